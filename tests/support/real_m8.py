@@ -60,7 +60,6 @@ class RealM8:
         await self.alice.ask(request)
 
     async def granted(self, request_id: bytes) -> Grant:
-        """Wait for the grant of a request."""
         key = await self.alice.key(request_id)
         assert key.HasField("grant"), upload_pb2.Reason.Name(key.reason)
         return parse_grant(key.grant.content)

@@ -14,8 +14,8 @@ from typing import NoReturn
 
 import pytest
 
+from monoskope.client.known.sources import read_config
 from monoskope.client.known.stores import KnownStores
-from monoskope.client.settings import read_config
 from monoskope.errors import RefusedError, UsageError
 from monoskope.settings import append_private, find_private, read_private, write_private
 from monoskope.stores.age.folder import SecretFolder

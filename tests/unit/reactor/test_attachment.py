@@ -6,12 +6,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
+from monoskope.api.secrets.v1.events_pb2 import StoreCapabilities
 from monoskope.errors import Error, UnavailableError
 from monoskope.http.messages import EndedError
 from monoskope.m8.domain.reactors import LoginRefusedError
@@ -20,6 +22,7 @@ from monoskope.protocol.login import LoginRefusal
 from monoskope.reactor.health import Health
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.link.appends import Appends
+from monoskope.reactor.link.endpoint import Endpoint
 from monoskope.reactor.link.link import Link, Origin, SessionEndedError, Socket, StatusError
 from monoskope.reactor.link.refusal import explained
 from monoskope.reactor.link.session import LEAST_S, Attachment
@@ -115,13 +118,9 @@ async def test_an_m8_that_does_not_take_what_we_say_is_told_apart_from_one_that_
 
 def told(error: StatusError) -> dict[str, str]:
     """What the log says of a session that ended with it."""
-    return explained(
-        error,
-        server="m8.test:7443",
-        identity=Identity(bytes(32), store="vault"),
-        kind="vault",
-        key_id="f" * 16,
-    )
+    identity = Identity(bytes(32), store="vault")
+    at = Endpoint(("m8.test:7443",), Path(), identity, bytes(16), "f" * 16, "vault", StoreCapabilities())
+    return explained(error, at)
 
 
 ABSENCES = {

@@ -19,7 +19,7 @@ from monoskope.reactor.admission import Admission
 from monoskope.reactor.grant import Granter
 from monoskope.reactor.limits import Rates
 from monoskope.reactor.memory import forget_stray_exceptions
-from monoskope.reactor.reasons import FailedError, reason_of
+from monoskope.reactor.reasons import FailedError, Failure, reason_of
 from monoskope.reactor.report.audit_log import AuditFile, of_request
 from monoskope.reactor.report.reporter import Reporter
 from monoskope.reactor.settings import ReactorLimits
@@ -177,7 +177,7 @@ def test_every_error_has_a_reason_and_shows_no_text() -> None:
 
 async def test_receipts_and_parts_show_no_value(world: World) -> None:
     sealed = world.sealed()
-    receipt = failed(sealed.grant, sealed.sha256, reason_of(UnknownOutcomeError("x")), replica=world.replica)
+    receipt = failed(sealed.grant, sealed.sha256, Failure(reason_of(UnknownOutcomeError("x"))), replica=world.replica)
     for part in (sealed, receipt, world.keys, world.key, world.identity, world.reporter, world.handler):
         text = repr(part)
         assert "correct horse" not in text

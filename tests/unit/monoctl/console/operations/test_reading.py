@@ -10,7 +10,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.login.file import KeptLogin, Login
+from monoskope.client.login.credential import KeptLogin, Login
 from monoskope.client.login.renewing import write
 from monoskope.errors import IdentityChangedError, NotFoundError, UnauthenticatedError, UsageError
 from monoskope.monoctl.console.activity import summary
@@ -266,7 +266,7 @@ async def test_the_status_has_stores_and_counts(page: AtConsole) -> None:
 
     status = await page.ask("status")
 
-    assert (status["counts"]["present"], status["counts"]["drifted"], status["head"]) == (1, 1, 1)
+    assert (status["figures"]["present"], status["figures"]["drifted"], status["head"]) == (1, 1, 1)
     assert [store["name"] for store in status["stores"]] == ["vault"]
     assert status["server"]["subject"] == "alice"
     assert status["log"] is None
@@ -328,7 +328,7 @@ def test_activity_counts_ends_by_time_outcome_and_who_asked() -> None:
 async def test_activity_reads_what_is_new_and_says_whether_it_is_all(
     page: AtConsole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monoskope.monoctl.console.activity.now_ms", lambda: AT_MS + DAY_MS)
+    monkeypatch.setattr("monoskope.monoctl.console.overview.now_ms", lambda: AT_MS + DAY_MS)
     page.m8.record("SecretUploaded", "vault://app/a", "UPLOADED, version 7")
     first = await page.ask("activity", days=7)
     page.m8.record("SecretDeleted", "vault://app/a", "DELETED, version 7")

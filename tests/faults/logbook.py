@@ -45,7 +45,6 @@ class Request:
         return None if self.signed is None else parse_receipt(self.signed.content)
 
     def take(self, event: event_pb2.Event) -> None:
-        """Go on by one event."""
         message = KINDS[event.type].FromString(event.data)
         self.upload = evolve(self.upload, message, at_ms=event.recorded_at_ms)
         self.types.append(event.type)

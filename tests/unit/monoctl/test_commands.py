@@ -320,10 +320,7 @@ def test_a_name_that_is_taken_is_refused(run: Run) -> None:
     result = run("create", "secret-store", "vault", "--type", "age", "--identity", Identity().shown)
 
     assert result.exit_code == 11
-    assert result.stderr.splitlines() == [
-        "error: m8 says: the name 'vault' is taken.",
-        "m8 suggests: Choose another.",
-    ]
+    assert result.stderr.splitlines() == ["error: m8 says: the name 'vault' is taken.", "m8 suggests: Choose another."]
 
 
 @pytest.mark.parametrize(

@@ -51,9 +51,7 @@ class WithEvents(ScriptedM8):
         start = int(message.page_token or 0)
         end = start + message.page_size
         return queries_pb2.ListEventsResponse(
-            events=events[start:end],
-            next_page_token=str(end) if end < len(events) else "",
-            head=COUNT,
+            events=events[start:end], next_page_token=str(end) if end < len(events) else "", head=COUNT
         )
 
     def watched(self) -> Iterator[views_pb2.EventSummary]:

@@ -647,3 +647,9 @@ async def test_a_copy_that_cannot_be_signed_says_what_its_operator_must_do(copie
     copies.there = lambda _: upload_pb2.REASON_NOT_AUTHORIZED
     assert await copies.walk() == "FAILED NOT_AUTHORIZED"
     assert copies.world.receipt().detail == ""
+
+
+async def test_without_a_session_there_is_no_token() -> None:
+    with pytest.raises(FailedError) as raised:
+        await CopyTokens().ask(bytes(16), within=1.0)
+    assert raised.value.reason == upload_pb2.REASON_UPSTREAM_UNAVAILABLE

@@ -221,8 +221,7 @@ def test_what_a_driver_says_of_values_passes_the_guard_and_nothing_else() -> Non
 
 
 async def test_a_defect_between_start_and_write_is_looked_up_like_any_unknown_end(
-    world: World,
-    monkeypatch: pytest.MonkeyPatch,
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That nothing was written is said only once the engine was asked."""
 

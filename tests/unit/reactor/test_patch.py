@@ -10,10 +10,7 @@ import pytest
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.receipt import write_tag
 from monoskope.reactor.identity.fingerprint import digest_of
-from monoskope.stores.driver import (
-    CannotReadError,
-    UnknownOutcomeError,
-)
+from monoskope.stores.driver import CannotReadError, UnknownOutcomeError
 from tests.support.reactor_world import EMPTY, SECRET, URI, MemoryStore, World, admission, ask, outcome, refusal
 
 PATCH = upload_pb2.PURPOSE_PATCH

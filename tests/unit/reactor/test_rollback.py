@@ -9,12 +9,7 @@ from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt, write_tag
 from monoskope.reactor.identity.fingerprint import digest_of
 from monoskope.reactor.keys import OneTimeKeys
-from monoskope.stores.driver import (
-    CannotReadError,
-    StoreConflictError,
-    StoreRefusedError,
-    StoreUnavailableError,
-)
+from monoskope.stores.driver import CannotReadError, StoreConflictError, StoreRefusedError, StoreUnavailableError
 from tests.support.reactor_world import (
     EMPTY,
     SECRET,
@@ -149,8 +144,7 @@ async def test_what_the_grant_does_not_allow_is_not_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
-    [(None, "FAILED KEY_LOST"), (SECRET, "ROLLED_BACK"), ({"k": b"x"}, "FAILED OUTCOME_UNKNOWN")],
+    ("content", "said"), [(None, "FAILED KEY_LOST"), (SECRET, "ROLLED_BACK"), ({"k": b"x"}, "FAILED OUTCOME_UNKNOWN")]
 )
 async def test_an_heir_says_what_the_engine_shows(content: dict[str, bytes] | None, said: str) -> None:
     world, first = await twice(MemoryStore(write_tag=False))

@@ -310,7 +310,7 @@ class Dripping:
         return b"x"
 
 
-async def test_an_error_in_the_place_of_a_stream_has_one_deadline_for_all_of_it(
+async def test_an_error_in_place_of_a_stream_has_one_deadline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     dripping = Dripping()

@@ -111,7 +111,7 @@ CALLS: dict[str, Callable[[Client], object]] = {
 
 
 @pytest.mark.parametrize("name", list(CALLS))
-async def test_a_call_ends_with_its_time_wherever_it_went(
+async def test_a_call_ends_in_time_wherever_it_went(
     kind: Kind, clock: Clock, settings: ClientSettings, name: str
 ) -> None:
     began = clock.time
@@ -137,9 +137,7 @@ async def test_what_was_sent_is_waited_for_as_long_as_the_whole_call_has_time(
     assert clock.time <= began + TIMEOUT_S + 1
 
 
-async def test_the_time_of_a_person_is_not_that_of_the_call(
-    kind: Kind, clock: Clock, settings: ClientSettings, m8: SlowM8
-) -> None:
+async def test_a_persons_time_is_not_the_calls(kind: Kind, clock: Clock, settings: ClientSettings, m8: SlowM8) -> None:
     """Who looks an identity up takes some minutes, and the put is done afterwards."""
     m8.key_answer = m8.honest_key
     file = settings.known_stores_path
@@ -169,7 +167,7 @@ async def test_a_login_that_another_program_renews_is_awaited_no_longer_than_the
     assert began + TIMEOUT_S <= runtime.now() <= began + TIMEOUT_S + 1
 
 
-def test_what_an_issuer_is_asked_has_no_more_time_than_the_call_but_for_a_renewal(
+def test_an_issuer_is_asked_no_longer_than_the_call_lasts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A refresh token that an issuer gave out and that is not waited for would be lost."""

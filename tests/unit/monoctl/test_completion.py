@@ -163,9 +163,7 @@ def test_an_m8_that_is_slow_is_not_waited_for(m8: Listing, monkeypatch: pytest.M
     assert completed("monoctl get secret vault://", monkeypatch) == []
 
 
-def test_an_unknown_store_is_not_agreed_to_and_nobody_is_asked(
-    m8: Listing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unknown_store_is_not_agreed_to(m8: Listing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "known_stores").unlink()
 
     assert completed("monoctl get secret vault://o", monkeypatch) == ["vault://other"]
@@ -226,9 +224,7 @@ def test_a_real_shell_completes_as_somebody_types(shell: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("program", ["monoctl", "m8"])
-def test_there_is_a_script_for_each_shell(
-    run: Run, shell: str, program: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_each_shell_has_a_script(run: Run, shell: str, program: str, capsys: pytest.CaptureFixture[str]) -> None:
     if program == "monoctl":
         text = run("completion", shell).stdout
     else:

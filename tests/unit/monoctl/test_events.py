@@ -130,9 +130,7 @@ def test_a_few_of_the_latest_take_one_page(m8: WithEvents, run: Run) -> None:
         (("--all",), range(1, 123)),
     ],
 )
-def test_a_watch_begins_now_unless_it_is_asked_to_begin_earlier(
-    run: Run, words: tuple[str, ...], expected: list[int]
-) -> None:
+def test_a_watch_begins_now_unless_asked_for_earlier(run: Run, words: tuple[str, ...], expected: list[int]) -> None:
     assert positions(run("--watch", *words, "-o", "json")) == list(expected)
 
 
@@ -155,9 +153,7 @@ def test_a_watch_shows_the_time_of_the_clock(m8: WithEvents, run: Run) -> None:
         ("--since", "yesterday"),
     ],
 )
-def test_what_contradicts_itself_is_refused_before_m8_is_asked(
-    m8: WithEvents, run: Run, words: tuple[str, ...]
-) -> None:
+def test_contradictions_are_refused_before_m8_is_asked(m8: WithEvents, run: Run, words: tuple[str, ...]) -> None:
     result = run(*words)
     assert result.exit_code == ExitCode.USAGE
     assert "fix: " in result.stderr

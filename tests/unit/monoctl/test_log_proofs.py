@@ -185,9 +185,7 @@ def test_a_program_gets_the_proof_with_what_it_says(m8: Recording, alice: Provin
     assert proof.content.startswith(b"c2sp.org/tlog-proof@v1\n")
 
 
-def test_where_witnesses_are_away_the_proof_is_made_without_them_unless_they_are_demanded(
-    m8: Recording, alice: Proving
-) -> None:
+def test_without_witnesses_a_proof_is_made_unless_they_are_demanded(m8: Recording, alice: Proving) -> None:
     witness = ScriptedWitness("witness.example/a")
     m8.log.witnesses = [witness]
     alice.put()
@@ -235,9 +233,7 @@ def forked(request: pytest.FixtureRequest, m8: Recording, alice: Proving) -> For
 
 
 @pytest.mark.parametrize("shown", [0, 2, 3, 5, 6])
-def test_a_smaller_newest_tree_ties_no_fork_of_a_proof_to_the_log(
-    m8: Recording, alice: Proving, forked: ForkedLog, shown: int
-) -> None:
+def test_a_smaller_tree_ties_no_fork_of_a_proof(m8: Recording, alice: Proving, forked: ForkedLog, shown: int) -> None:
     """The proof is of 6 entries, and the log that is kept has 9: their first 3 are the same."""
     m8.proves_from = forked.fork
     request_id = m8.record()
@@ -250,7 +246,7 @@ def test_a_smaller_newest_tree_ties_no_fork_of_a_proof_to_the_log(
 
 
 @pytest.mark.parametrize("shown", [0, 2, 3, 4, 5, 6, 7])
-def test_a_smaller_newest_tree_ties_no_fork_of_a_note_to_the_log(alice: Proving, forked: ForkedLog, shown: int) -> None:
+def test_a_smaller_tree_ties_no_fork_of_a_note(alice: Proving, forked: ForkedLog, shown: int) -> None:
     """The note is of 7 entries, and the one that is kept of 5: their first 3 are the same."""
     forked.fork.grow(2, seed="fork")
     theirs = alice.folder / "theirs"

@@ -238,7 +238,7 @@ def test_help_of_what_is_no_command_says_so(run: Run, words: tuple[str, ...], sa
         (("whoam",), "'whoami'", None),
     ],
 )
-def test_a_misspelt_word_suggests_what_the_help_shows(
+def test_a_misspelt_word_gets_a_hint(
     run: Run, words: tuple[str, ...], suggested: str | None, never: str | None
 ) -> None:
     result = run(*words)

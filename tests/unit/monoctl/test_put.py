@@ -44,9 +44,7 @@ def test_a_put_shows_outcome_version_and_hash(m8: ScriptedM8, run: Run) -> None:
         ("", ("/dev/null",), "the file"),
     ],
 )
-def test_an_empty_value_replaces_nothing(
-    m8: ScriptedM8, run: Run, piped: str, words: tuple[str, ...], what: str
-) -> None:
+def test_an_empty_value_is_no_value(m8: ScriptedM8, run: Run, piped: str, words: tuple[str, ...], what: str) -> None:
     """In a pipeline the variable was not set, or the program before the pipe failed."""
     source, *more = words
     result = run("put", "secret", "vault://app/db", "--from-file", f"password={source}", *more, stdin=piped)
@@ -227,7 +225,7 @@ def test_a_value_in_argv_is_refused_and_not_repeated(m8: ScriptedM8, run: Run, w
         assert all(word in result.stderr for word in ("history", "process list", "--from-file"))
 
 
-def test_first_contact_is_asked_about_on_a_terminal(
+def test_a_terminal_asks_at_first_contact(
     m8: ScriptedM8, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "known_stores").unlink()

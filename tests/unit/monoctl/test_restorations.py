@@ -98,7 +98,7 @@ def test_a_version_that_can_be_none_is_refused_before_anything_is_asked(run: Run
     ("words", "field", "said"),
     [(UNDELETE, "undeletable", "bring back what was deleted"), (ROLLBACK, "rollbackable", "write an earlier version")],
 )
-def test_no_key_is_asked_of_a_store_that_cannot(
+def test_a_store_that_cannot_is_not_asked(
     run: Run, m8: ScriptedM8, words: tuple[str, ...], field: str, said: str
 ) -> None:
     for reactor in m8.stores["vault"].reactors:

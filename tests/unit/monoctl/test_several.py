@@ -260,9 +260,7 @@ def test_a_dry_run_shows_which_and_sends_nothing(m8: ScriptedM8, run: Run, many:
     assert m8.count("RequestSecretUploadKey") == 0
 
 
-def test_keys_that_are_no_segments_are_all_named_before_anything_is_sent(
-    m8: ScriptedM8, run: Run, tmp_path: Path
-) -> None:
+def test_keys_that_are_no_segments_are_named_before_sending(m8: ScriptedM8, run: Run, tmp_path: Path) -> None:
     long = "L" * 129
     (tmp_path / "app.env").write_text(f"GOOD={VALUE}\n.hidden={VALUE}\n-dash={VALUE}\n{long}={VALUE}\nlower={VALUE}\n")
 
@@ -284,7 +282,7 @@ def test_keys_that_are_no_segments_are_all_named_before_anything_is_sent(
         (("vault://../",), "'..'"),
     ],
 )
-def test_what_does_not_go_with_each_is_refused(
+def test_what_contradicts_each_is_refused(
     m8: ScriptedM8, run: Run, tmp_path: Path, words: tuple[str, ...], said: str
 ) -> None:
     (tmp_path / "app.env").write_text("A=1\n")

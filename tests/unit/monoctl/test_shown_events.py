@@ -93,9 +93,7 @@ def test_every_event_is_shown_as_the_log_has_it_and_none_is_missing(run: Run, wo
 
 
 @pytest.mark.parametrize("words", [("--all",), (), ("--tail", "150"), ("--by", "mallory", "--all")])
-def test_an_event_that_was_changed_ends_the_command_under_an_honest_checkpoint(
-    m8: Recorded, run: Run, words: tuple[str, ...]
-) -> None:
+def test_a_changed_event_ends_the_command_under_an_honest_note(m8: Recorded, run: Run, words: tuple[str, ...]) -> None:
     m8.rows[140] = row(141, actor="mallory")
     result = run(*words)
     assert (result.exit_code, result.stdout) == (ExitCode.LOG_MISMATCH, "")
@@ -114,9 +112,7 @@ def test_an_event_that_is_left_out_ends_the_command_of_those_who_see_all(
 
 
 @pytest.mark.parametrize("words", [("--all",), ("--tail", "150")])
-def test_a_list_that_ends_before_the_log_does_is_one_that_leaves_out(
-    m8: Recorded, run: Run, words: tuple[str, ...]
-) -> None:
+def test_a_list_that_ends_too_early_leaves_out(m8: Recorded, run: Run, words: tuple[str, ...]) -> None:
     del m8.rows[COUNT - 1 :]
     assert run(*words).exit_code == ExitCode.LOG_MISMATCH
 

@@ -75,9 +75,7 @@ class TestSignedPuts:
         assert PASSPHRASE not in result.output
         assert m8.attempts == []
 
-    def test_a_reactor_that_does_not_let_the_key_has_an_exit_code_of_its_own(
-        self, m8: ScriptedM8, run: Run, key: Path
-    ) -> None:
+    def test_a_key_that_the_reactor_refuses_has_its_own_exit_code(self, m8: ScriptedM8, run: Run, key: Path) -> None:
         reason = upload_pb2.REASON_NOT_AUTHORIZED
         m8.end = lambda attempt: m8.ended(attempt, attempt.failure(reason), reason)
         result = run(*PUT, "--signing-key", str(key), stdin=VALUE)
@@ -89,9 +87,7 @@ class TestSignedPuts:
         assert error["fix"].endswith(f"Name the request {sent} and the key {shown(key)}.")
 
 
-def test_a_passphrase_is_asked_for_on_the_terminal_while_stdin_holds_the_value(
-    m8: ScriptedM8, run: Run, tmp_path: Path
-) -> None:
+def test_a_terminal_asks_for_the_passphrase_beside_a_value_on_stdin(m8: ScriptedM8, run: Run, tmp_path: Path) -> None:
     encrypted = keygen(tmp_path / "encrypted", passphrase=PASSPHRASE)
     steps = [("Passphrase of", b"wrong\n"), ("Passphrase of", f"{PASSPHRASE}\n".encode())]
     words = [program("monoctl"), *PUT, "--signing-key", str(encrypted)]
@@ -132,9 +128,7 @@ def test_a_certificate_that_ended_is_told_before_a_key_is_asked_for(m8: Scripted
 
 
 @pytest.mark.parametrize(("touch", "said"), [(True, "touch your security key"), (False, "signing the request")])
-def test_the_terminal_says_when_a_security_key_has_to_be_touched(
-    monkeypatch: pytest.MonkeyPatch, touch: bool, said: str
-) -> None:
+def test_the_terminal_says_when_to_touch_the_key(monkeypatch: pytest.MonkeyPatch, touch: bool, said: str) -> None:
     lines: list[str] = []
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")

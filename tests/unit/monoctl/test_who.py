@@ -103,9 +103,7 @@ def test_the_first_contact_says_whom_to_ask_and_what_to_compare(
     assert question.endswith("Do you trust this identity?")
 
 
-def test_a_changed_identity_names_the_command_that_forgets_it_and_then_asks_again(
-    m8: ScriptedM8, run: Run, tmp_path: Path
-) -> None:
+def test_a_changed_identity_names_the_command_that_forgets_it(m8: ScriptedM8, run: Run, tmp_path: Path) -> None:
     before = (tmp_path / "known_stores").read_text()
     former, new = m8.identity.shown, Identity()
     m8.stores["vault"].identity, m8.signers["vault"] = new.shown, new
@@ -141,7 +139,7 @@ def test_a_store_that_is_not_pinned_is_not_forgotten(run: Run, tmp_path: Path, w
     assert not (tmp_path / "known_stores.old").exists()
 
 
-def test_forgetting_needs_neither_a_token_nor_m8(
+def test_forgetting_needs_no_token_or_m8(
     m8: ScriptedM8, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "token").unlink()

@@ -85,9 +85,7 @@ def test_suite_1_must_be_offered(suites: tuple[int, ...], reason: str) -> None:
         (upload_pb2.EXPECT_VERSION, "v1", "UNSUPPORTED"),
     ],
 )
-def test_versions_cannot_be_expected_without_check_and_set(
-    expect: upload_pb2.Expect, version: str, reason: str
-) -> None:
+def test_no_version_is_expected_without_check_and_set(expect: upload_pb2.Expect, version: str, reason: str) -> None:
     request = ask(expect=expect, expect_version=version)
     assert refusal(admission(MemoryStore(check_and_set=False)), request) == reason
     assert refusal(admission(), request) == ""

@@ -445,9 +445,7 @@ def test_a_fingerprint_key_leaves_by_a_passphrase_without_a_terminal(tmp_path: P
         (None, 0o600, 2, "does not exist"),
     ],
 )
-def test_a_passphrase_file_is_private_and_holds_one_line(
-    tmp_path: Path, content: bytes | None, mode: int, code: int, said: str
-) -> None:
+def test_a_passphrase_file_is_private(tmp_path: Path, content: bytes | None, mode: int, code: int, said: str) -> None:
     typed("fingerprint-key", "new", tmp_path)
     file = tmp_path / "passphrase"
     if content is not None:

@@ -169,9 +169,7 @@ async def test_a_driver_patches_and_deletes_nothing_unless_it_says_so() -> None:
 
 @of(PATCH, DELETE)
 @pytest.mark.parametrize("expect", [ANY, OVERWRITE])
-async def test_nothing_is_not_found_whatever_is_expected(
-    world: World, purpose: upload_pb2.Purpose, expect: upload_pb2.Expect
-) -> None:
+async def test_nothing_is_not_found(world: World, purpose: upload_pb2.Purpose, expect: upload_pb2.Expect) -> None:
     await world.walk(ask(purpose, expect=expect))
     assert world.outcomes() == ["FAILED NOT_FOUND"]
     assert CALLS[purpose][0] not in world.memory.calls
@@ -195,9 +193,7 @@ async def test_version_expects_that_version(world: World, purpose: upload_pb2.Pu
 
 
 @of(PATCH, DELETE)
-async def test_a_version_that_moved_meanwhile_stays_and_is_not_tried_again(
-    world: World, purpose: upload_pb2.Purpose
-) -> None:
+async def test_a_version_that_moved_stays_and_is_not_retried(world: World, purpose: upload_pb2.Purpose) -> None:
     await world.walk()
     method, _, _ = CALLS[purpose]
     world.memory.failures[method].append(lambda: world.memory.put({"a": b""}))
@@ -257,7 +253,7 @@ async def test_refused_started_changes_nothing(purpose: upload_pb2.Purpose) -> N
 
 
 @of_each
-async def test_a_defect_before_started_ends_a_request_at_once_as_key_lost(
+async def test_a_defect_before_started_is_key_lost(
     purpose: upload_pb2.Purpose, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = await written()
@@ -305,9 +301,7 @@ async def test_a_defect_of_the_engines_driver_ends_a_look_at_once(purpose: uploa
 
 
 @of_each
-async def test_a_defect_before_the_grant_ends_a_request_at_once_as_key_lost(
-    world: World, purpose: upload_pb2.Purpose
-) -> None:
+async def test_a_defect_before_the_grant_is_key_lost_at_once(world: World, purpose: upload_pb2.Purpose) -> None:
     class Stumbles:
         def admit(self, *_: object) -> NoReturn:
             raise ZeroDivisionError

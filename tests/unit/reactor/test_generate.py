@@ -155,7 +155,7 @@ async def test_what_the_engine_could_not_take_is_refused_before_it_is_announced(
     assert world.outcomes() == ["FAILED UNSUPPORTED"]
 
 
-async def test_only_so_many_rsa_keys_are_waited_for_and_everything_else_goes_on(
+async def test_only_so_many_rsa_keys_are_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     go_on = threading.Event()

@@ -489,9 +489,7 @@ async def test_a_receipt_that_comes_during_a_second_look_counts(world: World, mo
     assert world.outcomes()[-1] == "UPLOADED"
 
 
-async def test_a_new_purpose_that_only_looks_is_not_taken_for_an_import(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_new_purpose_that_looks_is_no_import(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.memory.put(SECRET)
     delete = upload_pb2.PURPOSE_DELETE
     only_looks = PurposeRules(right=PURPOSES[delete].right, successes=frozenset({upload_pb2.OUTCOME_IMPORTED}))

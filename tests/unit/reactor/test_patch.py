@@ -114,7 +114,7 @@ async def test_a_patch_that_drops_nothing_and_carries_nothing_is_refused_and_its
 
 
 @pytest.mark.parametrize("change", [{"sha256": b""}, {"ciphertext": b"x"}, {"encapsulated_key": b"x"}])
-async def test_bytes_that_are_not_what_was_announced_are_refused_and_the_key_dies(
+async def test_bytes_that_were_not_announced_are_refused_and_end_the_key(
     world: World, change: dict[str, bytes]
 ) -> None:
     await world.walk()

@@ -212,9 +212,7 @@ def said(done: subprocess.CompletedProcess[str]) -> str:
         (DRIVER.replace('"shoebox"', '"matchbox"'), "is not a store driver of the kind 'shoebox'"),
     ],
 )
-def test_a_plugin_that_does_not_import_is_named_with_the_reason(
-    site: Path, tmp_path: Path, module: str, why: str
-) -> None:
+def test_a_plugin_that_fails_to_import_says_why(site: Path, tmp_path: Path, module: str, why: str) -> None:
     install(site, "shoebox_store", module)
     error = said(run(site, tmp_path, folder="/x"))
     assert "shoebox_store:Store" in error
@@ -239,7 +237,7 @@ def test_two_plugins_of_one_name_are_both_named_and_neither_is_imported(site: Pa
         ({"folder": 7}, "$.folder", 'in quotes: folder = "…"'),
     ],
 )
-def test_a_field_that_a_plugin_does_not_know_is_named(
+def test_a_field_unknown_to_a_plugin_is_named(
     site: Path, tmp_path: Path, engine: dict[str, object], why: str, fix: str
 ) -> None:
     install(site, "shoebox_store", DRIVER)

@@ -50,7 +50,7 @@ def test_clients_follow_rotations_from_any_earlier_pin(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("proof_written", [False, True])
-def test_an_interrupted_rotation_is_ended_by_the_next(
+def test_the_next_rotation_ends_a_broken_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, proof_written: bool
 ) -> None:
     first = store_identity.make(tmp_path, store="vault")

@@ -157,9 +157,7 @@ def kubeconfig(folder: Path) -> Kubeconfig:
 
 
 @pytest.mark.usefixtures("no_temporary_folder")
-def test_the_key_of_a_kubeconfig_is_in_no_file(
-    tmp_path: Path, state_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kubeconfig_s_key_is_in_no_file(tmp_path: Path, state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     auth, before = kubeconfig(tmp_path), open_files()
     seen = Seen(monkeypatch, state_dir)
     access(auth, state_dir)

@@ -143,9 +143,7 @@ def test_each_has_its_own_environment_and_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["PYTHONPATH", "PYTHONMALLOC", "MONOSKOPE_EXECUTED"])
-def test_what_counts_at_a_start_gets_a_new_interpreter(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_a_start_that_counts_is_a_new_interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     started = []
     monkeypatch.setattr(warm, "execute", lambda *given: started.append(given))
     warm.run([program("monoctl"), "version"], tmp_path, PATH | {name: "1"}, b"", 60)
@@ -195,9 +193,7 @@ def test_what_openssh_refuses_is_said(tmp_path: Path) -> None:
         make_key(tmp_path / "nowhere" / "id")
 
 
-def test_a_machine_without_the_security_key_says_where_it_comes_from(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_security_key_it_says_where_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openssh, "_MIDDLEWARES", (tmp_path / "none", tmp_path / "nowhere"))
     with pytest.raises(UnavailableError) as refused:
         openssh.middleware()

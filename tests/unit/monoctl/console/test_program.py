@@ -242,9 +242,7 @@ def test_the_link_lies_in_the_users_runtime_folder_and_is_removed(runtime: Path)
 
 
 @pytest.mark.parametrize("what", ["not there", "a link", "others may enter", "relative", "of somebody else"])
-def test_a_runtime_folder_that_others_could_reach_is_not_used(
-    runtime: Path, what: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_open_runtime_folder_is_not_used(runtime: Path, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     match what:
         case "not there":
             runtime.rmdir()

@@ -162,7 +162,7 @@ async def test_a_key_that_cannot_be_read_is_told_where_the_key_would_stand(tmp_p
         assert "there is no signing key" in (await page.ask("whoami"))["signs_with"]["trouble"]
 
 
-def test_the_passphrase_is_asked_for_in_the_terminal_before_the_page_opens(
+def test_the_terminal_asks_for_the_passphrase_before_the_page_opens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = keygen(tmp_path / "key", passphrase="secret")

@@ -206,15 +206,18 @@ async def test_the_reason_is_that_of_the_error(error: DriverError, reason: str) 
     assert world.outcomes() == [f"FAILED {reason}"]
 
 
-async def test_a_patch_that_only_drops_keys_and_what_is_made_here_are_judged_too() -> None:
+async def test_what_is_dropped_made_here_or_written_anew_is_judged_too() -> None:
     store = Particular()
     store.error = StoreRefusedError("no.")
     world = there(store)
     await world.walk(ask(upload_pb2.PURPOSE_PATCH, remove_keys=("pin",)), {})
     recipes = (Recipe("pin", "password", 24),)
-    await world.walk(ask(upload_pb2.PURPOSE_GENERATE, expect=upload_pb2.EXPECT_OVERWRITE, recipes=recipes))
-    assert world.outcomes() == ["FAILED UPSTREAM_REFUSED"] * 2
-    assert [(keys, remove) for _, keys, remove, _ in store.asked] == [(None, ("pin",)), (["pin"], None)]
+    expect = upload_pb2.EXPECT_OVERWRITE
+    await world.walk(ask(upload_pb2.PURPOSE_GENERATE, expect=expect, recipes=recipes))
+    await world.walk(ask(upload_pb2.PURPOSE_ROLLBACK, expect=expect, to_version="v1"))
+    assert world.outcomes() == ["FAILED UPSTREAM_REFUSED"] * 3
+    asked = [(keys, remove) for _, keys, remove, _ in store.asked]
+    assert asked == [(None, ("pin",)), (["pin"], None), (["pin"], None)]
     assert "write" not in store.calls
     assert "patch" not in store.calls
 

@@ -125,15 +125,6 @@ async def test_bytes_that_were_not_announced_are_refused_and_end_the_key(
     assert there(world) == SECRET
 
 
-@pytest.mark.parametrize("tagged", [True, False], ids=["by its tag", "by its content"])
-async def test_a_patch_whose_answer_was_lost_is_found_again(*, tagged: bool) -> None:
-    world = World(MemoryStore(readable=not tagged, write_tag=tagged))
-    await world.walk()
-    world.memory.failures["patched"].append(UnknownOutcomeError("x"))
-    receipt = await world.walk(ask(PATCH), NEW)
-    assert (receipt.outcome, receipt.fingerprint) == (upload_pb2.OUTCOME_UPLOADED, world.key.fingerprints(AFTER).whole)
-
-
 async def test_a_patch_of_what_cannot_be_read_says_so(world: World) -> None:
     await world.walk()
     world.memory.failures["patch"].append(CannotReadError("x"))

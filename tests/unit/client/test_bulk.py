@@ -111,10 +111,9 @@ class Knowing(ScriptedM8):
         super().__init__()
         self.prefixes = ["vault://app", "local://app", "not a prefix"]
         self.rights = [events_pb2.RIGHT_PUT]
-
-    def more(self, method: str, message: object) -> queries_pb2.GetServerResponse:
-        del method, message
-        return queries_pb2.GetServerResponse(role=events_pb2.ROLE_USER, prefixes=self.prefixes, rights=self.rights)
+        self.answers[queries_pb2.GetServerRequest] = lambda _: queries_pb2.GetServerResponse(
+            role=events_pb2.ROLE_USER, prefixes=self.prefixes, rights=self.rights
+        )
 
 
 async def test_what_the_credential_does_not_cover_is_known_before(tmp_path: Path) -> None:

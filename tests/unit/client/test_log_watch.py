@@ -41,11 +41,7 @@ class LoggedM8(ScriptedM8):
     def __init__(self) -> None:
         super().__init__()
         self.log: ScriptedLog = ScriptedLog(5)
-
-    def more(self, method: str, message: object) -> object:  # type: ignore[override]
-        if method == "GetServer":
-            return queries_pb2.GetServerResponse(version="1")
-        raise NotFoundError(f"{method} is not scripted.")
+        self.answers[queries_pb2.GetServerRequest] = queries_pb2.GetServerResponse(version="1")
 
 
 @pytest.fixture(autouse=True)

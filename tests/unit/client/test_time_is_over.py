@@ -46,6 +46,9 @@ class SlowM8(ScriptedM8):
         self.log: ScriptedLog = ScriptedLog(5)
         self.key_answer = self.no_key
         self.add_store("other", Identity())
+        self.answers[queries_pb2.GetSecretRequest] = lambda asked: queries_pb2.GetSecretResponse(
+            secret=views_pb2.Secret(uri=asked.uri)
+        )
 
     def no_key(self, _: Attempt) -> queries_pb2.GetSecretUploadKeyResponse:
         return queries_pb2.GetSecretUploadKeyResponse(state=views_pb2.UPLOAD_STATE_REQUESTED)
@@ -54,11 +57,6 @@ class SlowM8(ScriptedM8):
         if method in {"GetSecretStore", "GetSecret"}:
             self.clock.time = max(self.clock.time, min(self.clock.time + SLOW_S, self.longest))
         return super().handle(method, message)
-
-    def more(self, method: str, message: Message) -> Message:
-        if isinstance(message, queries_pb2.GetSecretRequest):
-            return queries_pb2.GetSecretResponse(secret=views_pb2.Secret(uri=message.uri))
-        return super().more(method, message)
 
 
 @pytest.fixture(params=["asyncio", "blocking"])

@@ -29,7 +29,6 @@ class Answering(ScriptedM8):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: list[Message] = []
         self.secrets = [
             views_pb2.Secret(
                 uri=f"vault://app/{number}",

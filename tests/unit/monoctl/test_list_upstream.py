@@ -6,11 +6,9 @@ import json
 from functools import partial
 
 import pytest
-from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.errors import NotFoundError
 from monoskope.protocol.listing import Listing
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 from tests.support.receipts import receipt
@@ -31,6 +29,7 @@ class Knowing(ScriptedM8):
             self.secret("ours", "UPLOADED first"),
             views_pb2.Secret(uri="vault://app/deleted", deleted=True),
         ]
+        self.answers[queries_pb2.ListSecretsRequest] = self.listed
 
     @staticmethod
     def secret(name: str, kind: str) -> views_pb2.Secret:
@@ -44,14 +43,10 @@ class Knowing(ScriptedM8):
         signed = attempt.receipt(upload_pb2.OUTCOME_LISTED, listed=self.pages[of], more=len(self.pages) > of + 1)
         return self.ended(attempt, signed)
 
-    def more(self, method: str, message: Message) -> Message:
-        match message:
-            case queries_pb2.ListSecretsRequest(state=views_pb2.SECRET_STATE_DELETED):
-                return queries_pb2.ListSecretsResponse(secrets=[one for one in self.says if one.deleted])
-            case queries_pb2.ListSecretsRequest(prefix="vault://app"):
-                return queries_pb2.ListSecretsResponse(secrets=[one for one in self.says if not one.deleted])
-            case _:
-                raise NotFoundError(f"{method} is not scripted.")
+    def listed(self, asked: queries_pb2.ListSecretsRequest) -> queries_pb2.ListSecretsResponse:
+        assert asked.prefix == "vault://app"
+        deleted = asked.state == views_pb2.SECRET_STATE_DELETED
+        return queries_pb2.ListSecretsResponse(secrets=[one for one in self.says if one.deleted == deleted])
 
 
 @pytest.fixture

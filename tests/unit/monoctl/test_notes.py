@@ -6,7 +6,6 @@ import datetime as dt
 import json
 
 import pytest
-from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
@@ -30,20 +29,18 @@ class Noting(ScriptedM8):
             notes_subject="bob",
             notes_changed_at_ms=1_700_000_000_000,
         )
+        edit = events_pb2.NotesEdit(set_labels=self.secret.labels, remove_labels=["team"])
+        edited = views_pb2.SecretVersion(uri=URI, subject="bob", recorded_at_ms=1_700_000_000_000, edit=edit)
+        self.answers |= {
+            commands_pb2.UpdateSecretNotesRequest: self.edited,
+            queries_pb2.GetSecretRequest: queries_pb2.GetSecretResponse(secret=self.secret),
+            queries_pb2.ListSecretVersionsRequest: queries_pb2.ListSecretVersionsResponse(versions=[edited]),
+        }
 
-    def more(self, method: str, message: Message) -> Message:
-        match message:
-            case commands_pb2.UpdateSecretNotesRequest(uri="vault://app/db"):
-                self.edits.append(message.edit)
-                return commands_pb2.UpdateSecretNotesResponse(secret=self.secret)
-            case queries_pb2.GetSecretRequest():
-                return queries_pb2.GetSecretResponse(secret=self.secret)
-            case queries_pb2.ListSecretVersionsRequest(with_edits=True):
-                edit = events_pb2.NotesEdit(set_labels=self.secret.labels, remove_labels=["team"])
-                edited = views_pb2.SecretVersion(uri=URI, subject="bob", recorded_at_ms=1_700_000_000_000, edit=edit)
-                return queries_pb2.ListSecretVersionsResponse(versions=[edited])
-            case _:
-                return super().more(method, message)
+    def edited(self, asked: commands_pb2.UpdateSecretNotesRequest) -> commands_pb2.UpdateSecretNotesResponse:
+        assert asked.uri == URI
+        self.edits.append(asked.edit)
+        return commands_pb2.UpdateSecretNotesResponse(secret=self.secret)
 
 
 @pytest.fixture

@@ -40,18 +40,12 @@ def test_what_is_there_again_is_printed(  # noqa: PLR0917 - fixtures and one cas
     assert b"".join(m8.attempts[0].sealed) == b""
 
 
-class Listing(ScriptedM8):
-    versions = ("12@a", "2@b", "1@c", "1@d")
-
-    def more(self, method: str, message: Message) -> Message:
-        assert isinstance(message, queries_pb2.ListSecretVersionsRequest), method
-        shown = [views_pb2.SecretVersion(uri=URI, upstream_version=each) for each in self.versions]
-        return queries_pb2.ListSecretVersionsResponse(versions=shown)
-
-
 @pytest.fixture
 def scripted() -> ScriptedM8:
-    return Listing()
+    m8 = ScriptedM8()
+    shown = [views_pb2.SecretVersion(uri=URI, upstream_version=each) for each in ("12@a", "2@b", "1@c", "1@d")]
+    m8.answers[queries_pb2.ListSecretVersionsRequest] = queries_pb2.ListSecretVersionsResponse(versions=shown)
+    return m8
 
 
 def test_the_number_of_a_version_is_enough_if_there_is_one(run: Run, m8: ScriptedM8) -> None:

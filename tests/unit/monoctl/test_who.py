@@ -7,7 +7,6 @@ import stat
 from pathlib import Path
 
 import pytest
-from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import access_pb2, queries_pb2
 from monoskope.api.secrets.v1 import events_pb2
@@ -19,29 +18,22 @@ from monoskope.testing.scripted.m8 import ScriptedM8
 from tests.unit.monoctl.as_alice import VALUE, Run
 
 
-class Knowing(ScriptedM8):
-    """An m8 that says who calls."""
-
-    def more(self, method: str, message: Message) -> Message:
-        if isinstance(message, queries_pb2.GetServerRequest):
-            return queries_pb2.GetServerResponse(
-                version="0.1.0",
-                fingerprint_key_id="63e8eb50bcac50aa",
-                subject="al\x1b[2Jice",
-                role=events_pb2.ROLE_USER,
-                prefixes=["vault://app", "local://"],
-                rights=[events_pb2.RIGHT_PUT, events_pb2.RIGHT_SEE_HASH],
-                expires_at_ms=1_800_000_000_000,
-                certificate_expires_at_ms=1_800_000_000_000,
-            )
-        if isinstance(message, access_pb2.WhoAmIRequest):
-            return access_pb2.WhoAmIResponse(subject="al\x1b[2Jice", token_id="0" * 32)
-        return super().more(method, message)
-
-
 @pytest.fixture
-def scripted() -> Knowing:
-    return Knowing()
+def scripted() -> ScriptedM8:
+    """It says who calls."""
+    m8, subject = ScriptedM8(), "al\x1b[2Jice"
+    m8.answers[access_pb2.WhoAmIRequest] = access_pb2.WhoAmIResponse(subject=subject, token_id="0" * 32)
+    m8.answers[queries_pb2.GetServerRequest] = queries_pb2.GetServerResponse(
+        version="0.1.0",
+        fingerprint_key_id="63e8eb50bcac50aa",
+        subject=subject,
+        role=events_pb2.ROLE_USER,
+        prefixes=["vault://app", "local://"],
+        rights=[events_pb2.RIGHT_PUT, events_pb2.RIGHT_SEE_HASH],
+        expires_at_ms=1_800_000_000_000,
+        certificate_expires_at_ms=1_800_000_000_000,
+    )
+    return m8
 
 
 def test_whoami_says_what_m8_knows_and_whose_word_it_is(m8: ScriptedM8, run: Run) -> None:

@@ -11,7 +11,7 @@ import pytest
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.testing.scripted.m8 import FINGERPRINT, PUBLIC, VERIFIED, VERSION, ScriptedM8
-from tests.unit.monoctl.as_alice import Run
+from tests.unit.monoctl.as_alice import Run, ends
 
 URI = "vault://app/db"
 
@@ -38,21 +38,18 @@ def drifted(m8: ScriptedM8, outcome: upload_pb2.Outcome) -> None:
 
 
 def test_an_import_prints_the_hash(run: Run) -> None:
-    result = run("import", "secret", URI)
-    assert result.exit_code == 0
+    result = ends(run("import", "secret", URI), 0)
     assert result.stdout.splitlines()[-1].split() == [URI, "IMPORTED", VERSION, FINGERPRINT]
     document = json.loads(run("import", "secret", URI, "-o", "json").stdout)
     assert document["values"] == {"password": FINGERPRINT}
 
 
 def test_in_sync_is_0_and_anything_else_12(run: Run, m8: ScriptedM8) -> None:
-    result = run("verify", "secret", URI)
-    assert result.exit_code == 0
+    result = ends(run("verify", "secret", URI), 0)
     assert "IN_SYNC" in result.stdout
     for outcome in (upload_pb2.OUTCOME_DRIFTED, upload_pb2.OUTCOME_GONE):
         drifted(m8, outcome)
-        result = run("verify", "secret", URI, "-o", "json")
-        assert result.exit_code == 12
+        result = ends(run("verify", "secret", URI, "-o", "json"), 12)
         assert json.loads(result.stdout)["outcome"] == upload_pb2.Outcome.Name(outcome).removeprefix("OUTCOME_")
 
 
@@ -75,8 +72,7 @@ def test_an_error_counts_more_than_drift(run: Run, m8: ScriptedM8) -> None:
 
 def test_a_generation_prints_public_halves_and_writes_them(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "public.pem"
-    result = run("generate", "secret", URI, "--kind", "ed25519", "--out-public", str(file))
-    assert result.exit_code == 0
+    result = ends(run("generate", "secret", URI, "--kind", "ed25519", "--out-public", str(file)), 0)
     assert f"private-key:\n{PUBLIC}" in result.stdout
     assert file.read_text() == PUBLIC
     document = json.loads(run("generate", "secret", URI, "a=rsa:2048", "b=hex", "-o", "json").stdout)
@@ -122,7 +118,6 @@ def test_what_cannot_be_made_is_said_before_anything_is_sent_and_not_repeated(
 
 
 def test_a_file_that_cannot_be_written_after_all_is_said_with_the_public_half_shown(run: Run) -> None:
-    result = run("generate", "secret", URI, "--kind", "ed25519", "--out-public", "/dev/full")
-    assert result.exit_code == 2
+    result = ends(run("generate", "secret", URI, "--kind", "ed25519", "--out-public", "/dev/full"), 2)
     assert PUBLIC in result.stdout
     assert "cannot be written" in result.stderr

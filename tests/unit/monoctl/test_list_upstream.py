@@ -12,7 +12,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.listing import Listing
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 from tests.support.receipts import receipt
-from tests.unit.monoctl.as_alice import Run
+from tests.unit.monoctl.as_alice import Run, ends
 
 NAMES = ("adopted", "deleted", "new", "ours", "web/")
 
@@ -111,10 +111,7 @@ def test_an_empty_place_lists_nothing(m8: Knowing, run: Run) -> None:
 
 def test_a_store_that_does_not_list_is_not_asked(m8: Knowing, run: Run) -> None:
     m8.stores["vault"].reactors[0].capabilities.listable = False
-    result = run("vault://app")
-    assert result.exit_code == 3
-    assert "the store does not list names" in result.stderr
-    assert "listable = true" in result.stderr
+    ends(run("vault://app"), 3, "the store does not list names", "listable = true")
     assert m8.attempts == []
 
 
@@ -131,8 +128,7 @@ def test_names_that_nobody_signed_are_not_shown(m8: Knowing, run: Run) -> None:
         return m8.ended(attempt, signed)
 
     m8.end = forged
-    result = run("vault://app")
-    assert result.exit_code == 9
+    result = ends(run("vault://app"), 9)
     assert "forged" not in result.output
     assert "which names are there is not known" in result.stderr
 
@@ -147,6 +143,4 @@ def test_an_earlier_page_in_the_place_of_the_next_is_not_shown(m8: Knowing, run:
         return m8.ended(attempt, attempt.receipt(upload_pb2.OUTCOME_LISTED, listed=m8.pages[0], more=True))
 
     m8.end = again
-    result = run("vault://app")
-    assert result.exit_code == 9
-    assert "another page" in result.stderr
+    ends(run("vault://app"), 9, "another page")

@@ -14,7 +14,7 @@ from monoskope.monoctl.output.formats import cell, short
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import FINGERPRINT, KEY_ID, VERSION, ScriptedM8
 from monoskope.times import rfc3339
-from tests.unit.monoctl.as_alice import Run
+from tests.unit.monoctl.as_alice import Run, ends
 
 
 @pytest.mark.parametrize("at_ms", [2**63 - 1, -(2**63), 253_402_300_800_000, -62_135_596_800_001])
@@ -73,8 +73,7 @@ def scripted() -> Listing:
 
 def names(run: Run, *words: str) -> str:
     """The last letters of the URIs that are listed."""
-    result = run("get", "secrets", "-o", "name", *words)
-    assert result.exit_code == 0, result.output
+    result = ends(run("get", "secrets", "-o", "name", *words), 0)
     return "".join(line[-1] for line in result.stdout.splitlines())
 
 

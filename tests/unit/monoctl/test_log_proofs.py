@@ -26,7 +26,7 @@ from monoskope.protocol.tlog.merkle import inclusion_plan
 from monoskope.protocol.wire import serialise
 from monoskope.testing.scripted.log import ScriptedLog, ScriptedWitness
 from monoskope.testing.scripted.m8 import ScriptedM8
-from tests.unit.monoctl.as_alice import VALUE, Alice
+from tests.unit.monoctl.as_alice import VALUE, Alice, ends
 
 
 class ForkedLog(ScriptedLog):
@@ -148,12 +148,9 @@ def test_a_proof_is_written_once_and_checked_without_a_server(m8: Recording, ali
     request_id = m8.record()
     m8.later = 2
 
-    written = alice.get(request_id)
-
-    assert written.exit_code == 0, written.output
+    ends(alice.get(request_id), 0)
     assert stat.S_IMODE(alice.file.stat().st_mode) == 0o600
-    said = alice("verify", "proof", str(alice.file), "-o", "json", MONOCTL_SERVER="", MONOCTL_TOKEN_FILE="")
-    assert said.exit_code == 0, said.output
+    said = ends(alice("verify", "proof", str(alice.file), "-o", "json", MONOCTL_SERVER="", MONOCTL_TOKEN_FILE=""), 0)
     document = json.loads(said.stdout)
     assert (document["request_id"], document["outcome"], document["log_size"]) == (request_id, "UPLOADED", 9)
     assert (document["identity"], document["destination"]) == (m8.identity.shown, "")
@@ -192,8 +189,7 @@ def test_without_witnesses_a_proof_is_made_unless_they_are_demanded(m8: Recordin
     request_id = m8.record()
     demands = {"MONOCTL_LOG_WITNESSES": str(witness.vkey), "MONOCTL_LOG_QUORUM": "1"}
 
-    good = alice.get(request_id, **demands)
-    assert good.exit_code == 0, good.output
+    ends(alice.get(request_id, **demands), 0)
     said = json.loads(alice("verify", "proof", str(alice.file), "-o", "json", **demands).stdout)
     assert said["witnesses"] == ["witness.example/a"]
     assert said["witnessed_at"]
@@ -213,9 +209,7 @@ def test_a_proof_from_a_log_that_nobody_else_is_shown_is_not_written(m8: Recordi
     m8.proves_from = ScriptedLog(5, key=m8.log.key, seed="fork")
     request_id = m8.record()
 
-    refused = alice.get(request_id)
-
-    assert refused.exit_code == 18, refused.output
+    refused = ends(alice.get(request_id), 18)
     assert not alice.file.exists()
     assert "note of the log" in refused.stderr
 
@@ -239,9 +233,7 @@ def test_a_smaller_tree_ties_no_fork_of_a_proof(m8: Recording, alice: Proving, f
     request_id = m8.record()
     forked.honest, forked.shows = 100, shown
 
-    refused = alice.get(request_id)
-
-    assert refused.exit_code == 18, refused.output
+    ends(alice.get(request_id), 18)
     assert not alice.file.exists()
 
 
@@ -253,9 +245,7 @@ def test_a_smaller_tree_ties_no_fork_of_a_note(alice: Proving, forked: ForkedLog
     theirs.write_bytes(forked.fork.note(7))
     forked.shows = shown
 
-    refused = alice("verify", "log", str(theirs), "-o", "json")
-
-    assert refused.exit_code == 18, refused.output
+    refused = ends(alice("verify", "log", str(theirs), "-o", "json"), 18)
     assert json.loads(refused.stderr)["error"]["notes"][1].encode() == theirs.read_bytes()
 
 
@@ -269,10 +259,7 @@ def test_a_quorum_that_is_demanded_must_have_seen_the_tree_that_ties_two_notes(m
     assert alice("verify", "log", str(theirs)).exit_code == 0
     log.without_witnesses = True
 
-    refused = alice("verify", "log", str(theirs))
-
-    assert refused.exit_code == 18, refused.output
-    assert "none has the cosignatures of 1 of your witnesses" in refused.stderr
+    ends(alice("verify", "log", str(theirs)), 18, "none has the cosignatures of 1 of your witnesses")
 
 
 @pytest.mark.parametrize("fault", ["another request", "no proof", "another place"])
@@ -286,8 +273,7 @@ def test_a_proof_that_does_not_hold_is_not_written(m8: Recording, alice: Proving
         m8.evidence.record += b"\n"
     else:
         m8.index += 1
-    refused = alice.get(request_id)
-    assert refused.exit_code == 18, refused.output
+    ends(alice.get(request_id), 18)
     assert not alice.file.exists()
 
 
@@ -316,8 +302,7 @@ def test_notes_of_one_log_agree_whoever_is_ahead(m8: Recording, alice: Proving, 
     m8.log.grow(grown)
     for note in (m8.log.note(3), m8.log.note(m8.log.size)):
         theirs.write_bytes(note)
-        agreed = alice("verify", "log", str(theirs), "-o", "json")
-        assert agreed.exit_code == 0, agreed.output
+        agreed = ends(alice("verify", "log", str(theirs), "-o", "json"), 0)
         assert json.loads(agreed.stdout)["known_size"] == m8.log.size
     assert "is of the log that this machine knows" in alice("verify", "log", str(theirs)).stdout
 
@@ -328,9 +313,7 @@ def test_a_note_of_a_fork_is_printed_whole_beside_ones_own(m8: Recording, alice:
     theirs = alice.folder / "theirs"
     theirs.write_bytes(ScriptedLog(size, key=m8.log.key, seed="fork").note(size))
 
-    refused = alice("verify", "log", str(theirs), "-o", "json")
-
-    assert refused.exit_code == 18, refused.output
+    refused = ends(alice("verify", "log", str(theirs), "-o", "json"), 18)
     mine, other = json.loads(refused.stderr)["error"]["notes"]
     assert mine.splitlines()[:2] == [m8.log.key.origin, "5"]
     assert other.encode() == theirs.read_bytes()
@@ -413,9 +396,7 @@ def test_a_quorum_says_since_when(home: Path) -> None:
     said = document(check(home, "with three witnesses", *BY_HAND, *witnesses, "--quorum", "2", "-o", "json"))
     assert len(said["witnesses"]) == 3
     assert said["witnessed_at"] == SECOND_EARLIEST
-    refused = check(home, "a put", *BY_HAND, *witnesses, "--quorum", "2")
-    assert refused.exit_code == 18
-    assert "0 of its witnesses" in refused.stderr
+    ends(check(home, "a put", *BY_HAND, *witnesses, "--quorum", "2"), 18, "0 of its witnesses")
 
 
 def test_a_person_is_told_whose_word_is_what(home: Path) -> None:
@@ -424,8 +405,7 @@ def test_a_person_is_told_whose_word_is_what(home: Path) -> None:
     assert "Outcome:" in result.stdout
     assert "REQUESTED BY and RECORDED are m8's word" in result.stderr
     assert "only m8 says since when" in result.stderr
-    alone = check(home, "ended by m8", *BY_HAND[:4])
-    assert alone.exit_code == 0
+    alone = ends(check(home, "ended by m8", *BY_HAND[:4]), 0)
     assert "the store signed nothing" in alone.stderr.lower()
     assert "had not ended" in check(home, "under way", *BY_HAND).stderr
 
@@ -442,16 +422,12 @@ def test_a_person_is_told_whose_word_is_what(home: Path) -> None:
     ids=["no keys", "no identity", "one key", "no witnesses", "the log as its witness"],
 )
 def test_what_is_missing_or_wrong_is_named(home: Path, words: tuple[str, ...], wanted: str) -> None:
-    result = check(home, "a put", *words)
-    assert result.exit_code == 2
-    assert wanted in result.stderr
+    ends(check(home, "a put", *words), 2, wanted)
 
 
 def test_keys_of_another_log_do_not_count(home: Path) -> None:
     knows(home)
-    result = check(home, "a checkpoint of another log")
-    assert result.exit_code == 2
-    assert "monoskope/fedcba9876543210" in result.stderr
+    ends(check(home, "a checkpoint of another log"), 2, "monoskope/fedcba9876543210")
 
 
 @pytest.mark.parametrize(
@@ -473,5 +449,4 @@ def test_what_is_no_proof_is_a_usage_error(home: Path) -> None:
     for file in ("proof", "not there"):
         assert CliRunner().invoke(cli, ["verify", "proof", str(home / file)]).exit_code == 2
     content = base64.b64decode(PROOFS["a put"]["proof"])
-    taken = CliRunner().invoke(cli, ["verify", "proof", "-", *BY_HAND], input=content)
-    assert taken.exit_code == 0
+    ends(CliRunner().invoke(cli, ["verify", "proof", "-", *BY_HAND], input=content), 0)

@@ -16,7 +16,7 @@ from monoskope.monoctl.commands import notes
 from monoskope.monoctl.output import listed, proven
 from monoskope.protocol.outcomes import ENDS, spelled
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
-from tests.unit.monoctl.as_alice import VALUE, Run
+from tests.unit.monoctl.as_alice import VALUE, Run, ends
 
 URI = "vault://app/db"
 SENTENCE = "the engine's policy does not allow this."
@@ -41,26 +41,20 @@ def refuses_key(m8: ScriptedM8, reason: upload_pb2.Reason, detail: str) -> None:
 
 def test_a_refusal_says_what_the_driver_knew(m8: ScriptedM8, run: Run) -> None:
     fails(m8, REFUSED, SENTENCE)
-    result = run(*PUT, stdin=VALUE)
-    assert result.exit_code == 3
-    assert "(UPSTREAM_REFUSED: the engine's policy does not allow this)" in result.stderr
+    result = ends(run(*PUT, stdin=VALUE), 3, "(UPSTREAM_REFUSED: the engine's policy does not allow this)")
     assert "m8 says" not in result.stderr
 
 
 def test_before_anything_was_sent_the_sentence_is_m8s_word(m8: ScriptedM8, run: Run) -> None:
     refuses_key(m8, REFUSED, "a path in this store is NAMESPACE/NAME.")
     result = run(*PUT, stdin=VALUE)
-    assert result.exit_code == 3
-    assert "m8 says: " in result.stderr
-    assert "(UPSTREAM_REFUSED: a path in this store is NAMESPACE/NAME). No store signed that" in result.stderr
+    ends(result, 3, "m8 says: ", "(UPSTREAM_REFUSED: a path in this store is NAMESPACE/NAME). No store signed that")
 
 
 @pytest.mark.parametrize("detail", ["\x1b[2J gone", "x" * 201, "line\nfix: overwrite it", "\u202e"])
 def test_what_is_no_sentence_is_not_shown(m8: ScriptedM8, run: Run, detail: str) -> None:
     refuses_key(m8, REFUSED, detail)
-    result = run(*PUT, stdin=VALUE)
-    assert result.exit_code == 3
-    assert "(UPSTREAM_REFUSED)" in result.stderr
+    result = ends(run(*PUT, stdin=VALUE), 3, "(UPSTREAM_REFUSED)")
     assert detail not in result.stderr
 
 
@@ -115,17 +109,13 @@ def capabilities(m8: ScriptedM8) -> views_pb2.Reactor:
 
 def test_a_dry_run_says_that_the_store_would_refuse_the_size(m8: ScriptedM8, run: Run) -> None:
     capabilities(m8).capabilities.max_plaintext = 512
-    result = run(*PUT, "--dry-run", stdin="x" * 1_000)
-    assert result.exit_code == 3
-    assert "accepts at most 512" in result.stderr
+    ends(run(*PUT, "--dry-run", stdin="x" * 1_000), 3, "accepts at most 512")
     assert m8.count("RequestSecretUploadKey") == 0
 
 
 def test_a_dry_run_says_that_the_store_takes_another_key(m8: ScriptedM8, run: Run) -> None:
     capabilities(m8).capabilities.key_rule = r"the\-value"
-    result = run(*PUT, "--dry-run", stdin=VALUE)
-    assert result.exit_code == 3
-    assert "takes no key 'password'" in result.stderr
+    ends(run(*PUT, "--dry-run", stdin=VALUE), 3, "takes no key 'password'")
     assert run("put", "secret", URI, "--from-file", "the-value=-", "--dry-run", stdin=VALUE).exit_code == 0
 
 
@@ -138,9 +128,7 @@ def test_a_foreign_pattern_is_not_run_here(m8: ScriptedM8, run: Run) -> None:
 @pytest.mark.parametrize("expect", ["absent", "7@x"])
 def test_a_dry_run_says_that_the_engine_cannot_compare_versions(m8: ScriptedM8, run: Run, expect: str) -> None:
     capabilities(m8).capabilities.check_and_set = False
-    result = run(*PUT, "--dry-run", "--expect", expect, stdin=VALUE)
-    assert result.exit_code == 3
-    assert "cannot replace exactly one version" in result.stderr
+    ends(run(*PUT, "--dry-run", "--expect", expect, stdin=VALUE), 3, "cannot replace exactly one version")
     assert run(*PUT, "--dry-run", stdin=VALUE).exit_code == 0
 
 

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
-from tests.unit.monoctl.as_alice import Run
+from tests.unit.monoctl.as_alice import Run, ends
 from tests.unit.monoctl.on_terminal import Typed, on_terminal
 
 URI = "vault://app/db"
@@ -28,8 +28,7 @@ UNDELETE, ROLLBACK = ("undelete", "secret"), ("rollback", "secret", "--to", "1@x
 def test_what_is_there_again_is_printed(  # noqa: PLR0917 - fixtures and one case
     run: Run, m8: ScriptedM8, words: tuple[str, ...], purpose: upload_pb2.Purpose, outcome: str, restored: str
 ) -> None:
-    done = run(*words, URI)
-    assert done.exit_code == 0
+    done = ends(run(*words, URI), 0)
     assert done.stdout.splitlines()[-1].split() == [URI, outcome, VERSION, restored, FINGERPRINT]
     document = json.loads(run(*words, URI, "-o", "json").stdout)
     assert (document["outcome"], document["restored_version"]) == (outcome, restored)
@@ -97,23 +96,18 @@ def test_a_store_that_cannot_is_not_asked(
 ) -> None:
     for reactor in m8.stores["vault"].reactors:
         reactor.capabilities.ClearField(field)
-    done = run(*words, URI)
-    assert done.exit_code == 3
-    assert said in done.stderr
+    ends(run(*words, URI), 3, said)
     assert m8.attempts == []
 
 
 def test_a_rollback_to_another_version_is_no_success(run: Run, m8: ScriptedM8) -> None:
     fields = {"upstream_version": VERSION, "restored_version": "2@x"}
     m8.end = lambda attempt: m8.ended(attempt, attempt.receipt(upload_pb2.OUTCOME_ROLLED_BACK, **fields))
-    done = run(*ROLLBACK, URI)
-    assert done.exit_code == 9
-    assert "brings back another version than was asked" in done.stderr
+    ends(run(*ROLLBACK, URI), 9, "brings back another version than was asked")
 
 
 def test_several_are_checked_before_the_first_is_undeleted(run: Run, m8: ScriptedM8) -> None:
-    done = run(*UNDELETE, URI, "nowhere://app/db", "-o", "json")
-    assert done.exit_code == 4
+    done = ends(run(*UNDELETE, URI, "nowhere://app/db", "-o", "json"), 4)
     assert [row["outcome"] for row in json.loads(done.stdout)] == ["NOT_TRIED", "FAILED"]
     assert m8.attempts == []
 
@@ -125,8 +119,7 @@ def test_some_undeleted_and_some_not_is_an_end_of_its_own(run: Run, m8: Scripted
         return m8.ended(attempt, attempt.failure(missing), missing) if other else m8.ended(attempt, attempt.success())
 
     m8.end = end  # type: ignore[assignment]
-    done = run(*UNDELETE, URI, "vault://app/other", "-o", "json")
-    assert done.exit_code == 16
+    done = ends(run(*UNDELETE, URI, "vault://app/other", "-o", "json"), 16)
     assert [row["outcome"] for row in json.loads(done.stdout)] == ["UNDELETED", "FAILED"]
 
 

@@ -11,7 +11,7 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import RefusedError
 from monoskope.testing.scripted.m8 import ScriptedM8
 from monoskope.times import now_ms
-from tests.unit.monoctl.as_alice import Run
+from tests.unit.monoctl.as_alice import Run, ends
 
 DAY_MS = 86_400_000
 
@@ -19,8 +19,7 @@ DAY_MS = 86_400_000
 def said(m8: ScriptedM8, run: Run, server: Callable[[], queries_pb2.GetServerResponse]) -> str:
     """What `monoctl get secret-stores` prints on stderr."""
     m8.answers[queries_pb2.GetServerRequest] = lambda _: server()
-    result = run("get", "secret-stores")
-    assert result.exit_code == 0, result.output
+    result = ends(run("get", "secret-stores"), 0)
     assert "vault" in result.stdout
     return str(result.stderr)
 

@@ -23,7 +23,7 @@ from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import pinned, was_received
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 from monoskope.uri import SecretUri
-from tests.unit.monoctl.as_alice import VALUE, Run
+from tests.unit.monoctl.as_alice import VALUE, Run, ends
 
 URIS = ["vault://app/db", "local://app/db", "vault://app/other"]
 
@@ -45,9 +45,7 @@ def fails(m8: ScriptedM8, tmp_path: Path) -> ScriptedM8:
 
 @pytest.mark.usefixtures("fails")
 def test_each_has_its_row_with_the_reason(run: Run) -> None:
-    result = run("put", "secret", *URIS, "--from-file", "password=-", stdin=VALUE)
-
-    assert result.exit_code == 16
+    result = ends(run("put", "secret", *URIS, "--from-file", "password=-", stdin=VALUE), 16)
     header, *rows = [line.split() for line in result.stdout.splitlines()]
     assert header == ["URI", "OUTCOME", "VERSION", "HASH", "REASON"]
     assert [(row[0], row[1], row[-1]) for row in rows] == [
@@ -75,15 +73,12 @@ def test_json_says_the_same(run: Run) -> None:
 
 @pytest.mark.usefixtures("fails")
 def test_if_all_that_was_tried_failed_the_code_is_the_first_ones(run: Run) -> None:
-    result = run("put", "secret", "local://app/db", "local://app/x", "--from-file", "password=-", stdin=VALUE)
-    assert result.exit_code == 6
+    ends(run("put", "secret", "local://app/db", "local://app/x", "--from-file", "password=-", stdin=VALUE), 6)
 
 
 @pytest.mark.usefixtures("fails")
 def test_nothing_is_written_where_one_could_not_be(run: Run, m8: ScriptedM8) -> None:
-    result = run("put", "secret", *URIS, "nowhere://app/db", "--from-file", "password=-", stdin=VALUE)
-
-    assert result.exit_code == 4
+    result = ends(run("put", "secret", *URIS, "nowhere://app/db", "--from-file", "password=-", stdin=VALUE), 4)
     assert [line.split()[1] for line in result.stdout.splitlines()[1:]] == [*["NOT_TRIED"] * 3, "FAILED"]
     assert "note: 3 of the secrets were not tried; nothing was sent for them." in result.stderr
     alone = run("put", "secret", URIS[0], "nowhere://app/db", "--from-file", "password=-", stdin=VALUE)
@@ -94,8 +89,7 @@ def test_nothing_is_written_where_one_could_not_be(run: Run, m8: ScriptedM8) -> 
 
 @pytest.mark.usefixtures("fails")
 def test_what_changes_nothing_ends_as_before(run: Run) -> None:
-    result = run("compare", "secret", *URIS, "--from-file", "password=-", stdin=VALUE)
-    assert result.exit_code == 6
+    result = ends(run("compare", "secret", *URIS, "--from-file", "password=-", stdin=VALUE), 6)
     assert [line.split()[0] for line in result.stdout.splitlines()[1:]] == URIS
 
 
@@ -227,10 +221,7 @@ def many(tmp_path: Path) -> str:
 
 def test_200_keys_are_too_many_for_one_secret_and_the_fix_names_each(m8: ScriptedM8, run: Run, many: str) -> None:
     result = run("put", "secret", "vault://app/db", "--from-env-file", many)
-
-    assert result.exit_code == 2
-    assert "a secret has 1 to 64 keys, this one 200" in result.stderr
-    assert "--each" in result.stderr
+    ends(result, 2, "a secret has 1 to 64 keys, this one 200", "--each")
     assert m8.calls == []
 
 
@@ -242,9 +233,7 @@ def test_64_keys_fit_into_one_secret(m8: ScriptedM8, run: Run, tmp_path: Path) -
 
 
 def test_200_keys_become_200_secrets(m8: ScriptedM8, run: Run, many: str) -> None:
-    result = run("put", "secret", "vault://app/", "--from-env-file", many, "--each", "-o", "json")
-
-    assert result.exit_code == 0
+    result = ends(run("put", "secret", "vault://app/", "--from-env-file", many, "--each", "-o", "json"), 0)
     assert [one["uri"] for one in json.loads(result.stdout)] == [f"vault://app/{key}" for key in KEYS]
     assert [str(attempt.request.uri) for attempt in m8.attempts] == [f"vault://app/{key}" for key in KEYS]
     assert not was_received(m8, VALUE.encode())
@@ -264,9 +253,7 @@ def test_keys_that_are_no_segments_are_named_before_sending(m8: ScriptedM8, run:
     long = "L" * 129
     (tmp_path / "app.env").write_text(f"GOOD={VALUE}\n.hidden={VALUE}\n-dash={VALUE}\n{long}={VALUE}\nlower={VALUE}\n")
 
-    result = run("put", "secret", "vault://app/", "--from-env-file", str(tmp_path / "app.env"), "--each")
-
-    assert result.exit_code == 2
+    result = ends(run("put", "secret", "vault://app/", "--from-env-file", str(tmp_path / "app.env"), "--each"), 2)
     for key in (".hidden", "-dash", long):
         assert key in result.stderr
     assert "GOOD" not in result.stderr
@@ -286,10 +273,7 @@ def test_what_contradicts_each_is_refused(
     m8: ScriptedM8, run: Run, tmp_path: Path, words: tuple[str, ...], said: str
 ) -> None:
     (tmp_path / "app.env").write_text("A=1\n")
-    result = run("put", "secret", *words, "--each", "--from-env-file", str(tmp_path / "app.env"))
-
-    assert result.exit_code == 2
-    assert said in result.stderr
+    ends(run("put", "secret", *words, "--each", "--from-env-file", str(tmp_path / "app.env")), 2, said)
     assert m8.calls == []
 
 
@@ -302,9 +286,7 @@ def test_a_value_that_is_too_large_stops_all(m8: ScriptedM8, run: Run) -> None:
 def test_what_holds_for_all_is_met_once_and_each_secret_has_its_row(m8: ScriptedM8, run: Run, many: str) -> None:
     m8.failing["RequestSecretUploadKey"] = [UnauthenticatedError("the credential is expired.", fix="Ask.")]
 
-    result = run("put", "secret", "vault://app/", "--from-env-file", many, "--each", "-o", "json")
-
-    assert result.exit_code == 10
+    result = ends(run("put", "secret", "vault://app/", "--from-env-file", many, "--each", "-o", "json"), 10)
     rows = [(one["uri"], one["outcome"]) for one in json.loads(result.stdout)]
     assert rows == [(f"vault://app/{key}", "NOT_TRIED" if key != KEYS[0] else "FAILED") for key in KEYS]
     assert result.stderr.count("the credential is expired") == 1

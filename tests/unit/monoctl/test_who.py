@@ -15,7 +15,7 @@ from monoskope.monoctl.output import terminal
 from monoskope.protocol.identity import grouped
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import ScriptedM8
-from tests.unit.monoctl.as_alice import VALUE, Run
+from tests.unit.monoctl.as_alice import VALUE, Run, ends
 
 
 @pytest.fixture
@@ -37,9 +37,7 @@ def scripted() -> ScriptedM8:
 
 
 def test_whoami_says_what_m8_knows_and_whose_word_it_is(m8: ScriptedM8, run: Run) -> None:
-    shown = run("whoami")
-
-    assert shown.exit_code == 0
+    shown = ends(run("whoami"), 0)
     for text in ("al\\u001b[2Jice", "user", "vault://app, local://", "put, see-hash", "2027-01-15T08:00", m8.server):
         assert text in shown.stdout
     assert shown.stderr == "This is m8's word.\n"
@@ -105,9 +103,7 @@ def test_a_changed_identity_names_the_command_that_forgets_it(m8: ScriptedM8, ru
     assert "another way than m8" in said
     assert "Put nothing until you know" in said
 
-    forgotten = run("forget-store", "vault")
-
-    assert forgotten.exit_code == 0
+    forgotten = ends(run("forget-store", "vault"), 0)
     assert former in forgotten.stdout
     assert "asks" in forgotten.stdout
     copy = tmp_path / "known_stores.old"
@@ -124,9 +120,7 @@ def test_a_changed_identity_names_the_command_that_forgets_it(m8: ScriptedM8, ru
 def test_a_store_that_is_not_pinned_is_not_forgotten(run: Run, tmp_path: Path, words: tuple[str, ...]) -> None:
     before = (tmp_path / "known_stores").read_text()
 
-    result = run("forget-store", *words)
-
-    assert result.exit_code == 4
+    ends(run("forget-store", *words), 4)
     assert (tmp_path / "known_stores").read_text() == before
     assert not (tmp_path / "known_stores.old").exists()
 

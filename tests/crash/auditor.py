@@ -13,7 +13,7 @@ from monoskope.client.settings import load_settings
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.parts import wait_until
-from tests.crash.logbook import Logbook, Request
+from tests.faults.logbook import Logbook, Request
 from tests.support.engines import Engine, Version
 
 NOTHING_WRITTEN = {2, 3, 4, 5, 6, 7, 8, 10, 11, 130}

@@ -19,7 +19,7 @@ MISSED = {
     "tests/unit/client/signing/test_signers.py::test_an_agent_signs_for_a_public_key": "openssh-client",
     "tests/unit/reactor/signers/test_signed_vectors.py": "nodejs",
     "tests/unit/test_observe_files.py": "prometheus",
-    "tests/unit/deploy/test_systemd.py": "systemd",
+    "tests/unit/deploy/test_settings.py::test_a_unit_leaves_little_open": "systemd",
     "tests/unit/protocol/tlog/test_checkpoint.py": "litetlog",
 }
 """A test for each program that is found by PATH, and the package that it must name."""

@@ -92,7 +92,6 @@ class Caller:
         return await self._way.call(method, request, CALL_S, self._metadata)  # type: ignore[arg-type]
 
     async def close(self) -> None:
-        """Close the connection."""
         await self._way.close()
 
 

@@ -49,7 +49,6 @@ class M8:
     ca_file: Path
 
     def dialled(self, login: Path, issuer: str) -> ClientSettings:
-        """Return the settings of a client with a login that is kept at `login`."""
         return ClientSettings(server=self.running.address, ca_file=self.ca_file, credential=Login(login, issuer))
 
 

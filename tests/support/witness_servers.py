@@ -22,9 +22,8 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 from monoskope.m8.http import tls
 from monoskope.m8.witnesses.witnesses import Witnesses
-from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.checkpoint import Checkpoint, Kind, VerifierKey, cosigned_message, cosigned_text
 from monoskope.protocol.tlog.note import NoteSignature
-from monoskope.protocol.tlog.vkey import Kind, VerifierKey, cosigned_message, cosigned_text
 from monoskope.testing.engines.litewitness import Litewitness
 from tests.support.certificates import https_server
 

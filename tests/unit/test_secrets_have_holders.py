@@ -47,8 +47,8 @@ FREE = {
     "monoskope.m8.audit.lines.Line": "an audit line, which shows what `monoctl get events` shows",
     "monoskope.m8.background.checkpoint_task.CheckpointTask": "a file with keys, which is a holder",
     "monoskope.m8.background.timekeeper.Timekeeper": "the name of a document",
-    "monoskope.m8.background.verify_schedule.VerifySchedule": "ids of requests",
-    "monoskope.m8.backup.aftermath.Lost": "ids of requests",
+    "monoskope.m8.background.schedules.VerifySchedule": "ids of requests",
+    "monoskope.m8.cli.backup_report.Lost": "ids of requests",
     "monoskope.m8.backup.restore.Page": "events and sealed bytes",
     "monoskope.m8.backup.form.Frames": "events and sealed bytes",
     "monoskope.m8.cli.signatures.Done": "a signature and its statement, as the log has them",
@@ -114,7 +114,7 @@ FREE = {
     "monoskope.reactor.settings.ReactorFile": "a settings file, which names files of credentials",
     "monoskope.reactor.signers.list_file.ListFile": "public keys, and what is revoked",
     "monoskope.reactor.signers.lists.Revocations": "the names of public keys",
-    "monoskope.reactor.signers.signers.Authorized": "the names of public keys",
+    "monoskope.reactor.signers.Authorized": "the names of public keys",
     "monoskope.reactor.work.delivery.DeliveredRequest": "sealed bytes and a signature, as m8 delivered them",
     "monoskope.reactor.work.recover.Presence": "ids of replicas",
     "monoskope.stores.aws.config.AwsConfig": "the name of a value",
@@ -122,7 +122,7 @@ FREE = {
     "monoskope.stores.barbican.config.BarbicanConfig": "the name of a value",
     "monoskope.stores.barbican.values.BarbicanLayout": "the name of a value",
     "monoskope.stores.password_store.config.PassConfig": "the name of a value",
-    "monoskope.stores.password_store.values.PassLayout": "the name of a value",
+    "monoskope.stores.password_store.config.PassLayout": "the name of a value",
 }
 """What has a field that could hold a secret by its type or name, and holds none: the reason."""
 

@@ -17,12 +17,12 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import SUITE_1, Grant
 from monoskope.protocol.notes import are_for
 from monoskope.protocol.request import Request
+from monoskope.reactor.health import NO_DESCRIPTORS, out_of_descriptors
 from monoskope.reactor.limits import Rates
 from monoskope.reactor.memory import forget
 from monoskope.reactor.reasons import FailedError, failed_by
 from monoskope.reactor.report.audit_log import AUTHORIZED, REFUSED, Audit, of_request
 from monoskope.reactor.report.known_receipts import KnownReceipts
-from monoskope.reactor.resources import NO_DESCRIPTORS, out_of_descriptors
 from monoskope.reactor.settings import ReactorSettings
 from monoskope.reactor.signers import Authorized, ListDigests, NotAuthorizedError, Signers
 from monoskope.stores.driver import DriverError, StoreDriver
@@ -165,16 +165,13 @@ class Admission:
         if not self._settings.allows(request.uri):
             raise FailedError(upload_pb2.REASON_UPSTREAM_REFUSED, detail=OUTSIDE_PREFIXES)
         if SUITE_1 not in request.suites:
-            raise FailedError(
-                upload_pb2.REASON_UNSUPPORTED, detail="none of the suites that were asked for is known here."
-            )
+            raise _cannot("none of the suites that were asked for is known here.")
         here = request.destination is None
         if here and request.expect in _NEEDS_CHECK_AND_SET and not self._driver.capabilities.check_and_set:
-            raise FailedError(upload_pb2.REASON_UNSUPPORTED, detail="this engine cannot replace exactly one version.")
+            raise _cannot("this engine cannot replace exactly one version.")
         self._check_purpose(request)
-        options = driver_options(self._driver, request)
         try:
-            self._driver.check(request.uri.path, options)
+            self._driver.check(request.uri.path, driver_options(self._driver, request))
         except DriverError as error:
             raise failed_by(error) from None
         self._check_memory()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from math import inf
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ from monoskope.client import Client, Expect, PutResult
 from monoskope.client.http.retry import LONGEST_PAUSE_S, pause_after
 from monoskope.client.known.stores import PinsInMemory
 from monoskope.client.runtime.on_asyncio import ASYNCIO, AsyncioRuntime
-from monoskope.client.walk.pace import AT_ONCE, Bulk, Pace, Paces, RequestTime, Tally
+from monoskope.client.walk.pace import AT_ONCE, Bulk, Pace, RequestTime, Tally
 from monoskope.client.walk.target import Target
 from monoskope.client.walk.trust import Trust
 from monoskope.errors import (
@@ -248,6 +249,9 @@ async def test_an_identity_that_another_store_has_is_no_new_one(tmp_path: Path) 
         assert "same identity" in str(seen.changed)
 
 
+NO_TRUST = cast("Trust", None)
+
+
 class Clock(AsyncioRuntime):
     """Seconds that pass while somebody sleeps."""
 
@@ -363,7 +367,10 @@ async def test_the_time_of_one_of_several_begins_with_its_place(clock: Clock) ->
     assert await waiting == pytest.approx(0.05)
 
 
-def test_all_requests_of_a_client_at_one_store_share_one_pace(clock: Clock) -> None:
-    paces = Paces(clock)
-    assert isinstance(paces.of("vault"), Pace)
-    assert paces.of("vault") is paces.of("vault") is not paces.of("local")
+async def test_all_requests_of_a_client_at_one_store_share_one_pace(m8: ScriptedM8, tmp_path: Path) -> None:
+    async with client_for(m8, tmp_path) as client:
+        paces = [
+            client._session.walk(Target(SecretUri.parse(uri), views_pb2.SecretStore(), NO_TRUST), 1.0)._pace
+            for uri in ("vault://app", "vault://other", "local://app")
+        ]
+    assert paces[0] is paces[1] is not paces[2]

@@ -37,7 +37,7 @@ from monoskope.errors import (
 )
 from monoskope.m8.http import tls
 from monoskope.testing.scripted.m8 import ScriptedM8
-from tests.support.tunnels import OPENED, Tunnels
+from tests.faults.tcp_proxy import OPENED, proxy
 
 ASYNCIO, BLOCKING = "asyncio", "blocking"
 
@@ -89,13 +89,13 @@ async def test_a_proxy_that_leads_nowhere_is_named(m8: ScriptedM8, way: str, mon
 
 
 async def test_a_proxy_sees_nothing_of_a_call(m8: ScriptedM8, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    proxy = Tunnels(OPENED, int(m8.server.rpartition(":")[2]))
-    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
-    await ask(m8.server, m8.ca_file, way)
-    await asyncio.to_thread(proxy.stop)  # the server must see the end meanwhile
+    async with proxy(m8.server, tunnel=OPENED) as between:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{between.port}")
+        await ask(m8.server, m8.ca_file, way)
+        await between.ends()
     assert m8.count("GetSecretStore") == 1
-    assert proxy.asked.startswith(f"CONNECT {m8.server} HTTP/1.1".encode())
-    assert b"a.b.c" not in proxy.asked
+    assert between.asked.startswith(f"CONNECT {m8.server} HTTP/1.1".encode())
+    assert b"a.b.c" not in between.asked
 
 
 async def test_a_certificate_of_another_authority_is_refused(m8: ScriptedM8, way: str, tmp_path: Path) -> None:

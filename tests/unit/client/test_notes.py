@@ -12,7 +12,7 @@ import pytest
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.client import Client
-from monoskope.client.walk.given import typed
+from monoskope.client.purposes import typed
 from monoskope.errors import ConflictError, NotFoundError, UsageError
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.request import Request

@@ -16,9 +16,8 @@ from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.client import Client, PutResult, Secret, SecretVersion, Upload, queries
 from monoskope.client.queries import Queries
-from monoskope.client.results import moment
 from monoskope.client.runtime.on_asyncio import ASYNCIO
-from monoskope.errors import OutcomeUnknownError, ProtocolError, UnavailableError, UsageError
+from monoskope.errors import OutcomeUnknownError, UnavailableError, UsageError
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import client_for, pinned
 from monoskope.testing.scripted.m8 import FINGERPRINT, KEY_ID, LAYOUT, VERSION, ScriptedM8
@@ -221,16 +220,16 @@ async def test_events_are_listed_and_watched(client: Client) -> None:
 async def test_the_server_says_who_the_caller_is(client: Client) -> None:
     server = await client.get_server()
 
-    assert (server.subject, server.role, server.rights) == ("alice", "USER", frozenset({"SEE_HASH"}))
+    assert (server.subject, server.role, server.rights) == ("alice", "user", ("see-hash",))
     assert server.expires_at is None
 
 
-async def test_times_and_days_that_are_none_are_refused(m8: Answering, client: Client) -> None:
-    with pytest.raises(ProtocolError, match="beyond the calendar"):
-        moment(2**62)
-    m8.secret.expires_on = "soon"
-    with pytest.raises(ProtocolError, match="day of expiry"):
-        await client.get_secret("app/0")
+async def test_times_and_days_that_are_none_hide_nothing_else(m8: Answering, client: Client) -> None:
+    m8.secret.expires_on, m8.secret.uploaded_at_ms, m8.secret.verified_at_ms = "soon", 2**62, -(2**62)
+    secret = await client.get_secret("app/0")
+    assert (secret.hash, secret.expires_on) == (FINGERPRINT, None)
+    assert secret.changed_at == dt.datetime.max.replace(tzinfo=dt.UTC)
+    assert secret.verified_at == dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
 class Endless:

@@ -120,7 +120,7 @@ def test_one_secret_in_the_default_store(m8: Answering, run: Run) -> None:
 
     assert document["hash"] == FINGERPRINT
     assert document["values"] == {"password": FINGERPRINT}
-    assert document["uploaded_at"].endswith("Z")
+    assert document["changed_at"].endswith("Z")
     assert any(message == queries_pb2.GetSecretRequest(uri="vault://app/0") for message in m8.asked)
     assert "password:" in ok(run("get", "secret", "vault://app/0"))
 
@@ -131,8 +131,8 @@ def test_get_secret_stores_shows_type_and_state(m8: Answering, run: Run) -> None
 
     _, vault, local = ok(run("get", "secret-stores")).splitlines()
 
-    assert vault.split()[:3] == ["vault", "vault", "active"]
-    assert local.split()[:3] == ["local", "age", "inactive"]
+    assert vault.split()[:3] == ["vault", "vault", "yes"]
+    assert local.split()[:3] == ["local", "age", "no"]
 
 
 def test_types_with_what_their_reactors_announced(m8: Answering, run: Run) -> None:
@@ -229,7 +229,7 @@ def test_administrators_add_and_change_stores(m8: Answering, run: Run) -> None:
     created = json.loads(
         ok(run("create", "secret-store", "new", "--type", "age", "--identity", identity, "-o", "json"))
     )
-    assert (created["name"], created["type"], created["state"]) == ("new", "age", "inactive")
+    assert (created["name"], created["type"], created["active"]) == ("new", "age", False)
 
     for verb in ("activate", "deactivate", "set-default"):
         assert "vault" in ok(run(verb, "secret-store", "vault"))

@@ -21,8 +21,7 @@ from monoskope.client.proofs import log as log_proofs
 from monoskope.client.settings import load_settings
 from monoskope.errors import LogMismatchError, NotFoundError, NotYetError, UsageError
 from monoskope.monoctl.main import cli
-from monoskope.protocol.outline import outline
-from monoskope.protocol.tlog.merkle import inclusion_plan
+from monoskope.protocol.tlog.merkle import inclusion_plan, outline
 from monoskope.protocol.wire import serialise
 from monoskope.testing.scripted.log import ScriptedLog, ScriptedWitness
 from monoskope.testing.scripted.m8 import ScriptedM8

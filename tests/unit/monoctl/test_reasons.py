@@ -12,7 +12,7 @@ import pytest
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.walk import reasons, receipts
-from monoskope.monoctl.commands import notes
+from monoskope.monoctl.commands import change
 from monoskope.monoctl.output import listed, proven
 from monoskope.protocol.outcomes import ENDS, spelled
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
@@ -140,14 +140,15 @@ FILES = (
     "client/walk/checks.py",
     "client/walk/pace.py",
     "client/walk/results.py",
-    *(f"client/purposes/{path.name}" for path in sorted((PACKAGE / "client" / "purposes").glob("[a-z]*.py"))),
+    *(f"client/purposes/{path.name}" for path in sorted((PACKAGE / "client" / "purposes").glob("*.py"))),
     "monoctl/output/report.py",
-    "monoctl/commands/key_rotation.py",
     "monoctl/commands/put.py",
 )
 """Where sentences about outcomes are made in place. Each text with a space in it counts, but docstrings and fixes."""
+ROTATION = ("start_rotation", "finish_rotation", "_breaks", "_left_behind")
+"""The functions of `monoctl/commands/stores.py` that tell outcomes."""
 _INSTRUCTION = re.compile(r"Ask with |Have the |Compare again|Verify again|Import it again|…?, |… before you ")
-_OPTIONS = {"option", "argument", "command", "make_request", "UsageError"}
+_OPTIONS = {"option", "argument", "command", "expect_options", "make_request", "UsageError"}
 """Calls whose texts are about the command line."""
 
 
@@ -165,10 +166,14 @@ def every() -> set[str]:
     found = {meaning.message for meaning in (*reasons.MEANINGS.values(), *reasons._FOR_PURPOSE.values())}
     found |= {reasons._UNKNOWN.message, reasons.UNSIGNED, reasons.NOT_WHICH, proven.M8S_WORD, proven.NOT_WHOSE}
     found |= {proven.OTHER_KEY}
-    found |= {reasons.THERE, notes.M8S_WORD}
+    found |= {reasons.THERE, change.M8S_WORD}
     found |= {*receipts.QUIET, *listed.SENTENCES}
     for name in FILES:
         found |= set(_texts(ast.parse((PACKAGE / name).read_text(encoding="utf-8"))))
+    stores = ast.parse((PACKAGE / "monoctl/commands/stores.py").read_text(encoding="utf-8"))
+    rotation = [one for one in stores.body if isinstance(one, ast.FunctionDef) and one.name in ROTATION]
+    assert len(rotation) == len(ROTATION)
+    found |= {text for one in rotation for text in _texts(one)}
     sentences = {normal(text) for text in found}
     return {text for text in sentences if re.search("[a-z]", text) and not _INSTRUCTION.match(text)} | _words()
 

@@ -54,7 +54,7 @@ def test_the_number_of_a_version_is_enough_if_there_is_one(run: Run, m8: Scripte
     asked = len(m8.attempts)
     several = run("rollback", "secret", URI, "--to", "1")
     assert (several.exit_code, len(m8.attempts)) == (2, asked)
-    assert f"error: {URI} had several versions 1.\n" in several.stderr
+    assert f"error: {URI}: 2 versions were called 1: 1@c, 1@d.\n" in several.stderr
     assert "1@c, 1@d" in several.stderr
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.walk.given import Expect
+from monoskope.client.purposes import Expect
 from monoskope.client.walk.pace import Tally
 from monoskope.client.walk.task import Progress, Stage
 from monoskope.errors import OutcomeUnknownError, UnauthenticatedError, UsageError

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.exit_codes import ExitCode
-from monoskope.protocol.outline import outline
+from monoskope.protocol.tlog.merkle import outline
 from monoskope.testing.scripted.log import ScriptedLog
 from monoskope.testing.scripted.m8 import ScriptedM8
 from tests.unit.monoctl.as_alice import Run, ends

@@ -21,7 +21,7 @@ from monoskope.m8.log.event_log import NewEvent, Put, RecordedEvent
 from monoskope.m8.log.record import make
 from monoskope.m8.readmodels import uploads
 from monoskope.m8.readmodels.documents import project
-from monoskope.m8.readmodels.usage import USAGE, Usage, bytes_of
+from monoskope.m8.readmodels.uploads import USAGE, Usage, bytes_of
 from monoskope.protocol import events, receipt
 from monoskope.protocol.events import (
     EVENTS,

@@ -26,13 +26,12 @@ from monoskope.client.walk.trust import Trust
 from monoskope.errors import UsageError
 from monoskope.protocol.grant import open_grant, parse_grant
 from monoskope.protocol.hello import open_hello
-from monoskope.protocol.identity import SEALED_SECRET, ProofError, labelled
+from monoskope.protocol.identity import SEALED_SECRET, ProofError, labelled, statement
 from monoskope.protocol.open_receipt import open_receipt
 from monoskope.protocol.outcomes import ENDS
 from monoskope.protocol.payload import BadPayloadError, Payload, decode, encode
 from monoskope.protocol.receipt import Receipt, sealed_digest
 from monoskope.protocol.request import parse_request
-from monoskope.protocol.signed_request import statement
 from monoskope.protocol.sshsig import container
 from monoskope.protocol.wire import MalformedError, parse
 from monoskope.reactor.identity.fingerprint import FingerprintKey

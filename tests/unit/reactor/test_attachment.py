@@ -18,6 +18,7 @@ import pytest
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
+from monoskope.api.secrets.v1.events_pb2 import StoreCapabilities
 from monoskope.errors import Error, UnavailableError
 from monoskope.http.messages import EndedError
 from monoskope.m8.domain.reactors import LoginRefusedError
@@ -27,11 +28,10 @@ from monoskope.protocol.login import LoginRefusal
 from monoskope.reactor.health import Health
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.link.appends import Appends
-from monoskope.reactor.link.attachment import LEAST_S, Attachment
 from monoskope.reactor.link.endpoint import Dialled, Endpoint
 from monoskope.reactor.link.link import Link, Origin, SessionEndedError, Socket, StatusError
 from monoskope.reactor.link.refusal import explained
-from monoskope.reactor.link.session import ReactorSession
+from monoskope.reactor.link.session import LEAST_S, Attachment, ReactorSession
 from monoskope.reactor.timings import Timings
 from tests.support.operations import cures, samples
 from tests.support.reactor_world import PATIENCE_S
@@ -125,9 +125,9 @@ async def test_an_m8_that_does_not_take_what_we_say_is_told_apart_from_one_that_
 
 def told(error: StatusError) -> dict[str, str]:
     """What the log says of a session that ended with it."""
-    return explained(
-        error, server="m8.test:7443", identity=Identity(bytes(32), store="vault"), kind="vault", key_id="f" * 16
-    )
+    identity = Identity(bytes(32), store="vault")
+    at = Endpoint(("m8.test:7443",), Path(), identity, bytes(16), "f" * 16, "vault", StoreCapabilities())
+    return explained(error, at)
 
 
 ABSENCES = {
@@ -293,7 +293,7 @@ def an_attachment(link: ScriptedLink, *, health: Health | None = None, **fields:
 
 
 async def test_messages_for_an_m8_that_reads_nothing_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monoskope.reactor.link.attachment.MOST_UNSENT", 10)
+    monkeypatch.setattr("monoskope.reactor.link.session.MOST_UNSENT", 10)
     attachment = an_attachment(DeafLink())
     with pytest.raises(SessionEndedError, match="m8 does not read"):
         async with asyncio.timeout(PATIENCE_S):

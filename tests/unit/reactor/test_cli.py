@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
+import hashlib
+import hmac
 import json
+import os
 import re
 import signal
 import stat
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
 
 import pyrage
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from monoskope.errors import RefusedError, UsageError
+from monoskope.m8.http import tls
 from monoskope.protocol.identity import check_shown
 from monoskope.reactor import cli, settings
 from monoskope.reactor.identity import fingerprint_key_transfer
@@ -25,10 +34,33 @@ from monoskope.reactor.signers.lists import parse_listed
 from monoskope.stores import registry
 from monoskope.stores.vault.config import least_policy
 from tests.support import warm
-from tests.support.age_passphrase import encrypt
 from tests.support.programs import CLEAN
 from tests.support.real_m8 import serving
 from tests.support.signed_requests import Person, write_lists
+
+_LOG_N = 1
+
+
+def encrypt(content: bytes, passphrase: str) -> bytes:
+    """Encrypt at most 64 KiB as age v1 does (https://age-encryption.org/v1), with scrypt's least work factor."""
+    file_key, salt, nonce = (os.urandom(16) for _ in range(3))
+    label = b"age-encryption.org/v1/scrypt" + salt
+    wrapping = hashlib.scrypt(passphrase.encode(), salt=label, n=1 << _LOG_N, r=8, p=1, dklen=32)
+    body = ChaCha20Poly1305(wrapping).encrypt(bytes(12), file_key, None)
+    header = f"age-encryption.org/v1\n-> scrypt {_text(salt)} {_LOG_N}\n{_text(body)}\n---".encode()
+    mac = hmac.digest(_derived(file_key, b"", b"header"), header, "sha256")
+    last = bytes(11) + b"\x01"  # the first chunk, and the last
+    payload = ChaCha20Poly1305(_derived(file_key, nonce, b"payload")).encrypt(last, content, None)
+    return header + f" {_text(mac)}\n".encode() + nonce + payload
+
+
+def _derived(file_key: bytes, salt: bytes, label: bytes) -> bytes:
+    return HKDF(SHA256(), length=32, salt=salt, info=label).derive(file_key)
+
+
+def _text(raw: bytes) -> str:
+    return b64encode(raw).decode().rstrip("=")
+
 
 FIRST_SETTINGS = {
     "age": ["folder", "recipients", "identity_file", "restorable"],
@@ -110,6 +142,10 @@ def test_swap_is_allowed_only_where_asked_for(tmp_path: Path) -> None:
     assert settings.read_file(tmp_path / "playful").allow_swap
 
 
+def write_authority(file: Path) -> None:
+    file.write_bytes(tls.make(["localhost"], now=dt.datetime.now(dt.UTC)).ca)
+
+
 @pytest.mark.parametrize("allowed", [True, False])
 def test_where_memory_can_be_swapped_out_only_the_setting_lets_it_run(tmp_path: Path, *, allowed: bool) -> None:
     folder, log = tmp_path / "reactor", tmp_path / "reactor" / "reactor.log"
@@ -117,7 +153,7 @@ def test_where_memory_can_be_swapped_out_only_the_setting_lets_it_run(tmp_path: 
     file = folder / "reactor.toml"
     file.write_text(f'log_file = "reactor.log"\n{file.read_text()}')
     typed("fingerprint-key", "new", folder)
-    (tmp_path / "ca.crt").write_text("")
+    write_authority(tmp_path / "ca.crt")
     (folder / "secrets").write_text("in the way: the engine does not open, and the reactor ends")
     code = (
         "from monoskope.reactor import cli\n"
@@ -325,11 +361,12 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path: Path) -> None:
         (lambda folder: (folder / "identity.key").chmod(0o644), "mode 0644"),
         (lambda folder: folder.chmod(0o755), "mode 0755"),
         (lambda folder: (folder.parent / "ca.crt").unlink(), "ca.crt"),
+        (lambda folder: (folder.parent / "ca.crt").write_text(""), "holds no PEM certificate"),
     ],
 )
 def test_run_refuses_what_is_not_as_it_must_be(folder: Path, tmp_path: Path, break_it: object, says: str) -> None:
     typed("fingerprint-key", "new", folder)
-    (tmp_path / "ca.crt").write_text("")
+    write_authority(tmp_path / "ca.crt")
     assert callable(break_it)
     break_it(folder)
     done = process("run", folder)
@@ -483,7 +520,7 @@ def test_a_lost_identity_says_what_is_lost_and_what_to_do(tmp_path: Path, words:
     init(folder, "--allow-swap")
     typed("fingerprint-key", "new", folder)
     (folder / "identity.key").unlink()
-    (tmp_path / "ca.crt").write_text("")
+    write_authority(tmp_path / "ca.crt")
     done = process(words[0], folder, *words[1:])
     ends(done, 2, "Restore it from your copy", "every user has to pin another one", "docs/operate/lost-identity.md")
     assert not (folder / "identity.key.next").exists()

@@ -25,7 +25,7 @@ from monoskope.protocol.receipt import write_tag
 from monoskope.protocol.request import Request
 from monoskope.reactor.identity.fingerprint import digest_of
 from monoskope.reactor.reasons import FailedError
-from monoskope.reactor.work.generate import ALPHABET, MAX_WAITING, Generator, public_halves
+from monoskope.reactor.work.new_values import ALPHABET, MAX_WAITING, Generator, public_halves
 from monoskope.stores.driver import StoreConflictError, UnknownOutcomeError
 from tests.support.reactor_world import EMPTY, PATIENCE_S, URI, MemoryStore, World, ask, uncollected
 
@@ -146,7 +146,7 @@ async def test_only_so_many_rsa_keys_are_waited_for(
         return generate_private_key(exponent, bits)
 
     # However slow this is, none of the keys is there before it is told so.
-    monkeypatch.setattr("monoskope.reactor.work.generate.generate_private_key", make)
+    monkeypatch.setattr("monoskope.reactor.work.new_values.generate_private_key", make)
     generator, four = Generator(), tuple(Recipe(f"k{number}", "rsa", 2_048) for number in range(4))
     waiting = [asyncio.create_task(generator.generate(four, "alice")) for _ in range(MAX_WAITING // 8)]
     try:

@@ -23,13 +23,12 @@ from monoskope.protocol.outcomes import spelled
 from monoskope.reactor.admission import Admission
 from monoskope.reactor.grant import Granter
 from monoskope.reactor.guarded_driver import GuardedDriver
-from monoskope.reactor.health import Health
+from monoskope.reactor.health import NO_AUDIT, NO_DESCRIPTORS, Health, Resources
 from monoskope.reactor.limits import Rates
 from monoskope.reactor.memory import Garbage, forget_stray_exceptions
-from monoskope.reactor.reasons import FailedError, reason_of
+from monoskope.reactor.reasons import FailedError, Failure, reason_of
 from monoskope.reactor.report.audit_log import AuditEntry, AuditFile, of_request
 from monoskope.reactor.report.reporter import Reporter
-from monoskope.reactor.resources import NO_AUDIT, NO_DESCRIPTORS, Resources
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.work.lookup import failed
 from monoskope.stores.driver import DriverError, StoreUnavailableError, UnknownOutcomeError
@@ -186,7 +185,7 @@ def test_every_error_has_a_reason_and_shows_no_text() -> None:
 
 async def test_receipts_and_parts_show_no_value(world: World) -> None:
     sealed = world.sealed()
-    receipt = failed(sealed.grant, sealed.sha256, reason_of(UnknownOutcomeError("x")), replica=world.replica)
+    receipt = failed(sealed.grant, sealed.sha256, Failure(reason_of(UnknownOutcomeError("x"))), replica=world.replica)
     for part in (sealed, receipt, world.keys, world.key, world.identity, world.reporter, world.handler):
         text = repr(part)
         assert "correct horse" not in text

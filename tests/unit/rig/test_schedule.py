@@ -10,12 +10,13 @@ import pytest
 from monoskope import failpoints
 from monoskope.exit_codes import ExitCode
 from monoskope.failpoints import EXIT_CODE
+from tests.faults.table import LINK, at
+from tests.faults.tcp_proxy import HOLD
 from tests.rig.__main__ import rounds
 from tests.rig.clients import is_killed, note
 from tests.rig.history import DEFECTS, KILLED, Operation
 from tests.rig.run import too_little
 from tests.rig.schedule import CLIENTS, HELD_S, LINKS, REACTORS, WORLDS, Step, plan, replay
-from tests.support import tcp_proxy as link
 
 
 def test_a_seed_gives_the_same_round_in_every_process() -> None:
@@ -41,7 +42,7 @@ def test_rounds_break_every_part_and_every_link_in_every_way(world: str) -> None
     engines = {"openbao", "postgres"} if on_postgres else {"openbao"}
     parts = {(kind, target) for target in ("m8", *REACTORS) for kind in ("kill", "stop", "failpoint")}
     parts |= {(kind, target) for target in engines for kind in ("kill", "stop")}
-    links = {(kind, target) for target in LINKS if target != "postgres" or on_postgres for kind in link.FAULTS}
+    links = {(kind, target) for target in LINKS if target != "postgres" or on_postgres for kind in at(LINK)}
     assert {(fault.kind, fault.target) for fault in faults} == parts | links
     assert {fault.which for fault in faults if fault.target == "m8"} == set(range(count))
     assert {len(one.steps) for one in rounds} == {CLIENTS}
@@ -61,7 +62,7 @@ def test_every_failpoint_that_is_drawn_exists_and_what_holds_an_engine_is_short(
         armed += [step.failpoint for steps in one.steps for step in steps if step.failpoint]
         for detail in armed:
             assert detail.partition("=")[0] in failpoints.NAMES
-        held = [fault for fault in one.faults if fault.target == "openbao" and fault.kind in {"stop", link.HOLD}]
+        held = [fault for fault in one.faults if fault.target == "openbao" and fault.kind in {"stop", HOLD}]
         assert all(fault.lasts_s <= HELD_S for fault in held)
 
 

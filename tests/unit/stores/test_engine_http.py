@@ -28,12 +28,12 @@ from monoskope.settings import read_private, write_private
 from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
 from monoskope.stores.kubernetes.client import access
 from monoskope.stores.kubernetes.config import Kubeconfig
-from monoskope.stores.shared.config import HttpConfig
+from monoskope.stores.shared.checks import HttpConfig
 from monoskope.stores.shared.http import EngineHttp
 from monoskope.stores.shared.trust import show_pair
 from monoskope.stores.vault import logins
 from monoskope.stores.vault.config import ClientCertificate, VaultConfig
-from monoskope.stores.vault.http import VaultHttp
+from monoskope.stores.vault.session import VaultHttp
 from tests.support.certificates import client_certificate
 
 

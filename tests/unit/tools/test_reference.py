@@ -13,7 +13,7 @@ import pytest
 
 from monoskope.client.settings import VARIABLES
 from monoskope.errors import Code
-from monoskope.m8.service.server_limits import ServerTimings
+from monoskope.m8.limits.settings import ServerTimings
 from monoskope.m8.settings import File
 from monoskope.reactor.settings import CopyRule, PathPair, ReactorFile
 from monoskope.stores import registry

@@ -11,8 +11,7 @@ from monoskope.errors import LogMismatchError
 from monoskope.protocol.tlog.checkpoint import COVERED_S, Checkpoint
 from monoskope.protocol.tlog.forms import LogProofError, NoteError
 from monoskope.protocol.tlog.merkle import verify_consistency
-from monoskope.protocol.tlog.note import Note
-from monoskope.protocol.tlog.policy import Believed, LogKeys, Policy
+from monoskope.protocol.tlog.note import Believed, LogKeys, Note, Policy
 from monoskope.text import counted, escape
 from monoskope.times import rfc3339
 from monoskope.value import Value

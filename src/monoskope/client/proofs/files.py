@@ -11,8 +11,8 @@ from monoskope.client.results.log import UploadProof
 from monoskope.errors import UsageError
 from monoskope.protocol.identity import check_shown
 from monoskope.protocol.tlog import upload_proof
-from monoskope.protocol.tlog.policy import LogKeys, Policy
-from monoskope.protocol.tlog.vkey import VerifierKey
+from monoskope.protocol.tlog.checkpoint import VerifierKey
+from monoskope.protocol.tlog.note import LogKeys, Policy
 from monoskope.text import escape
 from monoskope.value import Value
 

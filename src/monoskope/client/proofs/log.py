@@ -21,8 +21,7 @@ from monoskope.client.runtime import left, within
 from monoskope.client.session import Session
 from monoskope.errors import LogMismatchError, NotFoundError, NotYetError, ProtocolError, UsageError, docs_page
 from monoskope.protocol.tlog.forms import NoteError
-from monoskope.protocol.tlog.note import Note
-from monoskope.protocol.tlog.policy import Policy
+from monoskope.protocol.tlog.note import Note, Policy
 from monoskope.protocol.tlog.proof_file import ProofFile
 from monoskope.protocol.wire import serialise
 from monoskope.value import Value

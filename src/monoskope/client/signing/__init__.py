@@ -1,6 +1,6 @@
 """How a client signs requests, for reactors that act only on what a key of their own list signed.
 
-A signature is OpenSSH's SSHSIG over `monoskope.protocol.signed_request.statement`; docs/signed-requests.md is for
+A signature is OpenSSH's SSHSIG over `monoskope.protocol.identity.statement`; docs/signed-requests.md is for
 users.
 
 - `signer`: what every signer does, a signing key's public half, and which signer the setting `signing_key` means;

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from monoskope.errors import RefusedError, docs_page
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.signed_request import statement
+from monoskope.protocol.identity import statement
 from monoskope.value import Unshared, Value
 
 if TYPE_CHECKING:

@@ -95,24 +95,6 @@ class Pace:
         return pause_s
 
 
-class Paces:
-    """What all requests of one client share: the pace of each store.
-
-    Args:
-        runtime: What it waits with.
-        pause_s: The client's first pause.
-    """
-
-    def __init__(self, runtime: Runtime, *, pause_s: float = 0.2) -> None:
-        self._runtime = runtime
-        self._pause_s = pause_s
-        self._stores: dict[str, Pace] = {}
-
-    def of(self, store: str) -> Pace:
-        """Return the pace of a store."""
-        return self._stores.setdefault(store, Pace(self._runtime, pause_s=self._pause_s))
-
-
 class RequestTime:
     """The time of one request, from its making on.
 

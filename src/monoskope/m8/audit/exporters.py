@@ -24,7 +24,7 @@ from monoskope.m8.background.leased import LAST_WRITE_S
 from monoskope.m8.log.documents import Cursor
 from monoskope.m8.log.event_log import GENESIS_HASH, RecordedEvent
 from monoskope.m8.service.app import App
-from monoskope.m8.service.calls import CallNote
+from monoskope.m8.service.call_notes import CallNote
 from monoskope.m8.service.feed import locate
 from monoskope.m8.sink_settings import EVENTS
 

@@ -19,7 +19,7 @@ from monoskope.errors import Error, UnavailableError
 from monoskope.m8.domain.events import read
 from monoskope.m8.domain.principal import ROLE_NAMES
 from monoskope.m8.log.event_log import RecordedEvent
-from monoskope.m8.service.calls import CallNote
+from monoskope.m8.service.call_notes import CallNote
 from monoskope.m8.service.feed import LocatedEvent
 from monoskope.m8.sink_settings import ACCESS, EVENTS, Kind
 from monoskope.protocol.events import receipt_of

@@ -17,9 +17,8 @@ from typing import Protocol
 from monoskope import operating_log
 from monoskope.errors import Error, UnavailableError, UsageError
 from monoskope.m8.background.leased import last_write
-from monoskope.m8.log import noted
 from monoskope.m8.log.event_log import MAX_DATA, EventLog
-from monoskope.m8.log.noted import Noted
+from monoskope.m8.log.folder import FILE, Noted
 from monoskope.m8.service.app import App
 from monoskope.text import counted
 from monoskope.times import instant
@@ -221,11 +220,11 @@ class PositionNote:
         It also says if the log lacks what this process noted before, as after a failover to a standby that lagged.
         """
         try:
-            at = await noted.last(self._log)
+            at = await Noted.last(self._log)
             if at != self._written and at.position:
                 if self._written is not None and not await self._has(self._written):
                     self._tell(self._written)
-                if await asyncio.to_thread(noted.advance, self._folder, at):
+                if await asyncio.to_thread(at.advance, self._folder):
                     self._written = at
             self._is_failing = False
         except (UsageError, UnavailableError) as error:
@@ -236,7 +235,7 @@ class PositionNote:
     async def compare(self) -> None:
         """Compare with the log before this process serves it. The operating log says if it lacks what was noted."""
         try:
-            found = await asyncio.to_thread(noted.find, self._folder)
+            found = await asyncio.to_thread(Noted.find, self._folder)
             if found is None or await self._has(found):
                 return
         except Error as error:
@@ -250,7 +249,7 @@ class PositionNote:
         self._has_told = True
         operating_log.get().error(
             "the event log lacks what was noted",
-            message=f"Position {found.position} was noted in {noted.FILE}, and the log has no such record.",
+            message=f"Position {found.position} was noted in {FILE}, and the log has no such record.",
             fix="If nobody restored a backup, find out who put an older or another database in its place.",
         )
 

@@ -27,8 +27,8 @@ from google.protobuf.message import DecodeError
 
 from monoskope.api.secrets.v1.events_pb2 import SecretUploadRequested
 from monoskope.errors import AlreadyExistsError, Code, Error, NotFoundError, RefusedError, UnavailableError, UsageError
-from monoskope.m8.log import identity
 from monoskope.m8.log.event_log import LogTamperedError, RecordedEvent
+from monoskope.m8.log.folder import is_id
 from monoskope.m8.log.tree_rows import Checkpoint, Named
 
 
@@ -168,7 +168,7 @@ def header(content: bytes) -> Header:
         whole = msgspec.json.decode(content, type=Header)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise damaged("its header cannot be read") from None
-    if not (_fits(whole.position, whole.head) and (not whole.log_id or identity.is_id(whole.log_id))):
+    if not (_fits(whole.position, whole.head) and (not whole.log_id or is_id(whole.log_id))):
         raise damaged("its header says what none can")
     return whole
 

@@ -15,17 +15,16 @@ import click
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import OutcomeUnknownError, UsageError
 from monoskope.m8.cli.common import folder_option, opened, output_option, seconds, show
-from monoskope.m8.credentials import operating_system
 from monoskope.m8.credentials.tokens import Issued
 from monoskope.m8.domain import role_bindings as rules
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES, Principal
-from monoskope.m8.domain.role_bindings import ROLE_BINDINGS_STREAM, RoleBinding, RoleBindings
+from monoskope.m8.domain.role_bindings import RoleBinding, RoleBindings
 from monoskope.m8.log.event_log import UnknownAppendError
-from monoskope.m8.opened import open_tokens, wall_clock
-from monoskope.m8.service.aggregates import Aggregates
+from monoskope.m8.opened import open_tokens, os_actor
+from monoskope.m8.service.aggregates import ROLE_BINDINGS, Aggregates
 from monoskope.protocol.login import Member
 from monoskope.settings import write_private
-from monoskope.times import rfc3339
+from monoskope.times import rfc3339, wall_clock
 
 _TOKEN_ROLES = {ROLE_NAMES[role]: role for role in (events_pb2.ROLE_ADMINISTRATOR, events_pb2.ROLE_USER)}
 """The roles that a token has by itself."""
@@ -86,7 +85,7 @@ def create_token(
 
     async def issue() -> Issued:
         async with opened(folder) as (settings, log):
-            tokens = open_tokens(settings, log, actor=operating_system.actor())
+            tokens = open_tokens(settings, log, actor=os_actor())
             if isinstance(wanted, Member):
                 return await tokens.issue_for_member(wanted, ttl_s=ttl)
             return await tokens.issue(
@@ -170,7 +169,7 @@ def revoke_token(folder: Path, token_id: str) -> None:
 
     async def work() -> None:
         async with opened(folder) as (settings, log):
-            await open_tokens(settings, log, actor=operating_system.actor()).revoke(token_id)
+            await open_tokens(settings, log, actor=os_actor()).revoke(token_id)
 
     try:
         asyncio.run(work())
@@ -214,7 +213,7 @@ def create_role_binding(
     binding = rules.parse(
         name=name, role=_ROLES[role], members=members, prefix=prefix, rights=[_RIGHTS[right] for right in rights]
     )
-    actor = operating_system.actor()
+    actor = os_actor()
     by = Principal("", actor, frozenset(), (), 0)
     asyncio.run(_change(folder, lambda known: rules.apply(known, [binding], by=by, prune=False), actor))
     click.echo(f"Role binding {name} gives the role {role} to {', '.join(map(str, binding.members))}.")
@@ -225,7 +224,7 @@ def create_role_binding(
 @click.argument("name")
 def delete_role_binding(folder: Path, name: str) -> None:
     """Delete the role binding NAME: it gives nothing any more, at once and in every process."""
-    asyncio.run(_change(folder, lambda known: rules.delete(known, name), operating_system.actor()))
+    asyncio.run(_change(folder, lambda known: rules.delete(known, name), os_actor()))
     click.echo(f"Deleted {name}.")
 
 
@@ -237,7 +236,7 @@ def list_role_bindings(folder: Path, output: str) -> None:
 
     async def collect() -> RoleBindings:
         async with opened(folder) as (_, log):
-            return await Aggregates(log).role_bindings()
+            return await Aggregates(log).get(ROLE_BINDINGS)
 
     known = asyncio.run(collect()).bindings
     show([_binding_row(known[name]) for name in sorted(known)], _BINDING_COLUMNS, output)
@@ -257,6 +256,6 @@ async def _change(folder: Path, decide: Callable[[RoleBindings], Sequence[rules.
     async with opened(folder) as (_, log):
         aggregates = Aggregates(log)
         try:
-            await aggregates.change(ROLE_BINDINGS_STREAM, aggregates.role_bindings, decide, actor=actor)
+            await aggregates.change(ROLE_BINDINGS, decide, actor=actor)
         except UnknownAppendError as error:
             raise OutcomeUnknownError(error.message, fix="Do it again: a second time changes nothing.") from None

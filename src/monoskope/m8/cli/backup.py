@@ -19,11 +19,11 @@ from monoskope.m8.backup.restore import Checking
 from monoskope.m8.bootstrap import version
 from monoskope.m8.cli.common import folder_option, opened
 from monoskope.m8.cli.main import LazyGroup
-from monoskope.m8.log import noted
+from monoskope.m8.log.folder import Noted
 from monoskope.m8.log.opening import find_id
-from monoskope.m8.opened import place_of, wall_clock
+from monoskope.m8.opened import place_of
 from monoskope.text import counted, escape
-from monoskope.times import rfc3339
+from monoskope.times import rfc3339, wall_clock
 
 own_folder_option = click.option(
     "--dir", "own", type=click.Path(path_type=Path, file_okay=False), default=None, help="The folder of m8."
@@ -137,17 +137,17 @@ async def _create(
         )
         await age.encrypt(making.pieces(), writer, to)
     assert making.header is not None, "it was made"
-    at = noted.Noted(making.header.position, bytes.fromhex(making.header.head))
+    at = Noted(making.header.position, bytes.fromhex(making.header.head))
     try:
-        noted.advance(settings.folder, at)
+        at.advance(settings.folder)
     except UsageError as error:
         return making, f"the position is not noted: {error.message}"
     return making, ""
 
 
-def _noted(_context: click.Context, _parameter: click.Parameter, text: str | None) -> noted.Noted | None:
+def _noted(_context: click.Context, _parameter: click.Parameter, text: str | None) -> Noted | None:
     try:
-        return None if text is None else noted.parse(text)
+        return None if text is None else Noted.parse(text)
     except UsageError as error:
         raise click.BadParameter(f"{error.message} {error.fix}") from None
 
@@ -165,7 +165,7 @@ at_least_option = click.option(
 @identity_option
 @at_least_option
 @click.argument("source")
-def verify(*, identity: Path, at_least: noted.Noted | None, source: str) -> None:
+def verify(*, identity: Path, at_least: Noted | None, source: str) -> None:
     """Check a backup without restoring it: SOURCE is a file, or '-' for standard input.
 
     It is decrypted, and every record, the hash chain, the sealed bytes and the end are checked. Nothing is written.
@@ -194,7 +194,7 @@ def made_line(header: Header) -> str:
 
 
 @contextlib.asynccontextmanager
-async def reading(source: str, identity: Path, at_least: noted.Noted | None) -> AsyncIterator[Checking]:
+async def reading(source: str, identity: Path, at_least: Noted | None) -> AsyncIterator[Checking]:
     """Yield a backup whose header was read. Raises `Error`."""
     from monoskope.m8.backup import age  # noqa: PLC0415 - pyrage is an extra, and the help needs none
 

@@ -9,18 +9,17 @@ from pathlib import Path
 
 import click
 
-from monoskope.api.gateway.v1 import views_pb2
 from monoskope.m8.cli.common import folder_option, opened, output_option, seconds, show
 from monoskope.m8.cli.signatures import signatures
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
 from monoskope.m8.log.sqlite.disk import ROOM, Reserve
-from monoskope.m8.opened import adopt_log, wall_clock
-from monoskope.m8.readmodels.uploads import ENDED, OPEN_UPLOADS, ended
+from monoskope.m8.opened import adopt_log
+from monoskope.m8.readmodels.uploads import ENDED, OPEN_UPLOADS, ended, open_upload
 from monoskope.m8.settings import load
 from monoskope.m8.tree.signing import LastSigned
 from monoskope.m8.tree.verifying import Verified, verified
 from monoskope.text import counted
-from monoskope.times import rfc3339
+from monoskope.times import rfc3339, wall_clock
 
 _PAGE = 256
 _COLUMNS = ("position", "stream", "version", "type", "time", "actor", "hash", "detail")
@@ -164,7 +163,7 @@ async def erasable(log: EventLog, before_ms: int) -> set[bytes]:
     """
     open_ones: set[bytes] = set()
     async for _, body in log.scan_all(OPEN_UPLOADS):
-        open_ones.add(views_pb2.SecretUpload.FromString(body).sealed_sha256)
+        open_ones.add(open_upload(body).sealed_sha256)
     old: set[bytes] = set()
     kept: set[bytes] = set()
     async for key, _ in log.scan_all(ENDED):

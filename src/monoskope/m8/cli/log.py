@@ -10,7 +10,6 @@ import click
 from monoskope.errors import ConflictError, Error, UsageError
 from monoskope.m8.cli.common import folder_option, opened, output_option, show
 from monoskope.m8.log.event_log import EventLog
-from monoskope.m8.opened import wall_clock
 from monoskope.m8.settings import load
 from monoskope.m8.tree import key_file
 from monoskope.m8.tree.key_file import FILE, KeyFile
@@ -19,7 +18,7 @@ from monoskope.m8.tree.signing import Follower, LastSigned, Signer, sentence
 from monoskope.m8.tree.tree import TreeBehindError
 from monoskope.m8.tree.witnessed_log import Seen, WitnessedLog
 from monoskope.m8.witnesses.witnesses import PREFIX, Evidence, Witnesses, asked
-from monoskope.times import rfc3339
+from monoskope.times import rfc3339, wall_clock
 
 _NEXT = "Copy {path} to the folder of every other m8 of this log, and into the backup of its keys. Clients pin:"
 

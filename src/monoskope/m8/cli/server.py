@@ -14,10 +14,9 @@ from monoskope.host_port import HostPort
 from monoskope.m8 import settings
 from monoskope.m8.cli.common import arm_failpoints, folder_option, opened, output_option, show
 from monoskope.m8.init import Plan, check_owners, lay_out
-from monoskope.m8.opened import wall_clock
 from monoskope.m8.tree.tree import rebuild_tree
 from monoskope.text import counted
-from monoskope.times import instant
+from monoskope.times import instant, wall_clock
 
 if TYPE_CHECKING:
     from monoskope.m8.background.presence import Replica
@@ -146,7 +145,7 @@ async def _rows(folder: Path) -> list[dict[str, object]]:
 
     async with opened(folder) as (settings, log):
         found = replicas(await log.beats(), await log.beat_notes())
-    oldest_ms = wall_clock() - settings.timings.issuer_gone * 1000
+    oldest_ms = wall_clock() - settings.file.timings.issuer_gone * 1000
     return [_replica_row(replica, is_heard=replica.seen_ms > oldest_ms) for replica in found]
 
 

@@ -23,11 +23,10 @@ from monoskope.m8.log.event_log import EventLog, RecordedEvent
 from monoskope.protocol import sshsig
 from monoskope.protocol.events import receipt_of, request_id_of
 from monoskope.protocol.grant import Grant, parse_grant
-from monoskope.protocol.identity import UPLOAD_GRANT, ProofError, open_signed, shown
+from monoskope.protocol.identity import UPLOAD_GRANT, ProofError, open_signed, shown, statement
 from monoskope.protocol.open_receipt import open_receipt
 from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.receipt import Receipt, parse_receipt
-from monoskope.protocol.signed_request import statement
 from monoskope.protocol.wire import MalformedError
 from monoskope.settings import write_private
 from monoskope.times import rfc3339

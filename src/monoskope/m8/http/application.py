@@ -17,7 +17,7 @@ from monoskope.m8.http.attach import Attached
 from monoskope.m8.http.pages import Operations, Tiles
 from monoskope.m8.http.refused import Headers
 from monoskope.m8.http.requests import Call, Codec, codec_of
-from monoskope.m8.methods.table import SERVICES, Kind, Method, methods
+from monoskope.m8.methods import SERVICES, Kind, Method, methods
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.service.app import App
 from monoskope.m8.service.policy import Needs

@@ -18,10 +18,10 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import Error, UsageError
 from monoskope.http.messages import EndedError, WebSocket
+from monoskope.m8 import calls
+from monoskope.m8.calls import Arrival, Ended
 from monoskope.m8.http.refused import encoded, to_json
-from monoskope.m8.methods import calls
-from monoskope.m8.methods.calls import Arrival, Ended
-from monoskope.m8.methods.table import MAX_APPEND, MAX_LOGIN, Method
+from monoskope.m8.methods import MAX_APPEND, MAX_LOGIN, Method
 from monoskope.m8.service.app import App
 
 NORMAL, INTERNAL_ERROR = 1000, 1011

@@ -15,8 +15,8 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 
 from monoskope.errors import AwayError, Code, Error, RateLimitedError, TimedOutError
 from monoskope.http.messages import Response
+from monoskope.m8.domain.principal import ExchangeRefusedError
 from monoskope.m8.domain.reactors import LoginRefusedError
-from monoskope.m8.domain.registrations import ExchangeRefusedError
 from monoskope.protocol.login import exchange_refusal_words, login_refusal_words
 
 Headers = tuple[tuple[str, str], ...]

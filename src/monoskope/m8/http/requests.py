@@ -16,11 +16,11 @@ from google.protobuf.message import Message
 
 from monoskope.errors import Error, UsageError
 from monoskope.http.messages import Body, Head, Response, Streamed
+from monoskope.m8 import calls
+from monoskope.m8.calls import Arrival, Ended
 from monoskope.m8.http import refused, strict_json
 from monoskope.m8.http.refused import Headers, OverdueError, encoded, to_json
-from monoskope.m8.methods import calls
-from monoskope.m8.methods.calls import Arrival, Ended
-from monoskope.m8.methods.table import Kind, Method
+from monoskope.m8.methods import Kind, Method
 from monoskope.m8.service.app import App
 from monoskope.traces import spans
 from monoskope.value import Unshared

@@ -22,7 +22,6 @@ from monoskope.m8.background.watches import LogWatch
 from monoskope.m8.http.application import HttpApplication, Origins
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.service.app import App
-from monoskope.protocol.events import upload_stream
 
 
 def require_free(listen: HostPort) -> None:
@@ -136,7 +135,7 @@ async def running(app: App, door: Door, *others: Coroutine[Any, Any, None]) -> A
     """
     await app.feed.begin()
     async for upload in app.documents.open_uploads():
-        app.requests.known(upload_stream(upload.request_id), upload)
+        app.requests.known(upload)
 
     async with asyncio.TaskGroup() as group:
         keeper = Leased(app, LEASE, lambda: Timekeeper(app).run(), ttl_s=lease_s(app.limits.tick_s))

@@ -17,11 +17,11 @@ from typing import cast
 from monoskope.api.gateway.v1 import access_pb2
 from monoskope.errors import AwayError, Code, Error, RateLimitedError, UsageError, docs_page
 from monoskope.http.messages import Body, Decision, Head, Response
-from monoskope.m8.domain.registrations import ExchangeRefusedError
+from monoskope.m8 import calls
+from monoskope.m8.domain.principal import ExchangeRefusedError
 from monoskope.m8.http import requests
 from monoskope.m8.http.refused import JSON, Headers
-from monoskope.m8.methods import calls
-from monoskope.m8.methods.table import MAX_EXCHANGE, Method
+from monoskope.m8.methods import MAX_EXCHANGE, Method
 from monoskope.m8.service.app import App
 from monoskope.value import Unshared
 

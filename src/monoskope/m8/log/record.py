@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.errors import ConflictError
 from monoskope.m8.log.event_log import GENESIS_HASH, MAX_DATA, LogTamperedError, NewEvent, RecordedEvent
-from monoskope.protocol.outline import outline
+from monoskope.protocol.tlog.merkle import outline
 
 MAX_NAME = 512
 """Bytes in the name of a stream or an actor at most."""

@@ -14,6 +14,7 @@ from monoskope.m8.queries.pages import make_token, page_size, read_token
 from monoskope.m8.readmodels.documents import REVOCATIONS, TOKENS
 from monoskope.m8.service import policy
 from monoskope.m8.service.administration import view
+from monoskope.m8.service.aggregates import ROLE_BINDINGS
 from monoskope.m8.service.app import App, Caller
 from monoskope.protocol.login import Member
 from monoskope.uri import UriPrefix
@@ -51,7 +52,7 @@ class AccessQueries:
         self, _message: access_pb2.ListRoleBindingsRequest, _caller: Caller
     ) -> access_pb2.ListRoleBindingsResponse:
         """Return every role binding, by name. Administrators and auditors only."""
-        known = (await self._app.aggregates.role_bindings()).bindings
+        known = (await self._app.aggregates.get(ROLE_BINDINGS)).bindings
         return access_pb2.ListRoleBindingsResponse(role_bindings=[view(known[name]) for name in sorted(known)])
 
     async def list_tokens(
@@ -86,7 +87,7 @@ class AccessQueries:
         principal = caller.principal
         if message.member and message.member != str(principal.member):
             policy.require_sees_all(principal)
-            principal = (await self._app.aggregates.role_bindings()).bound(_named(Member.parse(message.member)))
+            principal = (await self._app.aggregates.get(ROLE_BINDINGS)).bound(_named(Member.parse(message.member)))
         allowing = [pair for pair in principal.pairs if pair.allows(right, place)]
         return access_pb2.CanIResponse(
             allowed=bool(allowing), role_bindings=sorted({pair.role_binding for pair in allowing} - {""})
@@ -101,7 +102,7 @@ class AccessQueries:
             UsageError: the right or the URI is not well formed.
         """
         right, place = _right(message.right), UriPrefix.parse(message.uri)
-        found = list(_by_bindings(await self._app.aggregates.role_bindings(), right, place))
+        found = list(_by_bindings(await self._app.aggregates.get(ROLE_BINDINGS), right, place))
         found += [one async for one in self._by_tokens(right, place)]
         found.sort(key=lambda one: (one.member, one.role_binding, one.token_id))
         return access_pb2.WhoCanResponse(members=found)

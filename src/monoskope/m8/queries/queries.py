@@ -258,9 +258,8 @@ class Queries:
         if not count:
             return list(shown.values())
         async for upload in self._app.documents.open_uploads():
-            uri = SecretUri.parse(upload.uri)
-            if uri.store in shown and caller.principal.sees(uri):
-                shown[uri.store].pending += 1
+            if upload.store in shown and upload.uri is not None and caller.principal.sees(upload.uri):
+                shown[upload.store].pending += 1
         return list(shown.values())
 
     async def _wait(self, request_id: bytes, ready: Callable[[], Awaitable[T | None]], caller: Caller) -> T | None:

@@ -19,9 +19,6 @@ from monoskope.value import Value
 
 T = TypeVar("T")
 
-BACKLOG = 1_000
-"""How many events a follower may be behind before it is ended."""
-
 RETRY_S = 1.0
 """Seconds before the log is asked again after it did not answer."""
 
@@ -151,7 +148,7 @@ class Feed:
     """
 
     def __init__(
-        self, log: EventLog, *, backlog: int = BACKLOG, saw: Callable[[RecordedEvent], None] = lambda _event: None
+        self, log: EventLog, *, backlog: int, saw: Callable[[RecordedEvent], None] = lambda _event: None
     ) -> None:
         self._saw = saw
         self._log = log

@@ -12,8 +12,8 @@ import msgspec
 
 from monoskope.errors import UsageError
 from monoskope.host_port import HttpsUrl
+from monoskope.protocol.tlog.checkpoint import Kind, VerifierKey
 from monoskope.protocol.tlog.forms import NoteError
-from monoskope.protocol.tlog.vkey import Kind, VerifierKey
 
 MOST_WITNESSES = 16
 """Tables at most: readers of a note need not take more signatures (c2sp.org/signed-note)."""

@@ -13,10 +13,9 @@ from enum import Enum
 from monoskope.lazy import pattern
 from monoskope.m8.log.tree_rows import Cosignature
 from monoskope.m8.tree.tree import Tree
-from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.checkpoint import Checkpoint, VerifierKey
 from monoskope.protocol.tlog.forms import LogProofError, NoteError, base64_text
 from monoskope.protocol.tlog.note import Note, parse_signature_lines
-from monoskope.protocol.tlog.vkey import VerifierKey
 from monoskope.value import Value
 
 

@@ -12,17 +12,15 @@ from pathlib import Path
 
 from monoskope.errors import UsageError
 from monoskope.host_port import HttpsUrl
-from monoskope.http.client import exchange
+from monoskope.http.client.exchange import Answer
 from monoskope.http.client.failures import ExchangeError, LateError, MalformedError, UntrustedError
-from monoskope.http.client.pool import Pool, Server
+from monoskope.http.client.trusted import Endpoint, TlsFiles
 from monoskope.m8.log.tree_rows import Cosignature
-from monoskope.m8.sink_settings import TlsFiles
 from monoskope.m8.tree.tree import Tree
 from monoskope.m8.witnesses import submission
 from monoskope.m8.witnesses.settings import WitnessSettings
 from monoskope.m8.witnesses.submission import (
     MOST_ANSWER,
-    Answer,
     Conflict,
     Contradiction,
     Cosigned,
@@ -31,12 +29,9 @@ from monoskope.m8.witnesses.submission import (
     judge,
     ours,
 )
-from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.checkpoint import Checkpoint, VerifierKey
 from monoskope.protocol.tlog.note import Note
-from monoskope.protocol.tlog.vkey import VerifierKey
 from monoskope.value import Value
-
-AGENT = ("User-Agent", "m8")
 
 
 class NoAnswerError(Exception):
@@ -52,75 +47,50 @@ class NoAnswerError(Exception):
 
 
 class Connection:
-    """Connections to one address, kept and used again. It dials at the first request.
+    """A connection to one address, kept and used again.
 
     Args:
         url: The prefix: what is asked for stands below it.
-        ca_file: The authorities of its certificate, None for the system's. It is read again after a failure.
+        ca_file: The authorities of its certificate, None for the system's.
         timeout_s: Seconds that an exchange may take in all.
     """
 
     def __init__(self, url: HttpsUrl, ca_file: Path | None, *, timeout_s: float) -> None:
         self._url = url
-        self._ca_file = ca_file
         self._timeout_s = timeout_s
-        self._pool: Pool | None = None
+        self._endpoint = Endpoint(url.server, TlsFiles(ca_file), timeout_s=timeout_s, most_body=MOST_ANSWER)
+        self.close = self._endpoint.close
 
-    async def post(self, path: str, body: bytes) -> exchange.Answer:
-        """Send `body`. Raises `NoAnswerError`."""
-        return await self._request("POST", path, [AGENT, ("Content-Type", "text/plain; charset=utf-8")], body)
-
-    async def get(self, path: str) -> exchange.Answer:
-        """Ask for what is at `path`. Raises `NoAnswerError`."""
-        return await self._request("GET", path, [AGENT], None)
-
-    async def close(self) -> None:
-        """End the connections. Safe to call twice."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            await pool.close()
-
-    async def _request(
-        self, method: str, path: str, headers: list[tuple[str, str]], body: bytes | None
-    ) -> exchange.Answer:
+    async def request(self, path: str, body: bytes | None = None) -> Answer:
+        """Ask for what is at `path`, or send `body` there. Raises `NoAnswerError`."""
+        headers = [("User-Agent", "m8")]
+        if body is not None:
+            headers.append(("Content-Type", "text/plain; charset=utf-8"))
         target = self._url.target.rstrip("/") + path
-        failure: NoAnswerError
         try:
-            pool = await self._connections()
-            return await pool.request(
-                # What it got twice, a witness answers with a conflict or with the same signature.
-                method, target, headers, body, timeout_s=self._timeout_s, most_body=MOST_ANSWER, repeat=True
-            )  # fmt: skip
+            # What it got twice, a witness answers with a conflict or with the same signature.
+            return await self._endpoint.request("GET" if body is None else "POST", target, headers, body)
         except UntrustedError:
-            failure = NoAnswerError(
-                f"{self._url.server} is not trusted, or does not speak TLS. Set ca_file to the authority that signed "
-                "its certificate, and the url to a name that is in it."
+            why = (
+                "is not trusted, or does not speak TLS. Set ca_file to the authority that signed its certificate, and "
+                "the url to a name that is in it."
             )
         except LateError:
-            failure = NoAnswerError(
+            raise NoAnswerError(
                 f"{self._url.server} does not answer within {self._timeout_s:g} s. Check that it runs, and the way to "
                 "it. m8 asks again, at most twice a minute.",
                 late=True,
-            )
+            ) from None
         except MalformedError:
-            failure = NoAnswerError(
-                f"{self._url.server} answers what is not HTTP/1.1, or more than {MOST_ANSWER:,} bytes. Check that the "
-                "url is that of a witness."
+            why = (
+                f"answers what is not HTTP/1.1, or more than {MOST_ANSWER:,} bytes. Check that the url is that of a "
+                "witness."
             )
         except ExchangeError:
-            failure = NoAnswerError(
-                f"{self._url.server} cannot be reached, or ends the connection. Check that it runs. m8 asks it again."
-            )
+            why = "cannot be reached, or ends the connection. Check that it runs. m8 asks it again."
         except UsageError as error:
-            failure = NoAnswerError(f"{error.message} {error.fix}")
-        await self.close()
-        raise failure
-
-    async def _connections(self) -> Pool:
-        if self._pool is None:
-            context = await asyncio.to_thread(TlsFiles(self._ca_file).context)
-            self._pool = Pool(Server(self._url.host, self._url.port, context), most_connections=1)
-        return self._pool
+            raise NoAnswerError(f"{error.message} {error.fix}") from None
+        raise NoAnswerError(f"{self._url.server} {why}")
 
 
 EXCHANGE_S = 4.0
@@ -212,7 +182,7 @@ class Witness:
     async def published(self, origin: str) -> bytes:
         """Return the checkpoint of the log `origin` that it shows, b"" if it shows none or does not answer."""
         try:
-            answer = await self._monitoring.get(submission.monitoring_path(origin))
+            answer = await self._monitoring.request(submission.monitoring_path(origin))
         except NoAnswerError:
             return b""
         return answer.body if answer.status == 200 else b""
@@ -240,10 +210,10 @@ class Witness:
             case Conflict():
                 return Silent("Another program submits checkpoints of this log. If that is another m8, this passes.")
 
-    async def _submit(self, note: Note, checkpoint: Checkpoint, tree: Tree) -> Answer:
+    async def _submit(self, note: Note, checkpoint: Checkpoint, tree: Tree) -> submission.Answer:
         old = self._known if self._known <= checkpoint.size else 0
         proof = await tree.consistency(old, checkpoint.size) if old else ()
-        answer = await self._submission.post("/add-checkpoint", submission.body(old, proof, note))
+        answer = await self._submission.request("/add-checkpoint", submission.body(old, proof, note))
         return submission.read(
             answer.status,
             answer.header("content-type"),

@@ -17,10 +17,9 @@ from monoskope.m8.witnesses import submission
 from monoskope.m8.witnesses.settings import WitnessesSettings
 from monoskope.m8.witnesses.submission import own_part
 from monoskope.m8.witnesses.witness import Contradicted, Result, Silent, Witness
-from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.checkpoint import Checkpoint, VerifierKey
 from monoskope.protocol.tlog.forms import NoteError
 from monoskope.protocol.tlog.note import Note
-from monoskope.protocol.tlog.vkey import VerifierKey
 from monoskope.settings import find_private, write_private
 
 PREFIX = "log.evidence-"

@@ -12,8 +12,9 @@ from monoskope.client import Client
 from monoskope.client.log.events import ShownEvents
 from monoskope.client.queries import EventFilter
 from monoskope.errors import Error, UsageError
+from monoskope.monoctl.groups import command
 from monoskope.monoctl.input.request_options import full_prefix
-from monoskope.monoctl.options import CommandSession, connection_options, output_option
+from monoskope.monoctl.options import CommandSession, output_options
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import cell, emit
 from monoskope.text import json_text
@@ -46,7 +47,7 @@ class _Asked:
     every: bool
 
 
-@click.command(short_help="List events.")
+@command(short_help="List events.")
 @click.option("--request-id", default="", metavar="ID", help="Only those of this request.")
 @click.option(
     "--prefix",
@@ -64,8 +65,7 @@ class _Asked:
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N.")
 @click.option("-w", "--watch", is_flag=True, help="Show events as they are recorded from now on, until Ctrl-C.")
 @click.option("--after", type=click.IntRange(0), metavar="N", help="With --watch: begin after this position.")
-@output_option
-@connection_options
+@output_options
 def events(
     session: CommandSession,
     *,
@@ -77,7 +77,6 @@ def events(
     tail: int | None,
     limit: int | None,
     after: int | None,
-    output: str,
     every: bool,
     watch: bool,
 ) -> None:
@@ -96,7 +95,7 @@ def events(
         until_ms=parse_moment(until, now_ms=now) if until else 0,
         actor=actor,
     )
-    asked = _Asked(request_id, prefix, wanted, tail, limit, after, output, every=every)
+    asked = _Asked(request_id, prefix, wanted, tail, limit, after, session.output, every=every)
     _check(asked, watch=watch)
     if watch:
         session.run(lambda client: _watch(client, asked))

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import click
 
-from monoskope.client import Client
-from monoskope.client.results.log import Log, LogComparison, UploadProof
+from monoskope.client.results.log import UploadProof
 from monoskope.client.settings import Setting, find, identities_from, parse_identities
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
-from monoskope.monoctl.options import CommandSession, connection_options, output_option
+from monoskope.monoctl.groups import command
+from monoskope.monoctl.options import CommandSession, output_option, output_options
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import cell, emit, pairs, plain
 from monoskope.text import counted
@@ -47,37 +47,32 @@ _MOST = 1_048_576
 """Bytes of a proof or a note at most."""
 
 
-@click.command(short_help="Show the log to which m8 is held.")
+@command(short_help="Show the log to which m8 is held.")
 @click.option("--note", "only_note", is_flag=True, help="Print the newest signed note alone, for another person.")
-@output_option
-@connection_options
-def log(output: str, session: CommandSession, *, only_note: bool) -> None:
+@output_options
+def log(session: CommandSession, *, only_note: bool) -> None:
     """Show the log to which m8 is held: how many entries it has, who signed that and when, and who cosigned it.
 
     The command ends with exit code 18 if the log does not fit what this machine knows of it. Give the note that --note
     prints to another person: their `monoctl verify log` shows whether m8 shows them the same log.
     """
-
-    async def work(client: Client) -> Log:
-        return await client.log.get()
-
-    found = session.run(work)
+    found = session.run(lambda client: client.log.get())
     if only_note:
         terminal.out(*found.note.split("\n"), end="")
         return
     document = views.log(found)
-    if output != "table":
-        emit(output, document, {})
+    if session.output != "table":
+        emit(session.output, document, {})
         return
     pairs({title: cell(document, name) for title, name in _LINES.items() if document[name]})
     if document["witnesses"]:
         terminal.out()
         columns = {"WITNESS": "name", "ENTRIES": "size", "COSIGNED": "cosigned_at", "TROUBLE": "trouble"}
-        emit(output, document["witnesses"], columns)
+        emit(session.output, document["witnesses"], columns)
     terminal.err("What m8 says of witnesses, of trouble and of a renewal is its word. The rest is signed by the log.")
 
 
-@click.command(short_help="Check a proof of an upload, without a server.")
+@command(short_help="Check a proof of an upload, without a server.")
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE")
 @click.option("--log-vkey", "vkeys", multiple=True, metavar="KEY", help="A verifier key of the log; give both.")
 @click.option("--witness", "witnesses", multiple=True, metavar="KEY", help="The verifier key of a witness; repeatable.")
@@ -125,11 +120,10 @@ def verify_proof(  # noqa: PLR0917 - click passes them by name
     _show_proof(trusted(_content(file), given), output)
 
 
-@click.command(short_help="Compare another person's note of the log with your own.")
+@command(short_help="Compare another person's note of the log with your own.")
 @click.argument("note", type=click.Path(path_type=Path, allow_dash=True), metavar="NOTE")
-@output_option
-@connection_options
-def verify_log(note: Path, output: str, session: CommandSession) -> None:
+@output_options
+def verify_log(note: Path, session: CommandSession) -> None:
     """Compare another person's note of m8's log, in the file NOTE, with the one that this machine keeps.
 
     m8 must prove that its log continues both. If it cannot, it shows different logs to different people, or its log
@@ -139,12 +133,9 @@ def verify_log(note: Path, output: str, session: CommandSession) -> None:
     """
     content = _content(note)
 
-    async def work(client: Client) -> LogComparison:
-        return await client.log.compare(content)
-
-    compared = session.run(work)
-    if output != "table":
-        emit(output, plain(compared), {})
+    compared = session.run(lambda client: client.log.compare(content))
+    if session.output != "table":
+        emit(session.output, plain(compared), {})
         return
     terminal.out(
         f"The note is of the log that this machine knows: {compared.log}, {counted(compared.size, 'entry', 'entries')};"

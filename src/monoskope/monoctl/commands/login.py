@@ -22,6 +22,7 @@ from monoskope.client.login.starting import log_out
 from monoskope.client.settings import config_path, read_config
 from monoskope.errors import Code, Error, NotFoundError, RefusedError, UsageError
 from monoskope.host_port import check_servers
+from monoskope.monoctl.groups import command
 from monoskope.monoctl.options import CommandSession, connection_options
 from monoskope.monoctl.output import terminal
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from monoskope.client.login.device import DeviceCode
 
 
-@click.command(short_help="Log in with the identity that you have.")
+@command(short_help="Log in with the identity that you have.")
 @click.option("--issuer", metavar="NAME", help="One of `[logins.NAME]` in your settings; by default login_issuer.")
 @click.option("--device", is_flag=True, help="Show a code that you type in a browser on another machine.")
 @click.option("--no-browser", is_flag=True, help="Print the address; open no browser.")
@@ -142,7 +143,7 @@ def _with_device(settings: starting.LoginSettings) -> KeptLogin:
     return starting.with_device(settings, show)
 
 
-@click.command(short_help="Forget your login.")
+@command(short_help="Forget your login.")
 @connection_options
 def logout(session: CommandSession) -> None:
     """Forget your login for this server: issuer and m8 are asked to revoke it, and what is kept here is removed.

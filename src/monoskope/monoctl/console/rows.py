@@ -14,7 +14,6 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.known.pins import Pins
 from monoskope.client.walk.receipts import Checked
 from monoskope.monoctl.output import views
-from monoskope.monoctl.output.formats import Document
 from monoskope.uri import UriPrefix
 from monoskope.value import Value
 
@@ -24,7 +23,10 @@ if TYPE_CHECKING:
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 
 
-OFF = frozenset({"DRIFTED", "GONE", "OVERWROTE"})
+OUT_OF_SYNC = frozenset({"DRIFTED", "GONE"})
+"""The statuses of secrets of which the engine did not hold what was put when it was last verified."""
+
+OFF = OUT_OF_SYNC | {"OVERWROTE"}
 """The statuses of secrets of which the engine does not hold what was put, or did not before the last put."""
 
 
@@ -41,7 +43,6 @@ class Row:
 
     __slots__ = (
         "_checked",
-        "_document",
         "_pins",
         "deleted",
         "drifted",
@@ -78,19 +79,11 @@ class Row:
         self.status = views.status(view)
         words = (self.uri, self.subject, *(f"{name}={text}" for name, text in self.labels.items()), *self.values)
         self.text = "\n".join(words).casefold()
-        self._document: Document | None = None
         self._checked: Checked | None = None
         self._pins: Pins | None = None
 
     def __repr__(self) -> str:
         return f"<Row {self.uri}>"
-
-    @property
-    def document(self) -> Document:
-        """The secret as `views.secret` shows it, made when the row is first shown. Do not change it."""
-        if self._document is None:
-            self._document = views.secret(self.view)
-        return self._document
 
     def remember(self, checked: Checked, pins: Pins) -> None:
         """Keep a proof by these pins. Anything else is checked again at the next look, for it may have changed."""
@@ -112,7 +105,6 @@ State = Literal["present", "deleted", "drifted", "out-of-sync", "unproven", "unv
 
 _HASH = "fp1:"
 _LEFT_OUT = "…"
-_OUT_OF_SYNC = frozenset({"DRIFTED", "GONE"})
 
 _deleted = attrgetter("deleted")
 _uri = attrgetter("uri")
@@ -120,7 +112,7 @@ _uri = attrgetter("uri")
 _STATES: Mapping[State, Callable[[Row], bool]] = MappingProxyType(
     {
         "drifted": attrgetter("drifted"),
-        "out-of-sync": lambda row: row.status in _OUT_OF_SYNC,
+        "out-of-sync": lambda row: row.status in OUT_OF_SYNC,
         "unverified": lambda row: not row.verified_at_ms,
     }
 )

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Mapping
 from typing import Protocol
 
 from monoskope.client import PutResult
-from monoskope.client.walk.given import Expect
+from monoskope.client.purposes import Expect
 from monoskope.client.walk.target import check_text
 from monoskope.errors import Code, Error, NotTriedError, UsageError
 from monoskope.protocol.payload import MAX_KEYS, Payload, encode

@@ -1,4 +1,4 @@
-"""The options that several commands share, and what they say: expectations, notes, engines, forms and prefixes."""
+"""The options that some commands share, and what they say: expectations, notes, engines and prefixes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monoskope.api.secrets.v1 import options_pb2
-from monoskope.client.walk.given import Expect
+from monoskope.client.purposes import Expect
 from monoskope.errors import UsageError
-from monoskope.monoctl.output.formats import TABLE, WORDS
 from monoskope.protocol.notes import check_day
 from monoskope.protocol.request import Options
 from monoskope.times import parse_days
@@ -75,6 +74,25 @@ def expectation(expect: str | None, *, overwrite: bool, must_exist: bool = False
     if expect is None:
         return Expect.ANY
     return Expect.ABSENT if expect == "absent" else expect
+
+
+def expect_options(metavar: str, expect: str, overwrite: str) -> Callable[[Command], Command]:
+    """Return what gives a command `--expect` and `--overwrite`; it receives `expect`.
+
+    Args:
+        metavar: What `--expect` takes; without "absent" something must be there.
+        expect: The help of `--expect`.
+        overwrite: The help of `--overwrite`.
+    """
+
+    def made(version: str | None, overwrites: bool) -> Expect | str:  # noqa: FBT001 - as click says it
+        return expectation(version, overwrite=overwrites, must_exist="absent" not in metavar)
+
+    options = (
+        click.option("--expect", metavar=metavar, help=expect),
+        click.option("--overwrite", is_flag=True, help=overwrite),
+    )
+    return adding(options, "expect", made, "expect", "overwrite")
 
 
 def chosen(
@@ -241,18 +259,6 @@ def parse_edits(texts: tuple[str, ...]) -> dict[str, str | None]:
             raise UsageError(f"label {name!r} is given twice.", fix="Give each name once.")
         found[name] = value if separator else None
     return found
-
-
-form_option = click.option(
-    "-o",
-    "--output",
-    "form",
-    type=click.Choice(WORDS),
-    default=TABLE,
-    show_default=True,
-    help="How to print: `wide` shows whole hashes and versions, `name` names alone.",
-)
-"""The option of commands that list, instead of `output_option`."""
 
 
 async def full_prefix(client: Client, text: str, *, store: str = "") -> str:

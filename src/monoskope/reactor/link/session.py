@@ -1,23 +1,163 @@
-"""The one connection to m8: dial, answer the challenge, attach, serve; and again, as long as the reactor runs."""
+"""The one connection to m8: dial, answer the challenge, attach, serve; and again, as long as the reactor runs.
+
+An attached session reads, writes and sends heartbeats at the same time.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import random
+from typing import Protocol
+
+from google.protobuf.message import DecodeError
 
 from monoskope import operating_log
+from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import Error
+from monoskope.failpoints import failpoint
+from monoskope.protocol.grant import REPLICA_BYTES
 from monoskope.protocol.hello import CHALLENGE_BYTES, Hello
 from monoskope.protocol.identity import REACTOR_HELLO
 from monoskope.reactor.health import Health
-from monoskope.reactor.link.appends import Appends
-from monoskope.reactor.link.attachment import Attachment, Listener
+from monoskope.reactor.link.appends import ENDS, Appends
 from monoskope.reactor.link.endpoint import Endpoint
 from monoskope.reactor.link.link import Dial, Link, SessionEndedError, StatusError, dial
 from monoskope.reactor.link.refusal import explained
 from monoskope.reactor.timings import Timings
+
+_FAREWELL_S = 2.0
+
+LEAST_S = 0.25
+"""Seconds between two heartbeats at least: m8 reads no more of a reactor that says too much in a second."""
+
+MOST_UNSENT = 16_384
+"""Messages that wait to be sent to an m8 that does not read, at most; then the session ends."""
+
+
+class Listener(Protocol):
+    """Acts on what m8 says in a session. No method may take long: heartbeats wait for it."""
+
+    def attached(self, replicas: list[bytes]) -> None:
+        """The session begins; `replicas` are those that have one."""
+
+    def event(self, event: event_pb2.Event, sealed: bytes) -> None:
+        """m8 delivers an event."""
+
+    def caught_up(self) -> None:
+        """m8 has delivered all unfinished requests."""
+
+
+class Attachment:
+    """One session from `attached` to its end."""
+
+    def __init__(
+        self,
+        link: Link,
+        attached: reactor_pb2.Attached,
+        appends: Appends,
+        listener: Listener,
+        *,
+        timings: Timings,
+        stop: asyncio.Event,
+        health: Health | None = None,
+    ) -> None:
+        self._link = link
+        self._attached = attached
+        self._appends = appends
+        self._listener = listener
+        self._timings = timings
+        self._stop = stop
+        self._health = health
+        self._outbox: asyncio.Queue[reactor_pb2.AttachRequest] = asyncio.Queue()
+        self._is_stuck = asyncio.Event()
+        self._caught_up = False
+
+    async def run(self) -> None:
+        """Serve the session until the stream ends or `stop` is set. Raises the error that ended it, if any."""
+        if any(len(replica) != REPLICA_BYTES for replica in self._attached.replicas):
+            raise SessionEndedError("m8 named a process that is none.", fix="Update the reactor or m8.")
+        self._listener.attached(list(self._attached.replicas))
+        tasks = [asyncio.ensure_future(work()) for work in (self._reading, self._writing, self._beating, self._stuck)]
+        tasks.append(asyncio.ensure_future(self._stopping()))
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _stopping(self) -> None:
+        await self._stop.wait()
+        await self._outbox.join()
+        await self._link.end()
+        # m8 ends its side now, and the reader then ends this session. This is the limit for that.
+        await asyncio.sleep(_FAREWELL_S)
+
+    async def _reading(self) -> None:
+        while True:
+            answer = await self._link.read()
+            match answer.WhichOneof("message"):
+                case "delivery":
+                    self._deliver(answer.delivery)
+                case "appended":
+                    self._appends.answered(answer.appended)
+                case "copy_authorized":
+                    self._appends.tokens.answered(answer.copy_authorized)
+                case "caught_up":
+                    self._catch_up()
+                case _:
+                    raise SessionEndedError(
+                        "m8 sent a message that is not expected in this state.", fix="Update the reactor or m8."
+                    )
+
+    def _deliver(self, delivery: reactor_pb2.Delivery) -> None:
+        try:
+            event = event_pb2.Event.FromString(delivery.record)
+        except DecodeError:
+            raise SessionEndedError("m8 delivered a record that does not parse.", fix="Update the reactor.") from None
+        self._listener.event(event, delivery.sealed)
+
+    def _catch_up(self) -> None:
+        if not self._caught_up:
+            self._caught_up = True
+            self._listener.caught_up()
+            # Not before: the deliveries have settled the appends whose answers were lost.
+            self._appends.connected(self._say)
+
+    def _say(self, message: reactor_pb2.AttachRequest) -> None:
+        if self._outbox.qsize() < MOST_UNSENT:
+            self._outbox.put_nowait(message)
+        else:
+            self._is_stuck.set()
+
+    async def _stuck(self) -> None:
+        await self._is_stuck.wait()
+        raise SessionEndedError("m8 does not read what it is sent.", fix="Check that it runs.")
+
+    async def _writing(self) -> None:
+        while True:
+            message = await self._outbox.get()
+            await self._link.write(message)
+            if message.append.WhichOneof("event") in ENDS:
+                failpoint("reactor.receipt-offered")
+            self._outbox.task_done()
+
+    async def _beating(self) -> None:
+        span = self._attached.heartbeat_s / 3 if self._attached.heartbeat_s else self._timings.heartbeat
+        if self._health is None:
+            while True:
+                await asyncio.sleep(span)
+                self._say(reactor_pb2.AttachRequest(heartbeat=reactor_pb2.Heartbeat()))
+        least = min(LEAST_S, span)
+        while True:
+            # The first at once: m8 knows nothing of our engine yet. The others early, if there is news.
+            self._say(reactor_pb2.AttachRequest(heartbeat=self._health.heartbeat()))
+            await asyncio.sleep(least)
+            await self._health.news(within=span - least)
 
 
 class ReactorSession:
@@ -71,7 +211,7 @@ class ReactorSession:
             try:
                 await self._attachment()
             except StatusError as error:
-                reason = self._explained(error)
+                reason = explained(error, self._endpoint)
             except Error as error:
                 reason = {"error": type(error).__name__, "message": error.message, "fix": error.fix}
             finally:
@@ -94,16 +234,6 @@ class ReactorSession:
     def stop(self) -> None:
         """End the session cleanly; `run` returns."""
         self._stop.set()
-
-    def _explained(self, error: StatusError) -> dict[str, str]:
-        endpoint = self._endpoint
-        return explained(
-            error,
-            server=endpoint.server,
-            identity=endpoint.identity,
-            kind=endpoint.type,
-            key_id=endpoint.fingerprint_key_id,
-        )
 
     def _delay(self, failures: int) -> float:
         """Return the seconds before the next server is dialled: hardly any until each has failed once, then more."""

@@ -32,8 +32,8 @@ from monoskope.stores.driver import (
     StoreRefusedError,
     UnsupportedError,
 )
+from monoskope.stores.shared.checks import not_listed
 from monoskope.stores.shared.files import close, in_thread, opened_root, require_case, translated, try_to_write
-from monoskope.stores.shared.text import not_listed
 
 _READ_TRIES = 5
 

@@ -27,7 +27,7 @@ from monoskope.stores.driver import (
     StoreUnavailableError,
     UnsupportedError,
 )
-from monoskope.stores.password_store.config import PassConfig
+from monoskope.stores.password_store.config import PassConfig, PassLayout
 from monoskope.stores.password_store.files import (
     CLOSED_TO,
     SUFFIX,
@@ -38,7 +38,7 @@ from monoskope.stores.password_store.files import (
     version_of,
 )
 from monoskope.stores.password_store.programs import Gpg, Repository
-from monoskope.stores.password_store.values import PassLayout
+from monoskope.stores.shared.checks import not_listed
 from monoskope.stores.shared.files import (
     close,
     in_thread,
@@ -48,7 +48,6 @@ from monoskope.stores.shared.files import (
     translated,
     try_to_write,
 )
-from monoskope.stores.shared.text import not_listed
 
 
 class PassStore(StoreDriver):

@@ -25,7 +25,7 @@ from monoskope.stores.driver import (
     StoreUnavailableError,
     UnknownOutcomeError,
 )
-from monoskope.stores.shared.text import MAX_LISTED, too_many_names
+from monoskope.stores.shared.checks import MAX_LISTED, too_many_names
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from monoskope.protocol.payload import DEFAULT_MAX_PLAINTEXT
-from monoskope.stores.shared.config import HttpConfig, check_field, check_max_plaintext
+from monoskope.stores.shared.checks import HttpConfig, check_field, check_max_plaintext
 from monoskope.uri import parse_path
 
 SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - a path, not a token

@@ -32,11 +32,11 @@ from monoskope.stores.driver import (
     UnsupportedError,
     certain,
 )
+from monoskope.stores.shared.checks import not_listed
 from monoskope.stores.shared.http import HttpAnswer
-from monoskope.stores.shared.text import not_listed
 from monoskope.stores.vault.config import VaultConfig, policy_of
-from monoskope.stores.vault.http import is_absent
 from monoskope.stores.vault.mount import VaultMount, conflict, malformed
+from monoskope.stores.vault.session import is_absent
 from monoskope.stores.vault.versions import (
     FLAG,
     Current,

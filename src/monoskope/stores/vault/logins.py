@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,8 +20,10 @@ from monoskope.stores.driver import StoreRefusedError
 from monoskope.stores.shared.http import HttpAnswer
 from monoskope.stores.shared.trust import refused
 from monoskope.stores.vault.config import AppRole, ClientCertificate, Jwt, Kubernetes
-from monoskope.stores.vault.http import VaultHttp
 from monoskope.value import Unshared
+
+if TYPE_CHECKING:
+    from monoskope.stores.vault.session import VaultHttp
 
 STATE_FILE = "vault-secret-id.json"
 

@@ -21,7 +21,7 @@ from monoskope.api.secrets.v1.options_pb2 import VaultBinary, VaultOptions
 from monoskope.errors import UsageError
 from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import NOTHING, CannotReadError, DeletedVersion, StoreRefusedError
-from monoskope.stores.shared.text import could_be_base64, is_text
+from monoskope.stores.shared.checks import could_be_base64, is_text
 
 FLAG = {"m8_binary": "base64"}
 """Custom metadata of a path at which a value may lie as base64."""

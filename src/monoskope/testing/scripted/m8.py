@@ -24,12 +24,11 @@ from monoskope.errors import Error, NotFoundError
 from monoskope.m8.http import tls
 from monoskope.protocol import outcomes
 from monoskope.protocol.grant import Grant, make_grant
-from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT, statement
 from monoskope.protocol.listing import Listing
 from monoskope.protocol.payload import pair_keys
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request, parse_request
-from monoskope.protocol.signed_request import statement
 from monoskope.protocol.sshsig import parse
 from monoskope.testing.cluster.identities import Identity, OneTimeKey
 from monoskope.testing.scripted import connect

@@ -21,7 +21,7 @@ from monoskope.client.signing.key_file import KeySigner
 from monoskope.client.signing.signer import LocalSigner, from_line, signer_of
 from monoskope.client.signing.signing import Signing
 from monoskope.errors import Error, RefusedError, UnavailableError, UsageError
-from monoskope.protocol.signed_request import NAMESPACE, statement
+from monoskope.protocol.identity import NAMESPACE, statement
 from monoskope.protocol.sshsig import armoured, parse
 from monoskope.protocol.sshsig.fields import string, uint32
 from monoskope.testing.engines.openssh import Agent as RealAgent

@@ -35,7 +35,7 @@ def key(tmp_path: Path) -> LogKey:
 def hurried(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The URLs of servers that must answer at once, as if m8 gave them 0.2 s. All others may take a minute."""
     found: set[str] = set()
-    request = Connection._request
+    request = Connection.request
 
     async def timed(line: Connection, *what: Any) -> Any:
         given = line._timeout_s  # by m8: a line that it gives another time than `EXCHANGE_S` is not hurried so much
@@ -47,7 +47,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> set[str]:
             line._timeout_s = given
 
     monkeypatch.setattr(witness, "EXCHANGE_S", PATIENCE_S)
-    monkeypatch.setattr(Connection, "_request", timed)
+    monkeypatch.setattr(Connection, "request", timed)
     monkeypatch.setattr(witness, "WHOLE_S", 2 * PATIENCE_S)
     return found
 

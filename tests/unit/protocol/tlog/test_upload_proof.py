@@ -14,14 +14,12 @@ from monoskope.errors import UsageError
 from monoskope.protocol.events import event_of, upload_stream
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
-from monoskope.protocol.outline import outline
 from monoskope.protocol.receipt import Receipt, make_receipt, sealed_digest
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.forms import Fault, LogProofError
 from monoskope.protocol.tlog.log_key import LogKey
-from monoskope.protocol.tlog.merkle import leaf_hash
-from monoskope.protocol.tlog.note import Note
-from monoskope.protocol.tlog.policy import LogKeys, Policy
+from monoskope.protocol.tlog.merkle import leaf_hash, outline
+from monoskope.protocol.tlog.note import LogKeys, Note, Policy
 from monoskope.protocol.tlog.proof_file import ProofFile
 from monoskope.protocol.tlog.upload_proof import ProvenUpload, UploadProof
 from monoskope.protocol.wire import parse, serialise

@@ -17,7 +17,7 @@ from monoskope import operating_log
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError, UsageError
 from monoskope.protocol.grant import Grant, make_grant
-from monoskope.protocol.signed_request import statement
+from monoskope.protocol.identity import statement
 from monoskope.protocol.sshsig import Fault
 from monoskope.reactor.signers import NotAuthorizedError, Signers
 from monoskope.reactor.signers.settings import PURPOSE_BY_WORD, SignersFile

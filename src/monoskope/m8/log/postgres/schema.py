@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncpg
 
 from monoskope.errors import ConflictError, RefusedError, UsageError, docs_page
-from monoskope.m8.log import identity, sql, tree_rows
+from monoskope.m8.log import sql, tree_rows
+from monoskope.m8.log.folder import is_id, new_id
 from monoskope.m8.log.postgres.connections import Connection
 from monoskope.m8.log.postgres.target import PostgresTarget
 
@@ -65,7 +66,7 @@ async def log_id(connection: Connection) -> str:
     except (asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError):
         # Another program's table. Opening the log says so.
         return ""
-    return str(found) if found is not None and identity.is_id(str(found)) else ""
+    return str(found) if found is not None and is_id(str(found)) else ""
 
 
 APPLICATION = "m8 event log"
@@ -247,7 +248,7 @@ async def prepare(connection: Connection, target: PostgresTarget, *, for_import:
             await connection.execute(tables.format(bytes="bytea", text='text COLLATE "C"'))
         await connection.execute("ALTER TABLE tree_tiles ALTER COLUMN body SET STORAGE EXTERNAL")
         insert = "INSERT INTO meta VALUES ('application', $1), ('schema', $2), ('form', $3), ('log-id', $4)"
-        await connection.execute(insert, APPLICATION, str(SCHEMA_VERSION), str(FORM), identity.new_id())
+        await connection.execute(insert, APPLICATION, str(SCHEMA_VERSION), str(FORM), new_id())
     if not for_import and await connection.fetchval("SELECT 1 FROM meta WHERE name = 'importing'"):
         raise ConflictError(
             f"the event log in database {target} is not whole: an import into it did not end.",

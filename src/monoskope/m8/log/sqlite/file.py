@@ -16,7 +16,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from monoskope.errors import ConflictError, Error, UnavailableError, UsageError
-from monoskope.m8.log import identity, sql, tree_rows
+from monoskope.m8.log import sql, tree_rows
+from monoskope.m8.log.folder import new_id
 from monoskope.m8.log.sqlite import documents
 from monoskope.settings import check_closed, sync_folder
 
@@ -113,7 +114,7 @@ def _initialise(connection: sqlite3.Connection, path: Path) -> None:
     if not _is_ours(connection, path):
         for statement in ";\n".join(map(str.strip, _TABLES)).replace(";;", ";").split(";\n"):
             connection.execute(statement)
-        connection.execute("INSERT INTO log_id VALUES (1, ?)", (identity.new_id(),))
+        connection.execute("INSERT INTO log_id VALUES (1, ?)", (new_id(),))
         documents.create(connection, documents.CURRENT, "i0")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {documents.FORM}")

@@ -264,7 +264,7 @@ async def test_the_status_has_stores_and_counts(page: AtConsole) -> None:
 
     status = await page.ask("status")
 
-    assert (status["counts"]["present"], status["counts"]["drifted"], status["head"]) == (1, 1, 1)
+    assert (status["figures"]["present"], status["figures"]["drifted"], status["head"]) == (1, 1, 1)
     assert [store["name"] for store in status["stores"]] == ["vault"]
     assert status["server"]["subject"] == "alice"
     assert status["log"] is None
@@ -324,7 +324,7 @@ def test_activity_counts_ends_by_time_outcome_and_who_asked() -> None:
 
 
 async def test_activity_reads_what_is_new_and_says_if_all(page: AtConsole, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monoskope.monoctl.console.activity.now_ms", lambda: AT_MS + DAY_MS)
+    monkeypatch.setattr("monoskope.monoctl.console.overview.now_ms", lambda: AT_MS + DAY_MS)
     page.m8.record("SecretUploaded", "vault://app/a", "UPLOADED, version 7")
     first = await page.ask("activity", days=7)
     page.m8.record("SecretDeleted", "vault://app/a", "DELETED, version 7")

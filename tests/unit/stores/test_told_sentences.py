@@ -131,7 +131,7 @@ def test_what_is_said_to_come_before_does_and_nothing_else() -> None:
     [
         ("vault.kv2", "async def write", '        raise StoreRefusedError("too late.")\n'),
         ("vault.kv2", "async def write", "        raise malformed()\n"),
-        ("password_store.values", "def content", '        raise UnsupportedError("too late.")\n'),
+        ("password_store.config", "def content", '        raise UnsupportedError("too late.")\n'),
     ],
 )
 def test_a_new_refusal_turns_this_red(module: str, function: str, new: str) -> None:

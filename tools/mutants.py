@@ -50,7 +50,7 @@ RULES = (
 CHECKS = (
     "client/access.py",
     "client/proofs/log.py",
-    "client/proofs/files.py",
+    "client/proofs/__init__.py",
     "client/walk/receipts.py",
     "client/purposes/__init__.py",
     "client/queries.py",
@@ -58,7 +58,7 @@ CHECKS = (
     "client/signing/agent.py",
     "client/signing/signer.py",
     "client/signing/key_file.py",
-    "client/signing/signing.py",
+    "client/signing/__init__.py",
     "client/walk/target.py",
     "client/walk/trust.py",
     "m8/domain/reactors.py",

@@ -11,7 +11,7 @@ from pathlib import Path
 from monoskope import operating_log
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.client import ClientSettings
-from monoskope.client.login.file import Login
+from monoskope.client.login.credential import Login
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings
 from monoskope.m8.bootstrap import Running, build

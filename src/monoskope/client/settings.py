@@ -76,7 +76,7 @@ class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
     """Where `token` comes from, in words for a person."""
     ca_file: Path | str | None = None
     """PEM file of the certificate authority that signs the server's certificate. Without it the system's list counts
-    (`monoskope.client.http.roots`)."""
+    (`monoskope.client.http.transport`)."""
     ca: str = ""
     """The same as text."""
     known_stores: Path | str | None = None
@@ -227,7 +227,7 @@ def _authority(found: Mapping[str, Setting], text: str) -> Path | str | None:
 
 def _ambient(found: Mapping[str, Setting], servers: Sequence[str], environ: Mapping[str, str]) -> Credential:
     """Return the login that is kept for the server, else what the build job that this is can show of itself."""
-    from monoskope.client.login.file import ambient  # noqa: PLC0415 - a token that is given needs none of it
+    from monoskope.client.login.credential import ambient  # noqa: PLC0415 - a token that is given needs none of it
 
     audience = found["login_audience"].value if "login_audience" in found else servers[0]
     credential = ambient(servers[0], audience, environ)

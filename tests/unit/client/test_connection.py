@@ -19,9 +19,9 @@ from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.client import Client
 from monoskope.client.connection import CALLS_AT_ONCE, Connection
 from monoskope.client.http import methods, retry
-from monoskope.client.http.errors import ERRORS
+from monoskope.client.http.connect import ERRORS
 from monoskope.client.http.retry import pause_after
-from monoskope.client.http.roots import find_roots, proxy_for
+from monoskope.client.http.transport import find_roots, proxy_for
 from monoskope.client.queries import Queries, request_id_bytes
 from monoskope.client.runtime import blocking
 from monoskope.client.settings import ClientSettings

@@ -48,7 +48,7 @@ class LoggedM8(ScriptedM8):
 def checks_count_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """A check counts until the test says that its time is over, and is waited for, however slow the machine is."""
     monkeypatch.setattr("monoskope.client.log.check.UNPINNED_S", 60.0)
-    monkeypatch.setattr("monoskope.client.log.watch.AGAIN_AFTER_S", AGAIN_AFTER_S)
+    monkeypatch.setattr("monoskope.client.log.AGAIN_AFTER_S", AGAIN_AFTER_S)
 
 
 @pytest.fixture(params=["asyncio", "blocking"])
@@ -411,7 +411,7 @@ async def test_a_process_that_catches_up_is_no_error(user: User, m8: LoggedM8) -
 
 async def test_a_hanging_check_ends_with_the_command(user: User, m8: LoggedM8, monkeypatch: pytest.MonkeyPatch) -> None:
     await user.ask()
-    released, honest, honest_key = threading.Event(), Connection.call_unwatched, m8.honest_key
+    released, honest, honest_key = threading.Event(), Connection.call, m8.honest_key
     clock = user.skip_pauses()
 
     def key_at_the_last_moment(attempt: Attempt) -> queries_pb2.GetSecretUploadKeyResponse:
@@ -423,7 +423,7 @@ async def test_a_hanging_check_ends_with_the_command(user: User, m8: LoggedM8, m
             await asyncio.get_running_loop().create_future() if not connection.runtime.blocks else released.wait(30)
         return await honest(connection, method, *rest, **more)
 
-    monkeypatch.setattr(Connection, "call_unwatched", hanging)
+    monkeypatch.setattr(Connection, "call", hanging)
     m8.key_answer = key_at_the_last_moment
     try:
         async with asyncio.timeout(60):

@@ -20,7 +20,7 @@ from monoskope.client import Client
 from monoskope.client.connection import Connection
 from monoskope.client.http import methods, on_asyncio, transport
 from monoskope.client.http.on_asyncio import HttpTransport
-from monoskope.client.http.roots import Roots
+from monoskope.client.http.transport import Roots
 from monoskope.client.queries import Queries
 from monoskope.client.runtime import blocking
 from monoskope.client.settings import ClientSettings, load_settings
@@ -320,7 +320,7 @@ async def test_an_error_in_place_of_a_stream_has_one_deadline(
 async def standing(monkeypatch: pytest.MonkeyPatch) -> HttpTransport:
     """A transport with other servers, whose calls look at once, and find that the server stands still."""
     monkeypatch.setattr(transport, "LOOK_AFTER_S", 0.0)
-    monkeypatch.setattr(transport, "_trusting", lambda roots: None)
+    monkeypatch.setattr(transport, "trusting", lambda roots: None)
     return HttpTransport("127.0.0.1:1", Roots(b"", ""), has_others=True)
 
 

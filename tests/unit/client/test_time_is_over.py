@@ -13,7 +13,7 @@ from msgspec import structs
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.client import Client
-from monoskope.client.http.roots import find_roots
+from monoskope.client.http.transport import find_roots
 from monoskope.client.login import issuer
 from monoskope.client.login.renewing import turn
 from monoskope.client.runtime import blocking, within

@@ -103,7 +103,7 @@ async def test_others_append_while_a_rebuild_stands_still_at_each_of_its_steps(
             wait_until(lambda: is_stopped(process), what=f"the rebuild stands still before {phase}")
             await log.append(f"token/{phase}", 0, issued(phase), actor="m8")
             assert await log.get(TOKENS, phase) is not None
-            with pytest.raises(ConflictError, match="rebuilt already"):
+            with pytest.raises(ConflictError, match="another rebuild"):
                 await log.rebuild()
             process.send_signal(signal.SIGCONT)
         assert process.communicate(timeout=300)[0] == f"Replayed {EVENTS + 2} events.\n"

@@ -176,7 +176,7 @@ def test_users_who_come_at_once_from_one_address_are_all_answered(settings: Serv
             connection = Connection(running.address, settings.folder / "ca.crt", token, pause_s=0.1)
             try:
                 asked = queries_pb2.GetServerRequest()
-                return (await connection.call_unwatched(methods.GET_SERVER, asked, PATIENCE_S)).subject
+                return (await connection.call(methods.GET_SERVER, asked, PATIENCE_S)).subject
             finally:
                 await connection.close()
 

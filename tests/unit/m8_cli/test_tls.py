@@ -19,8 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import verification
 
 from monoskope import operating_log
-from monoskope.client.http.roots import find_roots
-from monoskope.client.http.transport import _trusting
+from monoskope.client.http.transport import find_roots, trusting
 from monoskope.errors import AlreadyExistsError, Error, NotFoundError, RefusedError, UsageError
 from monoskope.host_port import HostPort
 from monoskope.m8 import renewal
@@ -412,7 +411,7 @@ def test_the_http_door_takes_no_cbc_from_tls_1_2(settings: ServerSettings, ciphe
 
 def test_m8s_clients_and_reactors_offer_no_cbc(settings: ServerSettings) -> None:
     ca_file = settings.folder / "ca.crt"
-    for context in (trust(ca_file), _trusting(find_roots(ca_file, ""))):
+    for context in (trust(ca_file), trusting(find_roots(ca_file, ""))):
         assert all(one["aead"] for one in context.get_ciphers())
 
 

@@ -17,6 +17,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pyrage
 import pytest
 from click.testing import CliRunner, Result
@@ -32,13 +33,15 @@ from monoskope.reactor.identity import fingerprint_key_transfer
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.signers.lists import parse_listed
 from monoskope.stores import registry
-from monoskope.stores.vault.config import least_policy
+from monoskope.stores.vault.config import TokenFile, VaultConfig, policy_of
 from tests.support import warm
 from tests.support.programs import CLEAN
 from tests.support.real_m8 import serving
 from tests.support.signed_requests import Person, write_lists
 
 _LOG_N = 1
+
+VAULT = VaultConfig(address="https://127.0.0.1:8200", auth=TokenFile(token_file="/t"))
 
 
 def encrypt(content: bytes, passphrase: str) -> bytes:
@@ -187,11 +190,11 @@ def test_policy_prints_what_the_settings_need_and_asks_nobody(tmp_path: Path) ->
     init(tmp_path / "reactor", "--prefix", "team-a", kind="vault")
     done = process("policy", tmp_path / "reactor")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == least_policy(prefixes=[("team-a",)])
+    assert done.stdout == policy_of(VAULT, [("team-a",)])
     assert "delete" not in done.stdout  # nor undelete
     file = tmp_path / "reactor" / "reactor.toml"
     file.write_text(file.read_text().replace("deletable = false", "deletable = true"))
-    expected = least_policy(prefixes=[("team-a",)], delete=True)
+    expected = policy_of(msgspec.structs.replace(VAULT, deletable=True), [("team-a",)])
     for words in ((tmp_path / "reactor",), (file,), ("--config", tmp_path / "reactor"), ("--config", file)):
         assert typed("policy", *words).output == expected
 

@@ -29,6 +29,11 @@ _KEYS = pattern(r"[^\s+]{1,255}\+[0-9a-f]{8}\+[A-Za-z0-9+/]+=*", re.ASCII)
 _SIZE = pattern(r"0|[1-9][0-9]{0,18}", re.ASCII)
 _NAME_A_FILE = "Name a file that can be, with `known_stores` or MONOCTL_KNOWN_STORES: known_logs lies beside it."
 
+KEEP_EVIDENCE = (
+    "Keep what is shown here as evidence, and ask your administrator and your auditor, by another way than m8."
+)
+_MOST_NOTE = 65_536
+"""Bytes of a note that are shown, if it is not pinned."""
 NOT_KEPT = "{why} So a later run cannot hold m8 to what its log shows now."
 """What a user is told once, when what was seen of a log cannot be written down. `why` is a sentence."""
 
@@ -297,22 +302,21 @@ def _check_fits(server: str, known: Iterable[LogPin], pin: LogPin, *, several: S
     """Raise `LogMismatchError` if one of those that are known is of another log, or another root of the same size."""
     for each in known:
         if each.vkeys != pin.vkeys and several:
-            raise _mismatch(
+            raise mismatch(
                 f"the servers {', '.join(several)} of one m8 have different logs. If it was renewed, and you accepted"
                 " that at one of them alone, accept it at the others, too: `monoctl accept-log`",
                 pin,
                 each,
             )
         if each.vkeys != pin.vkeys:
-            raise _mismatch(f"another log of {server} was pinned meanwhile: {each.origin}", each, pin)
+            raise mismatch(f"another log of {server} was pinned meanwhile: {each.origin}", each, pin)
         if each.note and pin.note and each.size == pin.size and each.checkpoint != pin.checkpoint:
-            raise _mismatch(f"the log of {server} has two roots for the size {pin.size}", each, pin)
+            raise mismatch(f"the log of {server} has two roots for the size {pin.size}", each, pin)
 
 
-def _mismatch(what: str, *pins: LogPin) -> LogMismatchError:
-    error = LogMismatchError(
-        f"{what}.",
-        fix="Keep the notes as evidence, and ask your administrator and your auditor, by another way than m8.",
-    )
-    error.notes = tuple(pin.note.decode("utf-8", "replace") for pin in pins if pin.note)
+def mismatch(what: str, *shown: LogPin | bytes) -> LogMismatchError:
+    """Return the error for a log that does not fit, with the notes that are shown, the earlier one first."""
+    error = LogMismatchError(f"{what.rstrip('.')}.", fix=KEEP_EVIDENCE)
+    notes = (one.note if isinstance(one, LogPin) else one[:_MOST_NOTE] for one in shown)
+    error.notes = tuple(note.decode("utf-8", "replace") for note in notes if note)
     return error

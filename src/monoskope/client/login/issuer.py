@@ -6,12 +6,11 @@ The forms are those of OpenID Connect Discovery 1.0 and RFC 8414.
 from __future__ import annotations
 
 import json
-import ssl
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from monoskope.client.http.roots import Roots, find_roots, proxy_for
+from monoskope.client.http.transport import Roots, find_roots, proxy_for, trusting
 from monoskope.client.login.credential import IssuerAwayError
 from monoskope.client.runtime import left
 from monoskope.errors import Error, IdentityChangedError, ProtocolError, RefusedError, UsageError
@@ -174,7 +173,7 @@ def request(
         raise UsageError("an address of the issuer is not an https:// URL.", fix="Check login_issuer.")
     parts = urlsplit(url)
     found = proxy_for(origin[0])
-    server = Server(*origin, _trusting(roots), None if found is None else found[1])
+    server = Server(*origin, trusting(roots), None if found is None else found[1])
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     line = BlockingPool(server)
     failure: Error
@@ -199,16 +198,6 @@ def _untrusted(host: str, roots: Roots) -> IdentityChangedError:
         f"the certificate of the issuer's host {host} is not signed by {roots.source}, or is for another name.",
         fix="Name the authority of the issuer with `monoctl config set login_ca_file FILE`, or ask who runs it.",
     )
-
-
-def _trusting(roots: Roots) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_verify_locations(cadata=roots.pem.decode("ascii", "replace"))
-    except (ssl.SSLError, ValueError):
-        raise roots.no_pem() from None
-    return context
 
 
 _PATH = "/.well-known/openid-configuration"

@@ -17,8 +17,16 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from monoskope.client.login.credential import ID_TOKEN, RENEW_BEFORE_S, Exchange, Issued
-from monoskope.client.login.file import LOG_IN, KeptLogin, read, seconds
+from monoskope.client.login.credential import (
+    ID_TOKEN,
+    LOG_IN,
+    RENEW_BEFORE_S,
+    Exchange,
+    Issued,
+    KeptLogin,
+    read,
+    seconds,
+)
 from monoskope.client.login.id_token import check_audience
 from monoskope.client.login.issuer import Issuer, OAuthError, Provider, discover
 from monoskope.client.runtime import Runtime, left

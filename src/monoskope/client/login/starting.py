@@ -13,8 +13,8 @@ from msgspec import structs
 
 from monoskope.client.known.sources import ConfigFile, Setting, serves
 from monoskope.client.login.browser import CodeFlow, listening
+from monoskope.client.login.credential import KeptLogin, read
 from monoskope.client.login.device import DeviceCode, begin, wait
-from monoskope.client.login.file import KeptLogin, read
 from monoskope.client.login.issuer import Issuer, OAuthError, Provider, discover
 from monoskope.client.login.renewing import issuer_of, read_whole, remove, uninterrupted, with_tokens, write
 from monoskope.errors import Error, UsageError, docs_page

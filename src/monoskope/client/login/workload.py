@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from monoskope.client.http.roots import find_roots
+from monoskope.client.http.transport import find_roots
 from monoskope.client.known.sources import ID_TOKEN_VARIABLE
-from monoskope.client.login.credential import ID_TOKEN, JWT, Exchange, Issued
-from monoskope.client.login.file import GITHUB, KUBERNETES
+from monoskope.client.login.credential import GITHUB, ID_TOKEN, JWT, KUBERNETES, Exchange, Issued
 from monoskope.client.login.id_token import MOST_TOKEN, check_audience
 from monoskope.client.login.issuer import away, origin_of, request
 from monoskope.client.runtime import Runtime

@@ -46,7 +46,7 @@ def _credential(found: dict[str, Setting]) -> dict[str, str]:
     if given or "server" not in found:
         value, source = (given[0], found[given[0]].source) if given else ("", "not set")
         return {"name": "credential", "value": value, "source": source}
-    from monoskope.client.login.file import ambient  # noqa: PLC0415 - few look
+    from monoskope.client.login.credential import ambient  # noqa: PLC0415 - few look
 
     server = check_servers(found["server"].value)[0]
     credential = ambient(server, server, os.environ)

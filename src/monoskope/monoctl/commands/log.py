@@ -106,7 +106,7 @@ def verify_proof(  # noqa: PLR0917 - click passes them by name
     monoctl get upload 5c0f1e… --proof put.tlog-proof
     monoctl verify proof put.tlog-proof
     """  # noqa: D301 - click wants the character itself
-    from monoskope.client.proofs.files import Given, trusted  # noqa: PLC0415 - a help needs none of it
+    from monoskope.client.proofs import Given, trusted  # noqa: PLC0415 - a help needs none of it
 
     found = find({"known_stores": known_stores}, config=config)
     given = Given(

@@ -14,8 +14,7 @@ import click
 from monoskope.client import Client
 from monoskope.client.known.sources import LOGIN_FIELDS, check_environment, has
 from monoskope.client.login import starting
-from monoskope.client.login.credential import FixedToken
-from monoskope.client.login.file import KeptLogin, Login, login_path, read, seconds
+from monoskope.client.login.credential import FixedToken, KeptLogin, Login, login_path, read, seconds
 from monoskope.client.login.id_token import claims_of
 from monoskope.client.login.renewing import remove
 from monoskope.client.login.starting import log_out

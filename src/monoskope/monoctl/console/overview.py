@@ -77,7 +77,7 @@ def _credential(context: Context) -> Document:
     """Return `credential` and `login`: where the credential comes from, and whether monoctl renews it by itself."""
     settings, login = context.client.settings, ""
     if settings.credential is not None:
-        from monoskope.client.login.file import Login  # noqa: PLC0415 - only where no token was given
+        from monoskope.client.login.credential import Login  # noqa: PLC0415 - only where no token was given
 
         if isinstance(settings.credential, Login):
             with contextlib.suppress(Error):  # m8 was asked with it just now, and `away` says what is wrong

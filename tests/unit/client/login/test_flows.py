@@ -24,9 +24,8 @@ from msgspec import structs
 from monoskope.client.known.sources import ConfigFile, LoginTable
 from monoskope.client.login import renewing, starting
 from monoskope.client.login.browser import MOST_CONNECTIONS, Callback, CodeFlow, NotOursError, listening
-from monoskope.client.login.credential import Exchange, Issued
+from monoskope.client.login.credential import Exchange, Issued, KeptLogin, Login, login_path, read, seconds
 from monoskope.client.login.device import begin, wait
-from monoskope.client.login.file import KeptLogin, Login, login_path, read, seconds
 from monoskope.client.login.issuer import OAuthError, Provider, discover
 from monoskope.client.login.renewing import read_whole, remove, write
 from monoskope.client.runtime.blocking import BlockingRuntime, run

@@ -15,11 +15,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from monoskope.client.signing import Signing
 from monoskope.client.signing import agent as module
 from monoskope.client.signing.agent import Agent, AgentSigner
 from monoskope.client.signing.key_file import KeySigner
 from monoskope.client.signing.signer import LocalSigner, from_line, signer_of
-from monoskope.client.signing.signing import Signing
 from monoskope.errors import Error, RefusedError, UnavailableError, UsageError
 from monoskope.protocol.identity import NAMESPACE, statement
 from monoskope.protocol.sshsig import armoured, parse

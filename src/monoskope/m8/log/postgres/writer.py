@@ -25,8 +25,9 @@ from monoskope.m8.log.failures import closed
 from monoskope.m8.log.postgres import connections, documents, records
 from monoskope.m8.log.postgres.connections import Connection, close, deadline, reconnect
 from monoskope.m8.log.postgres.failures import FAILURES, explain, is_lost, is_of_data
-from monoskope.m8.log.postgres.group import Append, Group, Head, Known
+from monoskope.m8.log.postgres.group import Group, Head, Known
 from monoskope.m8.log.postgres.target import PostgresTarget
+from monoskope.m8.log.record import Append
 
 MAX_GROUP = 128
 """How many appends one call records at most, so that its first one does not wait long."""
@@ -196,7 +197,7 @@ class Writer:
         """Record a group while no other process can: with the head locked from before the first read."""
         with deadline(connection):
             await connection.execute("BEGIN")
-            head = await records.lock_head(connection)
+            head = await records.read_head(connection, locked=True)
         if self._known is None or self._known.head != head:
             self._known = Known(head)
         else:

@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from monoskope.errors import Error, UnavailableError
 from monoskope.failpoints import failpoint
@@ -46,13 +46,6 @@ class _Job:
 _Outcome: TypeAlias = tuple[_Job, Any, Exception | None]
 
 
-class Ended(Protocol):
-    """Is called when a group has ended."""
-
-    def __call__(self, *, is_committed: bool) -> None:
-        """Take note of the end."""
-
-
 class SqliteWriter:
     """Runs work inside write transactions, one group after the other.
 
@@ -62,9 +55,7 @@ class SqliteWriter:
         measured: Called then with the number of jobs and the seconds that the group took, if it was committed.
     """
 
-    def __init__(
-        self, path: Path, ended: Ended, measured: Callable[[int, float], None] = lambda _jobs, _seconds: None
-    ) -> None:
+    def __init__(self, path: Path, ended: Callable[[bool], None], measured: Callable[[int, float], None]) -> None:
         self._measured = measured
         self._began = 0.0
         self._path = path
@@ -188,7 +179,7 @@ class SqliteWriter:
     def _settle(self, outcomes: list[_Outcome]) -> None:
         self._is_busy = False
         self._idle.set()
-        self._ended(is_committed=self._connection is not None)
+        self._ended(self._connection is not None)
         if self._connection is not None:
             self._measured(len(outcomes), time.monotonic() - self._began)
         for job, result, error in outcomes:

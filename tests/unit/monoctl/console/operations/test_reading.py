@@ -10,7 +10,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.login.file import KeptLogin, Login
+from monoskope.client.login.credential import KeptLogin, Login
 from monoskope.client.login.renewing import write
 from monoskope.errors import IdentityChangedError, NotFoundError, UnauthenticatedError, UsageError
 from monoskope.monoctl.console.activity import summary

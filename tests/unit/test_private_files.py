@@ -17,13 +17,13 @@ from typing import Any, NoReturn
 import pytest
 from click.testing import CliRunner
 
+from monoskope.client.known.sources import read_config
 from monoskope.client.known.stores import KnownStores
-from monoskope.client.settings import read_config
 from monoskope.errors import RefusedError, UsageError
 from monoskope.host_port import HostPort
 from monoskope.m8 import bootstrap
 from monoskope.m8.cli.main import program
-from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.init import lay_out
 from monoskope.m8.issuers.discovery import Discovery
 from monoskope.reactor.run import run
 from monoskope.settings import append_private, find_private, read_private, write_private
@@ -323,7 +323,7 @@ def give(monkeypatch: pytest.MonkeyPatch) -> Give:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return lay_out(Plan(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0))).folder
+    return lay_out(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0)).folder
 
 
 async def nothing(*_: object, **__: object) -> None:
@@ -388,7 +388,7 @@ def test_m8_init_makes_nothing_in_another_users_folder(tmp_path: Path, give: Giv
     before = folder.stat().st_mode
     give(folder)
     with pytest.raises(RefusedError, match="belongs to another user"):
-        lay_out(Plan(folder=folder, listen=HostPort("127.0.0.1", 0)))
+        lay_out(folder=folder, listen=HostPort("127.0.0.1", 0))
     assert (list(folder.iterdir()), folder.stat().st_mode) == ([], before)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.client.settings import ClientSettings, config_path, find, load_settings, parse_identities
+from monoskope.client.known.sources import config_path, find
+from monoskope.client.settings import ClientSettings, load_settings, parse_identities
 from monoskope.errors import RefusedError, UsageError
 from monoskope.protocol.identity import shown
 

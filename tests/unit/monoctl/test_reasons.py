@@ -13,7 +13,7 @@ from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.walk import reasons, receipts
 from monoskope.monoctl.commands import change
-from monoskope.monoctl.output import listed, proven
+from monoskope.monoctl.output import listed, views
 from monoskope.protocol.outcomes import ENDS, spelled
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 from tests.unit.monoctl.as_alice import VALUE, Run, ends
@@ -164,8 +164,8 @@ def normal(text: str) -> str:
 def every() -> set[str]:
     """Return all of them, `normal`."""
     found = {meaning.message for meaning in (*reasons.MEANINGS.values(), *reasons._FOR_PURPOSE.values())}
-    found |= {reasons._UNKNOWN.message, reasons.UNSIGNED, reasons.NOT_WHICH, proven.M8S_WORD, proven.NOT_WHOSE}
-    found |= {proven.OTHER_KEY}
+    found |= {reasons._UNKNOWN.message, reasons.UNSIGNED, reasons.NOT_WHICH, views.M8S_WORD, views.NOT_WHOSE}
+    found |= {views.OTHER_KEY}
     found |= {reasons.THERE, change.M8S_WORD}
     found |= {*receipts.QUIET, *listed.SENTENCES}
     for name in FILES:

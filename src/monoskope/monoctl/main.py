@@ -113,6 +113,21 @@ _VERBS = {
     ),
 }
 
+_COMMANDS = {
+    "accept-log": ("pins:accept_log", "Accept a log that was renewed in the place of the one that is pinned."),
+    "apply": ("role_bindings:apply", "Make the role bindings those of a file (administrators)."),
+    "completion": ("config:completion", "Print a completion script for your shell."),
+    "console": ("console:console", "Open a page in your browser that does what the commands do."),
+    "forget-log": ("pins:forget_log", "Forget the log that is pinned for a server."),
+    "forget-store": ("pins:forget_store", "Forget the identity that you agreed to for a store."),
+    "list-upstream": ("engines:list_upstream", "List what is in an engine, to find what can be imported."),
+    "login": ("login:login", "Log in with the identity that you have."),
+    "logout": ("login:logout", "Forget your login."),
+    "offboard": ("access:offboard", "List what came from a member who leaves, and end it (administrators)."),
+    "whoami": ("access:whoami", "Show who you are to m8, and what you may do."),
+}
+"""Commands without a noun: where each is, and what it says of itself."""
+
 _HELP = """Put secrets into the stores you have, through a control plane that cannot read them.
 
 A secret is named `store://path`, or `path` alone in the default store. Values come from files, stdin or a hidden
@@ -164,32 +179,8 @@ def _show_version(context: click.Context, _parameter: click.Parameter, wanted: b
 
 @click.group(
     cls=RootGroup,
-    lazy={
-        "accept-log": f"{_HERE}.pins:accept_log",
-        "apply": f"{_HERE}.role_bindings:apply",
-        "completion": f"{_HERE}.config:completion",
-        "console": f"{_HERE}.console:console",
-        "forget-log": f"{_HERE}.pins:forget_log",
-        "forget-store": f"{_HERE}.pins:forget_store",
-        "list-upstream": f"{_HERE}.engines:list_upstream",
-        "login": f"{_HERE}.login:login",
-        "logout": f"{_HERE}.login:logout",
-        "offboard": f"{_HERE}.access:offboard",
-        "whoami": f"{_HERE}.access:whoami",
-    },
-    summaries={
-        "accept-log": "Accept a log that was renewed in the place of the one that is pinned.",
-        "apply": "Make the role bindings those of a file (administrators).",
-        "completion": "Print a completion script for your shell.",
-        "console": "Open a page in your browser that does what the commands do.",
-        "forget-log": "Forget the log that is pinned for a server.",
-        "forget-store": "Forget the identity that you agreed to for a store.",
-        "list-upstream": "List what is in an engine, to find what can be imported.",
-        "login": "Log in with the identity that you have.",
-        "logout": "Forget your login.",
-        "offboard": "List what came from a member who leaves, and end it (administrators).",
-        "whoami": "Show who you are to m8, and what you may do.",
-    },
+    lazy={name: f"{_HERE}.{home}" for name, (home, _) in _COMMANDS.items()},
+    summaries={name: summary for name, (_, summary) in _COMMANDS.items()},
     meant=_MEANT,
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"]},

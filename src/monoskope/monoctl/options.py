@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from monoskope.client.settings import FIELDS, ClientSettings, Setting, find, load_settings, parse_identities
+from monoskope.client.known.sources import FIELDS, Setting, find
+from monoskope.client.settings import ClientSettings, load_settings, parse_identities
 from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.formats import TABLE, WORDS
 from monoskope.monoctl.output.progress import Bar, Watch

@@ -23,8 +23,8 @@ from monoskope.protocol.outcomes import (
     WITHOUT_VERSION,
     is_detail,
 )
-from monoskope.protocol.payload import MAX_KEYS, check_key
-from monoskope.protocol.request import is_version
+from monoskope.protocol.payload import MAX_KEYS
+from monoskope.protocol.request import check_keys, is_version
 from monoskope.protocol.wire import MalformedError, parse, remembered, serialise
 from monoskope.uri import SecretUri
 from monoskope.value import Value
@@ -302,7 +302,7 @@ def _check_fingerprints(receipt: Receipt) -> None:
             raise MalformedError(_NAME, "fingerprint", "must be fp1:<16 hex>:<64 hex>")
         if text[:20] != receipt.fingerprint[:20]:
             raise MalformedError(_NAME, "values", "must be fingerprints under one key id")
-    _check_keys("values", [key for key, _ in receipt.values], at_most=MAX_KEYS)
+    check_keys(_NAME, "values", [key for key, _ in receipt.values], MAX_KEYS)
 
 
 def _check_differences(receipt: Receipt) -> None:
@@ -313,7 +313,7 @@ def _check_differences(receipt: Receipt) -> None:
         if kind not in _KINDS:
             raise MalformedError(_NAME, "differences", "must be MISSING, EXTRA or CHANGED")
     # Those that are missing and those that are extra.
-    _check_keys("differences", [key for key, _ in receipt.differences], at_most=2 * MAX_KEYS)
+    check_keys(_NAME, "differences", [key for key, _ in receipt.differences], 2 * MAX_KEYS)
 
 
 def _check_public_values(receipt: Receipt) -> None:
@@ -322,16 +322,4 @@ def _check_public_values(receipt: Receipt) -> None:
     for _, value in receipt.public_values:
         if len(value) > MAX_PUBLIC_LENGTH or _PUBLIC.fullmatch(value) is None:
             raise MalformedError(_NAME, "public_values", "must be PEM, SubjectPublicKeyInfo")
-    _check_keys("public_values", [key for key, _ in receipt.public_values], at_most=MAX_KEYS)
-
-
-def _check_keys(name: str, keys: list[str], *, at_most: int) -> None:
-    if len(keys) > at_most:
-        raise MalformedError(_NAME, name, "has too many keys")
-    for key in keys:
-        try:
-            check_key(key)
-        except UsageError:
-            raise MalformedError(_NAME, name, "has a key outside the rule") from None
-    if sorted(set(keys)) != keys:
-        raise MalformedError(_NAME, name, "must be in key order, each key once")
+    check_keys(_NAME, "public_values", [key for key, _ in receipt.public_values], MAX_KEYS)

@@ -31,12 +31,13 @@ def parsed(message: access_pb2.RoleBinding) -> RoleBinding:
 
 def view(binding: RoleBinding) -> access_pb2.RoleBinding:
     """Return `binding` as the API shows it."""
+    event = role_bindings.event_of(binding)
     return access_pb2.RoleBinding(
-        name=binding.name,
-        role=binding.role,
-        members=[str(member) for member in binding.members],
-        prefix="" if binding.prefix is None else str(binding.prefix),
-        rights=binding.rights,
+        name=event.name,
+        role=event.role,
+        members=event.members,
+        prefix=event.prefix,
+        rights=event.rights,
         made_by=binding.created_by,
     )
 

@@ -106,12 +106,9 @@ def whoami(session: CommandSession) -> None:
     """
 
     async def work(client: Client) -> Document:
-        answer = await client.queries.server()
-        document = views.server(client.server, answer) | {
-            "credential": client.settings.credential_source,
-            "signing_key": client.settings.signing_key,
-        }
-        return document | views.member(await client.access.who_am_i())
+        settings = client.settings
+        own = {"credential": settings.credential_source, "signing_key": settings.signing_key}
+        return await views.whoami(client) | own
 
     document = session.run(work)
     if session.output != "table":

@@ -8,6 +8,7 @@ import click
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
+from monoskope.client.client import SECRET_STATES
 from monoskope.client.queries import request_id_bytes
 from monoskope.client.runtime import within
 from monoskope.client.walk.receipts import Checked
@@ -16,7 +17,7 @@ from monoskope.monoctl.input.request_options import full_prefix, one_prefix, par
 from monoskope.monoctl.options import CommandSession, list_options, timeout_option
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import WIDE, Document, in_tables, pairs, short, show
-from monoskope.monoctl.output.proven import tell, tell_signer, tell_whose
+from monoskope.monoctl.output.views import tell, tell_signer, tell_whose
 from monoskope.settings import check_new, write_private
 
 _SECRETS = {
@@ -43,12 +44,6 @@ _UPLOAD = {
 
 _NOTES = {"VERIFIED": "verified_at", "EXPIRES": "expires_on", "LABELS": "labels", "EDITED BY": "notes_edited_by"}
 """Columns that are shown if any of the secrets has a value for them."""
-_STATES = {
-    "present": views_pb2.SECRET_STATE_PRESENT,
-    "deleted": views_pb2.SECRET_STATE_DELETED,
-    "drifted": views_pb2.SECRET_STATE_DRIFTED,
-    "out-of-sync": views_pb2.SECRET_STATE_OUT_OF_SYNC,
-}
 _VERSIONS = {
     "RECORDED": "changed_at",
     "OUTCOME": "outcome",
@@ -99,7 +94,7 @@ def _sorted(documents: list[tuple[Document, Checked]], by: str) -> list[tuple[Do
 @click.option("--by", "subject", default="", metavar="SUBJECT", help="Only those that SUBJECT changed last.")
 @click.option(
     "--state",
-    type=click.Choice(list(_STATES)),
+    type=click.Choice(list(SECRET_STATES)),
     default="present",
     show_default=True,
     help="Drifted: the last upload replaced what others had put. Out of sync: `verify secret` found a difference.",
@@ -153,7 +148,7 @@ def secrets(  # noqa: PLR0917 - click passes them by name
             full,
             store=store,
             subject=subject,
-            state=_STATES[state],
+            state=SECRET_STATES[state],
             expiring_before=before,
             labels=wanted,
         )

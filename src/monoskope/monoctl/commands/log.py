@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 import sys
 from collections.abc import Mapping
@@ -10,16 +9,16 @@ from pathlib import Path
 
 import click
 
+from monoskope.client.known.sources import Setting, find
 from monoskope.client.results.log import UploadProof
-from monoskope.client.settings import Setting, find, identities_from, parse_identities
+from monoskope.client.settings import identities_from, parse_identities
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.groups import command
 from monoskope.monoctl.options import CommandSession, output_option, output_options
 from monoskope.monoctl.output import terminal, views
-from monoskope.monoctl.output.formats import cell, emit, pairs, plain
+from monoskope.monoctl.output.formats import cell, emit, fields_of, pairs, plain
 from monoskope.text import counted
-from monoskope.times import rfc3339
 
 _LINES = {
     "Log": "origin",
@@ -117,7 +116,12 @@ def verify_proof(  # noqa: PLR0917 - click passes them by name
         known_stores=Path(found["known_stores"].value) if "known_stores" in found else None,
         servers=check_servers(found["server"].value) if "server" in found else (),
     )
-    _show_proof(trusted(_content(file), given), output)
+    said = trusted(_content(file), given)
+    if output != "table":
+        emit(output, fields_of(said), {})
+        return
+    pairs(_lines(said))
+    terminal.note(_not_proven(said))
 
 
 @command(short_help="Compare another person's note of the log with your own.")
@@ -135,20 +139,12 @@ def verify_log(note: Path, session: CommandSession) -> None:
 
     compared = session.run(lambda client: client.log.compare(content))
     if session.output != "table":
-        emit(session.output, plain(compared), {})
+        emit(session.output, fields_of(compared), {})
         return
     terminal.out(
         f"The note is of the log that this machine knows: {compared.log}, {counted(compared.size, 'entry', 'entries')};"
         f" your own note has {compared.known_size}."
     )
-
-
-def _show_proof(said: UploadProof, output: str) -> None:
-    if output != "table":
-        emit(output, plain(said), {})
-        return
-    pairs(_lines(said))
-    terminal.note(_not_proven(said))
 
 
 def _content(file: Path) -> bytes:
@@ -185,11 +181,11 @@ def _lines(said: UploadProof) -> dict[str, str]:
         "Identity": said.identity,
         "Identity there": said.destination_identity,
         "Signed by": f"{said.signer} {said.signer_key}".strip(),
-        "Witnessed": _at(said.witnessed_at),
+        "Witnessed": plain(said.witnessed_at) or "",
         "Witnesses": ", ".join(said.witnesses),
         "Log": f"{said.log}, entry {said.position} of {said.log_size}",
         "Requested by": said.subject,
-        "Recorded": _at(said.recorded_at),
+        "Recorded": plain(said.recorded_at) or "",
     }
     return {name: value for name, value in found.items() if value}
 
@@ -204,7 +200,3 @@ def _not_proven(said: UploadProof) -> str:
     if not said.ended:
         told.append(_NOT_ENDED)
     return " ".join(told)
-
-
-def _at(at: dt.datetime | None) -> str:
-    return "" if at is None else rfc3339(int(at.timestamp() * 1000))

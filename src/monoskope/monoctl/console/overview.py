@@ -12,7 +12,6 @@ from msgspec import Meta, to_builtins
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import Client
 from monoskope.client.log.events import ShownEvents
 from monoskope.client.queries import EventFilter, request_id_bytes
 from monoskope.client.walk.reasons import error_for
@@ -54,17 +53,12 @@ async def whoami(context: Context, _asked: Nothing) -> Document:
 async def _me(context: Context) -> Document:
     try:
         async with asyncio.timeout(ANSWER_S):
-            said = await _who(context.client)
+            said = await views.whoami(context.client)
     except TimeoutError:
-        return me(_NOBODY | {"server": context.client.server}, away=f"m8 did not answer within {ANSWER_S:g} seconds.")
+        return me({"server": context.client.server}, away=f"m8 did not answer within {ANSWER_S:g} seconds.")
     except Error as error:
-        return me(_NOBODY | {"server": context.client.server}, away=str(error))
+        return me({"server": context.client.server}, away=str(error))
     return me(said)
-
-
-async def _who(client: Client) -> Document:
-    answer = await client.queries.server()
-    return views.server(client.server, answer) | views.member(await client.access.who_am_i())
 
 
 def me(said: Document, *, away: str = "") -> Document:

@@ -197,27 +197,28 @@ def _beginning(word: str) -> Callable[[str], bool]:
     return begins
 
 
-_SORTS: Mapping[SortField, tuple[Callable[[Row], object], Callable[[Row], object]]] = MappingProxyType(
+_SORTS: Mapping[SortField, str] = MappingProxyType(
     {
-        "uri": (_uri, _uri),
-        "changed": (lambda row: row.uploaded_at_ms, lambda row: row.uploaded_at_ms),
-        "expires": (lambda row: row.expires_on, lambda row: row.expires_on),
-        "by": (lambda row: row.subject, lambda row: row.subject),
-        "sync": (lambda row: row.status, lambda row: row.status),
-        "verified": (lambda row: row.verified_at_ms, lambda row: row.verified_at_ms),
-        "version": (lambda row: row.version, lambda row: row.version_order),
+        "uri": "uri",
+        "changed": "uploaded_at_ms",
+        "expires": "expires_on",
+        "by": "subject",
+        "sync": "status",
+        "verified": "verified_at_ms",
+        "version": "version",
     }
 )
-"""Of each: the field, without which a row comes last whichever way, and what is compared."""
+"""Of each: the attribute, without which a row comes last whichever way."""
 
 
 def ordered(rows: Iterable[Row], by: SortField, *, descending: bool) -> list[Row]:
     """Return rows by a field, and by URI where that is equal; those without a value come last, whichever way."""
-    there, compared = _SORTS[by]
+    there = attrgetter(_SORTS[by])
+    compared = attrgetter("version_order") if by == "version" else there
     in_order = sorted(rows, key=_uri, reverse=descending and by == "uri")
     if by == "uri":
         return in_order
-    filled = sorted(filter(there, in_order), key=compared, reverse=descending)  # type: ignore[arg-type]  # of one type each
+    filled = sorted(filter(there, in_order), key=compared, reverse=descending)
     return filled + [row for row in in_order if not there(row)]
 
 

@@ -88,7 +88,6 @@ class SecretsAsked(Request, frozen=True):
 async def secrets(context: Context, asked: SecretsAsked) -> Document:
     """Answer one page of the secrets that are wanted, and how many there are of each kind."""
     cache = context.secrets
-    facets, figures = cache.counts.facets, cache.counts.figures(today=today())
     found = await _found(context, asked)
     first = asked.page * asked.page_size
     return {
@@ -97,11 +96,8 @@ async def secrets(context: Context, asked: SecretsAsked) -> Document:
         "loaded": cache.loaded,
         "complete": cache.complete,
         "note": cache.note,
-        "stores": facets.stores,
-        "subjects": facets.subjects,
-        "labels": facets.labels,
-        "statuses": facets.statuses,
-        "figures": to_builtins(figures),
+        "figures": to_builtins(cache.counts.figures(today=today())),
+        **to_builtins(cache.counts.facets),
     }
 
 

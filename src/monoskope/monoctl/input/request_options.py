@@ -103,8 +103,14 @@ def chosen(
     Raises:
         UsageError: options of several types are given, or a tag or label is not NAME=VALUE.
     """
-    found = [_vault(binary), _aws(aws_tags), _kubernetes(kubernetes_type, kubernetes_labels)]
-    given = [options for options in found if options is not None]
+    given: list[Options] = []
+    if binary:
+        given.append(options_pb2.VaultOptions(binary=options_pb2.VAULT_BINARY_BASE64))
+    if aws_tags:
+        given.append(options_pb2.AwsOptions(tags=_sorted("--aws-tag", aws_tags)))
+    if kubernetes_type or kubernetes_labels:
+        labels = _sorted("--kubernetes-label", kubernetes_labels)
+        given.append(options_pb2.KubernetesOptions(type=kubernetes_type, labels=labels))
     if len(given) > 1:
         raise UsageError(
             "--binary, --aws-… and --kubernetes-… are each for stores of one type.",
@@ -137,20 +143,6 @@ engine_options = adding(
     "kubernetes_label",
 )
 """Gives a command the options for single kinds of engines; it receives `options`, None if none is used."""
-
-
-def _vault(binary: str | None) -> Options | None:
-    return options_pb2.VaultOptions(binary=options_pb2.VAULT_BINARY_BASE64) if binary else None
-
-
-def _aws(tags: tuple[str, ...]) -> Options | None:
-    return options_pb2.AwsOptions(tags=_sorted("--aws-tag", tags)) if tags else None
-
-
-def _kubernetes(kind: str, labels: tuple[str, ...]) -> Options | None:
-    if not kind and not labels:
-        return None
-    return options_pb2.KubernetesOptions(type=kind, labels=_sorted("--kubernetes-label", labels))
 
 
 def _sorted(option: str, texts: tuple[str, ...]) -> list[options_pb2.Label]:

@@ -1,10 +1,12 @@
 """Answers as plain documents, which tables, JSON, YAML and the console's page show: the client's results, by field.
 
-Enums have their names, ids are hex, times are RFC 3339.
+Enums have their names, ids are hex, times are RFC 3339. Notes and warnings beside them say what is not proven, and
+which proofs do not hold.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -12,19 +14,31 @@ from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client.results.secrets import Secret, SecretVersion, Upload
 from monoskope.client.walk.checks import announced_layout, announced_maturity
-from monoskope.errors import UsageError
+from monoskope.client.walk.receipts import NO_RECEIPT, NOT_ENDED, Checked
+from monoskope.errors import Error, UsageError
+from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.formats import Document, fields_of
 from monoskope.protocol.notes import edit_of
 from monoskope.protocol.outcomes import spelled
+from monoskope.protocol.purposes import PURPOSES
 from monoskope.times import rfc3339
 
 if TYPE_CHECKING:
-    from monoskope.client import UpstreamName
-    from monoskope.client.results.access import RoleBinding, WhoAmI
+    from monoskope.client import Client, UpstreamName
+    from monoskope.client.results.access import RoleBinding
     from monoskope.client.results.log import Log
     from monoskope.client.walk.checks import Preview
-    from monoskope.client.walk.receipts import Checked
 
+M8S_WORD = "{which} m8's word alone: {why}."
+"""Where nothing is proven."""
+NOT_WHOSE = (
+    "the receipt proves how that request ended, not that what was sealed came from you: `monoctl compare secret` tells"
+    " whether your value is there."
+)
+"""Beside a proven end of what was sealed: this client keeps nothing of what it sent."""
+OTHER_KEY = "it was signed with {key}; {own}."
+"""Beside a request that another key signed than the caller's."""
+_NEEDS_RIGHT = " (your token may lack the right see-hash)"
 _M8_SAYS = {
     "FOLDER": "folder",
     "PUT": "put through m8",
@@ -123,24 +137,15 @@ def server(name: str, answer: queries_pb2.GetServerResponse) -> Document:
 
 def role_binding(binding: RoleBinding) -> Document:
     """A role binding, as `monoctl apply` takes it."""
-    document: Document = {
-        "kind": "RoleBinding",
-        "name": binding.name,
-        "role": binding.role,
-        "members": list(binding.members),
-    }
-    if binding.prefix:
-        document |= {"prefix": binding.prefix, "rights": list(binding.rights)}
-    if binding.made_by:
-        document["made_by"] = binding.made_by
-    return document
+    return {"kind": "RoleBinding"} | {name: field for name, field in fields_of(binding).items() if field}
 
 
-def member(who: WhoAmI) -> Document:
-    """What m8 says of a member beside what `server` shows."""
-    document = fields_of(who)
-    document["may"] = document.pop("rights")
-    return {name: field for name, field in document.items() if name not in {"subject", "expires_at"}}
+async def whoami(client: Client) -> Document:
+    """What m8 says of the caller: what `server` shows, and what it says of a member."""
+    document = server(client.server, await client.queries.server())
+    member = fields_of(await client.access.who_am_i())
+    member["may"] = member.pop("rights")
+    return document | {name: field for name, field in member.items() if name not in {"subject", "expires_at"}}
 
 
 def preview(would: Preview) -> Document:
@@ -165,3 +170,46 @@ def upstream(found: UpstreamName) -> Document:
 def log(found: Log) -> Document:
     """The log of an m8, with its newest signed note."""
     return fields_of(found) | {"age_s": round(found.age_s, 3)}
+
+
+def tell(checks: Iterable[tuple[str, Checked]], *, notes: bool) -> None:
+    """Print what is not proven, once for each reason: a false proof as a warning, the rest with `notes` as a note."""
+    names: dict[Checked, list[str]] = {}
+    for name, checked in checks:
+        if not checked.proven and checked.why_not != NOT_ENDED:
+            names.setdefault(Checked(checked.why_not), []).append(name)
+    for checked, those in names.items():
+        why = checked.why_not + (_NEEDS_RIGHT if checked.why_not == NO_RECEIPT else "")
+        which = f"{those[0]} is" if len(those) == 1 else f"{those[0]} and {len(those) - 1} more are"
+        if checked.is_false:
+            terminal.warn(M8S_WORD.format(which=which, why=why))
+        elif notes:
+            terminal.note(M8S_WORD.format(which=which, why=why))
+
+
+def tell_whose(checked: Checked, purpose: upload_pb2.Purpose) -> None:
+    """Print what a proven end leaves open."""
+    receipt = checked.receipt
+    succeeded = checked.proven and receipt is not None and receipt.outcome != upload_pb2.OUTCOME_FAILED
+    # Of a signed request the key that signed says from whom it came.
+    if succeeded and receipt is not None and not receipt.signer and PURPOSES[purpose].seals:
+        terminal.note(NOT_WHOSE)
+
+
+def tell_signer(checked: Checked, signing_key: str) -> None:
+    """Print with whose key a request was signed, if that is not the caller's own key.
+
+    Args:
+        checked: What was checked.
+        signing_key: The caller's setting; "" without one.
+    """
+    receipt = checked.receipt
+    if not checked.proven or receipt is None or not receipt.signer:
+        return
+    from monoskope.client.signing.signer import signer_of  # noqa: PLC0415 - for signed requests alone
+
+    own = ""
+    with contextlib.suppress(Error):  # a key that cannot be read is not the one that signed
+        own = signer_of(signing_key).public().shown if signing_key else ""
+    if receipt.signer_key != own:
+        terminal.note(OTHER_KEY.format(key=receipt.signer_key, own=f"yours is {own}" if own else "you have set none"))

@@ -21,7 +21,7 @@ from monoskope.client.http import methods
 from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
 from monoskope.m8.init import lay_out
-from monoskope.m8.limits.rates import BURST_S
+from monoskope.m8.limits.connections import BURST_S
 from monoskope.m8.limits.settings import AccessLimits
 from monoskope.m8.settings import ServerSettings
 from tests.support import warm

@@ -106,7 +106,6 @@ async def _supervise(options: Options, say: Callable[[str], None], ready: Callab
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process alone."""
     try:
         for part in (folder, folder / "client", folder / "logs"):
             part.mkdir(mode=0o700, parents=True, exist_ok=True)

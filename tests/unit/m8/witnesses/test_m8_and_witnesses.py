@@ -32,8 +32,8 @@ from monoskope.m8.queries.witnessed import LogQueries
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.settings import File
 from monoskope.m8.tree.key_file import KeyFile
-from monoskope.m8.witnesses.settings import WitnessTable, checked
-from monoskope.m8.witnesses.witnesses import Witnesses, asked
+from monoskope.m8.tree.witness_settings import WitnessTable, checked
+from monoskope.m8.tree.witnesses import Witnesses, asked
 from monoskope.protocol.tlog.checkpoint import Kind, VerifierKey
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.note import LogKeys, Note, Policy

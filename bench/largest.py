@@ -9,8 +9,8 @@ from pathlib import Path
 
 from monoskope.errors import Error
 from monoskope.m8.http.requests import Codec
-from monoskope.m8.methods.table import Kind, Method, methods
-from monoskope.m8.service.calls import validate
+from monoskope.m8.methods import Kind, Method, methods
+from monoskope.m8.service.call_notes import validate
 from tests.support.largest_requests import most_of_both
 from tests.support.m8_world import an_m8
 

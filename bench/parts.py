@@ -16,17 +16,17 @@ _PARTS = (
     (_TRANSPORT, ("m8/http/", "monoskope/http/", "websockets/", "httptools/")),
     (_TRANSPORT, ("client/connection", "client/http/", "reactor/link/")),
     (_ENGINE, ("aiohttp/", "yarl/", "multidict/", "stores/vault/", "stores/shared/", "stores/")),
-    ("rules of protobuf messages", ("service/calls",)),
+    ("rules of protobuf messages", ("service/call_notes",)),
     (
         "operating log, metrics, traces",
-        ("monoskope/operating_log", "m8/metrics/", "prometheus", "traces/"),
+        ("monoskope/operating_log", "m8/metrics", "prometheus", "traces/"),
     ),
     ("authentication and limits", ("m8/credentials/", "m8/limits/", "joserfc/", "service/policy")),
     ("read models", ("m8/readmodels/",)),
     ("event log", ("m8/log/",)),
     ("session of the reactor", ("service/session", "service/reactors", "service/feed")),
     ("decisions and signatures", ("m8/domain/", "service/aggregates")),
-    ("calls and handlers", ("m8/methods/", "m8/service/", "m8/queries/")),
+    ("calls and handlers", ("m8/methods", "m8/calls", "m8/service/", "m8/queries/")),
     ("keys, sealing, opening", ("reactor/keys/", "client/seal", "primitives/")),
     ("protocol: messages and signatures", ("monoskope/protocol/",)),
     ("work of the reactor", ("monoskope/reactor/", "reactor/")),
@@ -39,7 +39,7 @@ _LOOP_FILES = ("/ssl.py", "asyncio/runners", "asyncio/base_events", "asyncio/eve
 """What runs everything else stands outside of it on the stack: there the search ends."""
 
 _ASYNCIO = "tasks, timeouts and locks"
-_ASYNCIO_FILES = ("asyncio/timeouts", "asyncio/tasks", "asyncio/locks", "asyncio/queues", "monoskope/keyed_lock")
+_ASYNCIO_FILES = ("asyncio/timeouts", "asyncio/tasks", "asyncio/locks", "asyncio/queues", "monoskope/event_loop")
 _THREADS = {"m8-log-writer": "event log: commits, on a thread", "asyncio": "work on other threads"}
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from monoskope.protocol import sshsig
 from monoskope.protocol.grant import make_grant
-from monoskope.protocol.signed_request import statement
+from monoskope.protocol.identity import statement
 from monoskope.reactor.signers import Signers
 from monoskope.reactor.signers.decision import decide
 from monoskope.reactor.signers.settings import MayRule, SignersFile

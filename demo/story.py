@@ -14,7 +14,7 @@ from claims import check, must
 from narration import Narrator
 
 from monoskope.settings import write_private
-from monoskope.stores.shared.text import is_text
+from monoskope.stores.shared.checks import is_text
 from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.parts import Part

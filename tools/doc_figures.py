@@ -17,8 +17,8 @@ from bench.world import LIMITS
 from monoskope.client.log.judging import MOST_ENTRIES
 from monoskope.exit_codes import ExitCode
 from monoskope.m8.audit import exporters as exporter
-from monoskope.m8.background import checkpoint_task, retention, timekeeper
-from monoskope.m8.service.server_limits import ServerTimings
+from monoskope.m8.background import checkpoint_task, schedules, timekeeper
+from monoskope.m8.limits.settings import ServerTimings
 from monoskope.m8.tree.witnessed_log import MOST_EVERY_S, LogTable
 from monoskope.protocol.payload import MAX_PADDED
 from monoskope.protocol.tlog.checkpoint import COVERED_S
@@ -157,7 +157,7 @@ def facts(root: Path) -> dict[str, object]:
             "timekeeper": timekeeper.lease_s(tick_s),
             "checkpoints": checkpoint_task.LEASE_S,
             "audit": exporter.lease_s(tick_s),
-            "retention": retention.LEASE_S,
+            "retention": schedules.LEASE_S,
         },
         "log": {
             "covered": COVERED_S,

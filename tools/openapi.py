@@ -13,7 +13,7 @@ from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, MethodDescriptorProto
 
-from monoskope.m8.methods.table import WITHOUT_TOKEN
+from monoskope.m8.methods import WITHOUT_TOKEN
 from tools import http_reference, openapi_log, token_endpoint
 from tools.api_reference import FILE_SERVICE, METHOD, comments_of, described
 from tools.json_schemas import ERRORS, Schema, reference, schemas

@@ -1,10 +1,14 @@
-"""The event loop of servers and reactors: uvloop if it is installed, else asyncio's own, as on Windows. Its tasks."""
+"""What servers and reactors need of asyncio: a loop, tasks that fail unawaited, and a lock for each key.
+
+The loop is uvloop if that is installed, else asyncio's own, as on Windows.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Coroutine, Hashable
+from typing import Any, Generic, TypeVar
+from weakref import WeakValueDictionary
 
 T = TypeVar("T")
 
@@ -26,3 +30,20 @@ def heeded(task: asyncio.Future[Any]) -> None:
 def _heed(task: asyncio.Future[Any]) -> None:
     if not task.cancelled():
         task.exception()
+
+
+K = TypeVar("K", bound=Hashable)
+
+
+class KeyedLock(Generic[K]):
+    """Locks by key: tasks that ask for the same key run one after the other, in order. For one event loop."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[K, asyncio.Lock] = WeakValueDictionary()
+
+    def __len__(self) -> int:
+        return len(self._locks)
+
+    def held(self, key: K) -> asyncio.Lock:
+        """Return the lock of `key`, for `async with`; it is removed once no task uses it."""
+        return self._locks.setdefault(key, asyncio.Lock())

@@ -19,7 +19,7 @@ from monoskope import operating_log
 from monoskope.errors import UnavailableError, UsageError
 from monoskope.host_port import HostPort
 from monoskope.http.messages import Head, Response
-from monoskope.http.server.answers import refusal
+from monoskope.http.server.exchange import refusal
 from monoskope.http.server.limits import Limits
 from monoskope.http.server.server import Server, bind
 from monoskope.settings import write_private

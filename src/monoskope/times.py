@@ -8,6 +8,7 @@ import time
 from typing import Final
 
 from monoskope.errors import UsageError
+from monoskope.failpoints import CLOCK, shift_ms
 from monoskope.lazy import pattern
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -18,6 +19,11 @@ _LENGTH = pattern(r"([0-9]{1,6})([smhd])", re.ASCII)
 def now_ms() -> int:
     """Return the wall clock's milliseconds since 1970."""
     return time.time_ns() // 1_000_000
+
+
+def wall_clock() -> int:
+    """Return the same as m8 reads it: a test may have set it forward."""
+    return now_ms() + shift_ms(CLOCK)
 
 
 def rfc3339(at_ms: int) -> str:

@@ -13,10 +13,10 @@ import pytest
 from monoskope.m8.audit import exporters
 from monoskope.m8.audit.auditing import auditing
 from monoskope.m8.audit.exporters import cursor_name
+from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.log.event_log import GENESIS_HASH, NewEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.service.app import App
-from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.m8.sink_settings import EVENTS, SinkSettings
 from tests.support.audit_receivers import RECEIVERS, Receiver, Rsyslog
 
@@ -114,7 +114,6 @@ def check(lines: Sequence[dict[str, Any]], count: int) -> None:
 
 
 def arrived(receiver: Receiver) -> int:
-    """How many events have arrived."""
     return len({line["position"] for line in receiver.lines()})
 
 

@@ -27,10 +27,10 @@ from monoskope.client.known.stores import KnownStores
 from monoskope.client.signing.key_file import KeySigner
 from monoskope.m8.background.checkpoint_task import CheckpointTask
 from monoskope.m8.domain.principal import RIGHT_NAMES
-from monoskope.m8.service.server_limits import ServerLimits
+from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.tree import key_file
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.signed_request import NAMESPACE
+from monoskope.protocol.identity import NAMESPACE
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.note import Note
@@ -118,7 +118,6 @@ class Rig:
 
     @property
     def wire(self) -> HostileM8:
-        """The hostile part."""
         return self.m8.wire
 
     @property

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 
 from monoskope import operating_log
-from monoskope.m8.log.sqlite import readers as sqlite_readers
+from monoskope.m8.log.sqlite import records as sqlite_readers
 from monoskope.testing.engines.postgres import Postgres
 from tests.model.running import POLL_S, run
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monoskope.m8.log.sqlite import readers as sqlite_readers
+from monoskope.m8.log.sqlite import records as sqlite_readers
 from tests.model.running import POLL_S, run
 
 

@@ -23,18 +23,18 @@ from monoskope.client import Client
 from monoskope.client.settings import ClientSettings
 from monoskope.host_port import HostPort
 from monoskope.m8.background.checkpoint_task import CheckpointTask
-from monoskope.m8.background.retention import Retention
+from monoskope.m8.background.schedules import Retention
 from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.http import tls
 from monoskope.m8.http.server import build_http, running
+from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.readmodels.documents import project
 from monoskope.m8.service.app import App
-from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.m8.tree import key_file
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
@@ -130,7 +130,6 @@ class Replica:
 
     @property
     def attached(self) -> bool:
-        """Whether it runs and is attached."""
         return self._task is not None and self.reactor.session.is_attached
 
     async def start(self, servers: tuple[str, ...]) -> None:

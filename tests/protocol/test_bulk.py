@@ -16,7 +16,7 @@ from monoskope.client.known.stores import KnownStores
 from monoskope.client.walk.pace import Tally
 from monoskope.errors import Error, NotFoundError, NotTriedError, RateLimitedError, RefusedError
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.service.server_limits import ServerLimits
+from monoskope.m8.limits.settings import ServerLimits
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.testing.scripted.client import token
 from monoskope.uri import UriPrefix

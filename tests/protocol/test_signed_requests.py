@@ -16,7 +16,7 @@ from monoskope.errors import (
     UsageError,
 )
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.signed_request import statement
+from monoskope.protocol.identity import statement
 from monoskope.protocol.sshsig import parse
 from monoskope.testing.scripted.client import client_for, settings_for
 from monoskope.testing.scripted.m8 import ScriptedM8

@@ -16,19 +16,19 @@ from monoskope.errors import Error
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite.documents import DOCUMENTS
-from monoskope.m8.readmodels import documents, history, secrets, stores, uploads, usage
+from monoskope.m8.readmodels import documents, secrets, stores, uploads
 from monoskope.m8.tree.signing import Signed
 from monoskope.m8.tree.verifying import verified
 from monoskope.protocol.events import request_id_of
-from tests.crash.logbook import Request
+from tests.faults.logbook import Request
 from tests.ha.audit import everything
 from tests.rig.history import Operation
 from tests.support.engines import Version
 
 COLLECTIONS = sorted(
     {
-        history.HISTORY,
-        usage.USAGE,
+        documents.HISTORY,
+        uploads.USAGE,
         secrets.REPLACEMENTS,
         secrets.SECRETS,
         secrets.VERSIONS,

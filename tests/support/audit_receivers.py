@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from monoskope.host_port import HostPort
+from monoskope.http.client.trusted import TlsFiles
 from monoskope.m8.http import tls
-from monoskope.m8.sink_settings import FileTarget, SyslogTarget, TlsFiles, WebhookTarget
+from monoskope.m8.sink_settings import FileTarget, SyslogTarget, WebhookTarget
 from monoskope.settings import locked, write_private
 from monoskope.testing.parts import Part, free_port, listens, needed
 

@@ -13,10 +13,9 @@ from monoskope.m8.log.event_log import EventLog, NewEvent
 from monoskope.m8.log.tree_rows import Cosignature
 from monoskope.m8.service.app import App
 from monoskope.m8.tree import key_file
-from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.checkpoint import Checkpoint, cosigned_message
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.note import Note, NoteSignature
-from monoskope.protocol.tlog.vkey import cosigned_message
 
 ORIGIN = "monoskope/00112233aabbccdd"
 EVERY_S = 10.0
@@ -37,12 +36,10 @@ def root_of(entries: Sequence[bytes]) -> bytes:
 
 
 def checkpoint_of(note: bytes) -> Checkpoint:
-    """What a note says."""
     return Checkpoint.parse(Note.parse(note).text)
 
 
 def keys_in(folder: Path, origin: str = ORIGIN) -> LogKey:
-    """Keys of the log, which a folder has from then on."""
     key = key_file.make(origin)
     key_file.write(folder, key)
     return key

@@ -9,7 +9,7 @@ from monoskope.errors import Error
 from monoskope.http.messages import Body, Head, Response, Streamed, WebSocket
 from monoskope.m8.http import refused
 from monoskope.m8.http.requests import only_message
-from monoskope.m8.methods.table import MAX_MESSAGE
+from monoskope.m8.methods import MAX_MESSAGE
 from tests.support.hostile_rules import METHODS
 
 if TYPE_CHECKING:

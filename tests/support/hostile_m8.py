@@ -18,7 +18,7 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -265,7 +265,6 @@ class HostileM8:
         return OneCall(self, head) if head.path in METHODS else Response(404)
 
     def taken(self, head: Head, content: bytes) -> Call:
-        """Note a call."""
         call = Call(head.path, content, tuple(pair for pair in head.headers if pair[0] in PASSED_ON))
         message = call.message
         if isinstance(message, commands_pb2.RequestSecretUploadKeyRequest):
@@ -290,7 +289,7 @@ class HostileM8:
         self.seen.append(answer)
         return Response(200, (PROTO,), answer)
 
-    async def streamed(self, call: Call) -> AsyncIterator[bytes]:
+    async def streamed(self, call: Call) -> AsyncGenerator[bytes]:
         """Answer a call whose answer is a stream."""
         rule = self.calls.find(call)
         change: Change | None = None if rule is None else rule.change

@@ -12,7 +12,7 @@ from monoskope.host_port import HostPort
 from monoskope.http.client.websocket_client import ClientSocket, connect
 from monoskope.http.messages import Response
 from monoskope.m8.http.requests import enveloped
-from monoskope.m8.methods.table import MAX_MESSAGE
+from monoskope.m8.methods import MAX_MESSAGE
 from tests.support.hostile_rules import ATTACH
 
 Headers = tuple[tuple[str, str], ...]
@@ -117,6 +117,5 @@ class Upstream:
         return _Connection(*await asyncio.open_connection(self._at.host, self._at.port, ssl=self._tls))
 
     def close(self) -> None:
-        """Close what is kept."""
         for connection in self._idle:
             connection.writer.transport.abort()

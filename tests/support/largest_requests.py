@@ -8,7 +8,7 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor
 
 from monoskope.m8.http.requests import Codec
-from monoskope.m8.methods.table import Method
+from monoskope.m8.methods import Method
 
 
 def length(size: int) -> bytes:

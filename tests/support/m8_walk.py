@@ -15,10 +15,9 @@ from monoskope.m8.domain.events import write
 from monoskope.m8.domain.upload import NEW, Upload, evolve
 from monoskope.m8.log.event_log import Put, RecordedEvent
 from monoskope.m8.log.record import make
-from monoskope.m8.readmodels.documents import project
-from monoskope.m8.readmodels.history import HISTORY, prefix, version_of
+from monoskope.m8.readmodels.documents import HISTORY, project, version_of
 from monoskope.m8.readmodels.secrets import SECRETS, VERSIONS, Kept
-from monoskope.m8.readmodels.uploads import end_receipt, shown
+from monoskope.m8.readmodels.uploads import OPEN_UPLOADS, end_receipt, shown
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
@@ -148,16 +147,16 @@ def fingerprints(key_id: str) -> dict[str, Any]:
     }
 
 
-def signed_parts(event: RecordedEvent) -> list[bytes]:
-    """What a reactor signed or a user asked, as an event holds it: no document may hold it again."""
+def signed_parts(event: RecordedEvent, *, asked: bool) -> list[bytes]:
+    """What a reactor signed, and with `asked` a user, as an event holds it: no document may hold it again."""
     message = getattr(events_pb2, event.type).FromString(event.data)
     fields = message.DESCRIPTOR.fields_by_name
     signed = [getattr(message, name).content for name in ("grant", "receipt") if name in fields]
-    return [part for part in [*signed, getattr(message, "request", b"")] if part]
+    return [part for part in [*signed, getattr(message, "request", b"") if asked else b""] if part]
 
 
 class Documents:
-    """The read models in memory, fed like a log feeds them. No document holds a grant, a request or a receipt."""
+    """The read models in memory, fed like a log feeds them. No document holds a grant or a receipt."""
 
     def __init__(self) -> None:
         self.bodies: dict[tuple[str, str], bytes] = {}
@@ -202,7 +201,8 @@ class Documents:
     def _apply(self, event: RecordedEvent) -> None:
         for change in project(event, lambda collection, key: self.bodies.get((collection, key))):
             if isinstance(change, Put):
-                assert not [part for part in signed_parts(event) if part in change.body], change.collection
+                parts = signed_parts(event, asked=change.collection != OPEN_UPLOADS)
+                assert not [part for part in parts if part in change.body], change.collection
                 self.bodies[change.collection, change.key] = change.body
             else:
                 self.bodies.pop((change.collection, change.key), None)
@@ -226,7 +226,7 @@ class Documents:
 
     def history(self, uri: str) -> list[views_pb2.SecretVersion]:
         """The past of a secret as m8 shows it, the newest first."""
-        keys = sorted(key for key in self.keys(HISTORY) if key.startswith(prefix(uri)))
+        keys = sorted(key for key in self.keys(HISTORY) if key.startswith(f"{uri}\n"))
         return [
             version_of(key, self.bodies[HISTORY, key], lambda request_id: self._stream(request_id)[-1]) for key in keys
         ]

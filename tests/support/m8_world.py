@@ -24,12 +24,12 @@ from monoskope.host_port import HostPort
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.http.server import build_http, running
+from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.readmodels.documents import project
 from monoskope.m8.service.app import App
-from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.grant import Grant, make_grant
 from monoskope.protocol.hello import Hello
 from monoskope.protocol.identity import REACTOR_HELLO, RECEIPT, UPLOAD_GRANT
@@ -135,7 +135,6 @@ class User:
         return Call(self.address, message, self.headers, tls=self.tls).stream()
 
     def watch(self, **fields: Any) -> Stream:
-        """Watch events."""
         return self.stream(queries_pb2.WatchEventsRequest(**fields))
 
     async def bind(self, name: str, *members: str, **what: Any) -> None:
@@ -600,6 +599,22 @@ class refused:  # noqa: N801  reads like pytest.raises
         assert error.reason == self._code, error.message
         self.message, self.fix, self.retry_after_s = error.message, error.info["fix"], error.retry_after_s
         return True
+
+
+async def refusal(code: str, call: Awaitable[object], *words: str) -> refused:
+    """Await a call that is refused with that code, in a message with these words."""
+    with refused(code) as found:
+        await call
+    for word in words:
+        assert word in found.message
+    return found
+
+
+async def until(is_so: Callable[[], object]) -> None:
+    """Wait until that is so."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not is_so():
+            await asyncio.sleep(0.001)
 
 
 def content(delivered: Delivered, kind: type[Message]) -> Any:

@@ -1,7 +1,8 @@
 """Every fix that could destroy something, if somebody follows it in a hurry, is listed here with why it does no harm.
 
 A fix is read by people for whom something has just gone wrong. It must not cost them a key, a secret or a proof. So no
-fix says to remove, replace or make something without saying what that costs, or what it cannot cost.
+fix says to remove, replace or make something without saying what that costs, or what it cannot cost. And a fix names a
+page of the docs by its address: who installed a package has no docs/.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+
+from monoskope.errors import DOCS
 
 PACKAGE = Path(__file__).resolve().parents[2] / "src" / "monoskope"
 LIST = Path(__file__).with_name("fixes_that_could_harm.txt")
@@ -81,3 +84,33 @@ def _texts(value: ast.AST) -> Iterator[str]:
         case _:
             for child in ast.iter_child_nodes(value):
                 yield from _texts(child)
+
+
+ROOT = Path(__file__).parents[2]
+_PAGE = re.compile(r"docs_page\(['\"]([^'\"#]+)")
+
+
+def sources() -> Iterator[Path]:
+    src = ROOT / "src/monoskope"
+    return (file for file in src.rglob("*.py") if not {"api", "testing"} & set(file.relative_to(src).parts))
+
+
+def texts(file: Path) -> Iterator[str]:
+    """Every text of a file that is no docstring."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.value
+
+
+def test_no_sentence_names_a_file_that_only_the_repository_has() -> None:
+    found = [(file.name, text) for file in sources() for text in texts(file) if re.search(r"(?<!/)docs/[a-z]", text)]
+    assert found == []
+
+
+def test_every_page_that_a_sentence_names_is_there() -> None:
+    named = {page for file in sources() for page in _PAGE.findall(file.read_text(encoding="utf-8"))}
+    assert len(named) > 10
+    assert [page for page in sorted(named) if not (ROOT / "docs" / page).exists()] == []
+    assert DOCS.endswith("/docs")

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from monoskope.keyed_lock import KeyedLock
+from monoskope.event_loop import KeyedLock
 
 
 async def test_tasks_with_one_key_follow_each_other_in_order() -> None:

@@ -14,7 +14,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from monoskope.m8.metrics import Meters
-from monoskope.reactor.report.meters import ReactorMeters
+from monoskope.reactor.report.reporter import ReactorMeters
 from monoskope.testing.parts import needed
 from tests.support.operations import OBSERVE
 

@@ -22,26 +22,26 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, SyncClient
 from monoskope.client.connection import Connection
 from monoskope.client.login.browser import CodeFlow
-from monoskope.client.login.credential import Caller, FixedToken
+from monoskope.client.login.credential import Caller, FixedToken, KeptLogin, Login
 from monoskope.client.login.credential import Issued as IssuedToken
 from monoskope.client.login.device import DeviceCode
-from monoskope.client.login.file import KeptLogin, Login
 from monoskope.client.login.id_token import IdToken
 from monoskope.client.login.issuer import Provider
 from monoskope.client.login.workload import WorkloadToken
+from monoskope.client.purposes import Expect, encoded
 from monoskope.client.results.access import NewToken
 from monoskope.client.runtime.blocking import BlockingRuntime
 from monoskope.client.session import Session as ClientSession
 from monoskope.client.settings import ClientSettings
+from monoskope.client.signing import Signing
 from monoskope.client.signing.key_file import KeySigner, PrivateFile
-from monoskope.client.signing.signing import Signing
 from monoskope.client.sync import SyncAccess, SyncLog, SyncStores, _Twin
-from monoskope.client.walk.given import Expect, encoded
 from monoskope.client.walk.task import Task
 from monoskope.http.client.destination import Proxy, Server, Tunnel
 from monoskope.http.client.exchange import Answer, ResponseReader
 from monoskope.http.client.websocket_client import ClientSocket
 from monoskope.http.messages import Head
+from monoskope.m8.calls import Arrival
 from monoskope.m8.credentials.tokens import Issued, Tokens
 from monoskope.m8.http import tls
 from monoskope.m8.http.presented import PresentedCertificate, _Pair
@@ -49,7 +49,6 @@ from monoskope.m8.http.requests import Call, Codec
 from monoskope.m8.http.tls import Authority, Certificate
 from monoskope.m8.http.token_endpoint import TokenEndpoint
 from monoskope.m8.issuers.jose import Token
-from monoskope.m8.methods.calls import Arrival
 from monoskope.m8.tree.key_file import KeyFile
 from monoskope.monoctl.console.channel import Beginning, Channel
 from monoskope.monoctl.console.operations import Context

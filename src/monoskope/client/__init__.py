@@ -31,11 +31,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from monoskope.client.client import Client
-    from monoskope.client.login.credential import Credential, Issued
-    from monoskope.client.login.file import Login, find_login
+    from monoskope.client.login.credential import Credential, Issued, Login, find_login
     from monoskope.client.login.workload import WorkloadToken
-    from monoskope.client.proofs.files import verify_upload_proof
+    from monoskope.client.proofs import verify_upload_proof
     from monoskope.client.proofs.log import OfferedLog
+    from monoskope.client.purposes import Expect
     from monoskope.client.purposes.list_names import Known, UpstreamName, UpstreamPage
     from monoskope.client.results.access import (
         AllowedMember,
@@ -50,15 +50,13 @@ if TYPE_CHECKING:
     )
     from monoskope.client.results.log import Event, Log, LogComparison, LogWitness, UploadProof
     from monoskope.client.results.secrets import Secret, SecretVersion, Upload
-    from monoskope.client.results.stores import Reactor, Server, Store
     from monoskope.client.settings import ClientSettings, load_settings
     from monoskope.client.signing.agent import AgentSigner
     from monoskope.client.signing.key_file import KeySigner
     from monoskope.client.signing.signer import Signer
-    from monoskope.client.stores import StoreIdentity
+    from monoskope.client.stores import Reactor, Server, Store, StoreIdentity
     from monoskope.client.sync import SyncClient
     from monoskope.client.walk.checks import Preview
-    from monoskope.client.walk.given import Expect
     from monoskope.client.walk.pace import Tally
     from monoskope.client.walk.results import (
         Comparison,
@@ -130,25 +128,23 @@ __all__ = [
 
 _MODULES = {
     "monoskope.client.client": "Client",
-    "monoskope.client.login.credential": "Credential Issued",
-    "monoskope.client.login.file": "Login find_login",
+    "monoskope.client.login.credential": "Credential Issued Login find_login",
     "monoskope.client.login.workload": "WorkloadToken",
-    "monoskope.client.proofs.files": "verify_upload_proof",
+    "monoskope.client.proofs": "verify_upload_proof",
     "monoskope.client.proofs.log": "OfferedLog",
     "monoskope.client.purposes.list_names": "Known UpstreamName UpstreamPage",
     "monoskope.client.results.access": "AllowedMember Applied NewToken Offboarding Permission PrefixRights RoleBinding"
     " Token WhoAmI",
     "monoskope.client.results.log": "Event Log LogComparison LogWitness UploadProof",
     "monoskope.client.results.secrets": "Secret SecretVersion Upload",
-    "monoskope.client.results.stores": "Reactor Server Store",
     "monoskope.client.settings": "ClientSettings load_settings",
     "monoskope.client.signing.agent": "AgentSigner",
     "monoskope.client.signing.key_file": "KeySigner",
     "monoskope.client.signing.signer": "Signer",
-    "monoskope.client.stores": "StoreIdentity",
+    "monoskope.client.stores": "Reactor Server Store StoreIdentity",
     "monoskope.client.sync": "SyncClient",
     "monoskope.client.walk.checks": "Preview",
-    "monoskope.client.walk.given": "Expect",
+    "monoskope.client.purposes": "Expect",
     "monoskope.client.walk.pace": "Tally",
     "monoskope.client.walk.results": "Comparison Copy Deletion Generated Import PutResult Rollback Undeletion"
     " Verification",

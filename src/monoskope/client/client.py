@@ -14,16 +14,16 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
 from monoskope.api.gateway.v1 import commands_pb2, views_pb2
-from monoskope.client import purposes, results
+from monoskope.client import purposes
 from monoskope.client.connection import CALL_TIMEOUT_S
 from monoskope.client.http import methods
 from monoskope.client.known.stores import SYSTEM_FILE
-from monoskope.client.purposes.put import put, to_put
+from monoskope.client.purposes import Expect, encoded, expectation
 from monoskope.client.queries import PAGE_SIZE, Queries, request_id_bytes
 from monoskope.client.runtime import Runtime, asyncio_runtime, left, within
 from monoskope.client.session import Session, only
 from monoskope.client.settings import ClientSettings, load_settings
-from monoskope.client.walk.given import Expect, Notes, encoded, expectation, expected, whole
+from monoskope.client.walk.checks import preview
 from monoskope.client.walk.pace import Tally
 from monoskope.client.walk.results import PutResult
 from monoskope.client.walk.target import Confirm, Target
@@ -39,10 +39,9 @@ if TYPE_CHECKING:
     from monoskope.client.proofs.log import ServerLog
     from monoskope.client.purposes.list_names import UpstreamName, UpstreamPage
     from monoskope.client.results.secrets import Secret, SecretVersion, Upload
-    from monoskope.client.results.stores import Server
     from monoskope.client.signing.signer import Signer
-    from monoskope.client.stores import Stores
-    from monoskope.client.walk.checks import Preview
+    from monoskope.client.stores import Server, Stores
+    from monoskope.client.walk.checks import Preview, Wanted
     from monoskope.client.walk.receipts import Proofs
     from monoskope.client.walk.results import (
         Comparison,
@@ -55,6 +54,7 @@ if TYPE_CHECKING:
         Verification,
     )
     from monoskope.client.walk.task import Progress
+    from monoskope.client.walk.walk import Walk
 
 DEFAULT_TIMEOUT_S = 120.0
 """Long enough for another replica to find out how the write of a stopped reactor ended."""
@@ -62,7 +62,7 @@ PAGE_TIMEOUT_S = 120.0
 
 SecretState = Literal["present", "deleted", "drifted", "out-of-sync"]
 """Which secrets to list."""
-_STATES = MappingProxyType(
+SECRET_STATES = MappingProxyType(
     {
         "present": views_pb2.SECRET_STATE_PRESENT,
         "deleted": views_pb2.SECRET_STATE_DELETED,
@@ -264,17 +264,14 @@ class Client(Unshared):
         Raises:
             UsageError: something is malformed: values, `expect`, labels, a URI, none or one twice. Nothing was sent.
         """
-        plaintext = encoded(values)
-        expectation(expect)
-        notes = Notes.check(labels, expires_on)
+        plaintext, wanted = encoded(values), purposes.to_put(values, expect)
+        notes = purposes.notes_of(labels, expires_on)
 
-        async def one(target: Target) -> PutResult:
-            named = await whole(expect, target.uri, self._session.queries)
-            return await put(self._session.walk(target, timeout), target, plaintext, named, options, notes)
+        async def one(walk: Walk, target: Target) -> PutResult:
+            there = await self._session.expected(expect, target)
+            return await purposes.put(walk, target, plaintext, there, options, notes)
 
-        return await self._session.each(
-            uris, timeout, one, size=len(plaintext), options=options, wanted=to_put(values, expect)
-        )
+        return await self._session.each(uris, timeout, one, size=len(plaintext), options=options, wanted=wanted)
 
     async def patch_secret(
         self,
@@ -317,23 +314,14 @@ class Client(Unshared):
         timeout: float = DEFAULT_TIMEOUT_S,
     ) -> list[PutResult | Error]:
         """Patch several secrets in the same way, a few at once. Returns and raises as `put_secrets`."""
-        plaintext, removes = purposes.put.changes(values, remove)
-        expected(expect)
+        plaintext, removes = purposes.changes(values, remove)
+        wanted = purposes.to_patch(values, removes, expect)
 
-        async def one(target: Target) -> PutResult:
-            named = await whole(expect, target.uri, self._session.queries)
-            return await purposes.put.patch(
-                self._session.walk(target, timeout), target, plaintext, removes, named, options
-            )
+        async def one(walk: Walk, target: Target) -> PutResult:
+            there = await self._session.expected(expect, target)
+            return await purposes.patch(walk, target, plaintext, removes, there, options)
 
-        return await self._session.each(
-            uris,
-            timeout,
-            one,
-            size=len(plaintext),
-            options=options,
-            wanted=purposes.put.to_patch(values, expect),
-        )
+        return await self._session.each(uris, timeout, one, size=len(plaintext), options=options, wanted=wanted)
 
     async def compare_secret(
         self,
@@ -357,8 +345,8 @@ class Client(Unshared):
         """Compare the same values with several URIs. Returns and raises as `import_secrets`."""
         plaintext = encoded(values)
 
-        async def one(target: Target) -> Comparison:
-            return await purposes.put.compare(self._session.walk(target, timeout), target, plaintext, options)
+        async def one(walk: Walk, target: Target) -> Comparison:
+            return await purposes.compare(walk, target, plaintext, options)
 
         return await self._session.each(uris, timeout, one, size=len(plaintext), options=options)
 
@@ -394,13 +382,13 @@ class Client(Unshared):
         timeout: float = DEFAULT_TIMEOUT_S,
     ) -> list[Deletion | Error]:
         """Delete several secrets, a few at once. Returns and raises as `put_secrets`."""
-        expected(expect)
+        wanted = purposes.to_delete(expect)
 
-        async def one(target: Target) -> Deletion:
-            named = await whole(expect, target.uri, self._session.queries)
-            return await purposes.delete.delete(self._session.walk(target, timeout), target, named, destroy=destroy)
+        async def one(walk: Walk, target: Target) -> Deletion:
+            there = await self._session.expected(expect, target)
+            return await purposes.delete(walk, target, there, destroy=destroy)
 
-        return await self._session.each(uris, timeout, one, wanted=purposes.delete.to_delete(expect))
+        return await self._session.each(uris, timeout, one, wanted=wanted)
 
     async def copy_secret(
         self,
@@ -426,10 +414,11 @@ class Client(Unshared):
         """
         expectation(expect)
 
-        async def one(target: Target) -> Copy:
-            there = await self._session.target(destination, timeout)
-            named = await whole(expect, there.uri, self._session.queries)
-            return await purposes.unsealed.copy(self._session.walk(target, timeout), target, there, named)
+        async def one(walk: Walk, source: Target) -> Copy:
+            from monoskope.client.purposes.copy import copy  # noqa: PLC0415 - it loads the walk
+
+            target = await self._session.target(destination, timeout)
+            return await copy(walk, source, target, await self._session.expected(expect, target))
 
         return await self._session.one(uri, timeout, one)
 
@@ -459,11 +448,11 @@ class Client(Unshared):
         """
         checked = check_recipes([Recipe.parse(key, text) for key, text in recipes.items()])
         expectation(expect)
-        notes = Notes.check(labels, expires_on)
+        notes = purposes.notes_of(labels, expires_on)
 
-        async def one(target: Target) -> Generated:
-            named = await whole(expect, target.uri, self._session.queries)
-            return await purposes.unsealed.generate(self._session.walk(target, timeout), target, checked, named, notes)
+        async def one(walk: Walk, target: Target) -> Generated:
+            there = await self._session.expected(expect, target)
+            return await purposes.generate(walk, target, checked, there, notes)
 
         return await self._session.one(uri, timeout, one)
 
@@ -486,11 +475,7 @@ class Client(Unshared):
         Raises:
             UsageError: a URI is malformed, none is given, or one twice. Nothing was sent.
         """
-
-        async def one(target: Target) -> Import:
-            return await purposes.unsealed.import_secret(self._session.walk(target, timeout), target)
-
-        return await self._session.each(uris, timeout, one)
+        return await self._session.each(uris, timeout, purposes.import_secret)
 
     async def verify_secret(self, uri: str, *, timeout: float = DEFAULT_TIMEOUT_S) -> Verification:
         """Ask the store whether upstream still holds what the newest receipt says.
@@ -507,8 +492,8 @@ class Client(Unshared):
     ) -> list[Verification | Error]:
         """Verify several secrets, a few at once, each within `timeout`. Returns and raises as `import_secrets`."""
 
-        async def one(target: Target) -> Verification:
-            return await purposes.unsealed.verify(self._session.walk(target, timeout), target, self._session.queries)
+        async def one(walk: Walk, target: Target) -> Verification:
+            return await purposes.verify(walk, target, self._session.queries)
 
         # Most stores verify unsigned: a passphrase is asked for only if a grant wants it.
         return await self._session.each(uris, timeout, one, may_sign=False)
@@ -543,13 +528,12 @@ class Client(Unshared):
         timeout: float = DEFAULT_TIMEOUT_S,
     ) -> list[Undeletion | Error]:
         """Undelete several secrets, all at once. Returns and raises as `put_secrets`."""
-        purposes.delete.expected_deleted(expect)
+        wanted = purposes.to_undelete(expect)
 
-        async def one(target: Target) -> Undeletion:
-            named = await whole(expect, target.uri, self._session.queries)
-            return await purposes.delete.undelete(self._session.walk(target, timeout), target, named)
+        async def one(walk: Walk, target: Target) -> Undeletion:
+            return await purposes.undelete(walk, target, await self._session.expected(expect, target))
 
-        return await self._session.each(uris, timeout, one, wanted=purposes.delete.to_undelete(expect))
+        return await self._session.each(uris, timeout, one, wanted=wanted)
 
     async def rollback_secret(
         self,
@@ -574,14 +558,12 @@ class Client(Unshared):
             OutcomeUnknownError: it may or may not have been rolled back.
             Error: as `put_secret`.
         """
-        purposes.delete.checked_version(to)
+        purposes.checked_version(to)
         expectation(expect)
 
-        async def one(target: Target) -> Rollback:
-            named = await whole(expect, target.uri, self._session.queries)
-            return await purposes.delete.rollback(
-                self._session.walk(target, timeout), target, to, named, self._session.queries
-            )
+        async def one(walk: Walk, target: Target) -> Rollback:
+            there = await self._session.expected(expect, target)
+            return await purposes.rollback(walk, target, to, there, self._session.queries)
 
         return await self._session.one(uri, timeout, one)
 
@@ -620,30 +602,23 @@ class Client(Unshared):
 
     async def preview_put(self, uri: str, values: Mapping[str, bytes], *, expect: Expect | str = Expect.ANY) -> Preview:
         """Return what a put would send. It only asks m8 for the store; it requests no key and pins nothing."""
-        return await self._preview(uri, values, expect, None)
+        size, wanted = len(encoded(values)), purposes.to_put(values, expect)
+        return await self._preview(uri, wanted, expect, values, size)
 
     async def preview_patch(
         self, uri: str, values: Mapping[str, bytes], *, remove: Iterable[str] = (), expect: Expect | str = Expect.ANY
     ) -> Preview:
         """Return what a patch would send. It only asks m8 for the store; it requests no key and pins nothing."""
-        _, removes = purposes.put.changes(values, remove)
-        expected(expect)
-        return await self._preview(uri, values, expect, removes)
+        plaintext, removes = purposes.changes(values, remove)
+        return await self._preview(uri, purposes.to_patch(values, removes, expect), expect, values, len(plaintext))
 
     async def _preview(
-        self, uri: str, values: Mapping[str, bytes], expect: Expect | str, removes: tuple[str, ...] | None
+        self, uri: str, wanted: Wanted, expect: Expect | str, values: Mapping[str, bytes], size: int
     ) -> Preview:
-        from monoskope.client.walk.checks import preview  # noqa: PLC0415 - for --dry-run alone
-
-        return await preview(
-            self._session.resolver(),
-            self.settings,
-            self._session.known,
-            uri=uri,
-            values=values,
-            expect=expect,
-            removes=removes,
-        )
+        full, store = await self._session.resolver().unpinned(uri)
+        pin = self._session.known.identity(self.settings.server, store.name) or ""
+        named = expect.name if isinstance(expect, Expect) else f"VERSION {expect}"
+        return preview(full, store, wanted, named, {key: len(values[key]) for key in sorted(values)}, size, pin)
 
     async def get_secret(self, uri: str) -> Secret:
         """Return what m8 knows of one secret, and whether it is proven.
@@ -655,8 +630,10 @@ class Client(Unshared):
             NotFoundError: m8 knows no such secret, or the caller may not see it.
             Error: as `put_secret`.
         """
+        from monoskope.client.results.secrets import Secret  # noqa: PLC0415 - a put does not need it
+
         view = await self._session.queries.secret(await self.full_uri(uri))
-        return results.secrets.Secret.of(view, await self._session.proofs.secret(view))
+        return Secret.of(view, await self._session.proofs.secret(view))
 
     async def list_secrets(
         self,
@@ -682,28 +659,32 @@ class Client(Unshared):
             UsageError: `state` is none of these.
             Error: as `get_secret`.
         """
-        if state not in _STATES:
-            raise UsageError(f"{state!r} is not a state of secrets.", fix=f"Use one of {', '.join(_STATES)}.")
+        from monoskope.client.results.secrets import Secret  # noqa: PLC0415 - a put does not need it
+
+        if state not in SECRET_STATES:
+            raise UsageError(f"{state!r} is not a state of secrets.", fix=f"Use one of {', '.join(SECRET_STATES)}.")
         day = expiring_before.isoformat() if isinstance(expiring_before, dt.date) else expiring_before
         proofs = self._session.proofs
         views = self._session.queries.secrets(
-            prefix, store=store, subject=subject, state=_STATES[state], expiring_before=day, page_size=page_size
+            prefix, store=store, subject=subject, state=SECRET_STATES[state], expiring_before=day, page_size=page_size
         )
         async for view in views:
-            yield results.secrets.Secret.of(view, await proofs.secret(view))
+            yield Secret.of(view, await proofs.secret(view))
 
     async def list_secret_versions(self, uri: str) -> AsyncGenerator[SecretVersion]:
         """Yield what receipts say about one secret, the newest first. Arguments and errors as `get_secret`."""
+        from monoskope.client.results.secrets import SecretVersion  # noqa: PLC0415 - a put does not need it
+
         proofs, views = self._session.proofs, self._session.queries.secret_versions(await self.full_uri(uri))
         some: list[views_pb2.SecretVersion] = []
         async for view in views:
             some.append(view)
             if len(some) == _CHECKED_AT_ONCE:
                 for one, checked in zip(some, await proofs.versions(some), strict=True):
-                    yield results.secrets.SecretVersion.of(one, checked)
+                    yield SecretVersion.of(one, checked)
                 some = []
         for one, checked in zip(some, await proofs.versions(some), strict=True):
-            yield results.secrets.SecretVersion.of(one, checked)
+            yield SecretVersion.of(one, checked)
 
     async def get_upload(self, request_id: str, *, wait: bool = False, timeout: float = CALL_TIMEOUT_S) -> Upload:
         """Return one request of any purpose, and whether its end is proven.
@@ -716,10 +697,12 @@ class Client(Unshared):
         Raises:
             NotFoundError: there is no such request, or the caller may not see it.
         """
+        from monoskope.client.results.secrets import Upload  # noqa: PLC0415 - a put does not need it
+
         content = request_id_bytes(request_id)
         with within(self._session.runtime, timeout):
             answer = await self._session.queries.upload_answer(content, wait=wait, timeout_s=timeout)
-            return results.secrets.Upload.of(answer.upload, await self._session.proofs.upload(answer, content))
+            return Upload.of(answer.upload, await self._session.proofs.upload(answer, content))
 
     async def list_upstream(self, uri: str, *, timeout: float = PAGE_TIMEOUT_S) -> AsyncGenerator[UpstreamName]:
         """Yield the names that are upstream directly below `uri`, in byte order: secrets, and folders of them.
@@ -748,7 +731,9 @@ class Client(Unshared):
         with within(self._session.runtime, timeout):
             target = await self._session.target(uri.removesuffix("/"), timeout, may_sign=True)
             times = chain([left(timeout)], repeat(timeout))  # the first page has what is left
-        async for page in purposes.list_names.pages(
+        from monoskope.client.purposes.list_names import pages  # noqa: PLC0415 - it loads the walk
+
+        async for page in pages(
             lambda: self._session.walk(target, timeout),
             target,
             self._session.queries,
@@ -758,7 +743,9 @@ class Client(Unshared):
 
     async def get_server(self) -> Server:
         """Return m8's version, and who the caller is to it."""
-        return results.stores.Server.of(await self._session.queries.server())
+        from monoskope.client.stores import Server  # noqa: PLC0415 - a put does not need it
+
+        return Server.of(await self._session.queries.server())
 
     async def full_uri(self, uri: str) -> str:
         """Return `uri` with its store, the agreed default store if it names none. Raises as `put_secret`."""

@@ -10,30 +10,32 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec import structs
 
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
-from monoskope.client.http.errors import let_go
 from monoskope.client.known.logs import NAME
 from monoskope.client.known.stores import KnownStores
-from monoskope.client.log.watch import LogWatch
+from monoskope.client.log import LogWatch
+from monoskope.client.purposes import Expect, Expected, expectation, is_typed, whole
 from monoskope.client.queries import Queries
 from monoskope.client.runtime import Runtime, unhurried, within
 from monoskope.client.settings import ClientSettings
-from monoskope.client.walk.checks import Wanted, check_options, check_twice, checked
-from monoskope.client.walk.pace import Bulk, Paces, Tally
+from monoskope.client.walk.checks import Wanted, attached, check_options, check_size, check_twice, checked
+from monoskope.client.walk.pace import Bulk, Pace, Tally
 from monoskope.client.walk.target import Confirm, Remembered, Resolver, Target, check_text
-from monoskope.errors import Error, UsageError
+from monoskope.errors import Error, UsageError, let_go
 from monoskope.protocol import identity
 from monoskope.protocol.request import Options
 from monoskope.value import Unshared
 
 if TYPE_CHECKING:
+    from monoskope.client.signing import Signing
     from monoskope.client.signing.signer import Signer
-    from monoskope.client.signing.signing import Signing
     from monoskope.client.walk.receipts import Proofs
     from monoskope.client.walk.task import Progress
     from monoskope.client.walk.walk import Walk
-    from monoskope.protocol.tlog.checkpoint import Checkpoint
 
 R = TypeVar("R")
+
+if TYPE_CHECKING:
+    Work = Callable[[Walk, Target], Awaitable[R]]
 
 
 class Session(Unshared):
@@ -67,14 +69,15 @@ class Session(Unshared):
         self._pause_s = pause_s
         self._connection: Connection | None = None
         self._remembered = Remembered()
-        self._paces = Paces(runtime, pause_s=pause_s)
+        self._paces: dict[str, Pace] = {}
+        """By store: all requests of this client share it."""
         self._signing = self._signs(signer, passphrase)
 
     def _signs(self, signer: Signer | None, passphrase: Callable[[str], str] | None) -> Signing | None:
         """Return what signs requests, None if no key is set: then nothing of it is loaded."""
         if signer is None and not self.settings.signing_key:
             return None
-        from monoskope.client.signing.signing import Signing  # noqa: PLC0415 - only where a key is set
+        from monoskope.client.signing import Signing  # noqa: PLC0415 - only where a key is set
 
         return Signing(signer, self.settings.signing_key, passphrase=passphrase, blocks=self.runtime.blocks)
 
@@ -92,7 +95,7 @@ class Session(Unshared):
             runtime=self.runtime,
         )
         self._connection.watch = LogWatch(self._connection, given, system=self._system_known_logs, notify=self.notify)
-        self._paces = Paces(self.runtime, pause_s=self._pause_s)
+        self._paces.clear()
 
     async def close(self) -> None:
         """End the connection, and drop a private key that a passphrase opened. Safe to call twice."""
@@ -121,10 +124,7 @@ class Session(Unshared):
     @property
     def queries(self) -> Queries:
         """What m8 knows, as messages of the API."""
-        return Queries(self.connection, self._tree)
-
-    async def _tree(self) -> Checkpoint | None:
-        return await self.watch.tree()
+        return Queries(self.connection, self.watch.tree)
 
     @property
     def proofs(self) -> Proofs:
@@ -170,20 +170,30 @@ class Session(Unshared):
             timeout_s=timeout_s,
             observe=self._observe,
             pause_s=self._pause_s,
-            pace=self._paces.of(target.uri.store),
+            pace=self._paces.setdefault(target.uri.store, Pace(self.runtime, pause_s=self._pause_s)),
             several=target.several,
             signing=self._signing,
         )
 
-    async def one(self, uri: str, timeout_s: float, work: Callable[[Target], Awaitable[R]], *, size: int = 0) -> R:
-        """Do `work` at one target and return its result, or raise its error. `size` as `each` has it."""
-        return only(await self.each([uri], timeout_s, work, size=size))
+    async def expected(self, expect: Expect | str, target: Target) -> Expected:
+        """Return the protocol's form of an expectation, with the whole text of the version that was typed.
+
+        Raises:
+            UsageError: several versions of the secret were called so.
+        """
+        if not isinstance(expect, Expect) and is_typed(expect):
+            return expectation(await whole(expect, target.uri, self.queries))
+        return expectation(expect)
+
+    async def one(self, uri: str, timeout_s: float, work: Work[R]) -> R:
+        """Do `work` at one target and return its result, or raise its error."""
+        return only(await self.each([uri], timeout_s, work))
 
     async def each(
         self,
         uris: Sequence[str],
         timeout_s: float,
-        work: Callable[[Target], Awaitable[R]],
+        work: Work[R],
         *,
         size: int = 0,
         options: Options | None = None,
@@ -198,7 +208,7 @@ class Session(Unshared):
         Args:
             uris: Of the secrets.
             timeout_s: Seconds.
-            work: What to do at one target.
+            work: What to do at one target, by the walk to it.
             size: Of the padded plaintext in bytes, 0 if nothing is sealed.
             options: The provider's; they must be for one of the stores.
             wanted: What is checked for all of several before the first is sent.
@@ -215,7 +225,7 @@ class Session(Unshared):
 
         async def timed(target: Target) -> R:
             with within(self.runtime, timeout_s):
-                return await work(target)
+                return await work(self.walk(target, timeout_s), target)
 
         with contextlib.nullcontext() if several else within(self.runtime, timeout_s):
             if several and wanted is not None:
@@ -240,7 +250,7 @@ class Session(Unshared):
             try:
                 with within(self.runtime, timeout_s):
                     target = await resolver.target(uri)
-                target.check_size(size)
+                check_size(target.store, target.uri, size)
                 if may_sign:
                     self._prepare_to_sign(target)
                 targets.append(structs.replace(target, several=len(uris) > 1))
@@ -254,8 +264,7 @@ class Session(Unshared):
 
         That is m8's word, and only a hint: the grant decides whether a request is signed.
         """
-        attached = [reactor.capabilities for reactor in target.store.reactors if reactor.attached]
-        if self._signing is not None and any(can.signatures for can in attached):
+        if self._signing is not None and any(can.signatures for can in attached(target.store)):
             with unhurried():
                 self._signing.prepare()
 

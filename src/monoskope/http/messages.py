@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from monoskope.value import Unshared
 
@@ -32,6 +32,18 @@ class Head(Unshared):
         values = [value for known, value in self.headers if known == name]
         return values[0] if len(values) == 1 else ""
 
+    @property
+    def length(self) -> int:
+        """Bytes of the body, as `Content-Length` says, which the server has checked."""
+        return int(self.header("content-length") or "0")
+
+    @property
+    def media_type(self) -> str:
+        """The type of the body, in lower case; "" for one with another parameter than UTF-8."""
+        media, _, parameter = self.header("content-type").partition(";")
+        is_utf8 = parameter.strip(" \t").lower() in {"", "charset=utf-8", 'charset="utf-8"'}
+        return media.strip(" \t").lower() if is_utf8 else ""
+
     def __repr__(self) -> str:
         # A header may hold a token.
         return f"<Head {self.method} {self.path}>"
@@ -54,17 +66,18 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """An answer whose body comes piece by piece. The iterator is closed when the peer is gone or the server stops."""
+    """An answer whose body comes piece by piece. It is closed when the peer is gone or the server stops."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
-    pieces: AsyncIterator[bytes]
+    pieces: AsyncGenerator[bytes]
 
 
 Body: TypeAlias = Callable[[], Awaitable[bytes]]
 """Reads the body of a request: returns it once all of it is here. To be called once at most."""
 
 
+@runtime_checkable
 class Accepted(Protocol):
     """A request whose body may be read.
 
@@ -97,6 +110,7 @@ class WebSocket(Protocol):
         """Close the connection with a code of RFC 6455, 7.4.1."""
 
 
+@runtime_checkable
 class Upgrade(Protocol):
     """A request that becomes a WebSocket.
 

@@ -11,7 +11,7 @@ Read in this order:
 - `domain`: pure functions that fold events and decide on new ones;
 - `readmodels`: pure functions that turn an event into documents;
 - `service` and `queries`: the use cases and the answers, without a transport;
-- `methods`: the table of methods; `http`: the door that serves it until m8 stops;
+- `methods`: the table of methods; `calls`: what every call has in common; `http`: the door that serves them;
 - `credentials` and `limits`: who calls, and how much a caller may use;
 - `background`: deadlines, missing heartbeats, scheduled verification;
 - `bootstrap`: where all of it is put together; `cli`, `init` and `dev`: the program `m8`.

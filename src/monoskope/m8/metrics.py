@@ -7,18 +7,16 @@ recorded it, from the start of this process on. No label holds a URI, a subject,
 from __future__ import annotations
 
 import collections
-from dataclasses import dataclass, field
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
-from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.errors import UsageError
-from monoskope.m8.domain.events import read
+from monoskope.m8.domain.upload import NEW, Upload
 from monoskope.m8.log.event_log import RecordedEvent
-from monoskope.protocol.events import Step
+from monoskope.m8.readmodels.uploads import after
+from monoskope.protocol.events import request_id_of, upload_stream
 from monoskope.protocol.outcomes import State, spelled
-from monoskope.protocol.request import Request, parse_request
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # the library types it not
 
@@ -27,78 +25,40 @@ _APPEND_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 _GROUP_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 
 
-@dataclass(slots=True)
 class Meters:
     """All of them, in a registry of their own: several m8 of one process, as in tests, do not disturb one another."""
 
-    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
-    calls: Counter = field(init=False)
-    call_seconds: Histogram = field(init=False)
-    append_seconds: Histogram = field(init=False)
-    append_group: Histogram = field(init=False)
-    write_failures: Counter = field(init=False)
-    handshakes_refused: Counter = field(init=False)
-    requests: Counter = field(init=False)
-    request_seconds: Histogram = field(init=False)
-    audit_dropped: Counter = field(init=False)
-    puts_refused: Counter = field(init=False)
-    gauges: dict[str, Gauge] = field(default_factory=dict, init=False)
-    """What is looked up when the metrics are read, by name."""
-
-    def __post_init__(self) -> None:
-        here = self.registry
-        ProcessCollector(registry=here)
-        self.calls = Counter("m8_calls", "Calls that have ended, by their code.", ["method", "code"], registry=here)
-        self.call_seconds = Histogram(
-            "m8_call_duration_seconds",
-            "How long calls took, waiting for reactors included.",
-            ["method"],
-            buckets=_CALL_BUCKETS,
-            registry=here,
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        counter, histogram = partial(Counter, registry=self.registry), partial(Histogram, registry=self.registry)
+        self.calls = counter("m8_calls", "Calls that have ended, by their code.", ["method", "code"])
+        waiting = "How long calls took, waiting for reactors included."
+        self.call_seconds = histogram("m8_call_duration_seconds", waiting, ["method"], buckets=_CALL_BUCKETS)
+        durable = "How long one durable write to the event log took, whatever it wrote."
+        self.append_seconds = histogram("m8_append_duration_seconds", durable, buckets=_APPEND_BUCKETS)
+        together = "Writes that were made durable together."
+        self.append_group = histogram("m8_append_group_size", together, buckets=_GROUP_BUCKETS)
+        self.write_failures = counter(
+            "m8_database_write_failures", "Checks, one a second, that found a new failure to write the event log."
         )
-        self.append_seconds = Histogram(
-            "m8_append_duration_seconds",
-            "How long one durable write to the event log took, whatever it wrote.",
-            buckets=_APPEND_BUCKETS,
-            registry=here,
+        self.handshakes_refused = counter(
+            "m8_tls_handshakes_refused", "TLS handshakes that were refused, because too many began."
         )
-        self.append_group = Histogram(
-            "m8_append_group_size", "Writes that were made durable together.", buckets=_GROUP_BUCKETS, registry=here
+        ended = "Requests of the log that have ended, by outcome. Every m8 of one log counts all of them."
+        self.requests = counter("m8_requests", ended, ["store", "purpose", "outcome"])
+        whole = "From the first event of a request to its last, by the log's clock."
+        self.request_seconds = histogram("m8_request_duration_seconds", whole, ["store"], buckets=_CALL_BUCKETS)
+        self.audit_dropped = counter(
+            "m8_audit_access_lines_dropped", "Access lines that did not fit into the queue of their sink.", ["sink"]
         )
-        self.write_failures = Counter(
-            "m8_database_write_failures",
-            "Checks, one a second, that found a new failure to write the event log.",
-            registry=here,
+        self.puts_refused = counter(
+            "m8_puts_refused", "Puts refused because their user had begun too many in the hour."
         )
-        self.handshakes_refused = Counter(
-            "m8_tls_handshakes_refused",
-            "TLS handshakes that were refused, because too many began.",
-            registry=here,
-        )
-        self.requests = Counter(
-            "m8_requests",
-            "Requests of the log that have ended, by outcome. Every m8 of one log counts all of them.",
-            ["store", "purpose", "outcome"],
-            registry=here,
-        )
-        self.request_seconds = Histogram(
-            "m8_request_duration_seconds",
-            "From the first event of a request to its last, by the log's clock.",
-            ["store"],
-            buckets=_CALL_BUCKETS,
-            registry=here,
-        )
-        self.audit_dropped = Counter(
-            "m8_audit_access_lines_dropped",
-            "Access lines that did not fit into the queue of their sink.",
-            ["sink"],
-            registry=here,
-        )
-        self.puts_refused = Counter(
-            "m8_puts_refused", "Puts refused because their user had begun too many in the hour.", registry=here
-        )
-        for name, (text, labels) in _VALUES.items():
-            self.gauges[name] = Gauge(name, text, labels, registry=here)
+        self.gauges = {
+            name: Gauge(name, text, labels, registry=self.registry) for name, (text, labels) in _VALUES.items()
+        }
+        """What is looked up when the metrics are read, by name."""
 
     def answered(self, method: str, code: str, seconds: float) -> None:
         """Count a call."""
@@ -151,25 +111,8 @@ _VALUES: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
-_STATES = {
-    views_pb2.UPLOAD_STATE_REQUESTED: State.REQUESTED,
-    views_pb2.UPLOAD_STATE_GRANTED: State.GRANTED,
-    views_pb2.UPLOAD_STATE_UPLOADING: State.UPLOADING,
-    views_pb2.UPLOAD_STATE_WRITING: State.WRITING,
-}
-_LEADS_TO = {step.event: step.leads_to for step in Step}
-"""The state after each event of a request. The rows of one event lead to the same."""
-
-STATES = tuple(state.name.lower() for state in _STATES.values())
+STATES = tuple(state.name.lower() for state in State if state not in (State.NEW, State.ENDED))
 """The states of open requests, as labels."""
-
-
-@dataclass(slots=True)
-class _Open:
-    store: str
-    purpose: str
-    since_ms: int
-    state: str
 
 
 class RequestMeter:
@@ -177,60 +120,37 @@ class RequestMeter:
 
     def __init__(self, meters: Meters) -> None:
         self._meters = meters
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, Upload] = {}
 
-    def known(self, stream: str, upload: views_pb2.SecretUpload) -> None:
+    def known(self, upload: Upload) -> None:
         """Take in a request that was open when this process started."""
-        state = _STATES.get(upload.state)
-        if state is not None:
-            purpose = spelled(upload_pb2.Purpose, upload.purpose)
-            store = upload.uri.partition("://")[0]
-            self._open[stream] = _Open(store, purpose, upload.requested_at_ms, state.name.lower())
+        self._open[upload_stream(upload.request_id)] = upload
 
     def saw(self, event: RecordedEvent) -> None:
-        """Take in an event of the log, in its order. Only the first and the last of a request are parsed."""
-        state = _LEADS_TO.get(event.type)
-        if state is None:
+        """Take in an event of the log, in its order."""
+        if request_id_of(event.stream) is None:
             return
-        if event.version == 1 and (request := _request(getattr(read(event), "request", b""))) is not None:
-            purpose = spelled(upload_pb2.Purpose, request.purpose)
-            self._open[event.stream] = _Open(request.uri.store, purpose, event.recorded_at_ms, "")
-        known = self._open.get(event.stream)
-        if known is None:
+        upload = after(self._open.get(event.stream, NEW), event)
+        if upload is None:
             return
-        if state is State.ENDED:
-            self._ended(event, known, getattr(read(event), "receipt", None))
-        else:
-            known.state = state.name.lower()
-
-    def _ended(self, event: RecordedEvent, known: _Open, receipt: upload_pb2.Signed | None) -> None:
-        del self._open[event.stream]
-        self._meters.requests.labels(known.store, known.purpose, _outcome(receipt)).inc()
-        seconds = max(0, event.recorded_at_ms - known.since_ms) / 1000
-        self._meters.request_seconds.labels(known.store).observe(seconds)
+        if upload.state is not State.ENDED:
+            self._open[event.stream] = upload
+            return
+        self._open.pop(event.stream, None)
+        assert upload.request is not None, "what ended was asked for"
+        purpose, outcome = upload.request.purpose, upload.outcome
+        labels = spelled(upload_pb2.Purpose, purpose), spelled(upload_pb2.Outcome, outcome)
+        self._meters.requests.labels(upload.store, *labels).inc()
+        seconds = max(0, upload.since_ms - upload.began_ms) / 1000
+        self._meters.request_seconds.labels(upload.store).observe(seconds)
 
     def counts(self) -> collections.Counter[tuple[str, str]]:
         """Return how many requests are open, by store and state."""
-        return collections.Counter((one.store, one.state) for one in self._open.values())
+        return collections.Counter((one.store, one.state.name.lower()) for one in self._open.values())
 
     def oldest_ms(self) -> dict[str, int]:
         """Return when the oldest open request of each store began."""
         found: dict[str, int] = {}
         for one in self._open.values():
-            found[one.store] = min(one.since_ms, found.get(one.store, one.since_ms))
+            found[one.store] = min(one.began_ms, found.get(one.store, one.began_ms))
         return found
-
-
-def _request(content: object) -> Request | None:
-    try:
-        return parse_request(content) if isinstance(content, bytes) and content else None
-    except UsageError:
-        return None
-
-
-def _outcome(receipt: upload_pb2.Signed | None) -> str:
-    """Return the outcome of an end; FAILED where m8 ended it without a receipt."""
-    if receipt is None or not receipt.content:
-        return spelled(upload_pb2.Outcome, upload_pb2.OUTCOME_FAILED)
-    # m8 checked every receipt before it recorded it.
-    return spelled(upload_pb2.Outcome, upload_pb2.Receipt.FromString(receipt.content).outcome)

@@ -1,4 +1,4 @@
-"""The event log and the credentials of a server, for commands that use them and do not serve.
+"""The event log and the credentials of a server, for commands that use them and do not serve; and who runs a command.
 
 Apart from `bootstrap`, because a command that issues a token loads nothing of what serves.
 """
@@ -6,25 +6,21 @@ Apart from `bootstrap`, because a command that issues a token loads nothing of w
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import os
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 
 from monoskope.errors import NotFoundError, UnavailableError, UsageError
-from monoskope.failpoints import CLOCK, shift_ms
 from monoskope.m8.credentials.tokens import Tokens, read_signing_key
 from monoskope.m8.domain.events import M8
-from monoskope.m8.log import identity
 from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.log.folder import adopt, remembered
 from monoskope.m8.log.opening import Place, find_id, open_log
 from monoskope.m8.log.sqlite.disk import Reserve
 from monoskope.m8.readmodels import documents as chain
 from monoskope.m8.settings import ServerSettings
-from monoskope.times import now_ms
-
-
-def wall_clock() -> int:
-    """Milliseconds since 1970."""
-    return now_ms() + shift_ms(CLOCK)
+from monoskope.times import wall_clock
 
 
 @contextlib.asynccontextmanager
@@ -108,8 +104,8 @@ async def adopt_log(settings: ServerSettings, log_id: str) -> str:
         )
     before = ""
     with contextlib.suppress(UsageError):  # a file that is damaged is mended here
-        before = identity.remembered(settings.log_id)
-    identity.adopt(settings.log_id, log_id)
+        before = remembered(settings.log_id)
+    adopt(settings.log_id, log_id)
     return before
 
 
@@ -120,4 +116,51 @@ def open_tokens(settings: ServerSettings, event_log: EventLog, *, actor: str = M
         Error: as `read_signing_key` does.
     """
     key = read_signing_key(settings.signing_key)
-    return Tokens(event_log, signing_key=key, audience=settings.audience, clock=wall_clock, actor=actor)
+    return Tokens(event_log, signing_key=key, audience=settings.file.audience, clock=wall_clock, actor=actor)
+
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}", re.ASCII)
+_PREFIX = "m8/os"
+
+
+def os_actor(environment: Mapping[str, str] | None = None) -> str:
+    """Return whom the log names as the cause of what a command records: `m8/os/NAME`, as the operating system knows it.
+
+    NAME is the account that the process runs as. If `sudo` started it, the record also says for whom:
+    `m8/os/m8/sudo/anna`. The account is a fact; what stands behind `sudo` is the word of an environment variable, which
+    a user of that account can set at will.
+
+    Args:
+        environment: Where `sudo` says who called it; this process's own by default.
+    """
+    account = _account()
+    caller = (os.environ if environment is None else environment).get("SUDO_USER", "")
+    if caller == account or not _is_account(caller):
+        return f"{_PREFIX}/{account}"
+    return f"{_PREFIX}/{account}/sudo/{caller}"
+
+
+def _account() -> str:
+    """Return the name of the account that this process runs as; its number if it has no name that fits the record."""
+    try:
+        import pwd  # noqa: PLC0415 - not on Windows
+
+        number = os.geteuid()
+    except ImportError:
+        return "unknown"
+    try:
+        name = pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+    return name if _NAME.fullmatch(name) else str(number)
+
+
+def _is_account(name: str) -> bool:
+    """Whether the operating system knows an account of that name, and the record can hold it as it is."""
+    if _NAME.fullmatch(name) is not None:
+        with contextlib.suppress(ImportError, KeyError):
+            import pwd  # noqa: PLC0415 - not on Windows
+
+            pwd.getpwnam(name)
+            return True
+    return False

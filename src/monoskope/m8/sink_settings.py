@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import msgspec
 
 from monoskope.errors import UsageError
 from monoskope.host_port import HostPort, is_host
-from monoskope.settings import read_private
+from monoskope.http.client.trusted import TlsFiles
 
 EVENTS: Literal["events"] = "events"
 ACCESS: Literal["access"] = "access"
@@ -92,41 +91,6 @@ class WebhookTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
 
 
 AuditTable: TypeAlias = FileTable | SyslogTable | WebhookTable
-
-
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """Whom m8 trusts, and what it shows; None for the system's authorities, and for no certificate."""
-
-    ca_file: Path | None = None
-    certificate_file: Path | None = None
-    key_file: Path | None = None
-
-    def context(self) -> ssl.SSLContext:
-        """Return what connections are made with: TLS 1.2 or newer, with the server's name checked. Blocks.
-
-        Raises:
-            UsageError: a file cannot be read, or holds something else.
-            RefusedError: others can reach the private key.
-        """
-        try:
-            context = ssl.create_default_context(cafile=self.ca_file)
-        except (OSError, ssl.SSLError):
-            raise UsageError(
-                f"the certificates in {self.ca_file} cannot be read.", fix="Name a readable PEM file as ca_file."
-            ) from None
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if self.certificate_file is not None and self.key_file is not None:
-            try:
-                read_private(self.key_file)
-                # A key that asks for a passphrase would otherwise ask on a terminal.
-                context.load_cert_chain(self.certificate_file, self.key_file, password="")
-            except (OSError, ssl.SSLError, ValueError):
-                raise UsageError(
-                    f"{self.certificate_file} and {self.key_file} are no pair that can be read.",
-                    fix="Name a certificate and its private key, both PEM, the key without a passphrase.",
-                ) from None
-        return context
 
 
 @dataclass(frozen=True, slots=True)

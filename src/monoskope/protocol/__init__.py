@@ -10,7 +10,7 @@ Read in this order:
 - `identity` and `hello`: a store's signing key with its replacement, what a signature covers, a reactor's login;
 - `request`, with `notes`: what a user asks for;
 - `grant`: the reactor's one-time key for one request;
-- `signed_request` and `sshsig`: what a user signs, and which signatures are read at all;
+- `sshsig`: which signatures of users are read at all (`identity.statement` is what they sign);
 - `payload`: the plaintext of a secret, which only client and reactor ever hold; recipes;
 - `receipt` and `open_receipt`, with `outcomes`: what became of a request;
 - `tlog`: the witnessed log, its notes and its proofs;

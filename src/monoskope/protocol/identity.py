@@ -1,7 +1,10 @@
-"""Identities and signatures: one Ed25519 key a store, shown as `SHA256:` and unpadded base64 of the key's SHA-256.
+"""Identities, and what signatures are over: one Ed25519 key a store, and the statement that a user signs.
 
-A label before what is signed or MACed keeps one input from being read as another. An identity is replaced in steps,
-each signed by the old key and the new one.
+An identity is shown as `SHA256:` and unpadded base64 of the key's SHA-256. A label before what is signed or MACed keeps
+one input from being read as another. An identity is replaced in steps, each signed by the old key and the new one.
+
+A reactor with `[signers]` acts only on what a key of its own list signed (docs/signed-requests.md). The signature is
+OpenSSH's SSHSIG, so that the keys that people have will do: files, an ssh-agent, hardware keys, certificates.
 """
 
 from __future__ import annotations
@@ -59,7 +62,7 @@ class ProofError(IdentityChangedError):
 
 
 def shown(public_key: bytes) -> str:
-    """Return how people see a 32-byte Ed25519 public key."""
+    """Return how people see a public key: an identity's 32 bytes, or the wire form of an OpenSSH key."""
     digest = hashlib.sha256(public_key).digest()
     return "SHA256:" + base64.b64encode(digest).decode("ascii").rstrip("=")
 
@@ -208,3 +211,32 @@ def follow(pin: str, rotations: Sequence[identity_pb2.SignedRotation], *, store:
 def _claimed_old(signed: identity_pb2.SignedRotation) -> str:
     """The identity from which a step says that it leads on, as shown. Proves nothing."""
     return shown(parse(identity_pb2.IdentityRotation, signed.content).old_key)
+
+
+NAMESPACE = "request@monoskope"
+"""The namespace of the signatures (OpenSSH, PROTOCOL.sshsig): a signature for another purpose is none of a request."""
+
+MAX_SIGNATURE = 8_192
+"""Bytes of a signature at most."""
+
+_PRINCIPAL = pattern(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}", re.ASCII)
+
+
+def statement(grant_sha256: bytes, sealed_sha256: bytes) -> bytes:
+    """Return what is signed: it fits one request, one one-time key and one content.
+
+    Args:
+        grant_sha256: SHA-256 of the serialised grant, 32 bytes.
+        sealed_sha256: SHA-256 of encapsulated key || ciphertext, 32 bytes; of nothing sealed that of no bytes.
+    """
+    return labelled(SIGNED_REQUEST, grant_sha256 + sealed_sha256)
+
+
+def is_principal(text: str) -> bool:
+    """Whether `text` can be the principal of a signature."""
+    return _PRINCIPAL.fullmatch(text) is not None
+
+
+def is_key_fingerprint(text: str) -> bool:
+    """Whether `text` has the form in which OpenSSH shows a key: `SHA256:` and unpadded base64 of 32 bytes."""
+    return _SHOWN.fullmatch(text) is not None

@@ -24,8 +24,8 @@ import msgspec
 from monoskope import operating_log
 from monoskope.protocol.outcomes import is_detail
 from monoskope.protocol.payload import Payload
+from monoskope.reactor.health import NO_DESCRIPTORS, is_our_own
 from monoskope.reactor.memory import Garbage, forget
-from monoskope.reactor.resources import NO_DESCRIPTORS, is_our_own
 from monoskope.stores.driver import (
     CannotReadError,
     Capabilities,

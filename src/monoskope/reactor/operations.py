@@ -14,10 +14,9 @@ from monoskope import operating_log
 from monoskope.operations import Answer, Handlers, alive, metrics, readiness
 from monoskope.reactor.admission import SignatureGate
 from monoskope.reactor.dispatch import Dispatcher
-from monoskope.reactor.health import STATES, Health
+from monoskope.reactor.health import KINDS, STATES, Health, Resources
 from monoskope.reactor.link.endpoint import Dialled
-from monoskope.reactor.report.meters import ReactorMeters
-from monoskope.reactor.resources import KINDS, Resources
+from monoskope.reactor.report.reporter import ReactorMeters
 
 LOOK_EVERY_S = 600.0
 """Seconds between two looks at m8's certificate, each of which takes a connection of its own."""
@@ -56,7 +55,7 @@ class Endpoints:
             "engine": "ok" if engine == "unknown" else engine,
             "serving": "draining" if self.dispatcher.is_stopping else "ok",
         }
-        if self.gate.has_lists:
+        if self.gate.signers is not None:
             checks["signers"] = " ".join(self.gate.troubles()) or "ok"
         return readiness(checks)
 

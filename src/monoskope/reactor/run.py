@@ -20,15 +20,15 @@ from monoskope.reactor.admission import Admission, SignatureGate
 from monoskope.reactor.dispatch import Dispatcher
 from monoskope.reactor.grant import Granter
 from monoskope.reactor.guarded_driver import GuardedDriver
-from monoskope.reactor.health import Health
+from monoskope.reactor.health import Health, Resources
 from monoskope.reactor.identity import fingerprint, store_identity
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import KeyRules, OneTimeKeys
 from monoskope.reactor.limits import Rates
 from monoskope.reactor.link.appends import Appends
-from monoskope.reactor.link.endpoint import Dialled, Endpoint, announced, roots
-from monoskope.reactor.link.link import Dial, dial
+from monoskope.reactor.link.endpoint import Dialled, Endpoint, announced
+from monoskope.reactor.link.link import Dial, dial, trust
 from monoskope.reactor.link.open_requests import OpenRequests
 from monoskope.reactor.link.session import ReactorSession
 from monoskope.reactor.memory import Garbage, forget_stray_exceptions, spare_what_is_here
@@ -36,9 +36,7 @@ from monoskope.reactor.operations import Endpoints
 from monoskope.reactor.report.audit_log import FILE as AUDIT_FILE
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.report.known_receipts import KnownReceipts
-from monoskope.reactor.report.meters import ReactorMeters
-from monoskope.reactor.report.reporter import Reporter
-from monoskope.reactor.resources import Resources
+from monoskope.reactor.report.reporter import ReactorMeters, Reporter
 from monoskope.reactor.settings import SETTINGS_FILE, ReactorSettings, read
 from monoskope.reactor.signers import Signers
 from monoskope.reactor.timings import Clock, Timings
@@ -224,7 +222,7 @@ async def run(folder: Path, *, warnings: Sequence[str] = ()) -> None:
     settings = read(folder)
     check_closed(folder)
     check_folder(folder, *(folder / name for name in (SETTINGS_FILE, store_identity.KEY_FILE, fingerprint.KEY_FILE)))
-    roots(settings.ca_file)
+    trust(settings.ca_file)
     identity, key = Identity.load(folder, store=settings.store), FingerprintKey.load(folder)
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client.purposes import encoded
 from monoskope.client.seal import Sealed, seal
 from monoskope.client.walk import reasons
-from monoskope.client.walk.given import encoded
 from monoskope.client.walk.trust import subject_of
 from monoskope.protocol.grant import SUITE_1
 from monoskope.protocol.request import make_request

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import websockets.asyncio.client
 
@@ -70,7 +70,7 @@ class Streams(Asked):
         self.heads.append(head)
         return StreamsOne(self)
 
-    async def stream(self) -> AsyncIterator[bytes]:
+    async def stream(self) -> AsyncGenerator[bytes]:
         try:
             for piece in self.pieces:
                 yield piece

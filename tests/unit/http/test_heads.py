@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from monoskope.http.messages import Response
-from monoskope.http.server.heads import parsed
+from monoskope.http.server.exchange import parsed
 from monoskope.http.server.limits import MOST_FIELDS, MOST_HEAD, MOST_TARGET
 from tests.unit.http.wire import Asked, Wire, cut, statuses
 

@@ -15,8 +15,7 @@ import uvloop
 from monoskope.host_port import HostPort
 from monoskope.http.messages import Body, Head, Response
 from monoskope.http.server.connection import Connection
-from monoskope.http.server.limits import Limits
-from monoskope.http.server.outgoing import PORTION, Outgoing
+from monoskope.http.server.limits import PORTION, Limits, Outgoing
 from monoskope.http.server.server import bind, serving
 from tests.unit.http.applications import ANYWHERE, GET, SOON_S, Held, Streams, connected, post
 from tests.unit.http.wire import Asked, Wire, asked, narrow, statuses

@@ -16,8 +16,7 @@ import pytest
 import uvloop
 
 from monoskope.http.messages import Accepted, Decision, Head, Response, Upgrade
-from monoskope.http.server.accepting import OpenGate
-from monoskope.http.server.limits import Limits
+from monoskope.http.server.limits import Limits, OpenGate
 from monoskope.http.server.server import Server, bind
 from tests.support.certificates import client_certificate
 from tests.unit.http.applications import ANYWHERE, GET, SOON_S, Held, Serves, Streams, connect, echo, post

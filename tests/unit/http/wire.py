@@ -8,8 +8,8 @@ import socket
 from collections.abc import Sequence
 
 from monoskope.http.messages import Application, Body, Decision, Head, Response
-from monoskope.http.server.connection import Connection, Shared
-from monoskope.http.server.limits import Limits
+from monoskope.http.server.connection import Connection
+from monoskope.http.server.limits import Limits, Shared
 
 
 class Wire(asyncio.Transport):

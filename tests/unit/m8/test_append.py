@@ -22,13 +22,13 @@ from monoskope.m8.cli.access import token
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.upload import NEW, Upload, fail_by_m8, request_key, request_upload
-from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.init import lay_out
 from monoskope.m8.log.event_log import EventLog, RecordedEvent, UnknownAppendError
 from monoskope.protocol.events import Step, steps_of
 from monoskope.protocol.outcomes import Author, State
 from tests.support.http_calls import CallError
 from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, ISSUER, PEER, Walk
-from tests.support.m8_world import Appends, FakeReactor, Sealed, World, refused, sent, until_granted
+from tests.support.m8_world import Appends, FakeReactor, Sealed, World, refusal, sent, until_granted
 from tests.support.vectors import KEY_ID, Signer, a_request
 
 OTHER_KEY = "0123456789abcdef"
@@ -311,8 +311,7 @@ def forget(log: EventLog, monkeypatch: pytest.MonkeyPatch, *, recorded: bool) ->
 
 async def again(call: Callable[[], Awaitable[Any]]) -> Any:
     """Call twice, as a client does that is told that what it needs is away."""
-    with refused("UNAVAILABLE"):
-        await call()
+    await refusal("UNAVAILABLE", call())
     return await call()
 
 
@@ -333,8 +332,7 @@ async def test_a_put_is_recorded_once_although_no_append_is_sure_at_first(
     request_id = await again(lambda: user.ask(request))
     grant = reactor.grant_for(request, "anna")
     await appended(reactor, request_id, 1, reactor.provided(grant))
-    with refused("UNAVAILABLE"):
-        await user.send(request_id, sealed)
+    await refusal("UNAVAILABLE", user.send(request_id, sealed))
     sending = asyncio.create_task(user.send(request_id, sealed))
     await reactor.next("SecretUploadRequested")
     await appended(reactor, request_id, 3, reactor.started(grant, sealed.sha256))
@@ -390,7 +388,7 @@ def test_a_token_command_says_what_to_look_at(
         raise UnknownAppendError
 
     monkeypatch.setattr(Tokens, method, lost)
-    folder = lay_out(Plan(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0))).folder
+    folder = lay_out(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0)).folder
     ended = click.testing.CliRunner().invoke(token, [command[0], "--dir", str(folder), *command[1:]])
     assert isinstance(ended.exception, OutcomeUnknownError)
     assert ended.exception.code is Code.OUTCOME_UNKNOWN

@@ -12,13 +12,13 @@ import pytest
 
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2
+from monoskope.m8.calls import Arrival
 from monoskope.m8.domain.events import reactor_stream, token_stream, write
-from monoskope.m8.http import attach
-from monoskope.m8.limits.rates import EACH_BYTES, HEARTBEAT, Pace
-from monoskope.m8.methods.calls import Arrival
-from monoskope.m8.methods.table import MAX_APPEND, MAX_LOGIN, methods
+from monoskope.m8.http import application as attach
+from monoskope.m8.limits.logins import EACH_BYTES, HEARTBEAT, Pace
+from monoskope.m8.limits.settings import ServerLimits
+from monoskope.m8.methods import MAX_APPEND, MAX_LOGIN, methods
 from monoskope.m8.metrics import Meters
-from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.reactor.link.link import PATH
 from tests.support.m8_world import FakeReactor, World, a_world
 from tests.support.raw_websocket import BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, RSV1, TEXT, frame, read_frame

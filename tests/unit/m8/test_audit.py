@@ -18,12 +18,12 @@ from monoskope.m8.audit.auditing import auditing
 from monoskope.m8.audit.exporters import CallExporter, EventExporter, Teller, cursor_name
 from monoskope.m8.audit.lines import MOST_LINE, Batch, DeliveryError, Line, SinkState, of_strangers
 from monoskope.m8.background.leased import Leased
+from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.log.documents import Cursor
 from monoskope.m8.service.app import App
-from monoskope.m8.service.calls import CallNote, Strangers
-from monoskope.m8.service.server_limits import ServerLimits
+from monoskope.m8.service.call_notes import CallNote, Strangers
 from monoskope.m8.sink_settings import EVENTS, FileTarget, SinkSettings
-from tests.support.m8_world import PATIENCE_S, Sealed, User, World, a_world, put, refused
+from tests.support.m8_world import PATIENCE_S, Sealed, User, World, a_world, put, refusal
 from tests.support.vectors import Signer
 
 QUICK = ServerLimits(tick_s=0.01)
@@ -99,12 +99,10 @@ async def test_every_call_and_refusal_has_a_line_with_who_where_what_and_how_it_
     to = exporting(world.app, sink)
     task = asyncio.create_task(to.run())
     anna = world.user("anna", "vault://app")
-    with refused("NOT_FOUND"):
-        await anna.secret("vault://app/db")
+    await refusal("NOT_FOUND", anna.secret("vault://app/db"))
     nobody = world.user("nobody", "vault://app")
     nobody.headers = (("authorization", "Bearer of-nobody"),)
-    with refused("UNAUTHENTICATED"):
-        await nobody.secret("vault://app/db")
+    await refusal("UNAUTHENTICATED", nobody.secret("vault://app/db"))
     reactor = await world.attached()
     sealed = Sealed()
     await put(anna, reactor, sealed=sealed)
@@ -157,12 +155,10 @@ async def test_a_sink_that_hangs_delays_no_call_and_what_does_not_fit_is_counted
     to = exporting(world.app, sink)
     task = asyncio.create_task(to.run())
     anna = world.user("anna", "vault://app")
-    with refused("NOT_FOUND"):
-        await anna.secret("vault://app/db")
+    await refusal("NOT_FOUND", anna.secret("vault://app/db"))
     await sink.asked.wait()  # it has the first line, and never says so
     for _ in range(5):
-        with refused("NOT_FOUND"):
-            await anna.secret("vault://app/db")
+        await refusal("NOT_FOUND", anna.secret("vault://app/db"))
     dropped = world.app.meters.registry.get_sample_value
     assert dropped("m8_audit_access_lines_dropped_total", {"sink": "sink"}) == 2
     sink.hangs = False
@@ -189,18 +185,15 @@ async def test_strangers_push_no_line_of_a_caller_out(
     to = exporting(world.app, sink)
     stranger, anna = User(world.address, "nobody"), world.user("anna", "vault://app")
     for _ in range(50):
-        with refused("UNAUTHENTICATED"):
-            await stranger.secret("vault://app/db")
+        await refusal("UNAUTHENTICATED", stranger.secret("vault://app/db"))
     for _ in range(2):
-        with refused("NOT_FOUND"):
-            await anna.secret("vault://app/db")
+        await refusal("NOT_FOUND", anna.secret("vault://app/db"))
     task = asyncio.create_task(to.run())
     await until(lambda: len(sink.taken) == 2)
     world.clock.pass_s(60)
     await until(lambda: len(sink.taken) == 3)
     for _ in range(3):
-        with refused("UNAUTHENTICATED"):
-            await stranger.secret("vault://app/db")
+        await refusal("UNAUTHENTICATED", stranger.secret("vault://app/db"))
     await stop(task)  # what this minute has brought is told at the end
     assert [(one["kind"], one.get("subject"), one.get("calls")) for one in sink.shown] == [
         ("access", "anna", None),

@@ -21,7 +21,7 @@ from monoskope.m8.backup.create import Making
 from monoskope.m8.backup.form import DamagedError
 from monoskope.m8.backup.restore import Checking, restore
 from monoskope.m8.log.event_log import EventLog, NewEvent
-from monoskope.m8.log.noted import Noted, last
+from monoskope.m8.log.folder import Noted
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.tree_rows import Checkpoint, Cosignature, Named
 from monoskope.m8.readmodels import documents as chain
@@ -166,7 +166,7 @@ async def test_a_backup_older_than_what_was_noted_is_refused_before_anything_is_
     log: SqliteLog, target: SqliteLog
 ) -> None:
     content = await backup(log)
-    at = await last(log)
+    at = await Noted.last(log)
     await check(content, at)
     await check(content, Noted(6))
     with pytest.raises(ConflictError, match="lacks 3 events"):

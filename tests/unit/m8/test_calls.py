@@ -16,11 +16,11 @@ from monoskope.errors import AlreadyExistsError, UnavailableError, UsageError
 from monoskope.m8.domain.upload import Upload, evolve, request_upload
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.service.aggregates import Aggregates
-from monoskope.m8.service.feed import Follower, LocatedEvent
-from monoskope.protocol.signed_request import MAX_SIGNATURE
+from monoskope.m8.service.feed import Follower
+from monoskope.protocol.identity import MAX_SIGNATURE
 from tests.support.log_lines import strangers
 from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, Walk
-from tests.support.m8_world import PATIENCE_S, Delivered, Sealed, User, World, a_world, refused, until_granted
+from tests.support.m8_world import PATIENCE_S, Delivered, Sealed, User, World, a_world, refusal, until_granted
 from tests.support.vectors import Signer, a_request
 
 
@@ -31,8 +31,7 @@ async def test_a_defect_says_nothing_of_itself(
         raise LookupError("hunter2")
 
     monkeypatch.setattr(type(world.app.log), "get", broken)
-    with refused("INTERNAL") as error:
-        await world.user("anna", "vault://app").secret("vault://app/db")
+    error = await refusal("INTERNAL", world.user("anna", "vault://app").secret("vault://app/db"))
     assert "hunter2" not in error.message
     assert "hunter2" not in lines.getvalue()
     assert "LookupError" in lines.getvalue()
@@ -41,8 +40,7 @@ async def test_a_defect_says_nothing_of_itself(
 async def test_a_call_is_one_line_without_its_token_or_content(world: World, lines: io.StringIO) -> None:
     user = world.user("anna", "vault://app")
     user.headers += (("x-request-id", "abc-1"),)
-    with refused("NOT_FOUND"):
-        await user.secret("vault://app/db")
+    await refusal("NOT_FOUND", user.secret("vault://app/db"))
     (line,) = [line for line in map(json.loads, lines.getvalue().splitlines()) if line.get("method") == "GetSecret"]
     assert (line["code"], line["subject"], line["uri"]) == ("NOT_FOUND", "anna", "vault://app/db")
     assert line["client_request_id"] == "abc-1"
@@ -54,13 +52,11 @@ async def test_the_line_of_a_refused_reactor_names_the_store_that_it_asked_for(
     world: World, lines: io.StringIO
 ) -> None:
     stranger, garbled = world.reactor(Signer()), world.reactor()
-    with refused("REFUSED"):
-        await stranger.attach()
+    await refusal("REFUSED", stranger.attach())
     await garbled.open()
     login = garbled.login()
     login.hello.content = b"\x12\x07../../x"
-    with refused("IDENTITY_CHANGED"):
-        await garbled.attach(login)
+    await refusal("IDENTITY_CHANGED", garbled.attach(login))
     assert strangers(world.app, lines) == {"Attach REFUSED vault": 1, "Attach IDENTITY_CHANGED": 1}
 
 
@@ -102,7 +98,7 @@ async def test_unknown_fields_are_dropped_before_anything_is_recorded(world: Wor
 
 async def test_a_follower_that_lies_too_far_behind_loses_its_queue_and_is_told_so(world: World) -> None:
     (event,) = await world.app.log.read(after=0, limit=1)
-    noted, follower = LocatedEvent(event, None), Follower(lambda _: True, backlog=2)
+    noted, follower = event, Follower(lambda _: True, backlog=2)
     follower.take(noted)
     follower.take(noted)
     assert await follower.next() is noted
@@ -209,10 +205,8 @@ async def test_the_reactor_gets_the_signature_that_the_user_sent(world: World) -
     sealed, request_id = Sealed(), grant.request.request_id
     sending = asyncio.create_task(send_signed(anna, request_id, sealed, SIGNATURE))
     assert signature_in(await reactor.next("SecretUploadRequested")) == SIGNATURE
-    with refused("ALREADY_EXISTS"):
-        await send_signed(anna, request_id, sealed, b"another")
-    with refused("ALREADY_EXISTS"):
-        await send_signed(anna, request_id, sealed, b"")
+    await refusal("ALREADY_EXISTS", send_signed(anna, request_id, sealed, b"another"))
+    await refusal("ALREADY_EXISTS", send_signed(anna, request_id, sealed, b""))
     failed = reactor.failed(grant, sealed.sha256, upload_pb2.REASON_NOT_AUTHORIZED)
     answer = await reactor.append(request_id, 3, failed)
     assert answer.error == "", answer.message

@@ -16,7 +16,7 @@ from monoskope.errors import ConflictError
 from monoskope.m8.credentials.tokens import COPY_TTL_S, Tokens
 from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.readmodels.usage import bytes_of
+from monoskope.m8.readmodels.uploads import bytes_of
 from monoskope.m8.service.session import COPY_WITHIN_S
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT, ProofError
@@ -27,7 +27,7 @@ from monoskope.protocol.request import Request, parse_request
 from monoskope.protocol.wire import serialise
 from monoskope.uri import SecretUri, UriPrefix
 from tests.support.m8_walk import PEER, Walk, fingerprints
-from tests.support.m8_world import FakeReactor, Sealed, User, World, a_world, refused, until_granted
+from tests.support.m8_world import FakeReactor, Sealed, User, World, a_world, refusal, until_granted
 from tests.support.vectors import KEY_ID, Signer, a_grant, a_request
 
 COPY = upload_pb2.PURPOSE_COPY
@@ -114,19 +114,15 @@ async def test_rights_are_needed_on_both_sides(world: World) -> None:
         (events_pb2.RIGHT_PUT, "put"),
         (events_pb2.RIGHT_SEE_HASH, "see-hash"),
     ):
-        with refused("REFUSED") as error:
-            await copier(world, rights=COPY_RIGHTS - {missing}).ask(a_copy())
-        assert word in error.message
+        await refusal("REFUSED", copier(world, rights=COPY_RIGHTS - {missing}).ask(a_copy()), word)
     for prefix in BOTH:
-        with refused("NOT_FOUND"):
-            await world.user("bob", prefix, rights=COPY_RIGHTS).ask(a_copy())
+        await refusal("NOT_FOUND", world.user("bob", prefix, rights=COPY_RIGHTS).ask(a_copy()))
 
 
 async def test_a_store_that_does_not_exist_is_no_destination(world: World) -> None:
     await world.attached()
     user = world.user("anna", "vault://app", "third://app", rights=COPY_RIGHTS)
-    with refused("NOT_FOUND"):
-        await user.ask(a_request(purpose=COPY, destination=SecretUri.parse("third://app/db")))
+    await refusal("NOT_FOUND", user.ask(a_request(purpose=COPY, destination=SecretUri.parse("third://app/db"))))
 
 
 async def authorize(reactor: FakeReactor, request_id: bytes) -> reactor_pb2.CopyAuthorized:

@@ -12,8 +12,8 @@ import pytest
 
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.m8.service.server_limits import ServerLimits
-from tests.support.m8_world import PATIENCE_S, FakeReactor, World, a_world, refused
+from monoskope.m8.limits.settings import ServerLimits
+from tests.support.m8_world import PATIENCE_S, FakeReactor, World, a_world, refusal, refused
 from tests.support.vectors import a_request
 
 T = TypeVar("T")
@@ -124,8 +124,7 @@ async def test_a_reactor_that_left_has_no_say(world: World) -> None:
     await says(world, gone, OK)
     await says(world, here, DOWN)
     await gone.half_close()
-    with refused("UNAVAILABLE"):
-        await while_saying(world, world.user("anna", "vault://app").ask(a_request()), {here: DOWN})
+    await refusal("UNAVAILABLE", while_saying(world, world.user("anna", "vault://app").ask(a_request()), {here: DOWN}))
     store = await world.administrator().store("vault")
     assert {one.replica: one.engine for one in store.reactors} == {here.replica: DOWN, gone.replica: 0}
 

@@ -18,14 +18,14 @@ from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
 from monoskope.errors import Code, Error, RateLimitedError, UnavailableError
 from monoskope.host_port import HostPort
 from monoskope.http.messages import Response
-from monoskope.http.server.answers import serialised
+from monoskope.http.server.exchange import serialised
 from monoskope.http.server.server import Server
+from monoskope.m8.calls import Arrival
 from monoskope.m8.http import pages as operations
 from monoskope.m8.http import refused
 from monoskope.m8.http.server import build_http, require_free
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.methods.calls import Arrival
-from monoskope.m8.methods.table import Kind, methods
+from monoskope.m8.methods import Kind, methods
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.service.policy import Needs
 from tests.support.http_calls import Asked, Call, CallError, Stream, ask, bearer

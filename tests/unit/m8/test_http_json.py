@@ -19,10 +19,10 @@ from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, reac
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UnauthenticatedError, UsageError
 from monoskope.http.messages import Head, Response
-from monoskope.http.server.answers import serialised
+from monoskope.http.server.exchange import serialised
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.http.application import HttpApplication, Origins
-from monoskope.m8.http.requests import Call
+from monoskope.m8.http.application import HttpApplication
+from monoskope.m8.http.requests import Call, Origins
 from monoskope.m8.http.strict_json import read
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.service.app import App

@@ -9,13 +9,13 @@ import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.m8.domain.events import MOST, notes_stream, write
+from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.limits.subjects import LARGEST
-from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.notes import labels_of
 from monoskope.protocol.payload import Recipe
 from monoskope.uri import SecretUri
 from tests.support.m8_walk import SIGNER, URI, Documents, Walk
-from tests.support.m8_world import World, a_world, put, refused
+from tests.support.m8_world import World, a_world, put, refusal, refused
 from tests.support.vectors import a_request
 
 OWNER, TEAM = ("owner", "anna"), ("team", "x")
@@ -151,10 +151,8 @@ async def test_an_edit_takes_the_right_to_put_and_a_secret_that_is_there(world: 
         (world.user("bob", "vault://app", rights=frozenset({events_pb2.RIGHT_SEE_HASH})), "REFUSED"),
         (world.administrator(), "REFUSED"),
     ):
-        with refused(code):
-            await user.edit_notes(URI, set_labels=(OWNER,))
-    with refused("NOT_FOUND"):
-        await anna.edit_notes("vault://app/none", set_labels=(OWNER,))
+        await refusal(code, user.edit_notes(URI, set_labels=(OWNER,)))
+    await refusal("NOT_FOUND", anna.edit_notes("vault://app/none", set_labels=(OWNER,)))
     assert not (await anna.secret(URI)).labels
 
 
@@ -171,8 +169,7 @@ async def test_an_edit_takes_the_right_to_put_and_a_secret_that_is_there(world: 
     ],
 )
 async def test_an_edit_that_says_nothing_or_two_things_is_refused(world: World, fields: dict[str, Any]) -> None:
-    with refused("USAGE"):
-        await world.user("anna", "vault://app").edit_notes(URI, **fields)
+    await refusal("USAGE", world.user("anna", "vault://app").edit_notes(URI, **fields))
 
 
 async def test_an_edit_that_changes_nothing_is_not_recorded_and_too_many_labels_are_refused(world: World) -> None:
@@ -180,8 +177,7 @@ async def test_an_edit_that_changes_nothing_is_not_recorded_and_too_many_labels_
     await put(anna, reactor, uri=URI, labels=tuple((f"l{number:02}", "") for number in range(16)))
     before = await world.app.log.head()
     await anna.edit_notes(URI, set_labels=(("l00", ""),), remove_labels=["none"])
-    with refused("USAGE"):
-        await anna.edit_notes(URI, set_labels=(OWNER,))
+    await refusal("USAGE", anna.edit_notes(URI, set_labels=(OWNER,)))
     assert await world.app.log.head() == before
     await anna.edit_notes(URI, set_labels=(OWNER,), remove_labels=["l00"])
 
@@ -244,8 +240,7 @@ async def test_secrets_are_listed_by_all_the_labels_that_are_named(world: World)
     assert await listed(TEAM, OWNER) == ["b"]
     assert await listed(("owner", "")) == []
     token = (await anna.secrets(labels=[options_pb2.Label(name="team", value="x")], page_size=1)).next_page_token
-    with refused("USAGE"):
-        await listed(OWNER, page_token=token)
+    await refusal("USAGE", listed(OWNER, page_token=token))
 
 
 def test_what_an_edit_says_in_a_few_words_is_cut_where_it_is_long() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import socket
 import sqlite3
@@ -15,18 +16,21 @@ import pytest
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.errors import UnauthenticatedError, UnavailableError
+from monoskope.errors import ConflictError, UnauthenticatedError, UnavailableError
 from monoskope.host_port import HostPort
 from monoskope.m8 import operations as endpoints
+from monoskope.m8.background.presence import PREFIX
+from monoskope.m8.backup.restore import check_stopped
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.http.server import build_http, running
+from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite import file as sqlite_file
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.readmodels.documents import project
 from monoskope.m8.service.app import App
-from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.events import upload_stream
+from monoskope.testing.logs import some_time
 from tests.support.http_calls import CallError, ask, hang_up
 from tests.support.m8_world import PATIENCE_S, Clock, Sealed, User, World, a_world, an_m8, until_granted
 from tests.support.operations import samples
@@ -62,9 +66,9 @@ async def test_m8_is_ready_only_if_each_check_is_well(world: World, monkeypatch:
     assert await checks(of) == (200, well)
     schema[0] = "of another version"
     assert await checks(of) == (503, {**well, "schema": "of another version"})
-    schema[0], world.app.state.log_is_writable = "ok", False
+    schema[0], world.app.log_is_writable = "ok", False
     assert await checks(of) == (503, {**well, "log": "not writable"})
-    world.app.state.log_is_writable, world.app.state.is_draining = True, True
+    world.app.log_is_writable, world.app.is_draining = True, True
     assert await checks(of) == (503, {**well, "serving": "draining"})
     assert (await of.healthz()).status == 200
 
@@ -331,3 +335,31 @@ async def test_m8_says_that_it_stops_and_streams_end_before_it_does(m8: Stopping
         await m8.stopped.wait()
     with pytest.raises(ConnectionRefusedError):
         await ask(m8.address, "GET", "/healthz")
+
+
+TICK_S = 0.001
+HOUR_MS = 3_600_000
+
+
+@pytest.fixture
+async def log(tmp_path: Path) -> AsyncIterator[SqliteLog]:
+    opened = await SqliteLog.open(tmp_path / "log.db", clock=some_time)
+    yield opened
+    await opened.close()
+
+
+@pytest.mark.parametrize("off_ms", [-HOUR_MS, 0, HOUR_MS])
+async def test_an_m8_whose_clock_is_wrong_is_seen(log: SqliteLog, off_ms: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs on another machine; a copy of the log that it writes to would miss what it acknowledges."""
+    beats, times = log.beats, itertools.count(some_time() + off_ms)
+
+    async def beats_of_one_that_serves() -> dict[str, int]:
+        await log.beat(f"{PREFIX}one", next(times))
+        return await beats()
+
+    with monkeypatch.context() as serving:
+        serving.setattr(log, "beats", beats_of_one_that_serves)
+        with pytest.raises(ConflictError, match="an m8 serves this event log now"):
+            await check_stopped(log, tick_s=TICK_S)
+    # What a killed one left behind is no m8.
+    await check_stopped(log, tick_s=TICK_S)

@@ -17,7 +17,7 @@ from monoskope.m8.domain.upload import Upload
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.outcomes import State, WrongStepError
 from tests.support.m8_walk import EMPTY, PEER, SIGNER, URI, Documents, Walk
-from tests.support.m8_world import RIGHTS, Sealed, World, put, refused, until_granted
+from tests.support.m8_world import RIGHTS, Sealed, World, put, refusal, refused, until_granted
 from tests.support.vectors import a_request
 
 DELETE = upload_pb2.PURPOSE_DELETE
@@ -106,13 +106,10 @@ def test_what_was_brought_back_is_there_again() -> None:
 async def test_a_deletion_needs_its_own_right(world: World) -> None:
     await world.attached()
     request = a_request(purpose=DELETE)
-    with refused("REFUSED") as error:
-        await world.user("bob", "vault://app", rights=RIGHTS).ask(request)
-    assert "delete" in error.message
+    await refusal("REFUSED", world.user("bob", "vault://app", rights=RIGHTS).ask(request), "delete")
     only = world.user("anna", "vault://app", rights=frozenset({events_pb2.RIGHT_DELETE}))
     assert await only.ask(request) == request.request_id
-    with refused("REFUSED"):
-        await only.ask(a_request())
+    await refusal("REFUSED", only.ask(a_request()))
 
 
 async def test_a_deletion_is_listed_as_deleted_and_keeps_no_sealed_bytes(world: World) -> None:
@@ -120,8 +117,7 @@ async def test_a_deletion_is_listed_as_deleted_and_keeps_no_sealed_bytes(world: 
     user = world.user("anna", "vault://app", rights=RIGHTS | {events_pb2.RIGHT_DELETE})
     await put(user, reactor)
     grant = await until_granted(user, reactor, purpose=DELETE)
-    with refused("USAGE"):
-        await user.send(grant.request.request_id, Sealed(os.urandom(1120), b""))
+    await refusal("USAGE", user.send(grant.request.request_id, Sealed(os.urandom(1120), b"")))
 
     async def answer() -> None:
         delivered = await reactor.next("SecretUploadRequested")
@@ -320,9 +316,7 @@ async def test_each_needs_its_own_right_and_that_to_see_hashes(
     await world.attached()
     request = a_request(purpose=purpose, **fields)
     every = frozenset(RIGHT_NAMES)
-    with refused("REFUSED") as error:
-        await world.user("bob", "vault://app", rights=every - {right}).ask(request)
-    assert word in error.message
+    await refusal("REFUSED", world.user("bob", "vault://app", rights=every - {right}).ask(request), word)
     with refused("REFUSED") as error:
         await world.user("eve", "vault://app", rights=every - {events_pb2.RIGHT_SEE_HASH}).ask(request)
     assert "see-hash" in error.message

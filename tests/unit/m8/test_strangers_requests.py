@@ -12,9 +12,9 @@ import pytest
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.http import requests
 from monoskope.m8.http.requests import Codec
-from monoskope.m8.methods.table import Kind, Method, methods
+from monoskope.m8.limits.settings import ServerLimits
+from monoskope.m8.methods import Kind, Method, methods
 from monoskope.m8.service.policy import Needs
-from monoskope.m8.service.server_limits import ServerLimits
 from tests.support.http_calls import Answered, Asked, Headers, ask
 from tests.support.m8_world import PATIENCE_S, User, World, a_world
 

@@ -14,9 +14,10 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError, UnavailableError
 from monoskope.m8.background.presence import Note, Presence, present, replicas
 from monoskope.m8.background.timekeeper import Timekeeper
+from monoskope.m8.domain.upload import Upload
+from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.service.app import App
-from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.m8.tree import cosigning
 from tests.support.log_lines import capture_logs
 from tests.support.m8_world import PATIENCE_S, FakeReactor, Sealed, User, World, a_world, sent, until_granted
@@ -95,7 +96,7 @@ async def test_a_key_that_is_given_while_m8_looks_is_not_lost(
     request, look = a_request(), world.app.documents.open_uploads
     await user.ask(request)
 
-    async def look_and_be_overtaken() -> AsyncIterator[views_pb2.SecretUpload]:
+    async def look_and_be_overtaken() -> AsyncIterator[Upload]:
         async for upload in look():
             issuer = await world.attached() if newcomer else reactor
             await issuer.append(request.request_id, 1, issuer.provided(issuer.grant_for(request, "anna")))

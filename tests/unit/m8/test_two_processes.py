@@ -1,9 +1,10 @@
-"""Two m8 processes on one database: what one of them remembers never decides, what is recorded does."""
+"""Two m8 processes on one database: what one remembers never decides, and one at a time does what is for one."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,18 @@ import pytest
 from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError, UnavailableError
+from monoskope.m8.background import leased
+from monoskope.m8.background.leased import Leased
 from monoskope.m8.domain import upload
 from monoskope.m8.domain.events import M8, write
+from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.service import aggregates
-from monoskope.m8.service.aggregates import Aggregates
-from monoskope.m8.service.server_limits import ServerLimits
+from monoskope.m8.service.aggregates import Aggregates, upload_of
+from monoskope.m8.service.app import App
 from monoskope.protocol.events import RequestEvent, upload_stream
 from tests.support.http_calls import CallError
-from tests.support.m8_world import Sealed, User, World, a_second, a_world, refused, until_granted
+from tests.support.m8_world import PATIENCE_S, Sealed, User, World, a_second, a_world, refusal, until_granted
 from tests.support.vectors import a_request
 
 NO_TICKS = ServerLimits(tick_s=3_600)
@@ -38,10 +42,8 @@ async def test_a_store_deactivated_through_another_process_takes_nothing_more(wo
     grant = await until_granted(anna, reactor)
     async with a_second(world, tmp_path) as address:
         await User(address, world.administrator().token).deactivate("vault")
-        with refused("REFUSED"):
-            await anna.send(grant.request.request_id, Sealed())
-        with refused("REFUSED"):
-            await anna.ask(a_request(request_id=b"n" * 16))
+        await refusal("REFUSED", anna.send(grant.request.request_id, Sealed()))
+        await refusal("REFUSED", anna.ask(a_request(request_id=b"n" * 16)))
 
 
 async def test_what_another_process_recorded_is_known_at_once(world: World, tmp_path: Path) -> None:
@@ -52,8 +54,7 @@ async def test_what_another_process_recorded_is_known_at_once(world: World, tmp_
     async with a_second(world, tmp_path) as address:
         there = asyncio.create_task(User(address, anna.token).send(grant.request.request_id, sealed))
         await reactor.next("SecretUploadRequested")
-        with refused("ALREADY_EXISTS"):
-            await anna.send(grant.request.request_id, Sealed())
+        await refusal("ALREADY_EXISTS", anna.send(grant.request.request_id, Sealed()))
         here = asyncio.create_task(anna.send(grant.request.request_id, sealed))
         answers = (
             await reactor.append(grant.request.request_id, 3, reactor.started(grant, sealed.sha256)),
@@ -81,8 +82,7 @@ async def test_the_signature_that_another_process_recorded_is_not_replaced(world
         sending = asyncio.ensure_future(other.call(message))
         await reactor.next("SecretUploadRequested")
         message.request_signature = b"another"
-        with refused("ALREADY_EXISTS"):
-            await anna.call(message)
+        await refusal("ALREADY_EXISTS", anna.call(message))
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
 
@@ -108,8 +108,7 @@ async def test_of_two_sealed_secrets_sent_to_two_processes_one_is_recorded(world
 
 async def begun(known: Aggregates, request_id: bytes) -> None:
     await known.change(
-        upload_stream(request_id),
-        lambda: known.upload(request_id),
+        upload_of(request_id),
         lambda new: upload.request_key(
             new, request=a_request(request_id=request_id), subject="anna", last_receipt=None
         ),
@@ -119,7 +118,7 @@ async def begun(known: Aggregates, request_id: bytes) -> None:
 
 async def ended(log: EventLog, request_id: bytes) -> None:
     """What another process does: m8's own end of a request."""
-    known = await Aggregates(log).upload(request_id)
+    known = await Aggregates(log).get(upload_of(request_id))
     events = [write(message) for message in upload.fail_by_m8(known, upload_pb2.REASON_NO_REACTOR)]
     await log.append(upload_stream(request_id), known.version, events, actor=M8)
 
@@ -128,7 +127,7 @@ async def test_a_decision_on_what_was_loaded_before_is_made_anew_if_somebody_was
     known = Aggregates(world.app.log)
     request_id = b"r" * 16
     await begun(known, request_id)
-    loaded = await known.upload(request_id)
+    loaded = await known.get(upload_of(request_id))
     await ended(world.app.log, request_id)
     decided = []
 
@@ -139,19 +138,19 @@ async def test_a_decision_on_what_was_loaded_before_is_made_anew_if_somebody_was
         return upload.fail_by_m8(value, upload_pb2.REASON_NO_REACTOR)
 
     with pytest.raises(RefusedError):
-        await known.change(upload_stream(request_id), lambda: known.upload(request_id), decide, actor=M8, loaded=loaded)
+        await known.change(upload_of(request_id), decide, actor=M8, loaded=loaded)
     assert decided == ["REQUESTED", "ENDED"]
 
 
 async def test_requests_beyond_those_remembered_are_as_true(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aggregates, "KEPT_UPLOADS", 2)
+    monkeypatch.setattr(aggregates, "KEPT", 2)
     known = Aggregates(world.app.log)
     ids = [bytes([number]) * 16 for number in range(1, 6)]
     for request_id in ids:
         await begun(known, request_id)
     for request_id in ids[1:4]:
         await ended(world.app.log, request_id)
-    states = [(await known.upload(request_id)).state.name for request_id in ids]
+    states = [(await known.get(upload_of(request_id))).state.name for request_id in ids]
     assert states == ["REQUESTED", "ENDED", "ENDED", "ENDED", "REQUESTED"]
 
 
@@ -159,7 +158,149 @@ async def test_a_request_of_a_closed_log_is_not_answered_from_memory(tmp_path: P
     async with a_world(tmp_path, limits=NO_TICKS) as world:
         known = Aggregates(world.app.log)
         await begun(known, b"r" * 16)
-        await known.upload(b"r" * 16)
+        await known.get(upload_of(b"r" * 16))
         await world.app.log.close()
         with pytest.raises(UnavailableError):
-            await known.upload(b"r" * 16)
+            await known.get(upload_of(b"r" * 16))
+
+
+LONG_S = 60.0
+
+
+class Time:
+    """The clock by which a lease runs out: it stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    """A lease lasts as long as a test wants, however slow the machine is, and is asked for every 30 ms all the same."""
+    found = Time()
+    monkeypatch.setattr(leased, "time", found)
+    monkeypatch.setattr(leased, "ASKS", round(LONG_S / 0.03))
+    return found
+
+
+class Work:
+    """Says that it runs, until it is cancelled."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.runs = asyncio.Event()
+        self.ended = asyncio.Event()
+
+    async def __call__(self) -> None:
+        self.begun += 1
+        self.runs.set()
+        self.ended.clear()
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            self.runs.clear()
+            self.ended.set()
+
+
+def another(app: App) -> App:
+    """A second process on the same log."""
+    return replace(app, replica="m8/other", leases=set(), news=asyncio.Event())
+
+
+async def stop(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.mark.usefixtures("time")
+async def test_one_of_two_works_and_the_other_as_soon_as_the_first_stops(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = Work(), Work()
+    refused, lease = asyncio.Event(), type(world.app.log).lease
+
+    async def asked(log: EventLog, name: str, holder: str, *, ttl_ms: int) -> bool:
+        has = await lease(log, name, holder, ttl_ms=ttl_ms)
+        if not has and name == "work":
+            refused.set()
+        return has
+
+    monkeypatch.setattr(type(world.app.log), "lease", asked)
+    first = asyncio.create_task(Leased(world.app, "work", one, ttl_s=LONG_S).run())
+    async with asyncio.timeout(PATIENCE_S):
+        await one.runs.wait()
+        assert "work" in world.app.leases
+        second = asyncio.create_task(Leased(another(world.app), "work", two, ttl_s=LONG_S).run())
+        await refused.wait()
+        assert not two.begun
+        await stop(first)
+        await two.runs.wait()
+    assert (one.ended.is_set(), "work" in world.app.leases) == (True, False)
+    await stop(second)
+
+
+@pytest.mark.usefixtures("time")
+async def test_who_lost_the_lease_meanwhile_stops_and_begins_anew_when_it_is_free(world: World) -> None:
+    work = Work()
+    task = asyncio.create_task(Leased(world.app, "work", work, ttl_s=LONG_S).run())
+    async with asyncio.timeout(PATIENCE_S):
+        await work.runs.wait()
+        # As after a pause that was longer than the lease: another one has it.
+        await world.app.log.release("work", world.app.replica)
+        while not await world.app.log.lease("work", "m8/other", ttl_ms=60_000):  # it has asked again just before
+            await world.app.log.release("work", world.app.replica)
+        await work.ended.wait()
+        await world.app.log.release("work", "m8/other")
+        await work.runs.wait()
+    assert work.begun == 2
+    await stop(task)
+
+
+async def test_while_the_log_does_not_answer_the_work_ends_with_its_lease(
+    world: World, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, asked = Work(), asyncio.Event()
+    task = asyncio.create_task(Leased(world.app, "work", work, ttl_s=LONG_S).run())
+
+    async def away(_self: EventLog, name: str, _holder: str, *, ttl_ms: int) -> bool:
+        if name == "work":
+            asked.set()
+        raise UnavailableError("the database does not answer.")
+
+    async def never(_self: EventLog, name: str, _holder: str, *, ttl_ms: int) -> bool:
+        if name == "work":
+            asked.set()
+        return bool(await asyncio.get_running_loop().create_future())
+
+    async with asyncio.timeout(PATIENCE_S):
+        await work.runs.wait()
+        with monkeypatch.context() as patch:
+            patch.setattr(type(world.app.log), "lease", away)
+            for _ in range(2):
+                asked.clear()
+                await asked.wait()
+                assert work.runs.is_set(), "the lease has not run out yet"
+            time.now_s += LONG_S + 1
+            await work.ended.wait()
+        await work.runs.wait()
+        asked.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(type(world.app.log), "lease", never)
+            time.now_s += LONG_S - 0.05  # so much is left of the lease when it is asked for again
+            await asked.wait()
+            await work.ended.wait()
+    await stop(task)
+    assert work.begun == 2
+
+
+async def test_what_the_work_raises_is_not_swallowed(world: World) -> None:
+    async def broken() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await Leased(world.app, "work", broken, ttl_s=LONG_S).run()
+    assert await world.app.log.lease("work", "m8/other", ttl_ms=1_000)

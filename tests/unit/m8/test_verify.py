@@ -19,11 +19,11 @@ from monoskope.errors import UsageError
 from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.upload import request_upload
-from monoskope.m8.service.server_limits import ServerLimits
+from monoskope.m8.limits.settings import ServerLimits
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.outcomes import State, WrongStepError
 from tests.support.m8_walk import CIPHERTEXT, EMPTY, ENCAPSULATED, PEER, SIGNER, URI, Documents, Walk
-from tests.support.m8_world import RIGHTS, FakeReactor, Sealed, World, a_world, put, refused, until_granted
+from tests.support.m8_world import RIGHTS, FakeReactor, Sealed, World, a_world, put, refusal, refused, until_granted
 from tests.support.vectors import a_request
 
 VERIFY, IMPORT = upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPORT
@@ -159,8 +159,7 @@ async def test_verifying_and_importing_need_their_rights(world: World) -> None:
 async def test_what_no_receipt_tells_of_cannot_be_verified(world: World) -> None:
     await world.attached()
     user = world.user("anna", "vault://app")
-    with refused("NOT_FOUND"):
-        await user.ask(a_request(purpose=VERIFY))
+    await refusal("NOT_FOUND", user.ask(a_request(purpose=VERIFY)))
     await user.ask(a_request(purpose=IMPORT))
 
 
@@ -227,7 +226,7 @@ async def pass_s(world: World, timekeeper: Timekeeper, seconds: int, reactor: Fa
 
 
 async def open_of_m8(world: World) -> list[str]:
-    return [upload.uri async for upload in world.app.documents.open_uploads() if upload.subject == "m8"]
+    return [str(upload.uri) async for upload in world.app.documents.open_uploads() if upload.subject == "m8"]
 
 
 async def test_m8_verifies_what_is_old_one_after_the_other(world: World) -> None:

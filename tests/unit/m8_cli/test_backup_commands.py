@@ -14,13 +14,12 @@ from google.protobuf.message import Message
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.exit_codes import ExitCode
 from monoskope.m8.backup import restore as stopped
-from monoskope.m8.backup.aftermath import Lost, lost
 from monoskope.m8.backup.form import Header
 from monoskope.m8.cli.backup import made_line
-from monoskope.m8.cli.backup_report import Aftermath, tell
+from monoskope.m8.cli.backup_report import Aftermath, Lost, lost, tell
 from monoskope.m8.cli.restore import _least
 from monoskope.m8.domain.events import write
-from monoskope.m8.log.noted import Noted, note
+from monoskope.m8.log.folder import Noted
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels.documents import project
 from monoskope.m8.settings import ServerSettings
@@ -142,7 +141,7 @@ def test_a_folder_that_notes_a_later_position_takes_no_older_backup_unless_told(
 def test_of_two_notes_of_one_position_the_record_counts(settings: ServerSettings) -> None:
     """A position on the command line does not take away what the folder knows of the record there."""
     known = Noted(2, bytes(32))
-    note(settings.folder, known)
+    known.write(settings.folder)
     for at_least in (None, Noted(1), Noted(2)):
         assert _least(settings, at_least, accept_loss=False) == known
     assert _least(settings, Noted(3), accept_loss=False) == Noted(3)

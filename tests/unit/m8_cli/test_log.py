@@ -17,9 +17,8 @@ import pytest
 from monoskope.exit_codes import ExitCode
 from monoskope.failpoints import VARIABLE
 from monoskope.m8.settings import ServerSettings
-from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.checkpoint import Checkpoint, VerifierKey
 from monoskope.protocol.tlog.note import Note
-from monoskope.protocol.tlog.vkey import VerifierKey
 from tests.support.m8_command import Ended, m8
 from tests.unit.m8_cli.served import ENVIRONMENT, PROGRAM, laid_out, served
 

@@ -10,11 +10,10 @@ import pytest
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.exit_codes import ExitCode
-from monoskope.m8.backup.aftermath import Lost
 from monoskope.m8.backup.form import Header
-from monoskope.m8.cli.backup_report import Aftermath, tell
+from monoskope.m8.cli.backup_report import Aftermath, Lost, tell
 from monoskope.m8.cli.main import run
-from monoskope.m8.credentials import operating_system
+from monoskope.m8.opened import os_actor
 
 ANNA = "user:corp:anna"
 
@@ -64,7 +63,7 @@ def test_the_first_administrator_gets_a_name(folder: Path, capsys: pytest.Captur
     assert m8(folder, "events", "-o", "json") == ExitCode.OK
     records = json.loads(capsys.readouterr().out)
     changed = [(one["type"], one["actor"]) for one in records if one["type"].startswith("RoleBinding")]
-    actor = operating_system.actor()
+    actor = os_actor()
     assert changed == [("RoleBindingCreated", actor), ("RoleBindingDeleted", actor)]
 
 

@@ -13,11 +13,10 @@ import pytest
 from monoskope.errors import Error, RefusedError, UsageError
 from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
-from monoskope.m8 import settings
-from monoskope.m8.credentials import operating_system
-from monoskope.m8.init import Plan, lay_out
+from monoskope.m8 import opened, settings
+from monoskope.m8.init import lay_out
+from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.log.postgres.target import PostgresTarget
-from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.m8.settings import File
 from monoskope.reactor.timings import Timings
 from monoskope.settings import convert
@@ -36,9 +35,9 @@ def test_defaults_are_complete(tmp_path: Path) -> None:
     assert loaded.names_at(1) == ("localhost:7443", "127.0.0.1:7443")
     assert loaded.tls_key == tmp_path / "tls.key"
     assert loaded.log_file is None
-    assert loaded.verify_every_hours == 0
-    assert loaded.puts_per_hour_per_user == 2_000
-    assert loaded.recorded_bytes_per_user_per_day == 1_073_741_824
+    assert loaded.file.verify_every_hours == 0
+    assert loaded.file.puts_per_hour_per_user == 2_000
+    assert loaded.file.recorded_bytes_per_user_per_day == 1_073_741_824
 
 
 def test_paths_start_at_the_folder_unless_absolute(tmp_path: Path) -> None:
@@ -150,19 +149,19 @@ def test_connections_stay_below_the_files_that_may_be_open(
     tmp_path: Path, text: str, files: int, most: int, each: int
 ) -> None:
     loaded = settings.load(write(tmp_path, f"[limits]\n{text}"))
-    assert loaded.limits.within(files) == (most, each)
+    assert loaded.file.limits.within(files) == (most, each)
 
 
 def test_more_connections_than_files_are_refused_with_both_numbers(tmp_path: Path) -> None:
     loaded = settings.load(write(tmp_path, "[limits]\nconnections = 1000"))
     with pytest.raises(UsageError, match="connections = 1000 is too much for a process that may open 1024") as caught:
-        loaded.limits.within(1_024)
+        loaded.file.limits.within(1_024)
     assert "at most 768" in caught.value.fix
 
 
 def test_a_start_that_is_refused_late_says_its_error_alone(tmp_path: Path) -> None:
     folder = tmp_path / "m8"
-    lay_out(Plan(folder=folder, listen=HostPort("127.0.0.1", 0)))
+    lay_out(folder=folder, listen=HostPort("127.0.0.1", 0))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         settings = folder / "m8.toml"
         listen = f'operations_listen = "127.0.0.1:{taken.getsockname()[1]}"\n'
@@ -177,23 +176,23 @@ ACCOUNT = pwd.getpwuid(os.geteuid()).pw_name
 
 @pytest.mark.parametrize("caller", ["", ACCOUNT, "nobody knows", "no-such-account-here", "m8/os/root", "../x", "a\nb"])
 def test_only_another_account_that_exists_counts_as_the_one_behind_sudo(caller: str) -> None:
-    assert operating_system.actor({"SUDO_USER": caller}) == f"m8/os/{ACCOUNT}"
+    assert opened.os_actor({"SUDO_USER": caller}) == f"m8/os/{ACCOUNT}"
 
 
 def test_who_called_sudo_is_named_beside_the_account() -> None:
-    assert operating_system.actor({"SUDO_USER": "daemon"}) == f"m8/os/{ACCOUNT}/sudo/daemon"
+    assert opened.os_actor({"SUDO_USER": "daemon"}) == f"m8/os/{ACCOUNT}/sudo/daemon"
 
 
 def test_an_account_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 2_000_000_001)
-    assert operating_system.actor({}) == "m8/os/2000000001"
+    assert opened.os_actor({}) == "m8/os/2000000001"
 
 
 def test_a_name_that_does_not_fit_the_record_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = pwd.struct_passwd(("DOMAIN\\anna", "x", 1, 1, "", "/", "/bin/sh"))
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
     monkeypatch.setattr(pwd, "getpwuid", lambda _: entry)
-    assert operating_system.actor({}) == "m8/os/4711"
+    assert opened.os_actor({}) == "m8/os/4711"
 
 
 def test_the_defaults_are_the_protocols() -> None:

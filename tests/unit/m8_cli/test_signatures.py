@@ -1,8 +1,10 @@
-"""`m8 events signatures`: what a log says of who signed what, and what does not fit together in it."""
+"""`m8 events signatures`: what a log says of who signed what; and what `m8 dev --signed` leaves in its folders."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -10,10 +12,12 @@ from google.protobuf.message import Message
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.cli.signatures import Done, done_requests
+from monoskope.m8.dev import setup as signing
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.wire import serialise
+from monoskope.settings import write_private
 from tests.support.m8_walk import Documents, Walk
 from tests.support.signed_requests import Person
 from tests.support.vectors import Signer
@@ -121,3 +125,59 @@ async def test_a_grant_that_was_moved_to_another_request_is_named() -> None:
     events = events_of(walk, ANNA.signs(walk.grant, walk.digest), **SIGNER)
     [one] = await done(other, events)
     assert one.row["wrong"] == "the grant is for another request"
+
+
+SETTINGS = '# by hand\nstore = "local"\n\n[engine]\ntype = "age"\n'
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    reactor, client = tmp_path / "reactor-local", tmp_path / "client"
+    for folder in (reactor, client):
+        folder.mkdir(mode=0o700)
+    write_private(reactor / "reactor.toml", SETTINGS.encode())
+    return reactor, client
+
+
+def test_the_key_is_the_developers_and_the_reactors_list_has_its_public_half(folders: tuple[Path, Path]) -> None:
+    reactor, client = folders
+    assert not signing.is_wanted(reactor)
+    signing.turn_on(reactor=reactor, client=client)
+    assert signing.is_wanted(reactor)
+    public = (client / "signing-key.pub").read_text().split()[1]
+    assert (reactor / "allowed_signers").read_text().split()[:4] == [
+        "dev",
+        'namespaces="request@monoskope"',
+        "ssh-ed25519",
+        public,
+    ]
+    assert (reactor / "revoked_keys").read_bytes() == b"# end\n"
+    assert all(path.stat().st_mode & 0o077 == 0 for folder in folders for path in folder.iterdir())
+
+
+def test_what_stood_in_the_settings_stays(folders: tuple[Path, Path]) -> None:
+    reactor, client = folders
+    signing.turn_on(reactor=reactor, client=client)
+    written = (reactor / "reactor.toml").read_text()
+    assert written.startswith(SETTINGS)
+    assert tomllib.loads(written)["signers"]["unsigned"] == ["verify"]
+
+
+def test_a_second_time_changes_nothing(folders: tuple[Path, Path]) -> None:
+    reactor, client = folders
+    signing.turn_on(reactor=reactor, client=client)
+    before = {path: path.read_bytes() for folder in folders for path in folder.iterdir()}
+    signing.turn_on(reactor=reactor, client=client)
+    assert before == {path: path.read_bytes() for folder in folders for path in folder.iterdir()}
+
+
+def test_what_was_interrupted_is_completed_with_the_key_that_is_there(folders: tuple[Path, Path]) -> None:
+    reactor, client = folders
+    signing.turn_on(reactor=reactor, client=client)
+    key = (client / "signing-key").read_bytes()
+    write_private(reactor / "reactor.toml", SETTINGS.encode(), replace=True)
+    (reactor / "allowed_signers").unlink()
+    signing.turn_on(reactor=reactor, client=client)
+    assert (client / "signing-key").read_bytes() == key
+    assert signing.is_wanted(reactor)
+    assert (reactor / "allowed_signers").exists()

@@ -21,11 +21,9 @@ from monoskope.m8.tree.key_file import renew
 from monoskope.m8.tree.signing import LastSigned
 from monoskope.m8.tree.tree import Tree
 from monoskope.m8.tree.witnessed_log import AGAIN_S, Seen
-from monoskope.protocol.outline import outline
-from monoskope.protocol.tlog.checkpoint import Checkpoint
-from monoskope.protocol.tlog.merkle import leaf_hash, verify_consistency, verify_inclusion
+from monoskope.protocol.tlog.checkpoint import Checkpoint, VerifierKey
+from monoskope.protocol.tlog.merkle import leaf_hash, outline, verify_consistency, verify_inclusion
 from monoskope.protocol.tlog.note import Note
-from monoskope.protocol.tlog.vkey import VerifierKey
 from tests.support.checkpoints import EVERY_S, LATER_S, ORIGIN, checkpoint_of, grown, keys_in, root_of, signing
 from tests.support.http_calls import Answered, CallError, ask, bearer
 from tests.support.m8_world import Sealed, User, World, a_world

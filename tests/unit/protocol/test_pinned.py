@@ -8,7 +8,7 @@ import pytest
 
 from monoskope.api.secrets.v1 import options_pb2, proof_pb2, upload_pb2
 from monoskope.protocol import identity as labels
-from monoskope.protocol.tlog import proof_file, vkey
+from monoskope.protocol.tlog import checkpoint, proof_file
 
 LABELS = {
     "SEALED_SECRET": b"m8/sealed-secret/v1",
@@ -83,9 +83,9 @@ def test_a_number_never_changes(kind: Any, prefix: str, known: dict[str, int]) -
 
 def test_what_is_signed_and_shown_of_the_log_never_changes() -> None:
     """Other people's tools and proofs that people kept depend on each of these bytes."""
-    assert vkey.SUBTREE_LABEL == b"subtree/v1\n\0"
-    assert vkey.COSIGNATURE_LABEL == "cosignature/v1"
-    assert {kind.name: kind.value for kind in vkey.Kind} == {
+    assert checkpoint.SUBTREE_LABEL == b"subtree/v1\n\0"
+    assert checkpoint.COSIGNATURE_LABEL == "cosignature/v1"
+    assert {kind.name: kind.value for kind in checkpoint.Kind} == {
         "ED25519": 1,
         "COSIGNATURE_ED25519": 4,
         "COSIGNATURE_ML_DSA_44": 6,

@@ -13,7 +13,7 @@ from monoskope.errors import UsageError
 from monoskope.protocol.payload import KINDS, Recipe, check_recipes, pair_keys
 from monoskope.protocol.request import parse_request
 from monoskope.protocol.wire import MalformedError, serialise
-from monoskope.reactor.work.generate import ALPHABET
+from monoskope.reactor.work.new_values import ALPHABET
 from tests.support.vectors import a_request
 
 SIZES = {"password": (8, 1_024), "hex": (8, 1_024), "base64": (8, 1_024)}

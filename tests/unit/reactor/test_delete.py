@@ -9,17 +9,14 @@ from monoskope.protocol.receipt import write_tag
 from monoskope.reactor.guarded_driver import GuardedDriver
 from monoskope.reactor.memory import Garbage
 from monoskope.reactor.work.delivery import DeliveredRequest
-from monoskope.stores.driver import (
-    OvertakenError,
-)
+from monoskope.stores.driver import OvertakenError
 from tests.support.reactor_world import EMPTY, SECRET, MemoryStore, World, ask, outcome
 
 DELETE, UPLOAD = upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_UPLOAD
 
 
 @pytest.mark.parametrize("destroy", [False, True])
-async def test_what_was_put_is_announced_deleted_and_receipted(*, destroy: bool) -> None:
-    world = World()
+async def test_what_was_put_is_announced_deleted_and_receipted(world: World, *, destroy: bool) -> None:
     put = await world.walk()
     sealed = world.sealed(ask(DELETE, destroy=destroy))
     assert await world.handler.handle(sealed)
@@ -50,16 +47,14 @@ async def test_a_version_that_came_in_between_stays_and_the_receipt_says_what_be
     assert failed.detail == said
 
 
-async def test_an_upload_without_sealed_bytes_is_refused() -> None:
-    world = World()
+async def test_an_upload_without_sealed_bytes_is_refused(world: World) -> None:
     granted = world.keys.grant(ask(UPLOAD), "alice", world.looks.begin)
     await world.handler.handle(DeliveredRequest.from_bytes(granted, b"", EMPTY, 3))
     assert world.outcomes() == ["FAILED BAD_PAYLOAD"]
 
 
 @pytest.mark.parametrize(("versions", "said"), [(0, "DELETED"), (1, "FAILED KEY_LOST"), (2, "FAILED OUTCOME_UNKNOWN")])
-async def test_an_heir_says_what_the_engine_shows(versions: int, said: str) -> None:
-    world = World()
+async def test_an_heir_says_what_the_engine_shows(world: World, versions: int, said: str) -> None:
     for _ in range(versions):
         world.memory.put(SECRET)
     grant = world.sealed(ask(DELETE)).grant

@@ -25,9 +25,9 @@ from monoskope.protocol.receipt import write_tag
 from monoskope.protocol.request import Request
 from monoskope.reactor.identity.fingerprint import digest_of
 from monoskope.reactor.reasons import FailedError
-from monoskope.reactor.work.generate import ALPHABET, MAX_WAITING, Generator, public_halves
+from monoskope.reactor.work.new_values import ALPHABET, MAX_WAITING, Generator, public_halves
 from monoskope.stores.driver import StoreConflictError, UnknownOutcomeError
-from tests.support.reactor_world import EMPTY, PATIENCE_S, SECRET, URI, MemoryStore, World, ask, uncollected
+from tests.support.reactor_world import EMPTY, PATIENCE_S, URI, MemoryStore, World, ask, uncollected
 
 GENERATE = upload_pb2.PURPOSE_GENERATE
 PAIR = (Recipe("key", "ed25519"), Recipe("password", "password"))
@@ -77,8 +77,7 @@ async def test_a_key_pair_is_one(kind: str, size: int) -> None:
         assert private.key_size == (size or 3_072)
 
 
-async def test_what_is_generated_is_announced_written_and_receipted_with_its_public_halves() -> None:
-    world = World()
+async def test_what_is_generated_is_announced_written_and_receipted_with_its_public_halves(world: World) -> None:
     sealed = world.sealed(asked())
     assert await world.handler.handle(sealed)
     assert world.outcomes() == ["STARTED", "UPLOADED"]
@@ -93,8 +92,7 @@ async def test_what_is_generated_is_announced_written_and_receipted_with_its_pub
     assert len(world.keys) == 0
 
 
-async def test_a_repeated_generation_is_never_unchanged() -> None:
-    world = World()
+async def test_a_repeated_generation_is_never_unchanged(world: World) -> None:
     first, second = await world.walk(asked()), await world.walk(asked())
     assert (first.outcome, second.outcome) == (upload_pb2.OUTCOME_UPLOADED,) * 2
     assert second.prior_version == first.upstream_version
@@ -102,23 +100,7 @@ async def test_a_repeated_generation_is_never_unchanged() -> None:
     assert second.public_values != first.public_values
 
 
-async def test_expectations_are_those_of_an_upload() -> None:
-    world = World()
-    version = world.memory.put(SECRET)
-    for expect, expect_version, reason in (
-        (upload_pb2.EXPECT_ANY, "", upload_pb2.REASON_UPSTREAM_CHANGED),
-        (upload_pb2.EXPECT_ABSENT, "", upload_pb2.REASON_CONFLICT),
-        (upload_pb2.EXPECT_VERSION, "v0", upload_pb2.REASON_CONFLICT),
-    ):
-        assert (await world.walk(asked(expect=expect, expect_version=expect_version))).reason == reason
-    receipt = await world.walk(asked(expect=upload_pb2.EXPECT_VERSION, expect_version=version))
-    assert receipt.prior_version == version
-    world.memory.put(SECRET)
-    assert (await world.walk(asked(expect=upload_pb2.EXPECT_OVERWRITE))).outcome == upload_pb2.OUTCOME_UPLOADED
-
-
-async def test_after_a_conflict_the_same_values_are_tried_again() -> None:
-    world = World()
+async def test_after_a_conflict_the_same_values_are_tried_again(world: World) -> None:
     world.memory.failures["write"].append(StoreConflictError("x"))
     receipt = await world.walk(asked())
     assert world.memory.calls.count("write") == 2
@@ -145,12 +127,6 @@ async def test_an_heir_shows_the_public_halves_of_what_it_can_read(*, readable: 
     assert [key for key, _ in receipt.public_values] == keys
 
 
-async def test_an_heir_that_finds_nothing_says_key_lost() -> None:
-    world = World()
-    receipt = await world.taken_over(world.sealed(asked()).grant, intent=b"i" * 32)
-    assert receipt.reason == upload_pb2.REASON_KEY_LOST
-
-
 async def test_what_the_engine_could_not_take_is_refused_before_it_is_announced() -> None:
     world = World(MemoryStore(key_rule=re.compile("[a-z]+")))
     assert (await world.walk(asked(Recipe("A", "hex")))).reason == upload_pb2.REASON_UNSUPPORTED
@@ -160,7 +136,7 @@ async def test_what_the_engine_could_not_take_is_refused_before_it_is_announced(
     assert world.outcomes() == ["FAILED UNSUPPORTED"]
 
 
-async def test_only_so_many_rsa_keys_are_waited_for_and_everything_else_goes_on(
+async def test_only_so_many_rsa_keys_are_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     go_on = threading.Event()
@@ -170,7 +146,7 @@ async def test_only_so_many_rsa_keys_are_waited_for_and_everything_else_goes_on(
         return generate_private_key(exponent, bits)
 
     # However slow this is, none of the keys is there before it is told so.
-    monkeypatch.setattr("monoskope.reactor.work.generate.generate_private_key", make)
+    monkeypatch.setattr("monoskope.reactor.work.new_values.generate_private_key", make)
     generator, four = Generator(), tuple(Recipe(f"k{number}", "rsa", 2_048) for number in range(4))
     waiting = [asyncio.create_task(generator.generate(four, "alice")) for _ in range(MAX_WAITING // 8)]
     try:
@@ -197,9 +173,8 @@ def alive() -> int:
 
 @pytest.mark.parametrize("refused", [False, True])
 async def test_no_value_is_left_when_the_receipt_goes_out_or_started_is_refused(
-    monkeypatch: pytest.MonkeyPatch, *, refused: bool
+    world: World, monkeypatch: pytest.MonkeyPatch, *, refused: bool
 ) -> None:
-    world = World()
     seen: dict[str, int] = {}
     monkeypatch.setattr(world.memory, "put", lambda *_: "v1")
     sealed = world.sealed(asked(Recipe("key", "ed25519"), Recipe("rsa", "rsa", 2_048)))
@@ -213,8 +188,7 @@ async def test_no_value_is_left_when_the_receipt_goes_out_or_started_is_refused(
     assert seen == ({} if refused else {"writing": 1, "receipt": 0})
 
 
-async def test_the_audit_log_has_no_value_no_recipe_and_no_public_half() -> None:
-    world = World()
+async def test_the_audit_log_has_no_value_no_recipe_and_no_public_half(world: World) -> None:
     await world.walk(asked())
     text = repr(world.audit.entries)
     assert [entry.outcome for entry in world.audit.entries] == ["STARTED", "UPLOADED"]

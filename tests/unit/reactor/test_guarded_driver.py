@@ -169,10 +169,9 @@ async def test_garbage_is_collected_soon_and_again_for_what_came_meanwhile(monke
     ],
 )
 async def test_what_nobody_foresaw_ends_its_request_at_once_and_leaves_no_value(
-    method: str, outcomes: list[str]
+    world: World, method: str, outcomes: list[str]
 ) -> None:
     """Also where no guard is around the driver: so is every defect of the reactor's own."""
-    world = World()
     sealed = world.sealed(secret={"k": MARKER})
     world.memory.failures[method].append(ZeroDivisionError(MARKER))
     gc.collect()
@@ -191,8 +190,7 @@ async def test_what_nobody_foresaw_ends_its_request_at_once_and_leaves_no_value(
     assert len(world.keys) == 0
 
 
-async def test_what_nobody_foresaw_while_an_end_is_looked_up_leaves_it_unknown() -> None:
-    world = World()
+async def test_what_nobody_foresaw_while_an_end_is_looked_up_leaves_it_unknown(world: World) -> None:
     world.memory.failures["written"].append(UnknownOutcomeError("broke."))
     world.memory.failures["find"].extend([ZeroDivisionError()] * 9)
     assert await world.handler.handle(world.sealed())
@@ -222,11 +220,8 @@ def test_what_a_driver_says_of_values_passes_the_guard_and_nothing_else() -> Non
     assert caught.value.__context__ is None
 
 
-async def test_a_defect_between_start_and_write_is_looked_up_like_any_unknown_end(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_defect_between_start_and_write_is_looked_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """That nothing was written is said only once the engine was asked."""
-    world = World()
 
     def breaks(name: str) -> None:
         if name == "reactor.before-write":

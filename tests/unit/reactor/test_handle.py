@@ -31,8 +31,7 @@ VERSION, OVERWRITE = upload_pb2.EXPECT_VERSION, upload_pb2.EXPECT_OVERWRITE
 COMPARE = upload_pb2.PURPOSE_COMPARE
 
 
-async def test_a_new_secret_is_announced_written_and_receipted() -> None:
-    world = World()
+async def test_a_new_secret_is_announced_written_and_receipted(world: World) -> None:
     sealed = world.sealed()
     assert await world.handler.handle(sealed)
     assert world.outcomes() == ["STARTED", "UPLOADED"]
@@ -54,8 +53,7 @@ async def test_a_new_secret_is_announced_written_and_receipted() -> None:
     assert isinstance(world.log.events[1], events_pb2.SecretUploaded)
 
 
-async def test_the_same_again_is_unchanged_and_not_written() -> None:
-    world = World()
+async def test_the_same_again_is_unchanged_and_not_written(world: World) -> None:
     first = await world.walk()
     again = await world.walk()
     assert again.outcome == upload_pb2.OUTCOME_UNCHANGED
@@ -92,44 +90,12 @@ async def _compare(world: World) -> str:
     return world.outcomes()[-1].removeprefix("FAILED ")
 
 
-async def test_any_refuses_content_that_no_receipt_of_ours_names() -> None:
-    world = World()
-    version = world.memory.put({"password": b"somebody else's"})
-    receipt = await world.walk(ask(expect=ANY))
-    assert world.outcomes() == ["FAILED UPSTREAM_CHANGED"]
-    assert receipt.upstream_version == version
-
-
-async def test_any_refuses_a_foreign_version_even_if_the_content_is_the_same() -> None:
-    world = World()
-    world.memory.put(SECRET)
-    await world.walk(ask(expect=ANY))
-    assert world.outcomes() == ["FAILED UPSTREAM_CHANGED"]
-
-
 @pytest.mark.parametrize(("there", "outcome"), [(False, "UPLOADED"), (True, "FAILED CONFLICT")])
-async def test_absent_expects_nothing(*, there: bool, outcome: str) -> None:
-    world = World()
+async def test_absent_expects_nothing(world: World, *, there: bool, outcome: str) -> None:
     if there:
         world.memory.put({"a": b""})
     await world.walk(ask(expect=ABSENT))
     assert world.outcomes()[-1] == outcome
-
-
-@pytest.mark.parametrize(("version", "outcome"), [("v1", "UPLOADED"), ("v0", "FAILED CONFLICT")])
-async def test_version_expects_that_version(version: str, outcome: str) -> None:
-    world = World()
-    world.memory.put({"a": b""})
-    await world.walk(ask(expect=VERSION, expect_version=version))
-    assert world.outcomes()[-1] == outcome
-
-
-async def test_overwrite_takes_whatever_is_there() -> None:
-    world = World()
-    world.memory.put({"a": b""})
-    receipt = await world.walk(ask(expect=OVERWRITE))
-    assert world.outcomes() == ["STARTED", "UPLOADED"]
-    assert receipt.prior_version == "v1"
 
 
 async def test_a_write_that_has_not_ended_in_its_window_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,8 +116,7 @@ async def test_a_write_that_has_not_ended_in_its_window_is_stopped(monkeypatch: 
     assert world.outcomes() == ["STARTED", "FAILED KEY_LOST"]
 
 
-async def test_what_is_written_costs_no_comparison() -> None:
-    world = World()
+async def test_what_is_written_costs_no_comparison(world: World) -> None:
     for number in range(12):
         await world.walk(secret={"n": bytes([number])})
     assert world.outcomes().count("UPLOADED") == 12
@@ -187,16 +152,14 @@ async def test_nothing_is_written_when_started_lands_after_the_window() -> None:
 
 
 @pytest.mark.parametrize("expect", [ANY, OVERWRITE])
-async def test_a_passing_conflict_is_tried_three_times(expect: upload_pb2.Expect) -> None:
-    world = World()
+async def test_a_passing_conflict_is_tried_three_times(world: World, expect: upload_pb2.Expect) -> None:
     world.memory.failures["write"].extend([StoreConflictError("locked."), StoreConflictError("locked.")])
     await world.walk(ask(expect=expect))
     assert world.outcomes() == ["STARTED", "UPLOADED"]
     assert world.memory.calls.count("write") == 3
 
 
-async def test_a_conflict_that_stays_ends_in_conflict() -> None:
-    world = World()
+async def test_a_conflict_that_stays_ends_in_conflict(world: World) -> None:
     world.memory.failures["write"].extend([StoreConflictError("locked.")] * TRIES)
     await world.walk()
     assert world.outcomes() == ["STARTED", "FAILED CONFLICT"]
@@ -204,8 +167,7 @@ async def test_a_conflict_that_stays_ends_in_conflict() -> None:
 
 
 @pytest.mark.parametrize(("expect", "version"), [(ABSENT, ""), (VERSION, "v1")])
-async def test_version_and_absent_are_tried_once(expect: upload_pb2.Expect, version: str) -> None:
-    world = World()
+async def test_version_and_absent_are_tried_once(world: World, expect: upload_pb2.Expect, version: str) -> None:
     if version:
         world.memory.put({"a": b""})
     world.memory.failures["write"].append(StoreConflictError("locked."))
@@ -214,8 +176,7 @@ async def test_version_and_absent_are_tried_once(expect: upload_pb2.Expect, vers
     assert world.memory.calls.count("write") == 1
 
 
-async def test_overwrite_replaces_what_came_between_and_says_so() -> None:
-    world = World()
+async def test_overwrite_replaces_what_came_between_and_says_so(world: World) -> None:
     world.log.before.append(lambda: world.memory.put({"theirs": b"1"}))
     receipt = await world.walk(ask(expect=OVERWRITE))
     assert world.outcomes() == ["STARTED", "UPLOADED"]
@@ -223,16 +184,14 @@ async def test_overwrite_replaces_what_came_between_and_says_so() -> None:
     assert world.memory.now() == receipt.upstream_version == "v2"
 
 
-async def test_any_does_not_replace_what_came_between() -> None:
-    world = World()
+async def test_any_does_not_replace_what_came_between(world: World) -> None:
     world.log.before.append(lambda: world.memory.put({"theirs": b"1"}))
     receipt = await world.walk(ask(expect=ANY))
     assert world.outcomes() == ["STARTED", "FAILED UPSTREAM_CHANGED"]
     assert receipt.upstream_version == world.memory.now() == "v1"
 
 
-async def test_any_replaces_what_another_replica_of_ours_put_between() -> None:
-    world = World()
+async def test_any_replaces_what_another_replica_of_ours_put_between(world: World) -> None:
     other = World(world.store)
     sealed = world.sealed(secret={"mine": b"1"})
     world.log.away = asyncio.Event()
@@ -247,24 +206,21 @@ async def test_any_replaces_what_another_replica_of_ours_put_between() -> None:
     assert [dict(payload) for _, payload, _ in world.memory.content[URI.path]] == [SECRET, {"mine": b"1"}]
 
 
-async def test_an_unknown_end_of_a_later_try_is_looked_up_against_what_that_try_was_to_replace() -> None:
-    world = World()
+async def test_an_unknown_end_of_a_later_try_is_looked_up_against_what_that_try_was_to_replace(world: World) -> None:
     world.log.before.append(lambda: world.memory.put({"theirs": b"1"}))
     world.memory.failures["write"].extend([None, UnknownOutcomeError("broke.")])
     await world.walk(ask(expect=OVERWRITE))
     assert world.outcomes() == ["STARTED", "FAILED KEY_LOST"]
 
 
-async def test_an_engine_that_goes_away_between_two_tries_was_not_written_to() -> None:
-    world = World()
+async def test_an_engine_that_goes_away_between_two_tries_was_not_written_to(world: World) -> None:
     world.memory.failures["write"].append(StoreConflictError("locked."))
     world.memory.failures["read_version"].extend([None, StoreUnavailableError("away.")])
     await world.walk()
     assert world.outcomes() == ["STARTED", "FAILED UPSTREAM_UNAVAILABLE"]
 
 
-async def test_a_version_that_changes_before_started_is_looked_at_again() -> None:
-    world = World()
+async def test_a_version_that_changes_before_started_is_looked_at_again(world: World) -> None:
     world.memory.put({"first": b""})
     world.memory.failures["read"].append(lambda: world.memory.put({"second": b""}))
     receipt = await world.walk(ask(expect=OVERWRITE))
@@ -272,8 +228,7 @@ async def test_a_version_that_changes_before_started_is_looked_at_again() -> Non
     assert receipt.prior_version == "v2"
 
 
-async def test_a_secret_that_never_holds_still_is_a_conflict() -> None:
-    world = World()
+async def test_a_secret_that_never_holds_still_is_a_conflict(world: World) -> None:
     world.memory.put({"first": b""})
     world.memory.failures["read"].extend([lambda: world.memory.put({"more": b""})] * TRIES)
     await world.walk(ask(expect=OVERWRITE))
@@ -288,8 +243,7 @@ async def test_a_secret_that_never_holds_still_is_a_conflict() -> None:
         (UnsupportedError("cannot."), "FAILED UNSUPPORTED"),
     ],
 )
-async def test_what_the_driver_says_becomes_the_reason(error: Exception, outcome: str) -> None:
-    world = World()
+async def test_what_the_driver_says_becomes_the_reason(world: World, error: Exception, outcome: str) -> None:
     world.memory.failures["read_version"].append(error)
     await world.walk()
     assert world.outcomes() == [outcome]
@@ -302,16 +256,14 @@ async def test_an_unknown_end_under_an_unreadable_new_version_stays_unknown() ->
     assert world.outcomes() == ["STARTED", "FAILED OUTCOME_UNKNOWN"]
 
 
-async def test_an_unknown_end_after_a_conflict_is_not_taken_for_the_conflict() -> None:
-    world = World()
+async def test_an_unknown_end_after_a_conflict_is_not_taken_for_the_conflict(world: World) -> None:
     world.memory.failures["write"].extend([StoreConflictError("locked."), None])
     world.memory.failures["written"].append(UnknownOutcomeError("broke."))
     await world.walk()
     assert world.outcomes() == ["STARTED", "UPLOADED"]
 
 
-async def test_an_engine_that_cannot_be_asked_leaves_it_unknown() -> None:
-    world = World()
+async def test_an_engine_that_cannot_be_asked_leaves_it_unknown(world: World) -> None:
     world.memory.failures["written"].append(UnknownOutcomeError("broke."))
     world.memory.failures["find"].extend([StoreUnavailableError("away.")] * 5)
     await world.walk()
@@ -367,8 +319,7 @@ async def test_options_reach_the_engine() -> None:
     assert world.memory.options == [options]
 
 
-async def test_compare_says_equal_or_where_it_differs() -> None:
-    world = World()
+async def test_compare_says_equal_or_where_it_differs(world: World) -> None:
     world.memory.put({"same": b"1", "changed": b"1", "extra": b"1"})
     receipt = await world.walk(ask(COMPARE), {"same": b"1", "changed": b"2", "missing": b"1"})
     assert receipt.outcome == upload_pb2.OUTCOME_DIFFERENT
@@ -404,15 +355,13 @@ async def test_compare_of_unknown_content_cannot_read() -> None:
     assert await _compare(world) == "CANNOT_READ"
 
 
-async def test_compare_falls_back_to_a_receipt_for_what_came_back_changed() -> None:
-    world = World()
+async def test_compare_falls_back_to_a_receipt_for_what_came_back_changed(world: World) -> None:
     await world.walk()
     world.memory.failures["read"].append(CannotReadError("numbers came back as text."))
     assert await _compare(world) == "EQUAL"
 
 
-async def test_sealed_bytes_that_are_not_the_announced_ones_count_as_never_received() -> None:
-    world = World()
+async def test_sealed_bytes_that_are_not_the_announced_ones_count_as_never_received(world: World) -> None:
     sealed = world.sealed()
     other = replace(sealed, sha256=b"")
     assert await world.handler.handle(other)
@@ -421,8 +370,7 @@ async def test_sealed_bytes_that_are_not_the_announced_ones_count_as_never_recei
     assert len(world.keys) == 0
 
 
-async def test_two_requests_for_one_secret_follow_each_other() -> None:
-    world = World()
+async def test_two_requests_for_one_secret_follow_each_other(world: World) -> None:
     first, second = world.sealed(secret={"n": b"1"}), world.sealed(secret={"n": b"2"})
     assert all(await asyncio.gather(world.handler.handle(first), world.handler.handle(second)))
     priors = [world.receipt(index).prior_version for index in range(4)]
@@ -431,16 +379,14 @@ async def test_two_requests_for_one_secret_follow_each_other() -> None:
     assert sorted(priors) == ["", "", "", "v1"]
 
 
-async def test_requests_for_different_secrets_do_not_wait_for_each_other() -> None:
-    world = World()
+async def test_requests_for_different_secrets_do_not_wait_for_each_other(world: World) -> None:
     held = world.handler._locks
     async with held.held(URI):
         assert await world.handler.handle(world.sealed(ask(uri=SecretUri.parse("memory://team-a/other"))))
     assert len(held) == 0
 
 
-async def test_no_plaintext_is_left_when_the_receipt_goes_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World()
+async def test_no_plaintext_is_left_when_the_receipt_goes_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     alive: dict[str, bool] = {}
     marker = b"a value that nothing else in this process holds: 7f3a"
     monkeypatch.setattr(world.memory, "put", lambda *_: "v1")
@@ -453,18 +399,7 @@ async def test_no_plaintext_is_left_when_the_receipt_goes_out(monkeypatch: pytes
     assert alive == {"writing": True, "receipt": False}
 
 
-async def test_no_plaintext_is_left_when_started_is_refused() -> None:
-    world = World()
-    marker = b"another value that nothing else in this process holds: 19c2"
-    sealed = world.sealed(secret={"k": marker})
-    world.log.refusals.append("CONFLICT")
-    with uncollected():
-        assert not await world.handler.handle(sealed)
-        assert not payload_is_alive(marker)
-
-
-async def test_the_audit_log_has_no_value_and_no_fingerprint() -> None:
-    world = World()
+async def test_the_audit_log_has_no_value_and_no_fingerprint(world: World) -> None:
     await world.walk()
     text = repr(world.audit.entries)
     assert [entry.outcome for entry in world.audit.entries] == ["STARTED", "UPLOADED"]
@@ -472,9 +407,8 @@ async def test_the_audit_log_has_no_value_and_no_fingerprint() -> None:
     assert "correct horse" not in text
 
 
-async def test_what_came_after_the_look_is_looked_at_before_it_is_called_somebody_elses() -> None:
+async def test_what_came_after_the_look_is_looked_at_before_it_is_called_somebody_elses(world: World) -> None:
     """Of many writers at one place none is refused for a version that is long gone."""
-    world = World()
     sealed = [world.sealed(ask(expect=ANY), {"n": b"%d" % number}) for number in range(12)]
     for one in sealed:
         assert await world.handler.handle(one)
@@ -482,8 +416,7 @@ async def test_what_came_after_the_look_is_looked_at_before_it_is_called_somebod
 
 
 @pytest.mark.parametrize("comes", [True, False])
-async def test_the_receipt_of_another_replica_is_waited_for_where_one_is_at_work(*, comes: bool) -> None:
-    world = World()
+async def test_the_receipt_of_another_replica_is_waited_for_where_one_is_at_work(world: World, *, comes: bool) -> None:
     other = World(world.store)
     await other.walk()
     asked: list[SecretUri] = []
@@ -500,9 +433,8 @@ async def test_the_receipt_of_another_replica_is_waited_for_where_one_is_at_work
     assert world.outcomes()[-1] == ("UPLOADED" if comes else "FAILED UPSTREAM_CHANGED")
 
 
-async def test_a_receipt_that_comes_during_a_second_look_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_receipt_that_comes_during_a_second_look_counts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other replica's request ended with it, so that nobody is at work any more."""
-    world = World()
     other = World(world.store)
     await other.walk()
     sealed = world.sealed(ask(expect=ANY), {"mine": b"1"})
@@ -521,8 +453,7 @@ async def test_a_receipt_that_comes_during_a_second_look_counts(monkeypatch: pyt
     assert world.outcomes()[-1] == "UPLOADED"
 
 
-async def test_a_new_purpose_that_only_looks_is_not_taken_for_an_import(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World()
+async def test_a_new_purpose_that_looks_is_no_import(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.memory.put(SECRET)
     delete = upload_pb2.PURPOSE_DELETE
     only_looks = PurposeRules(right=PURPOSES[delete].right, successes=frozenset({upload_pb2.OUTCOME_IMPORTED}))

@@ -189,8 +189,7 @@ async def test_a_ghost_does_not_bring_back_what_was_put_and_deleted_after_it(sto
     assert not world.memory.content[URI.path], world.outcomes()
 
 
-async def test_a_key_does_not_stay_young_while_a_peers_receipt_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World()
+async def test_a_key_ages_while_a_peers_receipt_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     peer = World(world.store, key=world.key)
     object.__setattr__(world.upstream, "peer_writes", lambda _: True)
     await world.walk(secret={"password": b"first"})
@@ -218,8 +217,7 @@ async def test_a_key_does_not_stay_young_while_a_peers_receipt_is_waited_for(mon
     assert dict(world.memory.content[URI.path][-1][1]) == NEW, (world.outcomes(), waits)
 
 
-async def test_a_late_look_does_not_let_an_old_key_replace_what_came_after_its_making() -> None:
-    world = World()
+async def test_a_late_look_does_not_let_an_old_key_replace_what_came_after_its_making(world: World) -> None:
     await world.walk(secret={"password": b"first"})
     busy = asyncio.Event()
     read_version = world.memory.read_version
@@ -245,8 +243,7 @@ async def test_a_late_look_does_not_let_an_old_key_replace_what_came_after_its_m
 # --- fairness ---
 
 
-def test_one_subject_cannot_have_every_key(tmp_path: Path) -> None:
-    world = World()
+def test_one_subject_cannot_have_every_key(world: World, tmp_path: Path) -> None:
     rates = Rates(ReactorLimits(), now=world.now)
     admission = Admission(settings(tmp_path), world.store, rates)
     keys = OneTimeKeys(world.identity, rules(world.replica, world.key, lifetime_s=60, alive=100), now=world.now)
@@ -288,8 +285,7 @@ async def test_one_subjects_looks_do_not_make_anothers_put_fail() -> None:
     await asyncio.gather(*world.looks._running)
 
 
-async def test_one_subject_does_not_hold_every_place_of_a_process() -> None:
-    world = World()
+async def test_one_subject_does_not_hold_every_place_of_a_process(world: World) -> None:
     running = asyncio.Event()
 
     async def slow(*_: object, **__: object) -> str:
@@ -333,9 +329,8 @@ async def test_writes_whose_end_is_unknown_do_not_stop_all_others_for_a_minute()
     assert begun
 
 
-async def test_writers_whose_keys_grew_old_in_the_queue_are_told_so_and_replace_nothing() -> None:
+async def test_writers_whose_keys_grew_old_in_the_queue_are_told_so_and_replace_nothing(world: World) -> None:
     """At an engine that takes a second, the eleventh of those who write at one place is told CONFLICT."""
-    world = World()
     await world.walk()
 
     def a_second() -> None:
@@ -358,7 +353,7 @@ async def test_one_subjects_copies_do_not_keep_out_anothers(tmp_path: Path) -> N
         await gone.wait()
         return upload_pb2.REASON_UPSTREAM_UNAVAILABLE
 
-    copies.copier._put = dead
+    copies.copier.put = dead
     flood = [
         asyncio.create_task(copies.world.handler.handle(copies.world.sealed(copy_asked(), subject="mallory")))
         for _ in range(copy_secret.AT_ONCE)

@@ -74,8 +74,7 @@ async def test_a_name_that_the_driver_refuses_is_none_of_its_secrets() -> None:
     assert (receipt.listed.names, receipt.listed.unaddressable) == (("web/",), 2)
 
 
-async def test_more_names_than_a_page_holds_come_page_by_page() -> None:
-    world = World()
+async def test_more_names_than_a_page_holds_come_page_by_page(world: World) -> None:
     world.memory.foreign = {f"n{number:04}" for number in range(MAX_NAMES + 3)}
     first = await world.walk(ask(LIST, uri=TEAM))
     assert first.listed is not None

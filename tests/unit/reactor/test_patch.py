@@ -10,10 +10,7 @@ import pytest
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.receipt import write_tag
 from monoskope.reactor.identity.fingerprint import digest_of
-from monoskope.stores.driver import (
-    CannotReadError,
-    UnknownOutcomeError,
-)
+from monoskope.stores.driver import CannotReadError, UnknownOutcomeError
 from tests.support.reactor_world import EMPTY, SECRET, URI, MemoryStore, World, admission, ask, outcome, refusal
 
 PATCH = upload_pb2.PURPOSE_PATCH
@@ -56,16 +53,14 @@ async def test_keys_are_dropped_with_nothing_sealed(*, readable: bool) -> None:
     assert len(world.keys) == 0
 
 
-async def test_keys_are_set_and_dropped_in_one_write() -> None:
-    world = World()
+async def test_keys_are_set_and_dropped_in_one_write(world: World) -> None:
     await world.walk()
     await world.walk(ask(PATCH, remove_keys=("password",)), {"token": b"t"})
     assert there(world) == {"token": b"t", "user": b"app"}
     assert world.memory.calls.count("patch") == 1
 
 
-async def test_the_same_values_are_unchanged_and_nothing_is_written() -> None:
-    world = World()
+async def test_the_same_values_are_unchanged_and_nothing_is_written(world: World) -> None:
     put = await world.walk()
     receipt = await world.walk(ask(PATCH), {"user": b"app"})
     assert (receipt.outcome, receipt.upstream_version) == (upload_pb2.OUTCOME_UNCHANGED, put.upstream_version)
@@ -95,8 +90,7 @@ async def test_a_key_to_drop_that_is_known_not_to_be_there_is_a_conflict(*, read
     assert "patch" not in world.memory.calls
 
 
-async def test_the_last_key_is_not_dropped_and_no_65th_is_added() -> None:
-    world = World()
+async def test_the_last_key_is_not_dropped_and_no_65th_is_added(world: World) -> None:
     await world.walk(secret={f"k{number:02}": b"" for number in range(64)})
     assert (await world.walk(ask(PATCH), {"one-more": b""})).reason == upload_pb2.REASON_UPSTREAM_REFUSED
     every = tuple(f"k{number:02}" for number in range(64))
@@ -105,16 +99,14 @@ async def test_the_last_key_is_not_dropped_and_no_65th_is_added() -> None:
     assert (await world.walk(ask(PATCH, remove_keys=every), {"one": b""})).outcome == upload_pb2.OUTCOME_UPLOADED
 
 
-async def test_a_key_that_is_set_and_dropped_is_refused() -> None:
-    world = World()
+async def test_a_key_that_is_set_and_dropped_is_refused(world: World) -> None:
     await world.walk()
     receipt = await world.walk(ask(PATCH, remove_keys=("password",)), NEW)
     assert receipt.reason == upload_pb2.REASON_BAD_PAYLOAD
     assert there(world) == SECRET
 
 
-async def test_a_patch_that_drops_nothing_and_carries_nothing_is_refused_and_its_key_dies() -> None:
-    world = World()
+async def test_a_patch_that_drops_nothing_and_carries_nothing_is_refused_and_its_key_dies(world: World) -> None:
     await world.walk()
     await world.handler.handle(world.sealed(ask(PATCH), {}))
     assert world.outcomes()[-1] == "FAILED BAD_PAYLOAD"
@@ -122,8 +114,9 @@ async def test_a_patch_that_drops_nothing_and_carries_nothing_is_refused_and_its
 
 
 @pytest.mark.parametrize("change", [{"sha256": b""}, {"ciphertext": b"x"}, {"encapsulated_key": b"x"}])
-async def test_bytes_that_are_not_what_was_announced_are_refused_and_the_key_dies(change: dict[str, bytes]) -> None:
-    world = World()
+async def test_bytes_that_were_not_announced_are_refused_and_end_the_key(
+    world: World, change: dict[str, bytes]
+) -> None:
     await world.walk()
     nothing = world.sealed(ask(PATCH, remove_keys=("user",)), {})
     await world.handler.handle(replace(nothing, **change))  # type: ignore[arg-type]
@@ -132,17 +125,7 @@ async def test_bytes_that_are_not_what_was_announced_are_refused_and_the_key_die
     assert there(world) == SECRET
 
 
-@pytest.mark.parametrize("tagged", [True, False], ids=["by its tag", "by its content"])
-async def test_a_patch_whose_answer_was_lost_is_found_again(*, tagged: bool) -> None:
-    world = World(MemoryStore(readable=not tagged, write_tag=tagged))
-    await world.walk()
-    world.memory.failures["patched"].append(UnknownOutcomeError("x"))
-    receipt = await world.walk(ask(PATCH), NEW)
-    assert (receipt.outcome, receipt.fingerprint) == (upload_pb2.OUTCOME_UPLOADED, world.key.fingerprints(AFTER).whole)
-
-
-async def test_a_patch_of_what_cannot_be_read_says_so() -> None:
-    world = World()
+async def test_a_patch_of_what_cannot_be_read_says_so(world: World) -> None:
     await world.walk()
     world.memory.failures["patch"].append(CannotReadError("x"))
     await world.walk(ask(PATCH), NEW)

@@ -17,51 +17,51 @@ from monoskope.protocol.grant import Grant
 from monoskope.protocol.outcomes import State
 from monoskope.protocol.request import Request
 from monoskope.reactor.grant import Granter
+from monoskope.reactor.health import NO_AUDIT
 from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
+from monoskope.reactor.reasons import Failure
 from monoskope.reactor.report.audit_log import AuditFile
-from monoskope.reactor.resources import NO_AUDIT
 from monoskope.reactor.work.lookup import failed
 from tests.support.reactor_world import PATIENCE_S, World, ask, opened
 
 ID = bytes(range(16))
+
+LOST = Failure(upload_pb2.REASON_KEY_LOST)
 
 
 def grant(world: World) -> Grant:
     return world.keys.grant(ask(), "alice").grant
 
 
-async def test_a_stream_that_moved_on_without_ending_is_tried_where_it_now_is() -> None:
-    world = World()
+async def test_a_stream_that_moved_on_without_ending_is_tried_where_it_now_is(world: World) -> None:
     made = grant(world)
     request_id = made.request.request_id
     world.requests._open[request_id] = OpenRequest(request_id, version=4, state=State.UPLOADING)
     world.log.refusals.append("CONFLICT")
-    assert await world.reporter.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16)), 3)
+    assert await world.reporter.end(made, failed(made, b"", LOST, replica=bytes(16)), 3)
     assert world.log.expected == [3, 4]
     assert world.requests.get(request_id) is None
 
 
-async def test_a_key_is_not_called_lost_once_writing_has_begun() -> None:
-    world = World()
+async def test_a_key_is_not_called_lost_once_writing_has_begun(world: World) -> None:
     made = grant(world)
     request_id = made.request.request_id
     world.requests._open[request_id] = OpenRequest(request_id, version=4, state=State.WRITING)
     world.log.refusals.append("CONFLICT")
-    assert not await world.reporter.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16)), 3)
+    assert not await world.reporter.end(made, failed(made, b"", LOST, replica=bytes(16)), 3)
     assert world.log.expected == [3]
     assert world.log.events == []
     assert world.requests.get(request_id) is not None
 
 
-async def test_a_refusal_that_overtakes_the_event_it_is_about_loses_no_receipt() -> None:
-    world = World()
+async def test_a_refusal_that_overtakes_the_event_it_is_about_loses_no_receipt(world: World) -> None:
     made = grant(world)
     request_id = made.request.request_id
     stream = f"upload/{request_id.hex()}"
     world.requests.apply(event(ASKED, 1, stream=stream), b"", now=1.0)
     world.requests.apply(event(SENT, 3, stream=stream), b"", now=1.0)
     world.log.refusals.append("CONFLICT")
-    receipt = failed(made, bytes(32), upload_pb2.REASON_CONFLICT, replica=bytes(16))
+    receipt = failed(made, bytes(32), Failure(upload_pb2.REASON_CONFLICT), replica=bytes(16))
     ending = asyncio.create_task(world.reporter.end(made, receipt, 3))
     while not world.log.expected:
         await asyncio.sleep(0)
@@ -70,25 +70,21 @@ async def test_a_refusal_that_overtakes_the_event_it_is_about_loses_no_receipt()
     assert world.log.expected == [3, 4]
 
 
-async def test_a_receipt_is_not_kept_for_a_stream_that_ends_meanwhile() -> None:
-    world = World()
+async def test_a_receipt_is_not_kept_for_a_stream_that_ends_meanwhile(world: World) -> None:
     made = grant(world)
     request_id = made.request.request_id
     world.requests._open[request_id] = OpenRequest(request_id, version=3, state=State.UPLOADING)
     world.log.refusals.append("CONFLICT")
-    ending = asyncio.create_task(
-        world.reporter.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16)), 3)
-    )
+    ending = asyncio.create_task(world.reporter.end(made, failed(made, b"", LOST, replica=bytes(16)), 3))
     while not world.log.expected:
         await asyncio.sleep(0)
     world.requests.keep_only(set())
     assert not await ending
 
 
-async def test_a_stream_that_ended_or_a_refusal_for_good_is_left_alone() -> None:
-    world = World()
+async def test_a_stream_that_ended_or_a_refusal_for_good_is_left_alone(world: World) -> None:
     made = grant(world)
-    receipt = failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16))
+    receipt = failed(made, b"", LOST, replica=bytes(16))
     world.log.refusals.append("CONFLICT")
     assert not await world.reporter.end(made, receipt, 3)
     world.requests._open[made.request.request_id] = OpenRequest(made.request.request_id, version=9)
@@ -98,8 +94,7 @@ async def test_a_stream_that_ended_or_a_refusal_for_good_is_left_alone() -> None
     assert not await replace(world.reporter, patience=0.0).end(made, receipt, 9)
 
 
-async def test_a_grant_that_m8_refuses_takes_its_key_with_it() -> None:
-    world = World()
+async def test_a_grant_that_m8_refuses_takes_its_key_with_it(world: World) -> None:
     granter = Granter(_Everything(), world.keys, world.looks, world.log, world.audit)
     world.log.refusals.append("REFUSED")
     request = ask()

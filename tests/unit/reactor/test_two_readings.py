@@ -11,7 +11,7 @@ from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.stores.driver import CannotReadError, Snapshot, UnknownOutcomeError, certain
-from monoskope.stores.shared.text import could_be_base64, is_text
+from monoskope.stores.shared.checks import could_be_base64, is_text
 from tests.support.reactor_world import URI, MemoryStore, World, ask
 
 VERIFY, IMPORT = upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPORT

@@ -11,12 +11,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
 from monoskope.reactor.work.lookup import deletion_digest
-from monoskope.stores.driver import (
-    NOTHING,
-    DeletedVersion,
-    StoreUnavailableError,
-    UnknownOutcomeError,
-)
+from monoskope.stores.driver import NOTHING, DeletedVersion, StoreUnavailableError, UnknownOutcomeError
 from tests.support.reactor_world import EMPTY, SECRET, URI, MemoryStore, World, ask, looked, outcome
 
 UNDELETE, DELETE, UPLOAD = upload_pb2.PURPOSE_UNDELETE, upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_UPLOAD
@@ -71,8 +66,7 @@ async def test_nothing_to_bring_back_is_not_found(expect: upload_pb2.Expect) -> 
         assert "undelete" not in world.memory.calls
 
 
-async def test_what_others_deleted_comes_back_only_on_demand() -> None:
-    world = World()
+async def test_what_others_deleted_comes_back_only_on_demand(world: World) -> None:
     version = world.memory.put(SECRET)
     world.memory.set_aside()
     failed = await world.walk(ask(UNDELETE))
@@ -264,9 +258,8 @@ async def test_under_a_young_key_an_undeletion_takes_the_deletion_that_came_mean
     assert world.receipt().restored_version == "v2"
 
 
-async def test_a_put_from_before_a_deletion_does_not_replace_what_came_back() -> None:
+async def test_a_put_from_before_a_deletion_does_not_replace_what_came_back(world: World) -> None:
     """The version is there again under its name: only our own receipt shows that it was away."""
-    world = World()
     await world.walk()
     ghost = world.sealed(ask(UPLOAD, expect=OVERWRITE), {"password": b"old"})
     await looked()

@@ -30,8 +30,7 @@ async def verified(world: World, newest: Receipt | None) -> str:
     return world.outcomes()[-1]
 
 
-async def test_what_was_put_is_in_sync_and_nothing_is_written() -> None:
-    world = World()
+async def test_what_was_put_is_in_sync_and_nothing_is_written(world: World) -> None:
     put = await world.walk()
     before = list(world.memory.content[URI.path])
     receipt = await world.walk(ask(VERIFY), newest=put)
@@ -43,8 +42,7 @@ async def test_what_was_put_is_in_sync_and_nothing_is_written() -> None:
     assert len(world.keys) == 0
 
 
-async def test_another_version_is_drift_even_with_the_same_values() -> None:
-    world = World()
+async def test_another_version_is_drift_even_with_the_same_values(world: World) -> None:
     put = await world.walk()
     version, reads = world.memory.put(SECRET), world.memory.calls.count("read")
     receipt = await world.walk(ask(VERIFY), newest=put)
@@ -53,15 +51,13 @@ async def test_another_version_is_drift_even_with_the_same_values() -> None:
     assert isinstance(world.log.events[-1], events_pb2.SecretDriftDetected)
 
 
-async def test_other_values_under_the_same_version_are_drift() -> None:
-    world = World()
+async def test_other_values_under_the_same_version_are_drift(world: World) -> None:
     put = await world.walk()
     world.memory.content[URI.path][-1] = (put.upstream_version, Payload({"a": b"other"}), "")
     assert await verified(world, put) == "DRIFTED"
 
 
-async def test_nothing_upstream_is_gone() -> None:
-    world = World()
+async def test_nothing_upstream_is_gone(world: World) -> None:
     put = await world.walk()
     world.memory.content[URI.path] = []
     receipt = await world.walk(ask(VERIFY), newest=put)
@@ -83,8 +79,7 @@ async def test_what_goes_while_it_is_looked_at_is_gone_and_what_changes_drifted(
         assert await verified(world, put) == outcome
 
 
-async def test_a_deleted_secret_is_in_sync_while_nothing_is_there() -> None:
-    world = World()
+async def test_a_deleted_secret_is_in_sync_while_nothing_is_there(world: World) -> None:
     await world.walk()
     deleted = await world.walk(ask(DELETE))
     assert await verified(world, deleted) == "IN_SYNC"
@@ -101,8 +96,7 @@ async def test_where_nothing_can_be_read_the_version_tells() -> None:
     assert "read" not in world.memory.calls
 
 
-async def test_fingerprints_under_another_key_are_not_compared() -> None:
-    world = World()
+async def test_fingerprints_under_another_key_are_not_compared(world: World) -> None:
     put = await world.walk()
     other = World(world.memory, key=FingerprintKey(b"k" * 32))
     assert await verified(other, put) == "IN_SYNC"
@@ -112,21 +106,18 @@ async def test_fingerprints_under_another_key_are_not_compared() -> None:
     ("failure", "outcome"),
     [(CannotReadError("x"), "FAILED CANNOT_READ"), (StoreUnavailableError("x"), "FAILED UPSTREAM_UNAVAILABLE")],
 )
-async def test_what_cannot_be_looked_at_is_not_called_in_sync(failure: Exception, outcome: str) -> None:
-    world = World()
+async def test_what_cannot_be_looked_at_is_not_called_in_sync(world: World, failure: Exception, outcome: str) -> None:
     put = await world.walk()
     world.memory.failures["read"].append(failure)
     assert await verified(world, put) == outcome
 
 
-async def test_without_a_receipt_of_ours_there_is_nothing_to_verify() -> None:
-    world = World()
+async def test_without_a_receipt_of_ours_there_is_nothing_to_verify(world: World) -> None:
     world.memory.put(SECRET)
     assert await verified(world, None) == "FAILED CONFLICT"
 
 
-async def test_only_the_newest_receipt_of_ours_for_this_secret_that_tells_what_is_there_counts() -> None:
-    world = World()
+async def test_only_the_newest_receipt_of_ours_for_this_secret_that_tells_what_is_there_counts(world: World) -> None:
     put, identity = await world.walk(), world.identity
     signed = identity.sign(RECEIPT, put.content)
     assert newest_receipt([signed], identity, URI) == put
@@ -140,8 +131,7 @@ async def test_only_the_newest_receipt_of_ours_for_this_secret_that_tells_what_i
     assert newest_receipt([signed], Identity(SEED, store="other"), URI) is None
 
 
-async def test_what_others_put_is_imported_as_it_is_and_can_be_replaced_then() -> None:
-    world = World()
+async def test_what_others_put_is_imported_as_it_is_and_can_be_replaced_then(world: World) -> None:
     version = world.memory.put(SECRET)
     assert (await world.walk(ask(), {"a": b"new"})).reason == upload_pb2.REASON_UPSTREAM_CHANGED
     receipt = await world.walk(ask(IMPORT))
@@ -154,13 +144,11 @@ async def test_what_others_put_is_imported_as_it_is_and_can_be_replaced_then() -
     assert (await world.walk(ask(), {"a": b"new"})).prior_version == version
 
 
-async def test_an_import_without_a_secret_upstream_fails() -> None:
-    world = World()
+async def test_an_import_without_a_secret_upstream_fails(world: World) -> None:
     assert (await world.walk(ask(IMPORT))).reason == upload_pb2.REASON_NOT_FOUND
 
 
-async def test_what_cannot_be_read_cannot_be_imported() -> None:
-    world = World()
+async def test_what_cannot_be_read_cannot_be_imported(world: World) -> None:
     world.memory.put(SECRET)
     world.memory.failures["read"].append(CannotReadError("x"))
     assert (await world.walk(ask(IMPORT))).reason == upload_pb2.REASON_CANNOT_READ

@@ -13,8 +13,7 @@ from monoskope.errors import UsageError
 from monoskope.protocol.payload import Payload
 from monoskope.settings import convert
 from monoskope.stores.driver import CannotReadError, StoreRefusedError
-from monoskope.stores.password_store.config import PassConfig
-from monoskope.stores.password_store.values import PassLayout
+from monoskope.stores.password_store.config import PassConfig, PassLayout
 
 GOOD: dict[str, Any] = {"folder": "/var/lib/password-store", "gpg_home": "/etc/monoskope/gnupg"}
 

@@ -118,7 +118,7 @@ from monoskope.api.gateway.v1 import commands_pb2
 assert not any("validate" in name for name in sys.modules)
 message = commands_pb2.CreateSecretStoreRequest(name="Not A Name")
 message.SerializeToString()
-from monoskope.m8.service.calls import validate
+from monoskope.m8.service.call_notes import validate
 try:
     validate(message)
 except Exception as error:

@@ -11,9 +11,9 @@ import click
 import msgspec
 import pytest
 
-from monoskope.client.settings import VARIABLES
+from monoskope.client.known.sources import VARIABLES
 from monoskope.errors import Code
-from monoskope.m8.service.server_limits import ServerTimings
+from monoskope.m8.limits.settings import ServerTimings
 from monoskope.m8.settings import File
 from monoskope.reactor.settings import CopyRule, PathPair, ReactorFile
 from monoskope.stores import registry

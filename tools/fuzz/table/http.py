@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
@@ -17,11 +17,14 @@ from monoskope.http.client.exchange import ResponseReader
 from monoskope.http.client.failures import BrokenError, MalformedError, NotSentError, TooLargeError
 from monoskope.http.client.websocket_client import ClientSocket
 from monoskope.http.messages import EndedError
-from monoskope.http.server import heads
+from monoskope.http.server import exchange
 from monoskope.http.server.limits import Limits
 from monoskope.http.server.websocket import ServedSocket
 from tests.unit.http.wire import Asked, Wire
 from tools.fuzz.reader import FindingError, Reader
+
+if TYPE_CHECKING:
+    from monoskope.http.server.connection import Connection
 
 T = TypeVar("T")
 
@@ -151,7 +154,7 @@ async def _messages(receive: Callable[[], Coroutine[Any, Any, bytes | str]], wai
 
 async def _served_socket(content: bytes) -> list[object]:
     carrier = _Carrier()
-    socket = ServedSocket(carrier, _MOST_BODY, Limits())
+    socket = ServedSocket(cast("Connection", carrier), _MOST_BODY, Limits())
     socket.feed(content)
     # Whoever would wait for more bytes is asked no more: `receive` would not come back.
     receiving = asyncio.ensure_future(_messages(socket.receive, lambda: False))
@@ -197,15 +200,15 @@ READERS = (
     Reader(
         "http-head",
         "anybody who reaches a port",
-        ("http/server/heads.py",),
-        lambda content: heads.parsed(content, "127.0.0.1:7"),
+        ("http/server/exchange.py",),
+        lambda content: exchange.parsed(content, "127.0.0.1:7"),
         errors=(),
         seeds=lambda: [_GET, _POST.partition(b"abc")[0]],
     ),
     Reader(
         "http-connection",
         "anybody who reaches a port",
-        ("http/server/heads.py", "http/server/connection.py"),
+        ("http/server/exchange.py", "http/server/connection.py"),
         _served,
         errors=(),
         seeds=lambda: [_GET, _POST, _GET + _POST, b"HEAD / HTTP/1.0\r\n\r\n"],

@@ -17,6 +17,7 @@ from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, reac
 from monoskope.api.secrets.v1 import events_pb2, options_pb2
 from monoskope.errors import Error, UnauthenticatedError, UsageError
 from monoskope.host_port import HttpsUrl
+from monoskope.m8 import calls
 from monoskope.m8 import settings as m8_settings
 from monoskope.m8.audit import syslog_sink
 from monoskope.m8.audit.lines import Line
@@ -24,17 +25,17 @@ from monoskope.m8.backup import form
 from monoskope.m8.backup.form import DamagedError
 from monoskope.m8.credentials import token_rules as token_claims
 from monoskope.m8.domain import events
-from monoskope.m8.domain.registrations import ExchangeRefusedError
-from monoskope.m8.http import attach, requests, strict_json
+from monoskope.m8.domain.principal import ExchangeRefusedError
+from monoskope.m8.http import application, requests, strict_json
 from monoskope.m8.http import token_endpoint as http_form
 from monoskope.m8.issuers import jose, rules, verifying
 from monoskope.m8.issuers.jose import parse_jwks
 from monoskope.m8.limits import connections as peers
-from monoskope.m8.log import noted, record
+from monoskope.m8.log import record
 from monoskope.m8.log.event_log import LogTamperedError, NewEvent
+from monoskope.m8.log.folder import Noted
 from monoskope.m8.log.postgres import records as names
 from monoskope.m8.log.postgres.settings import DatabaseSettings
-from monoskope.m8.methods import calls
 from monoskope.m8.queries import pages as paging
 from monoskope.m8.service import administration as views
 from monoskope.m8.sink_settings import EVENTS
@@ -281,15 +282,15 @@ READERS = (
     Reader(
         "attach-message",
         "reactors, and who says to be one",
-        ("m8/methods/calls.py",),
+        ("m8/calls.py",),
         _attached,
         seeds=lambda: [reactor_pb2.AttachRequest().SerializeToString()],
     ),
     Reader(
         "attach-end",
         "reactors, and who says to be one",
-        ("m8/http/attach.py",),
-        lambda content: attach._ended_by(content.decode("utf-8", "replace")),  # noqa: SLF001 - of a text message
+        ("m8/http/application.py",),
+        lambda content: application._ended_by(content.decode("utf-8", "replace")),  # noqa: SLF001 - of a text message
         errors=(),
         seeds=_texts("{}", '{"error":1}', "[[[["),
     ),
@@ -363,8 +364,8 @@ READERS = (
     Reader(
         "noted-position",
         "m8's folder",
-        ("m8/log/noted.py",),
-        text(noted.parse),
+        ("m8/log/folder.py",),
+        text(Noted.parse),
         again=lambda found: str(found).encode(),
         seeds=_texts("7", f"7:{'0' * 64}"),
     ),

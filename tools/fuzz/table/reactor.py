@@ -19,9 +19,9 @@ from monoskope.errors import Error
 from monoskope.http.messages import EndedError
 from monoskope.reactor import settings as reactor_settings
 from monoskope.reactor.identity import copy_key, store_identity
-from monoskope.reactor.link.attachment import Attachment
 from monoskope.reactor.link.link import Link, SessionEndedError
 from monoskope.reactor.link.open_requests import OpenRequests
+from monoskope.reactor.link.session import Attachment
 from monoskope.reactor.signers.list_file import BadListError
 from monoskope.reactor.signers.lists import parse_listed, parse_revoked
 from monoskope.settings import convert, parse
@@ -181,7 +181,7 @@ READERS = (
     Reader(
         "attach-answer",
         "m8",
-        ("reactor/link/link.py", "reactor/link/attachment.py", "reactor/link/open_requests.py"),
+        ("reactor/link/link.py", "reactor/link/session.py", "reactor/link/open_requests.py"),
         _delivered,
         errors=(SessionEndedError,),
         seeds=_deliveries,

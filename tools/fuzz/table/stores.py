@@ -33,15 +33,14 @@ from monoskope.stores.kubernetes.client import access as kubernetes_access
 from monoskope.stores.kubernetes.config import InCluster, Kubeconfig, KubernetesConfig
 from monoskope.stores.kubernetes.object import check_type
 from monoskope.stores.kubernetes.secrets import KubernetesStore
-from monoskope.stores.password_store.values import PassLayout
+from monoskope.stores.password_store.config import PassLayout
 from monoskope.stores.shared.http import HttpAnswer
 from monoskope.stores.vault.config import AppRole, TokenFile, VaultConfig
-from monoskope.stores.vault.http import VaultHttp
 from monoskope.stores.vault.kv1 import VaultKv1Store
 from monoskope.stores.vault.kv2 import VaultStore
 from monoskope.stores.vault.logins import STATE_FILE, secret_id
 from monoskope.stores.vault.mount import VaultMount
-from monoskope.stores.vault.session import VaultSession, VaultToken
+from monoskope.stores.vault.session import VaultHttp, VaultSession, VaultToken
 from tools.fuzz.reader import Reader
 from tools.fuzz.table.http import run
 
@@ -414,7 +413,7 @@ READERS = (
     Reader(
         "pass-file",
         "who else writes into the password store",
-        ("stores/password_store/values.py",),
+        ("stores/password_store/config.py",),
         lambda content: PassLayout("pass", "password").payload(content),
         errors=(DriverError,),
         again=lambda payload: PassLayout("pass", "password").content(payload),

@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable
 from functools import cache
 
 from monoskope.protocol.tlog import merkle
-from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.checkpoint import Checkpoint, VerifierKey
 from monoskope.protocol.tlog.forms import LogProofError, NoteError
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.note import Note, parse_signature_lines
 from monoskope.protocol.tlog.proof_file import ProofFile
 from monoskope.protocol.tlog.tiles import Tile
 from monoskope.protocol.tlog.upload_proof import UploadProof
-from monoskope.protocol.tlog.vkey import VerifierKey
 from tools.fuzz import samples
 from tools.fuzz.reader import FindingError, Reader, text
 
@@ -96,7 +95,7 @@ READERS = (
     Reader(
         "note-that-verifies",
         "m8, witnesses, and users who show one another notes",
-        ("protocol/tlog/note.py", "protocol/tlog/vkey.py"),
+        ("protocol/tlog/note.py", "protocol/tlog/checkpoint.py"),
         _verified,
         errors=(NoteError, LogProofError),
         seeds=lambda: [_note()],
@@ -121,7 +120,7 @@ READERS = (
     Reader(
         "verifier-key",
         "users, settings, and m8 at first contact",
-        ("protocol/tlog/vkey.py", "protocol/tlog/forms.py"),
+        ("protocol/tlog/checkpoint.py", "protocol/tlog/forms.py"),
         text(VerifierKey.parse),
         errors=(NoteError,),
         again=lambda found: str(found).encode(),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from monoskope.errors import UsageError
+from monoskope.protocol.tlog.checkpoint import Kind, VerifierKey
 from monoskope.protocol.tlog.forms import NoteError
-from monoskope.protocol.tlog.policy import LogKeys, Policy
-from monoskope.protocol.tlog.vkey import Kind, VerifierKey
+from monoskope.protocol.tlog.note import LogKeys, Policy
 from monoskope.value import Value
 
 _STAND_IN = LogKeys(

@@ -12,10 +12,10 @@ from enum import Enum
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.queries import Queries
+from monoskope.client.walk.checks import check_can
 from monoskope.client.walk.target import Target
 from monoskope.client.walk.task import Task
 from monoskope.client.walk.walk import Walk
-from monoskope.errors import RefusedError
 from monoskope.protocol.listing import Listing, secret_below
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.wire import MalformedError
@@ -106,16 +106,6 @@ def _said_of(view: views_pb2.Secret) -> Known:
     return Known.KNOWN if outcome == upload_pb2.OUTCOME_IMPORTED else Known.PUT
 
 
-def check_listable(target: Target) -> None:
-    """Raise `RefusedError` if reactors of the store are attached and none of them announced that it can list."""
-    attached = [reactor.capabilities for reactor in target.store.reactors if reactor.attached]
-    if attached and not any(can.listable for can in attached):
-        raise RefusedError(
-            f"{target.uri}: the store does not list names.",
-            fix="Ask the store's operator whether its driver can, and to set `listable = true`.",
-        )
-
-
 async def pages(
     walk_anew: WalkAnew, target: Target, queries: Queries, timed: Callable[[], AbstractContextManager[None]]
 ) -> AsyncIterator[UpstreamPage]:
@@ -123,7 +113,7 @@ async def pages(
 
     Raises as `Walk.run`.
     """
-    check_listable(target)
+    check_can(target.store, target.uri, "listable")
     knowledge = _Knowledge(queries, target.uri)
     after = ""
     while True:
@@ -132,12 +122,10 @@ async def pages(
             result = await walk_anew().run(task)
             receipt, request_id = result.receipt, result.request_id.hex()
             listed = receipt.listed or Listing((), 0)
-            names = [await _name(target.uri, name, knowledge, request_id) for name in listed.names]
+            names = [
+                UpstreamName(f"{target.uri}/{name}", await knowledge.of(name), request_id) for name in listed.names
+            ]
         yield UpstreamPage(str(target.uri), tuple(names), listed.unaddressable, receipt.more, request_id)
         if not receipt.more:
             return
         after = listed.names[-1]
-
-
-async def _name(uri: SecretUri, name: str, knowledge: _Knowledge, request_id: str) -> UpstreamName:
-    return UpstreamName(f"{uri}/{name}", await knowledge.of(name), request_id)

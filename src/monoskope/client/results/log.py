@@ -11,7 +11,7 @@ from monoskope.client.results import moment
 from monoskope.client.walk import reasons
 from monoskope.protocol.events import request_id_of
 from monoskope.protocol.outcomes import spelled
-from monoskope.protocol.tlog.policy import Believed
+from monoskope.protocol.tlog.note import Believed
 from monoskope.protocol.tlog.upload_proof import ProvenUpload
 from monoskope.value import Value
 

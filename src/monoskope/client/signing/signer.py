@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from monoskope.client.known.sources import is_public_key
 from monoskope.errors import UsageError, docs_page
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.signed_request import statement
+from monoskope.protocol.identity import statement
 from monoskope.protocol.sshsig import (
     Certificate,
     FaultError,

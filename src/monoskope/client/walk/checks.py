@@ -1,25 +1,26 @@
-"""Several writes of one call: whatever can be known is checked for all of them before the first is sent.
+"""What m8 shows of stores, and what is checked by it before anything is sent.
 
-What is checked is m8's word and may change a moment later, so it only refuses: m8 and the reactors check everything
-again, and only a receipt says what was written. A `Preview` shows what one write would send, without asking for a key.
+Several writes of one call: whatever can be known is checked for all of them before the first is sent. What is checked
+is m8's word and may change a moment later, so it only refuses: m8 and the reactors check everything again, and only a
+receipt says what was written. A `Preview` shows what one write would send, without asking for a key.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
-from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.client.known.stores import KnownStores
 from monoskope.client.queries import Queries
-from monoskope.client.settings import ClientSettings
-from monoskope.client.walk.given import Expect, encoded, expectation
-from monoskope.client.walk.target import Resolver, Target, announced_layout, check_patchable
+from monoskope.client.walk.target import Target
 from monoskope.client.walk.task import too_large
 from monoskope.errors import Error, NotFoundError, NotTriedError, RefusedError, UnavailableError, UsageError
 from monoskope.lazy import pattern
 from monoskope.protocol.notes import are_for
+from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.purposes import PURPOSES, PurposeRules
 from monoskope.protocol.request import Options
 from monoskope.uri import SecretUri, UriPrefix
@@ -27,6 +28,85 @@ from monoskope.value import Value
 
 _ESCAPED = pattern(r"\\(.)", re.DOTALL)
 _NEEDS_CHECK_AND_SET = frozenset({upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_VERSION})
+
+
+def attached(store: views_pb2.SecretStore) -> list[events_pb2.StoreCapabilities]:
+    """Return what the attached reactors of a store announced."""
+    return [reactor.capabilities for reactor in store.reactors if reactor.attached]
+
+
+class _Lack(NamedTuple):
+    what: str
+    fix: str
+
+
+_RESTORABLE = _Lack("", fix="Ask the store's operator: its engine may be able to, if reactor.toml has `restorable`.")
+_LACKS = MappingProxyType(
+    {
+        "patchable": _Lack(
+            "cannot change some keys and leave the others as they are",
+            fix="Put the whole secret, or ask the store's operator for `patchable`.",
+        ),
+        "undeletable": _RESTORABLE._replace(what="cannot bring back what was deleted"),
+        "rollbackable": _RESTORABLE._replace(what="cannot write an earlier version again"),
+        "listable": _Lack(
+            "does not list names",
+            fix="Ask the store's operator whether its driver can, and to set `listable = true`.",
+        ),
+    }
+)
+"""Capabilities, what a store without them cannot do, and what to do then."""
+
+
+def check_can(store: views_pb2.SecretStore, uri: SecretUri, capability: str) -> None:
+    """Raise `RefusedError` if reactors of the store are attached and none of them announced one of `_LACKS`."""
+    announced = attached(store)
+    if announced and not any(getattr(can, capability) for can in announced):
+        lack = _LACKS[capability]
+        raise RefusedError(f"{uri}: the store {lack.what}.", fix=lack.fix)
+
+
+def announced_limit(store: views_pb2.SecretStore) -> int | None:
+    """Return the largest padded plaintext in bytes that an attached reactor takes, None if none is attached."""
+    return max((can.max_plaintext for can in attached(store) if can.max_plaintext), default=None)
+
+
+def check_size(store: views_pb2.SecretStore, uri: SecretUri, size: int) -> None:
+    """Raise `RefusedError` if a padded plaintext of `size` bytes is more than an attached reactor announced."""
+    limit = announced_limit(store)
+    if limit is not None and size > limit:
+        raise too_large(uri, size, limit)
+
+
+def announced_layout(store: views_pb2.SecretStore) -> str:
+    """Return the sentence that says how a secret lies in the store's engine; "" if none was announced."""
+    return next((each.capabilities.layout for each in store.reactors if each.capabilities.layout), "")
+
+
+def announced_maturity(store: views_pb2.SecretStore) -> str:
+    """Return "stable" or "experimental", as the reactor that attached last announced; "" if none ever attached."""
+    if not store.reactors:
+        return ""
+    return "experimental" if store.reactors[0].capabilities.experimental else "stable"
+
+
+_BEST_FIRST = (
+    reactor_pb2.ENGINE_HEALTH_OK,
+    reactor_pb2.ENGINE_HEALTH_UNSPECIFIED,
+    reactor_pb2.ENGINE_HEALTH_REFUSED,
+    reactor_pb2.ENGINE_HEALTH_UNAVAILABLE,
+)
+
+
+def engine_health(store: views_pb2.SecretStore) -> str:
+    """Return the health of a store's engine, by the attached reactor that finds it best; "" if none is attached."""
+    said = {one.engine for one in store.reactors if one.attached}
+    return next((health_name(one) for one in _BEST_FIRST if one in said), "unknown" if said else "")
+
+
+def health_name(said: reactor_pb2.EngineHealth) -> str:
+    """Return a health as users read it, e.g. "ok"; "unknown" if nothing is said."""
+    return spelled(reactor_pb2.EngineHealth, said).lower() if said else "unknown"
 
 
 class Wanted(Value, frozen=True):
@@ -46,7 +126,7 @@ async def checked(targets: Sequence[Target | Error], wanted: Wanted, queries: Qu
     """Return `targets` if nothing is known to be wrong; else for each what is wrong, or that it is not tried."""
     caller = await _caller(queries)
     found: list[Target | Error] = [
-        target if isinstance(target, Error) else _wrong(target, wanted, caller) or target for target in targets
+        target if isinstance(target, Error) else next(_problems(target, wanted, caller), target) for target in targets
     ]
     if not any(isinstance(one, Error) for one in found):
         return found
@@ -73,19 +153,15 @@ async def _caller(queries: Queries) -> queries_pb2.GetServerResponse | None:
     return caller if caller.role == events_pb2.ROLE_USER else None
 
 
-def _wrong(target: Target, wanted: Wanted, caller: queries_pb2.GetServerResponse | None) -> Error | None:
-    """Return the first thing that is known to be wrong, None for nothing."""
-    return next(_problems(target, wanted, caller), None)
-
-
 def _problems(target: Target, wanted: Wanted, caller: queries_pb2.GetServerResponse | None) -> Iterator[Error]:
+    """Yield what is known to be wrong."""
     uri, store = target.uri, target.store
     if caller is not None:
         yield from _of_rights(target, wanted, caller)
     if not store.active:
         yield RefusedError(f"{uri}: the store is deactivated.", fix="Ask an administrator to activate it.")
-    attached = [reactor.capabilities for reactor in store.reactors if reactor.attached]
-    if not attached:
+    announced = attached(store)
+    if not announced:
         yield UnavailableError(
             f"{uri}: no reactor of the store is attached.",
             fix="See `monoctl describe secret-store`, and try again when one is back.",
@@ -93,10 +169,10 @@ def _problems(target: Target, wanted: Wanted, caller: queries_pb2.GetServerRespo
         return
     if wanted.rules.merges:
         try:
-            check_patchable(store, uri)
+            check_can(store, uri, "patchable")
         except RefusedError as error:
             yield error
-    yield from _announced(attached, uri, keys=wanted.keys, expect=wanted.expect)
+    yield from _announced(announced, uri, keys=wanted.keys, expect=wanted.expect)
 
 
 def _announced(
@@ -164,28 +240,6 @@ def check_options(targets: Sequence[Target | Error], options: Options | None) ->
         )
 
 
-def check_announced(
-    store: views_pb2.SecretStore, uri: SecretUri, *, size: int, keys: Iterable[str], expect: upload_pb2.Expect
-) -> None:
-    """Raise `RefusedError` if no attached reactor of the store would take it; without one nothing is known.
-
-    Args:
-        store: As m8 shows it.
-        uri: Of the secret.
-        size: Of the padded plaintext in bytes, 0 if nothing is sealed.
-        keys: Of the values, and those to drop.
-        expect: What must be upstream.
-    """
-    attached = [reactor.capabilities for reactor in store.reactors if reactor.attached]
-    if not attached:
-        return
-    limit = max(can.max_plaintext for can in attached)
-    if limit and size > limit:
-        raise too_large(uri, size, limit)
-    for refusal in _announced(attached, uri, keys=keys, expect=expect):
-        raise refusal
-
-
 class Preview(Value, frozen=True):
     """What a put or a patch would send. Holds no value."""
 
@@ -211,40 +265,35 @@ class Preview(Value, frozen=True):
         return PURPOSES[self.purpose]
 
 
-async def preview(
-    resolver: Resolver,
-    settings: ClientSettings,
-    known: KnownStores,
-    *,
-    uri: str,
-    values: Mapping[str, bytes],
-    expect: Expect | str,
-    removes: tuple[str, ...] | None,
+def preview(  # noqa: PLR0917 - one call, from one place
+    uri: SecretUri,
+    store: views_pb2.SecretStore,
+    wanted: Wanted,
+    expect: str,
+    sizes: dict[str, int],
+    size: int,
+    pin: str,
 ) -> Preview:
-    """Return what a put, or with `removes` a patch, would send. Asks m8 for the store alone; nothing is pinned.
+    """Return what a put or a patch would send.
 
     Raises:
         RefusedError: the store's reactors announced that they would refuse it.
     """
-    size = len(encoded(values)) if values or removes is None else 0
-    kind, version = expectation(expect)
-    if "://" in uri:
-        full = SecretUri.parse(uri)
-        store = await resolver.store(full.store)
-    else:
-        store = await resolver.store(settings.default_store or known.default(settings.server) or "")
-        full = SecretUri.parse(f"{store.name}://{uri}")
-    if removes is not None:
-        check_patchable(store, full)
-    check_announced(store, full, size=size, keys=(*values, *(removes or ())), expect=kind)
+    if wanted.rules.merges:
+        check_can(store, uri, "patchable")
+    check_size(store, uri, size)
+    announced = attached(store)
+    if announced:
+        for refusal in _announced(announced, uri, keys=wanted.keys, expect=wanted.expect):
+            raise refusal
     return Preview(
-        uri=str(full),
-        purpose=upload_pb2.PURPOSE_UPLOAD if removes is None else upload_pb2.PURPOSE_PATCH,
-        expect=expect.name if isinstance(expect, Expect) else f"VERSION {version}",
-        sizes={key: len(values[key]) for key in sorted(values)},
+        uri=str(uri),
+        purpose=wanted.purpose,
+        expect=expect,
+        sizes=sizes,
         size_class=size,
         identity=store.identity,
-        pinned=known.identity(settings.server, store.name) or "",
-        removes=removes or (),
+        pinned=pin,
+        removes=tuple(key for key in wanted.keys if key not in sizes),
         layout=announced_layout(store),
     )

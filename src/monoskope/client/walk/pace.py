@@ -14,12 +14,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
-from monoskope.client.http.errors import let_go
 from monoskope.client.http.retry import pause_after
 from monoskope.client.runtime import Runtime, Semaphore, left, unhurried
 from monoskope.client.walk.checks import not_tried
 from monoskope.client.walk.target import Target
-from monoskope.errors import Error, NotReachedError, OutcomeUnknownError, TimedOutError, UnauthenticatedError
+from monoskope.errors import Error, NotReachedError, OutcomeUnknownError, TimedOutError, UnauthenticatedError, let_go
 from monoskope.value import Value
 
 AT_ONCE = 32
@@ -93,24 +92,6 @@ class Pace:
         self._resumes_at = max(self._resumes_at, now + pause_s)
         self._next_at = max(self._next_at, self._resumes_at)
         return pause_s
-
-
-class Paces:
-    """What all requests of one client share: the pace of each store.
-
-    Args:
-        runtime: What it waits with.
-        pause_s: The client's first pause.
-    """
-
-    def __init__(self, runtime: Runtime, *, pause_s: float = 0.2) -> None:
-        self._runtime = runtime
-        self._pause_s = pause_s
-        self._stores: dict[str, Pace] = {}
-
-    def of(self, store: str) -> Pace:
-        """Return the pace of a store."""
-        return self._stores.setdefault(store, Pace(self._runtime, pause_s=self._pause_s))
 
 
 class RequestTime:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2, views_pb2
+from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection, LogUse
 from monoskope.client.http import methods
 from monoskope.client.known.stores import KnownStores, Pins
 from monoskope.client.runtime import unhurried
 from monoskope.client.settings import ClientSettings
-from monoskope.client.walk.task import too_large
-from monoskope.errors import IdentityChangedError, NotAgreedError, RefusedError, UsageError
+from monoskope.errors import IdentityChangedError, NotAgreedError, UsageError
 from monoskope.protocol.identity import ProofError, check_shown, grouped
-from monoskope.protocol.outcomes import spelled
 from monoskope.uri import SecretUri, check_store_name, parse_path
 from monoskope.value import Value
 
@@ -42,75 +39,6 @@ class Target(Value, frozen=True):
     trust: Trust
     several: bool = False
     """Whether it is one of several that one call is about."""
-
-    def check_size(self, size: int) -> None:
-        """Raise `RefusedError` if a padded plaintext of `size` bytes is more than an attached reactor announced."""
-        limit = announced_limit(self.store)
-        if limit is not None and size > limit:
-            raise too_large(self.uri, size, limit)
-
-
-def check_patchable(store: views_pb2.SecretStore, uri: SecretUri) -> None:
-    """Raise `RefusedError` if reactors of the store are attached and none of them announced that it can patch."""
-    attached = [reactor.capabilities for reactor in store.reactors if reactor.attached]
-    if attached and not any(can.patchable for can in attached):
-        raise RefusedError(
-            f"{uri}: the store cannot change some keys and leave the others as they are.",
-            fix="Put the whole secret, or ask the store's operator for `patchable`.",
-        )
-
-
-_RESTORES = MappingProxyType(
-    {"undeletable": "bring back what was deleted", "rollbackable": "write an earlier version again"}
-)
-"""Capabilities, and what a store without them cannot do."""
-
-
-def check_restores(store: views_pb2.SecretStore, uri: SecretUri, capability: str) -> None:
-    """Raise `RefusedError` if reactors of the store are attached and none of them announced one of `_RESTORES`."""
-    attached = [reactor.capabilities for reactor in store.reactors if reactor.attached]
-    if attached and not any(getattr(can, capability) for can in attached):
-        raise RefusedError(
-            f"{uri}: the store cannot {_RESTORES[capability]}.",
-            fix="Ask the store's operator: its engine may be able to, if reactor.toml has `restorable`.",
-        )
-
-
-def announced_limit(store: views_pb2.SecretStore) -> int | None:
-    """Return the largest padded plaintext in bytes that an attached reactor takes, None if none is attached."""
-    limits = [reactor.capabilities.max_plaintext for reactor in store.reactors if reactor.attached]
-    return max((limit for limit in limits if limit), default=None)
-
-
-def announced_layout(store: views_pb2.SecretStore) -> str:
-    """Return the sentence that says how a secret lies in the store's engine; "" if none was announced."""
-    return next((each.capabilities.layout for each in store.reactors if each.capabilities.layout), "")
-
-
-def announced_maturity(store: views_pb2.SecretStore) -> str:
-    """Return "stable" or "experimental", as the reactor that attached last announced; "" if none ever attached."""
-    if not store.reactors:
-        return ""
-    return "experimental" if store.reactors[0].capabilities.experimental else "stable"
-
-
-_BEST_FIRST = (
-    reactor_pb2.ENGINE_HEALTH_OK,
-    reactor_pb2.ENGINE_HEALTH_UNSPECIFIED,
-    reactor_pb2.ENGINE_HEALTH_REFUSED,
-    reactor_pb2.ENGINE_HEALTH_UNAVAILABLE,
-)
-
-
-def engine_health(store: views_pb2.SecretStore) -> str:
-    """Return the health of a store's engine, by the attached reactor that finds it best; "" if none is attached."""
-    said = {one.engine for one in store.reactors if one.attached}
-    return next((health_name(one) for one in _BEST_FIRST if one in said), "unknown" if said else "")
-
-
-def health_name(said: reactor_pb2.EngineHealth) -> str:
-    """Return a health as users read it, e.g. "ok"; "unknown" if nothing is said."""
-    return spelled(reactor_pb2.EngineHealth, said).lower() if said else "unknown"
 
 
 def check_text(text: str) -> None:
@@ -234,6 +162,14 @@ class Resolver:
         path = parse_path(text)
         uri = SecretUri(await self._default(), path)
         return SecretUri.parse(str(uri))
+
+    async def unpinned(self, text: str) -> tuple[SecretUri, views_pb2.SecretStore]:
+        """Return the full URI that `text` names, and its store. Asks no user and pins nothing."""
+        if "://" in text:
+            uri = SecretUri.parse(text)
+            return uri, await self.store(uri.store)
+        store = await self.store(self._settings.default_store or self._known.default(self._settings.server) or "")
+        return SecretUri.parse(f"{store.name}://{text}"), store
 
     async def store(self, name: str, *, log: LogUse = LogUse.WAITS) -> views_pb2.SecretStore:
         """Return what m8 says of one store ("" for the default); `log` as `Connection.call`.

@@ -59,6 +59,15 @@ class Progress(Value, frozen=True):
         return self.stage is Stage.ENDED and not self.end.startswith("FAILED")
 
 
+class Notes(Value, frozen=True):
+    """Labels and a day of expiry, which are not secret: given, cleared, or kept as they are."""
+
+    labels: Labels = ()
+    expires_on: str = ""
+    keep_labels: bool = False
+    keep_expires_on: bool = False
+
+
 class Task(Unshared, Value, frozen=True):
     """What to do: the same for every attempt."""
 
@@ -71,10 +80,7 @@ class Task(Unshared, Value, frozen=True):
     expect: upload_pb2.Expect = upload_pb2.EXPECT_UNSPECIFIED
     expect_version: str = ""
     options: Options | None = None
-    labels: Labels = ()
-    expires_on: str = ""
-    keep_labels: bool = False
-    keep_expires_on: bool = False
+    notes: Notes = Notes()
     destroy: bool = False
     remove_keys: tuple[str, ...] = ()
     recipes: Recipes = ()
@@ -236,10 +242,10 @@ def request_of(task: Task) -> Request:
         expect_version=task.expect_version,
         suites=(SUITE_1,),
         options=task.options,
-        labels=task.labels,
-        expires_on=task.expires_on,
-        keep_labels=task.keep_labels,
-        keep_expires_on=task.keep_expires_on,
+        labels=task.notes.labels,
+        expires_on=task.notes.expires_on,
+        keep_labels=task.notes.keep_labels,
+        keep_expires_on=task.notes.keep_expires_on,
         destroy=task.destroy,
         remove_keys=task.remove_keys,
         recipes=task.recipes,

@@ -8,16 +8,12 @@ from __future__ import annotations
 import asyncio
 import enum
 import io
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from monoskope.http.messages import Application, Response
-from monoskope.http.server import answers, heads
-from monoskope.http.server.accepting import Gate, OpenGate, named, probe
-from monoskope.http.server.answers import Tell
-from monoskope.http.server.heads import Framing
-from monoskope.http.server.limits import MOST_HEAD, Limits
-from monoskope.http.server.outgoing import PORTION, Outgoing
+from monoskope.http.messages import Response
+from monoskope.http.server import exchange
+from monoskope.http.server.exchange import Framing
+from monoskope.http.server.limits import MOST_HEAD, PORTION, Outgoing, Shared, named, probe
 
 if TYPE_CHECKING:
     from monoskope.http.server.websocket import ServedSocket  # needs a package that monoctl does not have
@@ -38,19 +34,6 @@ class _State(enum.Enum):
     """The request was refused. The rest of it is thrown away, so that its sender can read why."""
     CLOSED = enum.auto()
     """Nothing more is read; what is written already may still be on its way."""
-
-
-@dataclass(slots=True)
-class Shared:
-    """What the connections of one server have in common."""
-
-    application: Application
-    limits: Limits
-    tell: Tell
-    gate: Gate = field(default_factory=OpenGate)
-    connections: set[Connection] = field(default_factory=set)
-    gone: asyncio.Event = field(default_factory=asyncio.Event)
-    is_draining: bool = False
 
 
 class Connection(Outgoing):
@@ -135,14 +118,14 @@ class Connection(Outgoing):
     def _read_head(self, data: bytes) -> None:
         seen = len(self._begun)
         raw = self._begun + data if seen else data
-        end = raw.find(heads.END, max(0, seen - 3)) + len(heads.END)
-        is_complete = end >= len(heads.END)
+        end = raw.find(exchange.END, max(0, seen - 3)) + len(exchange.END)
+        is_complete = end >= len(exchange.END)
         if (end if is_complete else len(raw)) > MOST_HEAD:
             self._refuse(431)
         elif is_complete:
             self._begun = b""
             self._begin(raw, end)
-        elif not heads.is_beginning(raw):
+        elif not exchange.is_beginning(raw):
             self._refuse(400)
         else:
             if not seen:
@@ -150,7 +133,7 @@ class Connection(Outgoing):
             self._state, self._begun = _State.HEAD, raw
 
     def _begin(self, raw: bytes, end: int) -> None:
-        found = heads.parsed(raw[:end], self._peer)
+        found = exchange.parsed(raw[:end], self._peer)
         if isinstance(found, Response):
             self._refuse(found.status)
             return
@@ -166,7 +149,7 @@ class Connection(Outgoing):
         elif self._missing:
             # Nothing more is taken before the application has seen the head.
             self.transport.pause_reading()
-        serving = answers.serve(self, self._shared.application, self._shared.tell, head, framing)
+        serving = exchange.serve(self, self._shared.application, self._shared.tell, head, framing)
         self._task = self._loop.create_task(serving)
 
     def _read_body(self, data: bytes) -> None:
@@ -213,7 +196,7 @@ class Connection(Outgoing):
         self._state = _State.BODY
         self.within(self._limits.body_s + framing.length / self._limits.body_rate)
         if framing.waits:
-            self.transport.write(answers.CONTINUE)
+            self.transport.write(exchange.CONTINUE)
         self._whole = self._loop.create_future()
         self.transport.resume_reading()
         try:
@@ -251,7 +234,7 @@ class Connection(Outgoing):
             self.close()
 
     def _refuse(self, status: int) -> None:
-        self.transport.write(answers.serialised(answers.refusal(status), is_last=True))
+        self.transport.write(exchange.serialised(exchange.refusal(status), is_last=True))
         self.close()
 
     def close(self) -> None:
@@ -261,7 +244,6 @@ class Connection(Outgoing):
         self.within(self._limits.unread_s)
 
     def _abandon(self) -> None:
-        """Cancel what the application does for a peer that is gone."""
         if self._task is not None:
             self._task.cancel()
 

@@ -1,4 +1,9 @@
-"""A server: it listens, keeps its connections within their deadlines, and drains."""
+"""A server: it listens, keeps its connections within their deadlines, and drains.
+
+With TLS it must know of a connection before a handshake begins. An event loop begins one as soon as its first bytes are
+there, and the costly part of it with them. So an `Acceptor` accepts connections: each waits for its first byte, and may
+be refused then, before anything was made for it but a socket.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +13,145 @@ import os
 import socket
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from monoskope.host_port import HostPort
 from monoskope.http.messages import Application
-from monoskope.http.server.accepting import Acceptor, Gate, OpenGate
-from monoskope.http.server.answers import Tell
-from monoskope.http.server.connection import Connection, Shared
-from monoskope.http.server.limits import Limits
+from monoskope.http.server.connection import Connection
+from monoskope.http.server.limits import Gate, Limits, OpenGate, Shared, Tell, named
+
+
+@dataclass(slots=True)
+class _Accepted:
+    """A connection whose handshake has not ended."""
+
+    peer: str
+    entered: object
+    deadline: float
+
+
+_AT_ONCE = 64
+"""Connections that are accepted before the event loop goes on."""
+
+_PAUSE_S = 0.5
+"""How long none is accepted where the system has no file for one."""
+
+
+class Acceptor:
+    """Accepts connections for `asyncio.Server`s that are bound, and that it never starts.
+
+    Args:
+        bound: Bound to the addresses.
+        tls: What the server shows.
+        shared: Of the server's connections.
+    """
+
+    def __init__(self, bound: asyncio.Server, tls: ssl.SSLContext, shared: Shared) -> None:
+        self._bound = bound
+        self._tls = tls
+        self._shared = shared
+        self._loop = asyncio.get_running_loop()
+        self._listening: list[socket.socket] = []
+        self._silent: dict[socket.socket, _Accepted] = {}
+        self._shaking: set[asyncio.Task[None]] = set()
+
+    @property
+    def sockets(self) -> tuple[socket.socket, ...]:
+        """The sockets that are bound."""
+        return tuple(self._bound.sockets)
+
+    async def start_serving(self) -> None:
+        """Accept connections from now on. The sockets listen already."""
+        for bound in self._bound.sockets:
+            # A file of our own: uvloop lets no other code wait for those of its servers.
+            own = socket.fromfd(bound.fileno(), bound.family, bound.type, bound.proto)
+            own.settimeout(0)
+            self._listening.append(own)
+            self._loop.add_reader(own, self._accept, own)
+
+    def close(self) -> None:
+        """Accept nothing more, and leave those that have not ended their handshakes."""
+        for own in self._listening:
+            self._loop.remove_reader(own)
+            own.close()
+        self._listening.clear()
+        for connection in list(self._silent):
+            self._leave(connection)
+        for task in self._shaking:
+            task.cancel()
+        self._bound.close()
+
+    def sweep(self, now: float) -> None:
+        """Leave the connections that have sent nothing for too long."""
+        for connection in [one for one, accepted in self._silent.items() if accepted.deadline <= now]:
+            self._leave(connection)
+
+    def _accept(self, listening: socket.socket) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                connection, name = listening.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError:
+                self._loop.remove_reader(listening)
+                self._loop.call_later(_PAUSE_S, self._resume, listening)
+                return
+            connection.settimeout(0)
+            deadline = self._loop.time() + self._shared.limits.handshake_s
+            accepted = self._silent[connection] = _Accepted(named(name), None, deadline)
+            self._loop.add_reader(connection, self._begin, connection)
+            accepted.entered = self._shared.gate.enter(accepted.peer, partial(_shut, connection))
+
+    def _resume(self, listening: socket.socket) -> None:
+        if listening in self._listening:
+            self._loop.add_reader(listening, self._accept, listening)
+
+    def _begin(self, connection: socket.socket) -> None:
+        """Begin the handshake of a peer that has sent something, if it may."""
+        is_there = False
+        with contextlib.suppress(OSError):
+            is_there = bool(connection.recv(1, socket.MSG_PEEK))
+        if not is_there or not self._shared.gate.admit(self._silent[connection].peer):
+            self._leave(connection)
+            return
+        self._loop.remove_reader(connection)
+        accepted = self._silent.pop(connection)
+        task = self._loop.create_task(self._shake(connection, accepted.entered))
+        self._shaking.add(task)
+        task.add_done_callback(self._shaking.discard)
+
+    def _leave(self, connection: socket.socket) -> None:
+        self._loop.remove_reader(connection)
+        self._shared.gate.leave(self._silent.pop(connection).entered)
+        connection.close()
+
+    async def _shake(self, connection: socket.socket, entered: object) -> None:
+        seconds = self._shared.limits.handshake_s
+        try:
+            await self._loop.connect_accepted_socket(
+                partial(Connection, self._shared, entered),
+                connection,
+                ssl=self._tls,
+                ssl_handshake_timeout=seconds,
+                ssl_shutdown_timeout=seconds,
+            )
+        except BaseException as error:  # one connection fails, and the server goes on
+            self._shared.gate.leave(entered)
+            # The handshake failed, and the transport is closed: its peer was told by TLS, or is gone.
+            if isinstance(error, OSError):
+                return
+            if not isinstance(error, Exception):
+                raise
+            self._shared.tell(error)
+
+
+def _shut(connection: socket.socket) -> None:
+    """End a connection before or during its handshake: whatever waits for it sees its end."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
 
 DRAIN_S = 5.0
 """Seconds for the calls under way when a server stops, unless its caller says otherwise."""
@@ -78,7 +214,6 @@ class Server:
             self._sweeping.cancel()
 
     async def _gone(self, seconds: float) -> bool:
-        """Whether every connection has ended within so many seconds."""
         if not self._shared.connections:
             return True
         self._shared.gone.clear()
@@ -125,21 +260,13 @@ async def bind(
     """
     limits = limits or Limits()
     shared = Shared(application, limits, tell, OpenGate() if gate is None else gate)
-    loop = asyncio.get_running_loop()
-
-    def connection(entered: object = None) -> Connection:
-        return Connection(shared, entered)
-
+    loop, connection = asyncio.get_running_loop(), partial(Connection, shared)
     if isinstance(address, HostPort):
         listener = await loop.create_server(
-            connection,
-            address.host,
-            address.port,
-            backlog=limits.most,
-            start_serving=False,
+            connection, address.host, address.port, backlog=limits.most, start_serving=False
         )
         if tls is not None:
-            return Server(Acceptor(listener, tls, connection, shared), shared)
+            return Server(Acceptor(listener, tls, shared), shared)
     else:
         mask = os.umask(0o177)
         try:

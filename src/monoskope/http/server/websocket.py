@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import TYPE_CHECKING
 
 from websockets.datastructures import Headers
 from websockets.frames import Frame, Opcode
@@ -12,9 +13,11 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from monoskope.http.messages import EndedError, Head, Response
-from monoskope.http.server.answers import refusal
-from monoskope.http.server.limits import Limits
-from monoskope.http.server.outgoing import PORTION, SocketCarrier
+from monoskope.http.server.exchange import refusal
+from monoskope.http.server.limits import PORTION, Limits
+
+if TYPE_CHECKING:
+    from monoskope.http.server.connection import Connection
 
 MOST_HELD = 65_536
 """Bytes that may wait behind a message that was not asked for yet; then nothing more is read."""
@@ -55,7 +58,7 @@ class ServedSocket:
         limits: How often the peer is pinged, and how soon it must answer.
     """
 
-    def __init__(self, carrier: SocketCarrier, most_message: int, limits: Limits) -> None:
+    def __init__(self, carrier: Connection, most_message: int, limits: Limits) -> None:
         self.most_message = most_message
         self._carrier = carrier
         self._limits = limits

@@ -76,11 +76,9 @@ def made(target: FileTarget | SyslogTarget | WebhookTarget, app: App) -> Sink:
             file.check()
             return file
         case SyslogTarget():
-            syslog = SyslogSink(target, host=socket.gethostname())
-            syslog.trust.context()
-            return syslog
+            target.tls.context()
+            return SyslogSink(target, host=socket.gethostname())
         case WebhookTarget():
             webhook = WebhookSink(target, clock=app.clock)
             webhook.check()
-            webhook.trust.context()
             return webhook

@@ -1,4 +1,4 @@
-"""Audit lines in a file, or to a webhook of the operator; and TLS for a sink's connections.
+"""Audit lines in a file, or to a webhook of the operator.
 
 The file is opened for each batch, so that a program that rotates it needs to tell m8 nothing. The webhook gets POSTs
 over HTTPS, each with a MAC (HMAC-SHA256, RFC 2104) of a label, the time, the positions and the body, with a zero byte
@@ -13,45 +13,16 @@ import contextlib
 import hashlib
 import hmac
 import os
-import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from monoskope.errors import Error, UsageError
 from monoskope.http.client.failures import ExchangeError, UntrustedError
-from monoskope.http.client.pool import Pool, Server
+from monoskope.http.client.trusted import Endpoint
 from monoskope.m8.audit.lines import Batch, DeliveryError
-from monoskope.m8.sink_settings import FileTarget, TlsFiles, WebhookTarget
+from monoskope.m8.sink_settings import FileTarget, WebhookTarget
 from monoskope.settings import locked, open_to_append, read_private, sync_folder
-
-
-class Trust:
-    """TLS for the connections of one sink. After a failure the files are read again: they may have been renewed.
-
-    Args:
-        files: What to read.
-    """
-
-    def __init__(self, files: TlsFiles) -> None:
-        self._files = files
-        self._context: ssl.SSLContext | None = None
-
-    def context(self) -> ssl.SSLContext:
-        """Return what connections are made with. Blocks.
-
-        Raises:
-            UsageError: a file cannot be read, or holds something else.
-            RefusedError: others can reach the private key.
-        """
-        if self._context is None:
-            self._context = self._files.context()
-        return self._context
-
-    def forget(self) -> None:
-        """Read the files again for the next connection."""
-        self._context = None
-
 
 _FIX = "Check its folder, its owner and the room on its disk. m8 tries again, and loses no event."
 
@@ -185,8 +156,7 @@ class WebhookSink:
     def __init__(self, target: WebhookTarget, *, clock: Callable[[], int]) -> None:
         self._target = target
         self._clock = clock
-        self._pool: Pool | None = None
-        self.trust = Trust(target.tls)
+        self._endpoint = Endpoint(target.server, target.tls, timeout_s=TIMEOUT_S, most_body=MOST_ANSWER)
 
     async def deliver(self, batch: Batch) -> None:
         """See `Sink`."""
@@ -207,29 +177,26 @@ class WebhookSink:
             else:
                 failure = self._failure(f"answers with {status}", "Look into its log: it answers 2xx to take lines.")
         await self.close()
-        self.trust.forget()
         raise failure
 
     async def close(self) -> None:
         """See `Sink`."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            await pool.close()
+        await self._endpoint.close()
 
     def check(self) -> None:
-        """Read the secret. Blocks.
+        """Read the secret and the files of TLS. Blocks.
 
         Raises:
-            UsageError: there is none, or it is too short.
-            RefusedError: others can reach it.
+            UsageError: one is missing, or holds something else; the secret is too short.
+            RefusedError: others can reach the secret or the private key.
         """
         self._secret()
+        self._target.tls.context()
 
     def _failure(self, what: str, fix: str) -> DeliveryError:
         return DeliveryError(f"the webhook at {self._target.server} {what}.", fix=fix)
 
     async def _posted(self, batch: Batch) -> int:
-        """Post a batch, and return the status of the answer."""
         body, positions, time = batch.text, batch.positions, str(self._clock() // 1000)
         secret = await asyncio.to_thread(self._secret)
         headers = [
@@ -240,24 +207,8 @@ class WebhookSink:
             ("Monoskope-Audit-Mac", mac(secret, time=time, positions=positions, body=body)),
         ]
         del secret
-        pool = await self._connections()
-        answer = await pool.request(
-            "POST",
-            self._target.path,
-            headers,
-            body,
-            timeout_s=TIMEOUT_S,
-            most_body=MOST_ANSWER,
-            repeat=True,  # what it got twice, a receiver knows by the positions
-        )
-        return answer.status
-
-    async def _connections(self) -> Pool:
-        if self._pool is None:
-            context = await asyncio.to_thread(self.trust.context)
-            place = Server(self._target.server.host, self._target.server.port, context)
-            self._pool = Pool(place, most_connections=1)
-        return self._pool
+        # What it got twice, a receiver knows by the positions.
+        return (await self._endpoint.request("POST", self._target.path, headers, body)).status
 
     def _secret(self) -> bytes:
         path = self._target.secret_file

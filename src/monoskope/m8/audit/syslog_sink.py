@@ -21,7 +21,6 @@ from typing import TypeVar
 
 from monoskope.errors import Error, docs_page
 from monoskope.m8.audit.lines import Batch, DeliveryError, Line
-from monoskope.m8.audit.sinks import Trust
 from monoskope.m8.sink_settings import SyslogTarget
 from monoskope.times import rfc3339
 
@@ -55,7 +54,7 @@ class SyslogSink:
     def __init__(self, target: SyslogTarget, *, host: str) -> None:
         self._target = target
         self._host = _header_word(host)
-        self.trust = Trust(target.tls)
+        self._context: ssl.SSLContext | None = None
 
     async def deliver(self, batch: Batch) -> None:
         """See `Sink`."""
@@ -63,8 +62,9 @@ class SyslogSink:
         failure: DeliveryError
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                context = await asyncio.to_thread(self.trust.context)
-                await self._send(context, frames)
+                if self._context is None:
+                    self._context = await asyncio.to_thread(self._target.tls.context)
+                await self._send(self._context, frames)
                 return
         except TimeoutError:
             failure = self._failure("does not take lines in time", _FIX_AWAY)
@@ -77,7 +77,7 @@ class SyslogSink:
             failure = self._failure(f"cannot be reached ({type(error).__name__})", _FIX_AWAY)
         except Error as error:
             failure = DeliveryError(error.message, fix=error.fix)
-        self.trust.forget()
+        self._context = None  # the files are read again: they may have been renewed
         raise failure
 
     async def close(self) -> None:

@@ -14,7 +14,7 @@ from monoskope.m8.background.presence import PREFIX
 from monoskope.m8.backup import form
 from monoskope.m8.backup.form import damaged, named
 from monoskope.m8.log.event_log import EventLog, LogTamperedError, RecordedEvent
-from monoskope.m8.log.noted import Noted, last
+from monoskope.m8.log.folder import Noted
 from monoskope.m8.log.record import Following, genesis
 from monoskope.m8.log.tree_rows import Checkpoint, Named
 from monoskope.protocol.wire import MalformedError
@@ -201,7 +201,7 @@ async def restore(checking: Checking, log: EventLog) -> form.Header:
     """
     header = checking.header or await checking.begin()
     await log.import_records([])  # a log with events of its own is refused before anything is read
-    there = await last(log)
+    there = await Noted.last(log)
     async for page in checking.pages():
         new = [event for event in page.events if event.position > there.position]
         for event in page.events[: len(page.events) - len(new)]:
@@ -217,7 +217,7 @@ async def restore(checking: Checking, log: EventLog) -> form.Header:
     except (DecodeError, AssertionError, LookupError, ValueError, MalformedError):
         # m8 recorded no such event: the backup was not made of a log of m8.
         raise damaged("its events do not follow from one another, though their hashes do") from None
-    restored = await last(log)
+    restored = await Noted.last(log)
     if position != header.position or restored.hash.hex() != header.head:
         raise LogTamperedError(max(position, 1), "what was restored is not what the backup holds")
     return header

@@ -12,21 +12,20 @@ from typing import Any, TypeVar
 import click
 
 from monoskope.errors import ConflictError, Error, UsageError
-from monoskope.m8.backup import aftermath
 from monoskope.m8.backup import restore as parts
 from monoskope.m8.backup.form import Header
 from monoskope.m8.backup.restore import check_stopped
-from monoskope.m8.cli.backup import at_least_option, identity_option, made_line, own_folder_option, reading
-from monoskope.m8.cli.backup_report import Aftermath, tell
-from monoskope.m8.log import noted
+from monoskope.m8.cli.backup import at_least_option, identity_option, made_line, reading
+from monoskope.m8.cli.backup_report import Aftermath, lost, tell, valid_tokens
+from monoskope.m8.cli.common import own_folder_option
 from monoskope.m8.log.event_log import EventLog
-from monoskope.m8.log.identity import remembered
-from monoskope.m8.log.noted import Noted
+from monoskope.m8.log.folder import Noted, remembered
 from monoskope.m8.log.opening import Place
 from monoskope.m8.log.postgres.settings import DatabaseSettings
-from monoskope.m8.opened import log_at, opened_log, place_of, wall_clock
+from monoskope.m8.opened import log_at, opened_log, place_of
 from monoskope.m8.settings import SETTINGS_FILE, ServerSettings, load
 from monoskope.text import counted
+from monoskope.times import wall_clock
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -106,12 +105,9 @@ def place(option: str, text: str, **files: Path | None) -> Place:
 )
 @database_options
 @click.argument("source")
-@click.pass_obj
 def restore(
     folder: Path,
-    /,
     *,
-    own: Path | None,
     identity: Path,
     at_least: Noted | None,
     accept_loss: bool,
@@ -131,7 +127,7 @@ def restore(
     """
     if into and compare_with:
         raise click.UsageError("--into and --compare-with exclude each other.")
-    settings = load(own or folder)
+    settings = load(folder)
     least = _least(settings, at_least, accept_loss=accept_loss)
     if into:
         target = place("--into", into, **files)
@@ -145,7 +141,7 @@ def restore(
 
 
 def _done(settings: ServerSettings, header: Header) -> None:
-    noted.note(settings.folder, _end(header))
+    header.end.write(settings.folder)
     click.echo(f"Restored {counted(header.position, 'event')}. {made_line(header)}")
 
 
@@ -158,13 +154,13 @@ async def _restore(
         checking = await stack.enter_async_context(reading(source, identity, least))
         header = checking.begun
         log = await stack.enter_async_context(opened_log(settings, for_import=True))
-        await check_stopped(log, tick_s=settings.timings.tick)
+        await check_stopped(log, tick_s=settings.file.timings.tick)
         _check_same_log(settings, header)
         await parts.restore(checking, log)
-        found = Aftermath(await aftermath.valid_tokens(log, wall_clock()))
+        found = Aftermath(await valid_tokens(log, wall_clock()))
         if old is not None:
             try:
-                found.lost = await aftermath.lost(old, header)
+                found.lost = await lost(old, header)
             except Error as error:
                 found.failure = error
         return header, found
@@ -180,7 +176,7 @@ async def _move(settings: ServerSettings, target: Place, source: str, identity: 
         raise UsageError(f"{target} is the log in use.", fix="Name an empty place.")
     async with reading(source, identity, least) as checking, opened_log(settings) as used:
         header = checking.begun
-        await check_stopped(used, tick_s=settings.timings.tick)
+        await check_stopped(used, tick_s=settings.file.timings.tick)
         _check_same_log(settings, header)
         await _check_whole(used, header)
         async with log_at(target, for_import=True) as log:
@@ -190,19 +186,14 @@ async def _move(settings: ServerSettings, target: Place, source: str, identity: 
 
 
 async def _check_whole(used: EventLog, header: Header) -> None:
-    if await noted.last(used) != _end(header):
+    if await Noted.last(used) != header.end:
         raise ConflictError(
             "the backup does not end where the log in use ends.",
             fix="Stop every m8 that uses the log, take another backup of it, and restore that one into an empty place.",
         )
 
 
-def _end(header: Header) -> Noted:
-    return Noted(header.position, bytes.fromhex(header.head))
-
-
 def _next(settings: ServerSettings, target: Place, text: str) -> str:
-    """Return what to change in m8.toml after a move."""
     file = settings.folder / SETTINGS_FILE
     if target.database is not None:
         return (
@@ -228,7 +219,7 @@ def _least(settings: ServerSettings, at_least: Noted | None, *, accept_loss: boo
     """Return the later one of the position that is given and the one that the folder notes."""
     if accept_loss:
         return at_least
-    found = noted.find(settings.folder)
+    found = Noted.find(settings.folder)
     known = [each for each in (at_least, found) if each is not None]
     # Of two of the same position, the one that also says which record stands there.
     return max(known, key=lambda each: (each.position, each.hash != b""), default=None)

@@ -21,12 +21,11 @@ from pathlib import Path
 from monoskope.errors import RefusedError, UnavailableError, UsageError
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings
-from monoskope.m8.credentials import operating_system
-from monoskope.m8.dev import files, stores
-from monoskope.m8.dev.stores import DevStore
+from monoskope.m8.dev import setup
+from monoskope.m8.dev.setup import DevStore
 from monoskope.m8.dev.supervisor import Child, Supervisor
-from monoskope.m8.init import Plan, lay_out
-from monoskope.m8.opened import open_tokens, opened_log
+from monoskope.m8.init import lay_out
+from monoskope.m8.opened import open_tokens, opened_log, os_actor
 from monoskope.start import reactor_command
 
 HOST = "127.0.0.1"
@@ -107,7 +106,6 @@ async def _supervise(options: Options, say: Callable[[str], None], ready: Callab
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process alone."""
     try:
         for part in (folder, folder / "client", folder / "logs"):
             part.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -130,7 +128,7 @@ def _server(options: Options) -> settings.ServerSettings:
     folder = options.folder / "m8"
     if not (folder / settings.SETTINGS_FILE).exists():
         port = _port_to_listen_on(PORT if options.port is None else options.port)
-        return lay_out(Plan(folder=folder, listen=HostPort(HOST, port)))
+        return lay_out(folder=folder, listen=HostPort(HOST, port))
     kept = settings.load(folder)
     if options.port not in {None, 0, kept.listen.port}:
         raise UsageError(
@@ -162,27 +160,27 @@ async def _start(options: Options, server: settings.ServerSettings, supervisor: 
     ca = ca_file.read_bytes()
     m8 = (sys.executable, "-P", "-m", "monoskope.m8", "serve", "--dir", str(server.folder))
     await supervisor.start(Child("m8", m8, logs / "m8.log"))
-    identity = await stores.prepare(store, server=address, ca_file=ca_file)
+    identity = await setup.prepare(store, server=address, ca_file=ca_file)
     if options.signed:
-        files.turn_on(reactor=store.folder, client=client)
-    await supervisor.until(stores.listening(server.listen, ca))
+        setup.turn_on(reactor=store.folder, client=client)
+    await supervisor.until(setup.listening(server.listen, ca))
     async with opened_log(server) as log:
-        tokens = open_tokens(server, log, actor=operating_system.actor())
-        await stores.enrol(store, identity, server=server.listen, ca=ca, log=log, tokens=tokens)
-        await files.ensure_user_token(client, tokens, prefixes=["local://"])
+        tokens = open_tokens(server, log, actor=os_actor())
+        await setup.enrol(store, identity, server=server.listen, ca=ca, log=log, tokens=tokens)
+        await setup.ensure_user_token(client, tokens, prefixes=["local://"])
         if options.admin:
-            await files.ensure_admin_token(client, tokens)
-        before = await stores.known(log, store.name)
+            await setup.ensure_admin_token(client, tokens)
+        before = await setup.known(log, store.name)
         gone = {reactor.replica for reactor in before.reactors} if before else set()
         reactor = tuple(reactor_command("run", str(store.folder)))
         await supervisor.start(Child("reactor-local", reactor, logs / "reactor-local.log"))
-        await supervisor.until(stores.attached(log, store.name, besides=gone))
-    files.write_pins(client, server=address, identities={store.name: identity})
-    files.write_settings(client, server=address, ca=ca)
+        await supervisor.until(setup.attached(log, store.name, besides=gone))
+    setup.write_pins(client, server=address, identities={store.name: identity})
+    setup.write_settings(client, server=address, ca=ca)
     return Ready(
         server=address,
         client=client,
         reactor=store.folder,
         secrets=store.folder / "secrets",
-        signed=files.is_wanted(store.folder),
+        signed=setup.is_wanted(store.folder),
     )

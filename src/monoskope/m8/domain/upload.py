@@ -17,35 +17,50 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import AlreadyExistsError, ConflictError, NotFoundError, UsageError
 from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import RecordedEvent
-from monoskope.protocol.events import EVENTS, RequestEvent, Step, advance, follow
+from monoskope.protocol.events import EVENTS, RequestEvent, Step, advance, follow, receipt_of
 from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, TAG_BYTES, Grant, parse_grant
+from monoskope.protocol.identity import MAX_SIGNATURE
 from monoskope.protocol.outcomes import Author, State, WrongStepError
 from monoskope.protocol.payload import is_padded_size
 from monoskope.protocol.receipt import Receipt, parse_receipt, sealed_digest
 from monoskope.protocol.request import Request, parse_request
-from monoskope.protocol.signed_request import MAX_SIGNATURE
 from monoskope.uri import SecretUri
 from monoskope.value import Value
 
 
 class Upload(Value, frozen=True):
-    """What the log says about one request."""
+    """What the log says about one request. Every part of m8 that follows a request folds its events into this."""
 
     version: int = 0
     """Events in its stream."""
     state: State = State.NEW
     since_ms: int = 0
     """When the state was entered, by m8's clock."""
+    began_ms: int = 0
+    """When the request was recorded, by m8's clock."""
     request: Request | None = None
     subject: str = ""
     grant: Grant | None = None
     """From GRANTED on."""
+    signed_grant: upload_pb2.Signed | None = None
+    """The same, as it was signed."""
     sealed_sha256: bytes = b""
     """From UPLOADING on."""
     signature_sha256: bytes = b""
     """From UPLOADING on, of the request's signature, of which there may be none: then of no bytes."""
     started: Receipt | None = None
     """From WRITING on."""
+    signed_receipt: upload_pb2.Signed | None = None
+    """Its last receipt, as it was signed: STARTED while WRITING, then that of its end, of which there may be none."""
+    receipt: Receipt | None = None
+    """The receipt of an end that is no failure."""
+    failed: events_pb2.SecretUploadFailed | None = None
+    """What ended it, if it failed."""
+
+    @property
+    def request_id(self) -> bytes:
+        """Its id, b"" while NEW."""
+        return b"" if self.request is None else self.request.request_id
 
     @property
     def uri(self) -> SecretUri | None:
@@ -57,6 +72,13 @@ class Upload(Value, frozen=True):
         """The store it is for, "" while NEW."""
         return "" if self.request is None else self.request.uri.store
 
+    @property
+    def outcome(self) -> upload_pb2.Outcome:
+        """How it ended; without meaning before."""
+        if self.state is not State.ENDED:
+            return upload_pb2.OUTCOME_UNSPECIFIED
+        return upload_pb2.OUTCOME_FAILED if self.receipt is None else self.receipt.outcome
+
 
 NEW = Upload()
 
@@ -67,26 +89,36 @@ def evolve(upload: Upload, message: Message, *, at_ms: int = 0) -> Upload:
     Raises:
         WrongStepError: the log holds what was never decided.
     """
+    after = following(upload, message, at_ms=at_ms)
+    if after is None and message.DESCRIPTOR.name in EVENTS:
+        raise WrongStepError(upload.state, message.DESCRIPTOR.name)
+    return after or replace(upload, version=upload.version + 1)
+
+
+def following(upload: Upload, message: Message, *, at_ms: int) -> Upload | None:
+    """Return `upload` after a recorded event, None if the event cannot follow or is not a request's."""
     version = upload.version + 1
-    name = message.DESCRIPTOR.name
-    if name not in EVENTS:
-        return replace(upload, version=version)
     state = follow(upload.state, message, version=version, seen=upload.version)
     if state is None:
-        raise WrongStepError(upload.state, name)
+        return None
     after = replace(upload, version=version, state=state, since_ms=at_ms)
     match message:
         case events_pb2.SecretUploadKeyRequested():
-            return replace(after, request=parse_request(message.request), subject=message.subject)
+            after = replace(after, request=parse_request(message.request), subject=message.subject, began_ms=at_ms)
         case events_pb2.SecretUploadKeyProvided():
-            return replace(after, grant=parse_grant(message.grant.content))
+            after = replace(after, grant=parse_grant(message.grant.content), signed_grant=message.grant)
         case events_pb2.SecretUploadRequested():
             signature = hashlib.sha256(message.request_signature).digest()
-            return replace(after, sealed_sha256=message.sealed_sha256, signature_sha256=signature)
+            after = replace(after, sealed_sha256=message.sealed_sha256, signature_sha256=signature)
         case events_pb2.SecretUploadStarted():
-            return replace(after, started=parse_receipt(message.receipt.content))
+            after = replace(after, started=parse_receipt(message.receipt.content), signed_receipt=message.receipt)
+        case events_pb2.SecretUploadFailed():
+            after = replace(after, failed=message, signed_receipt=receipt_of(message))
         case _:
-            return after
+            signed = receipt_of(message)
+            receipt = None if signed is None else parse_receipt(signed.content)
+            after = replace(after, signed_receipt=signed, receipt=receipt)
+    return after
 
 
 def fold(events: Iterable[RecordedEvent], upload: Upload = NEW) -> Upload:

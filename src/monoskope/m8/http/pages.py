@@ -13,11 +13,11 @@ from monoskope import operating_log
 from monoskope.errors import Error, NotFoundError, RefusedError
 from monoskope.event_loop import heeded
 from monoskope.http.messages import Response
+from monoskope.m8 import calls
+from monoskope.m8.calls import Arrival
 from monoskope.m8.http import refused
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.tree_rows import FULL, HASH_BYTES, Named
-from monoskope.m8.methods import calls
-from monoskope.m8.methods.calls import Arrival
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.service import policy
 from monoskope.m8.service.app import App

@@ -19,10 +19,10 @@ from monoskope.http.server.server import Server, bind
 from monoskope.m8.background.leased import Leased
 from monoskope.m8.background.timekeeper import LEASE, Timekeeper, lease_s
 from monoskope.m8.background.watches import LogWatch
-from monoskope.m8.http.application import HttpApplication, Origins
+from monoskope.m8.http.application import HttpApplication
+from monoskope.m8.http.requests import Origins
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.service.app import App
-from monoskope.protocol.events import upload_stream
 
 
 def require_free(listen: HostPort) -> None:
@@ -136,7 +136,7 @@ async def running(app: App, door: Door, *others: Coroutine[Any, Any, None]) -> A
     """
     await app.feed.begin()
     async for upload in app.documents.open_uploads():
-        app.requests.known(upload_stream(upload.request_id), upload)
+        app.requests.known(upload)
 
     async with asyncio.TaskGroup() as group:
         keeper = Leased(app, LEASE, lambda: Timekeeper(app).run(), ttl_s=lease_s(app.limits.tick_s))
@@ -148,7 +148,7 @@ async def running(app: App, door: Door, *others: Coroutine[Any, Any, None]) -> A
         try:
             yield
         finally:
-            app.state.is_draining = True
+            app.is_draining = True
             keeping.cancel()
             await asyncio.wait({keeping})
             await noticed(app.limits.not_ready_s)

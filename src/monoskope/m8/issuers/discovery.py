@@ -6,17 +6,15 @@ host and port, or where m8's settings say.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
-import ssl
 from collections.abc import Callable
 from pathlib import Path
 
 from monoskope.errors import UnavailableError, UsageError
 from monoskope.host_port import HttpsUrl
 from monoskope.http.client.failures import ExchangeError
-from monoskope.http.client.pool import Pool, Server
+from monoskope.http.client.trusted import Endpoint, TlsFiles
 from monoskope.m8.issuers.jose import MAX_JWKS, json_object, parse_jwks
 from monoskope.m8.issuers.settings import Issuer
 from monoskope.ownership import check_file
@@ -50,7 +48,7 @@ class Discovery:
         if self._issuer.jwks_file is not None:
             parse_jwks(_read_closed(self._issuer.jwks_file), str(self._issuer.jwks_file))
             return
-        _trust(self._issuer)
+        _trust(self._issuer).context()
         _bearer(self._issuer)
 
     async def read(self) -> bytes:
@@ -63,18 +61,15 @@ class Discovery:
         """
         if self._issuer.jwks_file is not None:
             return _read_closed(self._issuer.jwks_file)
-        # The system's authorities take some milliseconds to load.
-        tls = await asyncio.to_thread(_trust, self._issuer)
-        return await self._get(self._issuer.jwks_uri or await self._discover(tls), tls)
+        return await self._get(self._issuer.jwks_uri or await self._discover())
 
-    async def _discover(self, tls: ssl.SSLContext) -> HttpsUrl:
-        """Return where the keys are, as the discovery document says."""
+    async def _discover(self) -> HttpsUrl:
         own = HttpsUrl.parse(self._issuer.issuer)
         document = HttpsUrl.parse(self._issuer.issuer.rstrip("/") + DOCUMENT)
         if own is None or document is None:
             raise AssertionError("the settings have checked the issuer")
         wrong = _unavailable(self.source, "the discovery document is no JSON object")
-        found = json_object(await self._get(document, tls), wrong)
+        found = json_object(await self._get(document), wrong)
         if found.get("issuer") != self._issuer.issuer:
             raise _unavailable(self.source, "the discovery document is another issuer's")
         named = found.get("jwks_uri")
@@ -86,14 +81,14 @@ class Discovery:
             )
         return url
 
-    async def _get(self, url: HttpsUrl, tls: ssl.SSLContext) -> bytes:
+    async def _get(self, url: HttpsUrl) -> bytes:
         headers = [("Accept", "application/json"), ("User-Agent", "monoskope-m8")]
         if bearer := _bearer(self._issuer):
             headers.append(("Authorization", f"Bearer {bearer}"))
-        pool = Pool(Server(url.host, url.port, tls), most_connections=1)
+        endpoint = Endpoint(url.server, _trust(self._issuer), timeout_s=TIMEOUT_S, most_body=MAX_JWKS)
         why = ""
         try:
-            answer = await pool.request("GET", url.target, headers, timeout_s=TIMEOUT_S, most_body=MAX_JWKS)
+            answer = await endpoint.request("GET", url.target, headers)
         except ExchangeError as error:
             why = str(error)
         else:
@@ -101,27 +96,18 @@ class Discovery:
                 return answer.body
             why = f"the issuer answers with {answer.status}"
         finally:
-            await pool.close()
+            await endpoint.close()
         raise _unavailable(self.source, why)
 
 
 def _unavailable(source: str, why: str) -> UnavailableError:
-    """Return the error for a JWKS that cannot be had."""
     return UnavailableError(f"{source}: {why}.", fix="Look whether the issuer answers.")
 
 
-def _trust(issuer: Issuer) -> ssl.SSLContext:
+def _trust(issuer: Issuer) -> TlsFiles:
     if issuer.ca_file is not None:
         _read_closed(issuer.ca_file)
-    try:
-        found = ssl.create_default_context(cafile=None if issuer.ca_file is None else str(issuer.ca_file))
-    except (OSError, ssl.SSLError):
-        raise UsageError(
-            f"{issuer.ca_file}: cannot be read, or holds no PEM certificate.",
-            fix=f"Name the authorities of issuer {issuer.name} as `ca_file`.",
-        ) from None
-    found.minimum_version = ssl.TLSVersion.TLSv1_2
-    return found
+    return TlsFiles(issuer.ca_file)
 
 
 def _bearer(issuer: Issuer) -> str:

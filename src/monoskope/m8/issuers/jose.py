@@ -18,7 +18,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
 from monoskope.errors import UsageError
-from monoskope.m8.domain.registrations import ExchangeRefusedError
+from monoskope.m8.domain.principal import ExchangeRefusedError
 from monoskope.protocol.login import ExchangeRefusal
 from monoskope.value import Unshared
 
@@ -76,7 +76,6 @@ _HEADERS = (
     ("crit", ExchangeRefusal.HEADER_CRIT, "asks for extensions"),
     ("b64", ExchangeRefusal.HEADER_CRIT, "asks for extensions"),
 )
-_MALFORMED = "the token is not a signed JWT in the compact form."
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +210,7 @@ def _bytes(part: str) -> bytes:
 
 
 def _malformed() -> ExchangeRefusedError:
-    return ExchangeRefusedError(ExchangeRefusal.MALFORMED, _MALFORMED)
+    return ExchangeRefusedError(ExchangeRefusal.MALFORMED, "the token is not a signed JWT in the compact form.")
 
 
 def parse_jwks(content: bytes, source: str) -> Keys:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from monoskope import operating_log
 from monoskope.errors import Error
-from monoskope.m8.domain.registrations import ExchangeRefusedError
+from monoskope.m8.domain.principal import ExchangeRefusedError
 from monoskope.m8.issuers.jose import (
     KEY_TYPES,
     Keys,

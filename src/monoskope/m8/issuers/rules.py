@@ -22,7 +22,7 @@ from typing import Any
 
 from monoskope.errors import UsageError, docs_page
 from monoskope.host_port import MAX_URL, HttpsUrl
-from monoskope.m8.domain.registrations import ExchangeRefusedError
+from monoskope.m8.domain.principal import ExchangeRefusedError
 from monoskope.protocol.login import ExchangeRefusal, Member, MemberKind
 
 MISSING: Any = object()

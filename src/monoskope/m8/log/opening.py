@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 
 from monoskope.errors import UsageError
-from monoskope.m8.log import identity
 from monoskope.m8.log.event_log import EventLog, Projector
+from monoskope.m8.log.folder import check_served
 from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.m8.log.sqlite import SqliteLog, file
 
@@ -34,9 +34,9 @@ class Place:
     id_file: Path | None = None
 
     def check(self, found: str) -> None:
-        """Check that the log with the id `found` is the one that the folder serves, as `identity.check` does."""
+        """Check that the log with the id `found` is the one that the folder serves, as `check_served` does."""
         if self.id_file is not None:
-            identity.check(self.id_file, found, str(self))
+            check_served(self.id_file, found, str(self))
 
     def __str__(self) -> str:
         return str(self.file) if self.database is None else f"the PostgreSQL database {self.database}"

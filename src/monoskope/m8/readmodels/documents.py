@@ -1,24 +1,119 @@
 """All documents of the log: `project` makes them from events, `Documents` reads them as messages.
 
 `project` is what the log is opened with. What only the streams of requests hold is read from there.
+
+The past of each secret is here: a document for each receipt that told of it and each edit of its notes, newest first. A
+document of a receipt names the request; what the receipt says is read from there. An edit of notes is its document. It
+asks no store and makes no version. It says what changes, not what is there afterwards, so edits need not know of one
+another: the log's order decides (docs/adr/0023-editing-labels.md).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.errors import NotFoundError, UsageError
+from monoskope.m8.domain.events import read
+from monoskope.m8.domain.upload import Upload
 from monoskope.m8.log.documents import Where
 from monoskope.m8.log.event_log import Change, EventLog, LogTamperedError, Lookup, Projector, Put, RecordedEvent
-from monoskope.m8.readmodels import history, secrets, stores, uploads, usage
-from monoskope.m8.readmodels.history import HISTORY, prefix, told_by, version_of
-from monoskope.m8.readmodels.secrets import SECRETS, Kept
+from monoskope.m8.readmodels import secrets, stores, uploads
+from monoskope.m8.readmodels.secrets import SECRETS, Kept, head_of, put_head, set_notes
 from monoskope.m8.readmodels.stores import DEFAULT_STORE, FINGERPRINT_KEY, STORES, with_beats
-from monoskope.m8.readmodels.uploads import OPEN_COUNTS, OPEN_UPLOADS, end_receipt, shown
-from monoskope.m8.readmodels.usage import USAGE, Usage
+from monoskope.m8.readmodels.uploads import OPEN_COUNTS, OPEN_UPLOADS, USAGE, Usage, end_receipt, open_upload, shown
 from monoskope.protocol.events import request_id_of, upload_stream
+from monoskope.protocol.notes import Edit, edit_message, edit_of, labels_of
+from monoskope.protocol.outcomes import TELLING
+from monoskope.protocol.receipt import parse_receipt
+
+HISTORY = "secret-history"
+"""Collection: URI, a line feed, 20 digits that fall as positions rise -> SecretVersion without URI.
+
+Of a receipt it has only the subject, the request and its purpose."""
+
+_LAST = 10**20 - 1
+
+
+def _project_receipt(upload: Upload, event: RecordedEvent, _lookup: Lookup) -> Iterator[Change]:
+    """Yield the document of a receipt that tells what is upstream, `upload` being the request after `event`."""
+    request = upload.request
+    if request is not None and upload.outcome in TELLING:
+        version = views_pb2.SecretVersion(
+            subject=upload.subject, request_id=request.request_id, purpose=request.purpose
+        )
+        yield _entry(str(request.uri), version, event)
+
+
+def _told_by(body: bytes) -> bytes | None:
+    """Return the id of the request whose receipt a document tells of, None for an edit."""
+    version = views_pb2.SecretVersion.FromString(body)
+    return None if version.HasField("edit") else version.request_id
+
+
+def version_of(key: str, body: bytes, last: Callable[[bytes], RecordedEvent | None]) -> views_pb2.SecretVersion:
+    """Return what a document, given with its key, says; `last` returns the last event of a request by its id."""
+    version = views_pb2.SecretVersion.FromString(body)
+    version.uri = key.partition("\n")[0]
+    if version.HasField("edit"):
+        return version
+    end = last(version.request_id)
+    signed = None if end is None else end_receipt(end)
+    assert end is not None, "a request of which a document tells is in the log"
+    assert signed is not None, "and it ended with a receipt"
+    receipt = parse_receipt(signed.content)
+    version.outcome = receipt.outcome
+    version.upstream_version = receipt.upstream_version
+    version.prior_version = receipt.prior_version
+    version.recorded_at_ms = end.recorded_at_ms
+    version.fingerprint = receipt.fingerprint
+    return version
+
+
+def _entry(uri: str, version: views_pb2.SecretVersion, event: RecordedEvent) -> Put:
+    return Put(HISTORY, f"{uri}\n{_LAST - event.position:020}", version.SerializeToString(deterministic=True))
+
+
+def _project_edit(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
+    """Yield what an edit changes. It must come after the receipts that it follows.
+
+    What was recorded between the decision and the edit can leave it no secret, or no room for its labels. Then it
+    changes nothing.
+    """
+    message = read(event)
+    if not isinstance(message, events_pb2.SecretNotesUpdated):
+        return
+    head = head_of(message.uri, lookup)
+    if head is None or head.secret.deleted:
+        return
+    secret = head.secret
+    try:
+        labels, expires_on = edit_of(message.edit).applied(labels_of(secret.labels), secret.expires_on)
+    except UsageError:
+        return
+    set_notes(secret, labels, expires_on)
+    secret.notes_subject, secret.notes_changed_at_ms = event.actor, event.recorded_at_ms
+    yield put_head(head)
+    version = views_pb2.SecretVersion(subject=event.actor, recorded_at_ms=event.recorded_at_ms, edit=message.edit)
+    yield _entry(secret.uri, version, event)
+
+
+def update_notes(secret: views_pb2.Secret, edit: Edit) -> events_pb2.SecretNotesUpdated | None:
+    """Decide on an edit: None if the notes are so already.
+
+    Raises:
+        NotFoundError: the secret was deleted.
+        UsageError: there would be too many labels.
+    """
+    if secret.deleted:
+        raise NotFoundError(f"{secret.uri} was deleted.", fix="Put it again; labels and a day can be given then.")
+    before = labels_of(secret.labels), secret.expires_on
+    if edit.applied(*before) == before:
+        return None
+    return events_pb2.SecretNotesUpdated(uri=secret.uri, edit=edit_message(edit))
+
 
 TOKENS = "tokens"
 """Collection: token id -> serialised TokenIssued."""
@@ -28,34 +123,28 @@ REVOCATIONS = "token-revocations"
 
 
 def _project_token(event: RecordedEvent, _lookup: Lookup) -> Iterator[Change]:
-    """Yield what `event` changes in the documents about credentials; nothing for all other events."""
     if event.type == "TokenIssued":
         yield Put(TOKENS, events_pb2.TokenIssued.FromString(event.data).id, event.data)
     elif event.type == "TokenRevoked":
         yield Put(REVOCATIONS, events_pb2.TokenRevoked.FromString(event.data).id, event.data)
 
 
-OF_REQUESTS = (uploads.project, usage.project, secrets.project, history.project)
+_OF_REQUESTS = (uploads.project, secrets.project, _project_receipt)
 """The projectors of what happens to requests: each is given the request as it is after the event."""
 
-OF_THE_REST: tuple[Projector, ...] = (
-    stores.project,
-    _project_token,
-    history.project_edit,
-    usage.project_rest,
-)
+_OF_THE_REST: tuple[Projector, ...] = (stores.project, _project_token, _project_edit, uploads.project_rest)
 """The projectors of all other streams."""
 
 
 def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
     """Yield what `event` changes in all documents."""
     if request_id_of(event.stream) is None:
-        for projector in OF_THE_REST:
+        for projector in _OF_THE_REST:
             yield from projector(event, lookup)
         return
     upload = uploads.take(event, lookup)
     if upload is not None:
-        for of_request in OF_REQUESTS:
+        for of_request in _OF_REQUESTS:
             yield from of_request(upload, event, lookup)
 
 
@@ -69,10 +158,10 @@ class Documents:
         """Return a request as its stream tells of it, None if there is none."""
         return shown(await self._log.read_stream(upload_stream(request_id)))
 
-    async def open_uploads(self) -> AsyncIterator[views_pb2.SecretUpload]:
+    async def open_uploads(self) -> AsyncIterator[Upload]:
         """Yield every request that has not ended, in the order of ids, without its grant and its receipt."""
         async for _, body in self._log.scan_all(OPEN_UPLOADS):
-            yield views_pb2.SecretUpload.FromString(body)
+            yield open_upload(body)
 
     async def count_open(self, subject: str) -> int:
         """Return how many requests of `subject` have not ended."""
@@ -107,8 +196,8 @@ class Documents:
 
     async def versions(self, uri: str, *, after: str, limit: int) -> list[tuple[str, views_pb2.SecretVersion]]:
         """Return up to `limit` lines of a secret's past after the key `after`, the newest first, with their keys."""
-        found = await self._log.scan(HISTORY, prefix=prefix(uri), after=after, limit=limit)
-        requests = [request_id for _, body in found if (request_id := told_by(body)) is not None]
+        found = await self._log.scan(HISTORY, prefix=f"{uri}\n", after=after, limit=limit)
+        requests = [request_id for _, body in found if (request_id := _told_by(body)) is not None]
         ends = await self._log.read_last([upload_stream(request_id) for request_id in requests])
         last = dict(zip(requests, ends, strict=True))
         return [(key, version_of(key, body, last.get)) for key, body in found]

@@ -27,12 +27,13 @@ from dataclasses import dataclass
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.m8.domain.upload import Upload
 from monoskope.m8.log.documents import Columns
 from monoskope.m8.log.event_log import Change, Delete, Lookup, Put, RecordedEvent
 from monoskope.protocol.notes import Labels, labels_of
 from monoskope.protocol.outcomes import TELLING, VERIFIED
-from monoskope.protocol.purposes import PURPOSES
-from monoskope.protocol.receipt import Receipt, parse_receipt
+from monoskope.protocol.receipt import Receipt
+from monoskope.protocol.request import Request
 
 SECRETS = "secrets"
 """Collection: URI -> the head: SHA-256 of the receipt (32 bytes), then Secret without URI and receipt."""
@@ -48,15 +49,15 @@ _OUT_OF_SYNC = frozenset({upload_pb2.OUTCOME_DRIFTED, upload_pb2.OUTCOME_GONE})
 _DIGEST = hashlib.sha256().digest_size
 
 
-def project(upload: views_pb2.SecretUpload, event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
+def project(upload: Upload, event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
     """Yield what `event` changes in the documents about secrets, `upload` being the request after it."""
-    if upload.outcome not in TELLING | VERIFIED:
+    receipt, request = upload.receipt, upload.request
+    if receipt is None or request is None or upload.outcome not in TELLING | VERIFIED:
         return
-    receipt = parse_receipt(upload.receipt.content)
     if receipt.outcome in VERIFIED:
-        yield from _verified(receipt, upload, event, lookup)
+        yield from _verified(receipt, str(request.uri), event, lookup)
         return
-    told = _Told(receipt, upload, _notes(receipt, upload, lookup), event)
+    told = _Told(receipt, request, upload.subject, _notes(receipt, request, lookup), event)
     match receipt.outcome:
         case upload_pb2.OUTCOME_UPLOADED | upload_pb2.OUTCOME_ROLLED_BACK:
             yield from _uploaded(told, lookup)
@@ -126,13 +127,14 @@ class _Told:
     """What a receipt tells, and the request that it ends."""
 
     receipt: Receipt
-    upload: views_pb2.SecretUpload
+    request: Request
+    subject: str
     notes: _Notes
     event: RecordedEvent
 
 
 def _uploaded(told: _Told, lookup: Lookup) -> Iterator[Change]:
-    receipt, uri = told.receipt, told.upload.uri
+    receipt, uri = told.receipt, str(told.request.uri)
     version, prior = receipt.upstream_version, receipt.prior_version
     kept = _version(lookup, uri, version)
     # A recovered receipt may lack the fingerprints that an earlier UNCHANGED of the same version had.
@@ -149,7 +151,7 @@ def _uploaded(told: _Told, lookup: Lookup) -> Iterator[Change]:
 
 def _found(told: _Told, lookup: Lookup) -> Iterator[Change]:
     """Yield what changes by a receipt that replaced no version: UNCHANGED, IMPORTED, DELETED or UNDELETED."""
-    receipt, uri = told.receipt, told.upload.uri
+    receipt, uri = told.receipt, str(told.request.uri)
     deleted = receipt.outcome == upload_pb2.OUTCOME_DELETED
     back = receipt.outcome == upload_pb2.OUTCOME_UNDELETED
     version = receipt.prior_version if deleted else receipt.upstream_version
@@ -162,15 +164,16 @@ def _found(told: _Told, lookup: Lookup) -> Iterator[Change]:
     yield from _move_head(uri, version if known is None or back else _head_version(lookup, uri), lookup)
 
 
-def _notes(receipt: Receipt, upload: views_pb2.SecretUpload, lookup: Lookup) -> _Notes:
-    """Return the notes after `upload`: its own, or those that were there before where it keeps or brings none."""
-    given, brings = _Notes(labels_of(upload.labels), upload.expires_on), PURPOSES[upload.purpose].notes
-    keeps_labels, keeps_day = upload.keep_labels or not brings, upload.keep_expires_on or not brings
+def _notes(receipt: Receipt, request: Request, lookup: Lookup) -> _Notes:
+    """Return the notes after `request`: its own, or those that were there before where it keeps or brings none."""
+    given, brings = _Notes(request.labels, request.expires_on), request.rules.notes
+    keeps_labels, keeps_day = request.keep_labels or not brings, request.keep_expires_on or not brings
     if not (keeps_labels or keeps_day):
         return given
     versions = (receipt.upstream_version, receipt.prior_version)
-    known = (_version(lookup, upload.uri, version) for version in versions if version)
-    kept = next((kept for kept in known if kept is not None), None) or head_of(upload.uri, lookup)
+    uri = str(request.uri)
+    known = (_version(lookup, uri, version) for version in versions if version)
+    kept = next((kept for kept in known if kept is not None), None) or head_of(uri, lookup)
     if kept is None or (brings and kept.secret.deleted):
         return given
     before = kept.secret
@@ -182,11 +185,9 @@ def _notes(receipt: Receipt, upload: views_pb2.SecretUpload, lookup: Lookup) -> 
     )
 
 
-def _verified(
-    receipt: Receipt, upload: views_pb2.SecretUpload, event: RecordedEvent, lookup: Lookup
-) -> Iterator[Change]:
+def _verified(receipt: Receipt, uri: str, event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
     """Note what was found, unless there is another receipt for the secret by now."""
-    head = head_of(upload.uri, lookup)
+    head = head_of(uri, lookup)
     if head is None or head.receipt_sha256 != receipt.verified_sha256:
         return
     head.secret.verified = receipt.outcome
@@ -196,9 +197,9 @@ def _verified(
 
 def _tell(kept: Kept | None, told: _Told) -> Kept:
     """Return what was kept of a version, with what a receipt tells of it now."""
-    receipt, upload, event = told.receipt, told.upload, told.event
+    receipt, request, event = told.receipt, told.request, told.event
     secret = views_pb2.Secret() if kept is None else kept.secret
-    secret.uri = upload.uri
+    secret.uri = str(request.uri)
     secret.deleted = False
     secret.ClearField("verified")
     secret.ClearField("verified_at_ms")
@@ -207,14 +208,14 @@ def _tell(kept: Kept | None, told: _Told) -> Kept:
     secret.ClearField("values")
     for key, fingerprint in receipt.values:
         secret.values.add(key=key, fingerprint=fingerprint)
-    secret.subject = upload.subject
+    secret.subject = told.subject
     secret.uploaded_at_ms = event.recorded_at_ms
-    secret.request_id = upload.request_id
+    secret.request_id = request.request_id
     set_notes(secret, told.notes.labels, told.notes.expires_on)
     secret.notes_subject, secret.notes_changed_at_ms = told.notes.edited_by, told.notes.edited_at_ms
     if receipt.outcome == upload_pb2.OUTCOME_IMPORTED:
         secret.verified, secret.verified_at_ms = upload_pb2.OUTCOME_IN_SYNC, event.recorded_at_ms
-    return Kept(secret, hashlib.sha256(upload.receipt.content).digest())
+    return Kept(secret, hashlib.sha256(receipt.content).digest())
 
 
 def set_notes(secret: views_pb2.Secret, labels: Labels, expires_on: str) -> None:

@@ -1,29 +1,36 @@
-"""Requests: what their streams say, and a document of each one that has not ended. Pure.
+"""Requests: how they are shown, a document of each one that has not ended, and what each subject uses. Pure.
 
-`shown` makes the whole SecretUpload from the events of its stream, so no document repeats a grant or a receipt. While a
-request is open, `open-uploads/<32 hex>` holds the rest of it, for projectors, which see no stream, and for those who
-look for open requests. When it ends, the document goes.
+`domain.upload` reads the events. `view` shows a request as its stream tells of it, so no document repeats a grant or a
+receipt. While a request is open, `open-uploads/<32 hex>` holds what projectors, which see no stream, need of it, and
+those who look for open requests. When it ends, the document goes.
+
+Every event of a request counts against the subject that asked, whichever process appended it: m8 keeps it for ever. So
+do edits of notes and tokens, for which no reactor is asked: a token that the subject exchanged or that a copy of theirs
+needs, and also one that an administrator made. A put is a request that needs the right to put: an upload, a patch, a
+generation or an import.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
-from google.protobuf.message import Message
+import msgspec
+from msgspec.structs import replace
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.m8.domain.events import read
+from monoskope.m8.domain.upload import NEW, Upload, following
 from monoskope.m8.log.event_log import Change, Delete, Lookup, Put, RecordedEvent
-from monoskope.protocol.events import follow, receipt_of, request_id_of
-from monoskope.protocol.grant import parse_grant
+from monoskope.protocol.events import receipt_of
+from monoskope.protocol.notes import Labels, labels_of
 from monoskope.protocol.outcomes import State
-from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.request import parse_request
 
 OPEN_UPLOADS = "open-uploads"
-"""Collection: request id, 32 hex digits -> SecretUpload without grant and receipt, until the request has ended."""
+"""Collection: request id, 32 hex digits -> `body_of` a request, until it has ended."""
 
 ENDED = "ended-uploads"
 """Collection: 13 digits of the end in milliseconds since 1970, a line feed, SHA-256 of the sealed bytes -> nothing."""
@@ -32,57 +39,137 @@ OPEN_COUNTS = "open-counts"
 """Collection: subject -> how many of its requests have not ended, in decimal digits; none for 0."""
 
 _STATES = {
-    State.NEW: views_pb2.UPLOAD_STATE_UNSPECIFIED,
     State.REQUESTED: views_pb2.UPLOAD_STATE_REQUESTED,
     State.GRANTED: views_pb2.UPLOAD_STATE_GRANTED,
     State.UPLOADING: views_pb2.UPLOAD_STATE_UPLOADING,
     State.WRITING: views_pb2.UPLOAD_STATE_WRITING,
     State.ENDED: views_pb2.UPLOAD_STATE_ENDED,
 }
-_STATE_OF = {view: state for state, view in _STATES.items()}
 
 _NO_BYTES = frozenset({b"", hashlib.sha256(b"").digest()})
 """What a request names that sealed nothing."""
 
+_Body = tuple[int, str, int, int, str, bytes, bytes]
+_BODIES = msgspec.msgpack.Decoder(_Body)
 
-def take(event: RecordedEvent, lookup: Lookup) -> views_pb2.SecretUpload | None:
+
+def body_of(upload: Upload) -> bytes:
+    """Return the document of an open request: all but its grant, its signature and its receipt."""
+    assert upload.request is not None, "an open request was asked for"
+    body: _Body = (
+        upload.version,
+        upload.state.name,
+        upload.since_ms,
+        upload.began_ms,
+        upload.subject,
+        upload.sealed_sha256,
+        upload.request.content,
+    )
+    return msgspec.msgpack.encode(body)
+
+
+def open_upload(body: bytes) -> Upload:
+    """Return the request of a document in `OPEN_UPLOADS`."""
+    version, state, since_ms, began_ms, subject, sealed_sha256, request = _BODIES.decode(body)
+    return Upload(
+        version=version,
+        state=State[state],
+        since_ms=since_ms,
+        began_ms=began_ms,
+        request=parse_request(request),
+        subject=subject,
+        sealed_sha256=sealed_sha256,
+    )
+
+
+def after(upload: Upload, event: RecordedEvent) -> Upload | None:
+    """Return `upload` after `event` of its stream; None if that is of an unknown type, or cannot follow."""
+    message = read(event)
+    if message is None:
+        return None
+    return following(replace(upload, version=event.version - 1), message, at_ms=event.recorded_at_ms)
+
+
+def take(event: RecordedEvent, lookup: Lookup) -> Upload | None:
     """Return the request that `event` belongs to, as it is after it; None if it cannot follow what came before it.
 
     It has no grant, and only the receipt that is in `event` itself.
     """
-    request_id = request_id_of(event.stream)
-    if request_id is None:
-        return None
-    known = None if event.version == 1 else lookup(OPEN_UPLOADS, request_id.hex())
-    if known is None:
-        return _follow(views_pb2.SecretUpload(), event) if event.version == 1 else None
-    return _follow(views_pb2.SecretUpload.FromString(known), event)
+    known = NEW
+    if event.version > 1:
+        body = lookup(OPEN_UPLOADS, _id_of(event))
+        if body is None:
+            return None
+        known = open_upload(body)
+    return after(known, event)
 
 
 def shown(events: Iterable[RecordedEvent]) -> views_pb2.SecretUpload | None:
-    """Return the request whose stream has these events, None if it has none."""
-    upload = None
+    """Return the request whose stream has these events as the API shows it, None if it has none."""
+    upload = NEW
     for event in events:
-        upload = _follow(upload or views_pb2.SecretUpload(), event) or upload
-    return upload
+        upload = after(upload, event) or upload
+    return None if upload is NEW else view(upload)
 
 
-def project(upload: views_pb2.SecretUpload, event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
+def view(upload: Upload) -> views_pb2.SecretUpload:
+    """Return `upload` as the API shows it."""
+    request, grant = upload.request, upload.grant
+    assert request is not None, "a request is shown that was recorded"
+    failed = upload.failed or events_pb2.SecretUploadFailed()
+    return views_pb2.SecretUpload(
+        request_id=request.request_id,
+        uri=str(request.uri),
+        purpose=request.purpose,
+        subject=upload.subject,
+        state=_STATES[upload.state],
+        requested_at_ms=upload.began_ms,
+        changed_at_ms=upload.since_ms,
+        state_since_ms=upload.since_ms,
+        version=upload.version,
+        grant=upload.signed_grant,
+        replica=b"" if grant is None else grant.replica,
+        lifetime_s=0 if grant is None else grant.lifetime_s,
+        sealed_sha256=upload.sealed_sha256,
+        request_sha256=hashlib.sha256(request.content).digest(),
+        receipt=upload.signed_receipt,
+        outcome=upload.outcome,
+        reason=failed.reason,
+        retry_after_s=failed.retry_after_s,
+        detail=failed.detail,
+        labels=[options_pb2.Label(name=name, value=value) for name, value in request.labels],
+        keep_labels=request.keep_labels,
+        expires_on=request.expires_on,
+        keep_expires_on=request.keep_expires_on,
+        destination=str(request.destination or ""),
+    )
+
+
+def project(upload: Upload, event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
     """Yield what changes in the documents about requests by an event after which `upload` is as `take` returned it."""
-    key = event.stream.partition("/")[2]
-    if upload.state == views_pb2.UPLOAD_STATE_ENDED:
-        yield Delete(OPEN_UPLOADS, key)
+    yield from _project_open(upload, event, lookup)
+    message, request = read(event), upload.request
+    assert request is not None, "the first event of a request is that it is asked for"
+    sealed = message.size if isinstance(message, events_pb2.SecretUploadRequested) else 0
+    is_first = event.version == 1
+    rows = _rows(str(request.uri), request.labels) if is_first else 0
+    yield _more(upload.subject, event, lookup, rows=rows, sealed=sealed, puts=int(is_first and request.rules.puts))
+
+
+def _project_open(upload: Upload, event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
+    if upload.state is State.ENDED:
+        yield Delete(OPEN_UPLOADS, _id_of(event))
         yield _count(upload.subject, lookup, more=-1)
         if upload.sealed_sha256 not in _NO_BYTES:
             yield Put(ENDED, ended_key(event.recorded_at_ms, upload.sealed_sha256), b"")
         return
-    kept = views_pb2.SecretUpload()
-    kept.CopyFrom(upload)
-    kept.ClearField("grant")
-    kept.ClearField("receipt")
-    yield Put(OPEN_UPLOADS, key, kept.SerializeToString(deterministic=True))
+    yield Put(OPEN_UPLOADS, _id_of(event), body_of(upload))
     if event.version == 1:
         yield _count(upload.subject, lookup, more=1)
+
+
+def _id_of(event: RecordedEvent) -> str:
+    return event.stream.partition("/")[2]
 
 
 def ended_key(at_ms: int, sealed_sha256: bytes) -> str:
@@ -96,23 +183,6 @@ def ended(key: str) -> tuple[int, bytes]:
     return int(at), bytes.fromhex(digest)
 
 
-def _follow(upload: views_pb2.SecretUpload, event: RecordedEvent) -> views_pb2.SecretUpload | None:
-    """Apply `event` to `upload` and return it; None, and `upload` as it was, if it cannot follow."""
-    message = read(event)
-    if message is None:
-        return None
-    state = follow(_STATE_OF[upload.state], message, version=event.version, seen=event.version - 1)
-    if state is None:
-        return None
-    _apply(upload, message, event)
-    _apply_receipt(upload, message, state)
-    upload.version = event.version
-    upload.changed_at_ms = event.recorded_at_ms
-    upload.state = _STATES[state]
-    upload.state_since_ms = event.recorded_at_ms
-    return upload
-
-
 def end_receipt(event: RecordedEvent) -> upload_pb2.Signed | None:
     """Return the receipt in an event of a request, None if it has none."""
     message = read(event)
@@ -121,54 +191,63 @@ def end_receipt(event: RecordedEvent) -> upload_pb2.Signed | None:
 
 def _count(subject: str, lookup: Lookup, *, more: int) -> Change:
     count = int(lookup(OPEN_COUNTS, subject) or b"0") + more
-    # A log whose requests began before they were counted may end more than it counts.
     return Put(OPEN_COUNTS, subject, b"%d" % count) if count > 0 else Delete(OPEN_COUNTS, subject)
 
 
-def _apply(upload: views_pb2.SecretUpload, message: Message, event: RecordedEvent) -> None:
-    match message:
-        case events_pb2.SecretUploadKeyRequested():
-            _apply_request(upload, message, event)
-        case events_pb2.SecretUploadKeyProvided():
-            grant = parse_grant(message.grant.content)
-            upload.grant.CopyFrom(message.grant)
-            upload.replica = grant.replica
-            upload.lifetime_s = grant.lifetime_s
-        case events_pb2.SecretUploadRequested():
-            upload.sealed_sha256 = message.sealed_sha256
-        case events_pb2.SecretUploadFailed():
-            upload.reason = message.reason
-            upload.retry_after_s = message.retry_after_s
-            upload.detail = message.detail
-        case _:
-            pass
+USAGE = "usage"
+"""Collection: subject -> the four numbers of `Usage`, in decimal digits with a space between."""
+
+DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+
+EVENT_BYTES = 1_024
+"""What an event takes on disk at most beside its content: its rows, their indexes, and its place in the tree."""
+
+COPIES = 3
+"""How often the content of a record stands on disk at most: in the log, and in documents with their indexes."""
 
 
-def _apply_receipt(upload: views_pb2.SecretUpload, message: Message, state: State) -> None:
-    receipt = receipt_of(message)
-    if state is State.ENDED:
-        # STARTED says nothing about the end, so it does not stand in for a missing FAILED receipt.
-        upload.ClearField("receipt")
-        if receipt is None or isinstance(message, events_pb2.SecretUploadFailed):
-            upload.outcome = upload_pb2.OUTCOME_FAILED
-        else:
-            upload.outcome = parse_receipt(receipt.content).outcome
-    if receipt is not None:
-        upload.receipt.CopyFrom(receipt)
+class Usage(NamedTuple):
+    """What one subject did lately."""
+
+    day: int = 0
+    """A day, counted from 1970."""
+    size: int = 0
+    """Bytes that were recorded on it."""
+    hour: int = 0
+    """An hour, counted from 1970."""
+    puts: int = 0
+    """Puts that were begun in it."""
+
+    @classmethod
+    def parse(cls, body: bytes | None, at_ms: int) -> Usage:
+        """Return what a document says, at a time: 0 of what was on another day, or in another hour."""
+        day, hour = at_ms // DAY_MS, at_ms // HOUR_MS
+        known = cls(*map(int, body.split())) if body is not None else cls()
+        return cls(day, known.size if known.day == day else 0, hour, known.puts if known.hour == hour else 0)
 
 
-def _apply_request(
-    upload: views_pb2.SecretUpload, message: events_pb2.SecretUploadKeyRequested, event: RecordedEvent
-) -> None:
-    request = parse_request(message.request)
-    upload.request_id = request.request_id
-    upload.uri = str(request.uri)
-    upload.purpose = request.purpose
-    upload.subject = message.subject
-    upload.requested_at_ms = event.recorded_at_ms
-    upload.request_sha256 = hashlib.sha256(message.request).digest()
-    upload.expires_on = request.expires_on
-    upload.keep_labels, upload.keep_expires_on = request.keep_labels, request.keep_expires_on
-    upload.destination = "" if request.destination is None else str(request.destination)
-    for name, value in request.labels:
-        upload.labels.add(name=name, value=value)
+def bytes_of(record: int, sealed: int = 0) -> int:
+    """Return how many bytes an event takes on disk at most: `record` bytes of its record, and `sealed` beside it."""
+    return COPIES * record + EVENT_BYTES + sealed
+
+
+def project_rest(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
+    """Yield what an edit of notes changes, and a token."""
+    message = read(event)
+    if isinstance(message, events_pb2.SecretNotesUpdated):
+        yield _more(event.actor, event, lookup, rows=_rows(message.uri, labels_of(message.edit.set_labels)))
+    elif isinstance(message, events_pb2.TokenIssued):
+        # Its revocation, which is never refused, has a smaller record.
+        yield _more(message.subject, event, lookup, rows=0, sealed=bytes_of(len(event.record)))
+
+
+def _rows(uri: str, labels: Labels) -> int:
+    """Return the bytes of the rows by which a secret is found by its labels: each has the label and the URI."""
+    return sum(len(uri) + len(name) + len(value.encode()) for name, value in labels)
+
+
+def _more(subject: str, event: RecordedEvent, lookup: Lookup, *, rows: int, sealed: int = 0, puts: int = 0) -> Put:
+    known = Usage.parse(lookup(USAGE, subject), event.recorded_at_ms)
+    size = known.size + bytes_of(len(event.record) + rows, sealed)
+    return Put(USAGE, subject, b"%d %d %d %d" % known._replace(size=size, puts=known.puts + puts))

@@ -12,15 +12,21 @@ from monoskope.api.gateway.v1 import access_pb2
 from monoskope.errors import ConflictError, UnavailableError
 from monoskope.m8.credentials.token_rules import MAX_GROUPS
 from monoskope.m8.credentials.tokens import Issued
-from monoskope.m8.domain import registrations
-from monoskope.m8.domain.events import M8, issuer_stream, read
-from monoskope.m8.domain.registrations import ExchangeRefusedError, Registration, member_stream
+from monoskope.m8.domain.events import M8, issuer_stream
+from monoskope.m8.domain.principal import (
+    ExchangeRefusedError,
+    Registration,
+    member_stream,
+    register_issuer,
+    register_member,
+)
 from monoskope.m8.issuers.verifying import Verified
 from monoskope.m8.limits.connections import origin
 from monoskope.m8.limits.subjects import bytes_with
 from monoskope.m8.readmodels.documents import TOKENS
-from monoskope.m8.service import calls
+from monoskope.m8.service.aggregates import ROLE_BINDINGS, registration_in
 from monoskope.m8.service.app import App, Stranger
+from monoskope.m8.service.call_notes import about
 from monoskope.protocol.login import ExchangeRefusal, Member
 
 TTL_S = 900
@@ -72,7 +78,7 @@ class TokenExchange:
                 self._app.connections.disturbed()
             raise
         self._app.prove(stranger.peer)
-        calls.about(for_token_id=issued.id)
+        about(for_token_id=issued.id)
         return access_pb2.ExchangeTokenResponse(
             access_token=issued.jwt, expires_at_ms=issued.expires_at_ms, member=str(verified.member)
         )
@@ -91,8 +97,8 @@ class TokenExchange:
         """Record whom the names stand for, and the token."""
         member, issuer = verified.member, verified.issuer
         operating_log.bind_contextvars(subject=str(member), issuer=issuer.name)
-        calls.about(for_member=str(member))
-        groups = groups_named(verified.groups, (await self._app.aggregates.role_bindings()).groups)
+        about(for_member=str(member))
+        groups = groups_named(verified.groups, (await self._app.aggregates.get(ROLE_BINDINGS)).groups)
         # The log takes each id once, whichever m8 is asked.
         token_id = verified.digest[:32] if issuer.is_once else ""
         if token_id and await self._app.log.get(TOKENS, token_id) is not None:
@@ -100,12 +106,10 @@ class TokenExchange:
             raise _replayed()
         self._app.exchanges.succeed(str(member))
         await self._register(
-            issuer_stream(issuer.name), lambda known: registrations.register_issuer(known, issuer.name, issuer.issuer)
+            issuer_stream(issuer.name), lambda known: register_issuer(known, issuer.name, issuer.issuer)
         )
         if verified.is_mutable:
-            await self._register(
-                member_stream(member), lambda known: registrations.register_member(known, member, verified.subject)
-            )
+            await self._register(member_stream(member), lambda known: register_member(known, member, verified.subject))
         names = "".join(map(str, (member, member, issuer.issuer, verified.subject, *groups)))
         async with self._app.quota.used(str(member), 2 * bytes_with(names.encode())):  # with its revocation
             try:
@@ -122,12 +126,7 @@ class TokenExchange:
                 raise _replayed() from None
 
     async def _register(self, stream: str, decide: Callable[[Registration], Sequence[Message]]) -> None:
-        log = self._app.log
-
-        async def load() -> Registration:
-            return registrations.fold([read(event) for event in await log.read_stream(stream)])
-
-        await self._app.aggregates.change(stream, load, decide, actor=M8, is_sent_again=True)
+        await self._app.aggregates.change(registration_in(stream), decide, actor=M8, is_sent_again=True)
 
 
 def groups_named(groups: Sequence[Member], named: Collection[Member]) -> tuple[Member, ...]:

@@ -30,13 +30,11 @@ from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.tree_rows import Named, TreeRows
 from monoskope.m8.tree.tree import Tree
 from monoskope.m8.tree.witnessed_log import Seen, WitnessedLog
-from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.checkpoint import Checkpoint, VerifierKey
 from monoskope.protocol.tlog.forms import LogProofError, NoteError
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.merkle import verify_consistency
-from monoskope.protocol.tlog.note import Note
-from monoskope.protocol.tlog.policy import LogKeys, Policy
-from monoskope.protocol.tlog.vkey import VerifierKey
+from monoskope.protocol.tlog.note import LogKeys, Note, Policy
 from monoskope.settings import find_private, locked, write_private
 from monoskope.value import Value
 

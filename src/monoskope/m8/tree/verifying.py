@@ -14,9 +14,8 @@ from monoskope.m8.log.failures import LogTamperedError
 from monoskope.m8.log.tree_rows import Named, TileKey
 from monoskope.m8.tree.signing import BehindError, Signed
 from monoskope.m8.tree.tree import PIECE, Edge, TilesDamagedError
-from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.checkpoint import Checkpoint, VerifierKey
 from monoskope.protocol.tlog.note import Note, NoteSignature
-from monoskope.protocol.tlog.vkey import VerifierKey
 from monoskope.value import Value
 
 _PAGE = 256

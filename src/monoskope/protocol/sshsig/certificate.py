@@ -5,10 +5,9 @@ from __future__ import annotations
 import unicodedata
 from typing import Self
 
-from monoskope.protocol.signed_request import is_principal
+from monoskope.protocol.identity import is_principal
 from monoskope.protocol.sshsig.fields import Fault, FaultError, Reader, string, uint32, uint64
-from monoskope.protocol.sshsig.keys import KeySignature, PublicKey
-from monoskope.protocol.sshsig.kinds import CERTIFIED_KINDS
+from monoskope.protocol.sshsig.keys import CERTIFIED_KINDS, KeySignature, PublicKey
 from monoskope.value import Value
 
 _USER = 1

@@ -9,11 +9,10 @@ import base64
 import binascii
 import hashlib
 
-from monoskope.protocol.signed_request import MAX_SIGNATURE, NAMESPACE
+from monoskope.protocol.identity import MAX_SIGNATURE, NAMESPACE
 from monoskope.protocol.sshsig.certificate import Certificate
 from monoskope.protocol.sshsig.fields import Fault, FaultError, Reader, string, uint32
-from monoskope.protocol.sshsig.keys import KeySignature, PublicKey
-from monoskope.protocol.sshsig.kinds import CERTIFIED_KINDS
+from monoskope.protocol.sshsig.keys import CERTIFIED_KINDS, KeySignature, PublicKey
 from monoskope.value import Value
 
 _LINE_LENGTH = 70
@@ -82,7 +81,7 @@ class SshSignature(Value, frozen=True):
         Whether key or CA may sign at all is the list's to say, and is asked first.
 
         Args:
-            message: What is signed: `monoskope.protocol.signed_request.statement`.
+            message: What is signed: `monoskope.protocol.identity.statement`.
         """
         if isinstance(self.signer, Certificate):
             self.signer.check_ca_signature()

@@ -1,14 +1,84 @@
-"""Public keys, and what they sign: read from SSH's binary form, strictly (RFC 4253, 5656, 8332, 8709; PROTOCOL.u2f)."""
+"""Public keys, and what they sign: read from SSH's binary form, strictly (RFC 4253, 5656, 8332, 8709; PROTOCOL.u2f).
+
+The kinds of keys that may sign a request stand in one table. What is not there is refused.
+"""
 
 from __future__ import annotations
 
-import base64
-import hashlib
+from collections.abc import Mapping
+from enum import Enum
+from types import MappingProxyType
 from typing import Self
 
+from monoskope.protocol.identity import shown
 from monoskope.protocol.sshsig.fields import Fault, FaultError, Reader, mpint, string, uint32
-from monoskope.protocol.sshsig.kinds import KINDS, Curve, Family, KeyKind
 from monoskope.value import Value
+
+_VENDOR = "@openssh.com"
+
+
+class Family(Enum):
+    """What a key computes with."""
+
+    ED25519 = "ed25519"
+    ECDSA = "ecdsa"
+    RSA = "rsa"
+
+
+class Curve(Value, frozen=True):
+    """A curve of ECDSA keys."""
+
+    name: str
+    """As SSH names it."""
+    bits: int
+    """Of a coordinate, and of the order."""
+
+
+class KeyKind(Value, frozen=True):
+    """One row: a kind of key."""
+
+    name: str
+    """As SSH names it at the start of a key."""
+    family: Family
+    algorithms: tuple[str, ...]
+    """The algorithms that its signatures may name."""
+    curve: Curve | None = None
+    """With ECDSA."""
+    hardware: bool = False
+    """Whether the key is in a FIDO device, which signs over its application and a counter, too (`sk-…`)."""
+
+    @property
+    def certificate_name(self) -> str:
+        """The name of a certificate over such a key."""
+        return f"{self.name.removesuffix(_VENDOR)}-cert-v01{_VENDOR}"
+
+
+_P256 = Curve("nistp256", 256)
+_P384 = Curve("nistp384", 384)
+_P521 = Curve("nistp521", 521)
+_ROWS = (
+    KeyKind("ssh-ed25519", Family.ED25519, ("ssh-ed25519",)),
+    *(
+        KeyKind(f"ecdsa-sha2-{curve.name}", Family.ECDSA, (f"ecdsa-sha2-{curve.name}",), curve)
+        for curve in (_P256, _P384, _P521)
+    ),
+    KeyKind("ssh-rsa", Family.RSA, ("rsa-sha2-256", "rsa-sha2-512")),
+    KeyKind("sk-ssh-ed25519@openssh.com", Family.ED25519, ("sk-ssh-ed25519@openssh.com",), hardware=True),
+    KeyKind(
+        "sk-ecdsa-sha2-nistp256@openssh.com",
+        Family.ECDSA,
+        ("sk-ecdsa-sha2-nistp256@openssh.com",),
+        _P256,
+        hardware=True,
+    ),
+)
+
+KINDS: Mapping[str, KeyKind] = MappingProxyType({kind.name: kind for kind in _ROWS})
+"""By the name at the start of a key."""
+
+CERTIFIED_KINDS: Mapping[str, KeyKind] = MappingProxyType({kind.certificate_name: kind for kind in _ROWS})
+"""By the name at the start of a certificate over such a key."""
+
 
 MIN_RSA_BITS = 3_072
 MAX_RSA_BITS = 8_192
@@ -88,8 +158,7 @@ class PublicKey(Value, frozen=True):
     @property
     def fingerprint(self) -> str:
         """How OpenSSH shows it: `SHA256:` and the unpadded base64 of its wire form's SHA-256."""
-        digest = hashlib.sha256(self.blob).digest()
-        return "SHA256:" + base64.b64encode(digest).decode("ascii").rstrip("=")
+        return shown(self.blob)
 
     @property
     def signature_bytes(self) -> int:

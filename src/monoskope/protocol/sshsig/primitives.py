@@ -12,8 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from monoskope.protocol.sshsig.fields import uint32
-from monoskope.protocol.sshsig.keys import RSA_EXPONENT, KeySignature, PublicKey
-from monoskope.protocol.sshsig.kinds import Curve
+from monoskope.protocol.sshsig.keys import RSA_EXPONENT, Curve, KeySignature, PublicKey
 
 _CURVES: dict[str, ec.EllipticCurve] = {
     "nistp256": ec.SECP256R1(),

@@ -8,10 +8,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 from monoskope.lazy import pattern
-from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.checkpoint import MAX_TIME_S, Checkpoint, Kind, VerifierKey, cosigned_message
 from monoskope.protocol.tlog.forms import NoteError
 from monoskope.protocol.tlog.note import Note, NoteSignature
-from monoskope.protocol.tlog.vkey import MAX_TIME_S, Kind, VerifierKey, cosigned_message
 from monoskope.value import Unshared
 
 _BLOCK = r"-----BEGIN PRIVATE KEY-----\n(?:[A-Za-z0-9+/=]{1,64}\n)+-----END PRIVATE KEY-----\n"

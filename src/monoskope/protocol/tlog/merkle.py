@@ -1,4 +1,8 @@
-"""The tree of RFC 6962 over SHA-256: its root, and proofs that an entry is in it and that one tree continues another.
+"""The tree of RFC 6962 over SHA-256: its entries, its root, proofs of an entry, and that one tree continues another.
+
+An entry is the outline of a record: all that it says but for its data, of which it has the SHA-256. The data can hold
+hashes of secrets, which not every caller may see; who is shown an outline can find its entry in the tree
+(docs/protocol.md, The witnessed log).
 
 Nothing here fetches a hash. A plan names the subtrees that it needs, and builds the root or the proof from their
 hashes. Sizes and indexes count leaves; they are below 2**63.
@@ -11,7 +15,9 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
+from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.protocol.tlog.forms import LogProofError
+from monoskope.protocol.wire import serialise
 from monoskope.value import Value
 
 HASH_BYTES = 32
@@ -80,17 +86,7 @@ def inclusion_plan(index: int, size: int) -> ProofPlan:
     _check_size(size)
     if not 0 <= index < size:
         raise ValueError(f"a tree of {size} leaves has no leaf {index}")
-    begin, end = 0, size
-    beside: list[tuple[int, int]] = []
-    while end - begin > 1:
-        middle = begin + _left_of(end - begin)
-        if index < middle:
-            beside.append((middle, end))
-            end = middle
-        else:
-            beside.append((begin, middle))
-            begin = middle
-    return _proof_over(beside)
+    return _proof_over(_descent(index, size, 0)[1])
 
 
 def batch_plan(indexes: Sequence[int], size: int) -> ProofPlan:
@@ -102,7 +98,8 @@ def batch_plan(indexes: Sequence[int], size: int) -> ProofPlan:
         ValueError: the indexes are not ascending, each once, or not all of this tree.
     """
     _check_size(size)
-    _check_batch(indexes, size)
+    if any(not 0 <= index < size for index in indexes) or any(one >= other for one, other in pairwise(indexes)):
+        raise ValueError(f"a tree of {size} leaves has no such leaves, in this order")
     return ProofPlan(tuple(_perfect(begin, end) for begin, end in _beside(indexes, size)))
 
 
@@ -119,19 +116,9 @@ def consistency_plan(old: int, new: int) -> ProofPlan:
         raise ValueError(f"a tree of {new} leaves continues none of {old}")
     if old == 0:
         return ProofPlan(())
-    begin, end = 0, new
-    parts: list[tuple[int, int]] = []
-    while end > old:
-        middle = begin + _left_of(end - begin)
-        if old <= middle:
-            parts.append((middle, end))
-            end = middle
-        else:
-            parts.append((begin, middle))
-            begin = middle
-    if begin > 0:  # else the part is the old tree as a whole, whose root the verifier has
-        parts.append((begin, end))
-    return _proof_over(parts)
+    last, parts = _descent(old - 1, new, old)
+    # A part from 0 on is the old tree as a whole, whose root the verifier has.
+    return _proof_over([*parts, last] if last[0] > 0 else parts)
 
 
 def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes], root: bytes) -> None:
@@ -242,9 +229,19 @@ def _are_hashes(*hashes: bytes) -> bool:
     return all(len(hash_) == HASH_BYTES for hash_ in hashes)
 
 
-def _check_batch(indexes: Sequence[int], size: int) -> None:
-    if any(not 0 <= index < size for index in indexes) or any(one >= other for one, other in pairwise(indexes)):
-        raise ValueError(f"a tree of {size} leaves has no such leaves, in this order")
+def _descent(index: int, size: int, stop: int) -> tuple[tuple[int, int], list[tuple[int, int]]]:
+    """Walk from the root to the leaf `index`, or to the subtree that ends at `stop`; return it and what is beside."""
+    begin, end = 0, size
+    beside: list[tuple[int, int]] = []
+    while end - begin > 1 and end > stop:
+        middle = begin + _left_of(end - begin)
+        if index < middle:
+            beside.append((middle, end))
+            end = middle
+        else:
+            beside.append((begin, middle))
+            begin = middle
+    return (begin, end), beside
 
 
 def _beside(indexes: Sequence[int], size: int) -> Iterator[tuple[int, int]]:
@@ -288,3 +285,21 @@ def _fold(nodes: Sequence[Node], hashes: Mapping[Node, bytes]) -> bytes:
 def _proof_over(parts: Sequence[tuple[int, int]]) -> ProofPlan:
     """Return the plan for a proof over ranges of leaves that were met from the root on downwards."""
     return ProofPlan(tuple(_perfect(begin, end) for begin, end in reversed(parts)))
+
+
+def outline(record: event_pb2.Event) -> bytes:
+    """Return the serialised outline of a record."""
+    return serialise(
+        event_pb2.Event(
+            position=record.position,
+            stream=record.stream,
+            version=record.version,
+            type=record.type,
+            recorded_at_ms=record.recorded_at_ms,
+            actor=record.actor,
+            previous_hash=record.previous_hash,
+            data_sha256=hashlib.sha256(record.data).digest(),
+            uri=record.uri,
+            detail=record.detail,
+        )
+    )

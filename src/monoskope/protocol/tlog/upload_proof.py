@@ -19,16 +19,14 @@ from monoskope.errors import Error
 from monoskope.protocol import sshsig
 from monoskope.protocol.events import EVENTS, RequestEvent, receipt_of, request_id_of, step_with, steps_of
 from monoskope.protocol.grant import Grant, open_grant
-from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT, follow, open_signed, shown
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT, follow, open_signed, shown, statement
 from monoskope.protocol.open_receipt import open_receipt
 from monoskope.protocol.outcomes import State
-from monoskope.protocol.outline import outline
 from monoskope.protocol.receipt import Receipt, parse_receipt, sealed_digest
 from monoskope.protocol.request import Request, parse_request
-from monoskope.protocol.signed_request import statement
 from monoskope.protocol.tlog.forms import Fault, LogProofError, NoteError
-from monoskope.protocol.tlog.merkle import leaf_hash, verify_inclusion
-from monoskope.protocol.tlog.policy import Believed, Policy
+from monoskope.protocol.tlog.merkle import leaf_hash, outline, verify_inclusion
+from monoskope.protocol.tlog.note import Believed, Policy
 from monoskope.protocol.tlog.proof_file import ProofFile
 from monoskope.protocol.wire import MalformedError, parse
 from monoskope.value import Value

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.signed_request import NAMESPACE
+from monoskope.protocol.identity import NAMESPACE
 from monoskope.settings import read_private, write_private
 
 COPY_KEY_FILE = "copy.key"

@@ -18,12 +18,11 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from monoskope.lazy import pattern
-from monoskope.protocol.signed_request import NAMESPACE, is_principal
+from monoskope.protocol.identity import NAMESPACE, is_principal
 from monoskope.protocol.sshsig.certificate import Certificate
 from monoskope.protocol.sshsig.container import parse_words
 from monoskope.protocol.sshsig.fields import FaultError
-from monoskope.protocol.sshsig.keys import PublicKey
-from monoskope.protocol.sshsig.kinds import CERTIFIED_KINDS, KINDS
+from monoskope.protocol.sshsig.keys import CERTIFIED_KINDS, KINDS, PublicKey
 from monoskope.reactor.signers.list_file import BadListError, lines_of
 from monoskope.value import Value
 

@@ -21,9 +21,9 @@ import msgspec
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
+from monoskope.protocol.identity import is_principal
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.request import Request
-from monoskope.protocol.signed_request import is_principal
 from monoskope.uri import UriPrefix, parse_path
 from monoskope.value import Value
 

@@ -1,17 +1,24 @@
-"""What m8 delivered for a request that this process granted, and how it is opened: once, with the request's own key."""
+"""What m8 delivered for a request that this process granted, how it is opened, and the ends that it can come to.
+
+It is opened once, with the request's own key. There is one type for each end (docs/protocol.md, step 6).
+"""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Self, Unpack
 
+from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, Grant
 from monoskope.protocol.payload import BadPayloadError, Payload
-from monoskope.protocol.receipt import Receipt, sealed_digest
+from monoskope.protocol.receipt import Receipt, ReceiptFields, make_receipt, sealed_digest
 from monoskope.reactor.keys import GrantedKey, OneTimeKeys
+from monoskope.reactor.reasons import Failure
 from monoskope.reactor.signers import Authorized
 from monoskope.reactor.upstream.first_look import FirstLook
+from monoskope.reactor.work.lookup import WriteAttempt, failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,21 @@ class DeliveredRequest:
             return self
         return replace(self, signer=authorized.signer, signer_key=authorized.signer_key)
 
+    def receipt(self, outcome: upload_pb2.Outcome, **fields: Unpack[ReceiptFields]) -> Receipt:
+        """Return a receipt for the request, which says who signed it."""
+        return make_receipt(
+            grant=self.grant,
+            sealed_sha256=self.sha256,
+            outcome=outcome,
+            signer=self.signer,
+            signer_key=self.signer_key,
+            **fields,
+        )
+
+    def failed(self, failure: Failure) -> Receipt:
+        """Return a FAILED receipt; with KEY_LOST the process that its grant names says so."""
+        return failed(self.grant, self.sha256, failure, replica=self.grant.replica)
+
     @property
     def seals_nothing(self) -> bool:
         """Whether nothing may be sealed here: by the purpose, or because a patch that drops keys seals none."""
@@ -103,3 +125,57 @@ def open_delivered(keys: OneTimeKeys, delivered: DeliveredRequest) -> Payload | 
     payload = keys.open(request_id, delivered.encapsulated_key, delivered.ciphertext)
     failpoint("reactor.after-open")
     return payload
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """m8 recorded STARTED: the work may begin."""
+
+    version: int
+    """The stream's version, STARTED included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """m8 refused STARTED: nothing is written, and this process sends no receipt."""
+
+
+@dataclass(frozen=True, slots=True)
+class TooLate:
+    """m8 has not answered STARTED in time: nothing is written. m8 may still record it."""
+
+    starting: asyncio.Task[int]
+    """Returns the stream's version once m8 recorded STARTED; raises `AppendRefusedError` if m8 refused it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipted:
+    """The request ends with a receipt."""
+
+    receipt: Receipt
+    version: int
+    """The version of the stream on which the receipt is appended."""
+
+
+HandlingEnd = Receipted | Refused | TooLate
+"""How the handling of a request ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The engine confirmed the write."""
+
+    attempt: WriteAttempt
+    version: str
+    """The new upstream version, `NOTHING` after a deletion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The engine may or may not have written: what it holds has to be looked up."""
+
+    attempt: WriteAttempt
+
+
+WriteEnd = Written | Failure | Unknown
+"""How a write ends. With a failure it did not happen, for certain."""

@@ -14,7 +14,7 @@ from monoskope.errors import UsageError
 from monoskope.protocol.payload import MAX_PADDED
 from monoskope.settings import read_private, write_private
 from monoskope.stores.driver import StoreRefusedError
-from monoskope.stores.shared.config import check_max_plaintext
+from monoskope.stores.shared.checks import check_max_plaintext
 from monoskope.stores.shared.trust import refused
 
 

@@ -9,7 +9,7 @@ import re
 from typing import Literal
 
 from monoskope.protocol.payload import check_key
-from monoskope.stores.shared.config import HttpConfig, check_field, check_max_plaintext
+from monoskope.stores.shared.checks import HttpConfig, check_field, check_max_plaintext
 from monoskope.uri import parse_path
 
 _REGION = re.compile(r"[a-z]{2,}(-[a-z0-9]+)+", re.ASCII)

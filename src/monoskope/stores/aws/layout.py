@@ -27,7 +27,7 @@ from monoskope.protocol.notes import strict_json
 from monoskope.protocol.payload import MAX_PADDED, MIN_PADDED, Payload
 from monoskope.stores.aws.config import ParameterStoreConfig, SecretsManagerConfig
 from monoskope.stores.driver import CannotReadError, StoreRefusedError
-from monoskope.stores.shared.text import could_be_base64, is_text
+from monoskope.stores.shared.checks import could_be_base64, is_text
 from monoskope.value import Unshared
 
 _JSON_EXPANSION = 4.5

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from monoskope.protocol.payload import MAX_PADDED, MIN_PADDED, check_key
-from monoskope.stores.shared.config import HttpConfig, check_field
+from monoskope.stores.shared.checks import HttpConfig, check_field
 from monoskope.uri import parse_path
 
 _HOST = r"https://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"

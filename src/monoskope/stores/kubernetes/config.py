@@ -17,7 +17,7 @@ import yaml
 from monoskope.api.secrets.v1.options_pb2 import KubernetesOptions
 from monoskope.protocol.payload import MAX_PADDED
 from monoskope.stores.driver import StoreRefusedError
-from monoskope.stores.shared.config import HttpConfig, check_max_plaintext
+from monoskope.stores.shared.checks import HttpConfig, check_max_plaintext
 
 _MOUNTED = "/var/run/secrets/kubernetes.io/serviceaccount"
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)

@@ -18,7 +18,7 @@ from monoskope.http.client.exchange import Answer
 from monoskope.http.client.failures import ExchangeError, LateError, NotSentError, UnsendableError, UntrustedError
 from monoskope.http.client.pool import Pool, Server
 from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
-from monoskope.stores.shared.config import HttpConfig
+from monoskope.stores.shared.checks import HttpConfig
 from monoskope.traces import spans
 from monoskope.value import Unshared
 

@@ -24,10 +24,10 @@ from monoskope.stores.driver import (
     StoreRefusedError,
     UnsupportedError,
 )
-from monoskope.stores.shared.text import not_listed
+from monoskope.stores.shared.checks import not_listed
 from monoskope.stores.vault.config import VaultConfig, kv1_policy
-from monoskope.stores.vault.http import is_absent
 from monoskope.stores.vault.mount import VaultMount, conflict
+from monoskope.stores.vault.session import is_absent
 from monoskope.stores.vault.versions import from_engine, to_engine
 
 

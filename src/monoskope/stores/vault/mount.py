@@ -13,11 +13,10 @@ from monoskope.stores.driver import (
     StoreDriver,
     StoreRefusedError,
 )
+from monoskope.stores.shared.checks import MAX_LISTED, too_many_names
 from monoskope.stores.shared.http import HttpAnswer, Refusal, expect_ok
-from monoskope.stores.shared.text import MAX_LISTED, too_many_names
 from monoskope.stores.vault.config import VaultConfig
-from monoskope.stores.vault.http import VaultHttp, is_absent
-from monoskope.stores.vault.session import VaultSession
+from monoskope.stores.vault.session import VaultHttp, VaultSession, is_absent
 
 _REFUSALS = {
     403: Refusal("the engine's policy does not allow this.", "Grant what `m8 reactor policy` prints."),

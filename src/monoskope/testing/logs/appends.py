@@ -11,7 +11,7 @@ import pytest
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.errors import ConflictError, UnavailableError
 from monoskope.m8.log.event_log import GENESIS_HASH, MAX_DATA, EventLog, ExpectedVersionError, NewEvent
-from monoskope.protocol.outline import outline
+from monoskope.protocol.tlog.merkle import outline
 from monoskope.testing.log_writer import LogOpener, some_time
 from monoskope.testing.logs.harness import PATIENCE_S, LogHarness, ledger, positions, some
 

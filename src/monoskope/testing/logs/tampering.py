@@ -9,7 +9,7 @@ import pytest
 
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.m8.log.event_log import EventLog, LogTamperedError, RecordedEvent
-from monoskope.protocol.outline import outline
+from monoskope.protocol.tlog.merkle import outline
 from monoskope.testing.logs.harness import LogHarness, some
 
 LAST = 6

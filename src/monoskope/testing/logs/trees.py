@@ -10,7 +10,7 @@ import pytest
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.m8.log.event_log import EventLog, no_documents
 from monoskope.m8.log.tree_rows import Checkpoint, Cosignature, Named
-from monoskope.protocol.outline import outline
+from monoskope.protocol.tlog.merkle import outline
 from monoskope.testing.log_writer import LogOpener
 from monoskope.testing.logs.harness import LogHarness, some
 from monoskope.times import now_ms

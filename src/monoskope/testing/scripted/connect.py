@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +86,7 @@ class _Call:
         answered = answer.SerializeToString() if failure is None else failure
         return Response(200, (("Content-Type", "application/proto"),), answered)
 
-    async def _events(self) -> AsyncIterator[bytes]:
+    async def _events(self) -> AsyncGenerator[bytes]:
         for event in self.m8.watched():
             yield enveloped(queries_pb2.WatchEventsResponse(event=event).SerializeToString())
         yield end_of_stream(None)

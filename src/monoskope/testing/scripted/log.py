@@ -10,11 +10,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from monoskope.api.gateway.v1 import log_pb2
 from monoskope.errors import Error, UnavailableError
-from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.checkpoint import Checkpoint, Kind, VerifierKey, cosigned_text
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.merkle import Node, batch_plan, consistency_plan, leaf_hash, node_hash, root_plan
 from monoskope.protocol.tlog.note import Note, NoteSignature
-from monoskope.protocol.tlog.vkey import Kind, VerifierKey, cosigned_text
 
 ORIGIN = "monoskope/0123456789abcdef"
 

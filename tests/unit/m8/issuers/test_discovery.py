@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from monoskope.errors import Error, RefusedError, UnavailableError, UsageError
-from monoskope.m8.domain.registrations import ExchangeRefusedError
+from monoskope.m8.domain.principal import ExchangeRefusedError
 from monoskope.m8.issuers import jose
 from monoskope.m8.issuers.discovery import Discovery
 from monoskope.m8.issuers.jose import MAX_JWKS, parse_jwks

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from monoskope.api.gateway.v1 import access_pb2
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.client.http.errors import error_in
+from monoskope.client.http.connect import error_in
 from monoskope.errors import RateLimitedError
 from monoskope.m8.domain.events import read, write
-from monoskope.m8.domain.registrations import member_stream
+from monoskope.m8.domain.principal import member_stream
 from monoskope.m8.http import token_endpoint
 from monoskope.m8.issuers.discovery import Discovery
 from monoskope.m8.issuers.keys import IssuerKeys
@@ -27,7 +27,7 @@ from monoskope.m8.issuers.settings import RuleFile
 from monoskope.m8.issuers.verifying import Issuers
 from monoskope.m8.limits.logins import PER_MEMBER, Exchanges
 from monoskope.m8.limits.subjects import Quota
-from monoskope.m8.readmodels.usage import bytes_of
+from monoskope.m8.readmodels.uploads import bytes_of
 from monoskope.m8.service.exchange import ID_TOKEN, JWT, TTL_S
 from monoskope.protocol.login import ExchangeRefusal, Member
 from tests.support.exchanging import FORM, GRANT, PATH, Exchanging, an_issuer, mutable, refused, word

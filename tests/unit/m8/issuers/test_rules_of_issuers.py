@@ -1,10 +1,8 @@
-"""Tokens in the documented shapes of GitHub, GitLab, Kubernetes and providers of OpenID Connect get what rules give.
-
-The real issuers were never met: what is minted here has the shapes of their documentation.
-"""
+"""Tokens in the shapes that issuers and platforms document (none was met here) may do what rules and bindings give."""
 
 from __future__ import annotations
 
+import itertools
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -13,13 +11,16 @@ from typing import Any
 import msgspec
 import pytest
 
+from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Code
-from monoskope.m8.domain.registrations import ExchangeRefusedError
+from monoskope.m8.domain.principal import RIGHT_NAMES, ExchangeRefusedError
 from monoskope.m8.issuers import rules
-from monoskope.m8.issuers.settings import Issuer, IssuerFile, checked
+from monoskope.m8.issuers.settings import Issuer, IssuerFile, RuleFile, checked
 from monoskope.m8.issuers.verifying import Verified
 from monoskope.m8.service.exchange import groups_named
 from monoskope.protocol.login import Member, MemberKind
+from monoskope.uri import SecretUri
+from tests.support.exchanging import Exchanging, an_issuer, refused
 from tests.support.issuers import CLUSTER, ISSUER, NOW_S, claims_of, github, gitlab, issuers_of, kubernetes, minted
 
 WORKFLOW = "octo-org/octo-repo/.github/workflows/"
@@ -71,12 +72,12 @@ mutable = true
 """
 
 
-def an_issuer(text: str) -> Issuer:
+def issuer_of(text: str) -> Issuer:
     return checked([msgspec.convert(tomllib.loads(text), IssuerFile)], Path("m8.toml"))[0]
 
 
 async def verified(text: str, claims: dict[str, Any], **header: Any) -> Verified:
-    return await issuers_of(an_issuer(text)).verify(minted(claims, header=header), now_s=NOW_S)
+    return await issuers_of(issuer_of(text)).verify(minted(claims, header=header), now_s=NOW_S)
 
 
 async def refusal(text: str, claims: dict[str, Any]) -> str:
@@ -254,3 +255,49 @@ def test_a_json_pointer_finds_what_rfc_6901_says() -> None:
     assert rules.claim(claims, "/~1plain") == 4
     assert rules.claim(claims, "plain/x") is rules.MISSING
     assert rules.claim(claims, "/plain/x") is rules.MISSING
+
+
+PLATFORMS: dict[str, Any] = {
+    "github-actions": {
+        "repository_id": "74",
+        "repository_owner_id": "65",
+        "job_workflow_ref": "octo-org/octo-repo/.github/workflows/deploy.yml@refs/heads/main",
+    },
+    "gitlab-ci": {"project_id": "20", "namespace_id": "72", "ref_protected": "true"},
+    "kubernetes": {"/kubernetes.io/namespace": "payments", "/kubernetes.io/serviceaccount/name": "deployer"},
+}
+SHORT = {"github-actions": "github", "gitlab-ci": "gitlab", "kubernetes": "prod"}
+ALLOWED = {
+    "github": {events_pb2.RIGHT_PUT},
+    "gitlab": {events_pb2.RIGHT_PUT, events_pb2.RIGHT_SEE_HASH},
+    "prod": {events_pb2.RIGHT_COMPARE},
+}
+
+
+async def test_each_job_may_do_what_the_role_binding_of_its_own_machine_gives(m8: Exchanging) -> None:
+    m8.configure(
+        *(
+            an_issuer(
+                name=SHORT[preset],
+                preset=preset,
+                issuer=CLUSTER if preset == "kubernetes" else "",
+                audience="m8" if preset == "kubernetes" else "https://m8.example.com",
+                rules=(RuleFile(match=match, name="deploy"),),
+            )
+            for preset, match in PLATFORMS.items()
+        )
+    )
+    root = m8.world.administrator()
+    for name, rights in ALLOWED.items():
+        member = f"machine:{name}:deploy"
+        await root.bind(name, member, role=events_pb2.ROLE_USER, prefix=f"vault://{name}", rights=sorted(rights))
+    for name, claims in {"github": github(), "gitlab": gitlab(), "prod": kubernetes()}.items():
+        answer = await m8.exchange(minted(claims))
+        principal = await m8.principal(answer.access_token)
+        assert answer.member == f"machine:{name}:deploy"
+        assert principal.roles == {events_pb2.ROLE_USER}
+        for right, below in itertools.product(RIGHT_NAMES, (*ALLOWED, f"{name}-2")):
+            allowed = below == name and right in ALLOWED[name]
+            assert principal.may(right, SecretUri.parse(f"vault://{below}/db")) is allowed
+    # Another project of GitLab gets nothing by a claim that counts at GitHub.
+    assert await refused(m8, minted(gitlab(repository_id="74", project_id="21"))) == "NO_RULE"

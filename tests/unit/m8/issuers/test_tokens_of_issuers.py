@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.errors import Code
-from monoskope.m8.domain.registrations import ExchangeRefusedError
+from monoskope.m8.domain.principal import ExchangeRefusedError
 from monoskope.m8.issuers import jose
 from monoskope.m8.issuers.settings import Issuer, IssuerFile, RuleFile, checked
 from monoskope.m8.issuers.verifying import Verified

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from monoskope.m8.tree import key_file
-from monoskope.m8.witnesses import witness
-from monoskope.m8.witnesses.settings import WitnessesSettings, WitnessTable, checked
-from monoskope.m8.witnesses.witness import Connection
-from monoskope.m8.witnesses.witnesses import Witnesses, asked
+from monoskope.m8.tree import key_file, witness
+from monoskope.m8.tree.witness import Connection
+from monoskope.m8.tree.witness_settings import WitnessesSettings, WitnessTable, checked
+from monoskope.m8.tree.witnesses import Witnesses, asked
 from monoskope.protocol.tlog.log_key import LogKey
 from tests.support.m8_world import PATIENCE_S
 from tests.support.memory_tree import MemoryTree
@@ -35,7 +34,7 @@ def key(tmp_path: Path) -> LogKey:
 def hurried(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The URLs of servers that must answer at once, as if m8 gave them 0.2 s. All others may take a minute."""
     found: set[str] = set()
-    request = Connection._request
+    request = Connection.request
 
     async def timed(line: Connection, *what: Any) -> Any:
         given = line._timeout_s  # by m8: a line that it gives another time than `EXCHANGE_S` is not hurried so much
@@ -47,7 +46,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> set[str]:
             line._timeout_s = given
 
     monkeypatch.setattr(witness, "EXCHANGE_S", PATIENCE_S)
-    monkeypatch.setattr(Connection, "_request", timed)
+    monkeypatch.setattr(Connection, "request", timed)
     monkeypatch.setattr(witness, "WHOLE_S", 2 * PATIENCE_S)
     return found
 

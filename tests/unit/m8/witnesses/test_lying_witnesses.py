@@ -14,11 +14,10 @@ from pathlib import Path
 import pytest
 
 from monoskope.errors import UsageError
-from monoskope.m8.witnesses import witness
-from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.m8.tree import witness
+from monoskope.protocol.tlog.checkpoint import Checkpoint, Kind
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.note import Note, NoteSignature
-from monoskope.protocol.tlog.vkey import Kind
 from monoskope.settings import write_private
 from monoskope.testing.parts import wait_until
 from tests.support.memory_tree import MemoryTree

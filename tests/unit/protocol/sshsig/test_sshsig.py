@@ -17,11 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monoskope.protocol import sshsig
-from monoskope.protocol.signed_request import MAX_SIGNATURE
+from monoskope.protocol.identity import MAX_SIGNATURE
 from monoskope.protocol.sshsig import Certificate, Fault, FaultError, PublicKey
 from monoskope.protocol.sshsig.container import parse_words
 from monoskope.protocol.sshsig.fields import Reader, mpint, string
-from monoskope.protocol.sshsig.kinds import KINDS
+from monoskope.protocol.sshsig.keys import KINDS
 from tests.support import ssh_blobs
 from tests.support.ssh_blobs import SshKey, certificate, container, signed, to_sign
 

@@ -11,15 +11,13 @@ from pathlib import Path
 import pytest
 
 from monoskope.api.eventsourcing.v1 import event_pb2
-from monoskope.protocol.outline import outline
-from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.checkpoint import Checkpoint, Kind, VerifierKey
 from monoskope.protocol.tlog.forms import Fault, LogProofError, NoteError
-from monoskope.protocol.tlog.merkle import MAX_SIZE
+from monoskope.protocol.tlog.merkle import MAX_SIZE, outline
 from monoskope.protocol.tlog.note import Note
 from monoskope.protocol.tlog.proof_file import ProofFile
 from monoskope.protocol.tlog.tiles import Tile, tiles_of
 from monoskope.protocol.tlog.upload_proof import UploadProof
-from monoskope.protocol.tlog.vkey import Kind, VerifierKey
 from monoskope.testing.parts import needed
 
 ROOT = b"r" * 32

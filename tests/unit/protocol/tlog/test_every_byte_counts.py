@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monoskope.protocol.tlog.checkpoint import MAX_VKEY_LENGTH, VerifierKey
 from monoskope.protocol.tlog.forms import Fault, LogProofError, NoteError
-from monoskope.protocol.tlog.note import Note
-from monoskope.protocol.tlog.policy import LogKeys, Policy
+from monoskope.protocol.tlog.note import LogKeys, Note, Policy
 from monoskope.protocol.tlog.upload_proof import UploadProof
-from monoskope.protocol.tlog.vkey import MAX_VKEY_LENGTH, VerifierKey
 
 VECTORS = json.loads((Path(__file__).parents[3] / "vectors-log.json").read_text())
 PUT = next(vector for vector in VECTORS["uploads"] if vector["name"] == "a signed put")

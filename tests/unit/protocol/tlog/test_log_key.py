@@ -10,13 +10,11 @@ import sys
 
 import pytest
 
-from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.checkpoint import Checkpoint, Kind, VerifierKey
 from monoskope.protocol.tlog.forms import Fault, LogProofError, NoteError
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.merkle import EMPTY_ROOT
-from monoskope.protocol.tlog.note import Note, NoteSignature, parse_signature_lines
-from monoskope.protocol.tlog.policy import LogKeys, Policy
-from monoskope.protocol.tlog.vkey import Kind, VerifierKey
+from monoskope.protocol.tlog.note import LogKeys, Note, NoteSignature, Policy, parse_signature_lines
 
 KEY = LogKey.make("monoskope/0123456789abcdef")
 CHECKPOINT = Checkpoint(KEY.origin, 5, b"r" * 32)
@@ -28,7 +26,7 @@ def test_both_keys_sign_and_the_second_one_says_when() -> None:
     assert [key.kind for key in KEY.vkeys] == [Kind.ED25519, Kind.COSIGNATURE_ML_DSA_44]
     assert Note.parse(NOTE).verified(KEY.vkeys) == {KEY.vkeys[0]: None, KEY.vkeys[1]: 1_798_000_000}
     believed = Policy(LogKeys.of(KEY.vkeys[::-1])).believe(NOTE)
-    assert (believed.checkpoint, believed.signed_at_s, believed.witnessed_at_s) == (CHECKPOINT, 1_798_000_000, None)
+    assert (believed.checkpoint, believed.signed_at_s, believed.cosigned) == (CHECKPOINT, 1_798_000_000, ())
 
 
 def test_the_file_holds_origin_and_keys() -> None:
@@ -117,7 +115,7 @@ def test_a_signature_of_the_log_that_does_not_verify_is_worth_no_other_one() -> 
 
 def test_what_verifies_no_note_loads_no_cryptography() -> None:
     """A put must not pay for the log before it has a note to check."""
-    modules = ["note", "checkpoint", "vkey", "policy", "merkle", "tiles", "proof_file"]
+    modules = ["note", "checkpoint", "merkle", "tiles", "proof_file"]
     code = "\n".join(f"import monoskope.protocol.tlog.{module}" for module in modules)
     script = f"{code}\nimport sys; print([name for name in sys.modules if name.startswith('cryptography')])"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -9,19 +9,17 @@ import pytest
 
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.secrets.v1 import events_pb2, proof_pb2, upload_pb2
-from monoskope.client.proofs.files import verified
+from monoskope.client.proofs import verified
 from monoskope.errors import UsageError
 from monoskope.protocol.events import event_of, upload_stream
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
-from monoskope.protocol.outline import outline
 from monoskope.protocol.receipt import Receipt, make_receipt, sealed_digest
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.forms import Fault, LogProofError
 from monoskope.protocol.tlog.log_key import LogKey
-from monoskope.protocol.tlog.merkle import leaf_hash
-from monoskope.protocol.tlog.note import Note
-from monoskope.protocol.tlog.policy import LogKeys, Policy
+from monoskope.protocol.tlog.merkle import leaf_hash, outline
+from monoskope.protocol.tlog.note import LogKeys, Note, Policy
 from monoskope.protocol.tlog.proof_file import ProofFile
 from monoskope.protocol.tlog.upload_proof import ProvenUpload, UploadProof
 from monoskope.protocol.wire import parse, serialise

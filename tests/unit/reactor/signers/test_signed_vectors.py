@@ -11,9 +11,9 @@ import pytest
 
 from monoskope.errors import UsageError
 from monoskope.protocol import sshsig
-from monoskope.protocol.signed_request import NAMESPACE, statement
+from monoskope.protocol.identity import NAMESPACE, statement
 from monoskope.protocol.sshsig import Fault, FaultError
-from monoskope.protocol.sshsig.kinds import KINDS
+from monoskope.protocol.sshsig.keys import KINDS
 from monoskope.reactor.signers.decision import decide
 from monoskope.reactor.signers.lists import parse_listed, parse_revoked
 from monoskope.testing.parts import needed
@@ -28,11 +28,7 @@ def outcome(vector: Vector) -> dict[str, str]:
     """What we say of a vector."""
     try:
         signed = decide(
-            rules_of(vector),
-            request_of(vector),
-            bytes.fromhex(vector["statement"]),
-            blob_of(vector),
-            now=vector["now"],
+            rules_of(vector), request_of(vector), bytes.fromhex(vector["statement"]), blob_of(vector), now=vector["now"]
         )
     except FaultError as error:
         return {"fault": error.fault.value}

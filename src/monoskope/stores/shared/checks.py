@@ -1,0 +1,75 @@
+"""Checks that several drivers make: of `[engine]` tables, of values that must be text, of how many names they list."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+
+import msgspec
+
+from monoskope.errors import UsageError
+from monoskope.protocol.payload import MAX_PADDED, MIN_PADDED, is_padded_size
+from monoskope.stores.driver import StoreRefusedError, UnsupportedError
+
+
+class HttpConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The time limits of requests to an engine."""
+
+    connect_timeout_s: float = 5.0
+    """How long connecting, with TLS, may take."""
+    timeout_s: float = 10.0
+    """How long one request may take in all."""
+
+    def __post_init__(self) -> None:
+        if not (0 < self.connect_timeout_s <= 30 and 0 < self.timeout_s <= 30):
+            raise ValueError("`connect_timeout_s` and `timeout_s` must be above 0 and at most 30")
+
+
+def check_max_plaintext(size: int) -> None:
+    """Raise `ValueError` unless `size` is one of 512, 1,024, … 1,048,576."""
+    if not is_padded_size(size):
+        raise ValueError(f"`max_plaintext` must be a power of two from {MIN_PADDED} to {MAX_PADDED}")
+
+
+def check_field(name: str, check: Callable[[str], object], text: str) -> None:
+    """Raise `ValueError` that names the field if `check` refuses its `text`."""
+    try:
+        check(text)
+    except UsageError as error:
+        raise ValueError(f"`{name}`: {error.message}") from None
+
+
+MAX_LISTED = 50_000
+"""How many names below one path a driver lists at most."""
+
+
+def too_many_names() -> StoreRefusedError:
+    """Return the error for a path with more than `MAX_LISTED` names below it."""
+    return StoreRefusedError("below this path are more names than a driver lists.", fix="List a path below it.")
+
+
+def not_listed() -> UnsupportedError:
+    """Return the error for a store whose settings do not let names be listed."""
+    return UnsupportedError(
+        "this store is not configured to list names.",
+        fix="Set listable = true, and grant what `m8 reactor policy` prints.",
+    )
+
+
+def is_text(value: bytes) -> bool:
+    """Whether `value` is valid UTF-8."""
+    try:
+        value.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def could_be_base64(text: str) -> bool:
+    """Whether `text` is what standard base64 makes of bytes that are not text."""
+    try:
+        value = base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        return False
+    return base64.b64encode(value).decode("ascii") == text and not is_text(value)

@@ -1,4 +1,4 @@
-"""How many logins and exchanges of tokens may be under way, and may fail, by address; and the pace of reactors.
+"""How many logins and exchanges of tokens may be under way, and may fail, by address.
 
 To verify a login costs the check of a signature, so an address from which too many logins failed is refused before
 that. A flood from other addresses shuts nobody out: where too many logins failed in all, only addresses with a recent
@@ -159,34 +159,3 @@ def _too_many(what: str) -> RateLimitedError:
     return RateLimitedError(
         f"{what}.", fix="Try again in some seconds, and use m8's token until it expires.", retry_after_s=RETRY_AFTER_S
     )
-
-
-HEARTBEAT = 10.0
-"""What a heartbeat counts, in messages: each is written into the log's database."""
-
-EACH_BYTES = 16_384
-"""So many bytes count as one more message: signatures are verified over all of them."""
-
-LOOK_S = 0.02
-"""Seconds between two looks whether there is room again."""
-
-
-class Pace:
-    """Counts what reactors say to this process.
-
-    Args:
-        a_second: Messages of one store's reactors a second.
-        clock: Seconds of a monotonic clock.
-    """
-
-    def __init__(self, a_second: float, clock: Callable[[], float]) -> None:
-        self._a_second = a_second
-        self._clock = clock
-        self._stores: dict[str, Bucket] = {}
-
-    async def keep(self, store: str, *, size: int, is_heartbeat: bool) -> None:
-        """Wait until a message of `size` bytes may be handled that a reactor of `store`, which exists, has sent."""
-        bucket = self._stores.setdefault(store, Bucket(self._a_second, self._clock()))
-        while not bucket.has(self._clock()):  # noqa: ASYNC110 - time passes, and nothing tells it
-            await asyncio.sleep(LOOK_S)
-        bucket.take(self._clock(), (HEARTBEAT if is_heartbeat else 1.0) + size / EACH_BYTES)

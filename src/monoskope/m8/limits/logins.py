@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from monoskope.errors import RateLimitedError, UnavailableError
-from monoskope.m8.limits.connections import Bucket
+from monoskope.m8.limits.connections import Bucket, remember
 
 WAITING_EACH = 32
 """Logins of one address that may be under way: as many as two stores have reactors at most."""
@@ -26,10 +26,6 @@ WAITING = 256
 
 BLAMED_S = 10.0
 """For so long a failure counts against its address when too many fail in all."""
-
-_REMEMBERED = 10_000
-"""Addresses of which failures are remembered, and members whose exchanges are."""
-
 
 ATTACHMENTS_PER_S = 1.0
 """Attachments of one store that are recorded per second on average: each stays in the log, with up to 16 KiB."""
@@ -118,11 +114,8 @@ class Logins:
         """Count a failed login against its address."""
         now = self._clock()
         self._all.take(now)
-        own = self._by_origin.pop(origin, None) or Bucket(self._failed_each, now)
-        own.take(now)
-        self._by_origin[origin] = own
-        if len(self._by_origin) > _REMEMBERED:
-            self._by_origin.popitem(last=False)
+        known = self._by_origin.get(origin) or Bucket(self._failed_each, now)
+        remember(self._by_origin, origin, known).take(now)
 
     def succeeded(self, origin: str) -> None:
         """Forget the failures of an address from which a reactor proved an identity."""
@@ -146,10 +139,8 @@ class Exchanges(Logins):
     def succeed(self, member: str) -> None:
         """Count an exchange for `member`. Raises `RateLimitedError` if there were too many lately."""
         now = self._clock()
-        bucket = self._members.pop(member, None) or Bucket(PER_MEMBER_S, now, burst=PER_MEMBER)
-        self._members[member] = bucket
-        if len(self._members) > _REMEMBERED:
-            self._members.popitem(last=False)
+        known = self._members.get(member) or Bucket(PER_MEMBER_S, now, burst=PER_MEMBER)
+        bucket = remember(self._members, member, known)
         if not bucket.has(now):
             raise _too_many("too many tokens of one member were exchanged just now")
         bucket.take(now)

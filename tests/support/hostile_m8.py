@@ -115,6 +115,11 @@ class HostileM8:
         self.calls.clear()
         self.messages.clear()
 
+    @property
+    def is_untold(self) -> bool:
+        """Whether it has rules, and none of those for calls, or for messages, has taken anything."""
+        return self.calls.untaken or self.messages.untaken
+
     # --- what came by ---
 
     def saw(self, value: bytes) -> int:

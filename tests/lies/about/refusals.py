@@ -82,7 +82,7 @@ LIES = (
         "m8 says: too much",
         Code.RATE_LIMITED,
         purposes=("put",),
-        patience_s=3.0,
+        silent=True,
     ),
     lie("a defect", Error("a defect."), "m8 says: a defect", Code.INTERNAL),
     *(lie(f"a bare {one}", one, ANSWERED, Code.INTERNAL) for one in ("unknown", "data_loss")),

@@ -45,7 +45,7 @@ from monoskope.reactor.signers.settings import MayRule, SignersFile
 from monoskope.settings import write_private
 from monoskope.testing.cluster.identities import Identity as Stranger
 from monoskope.testing.scripted.client import token
-from tests.lies.engine import Engine
+from tests.lies.walks import Engine
 from tests.support.hostile_m8 import HostileM8
 from tests.support.reactor_world import FAST, SEED, K, settings
 from tests.support.real_m8 import RealM8, serving

@@ -13,9 +13,8 @@ from monoskope.api.gateway.v1 import commands_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client
 from tests.lies.commands import COMMANDS
-from tests.lies.questions import QUESTIONS
 from tests.lies.rig import Kept, Rig
-from tests.lies.walks import NEW, WALKS, Asking, check_truth
+from tests.lies.walks import NEW, QUESTIONS, WALKS, Asking, check_truth
 from tests.support.hostile_m8 import HostileM8
 from tests.support.hostile_rules import METHODS, Call, Way
 

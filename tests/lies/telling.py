@@ -17,10 +17,9 @@ from monoskope.uri import SecretUri
 from tests.lies import commands
 from tests.lies.catalogue import plan
 from tests.lies.lie import Lie, Step
-from tests.lies.questions import QUESTIONS
 from tests.lies.rig import Rig
 from tests.lies.scene import Scene, scene
-from tests.lies.walks import KEPT, NEW, WALKS, check_truth
+from tests.lies.walks import KEPT, NEW, QUESTIONS, WALKS, check_truth
 
 SETTLED_S = 60.0
 SLOW_S = 90.0

@@ -21,7 +21,7 @@ from monoskope.m8.issuers.discovery import Discovery
 from monoskope.reactor.run import run
 from tests.support import warm
 from tests.support.exchanging import an_issuer
-from tests.support.m8_command import ENVIRONMENT
+from tests.support.programs import ENVIRONMENT
 
 Give = Callable[[Path], None]
 ANOTHER = 4_242

@@ -25,7 +25,7 @@ from monoskope.m8.readmodels.documents import project
 from monoskope.m8.settings import ServerSettings
 from monoskope.testing.logs import some_time
 from tests.support import disk
-from tests.support.m8_command import Ended, m8
+from tests.support.programs import Ended, m8
 from tests.unit.m8_cli.served import laid_out, served
 
 

@@ -182,9 +182,7 @@ def test_verify_and_rebuild_and_erase_work_in_the_folder_they_are_given(home: Pa
         (("events", "--limit", "0"), "limit"),
     ],
 )
-def test_a_malformed_command_line_says_what_and_where_to_look(
-    tmp_path: Path, arguments: tuple[str, ...], said: str
-) -> None:
+def test_a_malformed_command_line_says_what_is_wrong(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
     assert said in m8(*arguments, home=tmp_path, code=ExitCode.USAGE).stderr
 
 

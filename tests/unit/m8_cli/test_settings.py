@@ -145,9 +145,7 @@ def test_an_empty_folder_says_how_to_make_one(tmp_path: Path) -> None:
         ("connections = 100\nconnections_per_address = 700", 1_024, 100, 100),
     ],
 )
-def test_connections_stay_below_the_files_that_may_be_open(
-    tmp_path: Path, text: str, files: int, most: int, each: int
-) -> None:
+def test_connections_stay_below_the_limit_of_files(tmp_path: Path, text: str, files: int, most: int, each: int) -> None:
     loaded = settings.load(write(tmp_path, f"[limits]\n{text}"))
     assert loaded.limits.within(files) == (most, each)
 

@@ -34,6 +34,8 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 disk.never_wait()
 
+pytest.register_assert_rewrite("monoskope.testing.drivers")
+
 # How long an example takes only says how busy the machine is. In CI, too, each run makes examples of its own, where
 # Hypothesis by itself would try the same ones for ever: `make test SEED=7` makes those of a run again.
 settings.register_profile(

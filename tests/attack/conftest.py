@@ -28,7 +28,6 @@ class Scene:
 
     @property
     def m8(self) -> HostileM8:
-        """The hostile m8."""
         return self.hostile.m8
 
     def uri(self, store: str, name: str = "db") -> str:
@@ -53,7 +52,6 @@ async def hostile(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hos
 
 
 def stop_reactors(cluster: ProxiedCluster) -> None:
-    """Stop every reactor."""
     for part in cluster.reactors.values():
         part.ask_to_stop()
     for part in cluster.reactors.values():

@@ -16,8 +16,8 @@ from monoskope.stores.aws.secrets_manager import SecretsManagerStore
 from monoskope.stores.driver import StoreDriver
 from monoskope.testing.drivers.harness import Harness
 from monoskope.testing.engines.moto import REGION, Moto
-from tests.conformance.gate import Gate
 from tests.conformance.open_stores import OpenStores
+from tests.faults.tcp_proxy import Link
 
 PREFIX = "team/m8"
 TAGS = (
@@ -36,7 +36,7 @@ class AwsHarness(Harness):
     service: str
     driver: type[StoreDriver]
 
-    def __init__(self, moto: Moto, folder: Path, *, readable: bool, gate: Gate | None = None, **changes: Any) -> None:
+    def __init__(self, moto: Moto, folder: Path, *, readable: bool, gate: Link | None = None, **changes: Any) -> None:
         self.moto = moto
         self.gate = gate
         """What is shut when the engine shall be away. Without it, it never is."""
@@ -52,11 +52,10 @@ class AwsHarness(Harness):
     """Fields that this service's configuration has and the other's has not."""
 
     def config(self, **changes: Any) -> AwsConfig:
-        """Return a configuration for the emulator."""
         fields: dict[str, Any] = {
             "region": REGION,
             "prefix": PREFIX,
-            "endpoint_url": self.moto.url if self.gate is None else self.gate.url,
+            "endpoint_url": self.moto.url if self.gate is None else self.gate.before(self.moto.url),
             "readable": self.readable,
             "deletable": True,
             "timeout_s": 30.0,
@@ -84,11 +83,11 @@ class AwsHarness(Harness):
 
     async def take_down(self) -> None:
         assert self.gate is not None
-        await self.gate.shut()
+        await self.gate.close()
 
     async def bring_up(self) -> None:
         assert self.gate is not None
-        await self.gate.open()
+        await self.gate.start()
 
 
 class SecretsManagerHarness(AwsHarness):

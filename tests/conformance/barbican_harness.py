@@ -11,8 +11,8 @@ from monoskope.stores.barbican.secrets import BarbicanStore
 from monoskope.stores.driver import StoreDriver
 from monoskope.testing.drivers.harness import Harness
 from monoskope.testing.engines.barbican import Barbican
-from tests.conformance.gate import Gate
 from tests.conformance.open_stores import OpenStores
+from tests.faults.tcp_proxy import Link
 
 PREFIX = "team/m8"
 
@@ -20,7 +20,7 @@ PREFIX = "team/m8"
 class BarbicanHarness(Harness):
     bad_options: object = {"no": "such option"}
 
-    def __init__(self, barbican: Barbican, folder: Path, *, readable: bool, gate: Gate | None = None) -> None:
+    def __init__(self, barbican: Barbican, folder: Path, *, readable: bool, gate: Link | None = None) -> None:
         self.barbican = barbican
         self.gate = gate
         """What is shut when the engine shall be away; without it the engine itself is ended."""
@@ -30,7 +30,7 @@ class BarbicanHarness(Harness):
 
     def config(self, **changes: object) -> BarbicanConfig:
         fields: dict[str, object] = {
-            "address": self.barbican.address if self.gate is None else self.gate.url,
+            "address": self.barbican.address if self.gate is None else self.gate.before(self.barbican.address),
             "ca_file": str(self.barbican.ca_file),
             "prefix": PREFIX,
             "readable": self.readable,
@@ -60,7 +60,7 @@ class BarbicanHarness(Harness):
             self.barbican.remove(one["secret_ref"].rpartition("/")[2])
 
     async def take_down(self) -> None:
-        self.barbican.kill() if self.gate is None else await self.gate.shut()
+        self.barbican.kill() if self.gate is None else await self.gate.close()
 
     async def bring_up(self) -> None:
-        self.barbican.start() if self.gate is None else await self.gate.open()
+        self.barbican.start() if self.gate is None else await self.gate.start()

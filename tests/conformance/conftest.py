@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from monoskope.stores.vault.kv2 import VaultStore
 from monoskope.testing.engines.barbican import Barbican
 from monoskope.testing.engines.gnupg import Keys, keys
 from monoskope.testing.engines.moto import CREDENTIALS, Moto
 from monoskope.testing.engines.openbao import OpenBao
 from tests.conformance.kubernetes_server import KubernetesServer, server_tls
-
-pytest.register_assert_rewrite("monoskope.testing.drivers")
+from tests.conformance.vault_harness import VaultHarness
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +28,19 @@ def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
         bao.call("POST", "dept/team/sys/mounts/deep/er/kv", {"type": "kv", "options": {"version": "2"}})
         bao.call("POST", "dept/team/sys/auth/approle", {"type": "approle"})
         yield bao
+
+
+@pytest.fixture
+async def harness(openbao: OpenBao, tmp_path: Path) -> AsyncIterator[VaultHarness]:
+    made = VaultHarness(openbao, tmp_path, readable=True)
+    async with made.stores:
+        yield made
+
+
+@pytest.fixture
+async def store(harness: VaultHarness) -> VaultStore:
+    opened: VaultStore = await harness.opened()
+    return opened
 
 
 @pytest.fixture(scope="session")

@@ -114,7 +114,6 @@ def check(lines: Sequence[dict[str, Any]], count: int) -> None:
 
 
 def arrived(receiver: Receiver) -> int:
-    """How many events have arrived."""
     return len({line["position"] for line in receiver.lines()})
 
 

@@ -17,7 +17,7 @@ from monoskope.testing.drivers.refusals import RefusalPromises
 from monoskope.testing.drivers.versions import VersionPromises
 from monoskope.testing.engines.moto import Moto
 from tests.conformance.aws_harness import AwsHarness, ParameterStoreHarness, SecretsManagerHarness
-from tests.conformance.gate import Gate
+from tests.faults.tcp_proxy import Link, proxy
 
 pytestmark = pytest.mark.usefixtures("aws_credentials", "one_session")
 
@@ -34,15 +34,15 @@ def one_session(session: AioSession, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest_asyncio.fixture
-async def gate(moto: Moto) -> AsyncIterator[Gate]:
+async def gate(moto: Moto) -> AsyncIterator[Link]:
     """The emulator as it is reached: it is away at once, and back at once."""
-    async with Gate(moto.url) as gate:
+    async with proxy(moto.url) as gate:
         yield gate
 
 
 class TestSecretsManager(StoreDriverContract):
     @pytest.fixture
-    def harness(self, moto: Moto, gate: Gate, tmp_path: Path) -> Harness:
+    def harness(self, moto: Moto, gate: Link, tmp_path: Path) -> Harness:
         return SecretsManagerHarness(moto, tmp_path, gate=gate, readable=True, binary="base64")
 
 
@@ -50,7 +50,7 @@ class TestSecretsManagerWriteOnly(VersionPromises, PatchPromises):
     """What differs where nothing can be read; `make soak` runs the whole suite."""
 
     @pytest.fixture
-    def harness(self, moto: Moto, gate: Gate, tmp_path: Path) -> Harness:
+    def harness(self, moto: Moto, gate: Link, tmp_path: Path) -> Harness:
         return SecretsManagerHarness(moto, tmp_path, gate=gate, readable=False, binary="base64")
 
 
@@ -61,14 +61,14 @@ class TestAllOfSecretsManagerWriteOnly(TestSecretsManagerWriteOnly, StoreDriverC
 
 class TestParameterStore(StoreDriverContract):
     @pytest.fixture
-    def harness(self, moto: Moto, gate: Gate, tmp_path: Path) -> Harness:
+    def harness(self, moto: Moto, gate: Link, tmp_path: Path) -> Harness:
         return ParameterStoreHarness(moto, tmp_path, gate=gate, readable=True, binary="base64")
 
 
 @pytest.mark.soak
 class TestParameterStoreWriteOnlyAndAdvanced(StoreDriverContract):
     @pytest.fixture
-    def harness(self, moto: Moto, gate: Gate, tmp_path: Path) -> Harness:
+    def harness(self, moto: Moto, gate: Link, tmp_path: Path) -> Harness:
         return ParameterStoreHarness(moto, tmp_path, gate=gate, readable=False, binary="base64", tier="advanced")
 
 

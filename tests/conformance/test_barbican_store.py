@@ -14,26 +14,26 @@ from monoskope.testing.drivers.harness import Harness
 from monoskope.testing.drivers.refusals import RefusalPromises
 from monoskope.testing.engines.barbican import Barbican
 from tests.conformance.barbican_harness import BarbicanHarness
-from tests.conformance.gate import Gate
+from tests.faults.tcp_proxy import Link, proxy
 
 
 @pytest_asyncio.fixture
-async def gate(barbican: Barbican) -> AsyncIterator[Gate]:
+async def gate(barbican: Barbican) -> AsyncIterator[Link]:
     """The engine as it is reached: it is away at once, and back at once."""
-    async with Gate(barbican.address) as gate:
+    async with proxy(barbican.address) as gate:
         yield gate
 
 
 class TestReadable(StoreDriverContract):
     @pytest.fixture
-    def harness(self, barbican: Barbican, gate: Gate, tmp_path: Path) -> Harness:
+    def harness(self, barbican: Barbican, gate: Link, tmp_path: Path) -> Harness:
         return BarbicanHarness(barbican, tmp_path, gate=gate, readable=True)
 
 
 @pytest.mark.soak
 class TestWriteOnly(StoreDriverContract):
     @pytest.fixture
-    def harness(self, barbican: Barbican, gate: Gate, tmp_path: Path) -> Harness:
+    def harness(self, barbican: Barbican, gate: Link, tmp_path: Path) -> Harness:
         return BarbicanHarness(barbican, tmp_path, gate=gate, readable=False)
 
 
@@ -44,5 +44,5 @@ class RawHarness(BarbicanHarness):
 
 class TestRawLayout(RefusalPromises):
     @pytest.fixture
-    def harness(self, barbican: Barbican, gate: Gate, tmp_path: Path) -> Harness:
+    def harness(self, barbican: Barbican, gate: Link, tmp_path: Path) -> Harness:
         return RawHarness(barbican, tmp_path, gate=gate, readable=True)

@@ -26,8 +26,8 @@ from monoskope.m8.log.postgres.pooler import SharedSessionsError
 from monoskope.m8.log.postgres.target import PostgresTarget, Tls
 from monoskope.testing.engines import pgbouncer
 from monoskope.testing.engines.postgres import Postgres, user
+from tests.faults.tcp_proxy import proxy
 from tests.support.certificates import certified, client_certificate
-from tests.support.tcp_proxy import proxy
 
 PATIENCE_S = 60.0
 """How long whatever answers may take."""

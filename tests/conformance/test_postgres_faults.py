@@ -29,13 +29,16 @@ from monoskope.m8.log.postgres import connections, records, writer
 from monoskope.m8.log.postgres.connections import Connection
 from monoskope.m8.log.postgres.group import Group
 from monoskope.m8.log.postgres.log import PostgresLog
+from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.logs import ledger, some_time
 from monoskope.testing.parts import wait_until
-from tests.conformance.cutting_proxy import CuttingProxy, cutting
-from tests.support.tcp_proxy import proxy
+from tests.faults.tcp_proxy import Link, proxy
 
 PATIENCE_S = 180
+
+ACTOR = b"cut here"
+"""By whose name a link knows an append: its bind message carries it."""
 
 
 def an_event(text: bytes = b"data") -> list[NewEvent]:
@@ -52,26 +55,31 @@ def plain() -> Iterator[Postgres]:
         yield server
 
 
+def through(link: Link, target: PostgresTarget) -> PostgresTarget:
+    """Return how a database is reached by a link: without TLS; the password is never sent in plain text (SCRAM)."""
+    return replace(target, hosts=(("127.0.0.1", link.port),), tls=None)
+
+
 @pytest_asyncio.fixture
-async def behind(plain: Postgres) -> AsyncIterator[tuple[CuttingProxy, PostgresLog, PostgresLog]]:
-    """A proxy, a log behind it, and the same log without it."""
+async def behind(plain: Postgres) -> AsyncIterator[tuple[Link, PostgresLog, PostgresLog]]:
+    """A link that sees what passes, a log behind it, and the same log without it."""
     target = plain.target(plain.create_database())
-    async with cutting(target) as (proxy, through):
-        log = await PostgresLog.open(through, clock=some_time, projector=ledger)
+    async with proxy(plain.port) as link:
+        log = await PostgresLog.open(through(link, target), clock=some_time, projector=ledger)
         direct = await PostgresLog.open(target, clock=some_time, projector=ledger)
-        yield proxy, log, direct
+        yield link, log, direct
         await log.close()
         await direct.close()
 
 
 async def test_an_append_whose_answer_is_lost_is_found_and_acknowledged(
-    behind: tuple[CuttingProxy, PostgresLog, PostgresLog],
+    behind: tuple[Link, PostgresLog, PostgresLog],
 ) -> None:
     """It is there once, and the next one follows it."""
-    proxy, log, direct = behind
+    link, log, direct = behind
     await log.append("a", 0, an_event(), actor="ann")
-    proxy.cuts_after = True
-    [event] = await log.append("a", 1, an_event(), actor="cut here")
+    link.cut_at(ACTOR, arrives=True)
+    [event] = await log.append("a", 1, an_event(), actor=ACTOR.decode())
     assert await direct.read(after=1, limit=10) == [event]
     assert await direct.get("counts", "a") == b"2"
     await log.append("a", 2, an_event(), actor="ann")
@@ -79,18 +87,18 @@ async def test_an_append_whose_answer_is_lost_is_found_and_acknowledged(
 
 
 async def test_an_append_that_never_arrived_is_not_acknowledged_even_if_it_arrives_late(
-    behind: tuple[CuttingProxy, PostgresLog, PostgresLog],
+    behind: tuple[Link, PostgresLog, PostgresLog],
 ) -> None:
     """The caller hears that it failed; when its bytes come in at last, they change nothing."""
-    proxy, log, direct = behind
+    link, log, direct = behind
     await log.append("a", 0, an_event(), actor="ann")
-    proxy.cuts_before = True
+    link.cut_at(ACTOR, arrives=False)
     with pytest.raises(UnavailableError) as caught:
-        await log.append("a", 1, an_event(b"late"), actor="cut here")
+        await log.append("a", 1, an_event(b"late"), actor=ACTOR.decode())
     assert not isinstance(caught.value, UnknownAppendError)
     assert log.write_failure is caught.value
     assert await direct.head() == 1
-    for upstream, late in proxy.held:
+    for upstream, late in link.held:
         upstream.write(late)
         await upstream.drain()
     [event] = await log.append("a", 1, an_event(b"next"), actor="ann")
@@ -99,17 +107,17 @@ async def test_an_append_that_never_arrived_is_not_acknowledged_even_if_it_arriv
 
 
 async def test_an_append_of_which_nobody_can_tell_says_so(
-    behind: tuple[CuttingProxy, PostgresLog, PostgresLog], monkeypatch: pytest.MonkeyPatch
+    behind: tuple[Link, PostgresLog, PostgresLog], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is neither called recorded nor refused; the log works again once the database does."""
     monkeypatch.setattr(writer, "RESOLVE_S", 0.0)
-    proxy, log, direct = behind
+    link, log, direct = behind
     await log.append("a", 0, an_event(), actor="ann")
-    proxy.cuts_after = True
-    proxy.is_down = True
+    link.cut_at(ACTOR, arrives=True)
+    link.refuses = True
     with pytest.raises(UnknownAppendError, match="may be recorded"):
-        await log.append("a", 1, an_event(), actor="cut here")
-    proxy.is_down = False
+        await log.append("a", 1, an_event(), actor=ACTOR.decode())
+    link.refuses = False
     head = await direct.head()
     await log.append("b", 0, an_event(), actor="ann")
     assert await direct.check_chain() == head + 1
@@ -122,9 +130,8 @@ async def test_a_log_whose_database_falls_silent_is_closed_within_a_bound(
     monkeypatch.setattr(connections, "CLOSE_S", 0.0)
     monkeypatch.setattr(writer, "RESOLVE_S", math.inf)
     target = plain.target(plain.create_database())
-    async with proxy(target.hosts[0][1]) as between:
-        through = replace(target, hosts=(("127.0.0.1", between.port),), tls=None)
-        log = await PostgresLog.open(through, clock=some_time, projector=ledger)
+    async with proxy(plain.port) as between:
+        log = await PostgresLog.open(through(between, target), clock=some_time, projector=ledger)
         async with aclosing(log.subscribe(after=0)) as events:
             await log.append("a", 0, an_event(), actor="ann")
             assert (await anext(events)).position == 1
@@ -170,8 +177,7 @@ async def test_a_dead_link_leaves_no_traceback_of_whoever_gave_up(plain: Postgre
     before = asyncio.all_tasks()
     target = plain.target(plain.create_database())
     async with proxy(plain.port) as between, silent() as (port, came):
-        through = replace(target, hosts=(("127.0.0.1", between.port),), tls=None)
-        log = await PostgresLog.open(through, clock=some_time, projector=ledger)
+        log = await PostgresLog.open(through(between, target), clock=some_time, projector=ledger)
         await log.beat("m8/1", 1)
         between.passes.clear()
         dead = replace(target, hosts=(("127.0.0.1", port),), tls=None)
@@ -347,70 +353,4 @@ async def test_an_append_that_fails_leaves_those_beside_it_alone_over_several_lo
         assert await logs[0].get("counts", stream) == b"%d" % len(versions)
     assert await logs[1].check_chain() == len(recorded)
     for log in logs:
-        await log.close()
-
-
-class Load:
-    """Writers and a subscriber that go on whatever the database does."""
-
-    def __init__(self, log: PostgresLog) -> None:
-        self._log = log
-        self._goes_on = True
-        self.acknowledged: dict[tuple[str, int], int] = {}
-        self.unknown = 0
-        self.seen: list[int] = []
-        self._writers = [asyncio.create_task(self._write(f"s{number}")) for number in range(16)]
-        self._follower = asyncio.create_task(self._follow())
-
-    async def _follow(self) -> None:
-        async with aclosing(self._log.subscribe(after=0)) as events:
-            async for event in events:
-                self.seen.append(event.position)
-
-    async def _write(self, stream: str) -> None:
-        while self._goes_on:
-            try:
-                [event] = await self._log.append(stream, None, an_event(), actor="ann")
-            except UnknownAppendError:
-                self.unknown += 1
-            except UnavailableError:
-                await asyncio.sleep(0.01)
-            else:
-                self.acknowledged[stream, event.version] = event.position
-
-    async def more(self) -> None:
-        """Wait until 200 more are acknowledged."""
-        enough = len(self.acknowledged) + 200
-        while len(self.acknowledged) < enough:
-            await asyncio.sleep(0.01)
-
-    async def stop(self) -> None:
-        """Wait until everything is answered and followed."""
-        self._goes_on = False
-        await asyncio.gather(*self._writers)
-        last = await self._log.head()
-        while not self.seen or self.seen[-1] < last:
-            await asyncio.sleep(0.01)
-        self._follower.cancel()
-        await asyncio.gather(self._follower, return_exceptions=True)
-
-
-async def test_nothing_that_was_acknowledged_is_lost_when_the_server_is_killed() -> None:
-    """The postmaster dies twice under 16 writers; a subscriber that lives through it gets every position."""
-    with Postgres(fsync=False) as server:
-        target = server.target(server.create_database())
-        log = await PostgresLog.open(target, clock=some_time, projector=ledger)
-        load = Load(log)
-        async with asyncio.timeout(PATIENCE_S):
-            for _ in range(2):
-                await load.more()
-                await asyncio.to_thread(server.kill)
-                await asyncio.to_thread(server.start)
-            await load.more()
-            await load.stop()
-        last = await log.check_chain()
-        found = {(event.stream, event.version): event.position for event in await log.read(after=0, limit=last)}
-        assert load.acknowledged.items() <= found.items()
-        assert len(found) - len(load.acknowledged) <= load.unknown
-        assert load.seen == list(range(1, last + 1))
         await log.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -30,22 +29,8 @@ from monoskope.testing.drivers.harness import NOT_TEXT, sized, tag
 from monoskope.testing.engines import openbao_files
 from monoskope.testing.engines.openbao import OpenBao
 from tests.conformance.keystone_fake import served
-from tests.conformance.vault_harness import BASE64, PREFIX, Kv1Harness, VaultHarness, until
-
-VALUE = Payload({"k": b"v"})
-
-
-@pytest.fixture
-async def harness(openbao: OpenBao, tmp_path: Path) -> AsyncIterator[VaultHarness]:
-    made = VaultHarness(openbao, tmp_path, readable=True)
-    async with made.stores:
-        yield made
-
-
-@pytest.fixture
-async def store(harness: VaultHarness) -> VaultStore:
-    opened: VaultStore = await harness.opened()
-    return opened
+from tests.conformance.vault_harness import BASE64, PREFIX, VALUE, Kv1Harness, VaultHarness, until
+from tests.faults.table import FAULTS
 
 
 @pytest.fixture
@@ -293,28 +278,6 @@ async def test_a_mount_that_demands_check_and_set_is_served(harness: VaultHarnes
     assert [version.split("@")[0] for version in versions] == ["1", "2", "3"]
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "expected"),
-    [
-        (502, b"<html>", UnknownOutcomeError),
-        (503, b'{"errors":["Vault is sealed"]}', StoreUnavailableError),
-        (403, b'{"errors":["engine text"]}', StoreRefusedError),
-        (405, b'{"errors":["engine text"]}', StoreRefusedError),
-        (307, b"", StoreRefusedError),
-        (200, b"", UnknownOutcomeError),
-    ],
-)
-async def test_what_an_answer_to_a_patch_means(
-    harness: VaultHarness, path: tuple[str, ...], status: int, body: bytes, expected: type[DriverError]
-) -> None:
-    metadata = b'{"data":{"current_version":1,"versions":{"1":{"created_time":"2026-01-01T00:00:00Z"}}}}'
-    async with impersonated(harness, Impostor(status, body, metadata=metadata)) as store:
-        with pytest.raises(expected) as caught:
-            await patch(store, path, None)
-    assert type(caught.value) is expected
-    assert "engine text" not in str(caught.value)
-
-
 # --- refusals ---
 
 
@@ -386,30 +349,21 @@ async def test_a_sealed_engine_is_unavailable(harness: VaultHarness, store: Vaul
 async def test_a_write_without_an_answer_is_of_unknown_outcome(harness: VaultHarness, path: tuple[str, ...]) -> None:
     store = await harness.opened(timeout_s=2.0)
     await store.read_version(path)
-    pid = harness.bao.pid
-    assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        with pytest.raises(UnknownOutcomeError):
-            await write(store, path, NOTHING)
-    finally:
-        os.kill(pid, signal.SIGCONT)
-        await store.close()
+    with FAULTS["stop"].breaks(harness.bao), pytest.raises(UnknownOutcomeError):
+        await write(store, path, NOTHING)
 
 
 async def test_a_connection_that_breaks_in_a_write_is_of_unknown_outcome(
     harness: VaultHarness, store: VaultStore, path: tuple[str, ...]
 ) -> None:
     await store.read_version(path)
-    pid = harness.bao.pid
-    assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
-    attempt = asyncio.create_task(write(store, path, NOTHING))
     try:
-        await until_received(int(harness.bao.address.rpartition(":")[2]))
-        harness.bao.kill()
-        with pytest.raises(UnknownOutcomeError):
-            await attempt
+        with FAULTS["stop"].breaks(harness.bao):
+            attempt = asyncio.create_task(write(store, path, NOTHING))
+            await until_received(int(harness.bao.address.rpartition(":")[2]))
+            harness.bao.kill()
+            with pytest.raises(UnknownOutcomeError):
+                await attempt
     finally:
         harness.bao.start()
 
@@ -479,6 +433,7 @@ async def test_no_redirect_is_followed(harness: VaultHarness, path: tuple[str, .
         (403, b'{"errors":["engine text"]}', StoreRefusedError),
         (404, b'{"errors":["engine text"]}', StoreRefusedError),
         (405, b'{"errors":["engine text"]}', StoreRefusedError),
+        (307, b"", StoreRefusedError),
         (413, b"engine text", StoreRefusedError),
         (200, b"", UnknownOutcomeError),
         (200, b'{"data":{"version":"engine text"}}', UnknownOutcomeError),
@@ -486,14 +441,16 @@ async def test_no_redirect_is_followed(harness: VaultHarness, path: tuple[str, .
         (200, b"x" * 9_000_000, UnknownOutcomeError),
     ],
 )
-async def test_what_an_answer_to_a_write_means(
+async def test_what_an_answer_to_a_write_or_a_patch_means(
     harness: VaultHarness, path: tuple[str, ...], status: int, body: bytes, expected: type[DriverError]
 ) -> None:
-    async with impersonated(harness, Impostor(status, body)) as store:
-        with pytest.raises(expected) as caught:
-            await write(store, path, None)
-    assert type(caught.value) is expected
-    assert "engine text" not in str(caught.value)
+    metadata = b'{"data":{"current_version":1,"versions":{"1":{"created_time":"2026-01-01T00:00:00Z"}}}}'
+    async with impersonated(harness, Impostor(status, body, metadata=metadata)) as store:
+        for attempt in (write(store, path, None), patch(store, path, None)):
+            with pytest.raises(expected) as caught:
+                await attempt
+            assert type(caught.value) is expected
+            assert "engine text" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

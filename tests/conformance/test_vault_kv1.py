@@ -13,9 +13,8 @@ from monoskope.stores.vault.kv1 import VaultKv1Store
 from monoskope.testing.drivers.harness import NOT_TEXT, tag
 from monoskope.testing.engines.openbao import OpenBao
 from monoskope.testing.engines.openbao_admin import OpenBaoError
-from tests.conformance.vault_harness import PREFIX, Kv1Harness
+from tests.conformance.vault_harness import PREFIX, VALUE, Kv1Harness
 
-VALUE = Payload({"k": b"v"})
 BOTH = pytest.mark.parametrize("readable", [True, False], ids=["readable", "write-only"])
 
 

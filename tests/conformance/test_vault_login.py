@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from monoskope.errors import Error
-from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import NOTHING, StoreRefusedError, StoreUnavailableError
 from monoskope.stores.shared.http import HttpAnswer
 from monoskope.stores.vault.config import AppRole, TokenFile
@@ -21,9 +20,7 @@ from monoskope.stores.vault.logins import STATE_FILE
 from monoskope.testing.drivers.harness import tag
 from monoskope.testing.engines.openbao import OpenBao
 from monoskope.testing.engines.openbao_admin import OpenBaoError
-from tests.conformance.vault_harness import VaultHarness, audited, in_time, until
-
-VALUE = Payload({"k": b"v"})
+from tests.conformance.vault_harness import VALUE, VaultHarness, audited, in_time, until
 
 
 @pytest.fixture

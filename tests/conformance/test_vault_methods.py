@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,23 +16,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import NOTHING, StoreRefusedError
 from monoskope.stores.vault.config import AppRole, ClientCertificate, Jwt, Kubernetes
 from monoskope.stores.vault.kv2 import VaultStore
 from monoskope.testing.drivers.harness import tag
 from monoskope.testing.engines.openbao import OpenBao
 from tests.conformance.token_review import TokenReview, serving
-from tests.conformance.vault_harness import Auth, NamespaceHarness, VaultHarness, audited, in_time, until
-
-VALUE = Payload({"k": b"v"})
-
-
-@pytest.fixture
-async def harness(openbao: OpenBao, tmp_path: Path) -> AsyncIterator[VaultHarness]:
-    made = VaultHarness(openbao, tmp_path, readable=True)
-    async with made.stores:
-        yield made
+from tests.conformance.vault_harness import VALUE, Auth, NamespaceHarness, VaultHarness, audited, in_time, until
 
 
 def enabled(harness: VaultHarness, kind: str) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +14,6 @@ from monoskope.reactor.guarded_driver import GuardedDriver
 from monoskope.reactor.memory import Garbage
 from monoskope.stores.driver import NOTHING
 from monoskope.stores.vault.kv2 import VaultStore
-from monoskope.testing.engines.openbao import OpenBao
 from monoskope.uri import SecretUri
 from tests.conformance.vault_harness import VaultHarness
 from tests.support.reactor_world import World, ask
@@ -24,19 +21,6 @@ from tests.support.reactor_world import World, ask
 DELETE, UNDELETE = upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_UNDELETE
 ANY, VERSION, OVERWRITE = upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_VERSION, upload_pb2.EXPECT_OVERWRITE
 THEIRS = {"password": "of somebody else"}
-
-
-@pytest.fixture
-async def harness(openbao: OpenBao, tmp_path: Path) -> AsyncIterator[VaultHarness]:
-    made = VaultHarness(openbao, tmp_path, readable=True)
-    async with made.stores:
-        yield made
-
-
-@pytest.fixture
-async def store(harness: VaultHarness) -> VaultStore:
-    opened: VaultStore = await harness.opened()
-    return opened
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from monoskope.api.secrets.v1.options_pb2 import VaultBinary, VaultOptions
+from monoskope.protocol.payload import Payload
 from monoskope.settings import write_private
 from monoskope.stores.driver import StoreDriver
 from monoskope.stores.vault.config import AppRole, TokenFile, VaultConfig
@@ -28,6 +29,7 @@ Auth = Method | TokenFile
 
 PREFIX = "team/m8"
 PATIENCE_S = 60.0
+VALUE = Payload({"k": b"v"})
 BASE64 = VaultOptions(binary=VaultBinary.VAULT_BINARY_BASE64)
 
 
@@ -173,7 +175,6 @@ def audited(bao: OpenBao, path: str) -> int:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait until the condition holds."""
     over_at = time.monotonic() + PATIENCE_S
     while not condition():
         if time.monotonic() > over_at:

@@ -37,7 +37,6 @@ def goes_on(page: ConsolePage) -> None:
 
 
 def escape(page: ConsolePage, form: Form) -> None:
-    """By keyboard."""
     page.page.keyboard.press("Escape")
 
 

@@ -1,18 +1,16 @@
-"""Ways to break a real cluster at a named place, and to watch a command that goes on meanwhile."""
+"""Ways to break a real cluster at a named place, to watch a command that goes on, and to check its change."""
 
 from __future__ import annotations
 
 import functools
 import itertools
 import json
-import os
-import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UnavailableError
 from monoskope.failpoints import VARIABLE
 from monoskope.m8.domain.reactors import beat_key
@@ -20,6 +18,9 @@ from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.parts import Part, listens, wait_until
 from tests.crash.auditor import Auditor
+from tests.faults.parts import store_of
+from tests.faults.processes import arm, dies, mend
+from tests.support.engines import Version
 
 FIRST, SECOND = "reactor-vault", "reactor-vault-2"
 STORES = {"vault": FIRST, "local": "reactor-local"}
@@ -37,7 +38,6 @@ class Command:
     done: list[Ran] = field(default_factory=list)
 
     def ended(self) -> Ran:
-        """How it ended."""
         self.thread.join(130)
         assert self.done, "monoctl still runs"
         return self.done[0]
@@ -78,7 +78,6 @@ class Crash:
         return self._run(words, uri or self.uri(), value, failpoints, background=background)
 
     def compare(self, put: Command, *, failpoints: str = "", background: bool = False) -> Command:
-        """Compare with what was put."""
         words = ("compare", "secret", "--from-file", "password=-")
         return self._run(words, put.uri, put.value, failpoints, background=background)
 
@@ -88,7 +87,6 @@ class Crash:
         return self._run(("patch", "secret", "--from-file", "user=-"), put.uri, value, "", background=background)
 
     def delete(self, put: Command, *options: str, background: bool = False) -> Command:
-        """Delete what was put."""
         return self._run(("delete", "secret", "--yes", *options), put.uri, "", "", background=background)
 
     def ask(self, *words: str, uri: str = "", failpoints: str = "", background: bool = False) -> Command:
@@ -136,8 +134,7 @@ class Crash:
         parts = [self._reactor(folder) for folder in folders]
         before = [sessions(part) for part in parts]
         for part in parts:
-            part.kill()
-            part.start({VARIABLE: failpoints} if failpoints else None)
+            arm(part, failpoints)
         for part, count in zip(parts, before, strict=True):
             wait_until(functools.partial(_was_attached, part, count), what=f"{part.name} is attached")
         self.unheard.difference_update(folders)
@@ -154,8 +151,7 @@ class Crash:
     def m8(self, failpoints: str = "") -> Part:
         """Start m8 anew, armed, and return when it listens, or has died of that already."""
         m8 = self.cluster.m8
-        m8.kill()
-        m8.start({VARIABLE: failpoints} if failpoints else None)
+        arm(m8, failpoints)
         if failpoints:
             wait_until(lambda: m8.pid is None or listens(self.cluster.server), what="m8 listens, or dies")
         else:
@@ -182,7 +178,7 @@ class Crash:
             elif part.pid is None:
                 self.reactor(folder=folder)
             elif folder in self.unheard:
-                part._signal(signal.SIGCONT)
+                mend(part)
                 self.reactor_is_back(folder)
 
 
@@ -206,16 +202,6 @@ def replica_of(part: Part) -> bytes:
     return bytes.fromhex(json.loads(lines[-1])["replica"])
 
 
-def store_of(folder: str) -> str:
-    """The store that a reactor's folder is for: `reactor-<store>`, or with `-2` for another replica."""
-    return folder.removeprefix("reactor-").removesuffix("-2")
-
-
-def dies(part: Part) -> None:
-    """Wait until a part is dead."""
-    wait_until(lambda: part.pid is None, what=f"{part.name} dies")
-
-
 @contextmanager
 def reactors_die(crash: Crash, place: str) -> Iterator[None]:
     """What is begun meanwhile kills the reactor of every store at `place`; then all of them are started anew."""
@@ -224,31 +210,6 @@ def reactors_die(crash: Crash, place: str) -> Iterator[None]:
     for part in parts:
         dies(part)
     crash.start_reactors("", *STORES.values())
-
-
-def wake(part: Part) -> None:
-    """Continue a part that stops itself, once it has: a signal that comes before that comes to nothing.
-
-    What it recorded last may be seen before it stands still.
-    """
-    wait_until(lambda: _state(part) == "T", what=f"{part.name} stands still")
-    part._signal(signal.SIGCONT)
-
-
-def _state(part: Part) -> str:
-    """What the system says of a process: "T" if it is stopped."""
-    return Path(f"/proc/{part.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
-
-
-@contextmanager
-def stopped(pid: int | None) -> Iterator[None]:
-    """The process stands still meanwhile."""
-    assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def around(kind: str, *more: str) -> tuple[str, ...]:
@@ -266,3 +227,37 @@ def dies_at(crash: Crash, places: tuple[str, ...], command: Command) -> None:
 def armed(crash: Crash, places: tuple[str, ...]) -> None:
     crash.m8(f"{places[0]}=kill")
     crash.reactor_is_back()
+
+
+def check_patched(crash: Crash, put: Command, patching: Command) -> None:
+    """It succeeded, once, by the receipt that was shown, with the hash of the whole."""
+    ran = patching.succeeded()
+    requests = crash.audit.all_end(put.uri)
+    before, after = crash.audit.history(put.uri)
+    assert before.content == {"password": put.value}
+    assert after == Version(ran.json()["upstream_version"], {"password": put.value, "user": patching.value})
+    receipt = requests[ran.json()["request_id"]].receipt
+    assert receipt is not None
+    assert (receipt.outcome, receipt.upstream_version) == (upload_pb2.OUTCOME_UPLOADED, after.text)
+    assert [key for key, _ in receipt.values] == ["password", "user"]
+    crash.audit.answers_agree(requests)
+
+
+def check_deleted(crash: Crash, put: Command, deleting: Command) -> None:
+    """It succeeded, once, by the receipt that was shown, and nothing else happened to the secret."""
+    ran = deleting.succeeded()
+    requests = crash.audit.all_end(put.uri)
+    [deleted] = [one.receipt for one in requests.values() if "SecretDeleted" in one.types]
+    [version] = crash.audit.history(put.uri)
+    assert version.content is None
+    assert deleted is not None
+    assert (deleted.outcome, deleted.prior_version) == (upload_pb2.OUTCOME_DELETED, version.text)
+    assert ran.json()["deleted_version"] == version.text
+    crash.audit.answers_agree(requests)
+
+
+Change = Callable[..., Command]
+CHANGES: dict[str, tuple[Change, Callable[[Crash, Command, Command], None]]] = {
+    "patch": (Crash.patch, check_patched),
+    "delete": (Crash.delete, check_deleted),
+}

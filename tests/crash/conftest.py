@@ -5,54 +5,15 @@ from __future__ import annotations
 import itertools
 import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-import tomli_w
 
-from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster
 from tests.crash.auditor import Auditor
 from tests.crash.breaking import FIRST, SECOND, Crash
-from tests.crash.logbook import Logbook
+from tests.faults.logbook import Logbook
+from tests.faults.parts import ENGINE_TIMEOUTS, M8_TIMINGS, shorten, shorten_reactor
 from tests.support.engines import AgeEngine, Engine, OpenBaoEngine
-
-M8_TIMINGS = {
-    "requested": 20.0,  # a reactor that was killed before its grant starts anew in it, on a busy machine too
-    "granted_grace": 1.0,
-    "issuer_gone": 2.5,
-    "silence": 2.2,
-    "heartbeat": 1,
-    "tick": 0.1,
-}
-REACTOR_TIMINGS = {
-    "write_window": 2.0,
-    "issuer_gone": 0.5,
-    "settle": 2.5,
-    "lookups": [0.0, 0.5],
-    "lookup_retry": 0.5,
-    "lookup_tries": 3,
-    "tick": 0.1,
-    "backoff_least": 0.1,
-    "backoff_most": 0.3,
-    "append_retry": 0.3,
-    "drain": 3.0,
-}
-ENGINE_TIMEOUTS = {"timeout_s": 1.25, "connect_timeout_s": 1.25}
-LIFETIME_S = 30
-"""The shortest that the protocol allows."""
-
-
-def shorten(file: Path, **tables: dict[str, object]) -> None:
-    """Put more into the tables of a settings file."""
-    known = tomllib.loads(file.read_text(encoding="utf-8"))
-    changed = {name: {**known.get(name, {}), **table} for name, table in tables.items()}
-    write_private(file, tomli_w.dumps(known | changed).encode(), replace=True)
-
-
-def shorten_reactor(home: Path, **engine: object) -> None:
-    """Shorten what a reactor waits for."""
-    shorten(home / "reactor.toml", timings=dict(REACTOR_TIMINGS), limits={"lifetime_s": LIFETIME_S}, engine=engine)
 
 
 @pytest.fixture(scope="session")

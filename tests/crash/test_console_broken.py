@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from monoskope.testing.parts import wait_until
-from tests.crash.breaking import SECOND, Crash, dies, wake
+from tests.crash.breaking import SECOND, Crash
+from tests.faults.processes import dies, wake
 from tests.support.console import Console
 from tests.support.console_calls import Page, value
 

@@ -2,64 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-
 import pytest
 
-from monoskope.stores.vault.config import least_policy
-from monoskope.testing.cluster import MOUNT, PREFIX
-from monoskope.testing.engines.openbao import OpenBao
-from tests.crash.breaking import Crash, stopped, wake
+from tests.crash.breaking import Crash
+from tests.faults.processes import wake
+from tests.faults.table import FAULTS, OPENBAO, at
 
-ROLE = "m8-reactor-vault"
-
-
-@contextmanager
-def killed(bao: OpenBao) -> Iterator[None]:
-    bao.kill()
-    yield
-    bao.start()
-
-
-@contextmanager
-def sealed(bao: OpenBao) -> Iterator[None]:
-    bao.call("PUT", "sys/seal")
-    yield
-    bao.kill()
-    bao.start()
-
-
-@contextmanager
-def limiting(bao: OpenBao) -> Iterator[None]:
-    bao.call("POST", "sys/quotas/rate-limit/none", {"rate": 0.001, "interval": "1h", "path": f"{MOUNT}/"})
-    yield
-    bao.call("DELETE", "sys/quotas/rate-limit/none")
-
-
-@contextmanager
-def refusing(bao: OpenBao) -> Iterator[None]:
-    bao.write_policy(ROLE, 'path "sys/none" { capabilities = ["read"] }')
-    yield
-    policy = least_policy(mount=MOUNT, prefix=PREFIX, readable=True, patchable=True, binary=True, delete=True)
-    bao.write_policy(ROLE, policy)
-
-
-Fault = Callable[[OpenBao], AbstractContextManager[None]]
-FAULTS: dict[str, tuple[Fault, int, str]] = {
-    "killed": (killed, 7, "UPSTREAM_UNAVAILABLE"),
-    "sealed": (sealed, 7, "UPSTREAM_UNAVAILABLE"),
-    "slow": (lambda bao: stopped(bao.pid), 7, "UPSTREAM_UNAVAILABLE"),
-    "rate-limiting": (limiting, 7, ""),
-    "refusing": (refusing, 3, "UPSTREAM_REFUSED"),
+ENDS: dict[str, tuple[int, str]] = {
+    "kill": (7, "UPSTREAM_UNAVAILABLE"),
+    "sealed": (7, "UPSTREAM_UNAVAILABLE"),
+    "stop": (7, "UPSTREAM_UNAVAILABLE"),
+    "limiting": (7, ""),
+    "refusing": (3, "UPSTREAM_REFUSED"),
 }
-"""What the engine does before a put, how the put ends, and what its user is told."""
+"""How a put ends before which the engine breaks so, and what its user is told."""
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", at(OPENBAO))
 def test_broken_before_a_put_nothing_is_written_and_the_user_is_told(crash: Crash, fault: str) -> None:
-    broken, code, says = FAULTS[fault]
-    with broken(crash.cluster.bao):
+    code, says = ENDS[fault]
+    with FAULTS[fault].breaks(crash.cluster.bao):
         put = crash.put()
     assert says in crash.check(put, code).err
     crash.check(crash.put(uri=put.uri), 0)
@@ -69,7 +31,7 @@ def test_slow_past_the_write_window_nothing_is_told_that_is_not_so(crash: Crash)
     reactor = crash.reactor("reactor.before-write=stop")
     put = crash.put(background=True)
     crash.audit.wait_for(put.uri, "SecretUploadStarted")
-    with stopped(crash.cluster.bao.pid):
+    with FAULTS["stop"].breaks(crash.cluster.bao):
         wake(reactor)
         put.ended()
     # What was on its way may be written yet: no user was told that it was, nor that it was not.
@@ -84,7 +46,7 @@ def test_a_deletion_at_a_silent_engine_ends_as_not_done_or_as_unknown(crash: Cra
     reactor = crash.reactor("reactor.before-write=stop")
     deleting = crash.delete(put, background=True)
     crash.audit.wait_for(put.uri, "SecretUploadStarted", times=2)
-    with stopped(crash.cluster.bao.pid):
+    with FAULTS["stop"].breaks(crash.cluster.bao):
         wake(reactor)
         ran = deleting.ended()
     requests = crash.audit.all_end(put.uri)

@@ -9,7 +9,6 @@ import json
 import socket
 import statistics
 import sys
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -23,8 +22,8 @@ from monoskope.exit_codes import ExitCode
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.parts import READY_S, Part, wait_until
-from tests.crash.breaking import stopped
-from tests.support.tcp_proxy import proxy
+from tests.faults.processes import stopped
+from tests.faults.tcp_proxy import proxy_in_thread
 
 FILES = 1_024
 """That m8 may open (`ulimit -n`): three quarters of them may be connections, a quarter of those of one address."""
@@ -62,7 +61,7 @@ def user(cluster: Cluster) -> User:
 def hostile(cluster: Cluster, *arguments: str) -> Iterator[Part]:
     """A hostile peer as long as the block runs."""
     log = cluster.folder / f"hostile-{time.monotonic_ns()}.log"
-    command = (sys.executable, "-m", "tests.crash.hostile", *arguments)
+    command = (sys.executable, "-m", "tests.faults.strangers", *arguments)
     part = Part("hostile", command, log=log, folder=ROOT, environment={"PATH": "/usr/bin:/bin"})
     part.start()
     try:
@@ -89,28 +88,6 @@ def open_files(cluster: Cluster) -> int:
     return len(list(Path(f"/proc/{cluster.pids['m8']}/fd").iterdir()))
 
 
-@contextmanager
-def relayed(server: str, host: str) -> Iterator[str]:
-    """An address here that leads to `server` from `host`: a client does not choose from where it connects."""
-    address: list[str] = []
-    listening, stop = threading.Event(), threading.Event()
-
-    async def serve() -> None:
-        async with proxy(int(server.rpartition(":")[2]), source=host) as link:
-            address.append(f"127.0.0.1:{link.port}")
-            listening.set()
-            await asyncio.to_thread(stop.wait)
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
-    thread.start()
-    listening.wait()
-    try:
-        yield address[0]
-    finally:
-        stop.set()
-        thread.join()
-
-
 def put(user: User, path: str, *, within_s: float = 0.0) -> None:
     """Put as a new process with a new connection, as people do; they try again where nothing was sent."""
     command = ("put", "secret", f"local://team/{path}", "--from-file", "password=-")
@@ -129,8 +106,9 @@ def test_silent_connections_leave_m8_serving(cluster: Cluster, user: User) -> No
         put(user, "from-the-same-address", within_s=READY_S)
         wait_until(lambda: last(flood)["open"] <= SHARE, what="an address has its share and no more")
         wait_until(lambda: open_files(cluster) <= FILES * 3 // 4, what="a quarter of the files is left to others")
-        with relayed(cluster.server, "127.0.0.2") as address:
-            assert answers(address)
+        # A client does not choose from where it connects.
+        with proxy_in_thread(cluster.server, source="127.0.0.2") as link:
+            assert answers(link.port)
         # After five seconds.
         wait_until(lambda: last(flood)["open"] == 0, what="who says nothing is cut off")
         put(user, "afterwards")
@@ -139,14 +117,13 @@ def test_silent_connections_leave_m8_serving(cluster: Cluster, user: User) -> No
     wait_until(lambda: resident_mib(cluster) < before_mib + 25, what="the flood's memory is given back")
 
 
-def answers(address: str) -> bool:
+def answers(port: int) -> bool:
     """Whether a TLS server lets a client in there that speaks at once."""
     import ssl  # noqa: PLC0415 - here alone
 
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    host, _, port = address.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=READY_S) as raw, context.wrap_socket(raw) as one:
+    with socket.create_connection(("127.0.0.1", port), timeout=READY_S) as raw, context.wrap_socket(raw) as one:
         one.sendall(b"GET /healthz HTTP/1.1\r\nHost: m8\r\n\r\n")
         return one.recv(12) == b"HTTP/1.1 200"
 
@@ -202,7 +179,7 @@ async def test_hostile_logins_leave_puts_within_twice_what_they_took(cluster: Cl
 async def put_pair(client: Client, flood: Part) -> tuple[float, float]:
     """Seconds of a few puts under the flood, and while it stands still."""
     flooded = await median_put_s(client, puts=3)
-    with stopped(flood.pid):
+    with stopped(flood):
         return flooded, await median_put_s(client, puts=3)
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.testing.cluster import MOUNT, PREFIX
-from tests.crash.breaking import Crash, armed, around, dies, dies_at
-from tests.crash.changes import CHANGES
-from tests.crash.conftest import M8_TIMINGS, shorten
+from tests.crash.breaking import CHANGES, Crash, armed, around, dies_at
+from tests.faults.parts import M8_TIMINGS, shorten
+from tests.faults.processes import dies
 
 WALK = {
     "SecretUploadKeyRequested": around("SecretUploadKeyRequested", "m8.before-answer.RequestSecretUploadKey"),

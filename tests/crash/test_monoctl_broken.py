@@ -14,8 +14,9 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.failpoints import VARIABLE
 from monoskope.testing.cluster.commands import Ran
 from monoskope.testing.parts import Part
-from tests.crash.breaking import FIRST, Command, Crash, dies, wake
-from tests.crash.conftest import LIFETIME_S, REACTOR_TIMINGS
+from tests.crash.breaking import FIRST, Command, Crash
+from tests.faults.parts import LIFETIME_S, REACTOR_TIMINGS
+from tests.faults.processes import dies, wake
 
 SENT = "SecretUploadRequested"
 BEFORE_SENDING = ("after-request", "after-grant", "before-send")

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.exit_codes import ExitCode
-from tests.crash.breaking import SECOND, STORES, Command, Crash, dies, reactors_die, replica_of
-from tests.crash.changes import CHANGES
+from tests.crash.breaking import CHANGES, SECOND, STORES, Command, Crash, reactors_die, replica_of
+from tests.faults.processes import dies
 
 PLACES: dict[str, tuple[int, list[str]]] = {
     "before its grant": (0, ["before-grant"]),

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
-import os
-import signal
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,15 +17,15 @@ from monoskope.client.settings import ClientSettings
 from monoskope.exit_codes import ExitCode
 from monoskope.m8.background.presence import Replica, replicas
 from monoskope.m8.cli.common import opened
-from monoskope.settings import write_private
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.cluster.replicas import ReplicaCluster
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.parts import POLL_S, READY_S, Part, listens, wait_until
 from tests.crash.auditor import Auditor
 from tests.crash.breaking import Crash, sessions
-from tests.crash.conftest import M8_TIMINGS, shorten, shorten_reactor
-from tests.crash.logbook import Logbook
+from tests.faults.logbook import Logbook
+from tests.faults.parts import M8_TIMINGS, database_settings, shorten, shorten_reactor
+from tests.faults.table import FAULTS
 from tests.ha.puts import Puts
 from tests.support.engines import AgeEngine
 
@@ -65,13 +63,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaCluster]:
 @pytest.fixture(scope="module")
 def on_postgres(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[ReplicaCluster]:
     folder = tmp_path_factory.mktemp("three-on-postgres")
-    password = folder / "database-password"
-    write_private(password, postgres.password.encode())
-    database: dict[str, object] = {
-        "database": f"postgresql://m8@127.0.0.1:{postgres.port}/{postgres.create_database()}",
-        "database_ca": str(postgres.ca_file),
-        "database_password_file": str(password),
-    }
+    database = database_settings(postgres.target(postgres.create_database()), folder)
     with ReplicaCluster(folder, settings=database) as cluster:
         set_up(cluster)
         yield cluster
@@ -216,13 +208,8 @@ def test_one_m8_keeps_the_time_and_another_does_once_it_is_gone(each: ReplicaClu
     second = another_than(each, first)
     each.start_one(each.servers.index(first))
     # One that stands still past its lease finds another in its place, and gives way.
-    pid = each.m8s[each.servers.index(second)].pid
-    assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with FAULTS["stop"].breaks(each.m8s[each.servers.index(second)]):
         third = another_than(each, second)
-    finally:
-        os.kill(pid, signal.SIGCONT)
     wait_until(lambda: len(listed(each)) == len(each.servers), what="all three are listed")
     # What the one that stood still says of itself is from before until it says more.
     wait_until(lambda: keepers(each) == [third], what="one keeps the time, and it is the third")

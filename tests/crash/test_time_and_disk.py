@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import json
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from monoskope.testing.parts import Part, wait_until
-from tests.crash.breaking import STORES, Crash, wake
-
-
-@contextmanager
-def full_disk(part: Part, files: list[Path], *, room: int = 0) -> Iterator[None]:
-    """No file of a process can grow beyond the largest of `files` and `room` bytes meanwhile (RLIMIT_FSIZE)."""
-    assert part.pid is not None
-    largest = max(file.stat().st_size for file in files)
-    limits = resource.prlimit(part.pid, resource.RLIMIT_FSIZE, (largest + room, resource.RLIM_INFINITY))
-    try:
-        yield
-    finally:
-        resource.prlimit(part.pid, resource.RLIMIT_FSIZE, limits)
+from monoskope.testing.parts import wait_until
+from tests.crash.breaking import STORES, Crash
+from tests.faults.processes import wake
+from tests.faults.table import FAULTS
 
 
 @pytest.mark.soak
@@ -56,7 +43,7 @@ def test_a_full_disk_refuses_what_it_cannot_keep_and_loses_nothing_that_it_kept(
     before = crash.put()
     crash.check(before, 0)
     m8 = crash.cluster.m8
-    with full_disk(m8, list((crash.cluster.folder / "m8").glob("log.db*"))):
+    with FAULTS["full disk"].breaks(m8, list((crash.cluster.folder / "m8").glob("log.db*"))):
         full = crash.put("--timeout", "10")
     crash.check(full, 0, 7, 8, 9)
     crash.check(before, 0)
@@ -65,7 +52,7 @@ def test_a_full_disk_refuses_what_it_cannot_keep_and_loses_nothing_that_it_kept(
 
 def test_a_reactor_that_can_note_nothing_writes_nothing_and_says_so(crash: Crash) -> None:
     reactor = crash.reactor()
-    with full_disk(reactor, [reactor.log.parent / "audit.jsonl"]):
+    with FAULTS["full disk"].breaks(reactor, [reactor.log.parent / "audit.jsonl"]):
         put = crash.put()
     ran = crash.check(put, 7)
     assert "NO_REACTOR" in ran.err
@@ -76,14 +63,8 @@ def test_a_reactor_that_can_note_nothing_writes_nothing_and_says_so(crash: Crash
 
 def test_a_reactor_without_file_descriptors_says_so_and_does_not_blame_its_engine(crash: Crash) -> None:
     reactor = crash.reactor()
-    assert reactor.pid is not None
-    held = len([*Path(f"/proc/{reactor.pid}/fd").iterdir()])
-    limits = resource.prlimit(reactor.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(reactor.pid, resource.RLIMIT_NOFILE, (held, limits[1]))
-    try:
+    with FAULTS["no descriptors"].breaks(reactor):
         put = crash.put()
-    finally:
-        resource.prlimit(reactor.pid, resource.RLIMIT_NOFILE, limits)
     ran = crash.check(put, 7)
     assert "NO_REACTOR" in ran.err
     assert "the reactor has no file descriptors left" in ran.err
@@ -103,7 +84,7 @@ def test_a_disk_that_fills_after_the_write_costs_no_secret(crash: Crash) -> None
     put = crash.put(background=True)
     crash.audit.wait_for(put.uri, "SecretUploadStarted")
     wait_until(lambda: crash.versions(put) == 1, what="it is written")
-    with full_disk(reactor, [audit]):
+    with FAULTS["full disk"].breaks(reactor, [audit]):
         wake(reactor)
         wait_until(lambda: '"request stopped"' in last(reactor.log), what="its end cannot be noted")
     crash.check(put, 0)
@@ -113,7 +94,7 @@ def test_a_disk_that_fills_after_the_write_costs_no_secret(crash: Crash) -> None
 def test_a_full_disk_below_age_files_takes_nothing_and_says_so(crash: Crash, local: Crash) -> None:
     reactor = crash.cluster.reactors[STORES["local"]]
     before = crash.put(uri=crash.uri("local"))
-    with full_disk(reactor, [reactor.log, reactor.log.parent / "audit.jsonl"], room=16_384):
+    with FAULTS["full disk"].breaks(reactor, [reactor.log, reactor.log.parent / "audit.jsonl"], room=16_384):
         full = crash.put(uri=before.uri, value="x" * 65_536)
     ran = crash.check_all(before, full)[1]
     assert (ran.code, "UPSTREAM_UNAVAILABLE" in ran.err) == (7, True)

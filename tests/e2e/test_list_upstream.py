@@ -14,7 +14,6 @@ BYTES = bytes(range(256))
 
 
 def lister(team: Team, *rights: str) -> User:
-    """A user who may do that, and list."""
     name = f"lister-of-{team.name}"
     prefixes = [f"{store}://{team.name}" for store in ("vault", "local")]
     return team.cluster.add_user(name, prefixes=prefixes, rights=["list", *rights])

@@ -46,7 +46,6 @@ class Administrator(Operator):
                 printed = "".join(self.done(line) for line in lines)
 
     def psql(self, line: str) -> None:
-        """Type one line into `psql`."""
         command, *words = line.split()
         if command == "\\connect":
             [self.database] = words

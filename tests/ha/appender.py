@@ -47,7 +47,6 @@ class Appender:
         return self.under_way == self._writers or self.unknown > 0
 
     def start(self) -> None:
-        """Begin."""
         self._tasks = [asyncio.create_task(self._write(number)) for number in range(self._writers)]
 
     async def stop(self) -> None:
@@ -136,7 +135,6 @@ class Reader:
         await self.stop()
 
     async def stop(self) -> None:
-        """Stop reading."""
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task

@@ -38,7 +38,6 @@ class Findings:
 
 
 async def everything(log: EventLog) -> list[RecordedEvent]:
-    """Return every event of a log."""
     events: list[RecordedEvent] = []
     while page := await log.read(after=events[-1].position if events else 0, limit=2_000):
         events += page

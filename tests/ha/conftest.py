@@ -39,14 +39,7 @@ def lossy() -> Iterator[Patroni]:
 
 @pytest.fixture(scope="session")
 def world(patroni: Patroni, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with World(
-        tmp_path_factory.mktemp("ha"),
-        url=patroni.dsn,
-        password=patroni.passwords.m8,
-        ca_file=patroni.ca_file,
-        target=patroni.target,
-        create_database=patroni.create_database,
-    ) as world:
+    with World(tmp_path_factory.mktemp("ha"), patroni) as world:
         yield world
 
 

@@ -11,9 +11,9 @@ from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.testing.engines.patroni import Patroni
 from monoskope.testing.log_writer import some_time
 from monoskope.testing.logs.harness import ledger
+from tests.faults.databases import another_leads
 from tests.ha.appender import Appender
 from tests.ha.audit import check
-from tests.ha.faults import another_leads
 from tests.ha.world import running
 
 pytestmark = pytest.mark.ha

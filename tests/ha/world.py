@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,12 +15,13 @@ from typing import Self
 
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.postgres.log import PostgresLog
-from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.m8.readmodels import documents as chain
-from monoskope.settings import write_private
 from monoskope.testing.cluster.replicas import ReplicaCluster
+from monoskope.testing.engines.patroni import Patroni
+from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.log_writer import some_time
 from monoskope.testing.logs.harness import ledger
+from tests.faults.parts import database_settings
 from tests.ha.appender import Appender, Reader
 from tests.ha.audit import Findings, check, everything
 from tests.ha.puts import Puts
@@ -43,33 +44,12 @@ class World:
 
     Args:
         folder: An empty one.
-        url: Makes the URL of a database for m8.toml.
-        password: Of m8's role.
-        ca_file: The authority of the database's certificate.
-        target: Makes what a log is opened on.
-        create_database: Makes an empty database.
+        server: Has both databases.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        url: Callable[[str], str],
-        password: str,
-        ca_file: Path,
-        target: Callable[[str], PostgresTarget],
-        create_database: Callable[[], str],
-    ) -> None:
-        password_file = folder / "password"
-        write_private(password_file, password.encode())
-        self._target = target
-        self._of_m8, self._of_writers = create_database(), create_database()
-        settings = {
-            "database": url(self._of_m8),
-            "database_ca": str(ca_file),
-            "database_password_file": str(password_file),
-        }
-        self.cluster = ReplicaCluster(folder / "cluster", settings=dict(settings))
+    def __init__(self, folder: Path, server: Postgres | Patroni) -> None:
+        self._of_m8, self._of_writers = (server.target(server.create_database()) for _ in range(2))
+        self.cluster = ReplicaCluster(folder / "cluster", settings=database_settings(self._of_m8, folder))
         self._teams = itertools.count(1)
         self.appender: Appender | None = None
         """Who appends while the last fault happens."""
@@ -92,17 +72,17 @@ class World:
         """Open the writers' database as several m8 would, until the stack is closed."""
         logs: list[EventLog] = []
         for _ in range(LOGS):
-            log = await PostgresLog.open(self._target(self._of_writers), clock=some_time, projector=ledger)
+            log = await PostgresLog.open(self._of_writers, clock=some_time, projector=ledger)
             stack.push_async_callback(log.close)
             logs.append(log)
         return logs
 
-    async def survives(self, what: str, fault: Callable[[], None]) -> Load:
+    async def survives(self, what: str, fault: AbstractContextManager[object]) -> Load:
         """Have a fault happen under load; check everything that must hold then, and print how long writing was out.
 
         Args:
             what: The fault, for people.
-            fault: Breaks something, and mends it.
+            fault: Something is broken inside of it.
         """
         team = f"ha/t{next(self._teams)}"
         async with AsyncExitStack() as stack:
@@ -116,7 +96,7 @@ class World:
                 await appender.goes_on()
                 await puts.goes_on()
                 begun = time.monotonic()
-                await asyncio.to_thread(fault)
+                await asyncio.to_thread(_happens, fault)
                 await appender.goes_on()
                 await puts.goes_on()
             outage = appender.outage_s(begun)
@@ -134,23 +114,27 @@ class World:
         for reader in readers:
             await reader.reaches(len(events))
             assert reader.seen == events[reader.after :], "a subscriber saw other events than the log has"
-        findings = await check(log, self._target(self._of_writers), appender.acknowledged)
+        findings = await check(log, self._of_writers, appender.acknowledged)
         assert findings.good, findings
         return findings
 
     async def _check_m8(self, puts: Puts) -> Findings:
         assert not puts.failures, puts.failures
         await asyncio.to_thread(puts.check_upstream, OpenBaoEngine(self.cluster.bao))
-        target = self._target(self._of_m8)
-        log = await PostgresLog.open(target, clock=some_time, projector=chain.project)
+        log = await PostgresLog.open(self._of_m8, clock=some_time, projector=chain.project)
         try:
             events = await everything(log)
             puts.check_log(events)
-            findings = await check(log, target)
+            findings = await check(log, self._of_m8)
         finally:
             await log.close()
         assert (findings.gaps, findings.lost) == (0, 0), findings
         return findings
+
+
+def _happens(fault: AbstractContextManager[object]) -> None:
+    with fault:
+        pass
 
 
 @contextlib.asynccontextmanager

@@ -36,7 +36,6 @@ class Marks:
 
     @classmethod
     def of(cls, seed: int) -> Marks:
-        """Make them of a seed."""
         chosen = random.Random(seed)
         canaries, controls = (Canaries(new_mark(chosen.choice)) for _ in range(2))
         return cls(canaries, controls, new_mark(chosen.choice), seed)

@@ -83,7 +83,6 @@ class Ways:
         self._given.append(given)
 
     def values(self, way: str, count: int = PER_SECRET, *, most: int = 60_000, escaped: bool = False) -> Values:
-        """Return so many new values."""
         self.count(count)
         return self.world.marks.values(way, count, style="escaped" if escaped else "plain", most=most)
 

@@ -118,7 +118,6 @@ class Rig:
 
     @property
     def wire(self) -> HostileM8:
-        """The hostile part."""
         return self.m8.wire
 
     @property

@@ -38,12 +38,10 @@ class Scene:
 
     @property
     def wire(self) -> HostileM8:
-        """The hostile m8."""
         return self.rig.wire
 
     @property
     def uri(self) -> str:
-        """The secret."""
         return self.one.uri
 
     @property

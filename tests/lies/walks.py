@@ -38,7 +38,6 @@ class Asking:
 
     @property
     def path(self) -> tuple[str, ...]:
-        """Where it is."""
         return SecretUri.parse(self.uri).path
 
     @property
@@ -48,7 +47,6 @@ class Asking:
 
     @property
     def first(self) -> str:
-        """The version that was there first."""
         return str(self.engine.content[self.path][0][0])
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from tests.faults.strangers import Door
+
 USERS = ("users0", "users1")
 """The processes that share the users: one alone would not keep up."""
 
@@ -44,6 +46,11 @@ class Plan(msgspec.Struct, frozen=True):
     stores: list[str]
     hostile: int
     unread: list[str]
+
+    @property
+    def door(self) -> Door:
+        """Where strangers connect."""
+        return Door(self.server, self.ca_file, self.unread)
 
     @classmethod
     def read(cls, path: Path) -> Plan:

@@ -74,7 +74,6 @@ class LoadReactor(FakeReactor):
 
 
 async def attach(plan: Plan, signers: dict[str, Signer]) -> list[LoadReactor]:
-    """Attach one reactor for each store."""
     reactors = []
     for store, signer in signers.items():
         # One after another: m8 waits 5 s for a login, and each begins when its object is made.

@@ -10,7 +10,7 @@ from typing import Any
 
 from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.client.http import methods
-from monoskope.client.http.roots import find_roots
+from monoskope.client.http.transport import find_roots
 from monoskope.errors import Error
 from tests.load.callers import transport
 from tests.load.plan import Plan
@@ -30,7 +30,6 @@ class Watcher:
         self._metadata = (("authorization", f"Bearer {token}"),)
 
     async def watch(self) -> None:
-        """Watch until cancelled."""
         while True:
             asked = queries_pb2.WatchEventsRequest(after=self.seen[-1] if self.seen else 0, prefix=self.prefix)
             asked.from_now = bool(self.prefix) and not self.seen
@@ -43,7 +42,6 @@ class Watcher:
 
 
 def watchers(plan: Plan) -> list[Watcher]:
-    """Return all of them."""
     wanted = [*plan.watchers.items(), *(("", token) for token in plan.watchers_of_all)]
     return [Watcher(plan, prefix, token) for prefix, token in wanted]
 

@@ -17,6 +17,7 @@ from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.parts import listens
+from tests.faults.parts import database_settings
 from tests.load.plan import Plan
 from tests.support.m8_world import User
 from tests.support.vectors import Signer
@@ -61,10 +62,7 @@ def start(folder: Path, connections: int, postgres: Postgres | None) -> Cluster:
         "handshakes_per_address": 100_000,
     }
     if postgres is not None:
-        write_private(folder / "password", postgres.password.encode())
-        table["database"] = f"postgresql://m8@127.0.0.1:{postgres.port}/{postgres.create_database()}"
-        table["database_ca"] = str(postgres.ca_file)
-        table["database_password_file"] = str(folder / "password")
+        table |= database_settings(postgres.target(postgres.create_database()), folder)
     write_private(file, tomli_w.dumps(table).encode(), replace=True)
     cluster.start_m8()
     cluster.m8.wait_for(lambda: listens(cluster.server))

@@ -19,7 +19,6 @@ def _provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenIdProvid
 
 @pytest.fixture
 def provider(_provider: OpenIdProvider) -> OpenIdProvider:
-    """Return the provider, as it is at first."""
     _provider.change(down=False, clock_s=0, id_token_s=3600, grants={}, revoked=0)
     return _provider
 

@@ -32,7 +32,6 @@ def home(provider: OpenIdProvider, m8: ExchangingM8, tmp_path: Path) -> Home:
 
 
 def log_in(home: Home, provider: OpenIdProvider, *words: str) -> str:
-    """Log in, and return what is printed."""
     process = home.start("login", "--no-browser", *words)
     User(provider).sign_in(address_of(process))
     out, err = process.communicate(timeout=300)

@@ -127,7 +127,6 @@ class Record:
         return store in self.active and any(binding.prefix.startswith(f"{store}://") for binding in own)
 
     def place(self, uri: str) -> Place:
-        """Return what is at a URI."""
         return self.places.setdefault(uri, Place())
 
     def may(self, member: str, uri: str, *rights: str) -> None:
@@ -160,7 +159,6 @@ class Record:
         return place
 
     def something(self, uri: str) -> Place:
-        """Return the place if something is there."""
         if self.place(uri).now is None:
             raise DeniedError("NOT_FOUND")
         return self.place(uri)
@@ -171,7 +169,6 @@ class Record:
         return "UNCHANGED" if now is not None and now.content == content else "UPLOADED"
 
     def patched(self, uri: str, content: Content, remove: str, expect: str) -> Content:
-        """Return what a patch makes of what is there."""
         now = self.something(uri).now
         self.expected(uri, expect)
         assert now is not None
@@ -271,5 +268,4 @@ class Record:
 
 
 def store_of(uri: str) -> str:
-    """Return the store that a URI names."""
     return uri.partition("://")[0]

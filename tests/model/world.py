@@ -130,7 +130,6 @@ class Replica:
 
     @property
     def attached(self) -> bool:
-        """Whether it runs and is attached."""
         return self._task is not None and self.reactor.session.is_attached
 
     async def start(self, servers: tuple[str, ...]) -> None:

@@ -31,7 +31,6 @@ GOOD = b'{"a":"YQ=="}'
 
 
 def table(clock: Clock | None = None, **changes: int) -> OneTimeKeys:
-    """Return an empty table."""
     identity = Identity(SEED, store="memory")
     return OneTimeKeys(identity, rules(bytes(16), FingerprintKey(K), **changes), now=clock or Clock())
 

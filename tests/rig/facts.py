@@ -20,7 +20,7 @@ from monoskope.m8.readmodels import documents, secrets, stores, uploads
 from monoskope.m8.tree.signing import Signed
 from monoskope.m8.tree.verifying import verified
 from monoskope.protocol.events import request_id_of
-from tests.crash.logbook import Request
+from tests.faults.logbook import Request
 from tests.ha.audit import everything
 from tests.rig.history import Operation
 from tests.support.engines import Version

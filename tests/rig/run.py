@@ -15,13 +15,14 @@ from pathlib import Path
 
 from monoskope.client import Client
 from monoskope.errors import Error
+from tests.faults.parts import LIFETIME_S
 from tests.rig import invariants, writers
+from tests.rig.breaker import Breaker
 from tests.rig.clients import BOUND_S, Clients, settings_of
 from tests.rig.facts import Facts, read, requests_of, verify_log, verify_tree
-from tests.rig.faults import Breaker
 from tests.rig.history import UNKNOWN, Operation, write
 from tests.rig.schedule import WORLDS, Round, plan, replay
-from tests.rig.world import LIFETIME_S, World
+from tests.rig.world import World
 
 KEPT = Path("build/rig")
 """Where the history of a round that failed is written."""
@@ -133,7 +134,6 @@ class Life:
         await self._breaker.mend()
 
     async def end(self) -> None:
-        """End all of it."""
         self.counts["faults"] += self._breaker.counts.total()
         self.counts["connections"] += sum(link.counts["connections"] for link in self._world.all_links)
         await self._breaker.run(self._world.close)

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from monoskope.failpoints import CLOCK, NAMES
-from tests.support import tcp_proxy as link
+from tests.faults.table import FAULTS, LINK, M8, OPENBAO, POSTGRES, REACTOR, at
+from tests.faults.tcp_proxy import HOLD
 
 CLIENTS = 16
 PROGRAMS = 4
@@ -27,7 +28,7 @@ WORLDS = MappingProxyType({"sqlite": (1, False), "postgres": (1, True), "three":
 
 REACTORS = ("reactor-vault", "reactor-vault-2", "reactor-local", "reactor-local-2")
 
-LINKS = ("clients", "reactors", "openbao", "postgres")
+LINKS = ("clients", "reactors", OPENBAO, POSTGRES)
 """The links of a cluster. m8 do not talk to one another: they meet in the database."""
 
 HELD_S = 2.0
@@ -35,13 +36,14 @@ HELD_S = 2.0
 its reactor gave up; with the shortened times of the rig that is three seconds (`tests.rig.world`)."""
 
 _VERBS = {"put": 40, "patch": 14, "delete": 8, "copy": 10, "compare": 12}
+_OF_PARTS = ("kill", "stop", "failpoint", "failpoint")
 _EXPECT = ("any", "any", "overwrite", "version", "absent")
 _NEVER_REACHED = re.compile(
     rf"{re.escape(CLOCK)}|m8\.rebuild.*|m8\.audit.*|.*(Verified|Drift|Imported|Undeleted|RolledBack|Listed).*"
 )
 _SERVER_FAILPOINTS = {
     side: sorted(name for name in NAMES if name.startswith(f"{side}.") and not _NEVER_REACHED.fullmatch(name))
-    for side in ("m8", "reactor")
+    for side in (M8, REACTOR)
 }
 _CLIENT_FAILPOINTS = sorted(name for name in NAMES if name.startswith("monoctl."))
 
@@ -72,13 +74,13 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class PlannedFault:
     """One thing that breaks.
 
     Attributes:
         at_s: When, after the round's beginning.
         lasts_s: How long until it is mended.
-        kind: kill, stop or failpoint of a part; or what a link does, as `link.FAULTS` names it.
+        kind: A fault of the table (`tests.faults.table`) that applies to the target.
         target: A part (`m8`, a reactor's folder, `openbao`, `postgres`) or a link.
         which: Of several m8, or of several links of one name.
         detail: What `MONOSKOPE_FAILPOINTS` says; of a link the seed of what it draws.
@@ -107,7 +109,7 @@ class Round:
     number: int
     steps: tuple[tuple[Step, ...], ...]
     """By client."""
-    faults: tuple[Fault, ...]
+    faults: tuple[PlannedFault, ...]
 
 
 def replay(rounds: Sequence[Round]) -> str:
@@ -149,17 +151,16 @@ def _step(chance: random.Random, number: int, client: int, at: int) -> Step:
     )
 
 
-def _fault(chance: random.Random, world: str) -> Fault:
+def _fault(chance: random.Random, world: str) -> PlannedFault:
     count, on_postgres = WORLDS[world]
     at_s, lasts_s = round(chance.uniform(0.3, LASTS_S), 3), round(chance.uniform(0.2, 4.0), 3)
     if chance.random() < 0.4:
         return _of_link(chance, at_s, lasts_s, count, LINKS if on_postgres else LINKS[:-1])
-    targets = ["m8", "m8", *REACTORS, "openbao", *(["postgres"] if on_postgres else [])]
+    targets = [M8, M8, *REACTORS, OPENBAO, *([POSTGRES] if on_postgres else [])]
     target = chance.choice(targets)
-    side = "reactor" if target in REACTORS else target
-    kinds = ["kill", "stop", *(["failpoint"] * 2 if side in _SERVER_FAILPOINTS else [])]
-    kind = chance.choice(kinds)
-    if target == "openbao" and kind == "stop":
+    side = REACTOR if target in REACTORS else target
+    kind = chance.choice([name for name in _OF_PARTS if side in FAULTS[name].where])
+    if target == OPENBAO and kind == "stop":
         lasts_s = min(lasts_s, HELD_S)
     detail = ""
     if kind == "failpoint":
@@ -167,12 +168,14 @@ def _fault(chance: random.Random, world: str) -> Fault:
         if name == "m8.before-commit" and chance.random() < 0.5:
             action = "error"  # elsewhere nothing raises what this raises
         detail = f"{name}={action}@{chance.randint(1, 4)}"
-    return Fault(at_s, lasts_s, kind, target, chance.randrange(count) if target == "m8" else 0, detail)
+    return PlannedFault(at_s, lasts_s, kind, target, chance.randrange(count) if target == M8 else 0, detail)
 
 
-def _of_link(chance: random.Random, at_s: float, lasts_s: float, count: int, links: tuple[str, ...]) -> Fault:
-    target, kind = chance.choice(links), chance.choice(link.FAULTS)
-    if target == "openbao" and kind == link.HOLD:
+def _of_link(chance: random.Random, at_s: float, lasts_s: float, count: int, links: tuple[str, ...]) -> PlannedFault:
+    target, kind = chance.choice(links), chance.choice(at(LINK))
+    if target == OPENBAO and kind == HOLD:
         lasts_s = min(lasts_s, HELD_S)
-    many = target not in {"openbao", "postgres"}
-    return Fault(at_s, lasts_s, kind, target, chance.randrange(count) if many else 0, str(chance.getrandbits(32)))
+    many = target not in {OPENBAO, POSTGRES}
+    return PlannedFault(
+        at_s, lasts_s, kind, target, chance.randrange(count) if many else 0, str(chance.getrandbits(32))
+    )

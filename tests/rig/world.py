@@ -6,6 +6,7 @@ import functools
 import shutil
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import tomli_w
@@ -23,16 +24,23 @@ from monoskope.testing.cluster.commands import User
 from monoskope.testing.cluster.replicas import ReplicaCluster
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.parts import Part, free_port
-from tests.crash.conftest import ENGINE_TIMEOUTS, M8_TIMINGS, REACTOR_TIMINGS, shorten
+from tests.faults.parts import (
+    ENGINE_TIMEOUTS,
+    LIFETIME_S,
+    M8_TIMINGS,
+    REACTOR_TIMINGS,
+    database_settings,
+    shorten,
+    store_of,
+)
+from tests.faults.processes import Process
+from tests.faults.table import M8, OPENBAO, POSTGRES
+from tests.faults.tcp_proxy import Link
 from tests.rig.facts import SETTLE_S
 from tests.rig.schedule import REACTORS, WORLDS
 from tests.support.engines import AgeEngine, Engine, OpenBaoEngine
-from tests.support.tcp_proxy import Link
 
 USERS = 4
-LIFETIME_S = 30
-"""Of a one-time key: the shortest that the protocol allows."""
-
 TIMINGS = REACTOR_TIMINGS | {"settle": SETTLE_S}
 """As in tests/crash, but as much time between the end of the write window and the end of the lookup as faults of an
 engine last, with a second more: the protocol has 30 s."""
@@ -70,17 +78,14 @@ class World:
         self.links: dict[str, list[Link]] = {
             "clients": [_link("clients", server) for server in self.cluster.servers],
             "reactors": [_link("reactors", server) for server in self.cluster.servers],
-            "openbao": [_link("openbao", self.cluster.bao.address)],
+            OPENBAO: [_link(OPENBAO, self.cluster.bao.address)],
         }
         if self.postgres is not None:
-            self.links["postgres"] = [_link("postgres", f":{self.postgres.port}")]
+            self.links[POSTGRES] = [_link(POSTGRES, f":{self.postgres.port}")]
         self.users: list[User] = []
-        self.armed: set[str] = set()
-        """Parts that run with a failpoint."""
 
     @property
     def all_links(self) -> Iterator[Link]:
-        """Every link."""
         return (link for links in self.links.values() for link in links)
 
     def dialled(self, link: str, *, first: int = 0) -> list[str]:
@@ -88,9 +93,16 @@ class World:
         servers = [f"127.0.0.1:{one.port}" for one in self.links[link]]
         return [*servers[first % len(servers) :], *servers[: first % len(servers)]]
 
-    def part(self, target: str, which: int = 0) -> Part:
-        """An m8 or a reactor."""
-        return self.cluster.m8s[which] if target == "m8" else self.cluster.reactors[target]
+    def process(self, name: str, which: int = 0) -> Process:
+        """An engine, an m8 or a reactor."""
+        if name == M8:
+            return self.cluster.m8s[which]
+        return (self.engine_processes | self.cluster.reactors)[name]
+
+    @property
+    def engine_processes(self) -> dict[str, Process]:
+        """OpenBao, and PostgreSQL if the log is in it."""
+        return {OPENBAO: self.cluster.bao} | ({} if self.postgres is None else {POSTGRES: self.postgres})
 
     @property
     def parts(self) -> list[Part]:
@@ -111,7 +123,7 @@ class World:
         cluster.bao.call("POST", f"{MOUNT}/config", {"max_versions": KEPT_VERSIONS})
         server = ",".join(self.dialled("reactors"))
         for folder in REACTORS:
-            store = folder.removeprefix("reactor-").removesuffix("-2")
+            store = store_of(folder)
             if store == "local":
                 cluster.make_local_reactor(store, folder=folder, server=server)
             else:
@@ -135,13 +147,8 @@ class World:
     def _database_settings(self) -> dict[str, object]:
         if self.postgres is None:
             return {}
-        password = self._folder / "database-password"
-        write_private(password, self.postgres.password.encode())
-        return {
-            "database": f"postgresql://m8@127.0.0.1:{self.links['postgres'][0].port}/{self._database}",
-            "database_ca": str(self.postgres.ca_file),
-            "database_password_file": str(password),
-        }
+        hosts = (("127.0.0.1", self.links[POSTGRES][0].port),)
+        return database_settings(replace(self.postgres.target(self._database), hosts=hosts), self._folder)
 
     def _set_reactor(self, folder: str) -> None:
         file = self.cluster.folder / folder / "reactor.toml"
@@ -183,7 +190,6 @@ class World:
 
     @functools.cached_property
     def key(self) -> FingerprintKey:
-        """The fingerprint key of all its reactors."""
         return FingerprintKey.load(self.cluster.folder / REACTORS[0])
 
     def fingerprint(self, content: Mapping[str, str]) -> str:
@@ -232,4 +238,4 @@ class _Cluster(ReplicaCluster):
 
 
 def _link(name: str, address: str) -> Link:
-    return Link(name, free_port(), int(address.rpartition(":")[2]))
+    return Link(name, free_port(), address)

@@ -36,12 +36,10 @@ def root_of(entries: Sequence[bytes]) -> bytes:
 
 
 def checkpoint_of(note: bytes) -> Checkpoint:
-    """What a note says."""
     return Checkpoint.parse(Note.parse(note).text)
 
 
 def keys_in(folder: Path, origin: str = ORIGIN) -> LogKey:
-    """Keys of the log, which a folder has from then on."""
     key = key_file.make(origin)
     key_file.write(folder, key)
     return key

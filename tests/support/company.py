@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import tomllib
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,25 +24,13 @@ from monoskope.testing.engines.openbao_company import Company, OidcClient
 from monoskope.testing.engines.openssh import Agent, make_key, run
 from monoskope.testing.parts import program
 from tests.support.logins import address_of
+from tests.support.m8_of_issuer import RULES
 from tests.support.quick_cluster import QuickCluster
 from tests.support.ssh import TouchedAgent
 
 ANNA = "anna@example.org"
 GROUPS = {"anna": "platform", "rev": "revision"}
 """Who works there, and in which group."""
-
-RULE = """
-[[issuers]]
-name = "corp"
-issuer = "{issuer}"
-audience = "{audience}"
-ca_file = "{ca_file}"
-
-[[issuers.rules]]
-match = {{}}
-name_claim = "sub"
-groups = "groups"
-"""
 
 
 @dataclass
@@ -73,18 +61,7 @@ class AtWork:
 
     def log_in(self, user: User) -> str:
         """Run `monoctl login` as somebody of the company who logs in at once; return what it prints."""
-        process = subprocess.Popen(
-            [program("monoctl"), "login", "--no-browser"],
-            env=self.cluster._environment(user),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self._browse(address_of(process), user.name)
-        out, err = process.communicate(timeout=300)
-        assert process.returncode == 0, err
-        return out
+        return log_in(user, lambda address: self._browse(address, user.name))
 
     def id_token(self, name: str) -> str:
         """Return a new ID token for a client that is not monoctl, but known to the issuer as such."""
@@ -110,19 +87,41 @@ class AtWork:
 
     def hire(self, name: str, **settings: str) -> None:
         """Make somebody's home, with settings and pins, and no credential."""
-        user = User(name, self.cluster.folder / name, self.cluster)
-        user.token_file.parent.mkdir(mode=0o700, parents=True)
-        table = {
-            "server": self.cluster.server,
-            "ca_file": str(self.cluster.folder / "m8" / "ca.crt"),
-            "login_issuer": self.company.issuer,
-            "login_client_id": self.client.id,
-            "login_scopes": "groups",
-            "login_ca_file": str(self.cluster.bao.ca_file),
-        }
-        write_private(user.token_file.parent / "config.toml", tomli_w.dumps(table | settings).encode())
-        self.cluster.pin_all(user)
-        self.people[name] = user
+        ca_file = self.cluster.bao.ca_file
+        self.people[name] = home_of(self.cluster, name, self.company.issuer, self.client.id, ca_file, **settings)
+
+
+def home_of(cluster: Cluster, name: str, issuer: str, client_id: str, ca_file: Path, **settings: str) -> User:
+    """Make a home with settings for a login and with pins, and without a credential."""
+    user = User(name, cluster.folder / name, cluster)
+    user.token_file.parent.mkdir(mode=0o700, parents=True)
+    table = {
+        "server": cluster.dialled,
+        "ca_file": str(cluster.folder / "m8" / "ca.crt"),
+        "login_issuer": issuer,
+        "login_client_id": client_id,
+        "login_scopes": "groups",
+        "login_ca_file": str(ca_file),
+    }
+    write_private(user.token_file.parent / "config.toml", tomli_w.dumps(table | settings).encode())
+    cluster.pin_all(user)
+    return user
+
+
+def log_in(user: User, browse: Callable[[str], object]) -> str:
+    """Run `monoctl login` as a user whose browser goes where it is told; return what it prints."""
+    process = subprocess.Popen(
+        [program("monoctl"), "login", "--no-browser"],
+        env=user.commands._environment(user),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    browse(address_of(process))
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return out
 
 
 @contextmanager
@@ -139,7 +138,7 @@ def at_work(folder: Path) -> Iterator[AtWork]:
         for name, group in GROUPS.items():
             company.hire(name, f"{name}@example.org", group=group)
         client = company.register("monoctl", "http://127.0.0.1/callback", public=True)
-        rule = RULE.format(issuer=company.issuer, audience=client.id, ca_file=cluster.bao.ca_file)
+        rule = RULES.format(issuer=company.issuer, audience=client.id, ca=cluster.bao.ca_file)
         _append(cluster.folder / "m8" / "m8.toml", rule)
         cluster.start_m8()
         make_key(keys / "key")

@@ -101,7 +101,6 @@ class Console:
         return _ADDRESS.findall(self.terminal())[self._taken :]
 
     def press_enter(self) -> None:
-        """Press Enter in its terminal."""
         os.write(self._terminal, b"\n")
 
     def interrupt(self) -> None:
@@ -109,7 +108,6 @@ class Console:
         os.write(self._terminal, b"\x03")
 
     def has_ended(self) -> bool:
-        """Whether it is over."""
         return self._process.poll() is not None
 
     def end(self) -> int:
@@ -171,5 +169,4 @@ def proven(key: bytes, operation: str, nonce: bytes, status: int, body: bytes) -
 
 
 def a_token() -> bytes:
-    """A token, or a key."""
     return os.urandom(32)

@@ -35,7 +35,6 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """The code of a failure."""
         found: str = self.document["error"]["code"]
         return found
 
@@ -83,11 +82,9 @@ class Page:
         return self.seal(operation, framed(request, sources))
 
     def seal(self, operation: str, body: bytes) -> Answer:
-        """Call an operation with a body that is sealed for it."""
         return self.post(operation, self.side.seal(operation, body))
 
     def post(self, operation: str, body: bytes) -> Answer:
-        """Call an operation with a body as it is."""
         answer = self.ask("POST", f"/api/{operation}", self.said(SEALED), body)
         return self._judged(answer, partial(self.side.is_proven, operation))
 
@@ -120,12 +117,10 @@ class Page:
 
 
 def framed(request: Mapping[str, object], sources: Sequence[tuple[dict[str, object], bytes]]) -> bytes:
-    """Return a framed body."""
     listed = [source | {"size": len(content)} for source, content in sources]
     head = json.dumps({**request, "sources": listed}).encode()
     return len(head).to_bytes(4, "big") + head + b"".join(content for _, content in sources)
 
 
 def value(key: str, content: bytes) -> tuple[dict[str, object], bytes]:
-    """Return the source of one value."""
     return {"kind": "value", "key": key}, content

@@ -27,7 +27,6 @@ class Ghost:
 
     @property
     def request_id(self) -> bytes:
-        """The request's id."""
         return self.rule.taken[0].request_id
 
     def deliver_soon(self, call: Call) -> None:

@@ -265,7 +265,6 @@ class HostileM8:
         return OneCall(self, head) if head.path in METHODS else Response(404)
 
     def taken(self, head: Head, content: bytes) -> Call:
-        """Note a call."""
         call = Call(head.path, content, tuple(pair for pair in head.headers if pair[0] in PASSED_ON))
         message = call.message
         if isinstance(message, commands_pb2.RequestSecretUploadKeyRequest):

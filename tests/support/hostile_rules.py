@@ -68,7 +68,6 @@ class Call:
 
     @property
     def method(self) -> Method:
-        """The method that is called."""
         return METHODS[self.path]
 
     @property
@@ -125,7 +124,6 @@ class Which:
     when: Callable[[Call | Passing], bool] | None = None
 
     def fits(self, one: Call | Passing) -> bool:
-        """Whether `one` is meant."""
         if isinstance(one, Passing):
             here = self.way is one.way and self.name == one.kind and self.answers in {"", one.answers}
             here = here and self.session in {None, one.session}
@@ -260,7 +258,6 @@ class Rules(Generic[One]):
 
 
 def as_bytes(answer: Answer, call: Call) -> bytes:
-    """Return what is answered to `call`."""
     made = answer(call) if callable(answer) else answer
     return made if isinstance(made, bytes) else made.SerializeToString(deterministic=True)
 

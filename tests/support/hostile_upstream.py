@@ -117,6 +117,5 @@ class Upstream:
         return _Connection(*await asyncio.open_connection(self._at.host, self._at.port, ssl=self._tls))
 
     def close(self) -> None:
-        """Close what is kept."""
         for connection in self._idle:
             connection.writer.transport.abort()

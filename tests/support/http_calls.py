@@ -297,7 +297,6 @@ class Stream:
             yield message
 
     def cancel(self) -> None:
-        """Hang up."""
         self._sending.cancel()
         if self._asked is not None:
             self._asked.close()

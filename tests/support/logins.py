@@ -44,7 +44,6 @@ class Home:
         }
 
     def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
-        """Start a command."""
         return subprocess.Popen(
             [sys.executable, "-m", "monoskope.monoctl", *words],
             env=self.environment | environment,

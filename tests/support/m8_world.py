@@ -135,7 +135,6 @@ class User:
         return Call(self.address, message, self.headers, tls=self.tls).stream()
 
     def watch(self, **fields: Any) -> Stream:
-        """Watch events."""
         return self.stream(queries_pb2.WatchEventsRequest(**fields))
 
     async def bind(self, name: str, *members: str, **what: Any) -> None:

@@ -42,7 +42,6 @@ class OpenIdProvider:
         self.ca_file = ca_file
 
     def settings(self, server: str = "https://127.0.0.1:1", **changed: str) -> LoginSettings:
-        """Return the settings of a login there, for an m8."""
         given = {"server": server, "issuer": self.issuer, "client_id": CLIENT_ID, "audience": CLIENT_ID}
         return LoginSettings(**given | {"ca_file": str(self.ca_file)} | changed)
 
@@ -54,7 +53,6 @@ class OpenIdProvider:
             return found
 
     def trusting(self) -> ssl.SSLContext:
-        """Return what trusts its certificate."""
         return ssl.create_default_context(cafile=str(self.ca_file))
 
 

@@ -369,7 +369,6 @@ def ask(
     options: Options | None = None,
     **fields: Any,
 ) -> Request:
-    """Return a new request."""
     default = upload_pb2.EXPECT_UNSPECIFIED if purpose in EXPECT_NOTHING else upload_pb2.EXPECT_ANY
     return make_request(
         request_id=secrets.token_bytes(16),
@@ -448,7 +447,6 @@ class World:
         self.handler = self.handler_with(nowhere)
 
     def handler_with(self, copier: Copier) -> Handler:
-        """Return a handler whose copies are those of `copier`."""
         return Handler(
             keys=self.keys,
             upstream=self.upstream,

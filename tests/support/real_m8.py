@@ -18,6 +18,7 @@ from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.http import tls
 from monoskope.m8.limits.settings import ServerLimits
+from monoskope.m8.service.aggregates import attachments_of
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.grant import Grant, parse_grant
 from monoskope.protocol.request import Request
@@ -59,7 +60,6 @@ class RealM8:
         await self.alice.ask(request)
 
     async def granted(self, request_id: bytes) -> Grant:
-        """Wait for the grant of a request."""
         key = await self.alice.key(request_id)
         assert key.HasField("grant"), upload_pb2.Reason.Name(key.reason)
         return parse_grant(key.grant.content)
@@ -78,7 +78,8 @@ class RealM8:
             upload = await self.world.app.documents.upload(request_id)
             return upload if upload is not None and upload.state == views_pb2.UPLOAD_STATE_ENDED else None
 
-        upload = await self.world.app.feed.until(upload_stream(request_id), end, wait_s=PATIENCE_S)
+        with self.world.app.feed.waiting(upload_stream(request_id)) as waker:
+            upload = await waker.until(end, wait_s=PATIENCE_S)
         if upload is None:
             raise TimeoutError(await self.kinds(request_id))
         return upload
@@ -95,7 +96,7 @@ class RealM8:
     async def detached(self) -> None:
         """Wait until m8 knows of no reactor any more: the last one said goodbye."""
         async with asyncio.timeout(PATIENCE_S):
-            while (await self.world.app.aggregates.attachments(self.store)).attached:
+            while (await self.world.app.aggregates.get(attachments_of(self.store))).attached:
                 await asyncio.sleep(0.01)
 
     async def began(self, request_id: bytes) -> None:

@@ -75,7 +75,6 @@ class ScriptedIssuer:
         return jwt.encode(head, {name: one for name, one in claims.items() if one is not None}, key or self.key)
 
     def take(self, path: str, fields: dict[str, str]) -> Answer:
-        """Return the next answer."""
         self.asked.append((path, fields))
         left = self.answers.get(path.partition("?")[0], [(404, {"error": "not_found"})])
         return left.pop(0) if len(left) > 1 else left[0]

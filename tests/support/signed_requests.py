@@ -42,11 +42,9 @@ class Person:
         return str(getattr(self._signer, "fingerprint"))  # noqa: B009 - a plain key, no certificate
 
     def signs(self, grant: Grant, sealed_sha256: bytes) -> bytes:
-        """Return the signature of a request."""
         return self.signs_statement(statement(grant.sha256, sealed_sha256))
 
     def signs_statement(self, message: bytes) -> bytes:
-        """Return the signature of any statement."""
         return serialise(self._signer.blob, string(b"ssh-ed25519") + string(self._key.sign(signed_bytes(message))))
 
 
@@ -58,7 +56,6 @@ class OwnSigner(Person):
         self.asked: list[tuple[Grant, bytes]] = []
 
     async def sign(self, grant: Grant, sealed_sha256: bytes) -> bytes:
-        """Return the signature of a request."""
         self.asked.append((grant, sealed_sha256))
         return self.signs(grant, sealed_sha256)
 
@@ -66,7 +63,6 @@ class OwnSigner(Person):
 def table(
     *rules: MayRule, unsigned: Sequence[str] = (), file: str = "allowed_signers", revoked: str = "revoked_keys"
 ) -> SignersFile:
-    """Return a table `[signers]`."""
     return SignersFile(file=file, revoked=revoked, unsigned=list(unsigned), may=list(rules))
 
 
@@ -125,7 +121,6 @@ def rules_of(vector: Vector) -> Rules:
 
 
 def request_of(vector: Vector) -> Request:
-    """What a vector asks for."""
     asked = vector["request"]
     purpose = PURPOSE_BY_WORD[asked["purpose"]]
     return make_request(

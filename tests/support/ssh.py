@@ -40,7 +40,6 @@ def keygen(path: Path, kind: str = "ed25519", *, passphrase: str = "") -> Path:
 
 
 def certify(ca: Path, key: Path, *, principals: str = "anna@example.org", valid: str = "-1m:+1h") -> Path:
-    """Have `ca` certify a key, and return the path of the certificate beside it."""
     run("ssh-keygen", "-q", "-s", str(ca), "-I", "a certificate", "-n", principals, "-V", valid, f"{key}.pub")
     return key.with_name(f"{key.name}-cert.pub")
 
@@ -51,7 +50,6 @@ def shown(key: Path) -> str:
 
 
 def has_security_key() -> bool:
-    """Whether it is there."""
     try:
         openssh.middleware()
     except UnavailableError:

@@ -36,7 +36,7 @@ from monoskope.m8.opened import open_tokens, opened_log
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.service.app import App
 from monoskope.m8.settings import ServerSettings
-from monoskope.m8.witnesses.witnesses import asked
+from monoskope.m8.tree.witnesses import asked
 from monoskope.operations import OPERATIONS_FILE, announced_in, listening
 from monoskope.times import wall_clock
 
@@ -71,8 +71,8 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
         UsageError, RefusedError: a file of the folder is missing, wrong or too open, or the process may open too few.
         UnavailableError: the address is taken, or the event log fails.
     """
-    presented = PresentedCertificate(settings)
-    connections, each = settings.limits.within(open_files())
+    file, presented = settings.file, PresentedCertificate(settings)
+    connections, each = file.limits.within(open_files())
     require_free(settings.listen)
     meters = Meters()
     async with (
@@ -85,43 +85,43 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
             authenticate=tokens.authenticate,
             names=(),
             clock=wall_clock,
-            audience=settings.audience,
+            audience=file.audience,
             version=version(),
             tokens=tokens,
             issuers=known_issuers(settings),
             certificate_expires_at_ms=lambda: presented.expires_at_ms,
             meters=meters,
             limits=replace(
-                settings.timings.limits,
+                file.timings.limits,
                 connections=connections,
                 connections_each=each,
-                handshakes=settings.limits.handshakes,
-                handshakes_each=settings.limits.handshakes_per_address,
-                failed_logins=settings.limits.failed_logins,
-                failed_logins_each=settings.limits.failed_logins_per_address,
-                open_per_user=settings.open_requests_per_user,
-                recorded_bytes_per_user_per_day=settings.recorded_bytes_per_user_per_day,
-                puts_per_hour_per_user=settings.puts_per_hour_per_user,
-                puts_per_hour_of=settings.puts_per_hour_of,
-                secrets_per_user=settings.secrets_per_user,
-                verify_every_s=settings.verify_every_hours * 3_600,
-                not_ready_s=settings.not_ready_s,
-                drain_s=settings.drain_s,
+                handshakes=file.limits.handshakes,
+                handshakes_each=file.limits.handshakes_per_address,
+                failed_logins=file.limits.failed_logins,
+                failed_logins_each=file.limits.failed_logins_per_address,
+                open_per_user=file.open_requests_per_user,
+                recorded_bytes_per_user_per_day=file.recorded_bytes_per_user_per_day,
+                puts_per_hour_per_user=file.puts_per_hour_per_user,
+                puts_per_hour_of=file.puts_per_hour_of,
+                secrets_per_user=file.secrets_per_user,
+                verify_every_s=file.verify_every_hours * 3_600,
+                not_ready_s=file.not_ready_s,
+                drain_s=file.drain_s,
             ),
         )
         certificate_watch = CertificateWatch(app, presented)
         position_note = PositionNote(event_log, settings.folder)
         await position_note.compare()
         app.witnessed.cosigners = witnesses
-        checkpoints = CheckpointTask(app, settings.folder, every_s=settings.log.checkpoint_every_s)
+        checkpoints = CheckpointTask(app, settings.folder, every_s=file.log.checkpoint_every_s)
         watches = [certificate_watch.run, position_note.run, checkpoints.run]
         endpoints = Endpoints(app)
         if settings.database is None:  # the disk of a database is its administrator's
             reserve = Reserve(settings.event_log)
             watches.append(ReserveWatch(reserve.make).run)
             endpoints = Endpoints(app, has_reserve=lambda: reserve.is_made)
-        if settings.erase_sealed_after_days:
-            retention = Retention(app, settings.erase_sealed_after_days)
+        if file.erase_sealed_after_days:
+            retention = Retention(app, file.erase_sealed_after_days)
             watches.append(Leased(app, LEASE, retention.run, ttl_s=LEASE_S).run)
         door = await build_http(app, endpoints, presented.context(), listen=settings.listen, origins=settings.origins)
         address = str(settings.listen.at(door.port))
@@ -153,9 +153,22 @@ def known_issuers(settings: ServerSettings) -> Issuers:
     return Issuers(entries)
 
 
+_TOLD = (
+    "audience",
+    "open_requests_per_user",
+    "recorded_bytes_per_user_per_day",
+    "puts_per_hour_per_user",
+    "secrets_per_user",
+    "verify_every_hours",
+    "erase_sealed_after_days",
+)
+
+
 def announced(settings: ServerSettings, tokens: Tokens, address: str, names: Collection[str]) -> Note:
     """Return what this process says of itself to those that serve the same log."""
-    timings = {f"timings.{name}": f"{value:g}" for name, value in msgspec.structs.asdict(settings.timings).items()}
+    file = settings.file
+    told = {name: str(getattr(file, name)) for name in _TOLD}
+    timings = {f"timings.{name}": f"{value:g}" for name, value in msgspec.structs.asdict(file.timings).items()}
     return Note(
         version=version(),
         started_ms=wall_clock(),
@@ -163,18 +176,12 @@ def announced(settings: ServerSettings, tokens: Tokens, address: str, names: Col
         address=address,
         names=tuple(names),
         settings={
-            "audience": settings.audience,
+            **told,
             "issuers": ",".join(f"{issuer.name}:{issuer.digest}" for issuer in settings.issuers),
             "signing_key": tokens.key_fingerprint,
-            "open_requests_per_user": str(settings.open_requests_per_user),
-            "recorded_bytes_per_user_per_day": str(settings.recorded_bytes_per_user_per_day),
-            "puts_per_hour_per_user": str(settings.puts_per_hour_per_user),
-            "puts_per_hour_of": ",".join(f"{who}={most}" for who, most in sorted(settings.puts_per_hour_of.items())),
-            "secrets_per_user": str(settings.secrets_per_user),
-            "verify_every_hours": str(settings.verify_every_hours),
-            "erase_sealed_after_days": str(settings.erase_sealed_after_days),
+            "puts_per_hour_of": ",".join(f"{who}={most}" for who, most in sorted(file.puts_per_hour_of.items())),
             "witnesses": "" if settings.witnesses is None else settings.witnesses.digest,
-            "log.checkpoint_every_s": f"{settings.log.checkpoint_every_s:g}",
+            "log.checkpoint_every_s": f"{file.log.checkpoint_every_s:g}",
             **timings,
         },
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, NamedTuple, TypeAlias
 
-from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
@@ -44,6 +44,9 @@ MAX_MESSAGE = 1_064_960
 
 MAX_EXCHANGE = 20_480
 """Bytes in the request of a stranger at most: a token of 16,384 characters and what belongs to it."""
+
+_PARTS = (Commands, Queries, Events, Reactors, Administration, AccessQueries, LogQueries, TokenExchange)
+"""The use cases: each method of the API is one of one of them."""
 
 _Handler: TypeAlias = Callable[..., Any]
 """Static types cannot express that a handler's types follow from its method's."""
@@ -127,25 +130,25 @@ class Method:
         service: The full name of its service.
         name: Its name there.
         kind: How its messages follow each other.
-        needs: What its caller needs.
-        most_request: How many bytes a request may have.
-        places: The places that a call of it holds.
         request: The class of its requests.
         response: The class of its responses.
         handler: UNARY: a coroutine function of a request and a `Caller`, or a `Stranger` where no token is needed, that
             returns the response. STREAMING: an async generator function of the same that yields responses. ATTACHING:
             `Reactors.attach`.
+        needs: What its caller needs.
+        most_request: How many bytes a request may have.
+        places: The places that a call of it holds.
     """
 
     service: str
     name: str
     kind: Kind
-    needs: Needs
-    most_request: int
-    places: Places
     request: type[Message]
     response: type[Message]
     handler: _Handler
+    needs: Needs
+    most_request: int
+    places: Places
 
     @property
     def path(self) -> str:
@@ -153,67 +156,30 @@ class Method:
         return f"/{self.service}/{self.name}"
 
 
+_KINDS = {(False, False): Kind.UNARY, (False, True): Kind.STREAMING, (True, True): Kind.ATTACHING}
+
+
 def methods(app: App) -> Mapping[str, Method]:
-    """Return every method of every service, by its path."""
-    handlers = _handlers(app)
+    """Return every method of every service, by its path: its handler has its name, `can_i` for `CanI`."""
+    parts = [part(app) for part in _PARTS]
     found = [
-        _method(service.full_name, method, handlers[method.name]) for service in _SERVICES for method in service.methods
+        Method(
+            service.full_name,
+            method.name,
+            _KINDS[method.client_streaming, method.server_streaming],
+            GetMessageClass(method.input_type),
+            GetMessageClass(method.output_type),
+            _handler(parts, method.name),
+            *_RULES[method.name],
+        )
+        for service in _SERVICES
+        for method in service.methods
     ]
     return {method.path: method for method in found}
 
 
-def _method(service: str, method: MethodDescriptor, handler: _Handler) -> Method:
-    kinds = {(False, False): Kind.UNARY, (False, True): Kind.STREAMING, (True, True): Kind.ATTACHING}
-    rules = _RULES[method.name]
-    return Method(
-        service=service,
-        name=method.name,
-        kind=kinds[method.client_streaming, method.server_streaming],
-        needs=rules.needs,
-        most_request=rules.most_request,
-        places=rules.places,
-        request=GetMessageClass(method.input_type),
-        response=GetMessageClass(method.output_type),
-        handler=handler,
-    )
-
-
-def _handlers(app: App) -> dict[str, _Handler]:
-    commands, queries, events, reactors = Commands(app), Queries(app), Events(app), Reactors(app)
-    administration, access, log = Administration(app), AccessQueries(app), LogQueries(app)
-    return {
-        "RequestSecretUploadKey": commands.request_secret_upload_key,
-        "RequestUploadSecret": commands.request_upload_secret,
-        "UpdateSecretNotes": commands.update_secret_notes,
-        "CreateSecretStore": administration.create_secret_store,
-        "ActivateSecretStore": administration.activate_secret_store,
-        "DeactivateSecretStore": administration.deactivate_secret_store,
-        "SetDefaultSecretStore": administration.set_default_secret_store,
-        "ReplaceSecretStoreIdentity": administration.replace_secret_store_identity,
-        "StartFingerprintKeyRotation": administration.start_fingerprint_key_rotation,
-        "FinishFingerprintKeyRotation": administration.finish_fingerprint_key_rotation,
-        "GetSecretUploadKey": queries.get_secret_upload_key,
-        "GetSecretUpload": queries.get_secret_upload,
-        "GetSecret": queries.get_secret,
-        "ListSecrets": queries.list_secrets,
-        "ListSecretVersions": queries.list_secret_versions,
-        "GetSecretStore": queries.get_secret_store,
-        "ListSecretStores": queries.list_secret_stores,
-        "GetServer": queries.get_server,
-        "ListEvents": events.list_events,
-        "WatchEvents": events.watch_events,
-        "Attach": reactors.attach,
-        "ExchangeToken": TokenExchange(app).exchange_token,
-        "WhoAmI": access.who_am_i,
-        "CanI": access.can_i,
-        "WhoCan": access.who_can,
-        "ListRoleBindings": access.list_role_bindings,
-        "CreateRoleBinding": administration.create_role_binding,
-        "DeleteRoleBinding": administration.delete_role_binding,
-        "ApplyRoleBindings": administration.apply_role_bindings,
-        "CreateToken": administration.create_token,
-        "ListTokens": access.list_tokens,
-        "RevokeToken": administration.revoke_token,
-        "GetCheckpoint": log.get_checkpoint,
-        "GetUploadProof": log.get_upload_proof,
-    }
+def _handler(parts: Sequence[object], name: str) -> _Handler:
+    attribute = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+    found: list[_Handler] = [getattr(part, attribute) for part in parts if hasattr(part, attribute)]
+    (handler,) = found
+    return handler

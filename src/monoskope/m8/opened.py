@@ -116,7 +116,7 @@ def open_tokens(settings: ServerSettings, event_log: EventLog, *, actor: str = M
         Error: as `read_signing_key` does.
     """
     key = read_signing_key(settings.signing_key)
-    return Tokens(event_log, signing_key=key, audience=settings.audience, clock=wall_clock, actor=actor)
+    return Tokens(event_log, signing_key=key, audience=settings.file.audience, clock=wall_clock, actor=actor)
 
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}", re.ASCII)

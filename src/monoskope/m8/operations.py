@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from prometheus_client import generate_latest
 
@@ -171,7 +171,7 @@ class Endpoints:
             },
             {
                 "reserve": OK if self._has_reserve is None or self._has_reserve() else "missing",
-                "witnessed log": await self._witnessed() if database == OK else "unknown",
+                "witnessed log": await _in_time(self._witnessed()) if database == OK else "unknown",
             },
         )
 
@@ -184,21 +184,11 @@ class Endpoints:
     async def _looked_at(self) -> tuple[str, str]:
         """Return how the database is, and its schema: of one that does not answer, the schema is not known."""
         found = await self._answers()
-        if found != OK:
-            return found, "unknown"
-        try:
-            async with asyncio.timeout(DATABASE_S):
-                return OK, await self._app.log.schema_state()
-        except (Error, TimeoutError):
-            return OK, "unreadable"
+        return found, await _in_time(self._app.log.schema_state()) if found == OK else "unknown"
 
     async def _witnessed(self) -> str:
         """Return how the checkpoints of the log are: calls are served whatever that is."""
-        try:
-            async with asyncio.timeout(DATABASE_S):
-                return health(self._app.witnessed, await self._app.witnessed.seen(), self._app.clock())
-        except (Error, TimeoutError):
-            return "unreadable"
+        return health(self._app.witnessed, await self._app.witnessed.seen(), self._app.clock())
 
     async def _answers(self) -> str:
         try:
@@ -209,3 +199,11 @@ class Endpoints:
         except TimeoutError:
             return "slow"
         return OK
+
+
+async def _in_time(question: Awaitable[str]) -> str:
+    try:
+        async with asyncio.timeout(DATABASE_S):
+            return await question
+    except (Error, TimeoutError):
+        return "unreadable"

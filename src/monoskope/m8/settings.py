@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -26,9 +26,9 @@ from monoskope.m8.limits.settings import AccessLimits, ServerTimings
 from monoskope.m8.log.postgres.settings import DatabaseSettings
 from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.m8.sink_settings import AuditTable, SinkSettings
+from monoskope.m8.tree import witness_settings
+from monoskope.m8.tree.witness_settings import WitnessesSettings, WitnessTable
 from monoskope.m8.tree.witnessed_log import LogTable
-from monoskope.m8.witnesses import settings as witness_settings
-from monoskope.m8.witnesses.settings import WitnessesSettings, WitnessTable
 from monoskope.operations import Address
 
 SETTINGS_FILE = "m8.toml"
@@ -51,13 +51,17 @@ MOST_ORIGINS = 64
 MAX_DRAIN_S = 600
 """Seconds that m8 may take to stop, of each kind."""
 
-_OFF_AT_0 = {
-    "verify_every_hours": 8_784,
-    "erase_sealed_after_days": 36_500,
-    "puts_per_hour_per_user": MAX_PUTS,
-    "secrets_per_user": 10_000,
+_BOUNDS = {
+    "open_requests_per_user": (1, 10_000),
+    "recorded_bytes_per_user_per_day": (MIN_RECORDED_BYTES, MAX_RECORDED_BYTES),
+    "verify_every_hours": (0, 8_784),
+    "erase_sealed_after_days": (0, 36_500),
+    "puts_per_hour_per_user": (0, MAX_PUTS),
+    "secrets_per_user": (0, 10_000),
+    "not_ready_s": (0, MAX_DRAIN_S),
+    "drain_s": (0, MAX_DRAIN_S),
 }
-"""Settings that 0 switches off, and the most that each may be."""
+"""The least and the most that each number may be."""
 
 _AUDIENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}", re.ASCII)
 
@@ -139,9 +143,10 @@ class ServerSettings:
     """The checked settings of one server."""
 
     folder: Path
+    file: File
+    """What `m8.toml` says, checked; the rest here is what follows from it."""
     listen: HostPort
     names: tuple[HostPort, ...]
-    audience: str
     tls_certificate: Path
     tls_key: Path
     log_file: Path | None
@@ -150,21 +155,9 @@ class ServerSettings:
     operations_listen: Address | None = None
     database: PostgresTarget | None = None
     """The database that holds the event log, None for the SQLite file."""
-    open_requests_per_user: int = 100
-    recorded_bytes_per_user_per_day: int = DEFAULT_RECORDED_BYTES
-    puts_per_hour_per_user: int = DEFAULT_PUTS
-    puts_per_hour_of: Mapping[str, int] = field(default_factory=dict)
-    secrets_per_user: int = 0
-    verify_every_hours: int = 0
-    not_ready_s: float = 0.0
-    drain_s: float = 5.0
-    erase_sealed_after_days: int = 0
     audit: tuple[SinkSettings, ...] = ()
-    limits: AccessLimits = field(default_factory=AccessLimits)
     issuers: tuple[Issuer, ...] = ()
-    log: LogTable = field(default_factory=LogTable)
     witnesses: WitnessesSettings | None = None
-    timings: ServerTimings = field(default_factory=ServerTimings)
 
     @property
     def event_log(self) -> Path:
@@ -231,10 +224,10 @@ def check(file: File, path: Path) -> ServerSettings:
         )
     return ServerSettings(
         folder=path.parent,
+        file=file,
         listen=listen,
         names=tuple(_address(path, "names", name) for name in file.names),
         origins=_origins(path, file.origins),
-        audience=file.audience,
         tls_certificate=_path(path, "tls_certificate", file.tls_certificate),
         tls_key=_path(path, "tls_key", file.tls_key),
         log_file=path.parent / file.log_file if file.log_file else None,
@@ -246,47 +239,24 @@ def check(file: File, path: Path) -> ServerSettings:
             certificate=file.database_certificate,
             key=file.database_key,
         ).target(path, os.environ),
-        open_requests_per_user=file.open_requests_per_user,
-        recorded_bytes_per_user_per_day=file.recorded_bytes_per_user_per_day,
-        puts_per_hour_per_user=file.puts_per_hour_per_user,
-        puts_per_hour_of=file.puts_per_hour_of,
-        secrets_per_user=file.secrets_per_user,
-        verify_every_hours=file.verify_every_hours,
-        erase_sealed_after_days=file.erase_sealed_after_days,
-        not_ready_s=file.not_ready_s,
-        drain_s=file.drain_s,
         audit=sink_settings.checked(file.audit, path),
-        limits=file.limits,
         issuers=issuer_settings.checked(file.issuers, path),
-        log=file.log,
         witnesses=witness_settings.checked(file.witness, file.quorum, file.witness_alarm_s, path),
-        timings=file.timings,
     )
 
 
 def _check_numbers(file: File, path: Path) -> None:
-    if not 1 <= file.open_requests_per_user <= 10_000:
-        raise UsageError(
-            f"{path}: open_requests_per_user must be from 1 to 10000.", fix="Remove the line: then it is 100."
-        )
-    if not MIN_RECORDED_BYTES <= file.recorded_bytes_per_user_per_day <= MAX_RECORDED_BYTES:
-        raise UsageError(
-            f"{path}: recorded_bytes_per_user_per_day must be from {MIN_RECORDED_BYTES} to {MAX_RECORDED_BYTES}.",
-            fix=f"Remove the line: then it is {DEFAULT_RECORDED_BYTES}.",
-        )
-    for name, most in _OFF_AT_0.items():
-        if not 0 <= getattr(file, name) <= most:
-            raise UsageError(f"{path}: {name} must be from 0 to {most}.", fix="Remove the line to switch this off.")
+    for name, (least, most) in _BOUNDS.items():
+        if not least <= getattr(file, name) <= most:
+            raise UsageError(
+                f"{path}: {name} must be from {least} to {most}.",
+                fix=f"Correct the number, or remove the line: then it is {getattr(File(), name):g}.",
+            )
     for subject, puts in file.puts_per_hour_of.items():
         if not 1 <= puts <= MAX_PUTS:
             raise UsageError(
                 f"{path}: puts_per_hour_of: {subject!r} must have from 1 to {MAX_PUTS}.",
                 fix="Correct the number, or remove the line: then puts_per_hour_per_user counts.",
-            )
-    for name in ("not_ready_s", "drain_s"):
-        if not 0 <= getattr(file, name) <= MAX_DRAIN_S:
-            raise UsageError(
-                f"{path}: {name} must be from 0 to {MAX_DRAIN_S}.", fix="Write seconds, or leave the line out."
             )
 
 

@@ -165,16 +165,13 @@ class Admission:
         if not self._settings.allows(request.uri):
             raise FailedError(upload_pb2.REASON_UPSTREAM_REFUSED, detail=OUTSIDE_PREFIXES)
         if SUITE_1 not in request.suites:
-            raise FailedError(
-                upload_pb2.REASON_UNSUPPORTED, detail="none of the suites that were asked for is known here."
-            )
+            raise _cannot("none of the suites that were asked for is known here.")
         here = request.destination is None
         if here and request.expect in _NEEDS_CHECK_AND_SET and not self._driver.capabilities.check_and_set:
-            raise FailedError(upload_pb2.REASON_UNSUPPORTED, detail="this engine cannot replace exactly one version.")
+            raise _cannot("this engine cannot replace exactly one version.")
         self._check_purpose(request)
-        options = driver_options(self._driver, request)
         try:
-            self._driver.check(request.uri.path, options)
+            self._driver.check(request.uri.path, driver_options(self._driver, request))
         except DriverError as error:
             raise failed_by(error) from None
         self._check_memory()

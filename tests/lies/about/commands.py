@@ -20,7 +20,6 @@ CLEAN_TEXT = r"^(?!.*[\x1b\x9b\u202e])"
 
 
 def lie(step: Step, name: str, tell: Callable[[Scene], Any], says: str, code: Code | None, *purposes: str) -> Lie:
-    """A lie to the command."""
     return Lie(step, f"{name}, to the command", tell, says, code, purposes or SENDING, COMMAND)
 
 

@@ -26,7 +26,6 @@ Change = Callable[[Any, Scene], Any]
 
 
 def end(change: Change) -> Callable[[Scene], Any]:
-    """Change what is said of the end."""
     return lambda scene: scene.change_end(lambda view: change(view, scene))
 
 

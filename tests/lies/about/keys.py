@@ -25,12 +25,10 @@ Change = Callable[[Any, Scene], Any]
 
 
 def key(change: Change) -> Callable[[Scene], Any]:
-    """Change what is said of the key."""
     return lambda scene: scene.change_key(lambda answer: change(answer, scene))
 
 
 def granted(change: Change) -> Callable[[Scene], Any]:
-    """Change the grant, if one is shown."""
     return key(lambda answer, scene: change(answer.grant, scene) if answer.HasField("grant") else None)
 
 

@@ -111,7 +111,6 @@ ProofChange = Callable[[log_pb2.GetUploadProofResponse, Scene], Any]
 
 
 def proof(change: ProofChange) -> Callable[[Scene], Any]:
-    """Change the proof of a request."""
 
     def act(answer: Any, scene: Scene) -> None:
         change(answer, scene)
@@ -162,7 +161,6 @@ def of_proof(name: str, tell: Callable[[Scene], Any], says: str, code: Code = MI
 
 
 def events(change: Callable[[queries_pb2.ListEventsResponse], Any]) -> Callable[[Scene], Any]:
-    """Change a page of events."""
 
     def act(answer: queries_pb2.ListEventsResponse) -> None:
         change(answer)

@@ -55,7 +55,6 @@ def upload(change: Change) -> Callable[[Scene], Any]:
 
 
 def sets(name: str, value: object) -> Change:
-    """Set one field."""
     return lambda one, _: setattr(one, name, value)
 
 

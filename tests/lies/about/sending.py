@@ -84,7 +84,6 @@ def sealed_for_nothing(message: Any, _: Scene) -> None:
 
 
 def under_earlier_id(message: Any, scene: Scene) -> None:
-    """Under the id of an earlier request."""
     message.request_id = scene.kept.sent.request_id
 
 

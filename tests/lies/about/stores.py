@@ -20,7 +20,6 @@ OTHERWISE = "changed: .* is pinned, it shows SHA256:"
 
 
 def shows(change: Callable[[Any, Scene], Any]) -> Callable[[Scene], Any]:
-    """Change what is shown of the store."""
     return lambda scene: scene.change("GetSecretStore", lambda answer: change(answer.store, scene) and None)
 
 

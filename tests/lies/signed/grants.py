@@ -68,7 +68,6 @@ def ended(
 
 
 def fails(method: str, *failures: bytes | UnavailableError | RateLimitedError) -> Callable[[ShowingM8], None]:
-    """Fail the next calls of a method so."""
     return lambda m8: m8.failing.update({method: [*failures]})
 
 

@@ -96,7 +96,6 @@ def no_attempt(name: str, end: End, says: str = "may or may not") -> SignedLie:
 
 
 def failed(reason: str, code: Code) -> SignedLie:
-    """A failure that the store signed."""
     return SignedLie(
         END, f"{reason}, signed", ends(failure(getattr(upload_pb2, f"REASON_{reason}"))), rf"\({reason}\)", code
     )

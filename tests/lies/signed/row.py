@@ -73,7 +73,6 @@ def once(end: End) -> Callable[[ShowingM8], None]:
 
 
 def succeeds(m8: ShowingM8, attempt: Attempt) -> views_pb2.SecretUpload:
-    """End it with success."""
     return m8.ended(attempt, success(attempt))
 
 
@@ -83,7 +82,6 @@ def unsigned(reason: upload_pb2.Reason) -> End:
 
 
 def failure(reason: upload_pb2.Reason, **fields: Any) -> End:
-    """End it with a receipt of failure."""
 
     def end(m8: ShowingM8, attempt: Attempt) -> views_pb2.SecretUpload:
         if not fields:
@@ -94,7 +92,6 @@ def failure(reason: upload_pb2.Reason, **fields: Any) -> End:
 
 
 def receipt(made: Callable[[Attempt], upload_pb2.Signed]) -> End:
-    """End it with a receipt that is made so."""
     return lambda m8, attempt: m8.ended(attempt, made(attempt))
 
 
@@ -120,7 +117,6 @@ def keys(key: Key) -> Callable[[ShowingM8], None]:
 
 
 def shows_grant(made: Callable[[ShowingM8, Attempt], upload_pb2.Signed]) -> Callable[[ShowingM8], None]:
-    """Show the grant that is made so."""
     granted = views_pb2.UPLOAD_STATE_GRANTED
     return keys(lambda m8, attempt: queries_pb2.GetSecretUploadKeyResponse(state=granted, grant=made(m8, attempt)))
 

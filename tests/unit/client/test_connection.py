@@ -19,9 +19,9 @@ from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.client import Client
 from monoskope.client.connection import CALLS_AT_ONCE, Connection
 from monoskope.client.http import methods, retry
-from monoskope.client.http.errors import ERRORS
+from monoskope.client.http.connect import ERRORS
 from monoskope.client.http.retry import pause_after
-from monoskope.client.http.roots import find_roots, proxy_for
+from monoskope.client.http.transport import find_roots, proxy_for
 from monoskope.client.queries import Queries, request_id_bytes
 from monoskope.client.runtime import blocking
 from monoskope.client.settings import ClientSettings
@@ -37,7 +37,7 @@ from monoskope.errors import (
 )
 from monoskope.m8.http import tls
 from monoskope.testing.scripted.m8 import ScriptedM8
-from tests.support.tunnels import OPENED, Tunnels
+from tests.faults.tcp_proxy import OPENED, proxy
 
 ASYNCIO, BLOCKING = "asyncio", "blocking"
 
@@ -79,9 +79,7 @@ async def test_an_address_where_nobody_listens_is_said_not_to_be_reached(way: st
     assert "`server`" in caught.value.fix
 
 
-async def test_a_proxy_of_the_environment_that_leads_nowhere_is_named(
-    m8: ScriptedM8, way: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_proxy_that_leads_nowhere_is_named(m8: ScriptedM8, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{taken.getsockname()[1]}")
@@ -90,16 +88,14 @@ async def test_a_proxy_of_the_environment_that_leads_nowhere_is_named(
     assert "no_proxy" in caught.value.fix
 
 
-async def test_a_proxy_of_the_environment_sees_nothing_of_a_call(
-    m8: ScriptedM8, way: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    proxy = Tunnels(OPENED, int(m8.server.rpartition(":")[2]))
-    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
-    await ask(m8.server, m8.ca_file, way)
-    await asyncio.to_thread(proxy.stop)  # the server must see the end meanwhile
+async def test_a_proxy_sees_nothing_of_a_call(m8: ScriptedM8, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with proxy(m8.server, tunnel=OPENED) as between:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{between.port}")
+        await ask(m8.server, m8.ca_file, way)
+        await between.ends()
     assert m8.count("GetSecretStore") == 1
-    assert proxy.asked.startswith(f"CONNECT {m8.server} HTTP/1.1".encode())
-    assert b"a.b.c" not in proxy.asked
+    assert between.asked.startswith(f"CONNECT {m8.server} HTTP/1.1".encode())
+    assert b"a.b.c" not in between.asked
 
 
 async def test_a_certificate_of_another_authority_is_refused(m8: ScriptedM8, way: str, tmp_path: Path) -> None:
@@ -224,9 +220,7 @@ async def test_what_m8_has_no_place_for_is_asked_again_when_m8_says(m8: Scripted
     assert m8.count("GetSecretStore") == 4
 
 
-async def test_without_a_word_when_to_come_back_there_is_a_pause_all_the_same(
-    m8: ScriptedM8, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_without_a_word_when_to_return_there_is_a_pause(m8: ScriptedM8, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
 
     def noted(told_s: float, times: int, pause_s: float) -> float:

@@ -28,7 +28,7 @@ from monoskope.http.client.failures import (
     UntrustedError,
 )
 from monoskope.m8.http import tls
-from tests.support.tunnels import OPENED, Tunnels
+from tests.faults.tcp_proxy import OPENED, proxy_in_thread
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CLOSE = None
@@ -260,11 +260,10 @@ def test_a_stream_is_read_as_it_comes(scripted: Scripted, line: BlockingPool) ->
 
 def test_a_proxy_opens_a_tunnel_and_sees_no_request(scripted: Scripted) -> None:
     scripted.scripts = [[OK]]
-    proxy = Tunnels(OPENED, scripted.port)
-    line = BlockingPool(scripted.server._replace(proxy=Proxy("127.0.0.1", proxy.port, "Basic eDp5")))
-    assert ask(line) == b"ok"
-    line.close()
-    proxy.stop()
+    with proxy_in_thread(scripted.port, tunnel=OPENED) as proxy:
+        line = BlockingPool(scripted.server._replace(proxy=Proxy("127.0.0.1", proxy.port, "Basic eDp5")))
+        assert ask(line) == b"ok"
+        line.close()
     named = f"127.0.0.1:{scripted.port}"
     expected = f"CONNECT {named} HTTP/1.1\r\nHost: {named}\r\nproxy-authorization: Basic eDp5\r\n\r\n"
     assert proxy.asked == expected.encode()
@@ -272,12 +271,11 @@ def test_a_proxy_opens_a_tunnel_and_sees_no_request(scripted: Scripted) -> None:
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n", b"nonsense\r\n\r\n", b""])
 def test_a_proxy_that_opens_no_tunnel_gets_nothing(scripted: Scripted, answer: bytes) -> None:
-    proxy = Tunnels(answer, scripted.port)
-    server = scripted.server._replace(proxy=Proxy("127.0.0.1", proxy.port, "Basic eDp5"))
-    assert "eDp5" not in repr(server)
-    with pytest.raises((NotSentError, LateError)):
-        ask(BlockingPool(server, connect_timeout_s=0.3))
-    proxy.stop()
+    with proxy_in_thread(scripted.port, tunnel=answer) as proxy:
+        server = scripted.server._replace(proxy=Proxy("127.0.0.1", proxy.port, "Basic eDp5"))
+        assert "eDp5" not in repr(server)
+        with pytest.raises((NotSentError, LateError)):
+            ask(BlockingPool(server, connect_timeout_s=0.3))
     assert scripted.received == []
 
 

@@ -309,7 +309,7 @@ async def test_a_rotation_is_not_finished_while_an_attached_reactor_has_the_old_
     await refusal("CONFLICT", finish(administrator), f"vault/{old.replica.hex()[:8]}")
     assert (await world.attached()).key_id == KEY_ID
     for reactor in (await world.administrator().store("vault")).reactors:
-        await detach(world.app, Login("vault", reactor.replica, world.signer.shown, KEY_ID))
+        await detach(world.app, "vault", reactor.replica)
     moved = world.reactor()
     moved.key_id = OTHER_KEY
     await moved.attach()

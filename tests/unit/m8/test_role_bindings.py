@@ -13,6 +13,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.domain import role_bindings
 from monoskope.m8.domain.events import write
 from monoskope.m8.limits.settings import ServerLimits
+from monoskope.m8.service.aggregates import ROLE_BINDINGS
 from tests.support.m8_world import PATIENCE_S, Sealed, User, World, a_world, put, refusal, refused, until_granted
 from tests.support.vectors import a_request
 
@@ -261,11 +262,11 @@ async def test_two_servers_of_one_log_and_a_rebuilt_one_agree(tmp_path: Path) ->
         root = await named_administrator(world)
         await root.bind("anna", ANNA, **OF_TEAM)
         other = type(world.app.aggregates)(world.app.log)
-        assert (await other.role_bindings()) == (await world.app.aggregates.role_bindings())
+        assert (await other.get(ROLE_BINDINGS)) == (await world.app.aggregates.get(ROLE_BINDINGS))
         await root.unbind("anna")
         await world.app.log.rebuild()
-        assert set((await other.role_bindings()).bindings) == {"roots"}
-        assert (await other.role_bindings()).names == {"roots", "anna"}
+        assert set((await other.get(ROLE_BINDINGS)).bindings) == {"roots"}
+        assert (await other.get(ROLE_BINDINGS)).names == {"roots", "anna"}
 
 
 async def test_too_many_bindings_are_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -315,12 +316,12 @@ async def test_a_user_has_only_so_many_secrets(tmp_path: Path) -> None:
 
 async def test_a_call_costs_no_more_with_many_role_bindings(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     known = world.app.aggregates
-    await known.role_bindings()
+    await known.get(ROLE_BINDINGS)
     monkeypatch.setattr(role_bindings, "fold", None)  # it takes as long as there are role bindings
-    assert (await known.role_bindings()).bindings == {}
+    assert (await known.get(ROLE_BINDINGS)).bindings == {}
     monkeypatch.undo()
     await world.administrator().bind("team", TEAM, **OF_TEAM)
-    found = await known.role_bindings()
+    found = await known.get(ROLE_BINDINGS)
     monkeypatch.setattr(role_bindings, "fold", None)
     assert list(found.bindings) == ["team"]
-    assert await known.role_bindings() is found
+    assert await known.get(ROLE_BINDINGS) is found

@@ -19,7 +19,7 @@ from monoskope.m8.domain.events import M8, write
 from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.service import aggregates
-from monoskope.m8.service.aggregates import Aggregates
+from monoskope.m8.service.aggregates import Aggregates, upload_of
 from monoskope.m8.service.app import App
 from monoskope.protocol.events import RequestEvent, upload_stream
 from tests.support.http_calls import CallError
@@ -108,8 +108,7 @@ async def test_of_two_sealed_secrets_sent_to_two_processes_one_is_recorded(world
 
 async def begun(known: Aggregates, request_id: bytes) -> None:
     await known.change(
-        upload_stream(request_id),
-        lambda: known.upload(request_id),
+        upload_of(request_id),
         lambda new: upload.request_key(
             new, request=a_request(request_id=request_id), subject="anna", last_receipt=None
         ),
@@ -119,7 +118,7 @@ async def begun(known: Aggregates, request_id: bytes) -> None:
 
 async def ended(log: EventLog, request_id: bytes) -> None:
     """What another process does: m8's own end of a request."""
-    known = await Aggregates(log).upload(request_id)
+    known = await Aggregates(log).get(upload_of(request_id))
     events = [write(message) for message in upload.fail_by_m8(known, upload_pb2.REASON_NO_REACTOR)]
     await log.append(upload_stream(request_id), known.version, events, actor=M8)
 
@@ -128,7 +127,7 @@ async def test_a_decision_on_what_was_loaded_before_is_made_anew_if_somebody_was
     known = Aggregates(world.app.log)
     request_id = b"r" * 16
     await begun(known, request_id)
-    loaded = await known.upload(request_id)
+    loaded = await known.get(upload_of(request_id))
     await ended(world.app.log, request_id)
     decided = []
 
@@ -139,19 +138,19 @@ async def test_a_decision_on_what_was_loaded_before_is_made_anew_if_somebody_was
         return upload.fail_by_m8(value, upload_pb2.REASON_NO_REACTOR)
 
     with pytest.raises(RefusedError):
-        await known.change(upload_stream(request_id), lambda: known.upload(request_id), decide, actor=M8, loaded=loaded)
+        await known.change(upload_of(request_id), decide, actor=M8, loaded=loaded)
     assert decided == ["REQUESTED", "ENDED"]
 
 
 async def test_requests_beyond_those_remembered_are_as_true(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aggregates, "KEPT_UPLOADS", 2)
+    monkeypatch.setattr(aggregates, "KEPT", 2)
     known = Aggregates(world.app.log)
     ids = [bytes([number]) * 16 for number in range(1, 6)]
     for request_id in ids:
         await begun(known, request_id)
     for request_id in ids[1:4]:
         await ended(world.app.log, request_id)
-    states = [(await known.upload(request_id)).state.name for request_id in ids]
+    states = [(await known.get(upload_of(request_id))).state.name for request_id in ids]
     assert states == ["REQUESTED", "ENDED", "ENDED", "ENDED", "REQUESTED"]
 
 
@@ -159,10 +158,10 @@ async def test_a_request_of_a_closed_log_is_not_answered_from_memory(tmp_path: P
     async with a_world(tmp_path, limits=NO_TICKS) as world:
         known = Aggregates(world.app.log)
         await begun(known, b"r" * 16)
-        await known.upload(b"r" * 16)
+        await known.get(upload_of(b"r" * 16))
         await world.app.log.close()
         with pytest.raises(UnavailableError):
-            await known.upload(b"r" * 16)
+            await known.get(upload_of(b"r" * 16))
 
 
 LONG_S = 60.0

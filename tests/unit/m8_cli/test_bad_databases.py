@@ -22,7 +22,7 @@ from monoskope.errors import UnavailableError, UsageError
 from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
 from monoskope.m8.cli.events import erasable
-from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.init import lay_out
 from monoskope.m8.log.event_log import MAX_DATA, Change, Lookup, NewEvent, Put, RecordedEvent
 from monoskope.m8.log.folder import Noted
 from monoskope.m8.log.postgres.log import PostgresLog
@@ -34,11 +34,11 @@ from monoskope.m8.settings import ServerSettings, load
 from monoskope.testing.engines import pgbouncer
 from monoskope.testing.engines.postgres import Postgres, user
 from monoskope.testing.parts import wait_until
+from tests.faults.tcp_proxy import proxy
 from tests.support.disk import fill, mounted
 from tests.support.http_calls import CallError
 from tests.support.m8_command import m8
 from tests.support.operations import address_of, asked, prometheus, samples
-from tests.support.tcp_proxy import proxy
 from tests.unit.m8_cli.sealed_log import document
 from tests.unit.m8_cli.served import PATIENCE_S, Server, administrator, laid_out, refuse, served
 
@@ -211,7 +211,7 @@ def test_users_are_told_what_fails_and_not_where(postgres: Postgres, settings: S
             continue
         assert f"{database_of(settings)} at 127.0.0.1:{postgres.port}" in line
 
-    on_file = lay_out(Plan(folder=tmp_path / "sqlite", listen=HostPort("127.0.0.1", 0)))
+    on_file = lay_out(folder=tmp_path / "sqlite", listen=HostPort("127.0.0.1", 0))
     with served(on_file) as server:
         token = administrator(on_file)
         limits = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))

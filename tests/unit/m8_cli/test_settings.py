@@ -14,7 +14,7 @@ from monoskope.errors import Error, RefusedError, UsageError
 from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
 from monoskope.m8 import opened, settings
-from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.init import lay_out
 from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.m8.settings import File
@@ -35,9 +35,9 @@ def test_defaults_are_complete(tmp_path: Path) -> None:
     assert loaded.names_at(1) == ("localhost:7443", "127.0.0.1:7443")
     assert loaded.tls_key == tmp_path / "tls.key"
     assert loaded.log_file is None
-    assert loaded.verify_every_hours == 0
-    assert loaded.puts_per_hour_per_user == 2_000
-    assert loaded.recorded_bytes_per_user_per_day == 1_073_741_824
+    assert loaded.file.verify_every_hours == 0
+    assert loaded.file.puts_per_hour_per_user == 2_000
+    assert loaded.file.recorded_bytes_per_user_per_day == 1_073_741_824
 
 
 def test_paths_start_at_the_folder_unless_absolute(tmp_path: Path) -> None:
@@ -147,19 +147,19 @@ def test_an_empty_folder_says_how_to_make_one(tmp_path: Path) -> None:
 )
 def test_connections_stay_below_the_limit_of_files(tmp_path: Path, text: str, files: int, most: int, each: int) -> None:
     loaded = settings.load(write(tmp_path, f"[limits]\n{text}"))
-    assert loaded.limits.within(files) == (most, each)
+    assert loaded.file.limits.within(files) == (most, each)
 
 
 def test_more_connections_than_files_are_refused_with_both_numbers(tmp_path: Path) -> None:
     loaded = settings.load(write(tmp_path, "[limits]\nconnections = 1000"))
     with pytest.raises(UsageError, match="connections = 1000 is too much for a process that may open 1024") as caught:
-        loaded.limits.within(1_024)
+        loaded.file.limits.within(1_024)
     assert "at most 768" in caught.value.fix
 
 
 def test_a_start_that_is_refused_late_says_its_error_alone(tmp_path: Path) -> None:
     folder = tmp_path / "m8"
-    lay_out(Plan(folder=folder, listen=HostPort("127.0.0.1", 0)))
+    lay_out(folder=folder, listen=HostPort("127.0.0.1", 0))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         settings = folder / "m8.toml"
         listen = f'operations_listen = "127.0.0.1:{taken.getsockname()[1]}"\n'

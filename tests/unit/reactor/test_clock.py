@@ -96,9 +96,7 @@ def test_suspended_time_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     read.assert_called_with(time.CLOCK_BOOTTIME)
 
 
-def test_each_part_of_a_reactor_that_promises_an_end_goes_by_this_clock(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_each_part_that_promises_an_end_goes_by_this_clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     clock = Clock()
     monkeypatch.setattr("monoskope.reactor.run.Clock", lambda: clock)
     parts = Bench(tmp_path).dispatcher

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 import pytest_asyncio
 
-from tests.support.tcp_proxy import CUT, DELAY, DUPLICATE, HOLD, RESET, SLICE, Link
+from tests.faults.tcp_proxy import CUT, DELAY, DUPLICATE, HOLD, RESET, SLICE, Link
 
 SAID = bytes(range(256)) * 40
 

@@ -22,19 +22,16 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from google.protobuf.message import Message
-
 from monoskope import operating_log
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UnavailableError
-from monoskope.m8.domain.events import M8, write
+from monoskope.m8.domain.events import M8
 from monoskope.m8.domain.upload import NEW, Upload, request_key, request_upload
-from monoskope.m8.log.event_log import ExpectedVersionError
 from monoskope.m8.readmodels.secrets import SECRETS, Kept
 from monoskope.m8.readmodels.uploads import ENDED, ended
+from monoskope.m8.service.aggregates import upload_of
 from monoskope.m8.service.app import App
-from monoskope.protocol.events import upload_stream
 from monoskope.protocol.grant import SUITE_1
 from monoskope.protocol.outcomes import State
 from monoskope.protocol.request import REQUEST_ID_BYTES, make_request
@@ -187,10 +184,12 @@ class VerifySchedule:
             expect=upload_pb2.EXPECT_UNSPECIFIED,
             suites=(SUITE_1,),
         )
-        await self._append(request.request_id, NEW, request_key(NEW, request=request, subject=M8, last_receipt=receipt))
+        messages = request_key(NEW, request=request, subject=M8, last_receipt=receipt)
+        await self._app.aggregates.record(upload_of(request.request_id), NEW, messages, actor=M8)
 
     async def _continue(self, upload: Upload) -> None:
-        known = await self._app.aggregates.upload(upload.request_id)
+        request = upload_of(upload.request_id)
+        known = await self._app.aggregates.get(request)
         if known.grant is not None and known.grant.signature_required:
             self._let_rest(known.store, upload.request_id)
             return
@@ -201,7 +200,8 @@ class VerifySchedule:
             ciphertext=b"",
             last_receipt=await self._app.documents.last_receipt(str(upload.uri)),
         )
-        await self._append(upload.request_id, known, events)
+        # Another process may have done it, or the request ended.
+        await self._app.aggregates.record(request, known, events, actor=M8)
 
     def _let_rest(self, store: str, request_id: bytes) -> None:
         """Go through a store again only after the whole span, and say why, once for each request."""
@@ -215,12 +215,3 @@ class VerifySchedule:
             message="Its reactor verifies only what a key of its own list signed, and m8 signs nothing.",
             fix='Let its operator add "verify" to `unsigned` of [signers], or verify with monoctl.',
         )
-
-    async def _append(self, request_id: bytes, known: Upload, messages: Sequence[Message]) -> None:
-        events = [write(message, uri=known.uri) for message in messages]
-        if not events:
-            return
-        try:
-            await self._app.log.append(upload_stream(request_id), known.version, events, actor=M8)
-        except ExpectedVersionError:
-            return  # another process did it, or the request ended meanwhile

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from monoskope import operating_log
 from monoskope.api.gateway.v1 import views_pb2
@@ -21,14 +21,14 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UnavailableError
 from monoskope.failpoints import failpoint
 from monoskope.m8.background.schedules import PROGRESS, VerifySchedule
-from monoskope.m8.domain.events import M8, reactor_stream, write
-from monoskope.m8.domain.reactors import beat_key, detach
+from monoskope.m8.domain.events import M8
+from monoskope.m8.domain.reactors import beat_key
 from monoskope.m8.domain.upload import Upload, fail_by_m8, overdue
-from monoskope.m8.log.event_log import ExpectedVersionError, NewEvent
-from monoskope.m8.readmodels.stores import REFUSED, STORES, last_seen_ms
+from monoskope.m8.readmodels.stores import REFUSED, last_seen_ms
+from monoskope.m8.service.aggregates import upload_of
 from monoskope.m8.service.app import App
+from monoskope.m8.service.session import detach
 from monoskope.m8.tree import cosigning
-from monoskope.protocol.events import upload_stream
 from monoskope.protocol.outcomes import spelled
 
 LEASE = "timekeeper"
@@ -36,7 +36,6 @@ LEASE = "timekeeper"
 
 _TICKS = 5
 _LEAST_TTL_S, _MOST_TTL_S = 1.0, 60.0
-_PAGE = 200
 
 
 def lease_s(tick_s: float) -> float:
@@ -108,7 +107,7 @@ class Timekeeper:
         if self._looked_ms is None or self._ticks_ms - self._looked_ms >= self._app.limits.stall_s * 1000:
             self._listening_since_ms = self._ticks_ms
         self._looked_ms = self._ticks_ms
-        stores = {store.name: store for store in await self._stores()}
+        stores = {store.name: store async for store in self._app.documents.stores()}
         beats = await self._app.log.beats()
         silent = {
             (key := beat_key(store.name, reactor.replica)): self._silence(key, last_seen_ms(store.name, reactor, beats))
@@ -151,14 +150,6 @@ class Timekeeper:
         age = self._ages.age_ms(f"beat {key}", last_seen_at_ms, now_ms=self._now_ms, ticks_ms=self._ticks_ms)
         return min(age, self._ticks_ms - self._listening_since_ms)
 
-    async def _stores(self) -> list[views_pb2.SecretStore]:
-        stores: list[views_pb2.SecretStore] = []
-        after = ""
-        while page := await self._app.log.scan(STORES, after=after, limit=_PAGE):
-            stores += [views_pb2.SecretStore.FromString(body) for _, body in page]
-            after = page[-1][0]
-        return stores
-
     async def _look_at_reactors(
         self,
         stores: Mapping[str, views_pb2.SecretStore],
@@ -168,18 +159,13 @@ class Timekeeper:
         gone_ms = self._app.limits.deadlines.issuer_gone_s * 1000
         for store in stores.values():
             for reactor in store.reactors:
-                if reactor.attached and silent[beat_key(store.name, reactor.replica)] >= gone_ms:
-                    await self._detach(store.name, reactor.replica)
+                is_gone = reactor.attached and silent[beat_key(store.name, reactor.replica)] >= gone_ms
+                if is_gone and await detach(self._app, store.name, reactor.replica):
+                    operating_log.get().info("reactor gone", store=store.name, replica=reactor.replica.hex()[:8])
         for key, at_ms in beats.items():
             kept = key in silent or key in (self._key, PROGRESS, cosigning.KEY) or key.startswith(REFUSED)
             if not kept and self._silence(key, at_ms) >= gone_ms:
                 await self._app.log.forget_beat(key)
-
-    async def _detach(self, store: str, replica: bytes) -> None:
-        attachments = await self._app.aggregates.attachments(store)
-        events = [write(message) for message in detach(attachments, store=store, replica=replica)]
-        if events and await self._append(reactor_stream(store), attachments.version, events):
-            operating_log.get().info("reactor gone", store=store, replica=replica.hex()[:8])
 
     async def _look_at(
         self,
@@ -187,7 +173,8 @@ class Timekeeper:
         store: views_pb2.SecretStore,
         silent: Mapping[str, float],
     ) -> None:
-        known = await self._app.aggregates.upload(upload.request_id)
+        request = upload_of(upload.request_id)
+        known = await self._app.aggregates.get(request)
         key = f"request {upload.request_id.hex()} {known.version}"
         age_ms = self._ages.age_ms(key, known.since_ms, now_ms=self._now_ms, ticks_ms=self._ticks_ms)
         # The replica that gave the grant may have attached after the reactors were read.
@@ -202,19 +189,11 @@ class Timekeeper:
         )
         if reason == upload_pb2.REASON_UNSPECIFIED:
             return
-        events = [write(message, uri=known.uri) for message in fail_by_m8(known, reason)]
-        if await self._append(upload_stream(upload.request_id), known.version, events):
+        # If another writer was faster, the next check sees what it recorded.
+        if await self._app.aggregates.record(request, known, fail_by_m8(known, reason), actor=M8):
             operating_log.get().info(
                 "request ended",
                 request_id=upload.request_id.hex(),
                 uri=str(upload.uri),
                 reason=spelled(upload_pb2.Reason, reason),
             )
-
-    async def _append(self, stream: str, version: int, events: Sequence[NewEvent]) -> bool:
-        """Return whether we recorded it; if not, the next check sees what others recorded."""
-        try:
-            await self._app.log.append(stream, version, events, actor=M8)
-        except ExpectedVersionError:
-            return False
-        return True

@@ -180,11 +180,9 @@ class Registration:
     version: int = 0
     holder: str = ""
 
-
-def fold_registration(messages: Iterable[Message | None]) -> Registration:
-    """Return what the events of a stream say; None stands for one of an unknown type. The first one counts."""
-    version, holder = 0, ""
-    for version, message in enumerate(messages, 1):  # noqa: B007 - the last number is the version
+    def after(self, message: Message | None) -> Registration:
+        """Return it after a recorded event, None for one of an unknown type. The first one counts."""
+        holder = self.holder
         match message:
             case events_pb2.IssuerRegistered():
                 holder = holder or message.issuer
@@ -192,7 +190,7 @@ def fold_registration(messages: Iterable[Message | None]) -> Registration:
                 holder = holder or message.issuer_subject
             case _:
                 pass
-    return Registration(version, holder)
+        return Registration(self.version + 1, holder)
 
 
 def register_issuer(known: Registration, name: str, issuer: str) -> list[Message]:

@@ -34,14 +34,14 @@ class CallPlaces:
 
     Args:
         what: What is held, in the plural, for people.
-        of_token: How many one token may hold.
         of_subject: How many the tokens of one subject may hold together.
         in_all: How many there are.
+        of_token: How many one token may hold; None for as many as its subject.
     """
 
-    def __init__(self, what: str, *, of_token: int, of_subject: int, in_all: int) -> None:
+    def __init__(self, what: str, *, of_subject: int, in_all: int, of_token: int | None = None) -> None:
         self._what = what
-        self._most = {"token": of_token, "subject": of_subject}
+        self._most = {"token": of_subject if of_token is None else of_token, "subject": of_subject}
         self._in_all = in_all
         self._held: Counter[tuple[str, str]] = Counter()
 

@@ -10,15 +10,14 @@ from monoskope.errors import UsageError
 from monoskope.m8.credentials.token_rules import principal_of
 from monoskope.m8.domain.principal import RIGHT_NAMES, Principal
 from monoskope.m8.domain.role_bindings import RoleBindings
-from monoskope.m8.queries.pages import make_token, page_size, read_token
+from monoskope.m8.queries.pages import make_token, page_size, read_token, scope_of
 from monoskope.m8.readmodels.documents import REVOCATIONS, TOKENS
 from monoskope.m8.service import policy
 from monoskope.m8.service.administration import view
+from monoskope.m8.service.aggregates import ROLE_BINDINGS
 from monoskope.m8.service.app import App, Caller
 from monoskope.protocol.login import Member
 from monoskope.uri import UriPrefix
-
-_SCOPE = "tokens.1"
 
 
 class AccessQueries:
@@ -51,7 +50,7 @@ class AccessQueries:
         self, _message: access_pb2.ListRoleBindingsRequest, _caller: Caller
     ) -> access_pb2.ListRoleBindingsResponse:
         """Return every role binding, by name. Administrators and auditors only."""
-        known = (await self._app.aggregates.role_bindings()).bindings
+        known = (await self._app.aggregates.get(ROLE_BINDINGS)).bindings
         return access_pb2.ListRoleBindingsResponse(role_bindings=[view(known[name]) for name in sorted(known)])
 
     async def list_tokens(
@@ -62,14 +61,14 @@ class AccessQueries:
         Raises:
             UsageError: a bad page token.
         """
-        log, size = self._app.log, page_size(message.page_size)
-        found = await log.scan(TOKENS, after=read_token(_SCOPE, message.page_token), limit=size + 1)
+        log, scope, size = self._app.log, scope_of(message), page_size(message.page_size)
+        found = await log.scan(TOKENS, after=read_token(scope, message.page_token), limit=size + 1)
         return access_pb2.ListTokensResponse(
             tokens=[
                 _token(events_pb2.TokenIssued.FromString(body), revoked=await log.get(REVOCATIONS, key) is not None)
                 for key, body in found[:size]
             ],
-            next_page_token=make_token(_SCOPE, found[size - 1][0]) if len(found) > size else "",
+            next_page_token=make_token(scope, found[size - 1][0]) if len(found) > size else "",
         )
 
     async def can_i(self, message: access_pb2.CanIRequest, caller: Caller) -> access_pb2.CanIResponse:
@@ -86,7 +85,7 @@ class AccessQueries:
         principal = caller.principal
         if message.member and message.member != str(principal.member):
             policy.require_sees_all(principal)
-            principal = (await self._app.aggregates.role_bindings()).bound(_named(Member.parse(message.member)))
+            principal = (await self._app.aggregates.get(ROLE_BINDINGS)).bound(_named(Member.parse(message.member)))
         allowing = [pair for pair in principal.pairs if pair.allows(right, place)]
         return access_pb2.CanIResponse(
             allowed=bool(allowing), role_bindings=sorted({pair.role_binding for pair in allowing} - {""})
@@ -101,7 +100,7 @@ class AccessQueries:
             UsageError: the right or the URI is not well formed.
         """
         right, place = _right(message.right), UriPrefix.parse(message.uri)
-        found = list(_by_bindings(await self._app.aggregates.role_bindings(), right, place))
+        found = list(_by_bindings(await self._app.aggregates.get(ROLE_BINDINGS), right, place))
         found += [one async for one in self._by_tokens(right, place)]
         found.sort(key=lambda one: (one.member, one.role_binding, one.token_id))
         return access_pb2.WhoCanResponse(members=found)

@@ -11,12 +11,12 @@ from monoskope.api.gateway.v1 import access_pb2, commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import NotFoundError, RefusedError
 from monoskope.m8.domain import reactors, role_bindings, stores
-from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.domain.reactors import FingerprintKeyIds
-from monoskope.m8.domain.role_bindings import ROLE_BINDINGS_STREAM, RoleBinding, RoleBindings
+from monoskope.m8.domain.role_bindings import RoleBinding, RoleBindings
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.readmodels.documents import TOKENS
+from monoskope.m8.service.aggregates import CATALOGUE, FINGERPRINT_KEY, ROLE_BINDINGS
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.upload_key import without_key
 from monoskope.protocol.login import LOCAL, Member
@@ -31,12 +31,13 @@ def parsed(message: access_pb2.RoleBinding) -> RoleBinding:
 
 def view(binding: RoleBinding) -> access_pb2.RoleBinding:
     """Return `binding` as the API shows it."""
+    event = role_bindings.event_of(binding)
     return access_pb2.RoleBinding(
-        name=binding.name,
-        role=binding.role,
-        members=[str(member) for member in binding.members],
-        prefix="" if binding.prefix is None else str(binding.prefix),
-        rights=binding.rights,
+        name=event.name,
+        role=event.role,
+        members=event.members,
+        prefix=event.prefix,
+        rights=event.rights,
         made_by=binding.created_by,
     )
 
@@ -127,16 +128,14 @@ class Administration:
     ) -> views_pb2.SecretStore:
         operating_log.bind_contextvars(store=name)
         aggregates = self._app.aggregates
-        await aggregates.change(CATALOGUE_STREAM, aggregates.catalogue, decide, actor=caller.principal.subject)
+        await aggregates.change(CATALOGUE, decide, actor=caller.principal.subject)
         store = await self._app.documents.store_with_beats(name)
         assert store is not None, "the domain decided on a store that exists"
         return store
 
     async def _change_key(self, decide: Callable[[FingerprintKeyIds], Sequence[Message]], caller: Caller) -> None:
         aggregates = self._app.aggregates
-        await aggregates.change(
-            FINGERPRINT_KEY_STREAM, aggregates.fingerprint_key, decide, actor=caller.principal.subject
-        )
+        await aggregates.change(FINGERPRINT_KEY, decide, actor=caller.principal.subject)
 
     async def create_role_binding(
         self, message: access_pb2.CreateRoleBindingRequest, caller: Caller
@@ -164,8 +163,7 @@ class Administration:
         operating_log.bind_contextvars(role_binding=message.name)
         aggregates = self._app.aggregates
         await aggregates.change(
-            ROLE_BINDINGS_STREAM,
-            aggregates.role_bindings,
+            ROLE_BINDINGS,
             lambda known: role_bindings.delete(known, message.name),
             actor=caller.principal.subject,
         )
@@ -205,7 +203,7 @@ class Administration:
             events = role_bindings.apply(known, wanted, by=caller.principal, prune=prune)
             return [] if dry_run else events
 
-        await aggregates.change(ROLE_BINDINGS_STREAM, aggregates.role_bindings, decide, actor=caller.principal.subject)
+        await aggregates.change(ROLE_BINDINGS, decide, actor=caller.principal.subject)
         return seen
 
     async def create_token(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol, Self, TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from google.protobuf.message import Message
 
@@ -13,7 +14,7 @@ from monoskope.errors import ConflictError, UnavailableError, UsageError
 from monoskope.m8.domain import role_bindings, upload
 from monoskope.m8.domain.append import Appender, append_by_reactor
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, reactor_stream, read, write
-from monoskope.m8.domain.principal import Principal
+from monoskope.m8.domain.principal import Principal, Registration
 from monoskope.m8.domain.reactors import Attachments, FingerprintKeyIds, Login
 from monoskope.m8.domain.role_bindings import ROLE_BINDINGS_STREAM, RoleBindings
 from monoskope.m8.domain.stores import Catalogue
@@ -25,8 +26,8 @@ from monoskope.protocol.outcomes import State
 TRIES = 8
 """How often a decision is repeated because another writer was faster."""
 
-KEPT_UPLOADS = 1_000
-"""How many folded requests are kept: the latest used, and none that has ended."""
+KEPT = 1_000
+"""How many folded values are kept: the latest used, and no request that has ended."""
 
 
 class Folded(Protocol):
@@ -48,6 +49,50 @@ V = TypeVar("V", bound=Folded)
 F = TypeVar("F", bound=Following)
 
 
+@dataclass(frozen=True, slots=True)
+class Aggregate(Generic[V]):
+    """A stream, what it folds to before its first event, and after more of them."""
+
+    stream: str
+    new: V
+    fold: Callable[[V, Sequence[RecordedEvent]], V]
+
+
+def _each(value: F, events: Sequence[RecordedEvent]) -> F:
+    for event in events:
+        value = value.after(read(event))
+    return value
+
+
+CATALOGUE = Aggregate(CATALOGUE_STREAM, Catalogue(), _each)
+"""The stores."""
+
+FINGERPRINT_KEY = Aggregate(FINGERPRINT_KEY_STREAM, FingerprintKeyIds(), _each)
+"""Which fingerprint key ids count."""
+
+ROLE_BINDINGS = Aggregate(
+    ROLE_BINDINGS_STREAM,
+    RoleBindings(),
+    lambda known, events: role_bindings.fold(known, ((read(event), event.actor) for event in events)),
+)
+"""The role bindings."""
+
+
+def attachments_of(store: str) -> Aggregate[Attachments]:
+    """Return the processes that are attached for `store`."""
+    return Aggregate(reactor_stream(store), Attachments(), _each)
+
+
+def registration_in(stream: str) -> Aggregate[Registration]:
+    """Return whom the name of a stream stands for."""
+    return Aggregate(stream, Registration(), _each)
+
+
+def upload_of(request_id: bytes) -> Aggregate[Upload]:
+    """Return a request; NEW if there is none."""
+    return Aggregate(upload_stream(request_id), NEW, lambda known, events: upload.fold(events, known))
+
+
 class Aggregates:
     """The aggregates of one log. Each stream is folded once, and later only its new events.
 
@@ -57,84 +102,36 @@ class Aggregates:
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
-        self._followed: dict[str, Any] = {}
-        self._uploads: OrderedDict[str, Upload] = OrderedDict()
+        self._kept: OrderedDict[str, Any] = OrderedDict()
 
-    async def upload(self, request_id: bytes) -> Upload:
-        """Return the request as it stands now; NEW if there is none."""
-        stream = upload_stream(request_id)
-        known = self._uploads.get(stream, NEW)
-        return self._folded(stream, known, await self._log.read_stream(stream, after_version=known.version))
-
-    async def _of_append(self, request_id: bytes) -> tuple[Upload, Catalogue, FingerprintKeyIds]:
-        """Return all that an append of a reactor is decided on, as it is now, by one read of the log."""
-        stream = upload_stream(request_id)
-        known: Upload = self._uploads.get(stream, NEW)
-        catalogue: Catalogue = self._followed.get(CATALOGUE_STREAM, Catalogue())
-        keys: FingerprintKeyIds = self._followed.get(FINGERPRINT_KEY_STREAM, FingerprintKeyIds())
-        versions = {stream: known.version, CATALOGUE_STREAM: catalogue.version, FINGERPRINT_KEY_STREAM: keys.version}
-        events = await self._log.read_streams(versions)
-        return (
-            self._folded(stream, known, events[stream]),
-            self._evolved(CATALOGUE_STREAM, catalogue, events[CATALOGUE_STREAM]),
-            self._evolved(FINGERPRINT_KEY_STREAM, keys, events[FINGERPRINT_KEY_STREAM]),
-        )
-
-    def _folded(self, stream: str, known: Upload, events: Sequence[RecordedEvent]) -> Upload:
-        """Return a request after `events`, and keep it as long as it is open."""
-        value = upload.fold(events, known)
-        self._uploads.pop(stream, None)
-        if value.state not in (State.NEW, State.ENDED):
-            self._uploads[stream] = value
-            if len(self._uploads) > KEPT_UPLOADS:
-                self._uploads.popitem(last=False)
-        return value
-
-    async def catalogue(self) -> Catalogue:
-        """Return the stores as they are now."""
-        return await self._follow(CATALOGUE_STREAM, Catalogue())
-
-    async def fingerprint_key(self) -> FingerprintKeyIds:
-        """Return which fingerprint key ids count now."""
-        return await self._follow(FINGERPRINT_KEY_STREAM, FingerprintKeyIds())
-
-    async def role_bindings(self) -> RoleBindings:
-        """Return the role bindings as they are now."""
-        value: RoleBindings = self._followed.get(ROLE_BINDINGS_STREAM, RoleBindings())
-        events = await self._log.read_stream(ROLE_BINDINGS_STREAM, after_version=value.version)
-        if not events:  # as before almost every call: to fold nothing takes as long as there are role bindings
-            return value
-        value = role_bindings.fold(value, ((read(event), event.actor) for event in events))
-        return self._kept(ROLE_BINDINGS_STREAM, value)
+    async def get(self, aggregate: Aggregate[V]) -> V:
+        """Return what a stream folds to now."""
+        known = self._known(aggregate)
+        events = await self._log.read_stream(aggregate.stream, after_version=known.version)
+        return self._after(aggregate, known, events)
 
     async def bound(self, principal: Principal) -> Principal:
         """Return `principal` with what role bindings give now; as it is if its token has rights of its own."""
-        return principal if principal.member is None else (await self.role_bindings()).bound(principal)
+        return principal if principal.member is None else (await self.get(ROLE_BINDINGS)).bound(principal)
 
-    async def attachments(self, store: str) -> Attachments:
-        """Return which processes are attached for `store` now."""
-        return await self._follow(reactor_stream(store), Attachments())
+    def _known(self, aggregate: Aggregate[V]) -> V:
+        known: V = self._kept.get(aggregate.stream, aggregate.new)
+        return known
 
-    async def _follow(self, stream: str, initial: F) -> F:
-        value: F = self._followed.get(stream, initial)
-        return self._evolved(stream, value, await self._log.read_stream(stream, after_version=value.version))
-
-    def _evolved(self, stream: str, value: F, events: Sequence[RecordedEvent]) -> F:
-        """Return a value after `events`, and keep it."""
-        for event in events:
-            value = value.after(read(event))
-        return self._kept(stream, value)
-
-    def _kept(self, stream: str, value: V) -> V:
-        """Keep what a stream folds to, unless a newer one was kept meanwhile, and return it."""
-        if stream not in self._followed or value.version >= self._followed[stream].version:
-            self._followed[stream] = value
+    def _after(self, aggregate: Aggregate[V], known: V, events: Sequence[RecordedEvent]) -> V:
+        """Return a value after `events`, and keep it, unless it is a request that ended or a newer one was kept."""
+        value = aggregate.fold(known, events) if events else known
+        newest = max(value, self._known(aggregate), key=lambda one: one.version)
+        self._kept.pop(aggregate.stream, None)
+        if newest.version and not (isinstance(newest, Upload) and newest.state is State.ENDED):
+            self._kept[aggregate.stream] = newest
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
         return value
 
     async def change(
         self,
-        stream: str,
-        load: Callable[[], Awaitable[V]],
+        aggregate: Aggregate[V],
         decide: Callable[[V], Sequence[Message]],
         *,
         actor: str,
@@ -145,8 +142,7 @@ class Aggregates:
         """Load, decide, record; begin again whenever another writer recorded first.
 
         Args:
-            stream: Where the events go.
-            load: Returns the value that stream folds to.
+            aggregate: What is decided on, and where the events go.
             decide: Returns the events to record; [] to record nothing.
             actor: Who causes them.
             sealed: Bytes to keep with them, in the same transaction.
@@ -162,19 +158,32 @@ class Aggregates:
             UnknownAppendError: it may be recorded; never with `is_sent_again`, for which that is `UnavailableError`.
         """
         for _ in range(TRIES):
-            value = await load() if loaded is None else loaded
+            known = await self.get(aggregate) if loaded is None else loaded
             loaded = None
-            uri = value.uri if isinstance(value, Upload) else None
-            events = [write(message, uri=uri) for message in decide(value)]
-            if not events:
-                return []
             try:
-                return await self._log.append(stream, value.version, events, actor=actor, sealed=sealed)
-            except ExpectedVersionError:
-                continue
+                recorded = await self.record(aggregate, known, decide(known), actor=actor, sealed=sealed)
             except UnknownAppendError as error:
                 raise (error.sent_again() if is_sent_again else error) from None
+            if recorded is not None:
+                return recorded
         raise UnavailableError("too many changes to the same thing at once.", fix="Try again.")
+
+    async def record(
+        self, aggregate: Aggregate[V], known: V, messages: Sequence[Message], *, actor: str, sealed: bytes | None = None
+    ) -> list[RecordedEvent] | None:
+        """Record what was decided on `known`, and return it as recorded; None if another writer was faster.
+
+        Raises:
+            UnknownAppendError: it may be recorded.
+        """
+        uri = known.uri if isinstance(known, Upload) else None
+        events = [write(message, uri=uri) for message in messages]
+        if not events:
+            return []
+        try:
+            return await self._log.append(aggregate.stream, known.version, events, actor=actor, sealed=sealed)
+        except ExpectedVersionError:
+            return None
 
     async def append(self, login: Login, append: reactor_pb2.AppendEvent) -> int:
         """Record the event that a reactor appends, if the domain allows it, and return its stream's version.
@@ -184,34 +193,44 @@ class Aggregates:
         Raises:
             Error: as `domain.append.append_by_reactor`; `ConflictError` if the stream is at another version.
         """
-        event = _event(append)
-        stream = upload_stream(append.request_id)
-        upload, catalogue, keys = await self._of_append(append.request_id)
+        event, request = _event(append), upload_of(append.request_id)
+        upload, catalogue, keys = await self._of_append(request)
         if upload.store != login.store:
             raise unknown_request()
-        if append.expected_version != upload.version:
-            if _is_there(event, append.expected_version, await self._log.read_stream(stream)):
-                return upload.version
+        if append.expected_version == upload.version:
+            by = Appender(
+                store=login.store,
+                identity=catalogue.store(login.store).identity,
+                replica=login.replica,
+                key_ids=keys.allowed,
+            )
+            try:
+                done = await self.record(request, upload, append_by_reactor(upload, event, by), actor=login.actor)
+            except UnknownAppendError as error:
+                raise error.sent_again() from None
+            if done:
+                return done[-1].version
+            upload = await self.get(request)
+        # An earlier, broken session of this reactor may have recorded this very event without an answer. If it is
+        # another event, only the reactor knows what that means.
+        if not _is_there(event, append.expected_version, await self._log.read_stream(request.stream)):
             raise _another_version(append.expected_version, upload)
-        by = Appender(
-            store=login.store,
-            identity=catalogue.store(login.store).identity,
-            replica=login.replica,
-            key_ids=keys.allowed,
+        return upload.version
+
+    async def _of_append(self, request: Aggregate[Upload]) -> tuple[Upload, Catalogue, FingerprintKeyIds]:
+        """Return all that an append of a reactor is decided on, as it is now, by one read of the log."""
+        upload, catalogue, keys = self._known(request), self._known(CATALOGUE), self._known(FINGERPRINT_KEY)
+        versions = {
+            request.stream: upload.version,
+            CATALOGUE.stream: catalogue.version,
+            FINGERPRINT_KEY.stream: keys.version,
+        }
+        events = await self._log.read_streams(versions)
+        return (
+            self._after(request, upload, events[request.stream]),
+            self._after(CATALOGUE, catalogue, events[CATALOGUE.stream]),
+            self._after(FINGERPRINT_KEY, keys, events[FINGERPRINT_KEY.stream]),
         )
-        events = [write(decided, uri=upload.uri) for decided in append_by_reactor(upload, event, by)]
-        try:
-            done = await self._log.append(stream, upload.version, events, actor=login.actor)
-        except ExpectedVersionError:
-            # An earlier, broken session of this reactor may have recorded this very event just now without an answer.
-            # If it is another event, only the reactor knows what that means.
-            recorded = await self._log.read_stream(stream)
-            if not _is_there(event, append.expected_version, recorded):
-                raise
-            return recorded[-1].version
-        except UnknownAppendError as error:
-            raise error.sent_again() from None
-        return done[-1].version
 
 
 def _event(append: reactor_pb2.AppendEvent) -> ReactorEvent:

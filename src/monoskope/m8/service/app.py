@@ -13,9 +13,8 @@ from monoskope.event_loop import KeyedLock
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.issuers.verifying import Issuers
-from monoskope.m8.limits.connections import Connections
-from monoskope.m8.limits.logins import Exchanges, Logins
-from monoskope.m8.limits.rates import Handshakes, Pace
+from monoskope.m8.limits.connections import Connections, Handshakes
+from monoskope.m8.limits.logins import Exchanges, Logins, Pace
 from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.limits.subjects import CallPlaces, PutLimit, Quota, RequestLimit
 from monoskope.m8.log.event_log import EventLog
@@ -42,12 +41,12 @@ def ticks_ms() -> float:
     return time.monotonic() * 1000
 
 
-@dataclass(slots=True)
+@dataclass
 class App:
     """One m8 process, as its services see it.
 
     Attributes:
-        log: The event log, opened with `readmodels.chain.project`.
+        log: The event log, opened with `readmodels.documents.project`.
         authenticate: Turns a JWT into a principal, of a member without what role bindings give, or raises
             `UnauthenticatedError`.
         names: `host:port` names by which this server may be dialled; may be set until it is started.
@@ -80,82 +79,47 @@ class App:
     meters: Meters = field(default_factory=Meters)
     tell_call: TellCall | None = None
     state: ServerState = field(default_factory=ServerState, init=False)
-    requests: RequestMeter = field(init=False)
     replica: str = field(default_factory=lambda: f"m8/{secrets.token_hex(16)}")
     leases: set[str] = field(default_factory=set)
     news: asyncio.Event = field(default_factory=asyncio.Event)
-    aggregates: Aggregates = field(init=False)
-    documents: Documents = field(init=False)
-    feed: Feed = field(init=False)
-    witnessed: WitnessedLog = field(init=False)
-    request_limit: RequestLimit = field(init=False)
-    handshakes: Handshakes = field(init=False)
-    connections: Connections = field(init=False)
-    logins: Logins = field(init=False)
-    pace: Pace = field(init=False)
-    exchanges: Exchanges = field(init=False)
-    quota: Quota = field(init=False)
-    put_limit: PutLimit = field(init=False)
     looks: KeyedLock[str] = field(default_factory=KeyedLock, init=False)
     """Held by store while a call checks whether its engine answers."""
     listing: KeyedLock[str] = field(default_factory=KeyedLock, init=False)
     """Held by subject while a page is made for it."""
     sessions: dict[str, asyncio.Event] = field(default_factory=dict, init=False)
     """The reactors that this process serves, by their keys, whichever way they attached. The event ends a session."""
-    watching: CallPlaces = field(init=False)
-    waiting: CallPlaces = field(init=False)
-    sending: CallPlaces = field(init=False)
-    strangers: Strangers = field(init=False)
 
     def __post_init__(self) -> None:
+        most, meters, seconds = self.limits, self.meters, time.monotonic
         self.aggregates = Aggregates(self.log)
-        self.documents = Documents(self.log)
+        self.documents = documents = Documents(self.log)
         self.witnessed = WitnessedLog(self.log, self.clock)
-        self.request_limit = RequestLimit(self.documents.count_open, self.limits.open_per_user)
-        self.handshakes = Handshakes(
-            self.limits.handshakes,
-            self.limits.handshakes_each,
-            time.monotonic,
-            self.meters.handshakes_refused.inc,
-        )
+        self.request_limit = RequestLimit(documents.count_open, most.open_per_user)
+        self.handshakes = Handshakes(most.handshakes, most.handshakes_each, seconds, meters.handshakes_refused.inc)
         self.connections = Connections(
-            self.limits.connections,
-            self.limits.connections_each,
-            admit=self.handshakes.admit,
-            proved=self.handshakes.know,
+            most.connections, most.connections_each, admit=self.handshakes.admit, proved=self.handshakes.know
         )
-        self.logins = Logins(self.limits.failed_logins, self.limits.failed_logins_each, time.monotonic)
-        self.pace = Pace(self.limits.reactor_messages, time.monotonic)
-        self.exchanges = Exchanges(self.limits.failed_logins, self.limits.failed_logins_each, time.monotonic)
-        most = self.limits
-        self.quota = Quota(self.documents.usage, most.recorded_bytes_per_user_per_day, self.clock)
+        self.logins = Logins(most.failed_logins, most.failed_logins_each, seconds)
+        self.pace = Pace(most.reactor_messages, seconds)
+        self.exchanges = Exchanges(most.failed_logins, most.failed_logins_each, seconds)
+        self.quota = Quota(documents.usage, most.recorded_bytes_per_user_per_day, self.clock)
         self.put_limit = PutLimit(
-            self.documents.usage,
-            self.documents.owns,
+            documents.usage,
+            documents.owns,
             an_hour=most.puts_per_hour_per_user,
             an_hour_of=most.puts_per_hour_of,
             secrets=most.secrets_per_user,
             clock=self.clock,
-            refused=self.meters.puts_refused.inc,
+            refused=meters.puts_refused.inc,
         )
         self.watching = CallPlaces(
-            "watchers", of_token=most.watchers_per_token, of_subject=most.watchers_per_user, in_all=most.watchers
+            "watchers", of_subject=most.watchers_per_user, in_all=most.watchers, of_token=most.watchers_per_token
         )
-        self.waiting = CallPlaces(
-            "calls that wait",
-            of_token=most.waiting_per_user,
-            of_subject=most.waiting_per_user,
-            in_all=most.waiting,
-        )
-        self.sending = CallPlaces(
-            "uploads under way",
-            of_token=most.sending_per_user,
-            of_subject=most.sending_per_user,
-            in_all=most.sending,
-        )
-        self.strangers = Strangers(self.clock, tick_s=self.limits.tick_s)
-        self.requests = RequestMeter(self.meters)
-        self.feed = Feed(self.log, backlog=self.limits.backlog, saw=self.requests.saw)
+        self.waiting = CallPlaces("calls that wait", of_subject=most.waiting_per_user, in_all=most.waiting)
+        self.sending = CallPlaces("uploads under way", of_subject=most.sending_per_user, in_all=most.sending)
+        self.strangers = Strangers(self.clock, tick_s=most.tick_s)
+        self.requests = RequestMeter(meters)
+        self.feed = Feed(self.log, backlog=most.backlog, saw=self.requests.saw)
 
     def prove(self, peer: str) -> None:
         """Note that the caller of the current task's call, at `peer`, has shown who it is."""

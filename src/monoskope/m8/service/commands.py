@@ -20,6 +20,7 @@ from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.readmodels.documents import update_notes
 from monoskope.m8.readmodels.uploads import bytes_of
 from monoskope.m8.service import policy
+from monoskope.m8.service.aggregates import upload_of
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.feed import Waker
 from monoskope.m8.service.upload_key import missing_reactor, new_key, require_engine
@@ -70,7 +71,7 @@ class Commands:
         store, last_receipt = await self._store_and_receipt(request)
         subject = caller.principal.subject
         # A repeated request is answered at once.
-        known = await self._app.aggregates.upload(request.request_id)
+        known = await self._app.aggregates.get(upload_of(request.request_id))
         is_new = known.request is None
         missing = await missing_reactor(self._app, store) if is_new else None
 
@@ -88,8 +89,7 @@ class Commands:
             await require_engine(self._app, store, wait_s=caller.wait_s)
         async with self._let_in(request, caller, last_receipt) if is_new else contextlib.nullcontext():
             return await self._app.aggregates.change(
-                upload_stream(request.request_id),
-                lambda: self._app.aggregates.upload(request.request_id),
+                upload_of(request.request_id),
                 decide,
                 actor=subject,
                 loaded=known,
@@ -140,7 +140,7 @@ class Commands:
             UsageError: lengths that the grant does not allow, or a signature that is too long.
         """
         operating_log.bind_contextvars(request_id=message.request_id.hex())
-        known = await self._app.aggregates.upload(message.request_id)
+        known = await self._app.aggregates.get(upload_of(message.request_id))
         if known.request is None or known.subject != caller.principal.subject:
             raise upload.unknown_request()
         uri = known.request.uri
@@ -179,8 +179,7 @@ class Commands:
         size = bytes_with(last_receipt, message.request_signature, sealed=len(sealed))
         async with self._app.quota.used(subject, size) if is_new else contextlib.nullcontext():
             return await self._app.aggregates.change(
-                upload_stream(message.request_id),
-                lambda: self._app.aggregates.upload(message.request_id),
+                upload_of(message.request_id),
                 decide,
                 actor=subject,
                 sealed=sealed or None,

@@ -12,11 +12,10 @@ from monoskope.api.gateway.v1 import access_pb2
 from monoskope.errors import ConflictError, UnavailableError
 from monoskope.m8.credentials.token_rules import MAX_GROUPS
 from monoskope.m8.credentials.tokens import Issued
-from monoskope.m8.domain.events import M8, issuer_stream, read
+from monoskope.m8.domain.events import M8, issuer_stream
 from monoskope.m8.domain.principal import (
     ExchangeRefusedError,
     Registration,
-    fold_registration,
     member_stream,
     register_issuer,
     register_member,
@@ -25,6 +24,7 @@ from monoskope.m8.issuers.verifying import Verified
 from monoskope.m8.limits.connections import origin
 from monoskope.m8.limits.subjects import bytes_with
 from monoskope.m8.readmodels.documents import TOKENS
+from monoskope.m8.service.aggregates import ROLE_BINDINGS, registration_in
 from monoskope.m8.service.app import App, Stranger
 from monoskope.m8.service.call_notes import about
 from monoskope.protocol.login import ExchangeRefusal, Member
@@ -98,7 +98,7 @@ class TokenExchange:
         member, issuer = verified.member, verified.issuer
         operating_log.bind_contextvars(subject=str(member), issuer=issuer.name)
         about(for_member=str(member))
-        groups = groups_named(verified.groups, (await self._app.aggregates.role_bindings()).groups)
+        groups = groups_named(verified.groups, (await self._app.aggregates.get(ROLE_BINDINGS)).groups)
         # The log takes each id once, whichever m8 is asked.
         token_id = verified.digest[:32] if issuer.is_once else ""
         if token_id and await self._app.log.get(TOKENS, token_id) is not None:
@@ -126,12 +126,7 @@ class TokenExchange:
                 raise _replayed() from None
 
     async def _register(self, stream: str, decide: Callable[[Registration], Sequence[Message]]) -> None:
-        log = self._app.log
-
-        async def load() -> Registration:
-            return fold_registration([read(event) for event in await log.read_stream(stream)])
-
-        await self._app.aggregates.change(stream, load, decide, actor=M8, is_sent_again=True)
+        await self._app.aggregates.change(registration_in(stream), decide, actor=M8, is_sent_again=True)
 
 
 def groups_named(groups: Sequence[Member], named: Collection[Member]) -> tuple[Member, ...]:

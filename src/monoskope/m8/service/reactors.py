@@ -16,11 +16,11 @@ from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, identity_pb2, upload_pb2
 from monoskope.errors import IdentityChangedError, NotFoundError, RefusedError, UnauthenticatedError, UsageError
 from monoskope.m8.domain import reactors, stores
-from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, reactor_stream
 from monoskope.m8.domain.reactors import Login, LoginRefusedError
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.limits.connections import origin
 from monoskope.m8.readmodels.stores import refused_key
+from monoskope.m8.service.aggregates import CATALOGUE, FINGERPRINT_KEY, attachments_of
 from monoskope.m8.service.app import App
 from monoskope.m8.service.call_notes import validate
 from monoskope.m8.service.session import Send, ServerSession, detach
@@ -66,7 +66,7 @@ async def log_in(app: App, attach: reactor_pb2.AttachReactor, challenge: bytes) 
     identity = shown(attach.hello.identity_key)
     hello = open_hello(attach.hello, identity=identity, challenge=challenge, servers=app.names)
     name = hello.store
-    catalogue = await app.aggregates.catalogue()
+    catalogue = await app.aggregates.get(CATALOGUE)
     known = catalogue.stores.get(name)
     current = known is not None and known.identity == identity
     if not current and identity != _identity(catalogue, name, attach.rotations):
@@ -95,20 +95,10 @@ async def _admit(
             fix="Correct the reactor's settings, or create a store of that type.",
         )
     check_capabilities(attach.capabilities)
-    aggregates = app.aggregates
-    await aggregates.change(
-        FINGERPRINT_KEY_STREAM,
-        aggregates.fingerprint_key,
-        lambda known: reactors.adopt(known, hello.fingerprint_key_id),
-        actor=login.actor,
-    )
+    change, actor = app.aggregates.change, login.actor
+    await change(FINGERPRINT_KEY, lambda known: reactors.adopt(known, hello.fingerprint_key_id), actor=actor)
     if rotates:
-        await aggregates.change(
-            CATALOGUE_STREAM,
-            aggregates.catalogue,
-            lambda known: stores.rotate_identity(known, login.store, attach.rotations),
-            actor=login.actor,
-        )
+        await change(CATALOGUE, lambda known: stores.rotate_identity(known, login.store, attach.rotations), actor=actor)
     await _record_attachment(app, attach, hello, login)
 
 
@@ -146,9 +136,7 @@ async def _record_attachment(app: App, attach: reactor_pb2.AttachReactor, hello:
             app.logins.attaches(login.store)
         return events
 
-    await app.aggregates.change(
-        reactor_stream(login.store), lambda: app.aggregates.attachments(login.store), decide, actor=login.actor
-    )
+    await app.aggregates.change(attachments_of(login.store), decide, actor=login.actor)
 
 
 class Reactors:
@@ -184,11 +172,11 @@ class Reactors:
         try:
             await session.serve()
             if sessions.get(login.key) is session.replaced:
-                await detach(self._app, login)
+                await detach(self._app, login.store, login.replica)
         except LoginRefusedError as error:
             # It stays away until it has another key: no user shall wait for it meanwhile.
             await remember_refusal(self._app, login.store, login.replica, login.fingerprint_key_id, error.refusal)
-            await detach(self._app, login)
+            await detach(self._app, login.store, login.replica)
             raise
         finally:
             if sessions.get(login.key) is session.replaced:

@@ -9,8 +9,9 @@ prove itself again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
 from monoskope import operating_log
@@ -25,9 +26,10 @@ from monoskope.m8.domain.reactors import Login
 from monoskope.m8.domain.upload import unknown_request
 from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.readmodels.stores import note_of
+from monoskope.m8.service.aggregates import CATALOGUE, FINGERPRINT_KEY, attachments_of, upload_of
 from monoskope.m8.service.app import App
 from monoskope.m8.service.call_notes import defect, validate
-from monoskope.m8.service.feed import Follower, LocatedEvent
+from monoskope.m8.service.feed import Follower
 from monoskope.protocol.events import request_id_of, upload_stream
 from monoskope.protocol.outcomes import State
 
@@ -94,27 +96,26 @@ class ServerSession:
             )
 
     async def _check_identity(self) -> None:
-        catalogue = await self._app.aggregates.catalogue()
+        catalogue = await self._app.aggregates.get(CATALOGUE)
         if catalogue.store(self._login.store).identity != self._login.identity:
             raise _moved_on(self._login.store)
 
     async def _check_key(self) -> None:
-        known = await self._app.aggregates.fingerprint_key()
+        known = await self._app.aggregates.get(FINGERPRINT_KEY)
         reactors.require_allowed(known, self._login.fingerprint_key_id)
 
     async def _replaced(self) -> None:
         await self.replaced.wait()
         raise UnavailableError("this process attached again.", fix="Use that stream.")
 
-    def _wants(self, located: LocatedEvent) -> bool:
-        if request_id_of(located.event.stream) is not None:
+    def _wants(self, event: RecordedEvent) -> bool:
+        if request_id_of(event.stream) is not None:
             # What an earlier session appended without an answer, the reactor appends again and is answered.
-            here = located.uri is not None and located.uri.store == self._login.store
-            return here and located.event.actor != self._login.actor
-        return located.event.stream in {reactor_stream(self._login.store), *_OURS}
+            return event.uri.startswith(f"{self._login.store}://") and event.actor != self._login.actor
+        return event.stream in {reactor_stream(self._login.store), *_OURS}
 
     async def _attached(self, position: int) -> reactor_pb2.AttachResponse:
-        attachments = await self._app.aggregates.attachments(self._login.store)
+        attachments = await self._app.aggregates.get(attachments_of(self._login.store))
         return reactor_pb2.AttachResponse(
             attached=reactor_pb2.Attached(
                 position=position,
@@ -131,7 +132,7 @@ class ServerSession:
                         await self._send_event(event)
         await self._send(reactor_pb2.AttachResponse(caught_up=reactor_pb2.CaughtUp()))
         while True:
-            event = (await follower.next()).event
+            event = await follower.next()
             if event.position > position:
                 self._check_standing(event)
                 if event.stream == FINGERPRINT_KEY_STREAM:
@@ -159,7 +160,7 @@ class ServerSession:
         await self._send(reactor_pb2.AttachResponse(delivery=delivery))
 
     async def _sealed_for_us(self, stream: str, digest: bytes) -> bytes:
-        upload = await self._app.aggregates.upload(request_id_of(stream) or b"")
+        upload = await self._app.aggregates.get(upload_of(request_id_of(stream) or b""))
         if upload.grant is None or upload.grant.replica != self._login.replica:
             return b""
         return await self._app.log.sealed(digest) or b""
@@ -217,25 +218,22 @@ class ServerSession:
 
     async def _append(self, append: reactor_pb2.AppendEvent) -> None:
         answer = reactor_pb2.Appended(call=append.call)
-        try:
+        with _answering(answer):
             answer.version = await self._app.aggregates.append(self._login, append)
-        except Error as error:
-            self._refuse(append, answer, error)
-        except Exception as error:  # noqa: BLE001  a defect is reported by its type alone, and its caller must not hang
-            operating_log.get().error("defect", error_type=type(error).__name__)
-            self._refuse(append, answer, defect())
+        if answer.error:
+            operating_log.get().info(
+                "append refused",
+                request_id=append.request_id.hex(),
+                event_types=append.WhichOneof("event") or "",
+                code=answer.error,
+            )
         failpoint("m8.before-appended")
         await self._send(reactor_pb2.AttachResponse(appended=answer))
 
     async def _authorize(self, asked: reactor_pb2.AuthorizeCopy) -> None:
         answer = reactor_pb2.CopyAuthorized(call=asked.call)
-        try:
+        with _answering(answer):
             answer.token = await self._copy_token(asked.request_id)
-        except Error as error:
-            answer.error, answer.message = error.code.value, str(error)
-        except Exception as error:  # noqa: BLE001  as for appends
-            operating_log.get().error("defect", error_type=type(error).__name__)
-            answer.error = defect().code.value
         await self._send(reactor_pb2.AttachResponse(copy_authorized=answer))
 
     async def _copy_token(self, request_id: bytes) -> str:
@@ -246,7 +244,7 @@ class ServerSession:
             RefusedError: another replica gave its grant, or this server issues no tokens.
             ConflictError: it is not in WRITING, has been for too long, or its token was given already.
         """
-        upload = await self._app.aggregates.upload(request_id)
+        upload = await self._app.aggregates.get(upload_of(request_id))
         request, grant = upload.request, upload.grant
         if request is None or request.destination is None or upload.store != self._login.store:
             raise unknown_request()
@@ -260,28 +258,29 @@ class ServerSession:
         token_id = hashlib.sha256(b"m8/copy-token/v1\x00" + request_id).hexdigest()[:32]
         return await self._app.issuing().issue_for_copy(token_id, upload.subject, request.destination)
 
-    def _refuse(self, append: reactor_pb2.AppendEvent, answer: reactor_pb2.Appended, error: Error) -> None:
-        answer.error = error.code.value
-        answer.message = str(error)
-        operating_log.get().info(
-            "append refused",
-            request_id=append.request_id.hex(),
-            event_types=append.WhichOneof("event") or "",
-            code=error.code.value,
-        )
+
+@contextlib.contextmanager
+def _answering(answer: reactor_pb2.Appended | reactor_pb2.CopyAuthorized) -> Iterator[None]:
+    """Let an error of the block become the answer: the reactor must not wait in vain."""
+    try:
+        yield
+    except Error as error:
+        answer.error, answer.message = error.code.value, str(error)
+    except Exception as error:  # noqa: BLE001  a defect is reported by its type alone
+        operating_log.get().error("defect", error_type=type(error).__name__)
+        answer.error, answer.message = defect().code.value, str(defect())
 
 
 def _moved_on(store: str) -> IdentityChangedError:
     return IdentityChangedError(f"the identity of the store {store} changed.", fix="Attach under the new one.")
 
 
-async def detach(app: App, login: Login) -> None:
-    """Record that a process is gone, so that its peers learn it; nothing if that is known."""
-    await app.aggregates.change(
-        reactor_stream(login.store),
-        lambda: app.aggregates.attachments(login.store),
-        lambda known: reactors.detach(known, store=login.store, replica=login.replica),
-        actor=M8,
+async def detach(app: App, store: str, replica: bytes) -> bool:
+    """Record that a process is gone, so that its peers learn it; return False, and record nothing, if that is known."""
+    return bool(
+        await app.aggregates.change(
+            attachments_of(store), lambda known: reactors.detach(known, store=store, replica=replica), actor=M8
+        )
     )
 
 

@@ -17,6 +17,7 @@ from monoskope.errors import UnavailableError
 from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.readmodels.stores import heartbeat_note, refused_key
 from monoskope.m8.readmodels.uploads import shown
+from monoskope.m8.service.aggregates import FINGERPRINT_KEY
 from monoskope.m8.service.app import App
 from monoskope.m8.service.feed import Waker
 from monoskope.times import ago, instant
@@ -29,7 +30,7 @@ async def missing_reactor(app: App, store: views_pb2.SecretStore) -> Unavailable
     The timekeeper decides which reactors are gone, by a monotonic clock and only while heartbeats can arrive. One whose
     fingerprint key was shut out this moment could log in until then: it does not count.
     """
-    allowed = (await app.aggregates.fingerprint_key()).allowed
+    allowed = (await app.aggregates.get(FINGERPRINT_KEY)).allowed
     if any(reactor.attached and reactor.fingerprint_key_id in allowed for reactor in store.reactors):
         return None
     refused = views_pb2.RefusedLogin.FromString((await app.log.beat_notes()).get(refused_key(store.name), b""))

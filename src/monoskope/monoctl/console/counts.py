@@ -6,7 +6,7 @@ import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from monoskope.monoctl.console.rows import OFF, Row
+from monoskope.monoctl.console.rows import OFF, OUT_OF_SYNC, Row
 from monoskope.monoctl.output.formats import Document
 from monoskope.times import rfc3339
 from monoskope.value import Value
@@ -40,13 +40,19 @@ class Figures(Value, frozen=True):
 
     Attributes:
         present: Secrets that are not deleted.
-        expiring: Of these, those that expire within `SOON_DAYS`, or have expired.
-        drifted: Those of which the engine does not hold what was put, or did not before the last put.
+        deleted: Secrets that are.
+        expired: Of those that are present, those whose day of expiry is past.
+        expiring: And those that expire within `SOON_DAYS`.
+        out_of_sync: Those of which the engine did not hold what was put when it was last verified.
+        drifted: Those, and those of which it did not before the last put.
         same_values: Values that stand in several places.
     """
 
     present: int
+    deleted: int
+    expired: int
     expiring: int
+    out_of_sync: int
     drifted: int
     same_values: int
 
@@ -108,10 +114,13 @@ class Counts:
 
     def figures(self, *, today: dt.date) -> Figures:
         """Return what is said of all in short."""
-        soon = (today + dt.timedelta(days=SOON_DAYS)).isoformat()
+        now, soon = today.isoformat(), (today + dt.timedelta(days=SOON_DAYS)).isoformat()
         return Figures(
             present=self._stores.total(),
-            expiring=sum(count for day, count in self._days.items() if day and day <= soon),
+            deleted=self._statuses["DELETED"],
+            expired=sum(count for day, count in self._days.items() if "" < day < now),
+            expiring=sum(count for day, count in self._days.items() if now <= day <= soon),
+            out_of_sync=sum(self._statuses[status] for status in OUT_OF_SYNC),
             drifted=sum(self._statuses[status] for status in OFF),
             same_values=self._same,
         )
@@ -154,7 +163,7 @@ def _group(fingerprint: str, places: Mapping[Place, Row]) -> Document:
                 "key": key,
                 "store": places[uri, key].store,
                 "subject": places[uri, key].subject,
-                "uploaded_at": rfc3339(places[uri, key].uploaded_at_ms),
+                "changed_at": rfc3339(places[uri, key].uploaded_at_ms),
             }
             for uri, key in sorted(places)[:MOST_PLACES]
         ],
@@ -170,20 +179,3 @@ def expiring(rows: Iterable[Row]) -> Document:
             days[row.expires_on].append(row.uri)
     without = len(days.pop("", []))
     return {"days": [{"day": day, "uris": sorted(days[day])} for day in sorted(days)], "without": without}
-
-
-def counts(rows: Iterable[Row], *, today: dt.date) -> Mapping[str, int]:
-    """Return how many there are of each state, and how many of those that are present expire soon or have expired."""
-    now, soon = today.isoformat(), (today + dt.timedelta(days=SOON_DAYS)).isoformat()
-    found = dict.fromkeys(("present", "deleted", "drifted", "out-of-sync", "expiring", "expired"), 0)
-    for row in rows:
-        if row.deleted:
-            found["deleted"] += 1
-            continue
-        found["present"] += 1
-        found["drifted"] += row.drifted
-        found["out-of-sync"] += row.status in {"DRIFTED", "GONE"}
-        if row.expires_on:
-            found["expired"] += row.expires_on < now
-            found["expiring"] += now <= row.expires_on <= soon
-    return found

@@ -17,7 +17,7 @@ from monoskope.monoctl.console.browser import USUAL
 from monoskope.monoctl.console.channel import SealedCall, proven
 from monoskope.monoctl.console.live import Live
 from monoskope.monoctl.console.operations import Context, Operation, Request
-from monoskope.monoctl.console.session import Begun, EndedError, LinkError, Session, Sessions, UsedError
+from monoskope.monoctl.console.session import Begun, EndedError, NoSessionError, Session, Sessions, UsedError
 from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.report import defect, failure
 from monoskope.text import json_text
@@ -74,8 +74,6 @@ SECOND = (
     "A link was used a second time: the session that it began has ended. If you did not use it twice, a stranger has"
     " read it: press Ctrl-C now."
 )
-
-_OWN = {EndedError: "SESSION_ENDED", LinkError: "LINK_ENDED", UsedError: "LINK_USED"}
 
 
 class Begin(Unshared, Request, frozen=True):
@@ -274,8 +272,8 @@ def _refused(refusal: requests.Refusal) -> Response:
 
 
 def _failed(error: Error) -> Response:
-    if isinstance(error, EndedError | LinkError | UsedError):
-        return _json(401, {"error": failure(error) | {"code": _OWN[type(error)]}})
+    if isinstance(error, NoSessionError):
+        return _json(401, {"error": failure(error) | {"code": error.own_code}})
     return _json(_STATUS[error.code], {"error": failure(error)})
 
 

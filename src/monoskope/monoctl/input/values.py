@@ -173,7 +173,7 @@ def _read_file(text: str, *, trim: bool, allow_empty: bool) -> tuple[str, bytes]
         raise UsageError("--from-file is not KEY=PATH.", fix="Write --from-file KEY=PATH; KEY=- for stdin.")
     value = _read(path, f"the file for key {check_key(key)!r}")
     if trim:
-        value = value.removesuffix(b"\r\n") if value.endswith(b"\r\n") else value.removesuffix(b"\n")
+        value = trimmed(value)
     if not value and not allow_empty:
         # What should have written it has failed, or a pipeline's variable is not set.
         raise UsageError(
@@ -187,6 +187,11 @@ def _read_file(text: str, *, trim: bool, allow_empty: bool) -> tuple[str, bytes]
             " removes it."
         )
     return key, value
+
+
+def trimmed(content: bytes) -> bytes:
+    """Return `content` without one final line feed, LF or CRLF."""
+    return content.removesuffix(b"\r\n") if content.endswith(b"\r\n") else content.removesuffix(b"\n")
 
 
 def _read(path: str, what: str) -> bytes:

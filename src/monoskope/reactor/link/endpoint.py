@@ -51,16 +51,6 @@ class Endpoint:
         return dataclasses.replace(self, servers=(*self.servers[1:], self.servers[0]))
 
 
-def roots(ca_file: Path) -> bytes:
-    """Return the certificates under which m8 is trusted. Raises `UsageError` if they cannot be read."""
-    try:
-        return ca_file.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"the certificate file {ca_file} cannot be read: {error.strerror}.", fix="Correct `ca_file`."
-        ) from None
-
-
 @dataclass(frozen=True, slots=True)
 class Dialled:
     """The m8 that a reactor dials.

@@ -211,7 +211,7 @@ class ReactorSession:
             try:
                 await self._attachment()
             except StatusError as error:
-                reason = self._explained(error)
+                reason = explained(error, self._endpoint)
             except Error as error:
                 reason = {"error": type(error).__name__, "message": error.message, "fix": error.fix}
             finally:
@@ -234,16 +234,6 @@ class ReactorSession:
     def stop(self) -> None:
         """End the session cleanly; `run` returns."""
         self._stop.set()
-
-    def _explained(self, error: StatusError) -> dict[str, str]:
-        endpoint = self._endpoint
-        return explained(
-            error,
-            server=endpoint.server,
-            identity=endpoint.identity,
-            kind=endpoint.type,
-            key_id=endpoint.fingerprint_key_id,
-        )
 
     def _delay(self, failures: int) -> float:
         """Return the seconds before the next server is dialled: hardly any until each has failed once, then more."""

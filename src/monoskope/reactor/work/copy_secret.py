@@ -33,7 +33,7 @@ from monoskope.errors import (
 )
 from monoskope.protocol.open_receipt import put_request_id
 from monoskope.protocol.payload import Payload
-from monoskope.protocol.receipt import Receipt, make_receipt
+from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Request
 from monoskope.reactor.identity.copy_key import NO_COPY_KEY, NOBODY_SIGNED, CopySigner, NoCopyKeyError
 from monoskope.reactor.identity.fingerprint import Fingerprints
@@ -44,7 +44,6 @@ from monoskope.reactor.reasons import FailedError, Failure, ended_by
 from monoskope.reactor.settings import CopyRule, ReactorSettings
 from monoskope.reactor.upstream.content import Upstream
 from monoskope.reactor.work.delivery import DeliveredRequest
-from monoskope.reactor.work.lookup import failed
 from monoskope.stores.driver import NOTHING, DriverError, Snapshot
 from monoskope.uri import SecretUri
 from monoskope.value import Unshared
@@ -141,12 +140,8 @@ class Copier:
         if now > begin_by:
             held_back = arrived > begin_by
             raise FailedError(upload_pb2.REASON_CONFLICT if held_back else upload_pb2.REASON_UPSTREAM_UNAVAILABLE)
-        started = make_receipt(
-            grant=delivered.grant,
-            sealed_sha256=delivered.sha256,
-            signer=delivered.signer,
-            signer_key=delivered.signer_key,
-            outcome=upload_pb2.OUTCOME_STARTED,
+        started = delivered.receipt(
+            upload_pb2.OUTCOME_STARTED,
             intent=_NO_CONTENT,
         )
         return CopyPlan(started, now + KEY_S)
@@ -166,8 +161,7 @@ class Copier:
         except Exception as error:  # noqa: BLE001 - a library's defect must not leave the request without a receipt
             why = _ended_by(error, request, sent=sent)
             forget(error)
-        replica = delivered.grant.replica
-        return failed(delivered.grant, delivered.sha256, why.reason, replica=replica, detail=why.detail)
+        return delivered.failed(why)
 
     def _rule(self, request: Request) -> CopyRule:
         """Return the rule under which to copy. Raises `FailedError` (UNSUPPORTED) if the settings have none."""
@@ -240,12 +234,8 @@ def _copied(
         raise FailedError(there, detail=unsigned if there == upload_pb2.REASON_UNSUPPORTED else "")
     if there.receipt.fingerprint != fingerprints.whole:
         raise FailedError(upload_pb2.REASON_OUTCOME_UNKNOWN)
-    return make_receipt(
-        grant=delivered.grant,
-        sealed_sha256=delivered.sha256,
-        signer=delivered.signer,
-        signer_key=delivered.signer_key,
-        outcome=upload_pb2.OUTCOME_COPIED,
+    return delivered.receipt(
+        upload_pb2.OUTCOME_COPIED,
         upstream_version=version,
         fingerprint=fingerprints.whole,
         values=fingerprints.values,

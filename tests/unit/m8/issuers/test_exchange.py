@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from monoskope.api.gateway.v1 import access_pb2
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.client.http.errors import error_in
+from monoskope.client.http.connect import error_in
 from monoskope.errors import RateLimitedError
 from monoskope.m8.domain.events import read, write
 from monoskope.m8.domain.principal import member_stream

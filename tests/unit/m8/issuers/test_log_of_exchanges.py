@@ -22,7 +22,7 @@ from monoskope.m8.limits.logins import Exchanges
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels import documents as chain
-from monoskope.m8.service.aggregates import Aggregates
+from monoskope.m8.service.aggregates import ROLE_BINDINGS, Aggregates
 from monoskope.m8.service.app import App, Stranger
 from monoskope.m8.service.call_notes import CallNote
 from monoskope.m8.service.exchange import ID_TOKEN, TokenExchange
@@ -102,7 +102,7 @@ async def test_every_m8_of_a_log_a_rebuilt_one_and_a_restored_one_agree(m8: Exch
     await agrees(an_app(m8.world.app, log), token, issued)
     copy = await restored(log, tmp_path / "restored.db")
     await agrees(an_app(m8.world.app, copy), token, issued)
-    assert (await Aggregates(copy).role_bindings()).names == {"ops", "gone"}
+    assert (await Aggregates(copy).get(ROLE_BINDINGS)).names == {"ops", "gone"}
     await copy.close()
 
 

@@ -115,6 +115,14 @@ def check_server(text: str) -> str:
     return str(parse_server(text))
 
 
+def is_server(text: str) -> bool:
+    """Whether `text` is the name of a server in its one spelling."""
+    try:
+        return check_server(text) == text
+    except UsageError:
+        return False
+
+
 MOST_SERVERS = 16
 """Servers in a list, at most."""
 

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from monoskope.client.walk.receipts import Proofs
     from monoskope.client.walk.task import Progress
     from monoskope.client.walk.walk import Walk
-    from monoskope.protocol.tlog.checkpoint import Checkpoint
 
 R = TypeVar("R")
 
@@ -125,10 +124,7 @@ class Session(Unshared):
     @property
     def queries(self) -> Queries:
         """What m8 knows, as messages of the API."""
-        return Queries(self.connection, self._tree)
-
-    async def _tree(self) -> Checkpoint | None:
-        return await self.watch.tree()
+        return Queries(self.connection, self.watch.tree)
 
     @property
     def proofs(self) -> Proofs:

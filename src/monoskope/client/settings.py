@@ -14,43 +14,12 @@ from pathlib import Path
 
 import msgspec
 
-from monoskope.client.known.sources import (
-    FIELDS,
-    TOKEN_FIELDS,
-    VARIABLES,
-    ConfigFile,
-    Setting,
-    check_environment,
-    check_variables,
-    config_path,
-    dev_config_path,
-    find,
-    given_twice,
-    has,
-    read_config,
-)
+from monoskope.client.known.sources import TOKEN_FIELDS, Setting, check_environment, find, given_twice, has
 from monoskope.client.login.credential import Credential
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.settings import is_descriptor, read_private
 from monoskope.value import Unshared, Value
-
-__all__ = [
-    "FIELDS",
-    "VARIABLES",
-    "ClientSettings",
-    "ConfigFile",
-    "Setting",
-    "check_variables",
-    "config_path",
-    "dev_config_path",
-    "find",
-    "identities_from",
-    "load_settings",
-    "parse_identities",
-    "read_config",
-    "read_token",
-]
 
 
 class ClientSettings(Unshared, Value, frozen=True, kw_only=True):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from monoskope.client.settings import FIELDS, ClientSettings, Setting, find, load_settings, parse_identities
+from monoskope.client.known.sources import FIELDS, Setting, find
+from monoskope.client.settings import ClientSettings, load_settings, parse_identities
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.output import terminal

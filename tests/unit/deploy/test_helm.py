@@ -15,7 +15,7 @@ import yaml
 
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings as m8_settings
-from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.init import lay_out
 from monoskope.reactor import settings as reactor_settings
 from tools.get_helm import find
 
@@ -137,7 +137,7 @@ def test_m8_and_reactors_take_the_settings_of_the_chart(manifests: list[Manifest
         (tmp_path / name).mkdir()
         for file, text in one(manifests, "ConfigMap", name)["data"].items():
             (tmp_path / name / file).write_text(text, encoding="utf-8")
-    authority = lay_out(Plan(folder=tmp_path / "new", listen=HostPort("127.0.0.1", 0))).folder / "ca.crt"
+    authority = lay_out(folder=tmp_path / "new", listen=HostPort("127.0.0.1", 0)).folder / "ca.crt"
     shutil.copy(authority, tmp_path / "m8-m8" / "database-ca.crt")  # of the Secret, as the password is
     (tmp_path / "m8-m8" / "database-password").touch(mode=0o600)
     (tmp_path / "m8-m8" / "database-password").write_text("x", encoding="utf-8")

@@ -19,7 +19,7 @@ import yaml
 
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings
-from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.init import lay_out
 from monoskope.protocol.tlog.checkpoint import Kind, VerifierKey
 from monoskope.reactor import settings as reactor_settings
 from monoskope.testing.parts import needed
@@ -94,7 +94,7 @@ def test_the_pages_show_settings_that_are_read(tmp_path: Path) -> None:
     unit = (DEPLOY / "systemd" / "m8.service").read_text(encoding="utf-8")
     assert f"{credentials}database-password" in shown
     assert "LoadCredential=database-password:" in unit
-    authority = lay_out(Plan(folder=tmp_path / "new", listen=HostPort("127.0.0.1", 0))).folder / "ca.crt"
+    authority = lay_out(folder=tmp_path / "new", listen=HostPort("127.0.0.1", 0)).folder / "ca.crt"
     beside = {"database-password": "x", "database-ca.crt": authority.read_text(encoding="utf-8")}
     here = placed(tmp_path / "m8", {"m8.toml": shown.replace(credentials, ""), **beside})
     loaded = settings.load(here)

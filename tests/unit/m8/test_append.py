@@ -22,7 +22,7 @@ from monoskope.m8.cli.access import token
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.upload import NEW, Upload, fail_by_m8, request_key, request_upload
-from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.init import lay_out
 from monoskope.m8.log.event_log import EventLog, RecordedEvent, UnknownAppendError
 from monoskope.protocol.events import Step, steps_of
 from monoskope.protocol.outcomes import Author, State
@@ -388,7 +388,7 @@ def test_a_token_command_says_what_to_look_at(
         raise UnknownAppendError
 
     monkeypatch.setattr(Tokens, method, lost)
-    folder = lay_out(Plan(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0))).folder
+    folder = lay_out(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0)).folder
     ended = click.testing.CliRunner().invoke(token, [command[0], "--dir", str(folder), *command[1:]])
     assert isinstance(ended.exception, OutcomeUnknownError)
     assert ended.exception.code is Code.OUTCOME_UNKNOWN

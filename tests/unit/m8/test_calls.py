@@ -16,7 +16,7 @@ from monoskope.errors import AlreadyExistsError, UnavailableError, UsageError
 from monoskope.m8.domain.upload import Upload, evolve, request_upload
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.service.aggregates import Aggregates
-from monoskope.m8.service.feed import Follower, LocatedEvent
+from monoskope.m8.service.feed import Follower
 from monoskope.protocol.identity import MAX_SIGNATURE
 from tests.support.log_lines import strangers
 from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, Walk
@@ -98,7 +98,7 @@ async def test_unknown_fields_are_dropped_before_anything_is_recorded(world: Wor
 
 async def test_a_follower_that_lies_too_far_behind_loses_its_queue_and_is_told_so(world: World) -> None:
     (event,) = await world.app.log.read(after=0, limit=1)
-    noted, follower = LocatedEvent(event, None), Follower(lambda _: True, backlog=2)
+    noted, follower = event, Follower(lambda _: True, backlog=2)
     follower.take(noted)
     follower.take(noted)
     assert await follower.next() is noted

@@ -10,11 +10,10 @@ import pytest
 
 from monoskope.errors import RateLimitedError, UnavailableError
 from monoskope.host_port import peer_name
+from monoskope.m8.limits import connections as limit
 from monoskope.m8.limits import connections as limits
-from monoskope.m8.limits import rates as limit
-from monoskope.m8.limits.connections import Connection, Connections, origin
+from monoskope.m8.limits.connections import BURST_S, QUIET_S, Connection, Connections, Handshakes, origin
 from monoskope.m8.limits.logins import ATTACHMENTS, BLAMED_S, WAITING, WAITING_EACH, Logins
-from monoskope.m8.limits.rates import BURST_S, QUIET_S, Handshakes
 from monoskope.m8.limits.subjects import RequestLimit
 
 
@@ -115,7 +114,7 @@ async def test_memory_is_given_back_when_a_crowd_has_left_that_no_limit_sent_awa
     monkeypatch.setattr(limits, "give_memory_back", lambda: loop.call_soon_threadsafe(given_back.set))
     crowd = Crowd(1_000, 1_000)
     peers = [crowd.comes() for _ in range(64)]
-    assert not crowd.connections.is_disturbed
+    assert crowd.connections._disturbed_at is None
     for peer in peers:
         crowd.leaves(peer)
     running = asyncio.create_task(crowd.connections.run())

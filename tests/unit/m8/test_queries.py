@@ -20,7 +20,7 @@ from monoskope.m8.log.event_log import NewEvent, Put, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.queries import events
 from monoskope.m8.queries.events import Events
-from monoskope.m8.queries.pages import STEP_MS, VisibleScope, make_token, page, read_token
+from monoskope.m8.queries.pages import STEP_MS, VisibleScope, make_token, page, read_token, scope_of
 from monoskope.m8.service.app import Caller
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.grant import parse_grant
@@ -183,7 +183,7 @@ async def test_a_page_token_beyond_the_log_begins_at_its_end(world: World, posit
     """Page tokens are not signed, so anybody can make one."""
     reactor, user = await world.attached(), world.user("anna", "vault://a")
     await put(user, reactor, uri="vault://a/db")
-    token = make_token("events.newest::", str(position))
+    token = make_token(scope_of(queries_pb2.ListEventsRequest(newest_first=True)), str(position))
     async with asyncio.timeout(PATIENCE_S):
         answer = await user.events(page_size=2, page_token=token, newest_first=True)
     assert [event.position for event in answer.events] == [await world.app.log.head(), await world.app.log.head() - 1]
@@ -212,7 +212,9 @@ async def test_watching_begins_in_the_past_and_goes_on(world: World) -> None:
 async def test_a_forged_position_is_refused(world: World, key: str) -> None:
     """Whoever knows how tokens are made can make one that holds anything."""
     with refused("USAGE") as error:
-        await world.administrator().events(page_token=make_token("events.1::", key) if key else "AAAA")
+        await world.administrator().events(
+            page_token=make_token(scope_of(queries_pb2.ListEventsRequest()), key) if key else "AAAA"
+        )
     assert "page_token" in error.message
 
 

@@ -24,7 +24,7 @@ from monoskope.errors import UnavailableError, UsageError
 from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
 from monoskope.m8.cli.events import erasable
-from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.init import lay_out
 from monoskope.m8.log.event_log import MAX_DATA, Change, Lookup, NewEvent, Put, RecordedEvent
 from monoskope.m8.log.folder import Noted
 from monoskope.m8.log.postgres.log import PostgresLog
@@ -226,7 +226,7 @@ def test_users_are_told_what_is_wrong_and_operators_where_too(
             continue
         assert f"{database_of(settings)} at 127.0.0.1:{postgres.port}" in line
 
-    on_file = lay_out(Plan(folder=tmp_path / "sqlite", listen=HostPort("127.0.0.1", 0)))
+    on_file = lay_out(folder=tmp_path / "sqlite", listen=HostPort("127.0.0.1", 0))
     with served(on_file) as server:
         token = administrator(on_file)
         limits = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime as dt
 import json
@@ -26,8 +27,8 @@ from monoskope.m8 import renewal
 from monoskope.m8.background.watches import CertificateWatch
 from monoskope.m8.http import tls
 from monoskope.m8.http.presented import PresentedCertificate
-from monoskope.m8.init import Plan, lay_out
-from monoskope.m8.renewal import Wanted, activate, authorities, renew
+from monoskope.m8.init import lay_out
+from monoskope.m8.renewal import activate, authorities, renew
 from monoskope.m8.settings import ServerSettings
 from monoskope.reactor.link.link import trust
 from tests.support.m8_command import m8
@@ -37,7 +38,7 @@ NOW = dt.datetime.now(dt.UTC)
 
 
 def lay(folder: Path, *names: str) -> ServerSettings:
-    return lay_out(Plan(folder=folder, listen=HostPort("127.0.0.1", 0), names=names))
+    return lay_out(folder=folder, listen=HostPort("127.0.0.1", 0), names=names)
 
 
 @pytest.mark.parametrize("name", ["localhost", "m8.example.com"])
@@ -73,7 +74,7 @@ def keys_in(folder: Path) -> set[str]:
 
 def test_the_authoritys_key_is_kept_for_its_owner_alone_or_not_at_all_and_no_key_is_shown(tmp_path: Path) -> None:
     lay(tmp_path / "m8")
-    lay_out(Plan(folder=tmp_path / "other", listen=HostPort("127.0.0.1", 0), keep_ca_key=False))
+    lay_out(folder=tmp_path / "other", listen=HostPort("127.0.0.1", 0), keep_ca_key=False)
     assert keys_in(tmp_path / "m8") == {"tls.key", "ca.key", "log.key"}
     assert keys_in(tmp_path / "other") == {"tls.key", "log.key"}
     assert (tmp_path / "m8" / "ca.key").stat().st_mode & 0o777 == 0o600
@@ -167,7 +168,7 @@ DAY_MS = 86_400_000
 
 @pytest.fixture
 def settings(tmp_path: Path) -> ServerSettings:
-    return lay_out(Plan(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0), names=["m8.example.com"]))
+    return lay_out(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0), names=["m8.example.com"])
 
 
 @pytest.fixture
@@ -239,7 +240,7 @@ def test_who_may_ask_m8_is_told_when_its_certificate_expires(server: Server) -> 
 
 def test_the_certificates_are_shown_with_names_and_days(settings: ServerSettings) -> None:
     (settings.folder / "ca.key").unlink()
-    renew(settings, Wanted(keep_ca_key=False), now=NOW)
+    renew(settings, keep_ca_key=False, now=NOW)
     rows = json.loads(tls_command(settings, "show", "-o", "json"))
     assert [(row["file"], row["use"]) for row in rows] == [
         ("tls.crt", "presented"),
@@ -253,35 +254,35 @@ def test_the_certificates_are_shown_with_names_and_days(settings: ServerSettings
 
 def test_a_ca_key_that_is_kept_elsewhere_signs_too(settings: ServerSettings, tmp_path: Path) -> None:
     (settings.folder / "ca.key").rename(tmp_path / "offline.key")
-    renewed = renew(settings, Wanted(ca_key=tmp_path / "offline.key"), now=NOW)
+    renewed = renew(settings, ca_key=tmp_path / "offline.key", now=NOW)
     assert (renewed.is_in_place, renewed.is_new_ca) == (True, False)
     with pytest.raises(UsageError, match="does not exist"):
-        renew(settings, Wanted(ca_key=tmp_path / "nowhere.key"), now=NOW)
+        renew(settings, ca_key=tmp_path / "nowhere.key", now=NOW)
 
 
 def test_an_expired_certificate_is_replaced_at_once(settings: ServerSettings) -> None:
     (settings.folder / "ca.key").unlink()
-    renewed = renew(settings, Wanted(), now=certificate(settings).not_valid_after_utc)
+    renewed = renew(settings, now=certificate(settings).not_valid_after_utc)
     assert (renewed.is_in_place, renewed.is_new_ca) == (True, True)
     assert PresentedCertificate(settings).expires_at_ms == int(renewed.expires.timestamp() * 1000)
 
 
 def test_a_certificate_never_outlives_its_ca(settings: ServerSettings) -> None:
     [ca] = authorities(settings.folder)
-    renewed = renew(settings, Wanted(), now=ca.not_valid_after_utc - renewal.LEAST)
+    renewed = renew(settings, now=ca.not_valid_after_utc - renewal.LEAST)
     assert renewed.expires == ca.not_valid_after_utc
 
 
 def test_a_second_renewal_without_a_key_does_not_lose_the_first(settings: ServerSettings) -> None:
     (settings.folder / "ca.key").unlink()
-    renew(settings, Wanted(keep_ca_key=False), now=NOW)
+    renew(settings, keep_ca_key=False, now=NOW)
     with pytest.raises(UsageError, match="waits already"):
-        renew(settings, Wanted(), now=NOW)
+        renew(settings, now=NOW)
 
 
 def test_an_activation_that_broke_in_the_middle_is_finished_by_the_next(settings: ServerSettings) -> None:
     (settings.folder / "ca.key").unlink()
-    renew(settings, Wanted(), now=NOW)
+    renew(settings, now=NOW)
     (settings.folder / "tls-next.key").replace(settings.tls_key)
     activate(settings)
     assert PresentedCertificate(settings).expires_at_ms
@@ -327,7 +328,7 @@ def test_what_cannot_be_renewed_is_left_as_it_is(
     spoil(settings)
     before = {path: path.read_bytes() for path in settings.folder.iterdir()}
     with pytest.raises(error, match=match):
-        renew(settings, Wanted(), now=NOW)
+        renew(settings, now=NOW)
     assert {path: path.read_bytes() for path in settings.folder.iterdir()} == before
 
 
@@ -433,7 +434,7 @@ class Lines:
         self.ticks_ms += passed_ms
         self.stream.truncate(0)
         self.stream.seek(0)
-        self.watch.look()
+        asyncio.run(self.watch.look())
         return [json.loads(line) for line in self.stream.getvalue().splitlines()]
 
 

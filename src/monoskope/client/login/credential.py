@@ -152,6 +152,7 @@ class Caller(Unshared):
 
 
 LOG_IN = "Log in: `monoctl login`."
+LOG_IN_AGAIN = "Log in again: `monoctl login`."
 
 
 class KeptLogin(Unshared, Value, frozen=True, kw_only=True, forbid_unknown_fields=True):

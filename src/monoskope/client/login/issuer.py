@@ -128,17 +128,10 @@ class Issuer:
         body = None if fields is None else urlencode(fields).encode("ascii")
         kind = () if body is None else (("content-type", "application/x-www-form-urlencoded"),)
         answer = request(method, url, (("accept", "application/json"), *kind), body, self._roots, named=host)
-        if answer.status >= 500 or answer.status == 429:
-            raise away(host, f"it answers with HTTP {answer.status}")
         if 300 <= answer.status < 400:
             raise self._strange(url, "a redirect, which is not followed")
-        if not answer.body:
-            return answer.status, {}
-        try:
-            document = json.loads(answer.body)
-        except (ValueError, RecursionError):
-            document = None
-        if not isinstance(document, dict):
+        document = object_in(answer) if answer.body else {}
+        if document is None:
             raise self._strange(url, f"HTTP {answer.status} and no JSON object")
         return answer.status, document
 
@@ -155,6 +148,15 @@ def away(host: str, why: str) -> IssuerAwayError:
         f"the issuer's host {host} does not answer: {why}.",
         fix="Try again. If it stays so, ask the people who run the issuer.",
     )
+
+
+def object_in(answer: Answer) -> dict[str, Any] | None:
+    """Return the JSON object of an answer, None for what is none."""
+    try:
+        document = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
 
 
 def request(
@@ -180,7 +182,10 @@ def request(
     try:
         # A new refresh token that is not waited for is lost, and the old one may count no more: that has its own time.
         timeout_s = TIMEOUT_S if method == "POST" else max(left(TIMEOUT_S), 0.001)
-        return line.request(method, target, headers, body, timeout_s=timeout_s, most_body=MOST_BODY)
+        answer = line.request(method, target, headers, body, timeout_s=timeout_s, most_body=MOST_BODY)
+        if answer.status < 500 and answer.status != 429:
+            return answer
+        failure = away(named, f"it answers with HTTP {answer.status}")
     except UntrustedError as error:
         failure = _untrusted(named, roots) if error.certificate else away(named, "it does not speak TLS as it should")
     except MalformedError:

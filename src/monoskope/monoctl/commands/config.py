@@ -9,9 +9,17 @@ import click
 import msgspec
 
 from monoskope import shell_completion
-from monoskope.client.known.sources import LOG_FIELDS, LOGIN_FIELDS, is_public_key
+from monoskope.client.known.sources import (
+    FIELDS,
+    LOG_FIELDS,
+    LOGIN_FIELDS,
+    Setting,
+    config_path,
+    find,
+    is_public_key,
+    read_config,
+)
 from monoskope.client.login.issuer import origin_of
-from monoskope.client.settings import FIELDS, Setting, config_path, find, read_config
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.groups import command

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
+from monoskope.client.known.sources import Setting, find
 from monoskope.client.results.log import UploadProof
-from monoskope.client.settings import Setting, find, identities_from, parse_identities
+from monoskope.client.settings import identities_from, parse_identities
 from monoskope.host_port import check_servers
 from monoskope.monoctl.groups import command
 from monoskope.monoctl.input.values import read_file

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from monoskope.client import Client
-from monoskope.client.known.sources import LOGIN_FIELDS, check_environment, has
+from monoskope.client.known.sources import LOGIN_FIELDS, check_environment, config_path, has, read_config
 from monoskope.client.login import starting
 from monoskope.client.login.credential import FixedToken, KeptLogin, Login, login_path, read, seconds
 from monoskope.client.login.id_token import claims_of
 from monoskope.client.login.renewing import remove
 from monoskope.client.login.starting import log_out
-from monoskope.client.settings import config_path, read_config
 from monoskope.errors import Code, Error, NotFoundError, RefusedError, UsageError
 from monoskope.monoctl.groups import command
 from monoskope.monoctl.options import CommandSession, configured, connection_options

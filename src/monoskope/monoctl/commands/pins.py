@@ -9,9 +9,9 @@ import click
 
 from monoskope.client import Client
 from monoskope.client.known.logs import NAME, KnownLogs
+from monoskope.client.known.sources import find
 from monoskope.client.known.stores import SYSTEM_FILE, KnownStores
 from monoskope.client.proofs.log import OfferedLog
-from monoskope.client.settings import find
 from monoskope.errors import LogMismatchError, UsageError
 from monoskope.monoctl.groups import command
 from monoskope.monoctl.options import CommandSession, configured, connection_options

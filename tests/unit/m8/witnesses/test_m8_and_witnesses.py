@@ -26,14 +26,14 @@ from monoskope.m8 import settings
 from monoskope.m8.background.checkpoint_task import CheckpointTask
 from monoskope.m8.bootstrap import build
 from monoskope.m8.cli.main import program
-from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.init import lay_out
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.queries.witnessed import LogQueries
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.settings import File
 from monoskope.m8.tree.key_file import KeyFile
-from monoskope.m8.witnesses.settings import WitnessTable, checked
-from monoskope.m8.witnesses.witnesses import Witnesses, asked
+from monoskope.m8.tree.witness_settings import WitnessTable, checked
+from monoskope.m8.tree.witnesses import Witnesses, asked
 from monoskope.protocol.tlog.checkpoint import Kind, VerifierKey
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.note import LogKeys, Note, Policy
@@ -267,7 +267,7 @@ async def test_a_database_that_was_put_back_signs_nothing_once_a_witness_has_sho
 
 async def test_m8_serves_what_the_witnesses_of_its_settings_cosign(tmp_path: Path, pair: tuple[Real, Real]) -> None:
     """From m8.toml to the answer, without a hand in between."""
-    folder = lay_out(Plan(tmp_path / "m8", HostPort("127.0.0.1", 0))).folder
+    folder = lay_out(tmp_path / "m8", HostPort("127.0.0.1", 0)).folder
     key = KeyFile(folder).load()
     assert key is not None
     tables = ""

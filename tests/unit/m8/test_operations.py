@@ -66,9 +66,9 @@ async def test_m8_is_ready_only_if_each_check_is_well(world: World, monkeypatch:
     assert await checks(of) == (200, well)
     schema[0] = "of another version"
     assert await checks(of) == (503, {**well, "schema": "of another version"})
-    schema[0], world.app.state.log_is_writable = "ok", False
+    schema[0], world.app.log_is_writable = "ok", False
     assert await checks(of) == (503, {**well, "log": "not writable"})
-    world.app.state.log_is_writable, world.app.state.is_draining = True, True
+    world.app.log_is_writable, world.app.is_draining = True, True
     assert await checks(of) == (503, {**well, "serving": "draining"})
     assert (await of.healthz()).status == 200
 

@@ -51,12 +51,12 @@ async def test_a_database_that_is_gone_is_one_outage_although_nobody_appends(
             patched.setattr(type(world.app.log), "beat", gone)
             for _ in range(3):
                 await watch.look()
-                assert not world.app.state.log_is_writable
+                assert not world.app.log_is_writable
         assert [line["event"] for line in lines] == [BROKEN]
         with capture_logs() as lines:
             for _ in range(2):
                 await watch.look()
-        assert world.app.state.log_is_writable
+        assert world.app.log_is_writable
         assert [line["event"] for line in lines] == [WORKS]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime as dt
 import json
@@ -383,7 +384,7 @@ class Lines:
         self.ticks_ms += passed_ms
         self.stream.truncate(0)
         self.stream.seek(0)
-        self.watch.look()
+        asyncio.run(self.watch.look())
         return [json.loads(line) for line in self.stream.getvalue().splitlines()]
 
 

@@ -17,7 +17,7 @@ from monoskope.m8.background.checkpoint_task import LEASE_S, MUCH, WAITS, Checkp
 from monoskope.m8.cli import log as command
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.tree_rows import Cosignature, Named
-from monoskope.m8.operations import Snapshot, health
+from monoskope.m8.operations import Endpoints, health
 from monoskope.m8.readmodels.documents import project
 from monoskope.m8.service.app import App
 from monoskope.m8.tree import key_file
@@ -616,7 +616,7 @@ async def test_the_command_says_what_health_and_metrics_of_the_running_m8_say(
 
     said = await command._status(world.app.log, tmp_path, None)
     app, seen = world.app, await world.app.witnessed.seen()
-    await Snapshot(app, None).take(up=True)
+    await Endpoints(app).metrics()
     gauge = app.meters.registry.get_sample_value
 
     assert expected in str(said["trouble"])

@@ -17,7 +17,7 @@ from bench.direct import Direct, Place, connected
 from bench.progress import say
 from monoskope.client import Client, ClientSettings, load_settings
 from monoskope.settings import write_private
-from monoskope.stores.vault.config import least_policy
+from monoskope.stores.vault.config import TokenFile, VaultConfig, policy_of
 from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.engines.openbao_files import Storage
@@ -70,7 +70,9 @@ class World:
         """Start OpenBao alone, and take a token for direct writes."""
         cluster = self.cluster
         cluster.start_openbao()
-        cluster.bao.write_policy("direct", least_policy(mount=MOUNT, prefix=PREFIX, binary=True, listing=True))
+        at, token = cluster.bao.address, TokenFile("/t")
+        config = VaultConfig(address=at, auth=token, mount=MOUNT, prefix=PREFIX, binary=True, listable=True)
+        cluster.bao.write_policy("direct", policy_of(config))
         self._token = cluster.bao.token(["direct"])
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from monoskope.client import settings as client_settings
+from monoskope.client.known import sources
 from monoskope.m8 import settings as m8_settings
 from monoskope.reactor import settings as reactor_settings
 from monoskope.stores import registry
@@ -78,7 +78,7 @@ def render(note: str) -> str:
             *_file("m8.toml", "In the folder of m8 (`--dir`, `M8_DIR`).", m8_settings.File),
             *_file("reactor.toml", "In the folder of each secret reactor.", reactor_settings.ReactorFile),
             *_engines(),
-            *_file("config.toml", "Of `monoctl` and the SDK; mode 0600.", client_settings.ConfigFile),
+            *_file("config.toml", "Of `monoctl` and the SDK; mode 0600.", sources.ConfigFile),
             *_variables(),
         ]
     )
@@ -218,7 +218,7 @@ def _variables() -> Iterator[str]:
     yield "## Environment variables of `monoctl` and the SDK\n"
     yield "An unknown variable that begins with `MONOCTL_` is an error: a misspelt one could lead to another server.\n"
     yield "| variable | meaning |\n|---|---|"
-    yield from (f"| `{name}` | {VARIABLE_TEXTS[name]} |" for name in sorted(client_settings.VARIABLES))
+    yield from (f"| `{name}` | {VARIABLE_TEXTS[name]} |" for name in sorted(sources.VARIABLES))
     yield (
         "\n`m8` reads `M8_DIR`, its folder, where `--dir` is not given, and `M8_DATABASE_PASSWORD`, the password of "
         "its role in PostgreSQL, where `database_password_file` is not set.\n"

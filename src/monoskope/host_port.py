@@ -74,7 +74,7 @@ def parse_server(text: str) -> HostPort:
     The name may be in any case and without the port; each server has one spelling. Raises `UsageError`.
     """
     rest = text.lower().removeprefix(HTTPS)
-    named = rest if _has_port(rest) else f"{rest}:{DEFAULT_PORT}"
+    named = rest if has_port(rest) else f"{rest}:{DEFAULT_PORT}"
     try:
         found = HostPort.parse(named)
     except UsageError:
@@ -91,7 +91,8 @@ def parse_server(text: str) -> HostPort:
 _WRITTEN = f"Write it as in m8.example.org:{DEFAULT_PORT}"
 
 
-def _has_port(text: str) -> bool:
+def has_port(text: str) -> bool:
+    """Whether a port stands behind a host, which may be an IPv6 address in brackets."""
     return ":" in text.rpartition("]")[2]
 
 
@@ -112,6 +113,14 @@ def _fix(text: str, rest: str) -> str:
 def check_server(text: str) -> str:
     """Return the name of a server to dial as `host:port`. Raises as `parse_server`."""
     return str(parse_server(text))
+
+
+def is_server(text: str) -> bool:
+    """Whether `text` is the name of a server in its one spelling."""
+    try:
+        return check_server(text) == text
+    except UsageError:
+        return False
 
 
 MOST_SERVERS = 16

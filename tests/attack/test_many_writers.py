@@ -73,7 +73,7 @@ async def do(client: Client, write: Write) -> Done | Error:
     except Error as error:
         return error
     ended = time.monotonic()
-    upload = await client.queries.upload(result.request_id)
+    upload = (await client.queries.upload_answer(bytes.fromhex(result.request_id))).upload
     return Done(began, ended, parse_receipt(upload.receipt.content))
 
 

@@ -110,7 +110,7 @@ class Auditor:
         settings = load_settings(config=self.user.token_file.parent / "config.toml", environ={"HOME": str(home)})
         async with Client(settings) as client:
             for request_id, one in requests.items():
-                answer = await client.queries.upload(request_id)
+                answer = (await client.queries.upload_answer(bytes.fromhex(request_id))).upload
                 assert answer.state == views_pb2.UPLOAD_STATE_ENDED
                 assert answer.reason == one.reason
                 assert answer.HasField("receipt") == (one.signed is not None)

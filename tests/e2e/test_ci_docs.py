@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from monoskope.client.known.sources import VARIABLES
-from monoskope.client.login.file import KUBERNETES as TOKEN_OF_A_POD
+from monoskope.client.login.credential import KUBERNETES as TOKEN_OF_A_POD
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.parts import needed

@@ -31,7 +31,7 @@ def test_a_deactivated_store_takes_nothing_until_it_is_activated(team: Team, use
     ok(admin.monoctl("deactivate", "secret-store", spare))
     assert "deactivated" in refused(team.put(uri, user=user), 3)
     described = ok(user.monoctl("describe", "secret-store", spare, "-o", "json")).json()
-    assert described["state"] == "inactive"
+    assert described["active"] is False
     ok(admin.monoctl("activate", "secret-store", spare))
     ok(team.put(uri, user=user))
 

@@ -172,9 +172,9 @@ def test_a_value_in_the_command_line_is_refused_without_being_repeated(team: Tea
 
 def test_stores_are_listed_and_described(team: Team) -> None:
     listed = ok(team.user.monoctl("get", "secret-stores", "-o", "json")).json()
-    assert {(one["name"], one["type"], one["state"], one["default"]) for one in listed} >= {
-        ("vault", "vault", "active", True),
-        ("local", "age", "active", False),
+    assert {(one["name"], one["type"], one["active"], one["is_default"]) for one in listed} >= {
+        ("vault", "vault", True, True),
+        ("local", "age", True, False),
     }
     described = ok(team.user.monoctl("describe", "secret-store", "vault", "-o", "json")).json()
     assert described["identity"] == team.cluster.identities["vault"]
@@ -192,7 +192,7 @@ def test_users_see_the_events_of_their_own_uploads(team: Team) -> None:
     seen = ok(team.user.monoctl("get", "events", "-o", "json")).json()
     assert [event["type"] for event in seen] == UPLOADED
     logged = team.events(put)
-    assert [event["hash"] for event in seen] == [event["hash"] for event in logged]
+    assert [event["record_hash"] for event in seen] == [event["hash"] for event in logged]
     upload = ok(team.user.monoctl("get", "upload", put.json()["request_id"], "-o", "json")).json()
     assert (upload["state"], upload["outcome"], upload["subject"]) == ("ENDED", "UPLOADED", team.user.name)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from monoskope.stores.vault.config import least_policy
+from msgspec.structs import replace
+
+from monoskope.stores.vault.config import TokenFile, VaultConfig, policy_of
 from monoskope.testing.cluster import MOUNT, PREFIX
 from monoskope.testing.engines.openbao import OpenBao
 
@@ -33,5 +35,7 @@ def refusing(bao: OpenBao) -> Iterator[None]:
     """The reactor's role may do nothing."""
     bao.write_policy(ROLE, 'path "sys/none" { capabilities = ["read"] }')
     yield
-    policy = least_policy(mount=MOUNT, prefix=PREFIX, readable=True, patchable=True, binary=True, delete=True)
-    bao.write_policy(ROLE, policy)
+    at, token = bao.address, TokenFile("/t")
+    config = VaultConfig(address=at, auth=token, mount=MOUNT, prefix=PREFIX, readable=True, patchable=True)
+    config = replace(config, binary=True, deletable=True)
+    bao.write_policy(ROLE, policy_of(config))

@@ -13,8 +13,7 @@ from collections.abc import Awaitable, Callable
 from monoskope.api.gateway.v1 import commands_pb2, log_pb2, queries_pb2
 from monoskope.client.http import methods
 from monoskope.client.http.on_asyncio import HttpTransport
-from monoskope.client.http.roots import Roots, find_roots
-from monoskope.client.http.transport import Transport
+from monoskope.client.http.transport import Roots, Transport, find_roots
 from monoskope.errors import Error, NotReachedError
 from tests.load.plan import Plan, Tally
 from tests.support.vectors import a_request

@@ -10,7 +10,7 @@ from typing import Any
 
 from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.client.http import methods
-from monoskope.client.http.roots import find_roots
+from monoskope.client.http.transport import find_roots
 from monoskope.errors import Error
 from tests.load.callers import transport
 from tests.load.plan import Plan

@@ -13,8 +13,7 @@ from msgspec import structs
 
 from monoskope.client import Client
 from monoskope.client.login import renewing, starting
-from monoskope.client.login.credential import Issued
-from monoskope.client.login.file import Login
+from monoskope.client.login.credential import Issued, Login
 from monoskope.client.login.id_token import claims_of
 from monoskope.client.login.starting import LoginSettings
 from monoskope.client.runtime.blocking import BlockingRuntime, run

@@ -11,9 +11,8 @@ import pytest
 from msgspec import structs
 
 from monoskope.client.login import renewing, starting
-from monoskope.client.login.credential import ID_TOKEN, Issued, IssuerAwayError
+from monoskope.client.login.credential import ID_TOKEN, Issued, IssuerAwayError, KeptLogin, Login, read
 from monoskope.client.login.device import DeviceCode
-from monoskope.client.login.file import KeptLogin, Login, read
 from monoskope.client.login.id_token import claims_of
 from monoskope.client.login.renewing import write
 from monoskope.client.login.starting import log_out

@@ -10,8 +10,7 @@ import pytest
 
 from monoskope.client import Client
 from monoskope.client.login import starting
-from monoskope.client.login.credential import IssuerAwayError
-from monoskope.client.login.file import KeptLogin, read
+from monoskope.client.login.credential import IssuerAwayError, KeptLogin, read
 from monoskope.client.login.id_token import claims_of
 from monoskope.client.login.renewing import write
 from monoskope.errors import UnauthenticatedError

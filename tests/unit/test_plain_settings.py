@@ -10,7 +10,7 @@ import tomli_w
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from monoskope.client.settings import ConfigFile
+from monoskope.client.known.sources import ConfigFile
 from monoskope.errors import UsageError
 from monoskope.m8.settings import File as M8File
 from monoskope.settings import _plain_table, parse

@@ -22,10 +22,9 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, SyncClient
 from monoskope.client.connection import Connection
 from monoskope.client.login.browser import CodeFlow
-from monoskope.client.login.credential import Caller, FixedToken
+from monoskope.client.login.credential import Caller, FixedToken, KeptLogin, Login
 from monoskope.client.login.credential import Issued as IssuedToken
 from monoskope.client.login.device import DeviceCode
-from monoskope.client.login.file import KeptLogin, Login
 from monoskope.client.login.id_token import IdToken
 from monoskope.client.login.issuer import Provider
 from monoskope.client.login.workload import WorkloadToken
@@ -34,8 +33,8 @@ from monoskope.client.results.access import NewToken
 from monoskope.client.runtime.blocking import BlockingRuntime
 from monoskope.client.session import Session as ClientSession
 from monoskope.client.settings import ClientSettings
+from monoskope.client.signing import Signing
 from monoskope.client.signing.key_file import KeySigner, PrivateFile
-from monoskope.client.signing.signing import Signing
 from monoskope.client.sync import SyncAccess, SyncLog, SyncStores, _Twin
 from monoskope.client.walk.task import Task
 from monoskope.http.client.destination import Proxy, Server, Tunnel

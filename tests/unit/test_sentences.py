@@ -16,12 +16,14 @@ import asyncpg
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.api.secrets.v1.events_pb2 import StoreCapabilities
 from monoskope.client.walk.reasons import MEANINGS, error_for, signed_as
 from monoskope.errors import Error, RateLimitedError
 from monoskope.m8.log.postgres import failures as refusals
 from monoskope.protocol.login import LoginRefusal
 from monoskope.protocol.outcomes import spelled
 from monoskope.reactor.identity.store_identity import Identity
+from monoskope.reactor.link.endpoint import Endpoint
 from monoskope.reactor.link.link import Origin, StatusError
 from monoskope.reactor.link.refusal import explained
 
@@ -99,10 +101,10 @@ def of_reactors() -> Iterator[str]:
     for value in cast("list[views_pb2.LoginRefusal]", refused):
         ends.append(StatusError("PERMISSION_DENIED", LoginRefusal(value)))
     ends.append(StatusError("PERMISSION_DENIED", LoginRefusal(views_pb2.LOGIN_REFUSAL_FINGERPRINT_KEY, ("a", "b"))))
+    identity = Identity(bytes(32), store="vault")
+    at = Endpoint(("m8.test:7443",), Path(), identity, bytes(16), "f" * 16, "vault", StoreCapabilities())
     for end in ends:
-        said = explained(
-            end, server="m8.test:7443", identity=Identity(bytes(32), store="vault"), kind="vault", key_id="f" * 16
-        )
+        said = explained(end, at)
         yield f"{said['error']}: {said['message']} -> {said['fix']}"
 
 

@@ -4,7 +4,7 @@
  */
 
 import type { Me } from "../api/documents/session";
-import type { Reactor, Store } from "../api/documents/stores";
+import type { Capability, Reactor, Store } from "../api/documents/stores";
 import { isBelow } from "../parts";
 import type { FormName } from "../state/openForm";
 
@@ -25,14 +25,17 @@ const RIGHTS: Record<FormName, readonly string[]> = {
   pin: [],
 };
 
+/** Return what tells whether a reactor can do something. */
+const can = (word: Capability) => (reactor: Reactor): boolean => reactor.capabilities.includes(word);
+
 /** What a store's reactors must have announced, and what is said if none has. */
 const ABILITIES: Partial<Record<FormName, readonly [(reactor: Reactor) => boolean, string]>> = {
-  patch: [(can) => can.patchable, "cannot change some keys and leave the others. Put the whole secret."],
-  import: [(can) => can.readable, "cannot read what others put into its engine, so nothing can be imported."],
-  copy: [(can) => can.readable && can.copies_to.length > 0, "copies to no other store: its operator has allowed none."],
-  delete: [(can) => can.deletable || can.soft_delete, "deletes nothing."],
-  undelete: [(can) => can.undeletable, "cannot bring back what was deleted."],
-  rollback: [(can) => can.rollbackable, "cannot write an earlier version again."],
+  patch: [can("patchable"), "cannot change some keys and leave the others. Put the whole secret."],
+  import: [can("readable"), "cannot read what others put into its engine, so nothing can be imported."],
+  copy: [(reactor) => can("readable")(reactor) && reactor.copies_to.length > 0, "copies to no other store: its operator has allowed none."],
+  delete: [(reactor) => can("deletable")(reactor) || can("soft_delete")(reactor), "deletes nothing."],
+  undelete: [can("undeletable"), "cannot bring back what was deleted."],
+  rollback: [can("rollbackable"), "cannot write an earlier version again."],
 };
 
 /** Whether the caller is administrator or auditor, and no user besides. */
@@ -58,7 +61,7 @@ export function notAllowed(command: FormName, me: Me): string {
 export function notAble(command: FormName, store: Store): string {
   // Notes are m8's alone: no store is asked.
   if (command === "label" || command === "expire") return "";
-  if (store.state !== "active") return `The store ${store.name} is not active. Ask an administrator.`;
+  if (!store.active) return `The store ${store.name} is not active. Ask an administrator.`;
   const ability = ABILITIES[command];
   const attached = store.reactors.filter((reactor) => reactor.attached);
   if (ability === undefined || attached.length === 0 || attached.some(ability[0])) return "";
@@ -78,7 +81,7 @@ export function notReady(store: Store, me: Me): string {
 
 /** Whether a reactor of the store acts on signed requests alone. */
 export function takesSigned(store: Store): boolean {
-  return store.reactors.some((one) => one.attached && one.signatures);
+  return store.reactors.some((one) => one.attached && can("signatures")(one));
 }
 
 /** Whether a reactor of the store cannot use one of its lists of signers. */
@@ -87,9 +90,9 @@ export function hasSignersTrouble(store: Store): boolean {
 }
 
 /** Whether any reactor that is attached announced something; null if none is attached. */
-export function announced(store: Store, can: (reactor: Reactor) => boolean): boolean | null {
+export function announced(store: Store, word: Capability): boolean | null {
   const attached = store.reactors.filter((reactor) => reactor.attached);
-  return attached.length === 0 ? null : attached.some(can);
+  return attached.length === 0 ? null : attached.some(can(word));
 }
 
 /** Say that a URI lies outside of what the credential reaches; "" if it does not. */

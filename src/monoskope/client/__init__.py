@@ -31,10 +31,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from monoskope.client.client import Client
-    from monoskope.client.login.credential import Credential, Issued
-    from monoskope.client.login.file import Login, find_login
+    from monoskope.client.login.credential import Credential, Issued, Login, find_login
     from monoskope.client.login.workload import WorkloadToken
-    from monoskope.client.proofs.files import verify_upload_proof
+    from monoskope.client.proofs import verify_upload_proof
     from monoskope.client.proofs.log import OfferedLog
     from monoskope.client.purposes import Expect
     from monoskope.client.purposes.list_names import Known, UpstreamName, UpstreamPage
@@ -129,10 +128,9 @@ __all__ = [
 
 _MODULES = {
     "monoskope.client.client": "Client",
-    "monoskope.client.login.credential": "Credential Issued",
-    "monoskope.client.login.file": "Login find_login",
+    "monoskope.client.login.credential": "Credential Issued Login find_login",
     "monoskope.client.login.workload": "WorkloadToken",
-    "monoskope.client.proofs.files": "verify_upload_proof",
+    "monoskope.client.proofs": "verify_upload_proof",
     "monoskope.client.proofs.log": "OfferedLog",
     "monoskope.client.purposes.list_names": "Known UpstreamName UpstreamPage",
     "monoskope.client.results.access": "AllowedMember Applied NewToken Offboarding Permission PrefixRights RoleBinding"

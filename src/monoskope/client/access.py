@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import access_pb2
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.http.methods import Method
-from monoskope.client.queries import endless
+from monoskope.client.queries import pages
 from monoskope.client.results import moment
 from monoskope.client.results.access import (
     AllowedMember,
@@ -48,9 +48,6 @@ _APPLY_ROLE_BINDINGS = _method(lambda: access_pb2.ApplyRoleBindingsResponse, may
 # A second call makes a second token.
 _CREATE_TOKEN = _method(lambda: access_pb2.CreateTokenResponse, may_be_repeated=False)
 _LIST_TOKENS = _method(lambda: access_pb2.ListTokensResponse)
-
-MAX_PAGES = 100_000
-"""How many pages a list of tokens may have."""
 
 
 class Access:
@@ -158,19 +155,9 @@ class Access:
         Raises:
             UnavailableError: the pages have no end, or lead back to one that was there.
         """
-        request = access_pb2.ListTokensRequest(page_size=1_000)
-        seen = {""}
-        for _ in range(MAX_PAGES):
-            answer = await self._call(_LIST_TOKENS, request)
-            for view in answer.tokens:
+        async for page in pages(self._connection, _LIST_TOKENS, access_pb2.ListTokensRequest(page_size=1_000)):
+            for view in page.tokens:
                 yield Token.of(view)
-            if not answer.next_page_token:
-                return
-            if answer.next_page_token in seen:
-                raise endless()
-            seen.add(answer.next_page_token)
-            request.page_token = answer.next_page_token
-        raise endless()
 
     async def revoke_token(self, token_id: str) -> None:
         """Make a token invalid, at once. Administrators may revoke all, others their own.

@@ -62,7 +62,7 @@ PAGE_TIMEOUT_S = 120.0
 
 SecretState = Literal["present", "deleted", "drifted", "out-of-sync"]
 """Which secrets to list."""
-_STATES = MappingProxyType(
+SECRET_STATES = MappingProxyType(
     {
         "present": views_pb2.SECRET_STATE_PRESENT,
         "deleted": views_pb2.SECRET_STATE_DELETED,
@@ -661,12 +661,12 @@ class Client(Unshared):
         """
         from monoskope.client.results.secrets import Secret  # noqa: PLC0415 - a put does not need it
 
-        if state not in _STATES:
-            raise UsageError(f"{state!r} is not a state of secrets.", fix=f"Use one of {', '.join(_STATES)}.")
+        if state not in SECRET_STATES:
+            raise UsageError(f"{state!r} is not a state of secrets.", fix=f"Use one of {', '.join(SECRET_STATES)}.")
         day = expiring_before.isoformat() if isinstance(expiring_before, dt.date) else expiring_before
         proofs = self._session.proofs
         views = self._session.queries.secrets(
-            prefix, store=store, subject=subject, state=_STATES[state], expiring_before=day, page_size=page_size
+            prefix, store=store, subject=subject, state=SECRET_STATES[state], expiring_before=day, page_size=page_size
         )
         async for view in views:
             yield Secret.of(view, await proofs.secret(view))

@@ -14,13 +14,12 @@ from typing import Protocol, TypeVar
 
 from google.protobuf.message import Message
 
-from monoskope import errors
 from monoskope.client.http.methods import EXCHANGE_TOKEN, Method
 from monoskope.client.http.retry import LEAST_LEFT_S, TimeOverError, Tries
-from monoskope.client.http.roots import find_roots
 from monoskope.client.http.transport import (
     Metadata,
     Transport,
+    find_roots,
     too_late,
 )
 from monoskope.client.login.credential import Caller, Credential, FixedToken, Issued
@@ -28,6 +27,7 @@ from monoskope.client.runtime import Runtime, asyncio_runtime, left
 from monoskope.errors import (
     Error,
     LogMismatchError,
+    NotReachedError,
     RateLimitedError,
     TimedOutError,
     UnauthenticatedError,
@@ -43,7 +43,6 @@ CALL_TIMEOUT_S = 30.0
 """For a call that waits for m8 alone."""
 CALLS_AT_ONCE = 64
 """How many calls one connection has open, each on an HTTP connection of its own. Further calls wait."""
-NotReachedError = errors.NotReachedError
 
 _OWN = "Open a client in each process, after the fork."
 _NO_ANSWER = (UnavailableError, UnauthenticatedError, RateLimitedError)
@@ -51,14 +50,14 @@ _NO_ANSWER = (UnavailableError, UnauthenticatedError, RateLimitedError)
 
 
 class LogUse(Enum):
-    """What a call has to do with the check of m8's log (`monoskope.client.log.watch`)."""
+    """What a call has to do with the check of m8's log (`monoskope.client.log`)."""
 
     WAITS = auto()
     """A check begins in the background if one is due, and the answer is given when the log was found to fit."""
     BEGINS = auto()
     """A check begins in the background if one is due. The caller waits for `fits` before anything is sealed or sent."""
     NONE = auto()
-    """It is about what was sent before: its answer is reported whatever the log is like."""
+    """The answer is given whatever the log is like: it is about what was sent before, or about the log itself."""
 
 
 class Watch(Protocol):
@@ -147,13 +146,26 @@ class Connection(Unshared):
         resends: int | None = 0,
         log: LogUse = LogUse.WAITS,
     ) -> R:
-        """Call `method`, and hold m8 to its log as `log` says. Arguments as `call_unwatched`.
+        """Call `method`.
+
+        Args:
+            method: What to call.
+            request: Its message.
+            timeout_s: Seconds for everything.
+            resends: How often the same bytes are sent again because m8 was not reached; None until time is over.
+            log: How m8 is held to its log.
 
         Raises:
             LogMismatchError: what m8 shows of its log does not fit.
-            Error: as `call_unwatched`.
+            NotReachedError: the connection failed or broke.
+            IdentityChangedError: the server's certificate does not verify.
+            ProtocolError: the answer is no message of this protocol.
+            RateLimitedError: m8 has too much of the caller's to do, and that would not change in time.
+            TimeOverError: with `resends`, time is over.
+            UsageError: the client was closed, or this process was forked.
+            Error: what m8 said, by its code.
         """
-        ends_at = self._ends_at(timeout_s)
+        ends_at = self.runtime.now() + max(left(timeout_s), 0.001)
         watch = None if log is LogUse.NONE else self.watch
         try:
             answer = await self._call(method, request, ends_at, resends, watch)
@@ -169,31 +181,6 @@ class Connection(Unshared):
         if watch is not None and log is LogUse.WAITS:
             await watch.fits(ends_at)
         return answer
-
-    async def call_unwatched(
-        self, method: Method[R], request: Message, timeout_s: float, *, resends: int | None = 0
-    ) -> R:
-        """Call `method`, whatever m8's log is like.
-
-        Args:
-            method: What to call.
-            request: Its message.
-            timeout_s: Seconds for everything.
-            resends: How often the same bytes are sent again because m8 was not reached; None until time is over.
-
-        Raises:
-            NotReachedError: the connection failed or broke.
-            IdentityChangedError: the server's certificate does not verify.
-            ProtocolError: the answer is no message of this protocol.
-            RateLimitedError: m8 has too much of the caller's to do, and that would not change in time.
-            TimeOverError: with `resends`, time is over.
-            UsageError: the client was closed, or this process was forked.
-            Error: what m8 said, by its code.
-        """
-        return await self._call(method, request, self._ends_at(timeout_s), resends, None)
-
-    def _ends_at(self, timeout_s: float) -> float:
-        return self.runtime.now() + max(left(timeout_s), 0.001)
 
     async def _call(
         self, method: Method[R], request: Message, ends_at: float, resends: int | None, watch: Watch | None

@@ -25,7 +25,7 @@ FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
 """How long `follow` waits before it connects again: after the first break, and at most."""
 
-MAX_PAGES = 50_000
+MAX_PAGES = 100_000
 """How many pages a listing may have: more than any log needs, since a page covers thousands of events."""
 
 
@@ -59,17 +59,18 @@ EVERY = EventFilter()
 
 
 if TYPE_CHECKING:
-    from monoskope.api.gateway.v1 import log_pb2
+    from monoskope.api.gateway.v1 import access_pb2, log_pb2
     from monoskope.client.log.events import ShownEvents
     from monoskope.protocol.tlog.checkpoint import Checkpoint
 
     Told = Callable[[ShownEvents], None]
 
-    _Asked = (
+    Listing = (
         queries_pb2.ListSecretsRequest
         | queries_pb2.ListSecretVersionsRequest
         | queries_pb2.ListSecretStoresRequest
         | queries_pb2.ListEventsRequest
+        | access_pb2.ListTokensRequest
     )
 P = TypeVar(
     "P",
@@ -77,6 +78,7 @@ P = TypeVar(
     "queries_pb2.ListSecretVersionsResponse",
     "queries_pb2.ListSecretStoresResponse",
     "queries_pb2.ListEventsResponse",
+    "access_pb2.ListTokensResponse",
 )
 
 
@@ -96,21 +98,6 @@ def _prefix(text: str) -> str:
     if text:
         UriPrefix.parse(text)
     return text
-
-
-def _asked(
-    request_id: str, prefix: str, wanted: EventFilter, page_size: int, *, newest_first: bool = False
-) -> queries_pb2.ListEventsRequest:
-    return queries_pb2.ListEventsRequest(
-        request_id=request_id_bytes(request_id) if request_id else b"",
-        prefix=_prefix(prefix),
-        page_size=page_size,
-        newest_first=newest_first,
-        since_ms=wanted.since_ms,
-        until_ms=wanted.until_ms,
-        actor=wanted.actor,
-        before=wanted.before,
-    )
 
 
 def _is_asked_for(event: views_pb2.EventSummary, request: queries_pb2.ListEventsRequest, wanted: EventFilter) -> bool:
@@ -233,8 +220,7 @@ class Queries:
         Raises:
             LogMismatchError: what m8 shows is not what its log has.
         """
-        request = _asked(request_id, prefix, wanted, page_size)
-        shown = await self._shown(request, filtered=bool(request_id or prefix or wanted != EVERY))
+        request, shown = await self._listing(request_id, prefix, wanted, page_size)
         told(shown)
         async for page in self._pages(methods.LIST_EVENTS, request):
             for event in shown.page(page):
@@ -252,8 +238,8 @@ class Queries:
         told: Told = lambda _shown: None,
     ) -> list[views_pb2.EventSummary]:
         """Return the latest `count` events in log order, as `events` does."""
-        request = _asked(request_id, prefix, wanted, min(count, MAX_PAGE_SIZE), newest_first=True)
-        shown = await self._shown(request, filtered=bool(request_id or prefix or wanted != EVERY))
+        size = min(count, MAX_PAGE_SIZE)
+        request, shown = await self._listing(request_id, prefix, wanted, size, newest_first=True)
         told(shown)
         found: list[views_pb2.EventSummary] = []
         async for page in self._pages(methods.LIST_EVENTS, request):
@@ -266,11 +252,8 @@ class Queries:
 
     async def head(self) -> int:
         """Return a position at the end of the log: all that is recorded from now on stands after it."""
-        async for page in self._pages(methods.LIST_EVENTS, _asked("", "", EVERY, 1, newest_first=True)):
-            if page.head:
-                return page.head
-            break
-        return 0
+        request = queries_pb2.ListEventsRequest(page_size=1, newest_first=True)
+        return (await self._connection.call(methods.LIST_EVENTS, request, CALL_TIMEOUT_S)).head
 
     async def watch(self, *, after: int = 0, prefix: str = "") -> AsyncGenerator[views_pb2.EventSummary]:
         """Yield events as they happen, from the one after position `after` on, until cancelled."""
@@ -319,16 +302,10 @@ class Queries:
             await self.runtime.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
 
-    async def upload(
-        self, request_id: str, *, wait: bool = False, timeout_s: float = CALL_TIMEOUT_S
-    ) -> views_pb2.SecretUpload:
-        """Return one request, with `wait` once it has ended or at the deadline."""
-        return (await self.upload_answer(request_id_bytes(request_id), wait=wait, timeout_s=timeout_s)).upload
-
     async def upload_answer(
         self, request_id: bytes, *, wait: bool = False, timeout_s: float = CALL_TIMEOUT_S
     ) -> queries_pb2.GetSecretUploadResponse:
-        """Return the same with its store's identity steps, which a proof can need (`proofs.receipts`)."""
+        """Return one request with its store's identity steps, with `wait` once it has ended or at the deadline."""
         request = queries_pb2.GetSecretUploadRequest(request_id=request_id, wait=wait)
         return await self._connection.call(methods.GET_SECRET_UPLOAD, request, timeout_s)
 
@@ -339,35 +316,48 @@ class Queries:
         request = log_pb2.GetUploadProofRequest(request_id=request_id, witnessed=witnessed)
         return await self._connection.call(methods.GET_UPLOAD_PROOF, request, CALL_TIMEOUT_S, log=LogUse.NONE)
 
-    async def _shown(self, request: queries_pb2.ListEventsRequest, *, filtered: bool) -> ShownEvents:
-        """Let `request` ask for proofs in the log as it is pinned, and return what checks them."""
+    async def _listing(
+        self, request_id: str, prefix: str, wanted: EventFilter, page_size: int, *, newest_first: bool = False
+    ) -> tuple[queries_pb2.ListEventsRequest, ShownEvents]:
+        """Return a request for events with proofs in the log as it is pinned, and what checks them."""
         from monoskope.client.log.events import ShownEvents  # noqa: PLC0415 - a put does not need it
 
-        shown = ShownEvents(await self._tree(), newest_first=request.newest_first, filtered=filtered)
-        request.tree_size = shown.size
-        return shown
+        asked = request_id_bytes(request_id) if request_id else b""
+        filtered = bool(request_id or _prefix(prefix) or wanted != EVERY)
+        shown = ShownEvents(await self._tree(), newest_first=newest_first, filtered=filtered)
+        request = queries_pb2.ListEventsRequest(
+            request_id=asked,
+            prefix=prefix,
+            page_size=page_size,
+            newest_first=newest_first,
+            since_ms=wanted.since_ms,
+            until_ms=wanted.until_ms,
+            actor=wanted.actor,
+            before=wanted.before,
+            tree_size=shown.size,
+        )
+        return request, shown
 
-    async def _pages(self, method: Method[P], request: _Asked) -> AsyncGenerator[P]:
-        """Yield every page of a listing, from the one that `request` asks for on.
-
-        Raises:
-            UnavailableError: the pages have no end, or lead back to one that was there.
-        """
-        seen = {""}
-        for _ in range(MAX_PAGES):
-            page = await self._connection.call(method, request, CALL_TIMEOUT_S)
-            yield page
-            if not page.next_page_token:
-                return
-            if page.next_page_token in seen:
-                raise endless()
-            seen.add(page.next_page_token)
-            request.page_token = page.next_page_token
-        raise endless()
+    def _pages(self, method: Method[P], request: Listing) -> AsyncGenerator[P]:
+        return pages(self._connection, method, request)
 
 
-def endless() -> UnavailableError:
-    """Return the error of a listing whose pages have no end."""
-    return UnavailableError(
+async def pages(connection: Connection, method: Method[P], request: Listing) -> AsyncGenerator[P]:
+    """Yield every page of a listing, from the one that `request` asks for on.
+
+    Raises:
+        UnavailableError: the pages have no end, or lead back to one that was there.
+    """
+    seen = {""}
+    for _ in range(MAX_PAGES):
+        page = await connection.call(method, request, CALL_TIMEOUT_S)
+        yield page
+        if not page.next_page_token:
+            return
+        if page.next_page_token in seen:
+            break
+        seen.add(page.next_page_token)
+        request.page_token = page.next_page_token
+    raise UnavailableError(
         "the pages of m8's answer have no end.", fix="What was shown is incomplete. Look into m8, or ask for less."
     )

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec import structs
 
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
-from monoskope.client.http.errors import let_go
 from monoskope.client.known.logs import NAME
 from monoskope.client.known.stores import KnownStores
-from monoskope.client.log.watch import LogWatch
+from monoskope.client.log import LogWatch
 from monoskope.client.purposes import Expect, Expected, expectation, is_typed, whole
 from monoskope.client.queries import Queries
 from monoskope.client.runtime import Runtime, unhurried, within
@@ -21,18 +20,17 @@ from monoskope.client.settings import ClientSettings
 from monoskope.client.walk.checks import Wanted, attached, check_options, check_size, check_twice, checked
 from monoskope.client.walk.pace import Bulk, Pace, Tally
 from monoskope.client.walk.target import Confirm, Remembered, Resolver, Target, check_text
-from monoskope.errors import Error, UsageError
+from monoskope.errors import Error, UsageError, let_go
 from monoskope.protocol import identity
 from monoskope.protocol.request import Options
 from monoskope.value import Unshared
 
 if TYPE_CHECKING:
+    from monoskope.client.signing import Signing
     from monoskope.client.signing.signer import Signer
-    from monoskope.client.signing.signing import Signing
     from monoskope.client.walk.receipts import Proofs
     from monoskope.client.walk.task import Progress
     from monoskope.client.walk.walk import Walk
-    from monoskope.protocol.tlog.checkpoint import Checkpoint
 
 R = TypeVar("R")
 
@@ -79,7 +77,7 @@ class Session(Unshared):
         """Return what signs requests, None if no key is set: then nothing of it is loaded."""
         if signer is None and not self.settings.signing_key:
             return None
-        from monoskope.client.signing.signing import Signing  # noqa: PLC0415 - only where a key is set
+        from monoskope.client.signing import Signing  # noqa: PLC0415 - only where a key is set
 
         return Signing(signer, self.settings.signing_key, passphrase=passphrase, blocks=self.runtime.blocks)
 
@@ -126,10 +124,7 @@ class Session(Unshared):
     @property
     def queries(self) -> Queries:
         """What m8 knows, as messages of the API."""
-        return Queries(self.connection, self._tree)
-
-    async def _tree(self) -> Checkpoint | None:
-        return await self.watch.tree()
+        return Queries(self.connection, self.watch.tree)
 
     @property
     def proofs(self) -> Proofs:

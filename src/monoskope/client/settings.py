@@ -14,43 +14,12 @@ from pathlib import Path
 
 import msgspec
 
-from monoskope.client.known.sources import (
-    FIELDS,
-    TOKEN_FIELDS,
-    VARIABLES,
-    ConfigFile,
-    Setting,
-    check_environment,
-    check_variables,
-    config_path,
-    dev_config_path,
-    find,
-    given_twice,
-    has,
-    read_config,
-)
+from monoskope.client.known.sources import TOKEN_FIELDS, Setting, check_environment, find, given_twice, has
 from monoskope.client.login.credential import Credential
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.settings import is_descriptor, read_private
 from monoskope.value import Unshared, Value
-
-__all__ = [
-    "FIELDS",
-    "VARIABLES",
-    "ClientSettings",
-    "ConfigFile",
-    "Setting",
-    "check_variables",
-    "config_path",
-    "dev_config_path",
-    "find",
-    "identities_from",
-    "load_settings",
-    "parse_identities",
-    "read_config",
-    "read_token",
-]
 
 
 class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
@@ -76,7 +45,7 @@ class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
     """Where `token` comes from, in words for a person."""
     ca_file: Path | str | None = None
     """PEM file of the certificate authority that signs the server's certificate. Without it the system's list counts
-    (`monoskope.client.http.roots`)."""
+    (`monoskope.client.http.transport`)."""
     ca: str = ""
     """The same as text."""
     known_stores: Path | str | None = None
@@ -227,7 +196,7 @@ def _authority(found: Mapping[str, Setting], text: str) -> Path | str | None:
 
 def _ambient(found: Mapping[str, Setting], servers: Sequence[str], environ: Mapping[str, str]) -> Credential:
     """Return the login that is kept for the server, else what the build job that this is can show of itself."""
-    from monoskope.client.login.file import ambient  # noqa: PLC0415 - a token that is given needs none of it
+    from monoskope.client.login.credential import ambient  # noqa: PLC0415 - a token that is given needs none of it
 
     audience = found["login_audience"].value if "login_audience" in found else servers[0]
     credential = ambient(servers[0], audience, environ)

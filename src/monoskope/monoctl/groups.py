@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -43,24 +43,6 @@ def width() -> int:
 class Command(click.Command):
     """A command whose help shows the connection options apart, and which suggests no hidden option."""
 
-    @classmethod
-    def like(cls, command: click.Command) -> Command:
-        """Return a command that is `command` in all else, whose class is click's own."""
-        return cls(
-            command.name,
-            context_settings=command.context_settings,
-            callback=command.callback,
-            params=command.params,
-            help=command.help,
-            epilog=command.epilog,
-            short_help=command.short_help,
-            options_metavar=command.options_metavar,
-            add_help_option=command.add_help_option,
-            no_args_is_help=command.no_args_is_help,
-            hidden=command.hidden,
-            deprecated=command.deprecated,
-        )
-
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options in two sections: the command's own, and those of the connection."""
         from monoskope.monoctl.options import ConnectionOption  # noqa: PLC0415 - for a help alone
@@ -97,6 +79,11 @@ class Command(click.Command):
         except click.UsageError as error:
             error.ctx = error.ctx or ctx  # so that the fix names this command's help
             raise
+
+
+def command(name: str | None = None, *, short_help: str) -> Callable[[Callable[..., Any]], Command]:
+    """Return the decorator that makes a function a command."""
+    return click.command(name, Command, short_help=short_help)
 
 
 class LazyGroup(click.Group):
@@ -157,13 +144,13 @@ class LazyGroup(click.Group):
             return super().get_command(ctx, cmd_name)
         _load_values()
         module, _, attribute = self._lazy[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
+        found: click.Command = getattr(importlib.import_module(module), attribute)
         start.loaded()
         if ctx.resilient_parsing:
             from monoskope.monoctl.input import completion  # noqa: PLC0415 - a command that runs does not need it
 
-            completion.attach(command)
-        return Command.like(command) if type(command) is click.Command else command
+            completion.attach(found)
+        return found
 
     def _is_shown(self, ctx: click.Context, name: str) -> bool:
         command = self.get_command(ctx, name)

@@ -1,4 +1,7 @@
-"""The command line: verb before noun. A command's module is loaded when the command is called."""
+"""The command line: verb before noun. A command's module is loaded when the command is called.
+
+`monoctl help` and `monoctl version` stand here: they need nothing else.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from typing import NoReturn
 import click
 
 from monoskope.exit_codes import ExitCode
-from monoskope.monoctl.groups import LazyGroup, RootGroup
+from monoskope.monoctl.groups import LazyGroup, RootGroup, command
+from monoskope.monoctl.output import terminal
 
 _HERE = "monoskope.monoctl.commands"
 
@@ -48,15 +52,15 @@ _VERBS = {
     "compare": _verb("Compare values with what stores hold.", {"secret": "put:compare_secret"}),
     "delete": _verb(
         "Delete secrets from stores, and role bindings.",
-        {"secret": "delete:delete_secret", "role-binding": "role_bindings:delete"},
+        {"secret": "change:delete_secret", "role-binding": "role_bindings:delete"},
     ),
-    "undelete": _verb("Bring back deleted secrets.", {"secret": "delete:undelete_secret"}),
-    "rollback": _verb("Bring back earlier versions of secrets.", {"secret": "delete:rollback_secret"}),
+    "undelete": _verb("Bring back deleted secrets.", {"secret": "change:undelete_secret"}),
+    "rollback": _verb("Bring back earlier versions of secrets.", {"secret": "change:rollback_secret"}),
     "copy": _verb("Copy secrets to another store.", {"secret": "engines:copy_secret"}),
-    "generate": _verb("Have stores make secrets that nobody sees.", {"secret": "generate:generate_secret"}),
+    "generate": _verb("Have stores make secrets that nobody sees.", {"secret": "engines:generate_secret"}),
     "import": _verb("Adopt secrets that others put into an engine.", {"secret": "engines:import_secret"}),
-    "label": _verb("Edit labels of secrets, without a value.", {"secret": "notes:label_secret"}),
-    "expire": _verb("Note when secrets expire, without a value.", {"secret": "notes:expire_secret"}),
+    "label": _verb("Edit labels of secrets, without a value.", {"secret": "change:label_secret"}),
+    "expire": _verb("Note when secrets expire, without a value.", {"secret": "change:expire_secret"}),
     "verify": _verb(
         "Check what stores hold, proofs of uploads, and the log.",
         {"secret": "engines:verify_secret", "proof": "log:verify_proof", "log": "log:verify_log"},
@@ -72,7 +76,7 @@ _VERBS = {
             "upload": "get:upload",
             "log": "log:log",
             "role-bindings": "role_bindings:list_",
-            "tokens": "tokens:list_",
+            "tokens": "access:tokens",
         },
         {
             "versions": "get secret URI --versions",
@@ -90,9 +94,9 @@ _VERBS = {
     ),
     "create": _verb(
         "Add stores, role bindings and tokens (administrators).",
-        {"secret-store": "stores:create", "role-binding": "role_bindings:create", "token": "tokens:create"},
+        {"secret-store": "stores:create", "role-binding": "role_bindings:create", "token": "access:create_token"},
     ),
-    "revoke": _verb("Make tokens invalid.", {"token": "tokens:revoke"}),
+    "revoke": _verb("Make tokens invalid.", {"token": "access:revoke_token"}),
     "auth": _verb(
         "Say who you are to m8, and who may do what.",
         {"whoami": "access:whoami", "can-i": "access:can_i", "who-can": "access:who_can"},
@@ -101,13 +105,28 @@ _VERBS = {
     "deactivate": _verb("Deactivate a store (administrators).", {"secret-store": "stores:deactivate"}),
     "set-default": _verb("Choose the default store (administrators).", {"secret-store": "stores:set_default"}),
     "replace": _verb("Replace a store's identity (administrators).", {"secret-store-identity": "stores:replace"}),
-    "start": _verb("Begin a rotation (administrators).", {"fingerprint-key-rotation": "key_rotation:start"}),
-    "finish": _verb("Finish a rotation (administrators).", {"fingerprint-key-rotation": "key_rotation:finish"}),
+    "start": _verb("Begin a rotation (administrators).", {"fingerprint-key-rotation": "stores:start_rotation"}),
+    "finish": _verb("Finish a rotation (administrators).", {"fingerprint-key-rotation": "stores:finish_rotation"}),
     "config": _verb(
         "Show and change the settings of this client.",
         {"view": "config:view", "set": "config:set_", "path": "config:path"},
     ),
 }
+
+_COMMANDS = {
+    "accept-log": ("pins:accept_log", "Accept a log that was renewed in the place of the one that is pinned."),
+    "apply": ("role_bindings:apply", "Make the role bindings those of a file (administrators)."),
+    "completion": ("config:completion", "Print a completion script for your shell."),
+    "console": ("console:console", "Open a page in your browser that does what the commands do."),
+    "forget-log": ("pins:forget_log", "Forget the log that is pinned for a server."),
+    "forget-store": ("pins:forget_store", "Forget the identity that you agreed to for a store."),
+    "list-upstream": ("engines:list_upstream", "List what is in an engine, to find what can be imported."),
+    "login": ("login:login", "Log in with the identity that you have."),
+    "logout": ("login:logout", "Forget your login."),
+    "offboard": ("access:offboard", "List what came from a member who leaves, and end it (administrators)."),
+    "whoami": ("access:whoami", "Show who you are to m8, and what you may do."),
+}
+"""Commands without a noun: where each is, and what it says of itself."""
 
 _HELP = """Put secrets into the stores you have, through a control plane that cannot read them.
 
@@ -120,46 +139,48 @@ not agreed to the store yet, 130 interrupted.
 """
 
 
+@command("help", short_help="Show the help of a command.")
+@click.argument("words", nargs=-1, metavar="[VERB [NOUN]]")
+@click.pass_context
+def show_help(context: click.Context, words: tuple[str, ...]) -> None:
+    """Show the help of a command, as `--help` after it does: `monoctl help put secret`."""
+    here = context.find_root()
+    for word in words:
+        group = here.command
+        if not isinstance(group, click.Group):
+            raise click.UsageError(f"`{here.command_path}` has no command {word!r}.", here)
+        # This refuses an unknown word, and suggests one.
+        name, found, _ = group.resolve_command(here, [word])
+        assert found is not None
+        here = found.context_class(found, info_name=name, parent=here, **found.context_settings)
+    terminal.out(*here.get_help().split("\n"))
+
+
+@command(short_help="Show the version of monoctl.")
+@click.option("-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True)
+def version(output: str) -> None:
+    """Show the version of monoctl, without a connection to m8."""
+    from importlib.metadata import version as installed  # noqa: PLC0415 - seldom asked for
+
+    from monoskope.monoctl.output.formats import emit  # noqa: PLC0415 - as above
+
+    number = installed("monoskope")
+    if output == "table":
+        terminal.out(f"monoctl {number}")
+    else:
+        emit(output, {"monoctl": number}, {})
+
+
 def _show_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's
     if wanted and not context.resilient_parsing:
-        from monoskope.monoctl.commands.help import version  # noqa: PLC0415 - seldom asked for
-
         context.invoke(version)
         context.exit()
 
 
 @click.group(
     cls=RootGroup,
-    lazy={
-        "accept-log": f"{_HERE}.pins:accept_log",
-        "apply": f"{_HERE}.role_bindings:apply",
-        "completion": f"{_HERE}.config:completion",
-        "console": f"{_HERE}.console:console",
-        "forget-log": f"{_HERE}.pins:forget_log",
-        "forget-store": f"{_HERE}.pins:forget_store",
-        "help": f"{_HERE}.help:show_help",
-        "list-upstream": f"{_HERE}.engines:list_upstream",
-        "login": f"{_HERE}.login:login",
-        "logout": f"{_HERE}.login:logout",
-        "offboard": f"{_HERE}.access:offboard",
-        "version": f"{_HERE}.help:version",
-        "whoami": f"{_HERE}.access:whoami",
-    },
-    summaries={
-        "accept-log": "Accept a log that was renewed in the place of the one that is pinned.",
-        "apply": "Make the role bindings those of a file (administrators).",
-        "completion": "Print a completion script for your shell.",
-        "console": "Open a page in your browser that does what the commands do.",
-        "forget-log": "Forget the log that is pinned for a server.",
-        "forget-store": "Forget the identity that you agreed to for a store.",
-        "help": "Show the help of a command.",
-        "list-upstream": "List what is in an engine, to find what can be imported.",
-        "login": "Log in with the identity that you have.",
-        "logout": "Forget your login.",
-        "offboard": "List what came from a member who leaves, and end it (administrators).",
-        "version": "Show the version of monoctl.",
-        "whoami": "Show who you are to m8, and what you may do.",
-    },
+    lazy={name: f"{_HERE}.{home}" for name, (home, _) in _COMMANDS.items()},
+    summaries={name: summary for name, (_, summary) in _COMMANDS.items()},
     meant=_MEANT,
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -173,6 +194,8 @@ def cli() -> None:
 
 for _name, _group in _VERBS.items():
     cli.add_command(_group, _name)
+cli.add_command(show_help)
+cli.add_command(version)
 
 
 def main() -> NoReturn:
@@ -196,8 +219,6 @@ def _traced() -> Callable[[], None]:
     traces = export.start("monoctl", os.environ)
     # The endpoint alone may be set for all programs of a machine: then a missing export is no news.
     if traces.warning and os.environ.get("OTEL_TRACES_EXPORTER"):
-        from monoskope.monoctl.output import terminal  # noqa: PLC0415 - as above
-
         terminal.warn(traces.warning)
     return traces.stop
 

@@ -1,16 +1,20 @@
-"""The options that commands share, and the client made of them."""
+"""The options that commands share, and what they say: a session of one command, with its client."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from monoskope.client.settings import FIELDS, ClientSettings, Setting, find, load_settings, parse_identities
+from monoskope.client.known.sources import FIELDS, Setting, find
+from monoskope.client.settings import ClientSettings, load_settings, parse_identities
+from monoskope.errors import UsageError
+from monoskope.host_port import check_servers
 from monoskope.monoctl.output import terminal
+from monoskope.monoctl.output.formats import TABLE, WORDS
 from monoskope.monoctl.output.progress import Bar, Watch
 from monoskope.monoctl.output.report import interrupted
 
@@ -20,6 +24,15 @@ if TYPE_CHECKING:
     from monoskope.client.runtime import Runtime
 
 R = TypeVar("R")
+
+TIMEOUT_S = 120.0
+
+
+def configured(found: Mapping[str, Setting]) -> tuple[str, ...]:
+    """Return the servers that the settings name. Raises `UsageError` if there is none, or one is malformed."""
+    if "server" not in found:
+        raise UsageError("no server is configured.", fix="Run `monoctl config set server SERVER`, or say --server.")
+    return check_servers(found["server"].value)
 
 
 class ConnectionOption(click.Option):
@@ -62,21 +75,38 @@ output_option = click.option(
     show_default=True,
     help="How to print.",
 )
+_list_option = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(WORDS),
+    default=TABLE,
+    show_default=True,
+    help="How to print: `wide` shows whole hashes and versions, `name` names alone.",
+)
 timeout_option = click.option(
     "--timeout",
     type=click.FloatRange(0, 86_400, min_open=True),
-    default=120.0,
+    default=TIMEOUT_S,
     show_default=True,
     help="Seconds for each secret, from its turn on.",
 )
 
 
 class CommandSession:
-    """The connection options of one command, and the client made of them."""
+    """What the shared options of one command say, and the client made of it.
 
-    def __init__(self, flags: dict[str, Any], store_identity: tuple[str, ...]) -> None:
+    Attributes:
+        output: How to print, of a command with that option.
+        timeout: Seconds for each secret, of a command with that option.
+    """
+
+    def __init__(
+        self, flags: dict[str, Any], store_identity: tuple[str, ...], *, output: str = TABLE, timeout: float = TIMEOUT_S
+    ) -> None:
         self._flags = flags
         self._store_identity = store_identity
+        self.output = output
+        self.timeout = timeout
         self.bar = Bar()
         self.watch = Watch(quiet=lambda: self.bar.visible)
 
@@ -114,25 +144,12 @@ class CommandSession:
         """
         settings = self.settings(credential)
         if several:
-            return self._on_asyncio(settings, work)
-        from monoskope.client.runtime.blocking import BlockingRuntime, run  # noqa: PLC0415 - one of the two is loaded
+            import asyncio  # noqa: PLC0415 - one of the two is loaded
+
+            return asyncio.run(self._work(self._client(settings, None), work))
+        from monoskope.client.runtime.blocking import BlockingRuntime, run  # noqa: PLC0415 - as above
 
         return run(self._work(self._client(settings, BlockingRuntime()), work))
-
-    def _on_asyncio(self, settings: ClientSettings, work: Callable[[Client], Awaitable[R]]) -> R:
-        import asyncio  # noqa: PLC0415 - as above
-
-        from monoskope.monoctl.output.progress import Spinner  # noqa: PLC0415
-
-        async def spinning() -> R:
-            spinner = self.watch.spinner = Spinner()
-            try:
-                return await self._work(self._client(settings, None), work)
-            finally:
-                await spinner.stop()
-                self.watch.clear()
-
-        return asyncio.run(spinning())
 
     def _client(self, settings: ClientSettings, runtime: Runtime | None) -> Client:
         from monoskope.client import Client  # noqa: PLC0415 - a help needs none
@@ -157,12 +174,13 @@ class CommandSession:
 
 
 def connection_options(command: Callable[..., R]) -> Callable[..., R]:
-    """Give a command the connection options and, in their place, a `session` argument."""
+    """Give a command the connection options and, in the place of all shared ones, a `session` argument."""
 
     @functools.wraps(command)
     def wrapped(*args: Any, store_identity: tuple[str, ...], **rest: Any) -> R:  # noqa: ANN401 - click's own
         flags = {name: rest.pop(name) for name in _FLAGS}
-        session = CommandSession(flags, store_identity)
+        shared = {name: rest.pop(name) for name in ("output", "timeout") if name in rest}
+        session = CommandSession(flags, store_identity, **shared)
         try:
             return command(*args, session=session, **rest)
         except (KeyboardInterrupt, click.Abort):
@@ -173,3 +191,18 @@ def connection_options(command: Callable[..., R]) -> Callable[..., R]:
     for option in reversed(_CONNECTION):
         wrapped = option(wrapped)
     return wrapped
+
+
+def output_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Give a command `-o`, and what `connection_options` gives."""
+    return output_option(connection_options(command))
+
+
+def list_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Give a command that lists `-o` with more forms, and what `connection_options` gives."""
+    return _list_option(connection_options(command))
+
+
+def request_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Give a command `--timeout`, and what `output_options` gives."""
+    return timeout_option(output_options(command))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from typing import Any, TypedDict, Unpack
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
@@ -22,8 +23,8 @@ from monoskope.protocol.outcomes import (
     WITHOUT_VERSION,
     is_detail,
 )
-from monoskope.protocol.payload import MAX_KEYS, check_key
-from monoskope.protocol.request import is_version
+from monoskope.protocol.payload import MAX_KEYS
+from monoskope.protocol.request import check_keys, is_version
 from monoskope.protocol.wire import MalformedError, parse, remembered, serialise
 from monoskope.uri import SecretUri
 from monoskope.value import Value
@@ -35,6 +36,8 @@ MAX_PUBLIC_LENGTH = 2_048
 """Characters of a public half at most."""
 
 _NAME = "Receipt"
+_NESTED = frozenset({"values", "differences", "public_values", "listed"})
+"""The fields that are messages of their own."""
 _PUBLIC = pattern(r"-----BEGIN PUBLIC KEY-----\n([A-Za-z0-9+/=]{1,64}\n)+-----END PUBLIC KEY-----\n", re.ASCII)
 _FINGERPRINT = pattern(r"fp1:[0-9a-f]{16}:[0-9a-f]{64}", re.ASCII)
 _KINDS = frozenset(
@@ -100,56 +103,52 @@ def write_tag(grant_sha256: bytes, sealed_sha256: bytes) -> bytes:
     return hashlib.sha256(labelled(WRITE_TAG, grant_sha256 + sealed_sha256)).digest()
 
 
+class ReceiptFields(TypedDict, total=False):
+    """What a receipt says besides its outcome and who signed the request, as `make_receipt` takes it."""
+
+    reason: upload_pb2.Reason
+    upstream_version: str
+    prior_version: str
+    fingerprint: str
+    values: Sequence[tuple[str, str]]
+    differences: Sequence[tuple[str, upload_pb2.DifferenceKind]]
+    intent: bytes
+    verified_sha256: bytes
+    public_values: Sequence[tuple[str, str]]
+    destination: upload_pb2.Signed | None
+    replica: bytes
+    destination_grant: upload_pb2.Signed | None
+    restored_version: str
+    listed: Listing | None
+    more: bool
+    detail: str
+    retry_after_s: int
+
+
 def make_receipt(
     *,
     grant: Grant,
     sealed_sha256: bytes,
     outcome: upload_pb2.Outcome,
-    reason: upload_pb2.Reason = upload_pb2.REASON_UNSPECIFIED,
-    upstream_version: str = "",
-    prior_version: str = "",
-    fingerprint: str = "",
-    values: Sequence[tuple[str, str]] = (),
-    differences: Sequence[tuple[str, upload_pb2.DifferenceKind]] = (),
-    intent: bytes = b"",
-    verified_sha256: bytes = b"",
-    public_values: Sequence[tuple[str, str]] = (),
-    destination: upload_pb2.Signed | None = None,
-    replica: bytes = b"",
-    destination_grant: upload_pb2.Signed | None = None,
-    restored_version: str = "",
-    listed: Listing | None = None,
-    more: bool = False,
-    detail: str = "",
-    retry_after_s: int = 0,
     signer: str = "",
     signer_key: str = "",
+    **fields: Unpack[ReceiptFields],
 ) -> Receipt:
     """Return a receipt for `grant`, checked like one from the wire. Raises `MalformedError`."""
+    listed = fields.get("listed")
+    plain: dict[str, Any] = {name: value for name, value in fields.items() if name not in _NESTED}
     message = upload_pb2.Receipt(
         grant_sha256=grant.sha256,
         sealed_sha256=sealed_sha256,
         uri=str(grant.request.uri),
         outcome=outcome,
-        reason=reason,
-        upstream_version=upstream_version,
-        prior_version=prior_version,
-        fingerprint=fingerprint,
-        values=[upload_pb2.ValueFingerprint(key=key, fingerprint=text) for key, text in values],
-        differences=[upload_pb2.Difference(key=key, kind=kind) for key, kind in differences],
-        intent=intent,
-        verified_sha256=verified_sha256,
-        public_values=[upload_pb2.PublicValue(key=key, value=value) for key, value in public_values],
-        destination=destination,
-        replica=replica,
-        destination_grant=destination_grant,
-        restored_version=restored_version,
+        values=[upload_pb2.ValueFingerprint(key=key, fingerprint=text) for key, text in fields.get("values", ())],
+        differences=[upload_pb2.Difference(key=key, kind=kind) for key, kind in fields.get("differences", ())],
+        public_values=[upload_pb2.PublicValue(key=key, value=text) for key, text in fields.get("public_values", ())],
         listed=None if listed is None else message_of(listed),
-        more=more,
-        detail=detail,
-        retry_after_s=retry_after_s,
         signer=signer,
         signer_key=signer_key,
+        **plain,
     )
     return parse_receipt(serialise(message))
 
@@ -303,7 +302,7 @@ def _check_fingerprints(receipt: Receipt) -> None:
             raise MalformedError(_NAME, "fingerprint", "must be fp1:<16 hex>:<64 hex>")
         if text[:20] != receipt.fingerprint[:20]:
             raise MalformedError(_NAME, "values", "must be fingerprints under one key id")
-    _check_keys("values", [key for key, _ in receipt.values], at_most=MAX_KEYS)
+    check_keys(_NAME, "values", [key for key, _ in receipt.values], MAX_KEYS)
 
 
 def _check_differences(receipt: Receipt) -> None:
@@ -314,7 +313,7 @@ def _check_differences(receipt: Receipt) -> None:
         if kind not in _KINDS:
             raise MalformedError(_NAME, "differences", "must be MISSING, EXTRA or CHANGED")
     # Those that are missing and those that are extra.
-    _check_keys("differences", [key for key, _ in receipt.differences], at_most=2 * MAX_KEYS)
+    check_keys(_NAME, "differences", [key for key, _ in receipt.differences], 2 * MAX_KEYS)
 
 
 def _check_public_values(receipt: Receipt) -> None:
@@ -323,16 +322,4 @@ def _check_public_values(receipt: Receipt) -> None:
     for _, value in receipt.public_values:
         if len(value) > MAX_PUBLIC_LENGTH or _PUBLIC.fullmatch(value) is None:
             raise MalformedError(_NAME, "public_values", "must be PEM, SubjectPublicKeyInfo")
-    _check_keys("public_values", [key for key, _ in receipt.public_values], at_most=MAX_KEYS)
-
-
-def _check_keys(name: str, keys: list[str], *, at_most: int) -> None:
-    if len(keys) > at_most:
-        raise MalformedError(_NAME, name, "has too many keys")
-    for key in keys:
-        try:
-            check_key(key)
-        except UsageError:
-            raise MalformedError(_NAME, name, "has a key outside the rule") from None
-    if sorted(set(keys)) != keys:
-        raise MalformedError(_NAME, name, "must be in key order, each key once")
+    check_keys(_NAME, "public_values", [key for key, _ in receipt.public_values], MAX_KEYS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.protocol.listing import is_name
@@ -147,7 +149,7 @@ def parse_request(content: bytes) -> Request:
     if 0 in suites:
         raise MalformedError(_NAME, "suites", "must not name suite 0")
     _check_fields(message)
-    _check_removals(list(message.remove_keys))
+    check_keys(_NAME, "remove_keys", message.remove_keys, MAX_KEYS)
     _check_notes(message)
     if message.list_after and not is_name(message.list_after):
         raise MalformedError(_NAME, "list_after", "must be a name that a page can hold")
@@ -202,16 +204,17 @@ def _check_fields(message: upload_pb2.UploadRequest) -> None:
             raise MalformedError(_NAME, name, f"must be absent unless {one_of(upload_pb2.Purpose, allowed)}")
 
 
-def _check_removals(keys: list[str]) -> None:
-    if len(keys) > MAX_KEYS:
-        raise MalformedError(_NAME, "remove_keys", "must name at most 64 keys")
+def check_keys(message: str, field: str, keys: Sequence[str], most: int) -> None:
+    """Raise `MalformedError` unless `keys`, which stand in a field, are at most so many keys of a secret, in order."""
+    if len(keys) > most:
+        raise MalformedError(message, field, f"must have at most {most} keys")
     for key in keys:
         try:
             check_key(key)
         except UsageError:
-            raise MalformedError(_NAME, "remove_keys", "has a key outside the rule") from None
-    if sorted(set(keys)) != keys:
-        raise MalformedError(_NAME, "remove_keys", "must be in key order, each key once")
+            raise MalformedError(message, field, "has a key outside the rule") from None
+    if sorted(set(keys)) != list(keys):
+        raise MalformedError(message, field, "must be in key order, each key once")
 
 
 def _check_notes(message: upload_pb2.UploadRequest) -> None:

@@ -13,7 +13,7 @@ import click
 from monoskope.errors import Error, UsageError, docs_page
 from monoskope.exit_codes import ExitCode, exit_code
 from monoskope.ownership import check_owner
-from monoskope.reactor.settings import settings_argument
+from monoskope.reactor import settings
 from monoskope.settings import write_private
 from monoskope.uri import check_store_name
 
@@ -144,7 +144,6 @@ def run(folder: Path) -> None:
     """Serve until SIGTERM or SIGINT."""
     from monoskope import event_loop, failpoints, operating_log, start  # noqa: PLC0415
     from monoskope.reactor import run as running  # noqa: PLC0415
-    from monoskope.reactor import settings  # noqa: PLC0415
     from monoskope.reactor.memory import harden  # noqa: PLC0415
 
     operating_log.set_up(sys.stderr)
@@ -158,22 +157,19 @@ def run(folder: Path) -> None:
 @_folder_argument
 def identity(folder: Path) -> None:
     """Print the store's identity."""
-    from monoskope.reactor import settings  # noqa: PLC0415
     from monoskope.reactor.identity import store_identity  # noqa: PLC0415
 
     _print_identity(store_identity.Identity.load(folder, store=settings.read_file(folder).store).shown)
 
 
 @_group.command(short_help="Print the least rights in the engine.")
-@settings_argument
+@settings.settings_argument
 def policy(file: Path) -> None:
     """Print the least rights that a reactor needs in its engine, in the engine's own policy language.
 
     DIR is the reactor's folder, FILE its settings. A kind of store whose engine has no such language says so. Nothing
     is asked of the engine, and no credential is read.
     """
-    from monoskope.reactor import settings  # noqa: PLC0415
-
     found = settings.read(file.parent, file.name)
     click.echo(found.driver.policy(found.engine, tuple(prefix.path for prefix in found.prefixes)), nl=False)
 
@@ -188,7 +184,6 @@ def rotate_identity(folder: Path, *, yes: bool) -> None:
     the folder's identity.key and rotations to all replicas, start them, and activate the store. The command says what
     users will see, and asks.
     """
-    from monoskope.reactor import settings  # noqa: PLC0415
     from monoskope.reactor.identity import store_identity  # noqa: PLC0415
 
     store = settings.read_file(folder).store
@@ -214,7 +209,6 @@ def copy_key(folder: Path) -> None:
     it. Copy the file copy.key to all replicas of this store. It signs for copies that a key of this store's own
     [signers] signed, and for no others.
     """
-    from monoskope.reactor import settings  # noqa: PLC0415
     from monoskope.reactor.identity import copy_key as key  # noqa: PLC0415
 
     store = settings.read_file(folder).store
@@ -223,13 +217,13 @@ def copy_key(folder: Path) -> None:
 
 
 @_group.command(short_help="Check the settings, and show who must sign what.")
-@settings_argument
+@settings.settings_argument
 def check(file: Path) -> None:
     """Check the settings and the lists of [signers], and show who may have what done.
 
     DIR is the reactor's folder, FILE its settings. Nothing is asked of the engine or of m8, and no credential is read.
     """
-    from monoskope.reactor import settings, setup  # noqa: PLC0415
+    from monoskope.reactor import setup  # noqa: PLC0415
 
     click.echo(setup.check(settings.read(file.parent, file.name)), nl=False)
 

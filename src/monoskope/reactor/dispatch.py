@@ -23,6 +23,7 @@ from monoskope.reactor.keys import GrantedKey, OneTimeKeys
 from monoskope.reactor.link.appends import Appends
 from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
 from monoskope.reactor.memory import Garbage, forget
+from monoskope.reactor.reasons import Failure
 from monoskope.reactor.report.known_receipts import KnownReceipts, newest_receipt
 from monoskope.reactor.report.reporter import Reporter
 from monoskope.reactor.work.delivery import DeliveredRequest
@@ -153,7 +154,7 @@ class Dispatcher:
         self._drained = True
         for request, key in self._awaited():
             self.keys.forget(request.request_id)
-            lost = failed(key.grant, b"", upload_pb2.REASON_KEY_LOST, replica=key.grant.replica)
+            lost = failed(key.grant, b"", Failure(upload_pb2.REASON_KEY_LOST), replica=key.grant.replica)
             self._begin(request, self.reporter.end(key.grant, lost, request.version))
         if self._tasks:
             await asyncio.wait(list(self._tasks.values()), timeout=max(0.0, ends_at - loop.time()))
@@ -182,7 +183,7 @@ class Dispatcher:
             case State.UPLOADING:
                 self._handle(request)
             case State.ENDED:
-                self._gave_up(request.request_id)
+                self.keys.forget(request.request_id)
             case _:
                 pass
 
@@ -199,9 +200,8 @@ class Dispatcher:
         key, sealed = self.keys.granted(request.request_id), request.take_sealed()
         if key is not None and request.is_crowded:
             self.keys.forget(request.request_id)
-            crowded = failed(
-                key.grant, request.sealed_sha256, upload_pb2.REASON_RATE_LIMITED, replica=b"", retry_after_s=1
-            )
+            limited = Failure(upload_pb2.REASON_RATE_LIMITED, retry_after_s=1)
+            crowded = failed(key.grant, request.sealed_sha256, limited, replica=key.grant.replica)
             self._begin(request, self.reporter.end(key.grant, crowded, request.version))
         elif key is not None:
             shown = () if request.receipt is None else (request.receipt,)
@@ -226,10 +226,6 @@ class Dispatcher:
         for one, since in self._orphans.items():
             if now - since >= spare:
                 self.keys.forget(one)
-
-    def _gave_up(self, request_id: bytes) -> None:
-        if request_id not in self._tasks:
-            self.keys.forget(request_id)
 
     def _note_presence(self, event: event_pb2.Event) -> None:
         presence = self.recovery.presence
@@ -259,10 +255,5 @@ class Dispatcher:
         request = self.requests.get(request_id)
         if request is None:
             self.keys.forget(request_id)
-        elif self._delivered is None:
-            self._act_again(request)
-
-    def _act_again(self, request: OpenRequest) -> None:
-        """Act on what arrived while the task ran."""
-        if request.state in {State.GRANTED, State.UPLOADING}:
-            self._act(request)
+        elif self._delivered is None and request.state in {State.GRANTED, State.UPLOADING}:
+            self._act(request)  # What arrived while the task ran.

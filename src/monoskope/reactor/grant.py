@@ -19,7 +19,7 @@ from monoskope.reactor.link.appends import AppendRefusedError
 from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
 from monoskope.reactor.reasons import FailedError, ended_by
 from monoskope.reactor.report.audit_log import GRANTED, Audit, AuditEntry, of_request
-from monoskope.reactor.report.reporter import Log, ReactorMeters, log_end
+from monoskope.reactor.report.reporter import Log, ReactorMeters, note_end
 from monoskope.reactor.upstream.first_look import FirstLooks
 from monoskope.traces import spans
 
@@ -117,9 +117,7 @@ class Granter:
             entry = AuditEntry(
                 asked.request_id.hex(), "", asked.subject, "", "FAILED", spelled(upload_pb2.Reason, reason)
             )
-        log_end(entry, self.now() - asked.arrived)
-        if self.meters is not None:
-            self.meters.ended(entry, self.now() - asked.arrived)
+        note_end(entry, self.now() - asked.arrived, self.meters)
 
     def _granted(self, asked: OpenRequest) -> GrantedKey:
         request = self._parsed(asked)
@@ -132,7 +130,7 @@ class Granter:
             failure = ended_by(error, request, otherwise=upload_pb2.REASON_KEY_LOST)
             self.keys.forget(request.request_id)
             self.audit.write(of_request(request, asked.subject, "FAILED", failure.reason, failure.detail))
-            raise FailedError(failure.reason, detail=failure.detail, retry_after_s=failure.retry_after_s) from None
+            raise FailedError(**failure._asdict()) from None
         self.audit.write(of_request(request, asked.subject, GRANTED))
         return key
 

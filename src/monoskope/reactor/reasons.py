@@ -20,38 +20,32 @@ from monoskope.stores.driver import (
 )
 
 
-class FailedError(RefusedError):
-    """The request ends as FAILED with `reason`.
-
-    Args:
-        reason: Why.
-        upstream_version: What was there, "" if nothing or not known.
-        detail: One of our fixed sentences that users may be told, or what a driver's error has as `told`; "" for none.
-        retry_after_s: With RATE_LIMITED, seconds after which it can succeed; 0 if that is not known.
-    """
-
-    def __init__(
-        self, reason: upload_pb2.Reason, *, upstream_version: str = "", detail: str = "", retry_after_s: int = 0
-    ) -> None:
-        super().__init__(f"the request ends with {spelled(upload_pb2.Reason, reason)}.")
-        self.reason = reason
-        self.upstream_version = upstream_version
-        self.detail = detail
-        self.retry_after_s = retry_after_s
-
-
 class Failure(NamedTuple):
     """How a request failed, as its receipt says."""
 
     reason: upload_pb2.Reason
     upstream_version: str = ""
+    """What was there, "" if nothing or not known."""
     detail: str = ""
+    """One of our fixed sentences that users may be told, or what a driver's error has as `told`; "" for none."""
     retry_after_s: int = 0
+    """With RATE_LIMITED, seconds after which it can succeed; 0 if that is not known."""
 
 
-def failed_by(error: DriverError, *, upstream_version: str = "") -> FailedError:
+class FailedError(RefusedError):
+    """The request ends as FAILED with `reason`. The arguments are those of `Failure`."""
+
+    def __init__(
+        self, reason: upload_pb2.Reason, *, upstream_version: str = "", detail: str = "", retry_after_s: int = 0
+    ) -> None:
+        super().__init__(f"the request ends with {spelled(upload_pb2.Reason, reason)}.")
+        self.failure = Failure(reason, upstream_version, detail, retry_after_s)
+        self.reason, self.upstream_version, self.detail, self.retry_after_s = self.failure
+
+
+def failed_by(error: DriverError) -> FailedError:
     """Return the failure that a driver's error becomes; it does not refer to the error, whose frames know values."""
-    return FailedError(reason_of(error), upstream_version=upstream_version, detail=error.told)
+    return FailedError(reason_of(error), detail=error.told)
 
 
 def reason_of(error: DriverError) -> upload_pb2.Reason:
@@ -84,9 +78,9 @@ def ended_by(error: Exception, request: Request, *, otherwise: upload_pb2.Reason
         case BadPayloadError():
             return Failure(upload_pb2.REASON_BAD_PAYLOAD)
         case FailedError():
-            return Failure(error.reason, error.upstream_version, error.detail, error.retry_after_s)
+            return error.failure
         case DriverError():
-            return Failure(reason_of(error), detail=error.told)
+            return failed_by(error).failure
         case _:
             operating_log.error("unforeseen", error, request_id=request.request_id.hex())
             return Failure(otherwise)

@@ -27,8 +27,8 @@ from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import KeyRules, OneTimeKeys
 from monoskope.reactor.limits import Rates
 from monoskope.reactor.link.appends import Appends
-from monoskope.reactor.link.endpoint import Dialled, Endpoint, announced, roots
-from monoskope.reactor.link.link import Dial, dial
+from monoskope.reactor.link.endpoint import Dialled, Endpoint, announced
+from monoskope.reactor.link.link import Dial, dial, trust
 from monoskope.reactor.link.open_requests import OpenRequests
 from monoskope.reactor.link.session import ReactorSession
 from monoskope.reactor.memory import Garbage, forget_stray_exceptions, spare_what_is_here
@@ -222,7 +222,7 @@ async def run(folder: Path, *, warnings: Sequence[str] = ()) -> None:
     settings = read(folder)
     check_closed(folder)
     check_folder(folder, *(folder / name for name in (SETTINGS_FILE, store_identity.KEY_FILE, fingerprint.KEY_FILE)))
-    roots(settings.ca_file)
+    trust(settings.ca_file)
     identity, key = Identity.load(folder, store=settings.store), FingerprintKey.load(folder)
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

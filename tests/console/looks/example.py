@@ -23,7 +23,7 @@ from monoskope.monoctl.console.channel import (
     shown,
 )
 from monoskope.monoctl.console.requests import ALWAYS
-from tests.console.looks.example_answers import ANSWERS, IDENTITY, LOG, NOW, SECRETS, STORES, written
+from tests.console.looks.example_answers import ANSWERS, IDENTITY, LOG, NOW, SECRETS, STORES, figures, written
 
 ADDRESS = "http://127.0.0.1:8777/"
 TOKEN, KEY = bytes(range(32)), bytes(range(32, 64))
@@ -120,13 +120,12 @@ class Example:
         page.goto(f"{ADDRESS}#{shown(TOKEN)}")
 
     def _status(self, _asked: dict[str, Any]) -> dict[str, Any]:
-        names = ("present", "deleted", "drifted", "out-of-sync", "expiring", "expired")
         return {
             "server": self._me,
             "certificate_expires": written(NOW + dt.timedelta(days=61)),
             "fingerprint_key_id": "63e8eb50bcac50aa",
             "stores": STORES,
-            "counts": dict(zip(names, (len(SECRETS), 2, 2, 2, 3, 2), strict=True)),
+            "figures": figures(),
             "head": 412,
             "log": LOG,
         }

@@ -69,7 +69,7 @@ def _secret(number: int, uri: str, chance: random.Random) -> dict[str, Any]:
         "prior_version": "",
         "drifted": status == "DRIFTED",
         "subject": _PEOPLE[number % 4],
-        "uploaded_at": written(at),
+        "changed_at": written(at),
         "request_id": hashlib.md5(uri.encode()).hexdigest(),
         "labels": {"team": uri.split("/")[2]} if number % 3 == 0 else {},
         "expires_on": str(expires),
@@ -114,16 +114,19 @@ def _secrets(asked: dict[str, Any]) -> dict[str, Any]:
         "subjects": _counted(lambda one: [one["subject"]]),
         "labels": _counted(lambda one: [f"{name}={value}" for name, value in one["labels"].items()]),
         "statuses": _counted(lambda one: [one["status"]]),
-        "figures": _figures(),
+        "figures": figures(),
     }
 
 
-def _figures() -> dict[str, int]:
-    last = str(NOW.date() + dt.timedelta(days=30))
+def figures() -> dict[str, int]:
+    today, last = str(NOW.date()), str(NOW.date() + dt.timedelta(days=30))
     hashes = [value for one in SECRETS if not one["deleted"] for value in one["values"].values()]
     return {
         "present": sum(not one["deleted"] for one in SECRETS),
-        "expiring": sum(bool(one["expires_on"]) and one["expires_on"] <= last for one in SECRETS),
+        "deleted": sum(one["deleted"] for one in SECRETS),
+        "expired": sum("" < one["expires_on"] < today for one in SECRETS),
+        "expiring": sum(today <= one["expires_on"] <= last for one in SECRETS),
+        "out_of_sync": sum(one["status"] in {"DRIFTED", "GONE"} for one in SECRETS),
         "drifted": sum(one["status"] in {"DRIFTED", "GONE", "OVERWROTE"} for one in SECRETS),
         "same_values": sum(hashes.count(value) > 1 for value in set(hashes)),
     }
@@ -143,7 +146,7 @@ def _versions(asked: dict[str, Any]) -> dict[str, Any]:
     """The history of a secret: its newest entry says what its summary says."""
     secret = _secret_of(asked)
     newest, found = int(secret["upstream_version"]), []
-    changed = dt.datetime.fromisoformat(secret["uploaded_at"])
+    changed = dt.datetime.fromisoformat(secret["changed_at"])
     notes = [f"label {name}={value}" for name, value in secret["labels"].items()]
     notes += [f"expires {secret['expires_on']}"] if secret["expires_on"] else []
     version = newest
@@ -162,7 +165,7 @@ def _versions(asked: dict[str, Any]) -> dict[str, Any]:
                 "prior_version": str(content) if outcome in {"ROLLED_BACK", "UNDELETED"} else "",
                 "subject": by,
                 **({"signer": "", "signer_key": ""} if is_edit else _signed(asked["uri"], by)),
-                "recorded_at": written(changed - dt.timedelta(hours=7 * ((number + 1) ** 2 - 1))),
+                "changed_at": written(changed - dt.timedelta(hours=7 * ((number + 1) ** 2 - 1))),
                 "hash": whole if is_there else "",
                 "request_id": "" if is_edit else f"{number:032x}" if number else secret["request_id"],
                 "edit": "; ".join(notes) or "label team removed" if is_edit else "",
@@ -175,7 +178,7 @@ def _versions(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _reactor(number: int, *, signed: bool) -> dict[str, Any]:
-    able = dict.fromkeys(("readable", "deletable", "soft_delete", "patchable", "undeletable", "rollbackable"), True)
+    able = ["deletable", "listable", "patchable", "readable", "rollbackable", "soft_delete", "undeletable"]
     return {
         "replica": f"{number:02x}" * 16,
         "attached": True,
@@ -185,9 +188,7 @@ def _reactor(number: int, *, signed: bool) -> dict[str, Any]:
         "last_failure": "",
         "last_failure_at": "",
         "max_plaintext": 65_536,
-        **able,
-        "listable": True,
-        "signatures": signed,
+        "capabilities": able + ["signatures"] * signed,
         "signers_trouble": False,
         "copies_to": ["local"],
         "key_rule": "",
@@ -202,8 +203,8 @@ def _store(number: int, name: str, kind: str) -> dict[str, Any]:
     return {
         "name": name,
         "type": kind,
-        "state": "active",
-        "default": number == 0,
+        "active": True,
+        "is_default": number == 0,
         "identity": IDENTITY,
         "identity_rotations": 0,
         "fingerprint_key_id": "63e8eb50bcac50aa",
@@ -236,7 +237,7 @@ def _groups(_asked: dict[str, Any]) -> dict[str, Any]:
     for one in SECRETS:
         for key, fingerprint in one["values"].items():
             place = {"uri": one["uri"], "key": key, "store": one["uri"].partition(":")[0]}
-            places.setdefault(fingerprint, []).append(place | {name: one[name] for name in ("subject", "uploaded_at")})
+            places.setdefault(fingerprint, []).append(place | {name: one[name] for name in ("subject", "changed_at")})
     several = sorted((each for each in places.items() if len(each[1]) > 1), key=lambda each: -len(each[1]))
     found = [
         {"fingerprint": one, "places": where, "stores": len({place["store"] for place in where})}
@@ -330,7 +331,7 @@ def _events(asked: dict[str, Any]) -> dict[str, Any]:
                 "actor": secret["subject"] if by_user else "reactor/vault/0a1b2c3d",
                 "uri": secret["uri"],
                 "detail": _detail(kind, secret),
-                "hash": secret["hash"] if kind == "SecretUploaded" else "",
+                "record_hash": secret["hash"] if kind == "SecretUploaded" else "",
                 "request_id": secret["request_id"],
             }
         )

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.client.http import connect, methods
-from monoskope.client.http.errors import again, let_go
 from monoskope.errors import (
     AwayError,
     Error,
@@ -26,6 +25,8 @@ from monoskope.errors import (
     RefusedError,
     TimedOutError,
     UsageError,
+    again,
+    let_go,
 )
 from monoskope.protocol.tlog.forms import Fault, NoteError
 

@@ -9,10 +9,9 @@ import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import queries as module
-from monoskope.client.connection import NotReachedError
 from monoskope.client.queries import EventFilter, Queries
 from monoskope.client.runtime.on_asyncio import ASYNCIO
-from monoskope.errors import Error, UnauthenticatedError, UnavailableError
+from monoskope.errors import Error, NotReachedError, UnauthenticatedError, UnavailableError
 
 
 class Breaking:

@@ -20,7 +20,7 @@ from monoskope.client import Client
 from monoskope.client.connection import Connection
 from monoskope.client.http import methods, on_asyncio, transport
 from monoskope.client.http.on_asyncio import HttpTransport
-from monoskope.client.http.roots import Roots
+from monoskope.client.http.transport import Roots
 from monoskope.client.queries import Queries
 from monoskope.client.runtime import blocking
 from monoskope.client.settings import ClientSettings, load_settings
@@ -43,14 +43,10 @@ class Answering(ScriptedM8):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
-
-    def more(self, method: str, message: object) -> object:  # type: ignore[override]
-        if method == "GetServer":
-            return queries_pb2.GetServerResponse(version=self.name)
-        return commands_pb2.CreateSecretStoreResponse(store=views_pb2.SecretStore(name=self.name))
-
-    def watched(self) -> Iterator[views_pb2.EventSummary]:
-        yield views_pb2.EventSummary(position=1, type=self.name)
+        created = commands_pb2.CreateSecretStoreResponse(store=views_pb2.SecretStore(name=name))
+        self.answers[commands_pb2.CreateSecretStoreRequest] = created
+        self.answers[queries_pb2.GetServerRequest] = queries_pb2.GetServerResponse(version=name)
+        self.streamed = [views_pb2.EventSummary(position=1, type=name)]
 
 
 @pytest.fixture
@@ -310,7 +306,7 @@ class Dripping:
         return b"x"
 
 
-async def test_an_error_in_the_place_of_a_stream_has_one_deadline_for_all_of_it(
+async def test_an_error_in_place_of_a_stream_has_one_deadline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     dripping = Dripping()
@@ -324,7 +320,7 @@ async def test_an_error_in_the_place_of_a_stream_has_one_deadline_for_all_of_it(
 async def standing(monkeypatch: pytest.MonkeyPatch) -> HttpTransport:
     """A transport with other servers, whose calls look at once, and find that the server stands still."""
     monkeypatch.setattr(transport, "LOOK_AFTER_S", 0.0)
-    monkeypatch.setattr(transport, "_trusting", lambda roots: None)
+    monkeypatch.setattr(transport, "trusting", lambda roots: None)
     return HttpTransport("127.0.0.1:1", Roots(b"", ""), has_others=True)
 
 

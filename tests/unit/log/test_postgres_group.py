@@ -17,7 +17,8 @@ from monoskope.m8.log.event_log import GENESIS_HASH, ExpectedVersionError, NewEv
 from monoskope.m8.log.postgres import records as names
 from monoskope.m8.log.postgres.connections import Pool
 from monoskope.m8.log.postgres.follower import Follower
-from monoskope.m8.log.postgres.group import Append, Group, Head, Known, Which
+from monoskope.m8.log.postgres.group import Group, Head, Known, Which
+from monoskope.m8.log.record import Append
 from monoskope.m8.log.sql import Tail
 
 NAMES = st.sampled_from("abc")

@@ -17,7 +17,7 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import ConflictError, UnavailableError
 from monoskope.host_port import HostPort
 from monoskope.m8.domain.events import write
-from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.init import lay_out
 from monoskope.m8.log.event_log import NewEvent
 from monoskope.m8.log.sqlite import SqliteLog, file, rebuild
 from monoskope.m8.log.sqlite import documents as tables_of
@@ -36,7 +36,7 @@ HOUR_MS = 3_600_000
 @pytest.fixture
 async def folder(tmp_path: Path) -> Path:
     """A server's folder whose log has events."""
-    lay_out(Plan(folder=tmp_path / "m8", listen=HostPort.parse("127.0.0.1:0"), names=()))
+    lay_out(folder=tmp_path / "m8", listen=HostPort.parse("127.0.0.1:0"), names=())
     log = await opened(tmp_path / "m8" / "log.db")
     for number in range(EVENTS):
         await log.append(f"token/{number}", 0, issued(str(number)), actor="m8")
@@ -103,7 +103,7 @@ async def test_others_append_while_a_rebuild_stands_still_at_each_of_its_steps(
             wait_until(lambda: is_stopped(process), what=f"the rebuild stands still before {phase}")
             await log.append(f"token/{phase}", 0, issued(phase), actor="m8")
             assert await log.get(TOKENS, phase) is not None
-            with pytest.raises(ConflictError, match="rebuilt already"):
+            with pytest.raises(ConflictError, match="another rebuild"):
                 await log.rebuild()
             process.send_signal(signal.SIGCONT)
         assert process.communicate(timeout=300)[0] == f"Replayed {EVENTS + 2} events.\n"

@@ -16,14 +16,10 @@ from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.receipt import Receipt
 from monoskope.reactor.health import Health
+from monoskope.reactor.reasons import Failure
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.work.lookup import failed
-from monoskope.stores.driver import (
-    CannotReadError,
-    StoreRefusedError,
-    StoreUnavailableError,
-    UnknownOutcomeError,
-)
+from monoskope.stores.driver import CannotReadError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
 from tests.support.reactor_world import PATIENCE_S
 from tests.support.vectors import a_grant, a_request
 
@@ -78,7 +74,7 @@ async def looking(engine: Engine, timings: Timings) -> AsyncIterator[Found]:
 
 
 def a_failure(reason: upload_pb2.Reason) -> Receipt:
-    return failed(a_grant(a_request()), b"", reason, replica=bytes(16))
+    return failed(a_grant(a_request()), b"", Failure(reason), replica=bytes(16))
 
 
 @pytest.mark.parametrize(

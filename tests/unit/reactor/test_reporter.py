@@ -19,11 +19,14 @@ from monoskope.protocol.request import Request
 from monoskope.reactor.grant import Granter
 from monoskope.reactor.health import NO_AUDIT
 from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
+from monoskope.reactor.reasons import Failure
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.work.lookup import failed
 from tests.support.reactor_world import PATIENCE_S, World, ask, opened
 
 ID = bytes(range(16))
+
+LOST = Failure(upload_pb2.REASON_KEY_LOST)
 
 
 def grant(world: World) -> Grant:
@@ -35,7 +38,7 @@ async def test_a_stream_that_moved_on_without_ending_is_tried_where_it_now_is(wo
     request_id = made.request.request_id
     world.requests._open[request_id] = OpenRequest(request_id, version=4, state=State.UPLOADING)
     world.log.refusals.append("CONFLICT")
-    assert await world.reporter.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16)), 3)
+    assert await world.reporter.end(made, failed(made, b"", LOST, replica=bytes(16)), 3)
     assert world.log.expected == [3, 4]
     assert world.requests.get(request_id) is None
 
@@ -45,7 +48,7 @@ async def test_a_key_is_not_called_lost_once_writing_has_begun(world: World) -> 
     request_id = made.request.request_id
     world.requests._open[request_id] = OpenRequest(request_id, version=4, state=State.WRITING)
     world.log.refusals.append("CONFLICT")
-    assert not await world.reporter.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16)), 3)
+    assert not await world.reporter.end(made, failed(made, b"", LOST, replica=bytes(16)), 3)
     assert world.log.expected == [3]
     assert world.log.events == []
     assert world.requests.get(request_id) is not None
@@ -58,7 +61,7 @@ async def test_a_refusal_that_overtakes_the_event_it_is_about_loses_no_receipt(w
     world.requests.apply(event(ASKED, 1, stream=stream), b"", now=1.0)
     world.requests.apply(event(SENT, 3, stream=stream), b"", now=1.0)
     world.log.refusals.append("CONFLICT")
-    receipt = failed(made, bytes(32), upload_pb2.REASON_CONFLICT, replica=bytes(16))
+    receipt = failed(made, bytes(32), Failure(upload_pb2.REASON_CONFLICT), replica=bytes(16))
     ending = asyncio.create_task(world.reporter.end(made, receipt, 3))
     while not world.log.expected:
         await asyncio.sleep(0)
@@ -72,9 +75,7 @@ async def test_a_receipt_is_not_kept_for_a_stream_that_ends_meanwhile(world: Wor
     request_id = made.request.request_id
     world.requests._open[request_id] = OpenRequest(request_id, version=3, state=State.UPLOADING)
     world.log.refusals.append("CONFLICT")
-    ending = asyncio.create_task(
-        world.reporter.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16)), 3)
-    )
+    ending = asyncio.create_task(world.reporter.end(made, failed(made, b"", LOST, replica=bytes(16)), 3))
     while not world.log.expected:
         await asyncio.sleep(0)
     world.requests.keep_only(set())
@@ -83,7 +84,7 @@ async def test_a_receipt_is_not_kept_for_a_stream_that_ends_meanwhile(world: Wor
 
 async def test_a_stream_that_ended_or_a_refusal_for_good_is_left_alone(world: World) -> None:
     made = grant(world)
-    receipt = failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16))
+    receipt = failed(made, b"", LOST, replica=bytes(16))
     world.log.refusals.append("CONFLICT")
     assert not await world.reporter.end(made, receipt, 3)
     world.requests._open[made.request.request_id] = OpenRequest(made.request.request_id, version=9)

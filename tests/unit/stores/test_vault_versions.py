@@ -37,11 +37,11 @@ def metadata(**entry: Any) -> dict[str, Any]:
 
 
 def test_a_version_is_its_number_and_its_time() -> None:
-    assert from_metadata(metadata(), FLAG) == Current(7, f"7@{CREATED}", flagged=False)
+    assert from_metadata(metadata()) == Current(7, f"7@{CREATED}", flagged=False)
 
 
 def test_no_version_yet() -> None:
-    assert from_metadata({"current_version": 0, "custom_metadata": FLAG}, FLAG) == Current(0, NOTHING, flagged=True)
+    assert from_metadata({"current_version": 0, "custom_metadata": FLAG}) == Current(0, NOTHING, flagged=True)
 
 
 @pytest.mark.parametrize(
@@ -49,15 +49,15 @@ def test_no_version_yet() -> None:
     [{"destroyed": True}, {"deletion_time": CREATED}, {"deletion_time": "nonsense"}, {"deletion_time": "2026-01-31"}],
 )
 def test_a_version_that_is_gone_keeps_its_number(entry: dict[str, object]) -> None:
-    current = from_metadata(metadata(**entry), FLAG)
+    current = from_metadata(metadata(**entry))
     assert (current.number, current.version) == (7, NOTHING)
 
 
 def test_what_was_deleted_can_come_back_and_what_was_destroyed_cannot() -> None:
     deleted, destroyed = metadata(deletion_time=CREATED), metadata(deletion_time=CREATED, destroyed=True)
-    assert from_metadata(deleted, FLAG).deleted == DeletedVersion(f"7@{CREATED}", CREATED)
+    assert from_metadata(deleted).deleted == DeletedVersion(f"7@{CREATED}", CREATED)
     for other in (destroyed, metadata(), {"current_version": 0}):
-        assert from_metadata(other, FLAG).deleted is None
+        assert from_metadata(other).deleted is None
 
 
 @pytest.mark.parametrize("text", ["", "7", "7@", f"0@{CREATED}", f"9999999999@{CREATED}", f"7&x@{CREATED}", "7@%2e"])
@@ -88,7 +88,7 @@ def test_a_time_that_is_none_is_refused(created: object) -> None:
 )
 def test_any_answer_is_read_or_refused(data: dict[str, Any]) -> None:
     try:
-        current = from_metadata(data, FLAG)
+        current = from_metadata(data)
     except StoreRefusedError:
         return
     assert current.version == NOTHING or "@" in current.version

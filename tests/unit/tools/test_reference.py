@@ -11,7 +11,7 @@ import click
 import msgspec
 import pytest
 
-from monoskope.client.settings import VARIABLES
+from monoskope.client.known.sources import VARIABLES
 from monoskope.errors import Code
 from monoskope.m8.limits.settings import ServerTimings
 from monoskope.m8.settings import File

@@ -16,8 +16,8 @@ from google.protobuf.message import DecodeError
 from google.rpc import status_pb2  # type: ignore[import-untyped]
 
 from monoskope.client.http import connect, methods
-from monoskope.client.http.errors import error_in
-from monoskope.client.http.roots import proxy_for
+from monoskope.client.http.connect import error_in
+from monoskope.client.http.transport import proxy_for
 from monoskope.client.known import logs as known_logs
 from monoskope.client.known.seen import SeenSecrets
 from monoskope.client.known.sources import ConfigFile
@@ -25,7 +25,7 @@ from monoskope.client.known.stores import Pins
 from monoskope.client.login import id_token, workload
 from monoskope.client.login import issuer as issuers
 from monoskope.client.login.browser import CodeFlow, NotOursError
-from monoskope.client.login.file import KeptLogin
+from monoskope.client.login.credential import KeptLogin
 from monoskope.client.login.id_token import checked
 from monoskope.client.login.issuer import Provider, discover
 from monoskope.client.queries import request_id_bytes
@@ -239,7 +239,7 @@ READERS = (
     Reader(
         "connect-error",
         "whatever answers as m8",
-        ("client/http/connect.py", "client/http/errors.py"),
+        ("client/http/connect.py", "client/http/connect.py"),
         lambda content: connect.refusal(_SERVER, 400, "application/json", content),
         errors=(),
         seeds=lambda: [
@@ -249,7 +249,7 @@ READERS = (
     Reader(
         "status-details",
         "whatever answers as m8",
-        ("client/http/errors.py",),
+        ("client/http/connect.py",),
         _status,
         errors=(DecodeError,),
         seeds=lambda: [status_pb2.Status(code=5, message="x").SerializeToString()],
@@ -290,7 +290,7 @@ READERS = (
     Reader(
         "kept-login",
         "a user's files",
-        ("settings.py", "client/login/file.py"),
+        ("settings.py", "client/login/credential.py"),
         lambda content: parse(content, KeptLogin, path=Path("login.toml")),
         seeds=_toml_seeds(server=_SERVER, issuer="https://issuer", client_id="c", audience="m8"),
     ),
@@ -305,7 +305,7 @@ READERS = (
     Reader(
         "proxy-variable",
         "a user's environment",
-        ("client/http/roots.py",),
+        ("client/http/transport.py",),
         text(lambda one: proxy_for("m8.example.org", {"https_proxy": one})),
         seeds=_texts("http://anna:s%20x@proxy.example.org:3128", "proxy"),
     ),

@@ -1,12 +1,13 @@
 /** What is counted and grouped over all secrets and the log. */
 
+import type { Figures } from "./secrets";
 import type { Me } from "./session";
 import type { Store } from "./stores";
 
 /** `groups` {}: {groups: Group[], keys_read: number, complete: boolean}, the largest first. Values that stand in several places, by hash. */
 export interface Group {
   fingerprint: string;
-  places: { uri: string; key: string; store: string; subject: string; uploaded_at: string }[];
+  places: { uri: string; key: string; store: string; subject: string; changed_at: string }[];
   /** How many different stores. */
   stores: number;
 }
@@ -37,11 +38,10 @@ export interface Activity {
 /** `status` {}: for administrators and auditors. */
 export interface Status {
   server: Me;
-  certificate_expires: string | null;
+  certificate_expires: string;
   fingerprint_key_id: string;
   stores: Store[];
-  /** Present, deleted, drifted, out-of-sync, expiring within 30 days, expired. */
-  counts: Record<string, number>;
+  figures: Figures;
   head: number;
   log: Log | null;
 }

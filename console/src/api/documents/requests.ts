@@ -33,7 +33,7 @@ export interface Event {
   actor: string;
   uri: string;
   detail: string;
-  hash: string;
+  record_hash: string;
   /** 32 hex digits, "" for events of no request. */
   request_id: string;
 }

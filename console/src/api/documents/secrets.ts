@@ -12,7 +12,7 @@ export interface Secret extends Proof {
   prior_version: string;
   drifted: boolean;
   subject: string;
-  uploaded_at: string;
+  changed_at: string;
   request_id: string;
   labels: Record<string, string>;
   /** YYYY-MM-DD or "". */
@@ -77,9 +77,12 @@ export interface SecretsPage {
 /** Counts over all secrets, whatever was asked for. */
 export interface Figures {
   present: number;
-  /** Of these, those that expire within 30 days or have expired. */
+  deleted: number;
+  /** Of those that are present: those whose day of expiry is past, and those that expire within 30 days. */
+  expired: number;
   expiring: number;
-  /** Those of which the engine does not hold what was put, or did not before the last put. */
+  /** Those of which the engine did not hold what was put when it was last verified; with `drifted`, those of which it did not before the last put, too. */
+  out_of_sync: number;
   drifted: number;
   /** Values that stand in several places. */
   same_values: number;
@@ -94,7 +97,7 @@ export interface Version extends Proof {
   upstream_version: string;
   prior_version: string;
   subject: string;
-  recorded_at: string;
+  changed_at: string;
   hash: string;
   request_id: string;
   edit: string;

@@ -3,6 +3,9 @@
 /** "pinned": the user has agreed to this identity; "new": first contact; "changed": m8 shows another one than the pinned one, a full stop. */
 type IdentityState = "pinned" | "new" | "changed";
 
+/** What a reactor announces that it can do; "signatures": it acts on signed requests alone. */
+export type Capability = "check_and_set" | "write_tag" | "readable" | "deletable" | "soft_delete" | "patchable" | "undeletable" | "rollbackable" | "listable" | "signatures";
+
 export interface Reactor {
   replica: string;
   attached: boolean;
@@ -13,15 +16,8 @@ export interface Reactor {
   last_failure: string;
   last_failure_at: string;
   max_plaintext: number;
-  readable: boolean;
-  deletable: boolean;
-  soft_delete: boolean;
-  patchable: boolean;
-  undeletable: boolean;
-  rollbackable: boolean;
-  listable: boolean;
-  /** Whether it acts on signed requests alone, and whether one of its lists of signers cannot be used now. */
-  signatures: boolean;
+  capabilities: Capability[];
+  /** Whether one of its lists of signers cannot be used now. */
   signers_trouble: boolean;
   copies_to: string[];
   key_rule: string;
@@ -33,9 +29,9 @@ export interface Reactor {
 export interface Store {
   name: string;
   type: string;
-  /** "active" or "inactive". */
-  state: string;
-  default: boolean;
+  /** Whether it takes requests. */
+  active: boolean;
+  is_default: boolean;
   identity: string;
   identity_rotations: number;
   fingerprint_key_id: string;

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
 import type { Done, Results } from "../../api/documents/results";
-import type { Store } from "../../api/documents/stores";
+import type { Capability, Store } from "../../api/documents/stores";
 import { Field, Icon, Radios } from "../../parts";
 import type { FormProps } from "../../state/openForm";
 import { announced } from "../able";
@@ -22,7 +22,7 @@ export function DeleteForm(props: FormProps) {
   const [typed, setTyped] = useState("");
   const [expected, setExpected] = useState<Expected>(ANY);
   const chosen = storesOf(uris, stores);
-  const [softly, forGood] = [all(chosen, (can) => can.soft_delete), all(chosen, (can) => can.deletable)];
+  const [softly, forGood] = [all(chosen, "soft_delete"), all(chosen, "deletable")];
   const destroyed = destroy ?? (!softly && forGood);
   const words = uris.length === 1 ? (uris[0] ?? "") : `delete ${uris.length} secrets`;
   const valid = places.problems.size === 0 && typed.trim() === words && expectProblem(expected) === "" && (destroyed ? forGood : softly);
@@ -47,8 +47,8 @@ export function DeleteForm(props: FormProps) {
 }
 
 /** Whether each store can do it, as far as that is known. */
-function all(stores: readonly Store[], can: Parameters<typeof announced>[1]): boolean {
-  return stores.every((store) => announced(store, can) !== false);
+function all(stores: readonly Store[], word: Capability): boolean {
+  return stores.every((store) => announced(store, word) !== false);
 }
 
 function How({ destroyed, set, softly, forGood }: { destroyed: boolean; set: (destroy: boolean) => void; softly: boolean; forGood: boolean }) {

@@ -68,7 +68,7 @@ function Versions({ versions, to, set }: { versions: readonly Version[]; to: str
                 <strong>{shortVersion(text)}</strong>
                 <Outcome of={version.outcome} />
                 <span>
-                  by {version.subject || "somebody"}, <Time at={version.recorded_at} quiet />
+                  by {version.subject || "somebody"}, <Time at={version.changed_at} quiet />
                 </span>
                 <Hash hash={version.hash} />
               </label>

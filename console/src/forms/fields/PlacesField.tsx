@@ -122,7 +122,7 @@ export function StoreSelect({ name, stores, command, choose, wrong, label = "Sto
 }
 
 function health(store: Store, command: FormName): string {
-  if (store.state !== "active") return " (not active)";
+  if (!store.active) return " (not active)";
   if (notAble(command, store) !== "") return " (cannot do this)";
   if (!store.reactors.some((reactor) => reactor.attached)) return " (no reactor)";
   return store.engine === "ok" || store.engine === "unknown" || store.engine === "" ? "" : ` (${store.engine})`;

@@ -73,7 +73,7 @@ export function Upstream({ uri, stores, gate, ticked, onTick }: UpstreamProps) {
 function whyNot(rights: readonly string[], stores: readonly Store[]): string {
   if (rights.length > 0 && !rights.includes("list")) return "Your credential has no right “list”. Name the secrets instead.";
   const store = stores[0];
-  return store !== undefined && announced(store, (can) => can.listable) === false ? `The store ${store.name} lists nothing: its operator must allow it (listable). Name the secrets instead.` : "";
+  return store !== undefined && announced(store, "listable") === false ? `The store ${store.name} lists nothing: its operator must allow it (listable). Name the secrets instead.` : "";
 }
 
 interface NamesProps {

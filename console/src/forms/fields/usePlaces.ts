@@ -41,7 +41,7 @@ function newPlace(uri: string, fixed = false): Place {
 /** Begin with what the form was opened for, or with one empty place. */
 export function usePlaces(start: Start, stores: readonly Store[], names: Names = "secret"): Places {
   const [list, setList] = useState<readonly Place[]>(() => begun(start));
-  const fallback = stores.find((store) => store.default)?.name ?? (stores.length === 1 ? (stores[0]?.name ?? "") : "");
+  const fallback = stores.find((store) => store.is_default)?.name ?? (stores.length === 1 ? (stores[0]?.name ?? "") : "");
   const storeOf = (place: Place) => place.store || fallback;
   const uris = list.map((place) => uriOf({ store: storeOf(place), path: place.path }));
   return {

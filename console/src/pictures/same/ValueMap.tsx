@@ -88,7 +88,7 @@ function Places({ group }: { group: Group }) {
           <li key={`${place.uri} ${place.key}`}>
             <Uri uri={place.uri} />
             <span class="pic-key">{place.key}</span>
-            <span class="pic-quiet">by {place.subject || "somebody"}, <Time at={place.uploaded_at} quiet /></span>
+            <span class="pic-quiet">by {place.subject || "somebody"}, <Time at={place.changed_at} quiet /></span>
           </li>
         ))}
       </ul>

@@ -21,7 +21,7 @@ export function StoreCard({ store }: { store: Store }) {
       <p class="pic-store-health">
         <Badge tone={health.tone} icon={TONE_ICONS[health.tone]}>{health.word}</Badge>
         <span>{health.sentence}</span>
-        {since !== "" && store.state === "active" && <span class="pic-quiet">For <HowLong since={since} />.</span>}
+        {since !== "" && store.active && <span class="pic-quiet">For <HowLong since={since} />.</span>}
       </p>
       {store.identity_state !== "pinned" && <IdentityLine store={store} />}
       <dl class="pic-store-facts">
@@ -41,7 +41,7 @@ export function StoreMarks({ store }: { store: Store }) {
   return (
     <span class="pic-store-marks">
       {store.type !== store.name && <span class="pic-quiet">{store.type}</span>}
-      {store.default && <Badge tone="info" icon="check" title="A path without a store is in this one.">default</Badge>}
+      {store.is_default && <Badge tone="info" icon="check" title="A path without a store is in this one.">default</Badge>}
       {store.maturity === "experimental" && <Badge tone="warn" icon="alert" title="The driver was not yet tested with the real engine and the people who run it.">experimental</Badge>}
       {takesSigned(store) && <Badge icon="key" title="Its reactor acts on what a key of its own list signed.">signed requests</Badge>}
       {hasSignersTrouble(store) && <Badge tone="bad" icon="alert" title="Its reactor cannot use its list of signers, or of revoked keys: it may act on nothing. The store’s operator can mend that.">list of signers</Badge>}

@@ -32,7 +32,7 @@ export function engineHealth(word: string): Health {
 
 /** Return how a store is as a whole: whether it takes requests, has a reactor, and the engine's health. */
 export function storeHealth(store: Store): Health {
-  if (store.state !== "active") return { tone: "plain", word: "inactive", sentence: "The store takes no requests. An administrator can activate it." };
+  if (!store.active) return { tone: "plain", word: "inactive", sentence: "The store takes no requests. An administrator can activate it." };
   if (!store.reactors.some((one) => one.attached))
     return { tone: "bad", word: "no reactor", sentence: "No reactor of this store is connected to m8: requests fail. The store's operator can start one." };
   return engineHealth(store.engine);
@@ -41,13 +41,13 @@ export function storeHealth(store: Store): Health {
 /** What the reactor can do, and what it cannot: each with whether it can. */
 export function capabilities(reactor: Reactor): { word: string; can: boolean }[] {
   return [
-    { word: "read back", can: reactor.readable },
-    { word: "patch", can: reactor.patchable },
-    { word: "delete (can be brought back)", can: reactor.soft_delete },
-    { word: "erase for good", can: reactor.deletable },
-    { word: "undelete", can: reactor.undeletable },
-    { word: "roll back", can: reactor.rollbackable },
-    { word: "list upstream", can: reactor.listable },
+    { word: "read back", can: reactor.capabilities.includes("readable") },
+    { word: "patch", can: reactor.capabilities.includes("patchable") },
+    { word: "delete (can be brought back)", can: reactor.capabilities.includes("soft_delete") },
+    { word: "erase for good", can: reactor.capabilities.includes("deletable") },
+    { word: "undelete", can: reactor.capabilities.includes("undeletable") },
+    { word: "roll back", can: reactor.capabilities.includes("rollbackable") },
+    { word: "list upstream", can: reactor.capabilities.includes("listable") },
   ];
 }
 

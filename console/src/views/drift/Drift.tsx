@@ -38,7 +38,7 @@ const SIZE = 25;
 const COLUMNS: Column<Secret>[] = [
   { id: "uri", title: "Secret", look: "main", cell: (secret) => <Uri uri={secret.uri} /> },
   { id: "seen", title: "Last verified", cell: (secret) => <Time at={secret.verified_at} quiet /> },
-  { id: "put", title: "Last put", cell: (secret) => <span>{secret.subject}, <Time at={secret.uploaded_at} quiet /></span> },
+  { id: "put", title: "Last put", cell: (secret) => <span>{secret.subject}, <Time at={secret.changed_at} quiet /></span> },
   { id: "version", title: "Version by the receipt", cell: (secret) => <code title={secret.upstream_version}>{shortVersion(secret.upstream_version) || "–"}</code> },
   { id: "proof", title: "Proof", look: "tight", cell: (secret) => <Proven of={secret} brief /> },
 ];

@@ -38,7 +38,7 @@ export function History({ answer, secret, store }: HistoryProps) {
       {entries.length > 0 && (
         <ol class="history" aria-label="The newest first">
           {entries.map((entry, at) => (
-            <One key={`${entry.version.recorded_at} ${entry.version.request_id}`} entry={entry} before={entries[at + 1]} uri={secret.uri} isNow={at === now} why={why} />
+            <One key={`${entry.version.changed_at} ${entry.version.request_id}`} entry={entry} before={entries[at + 1]} uri={secret.uri} isNow={at === now} why={why} />
           ))}
         </ol>
       )}
@@ -71,7 +71,7 @@ function One({ entry, before, uri, isNow, why }: OneProps) {
         </p>
         <p class="entry-facts">
           <span>
-            <Time at={version.recorded_at} /> by {version.subject}
+            <Time at={version.changed_at} /> by {version.subject}
           </span>
           {version.hash !== "" && <Hash hash={version.hash} />}
           <Proven of={version} />
@@ -109,7 +109,7 @@ function lineOf(before: Entry | undefined): string {
 /** How long nothing happened, if that is long. */
 function Between({ entry, before }: { entry: Entry; before: Entry | undefined }) {
   if (before === undefined) return null;
-  const seconds = (Date.parse(entry.version.recorded_at) - Date.parse(before.version.recorded_at)) / 1000;
+  const seconds = (Date.parse(entry.version.changed_at) - Date.parse(before.version.changed_at)) / 1000;
   if (!(seconds > 86_400)) return null;
   return <p class="entry-between">{before.content === "" ? `nothing upstream for ${lengthWords(seconds)}` : lengthWords(seconds)}</p>;
 }

@@ -35,7 +35,7 @@ export function Summary({ secret }: { secret: Secret }) {
 function Changed({ secret }: { secret: Secret }) {
   return (
     <>
-      <Time at={secret.uploaded_at} /> by {secret.subject}
+      <Time at={secret.changed_at} /> by {secret.subject}
       {secret.request_id !== "" && (
         <>
           {" · "}

@@ -13,7 +13,7 @@ export function Overview({ figures }: { figures: Figures | undefined }) {
   return (
     <ul class="pic-strip" aria-label="In short">
       <Figure count={figures?.present} word={figures?.present === 1 ? "secret" : "secrets"} place={{ view: "secrets" }} />
-      <Figure count={figures?.expiring} word="expired or expiring within 30 days" place={{ view: "expiring" }} loud />
+      <Figure count={figures && figures.expired + figures.expiring} word="expired or expiring within 30 days" place={{ view: "expiring" }} loud />
       <Figure count={figures?.drifted} word="with drift" place={{ view: "drift" }} loud />
       {seesHashes && <Figure count={figures?.same_values} word={figures?.same_values === 1 ? "value in several places" : "values in several places"} place={{ view: "same-values" }} loud />}
     </ul>

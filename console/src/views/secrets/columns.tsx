@@ -43,7 +43,7 @@ export const COLUMNS: readonly Column<Secret>[] = [
     // Where the table is narrow, who it was stands below, and the column beside is not shown.
     cell: (secret) => (
       <div>
-        <Time at={secret.uploaded_at} quiet />
+        <Time at={secret.changed_at} quiet />
         <span class="by-below">by {secret.subject}</span>
       </div>
     ),

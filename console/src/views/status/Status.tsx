@@ -2,6 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import type { Activity, Log, Status } from "../../api/documents/pictures";
+import type { Figures } from "../../api/documents/secrets";
 import { Card, exact, FailureBox, HowLong, PageHead, Skeleton, Time, type Tone, useNow } from "../../parts";
 import { Bars } from "../../pictures/bars/Bars";
 import { BarsTable } from "../../pictures/bars/BarsTable";
@@ -82,24 +83,24 @@ function Wall({ status, activity, since }: { status: Status; activity: Activity 
 }
 
 function Tiles({ status, activity, since }: { status: Status; activity: Activity | undefined; since: string }) {
-  const counts = status.counts;
+  const { figures } = status;
   const { login } = useMe();
   const broken = status.stores.filter((store) => storeHealth(store).tone === "bad").length;
   const failed = byKind(sum(activity?.buckets.map((bucket) => bucket.outcomes) ?? [])).failed;
-  const figure = (name: string): string => (counts[name] ?? 0).toLocaleString("en");
-  const tone = (name: string, bad: Tone): Tone => ((counts[name] ?? 0) > 0 ? bad : "good");
+  const figure = (name: keyof Figures): string => figures[name].toLocaleString("en");
+  const tone = (name: keyof Figures, bad: Tone): Tone => (figures[name] > 0 ? bad : "good");
   return (
     <div class="pic-tiles">
       {since === "" ? <Tile title="m8" tone="good" figure="answers">{`version ${status.server.m8_version || "unknown"}`}</Tile> : <Away since={since} />}
       <Tile title="Stores" tone={broken > 0 ? "bad" : "good"} figure={broken > 0 ? `${broken} of ${status.stores.length}` : status.stores.length.toLocaleString("en")} place={{ view: "stores" }}>{broken === 0 ? "all that are active work" : broken === 1 ? "does not work" : "do not work"}</Tile>
       <Tile title="Failed, 24 hours" tone={failed > 0 ? "warn" : "good"} figure={failed.toLocaleString("en")} place={{ view: "activity" }}>{failed === 1 ? "request" : "requests"}</Tile>
       <Tile title="Open now" figure={(activity?.open.length ?? 0).toLocaleString("en")} place={{ view: "activity" }}>{activity?.open.length === 1 ? "request" : "requests"}</Tile>
-      <Tile title="Out of sync" tone={tone("out-of-sync", "bad")} figure={figure("out-of-sync")} place={{ view: "drift" }}>when last verified</Tile>
+      <Tile title="Out of sync" tone={tone("out_of_sync", "bad")} figure={figure("out_of_sync")} place={{ view: "drift" }}>when last verified</Tile>
       <Tile title="Expired" tone={tone("expired", "bad")} figure={figure("expired")} place={{ view: "expiring" }}>their day is past</Tile>
       <Tile title="Expiring" tone={tone("expiring", "warn")} figure={figure("expiring")} place={{ view: "expiring" }}>within 30 days</Tile>
       <Tile title="Secrets" figure={figure("present")} place={{ view: "secrets" }}>{`${figure("deleted")} deleted`}</Tile>
       {status.log !== null && <LogTiles log={status.log} />}
-      <Until title="m8's certificate" at={status.certificate_expires ?? ""} never="not known" />
+      <Until title="m8's certificate" at={status.certificate_expires} never="not known" />
       {login === "" ? <Until title="Your credential" at={status.server.expires} never="does not expire" /> : <Login renewed={login === "renewed"} until={status.server.expires} />}
     </div>
   );

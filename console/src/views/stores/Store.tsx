@@ -45,7 +45,7 @@ function Shown({ store }: { store: Store }) {
         <p class="pic-store-health"><Badge tone={health.tone} icon={TONE_ICONS[health.tone]}>{health.word}</Badge> <span>{health.sentence}</span></p>
         <Facts
           of={[
-            ["State", store.state],
+            ["State", store.active ? "active" : "inactive"],
             ["Identity", <code class="pic-break">{store.identity}</code>],
             ["Pinned", store.identity_state === "pinned" ? "yes: this is the identity that you agreed to" : store.identity_state === "changed" ? <code class="pic-break">{store.pinned}</code> : "not yet"],
             store.identity_rotations > 0 ? ["Rotated", store.identity_rotations === 1 ? "once, signed by the key before" : `${store.identity_rotations} times, each signed by the key before`] : null,
@@ -98,7 +98,7 @@ function Secrets({ store }: { store: string }) {
           <li key={secret.uri}>
             <Uri uri={secret.uri} />
             <Hash hash={secret.hash} />
-            <span>{secret.subject}, <Time at={secret.uploaded_at} quiet /></span>
+            <span>{secret.subject}, <Time at={secret.changed_at} quiet /></span>
             <Status of={secret.status} />
           </li>
         ))}

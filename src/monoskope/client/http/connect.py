@@ -1,6 +1,7 @@
 """The Connect protocol as our client speaks it, free of I/O (https://connectrpc.com/docs/protocol).
 
-Nothing in an answer is believed before it is measured: what answers may be a proxy, a web server, or hostile.
+Nothing in an answer is believed before it is measured: what answers may be a proxy, a web server, or hostile. m8's
+refusals become our errors: `google.rpc.ErrorInfo` of our domain, and when to come back.
 """
 
 from __future__ import annotations
@@ -11,12 +12,74 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
+from monoskope import errors
 from monoskope.client.http import transport
-from monoskope.client.http.errors import ERRORS, MAX_TEXT, error_in
 from monoskope.client.http.methods import Method
 from monoskope.client.http.transport import Metadata
-from monoskope.errors import Code, Error, NotReachedError, ProtocolError
+from monoskope.errors import AwayError, Code, Error, NotReachedError, ProtocolError, RateLimitedError
 from monoskope.text import escape
+
+SAYS, SUGGESTS = "m8 says: ", "m8 suggests: "
+"""How an error's message and fix begin when the words are m8's."""
+
+DOMAIN = "monoskope"
+MAX_TEXT = 500
+"""Characters of m8's words that are shown."""
+
+ERRORS: dict[Code, type[Error]] = {
+    kind.code: kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, Error) and "code" in vars(kind)
+}
+"""The class of each code: the one that sets it."""
+
+
+def error_in(status: Any) -> Error | None:  # noqa: ANN401 - a google.rpc.Status, loaded on failure alone
+    """Return m8's own error: google.rpc.ErrorInfo of our domain, cut at 500 characters; None if there is none.
+
+    Raises:
+        DecodeError: a detail is no message of its type.
+    """
+    from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    for detail in status.details:
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info) and info.domain == DOMAIN:
+            return _from_info(status, info)
+    return None
+
+
+def _from_info(status: Any, info: Any) -> Error:  # noqa: ANN401 - Google's messages, loaded on failure alone
+    codes = {code.value: code for code in Code}
+    code = codes.get(info.reason, Code.INTERNAL)
+    said, suggested = escape(status.message[:MAX_TEXT]), escape(info.metadata.get("fix", "")[:MAX_TEXT])
+    fix = f"{SUGGESTS}{suggested}" if suggested else ""
+    after_s = _retry_after_s(status)
+    # m8 names a time where the same call can succeed soon; not where no reactor is attached, or where a disk is full.
+    kind = AwayError if code is Code.UNAVAILABLE and after_s else ERRORS[code]
+    error = kind(f"{SAYS}{said}", fix=fix, code=code, by_m8=True, reason_name=_reason_name(info))
+    if isinstance(error, RateLimitedError | AwayError):
+        error.retry_after_s = after_s
+    return error
+
+
+def _reason_name(info: Any) -> str:  # noqa: ANN401 - as above
+    """Return why m8 exchanges no token, "" if it is about something else."""
+    from monoskope.protocol.login import read_exchange_refusal  # noqa: PLC0415
+
+    refusal = read_exchange_refusal(info.metadata)
+    return "" if refusal is None else refusal.value
+
+
+def _retry_after_s(status: Any) -> float:  # noqa: ANN401 - as above
+    """Return when to come back, as m8 says; 0 if it says nothing that is a time."""
+    from google.rpc import error_details_pb2  # noqa: PLC0415
+
+    retry = error_details_pb2.RetryInfo()
+    if not any(detail.Unpack(retry) for detail in status.details):
+        return 0.0
+    return float(max(0.0, retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9))
+
 
 R = TypeVar("R", bound=Message)
 
@@ -70,22 +133,25 @@ def answer(server: str, method: Method[R], status: int, content_type: str, body:
     Raises:
         Error: as `Transport` has it.
     """
-    kind = content_type.partition(";")[0].strip().lower()
-    if status == 200 and kind == _UNARY:
+    if status == 200 and _kind(content_type) == _UNARY:
         return _parsed(server, method, body)
-    raise refusal(server, status, kind, body)
+    raise refusal(server, status, content_type, body)
 
 
 def refusal(server: str, status: int, content_type: str, body: bytes) -> Error:
     """Return what an answer says that is no message of the method."""
-    kind = content_type.partition(";")[0].strip().lower()
+    kind = _kind(content_type)
     error = _error(server, _parsed_json(body)) if status != 200 and kind == "application/json" else None
     return error or _strange(server, status, kind)
 
 
 def is_stream(status: int, content_type: str) -> bool:
     """Whether an answer is a stream of messages."""
-    return status == 200 and content_type.partition(";")[0].strip().lower() == _STREAMING
+    return status == 200 and _kind(content_type) == _STREAMING
+
+
+def _kind(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
 
 
 class Stream:
@@ -175,7 +241,7 @@ def _by_m8(message: str, details: list[Any]) -> Error | None:
     """Return m8's own error, from the details of Connect's: each a message of protobuf in base64, without padding."""
     if not details:
         return None  # before anything is loaded
-    from google.rpc import status_pb2  # type: ignore[import-untyped]  # noqa: PLC0415 - on failure alone
+    from google.rpc import status_pb2  # noqa: PLC0415 - on failure alone
 
     status = status_pb2.Status()
     try:

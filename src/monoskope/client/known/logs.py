@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from monoskope.errors import LogMismatchError, NotFoundError, RefusedError, UsageError
-from monoskope.host_port import check_server
+from monoskope.host_port import is_server
 from monoskope.lazy import pattern
 from monoskope.settings import NotWritableError, find_of_system, find_private, locked, write_private
 from monoskope.value import Value
@@ -29,6 +29,12 @@ _KEYS = pattern(r"[^\s+]{1,255}\+[0-9a-f]{8}\+[A-Za-z0-9+/]+=*", re.ASCII)
 _SIZE = pattern(r"0|[1-9][0-9]{0,18}", re.ASCII)
 _NAME_A_FILE = "Name a file that can be, with `known_stores` or MONOCTL_KNOWN_STORES: known_logs lies beside it."
 
+KEEP_EVIDENCE = (
+    "Keep what is shown here as evidence, and ask your administrator and your auditor, by another way than m8."
+)
+_MOST_NOTE = 65_536
+"""Bytes of a note that are shown, if it is not pinned."""
+NO_FILE = "no file for known_logs is given or found."
 NOT_KEPT = "{why} So a later run cannot hold m8 to what its log shows now."
 """What a user is told once, when what was seen of a log cannot be written down. `why` is a sentence."""
 
@@ -75,23 +81,17 @@ class KnownLogs:
         servers: Those of a list, which serve one log: what is known of one counts for all.
     """
 
-    def __init__(
-        self,
-        path: Path | None,
-        *,
-        system: Path,
-        servers: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, path: Path | None, *, system: Path, servers: Sequence[str] = ()) -> None:
         self.path = path
         self._system = system
         self._servers = tuple(servers)
-        self._unwritable = "no file for known_logs is given or found."
+        self._unwritable = NO_FILE
         self._memory: dict[str, dict[bytes | None, LogPin]] = {}
         """By server: what could not be written down, by the checkpoint that it continues; None at first contact."""
 
     def logs(self) -> Logs:
         """Return what is known of each server, by its own line alone. Raises as `pins`."""
-        return self._read()
+        return self._read_system() | self._own()
 
     def pin(self, server: str) -> LogPin | None:
         """Return what is known of the log that `server` serves, None at first contact: the last of `pins`."""
@@ -105,7 +105,7 @@ class KnownLogs:
             RefusedError: others can reach the user's file, or write the system's.
             LogMismatchError: two servers of the list have different logs, or two roots for one size.
         """
-        found = self._pins(self._lines(self._read(), server), server)
+        found = self._pins(self._lines(self.logs(), server), server)
         return sorted({pin.checkpoint: pin for pin in found}.values(), key=lambda pin: (bool(pin.note), pin.size))
 
     def remember(self, server: str, pin: LogPin, *, replaces: LogPin | None) -> str:
@@ -131,7 +131,7 @@ class KnownLogs:
                 why = self._unwritable = error.message
             else:
                 return ""
-        lines = self._lines(self._read(), server)
+        lines = self._lines(self.logs(), server)
         memory = self._memory.get(server, {})
         _check_fits(server, [*lines.values(), *memory.values()], pin)
         known = {each.checkpoint for each in self._pins(lines, server)}
@@ -147,15 +147,13 @@ class KnownLogs:
             NotWritableError: the file cannot be written.
             UsageError: as `pins`.
         """
-
-        def change(own: Logs) -> None:
+        with self._replacing(server) as (own, copy):
             self._check_system(server, pin)
             lines = list(self._lines(self._read_system() | own, server))
             for at in lines:
                 own.pop(at, None)
             own[next(iter(lines), server)] = pin
-
-        return self._replace(server, change)
+        return copy
 
     def forget(self, server: str) -> tuple[LogPin, Path]:
         """Remove what the user's own file knows of the log of `server`; the file as it was is kept beside it.
@@ -168,19 +166,14 @@ class KnownLogs:
             RefusedError: it stands in the administrator's file.
             NotWritableError, UsageError: as `accept`.
         """
-        found: list[LogPin] = []
-
-        def change(own: Logs) -> None:
+        with self._replacing(server) as (own, copy):
             self._check_system(server, None)
             lines = self._lines(own, server)
             if not lines:
                 raise NotFoundError(f"{self.path} knows no log of {server}.", fix="Look into the file.")
-            found.append(max(lines.values(), key=lambda pin: pin.size))
             for at in lines:
                 del own[at]
-
-        copy = self._replace(server, change)
-        return found[0], copy
+        return max(lines.values(), key=lambda pin: pin.size), copy
 
     def _check_system(self, server: str, wanted: LogPin | None) -> None:
         system = next(iter(self._lines(self._read_system(), server).values()), None)
@@ -190,16 +183,17 @@ class KnownLogs:
                 fix=f"Ask its administrator to correct {self._system}.",
             )
 
-    def _replace(self, server: str, change: Callable[[Logs], None]) -> Path:
+    @contextmanager
+    def _replacing(self, server: str) -> Iterator[tuple[Logs, Path]]:
+        """Change the user's own file within the block, and keep it as it was, in a copy beside it."""
         if self.path is None:
-            raise NotWritableError("no file for known_logs is given or found.", fix=_NAME_A_FILE)
+            raise NotWritableError(NO_FILE, fix=_NAME_A_FILE)
         copy = self.path.with_name(f"{self.path.name}.old")
         with self._changing(self.path) as own:
             before = find_private(self.path, client=True) or b""
-            change(own)
+            yield own, copy
             write_private(copy, before, replace=True)
         self._memory.pop(server, None)
-        return copy
 
     def _lines(self, logs: Logs, server: str) -> Logs:
         """Return the lines that count for `server`: those of each server of its list.
@@ -229,9 +223,6 @@ class KnownLogs:
                 content = "".join(pin.line(server) for server, pin in sorted(own.items()))
                 write_private(path, content.encode("utf-8"), replace=True)
 
-    def _read(self) -> Logs:
-        return self._read_system() | self._own()
-
     def _own(self) -> Logs:
         found = None if self.path is None else find_private(self.path, client=True)
         return parse(found, where=str(self.path)) if found else {}
@@ -251,20 +242,13 @@ def parse(content: bytes, *, where: str) -> Logs:
     for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), start=1):
         fields = line.split(" ")
         pin = _pin(fields) if len(fields) == 4 else None
-        if pin is None or fields[0] in logs or not _is_server(fields[0]):
+        if pin is None or fields[0] in logs or not is_server(fields[0]):
             raise UsageError(
                 f"{where}, line {number} is not 'server vkey vkey note', or the second line of its server.",
                 fix="Correct that line, or restore the file from your copy.",
             )
         logs[fields[0]] = pin
     return logs
-
-
-def _is_server(text: str) -> bool:
-    try:
-        return check_server(text) == text
-    except UsageError:
-        return False
 
 
 def _pin(fields: Sequence[str]) -> LogPin | None:
@@ -297,22 +281,21 @@ def _check_fits(server: str, known: Iterable[LogPin], pin: LogPin, *, several: S
     """Raise `LogMismatchError` if one of those that are known is of another log, or another root of the same size."""
     for each in known:
         if each.vkeys != pin.vkeys and several:
-            raise _mismatch(
+            raise mismatch(
                 f"the servers {', '.join(several)} of one m8 have different logs. If it was renewed, and you accepted"
                 " that at one of them alone, accept it at the others, too: `monoctl accept-log`",
                 pin,
                 each,
             )
         if each.vkeys != pin.vkeys:
-            raise _mismatch(f"another log of {server} was pinned meanwhile: {each.origin}", each, pin)
+            raise mismatch(f"another log of {server} was pinned meanwhile: {each.origin}", each, pin)
         if each.note and pin.note and each.size == pin.size and each.checkpoint != pin.checkpoint:
-            raise _mismatch(f"the log of {server} has two roots for the size {pin.size}", each, pin)
+            raise mismatch(f"the log of {server} has two roots for the size {pin.size}", each, pin)
 
 
-def _mismatch(what: str, *pins: LogPin) -> LogMismatchError:
-    error = LogMismatchError(
-        f"{what}.",
-        fix="Keep the notes as evidence, and ask your administrator and your auditor, by another way than m8.",
-    )
-    error.notes = tuple(pin.note.decode("utf-8", "replace") for pin in pins if pin.note)
+def mismatch(what: str, *shown: LogPin | bytes) -> LogMismatchError:
+    """Return the error for a log that does not fit, with the notes that are shown, the earlier one first."""
+    error = LogMismatchError(f"{what.rstrip('.')}.", fix=KEEP_EVIDENCE)
+    notes = (one.note if isinstance(one, LogPin) else one[:_MOST_NOTE] for one in shown)
+    error.notes = tuple(note.decode("utf-8", "replace") for note in notes if note)
     return error

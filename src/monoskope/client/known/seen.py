@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from monoskope.errors import UsageError
-from monoskope.host_port import check_server
+from monoskope.host_port import is_server
 from monoskope.settings import find_private, locked, write_private
 from monoskope.uri import SecretUri, UriPrefix
 from monoskope.value import Value
@@ -130,7 +130,7 @@ class SeenSecrets:
                 if at == server
                 and uri not in shown
                 and not known.deleted
-                and (not prefixes or _covered(SecretUri.parse(uri), prefixes))
+                and (not prefixes or any(prefix.covers(SecretUri.parse(uri)) for prefix in prefixes))
             ]
             older, unproven, unlinked = [], [], []
             for uri, now in shown.items():
@@ -237,15 +237,12 @@ def _keep(seen: Seen, names: Sequence[str], uri: str, known: _Known) -> None:
 
 def _is_entry(server: str, uri: str, fields: Sequence[str]) -> bool:
     try:
-        if check_server(server) != server:
-            return False
         SecretUri.parse(uri)
     except UsageError:
         return False
     version, digests = fields[:1], fields[1:]
-    return not fields or (
-        bool(digests) and all(map(_VERSION.fullmatch, version)) and all(map(_DIGEST.fullmatch, digests))
-    )
+    is_proven = bool(digests) and all(map(_VERSION.fullmatch, version)) and all(map(_DIGEST.fullmatch, digests))
+    return is_server(server) and (not fields or is_proven)
 
 
 def _follows(known: _Known, now: Shown) -> bool:
@@ -265,10 +262,6 @@ def _version(known: _Known, now: Shown, *, confirmed: bool = False) -> str:
 
 def _short(now: Shown) -> str:
     return "" if now.sha256 is None else now.sha256.hex()[:32] + (_DELETED if now.deleted else "")
-
-
-def _covered(uri: SecretUri, prefixes: Sequence[UriPrefix]) -> bool:
-    return any(prefix.covers(uri) for prefix in prefixes)
 
 
 def _serialise(seen: Seen) -> str:

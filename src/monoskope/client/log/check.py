@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
-from monoskope.client.connection import CALL_TIMEOUT_S, Connection
+from monoskope.client.connection import CALL_TIMEOUT_S, Connection, LogUse
 from monoskope.client.http import methods
-from monoskope.client.known.logs import NAME, KnownLogs, LogPin
+from monoskope.client.known.logs import NAME, KnownLogs, LogPin, mismatch
 from monoskope.client.settings import ClientSettings
 from monoskope.errors import (
     AwayError,
@@ -73,18 +74,14 @@ class LogCheck:
         connection: To m8.
         settings: What is demanded, and how its user names the server.
         known: What is known of logs.
-        clock: Milliseconds since 1970.
     """
 
-    def __init__(
-        self, connection: Connection, settings: ClientSettings, known: KnownLogs, clock: Callable[[], int]
-    ) -> None:
+    def __init__(self, connection: Connection, settings: ClientSettings, known: KnownLogs) -> None:
         self._connection = connection
         self._runtime = connection.runtime
         self._server = settings.server
         self._settings = settings
         self._known = known
-        self._clock = clock
         self.behind: LogMismatchError | None = None
         """What a look that is under way found so far: m8 is behind what it showed before, and may catch up."""
 
@@ -164,14 +161,15 @@ class LogCheck:
             assert pin is not None
             try:
                 answer = await self._checkpoint(pin.size, CALL_TIMEOUT_S)
-                return answer, self._judge(pin).judge(answer, self._clock() // 1000)
+                return answer, self._judge(pin).judge(answer, int(time.time()))
             except (AwayError, NotReachedError):
                 raise
             except (UnavailableError, LogMismatchError) as error:
-                raise _mismatch(
+                raise mismatch(
                     f"what m8 shows does not continue the {pin.size} entries of a note that its log signed:"
                     f" {error.message}",
-                    (mine, other),
+                    mine,
+                    other,
                 ) from None
 
         await self._continued((mine, other), look)
@@ -188,7 +186,7 @@ class LogCheck:
             answer = await self._asked(0 if pin is None else pin.size, judge, ends_at)
             if answer is None or not (judge.held or answer.HasField("newest")):
                 return answer, None
-            verdict = judge.judge(answer, self._clock() // 1000)
+            verdict = judge.judge(answer, int(time.time()))
             if verdict.unseen is None:
                 return answer, verdict
             self.behind = verdict.unseen
@@ -209,7 +207,7 @@ class LogCheck:
     def _stale(self, verdict: Verdict) -> Sequence[str]:
         from monoskope.client.log.judging import STALE_S, age  # noqa: PLC0415 - while a call is under way
 
-        now_s = self._clock() // 1000
+        now_s = int(time.time())
         if abs(now_s - verdict.newest_at_s) <= STALE_S:
             return ()
         return (f"the log of {self._server} {age(now_s, verdict.newest_at_s)}.",)
@@ -289,7 +287,7 @@ class LogCheck:
         from monoskope.api.gateway.v1 import log_pb2  # noqa: PLC0415 - while a call is under way
 
         request = log_pb2.GetCheckpointRequest(size=size)
-        return await self._connection.call_unwatched(methods.GET_CHECKPOINT, request, timeout_s)
+        return await self._connection.call(methods.GET_CHECKPOINT, request, timeout_s, log=LogUse.NONE)
 
     def _keep_evidence(self, error: LogMismatchError) -> None:
         """Keep notes that do not fit together in a file beside the known logs. They are printed in any case."""
@@ -317,22 +315,13 @@ def _as_said(error: Error, judge: Judge) -> Error:
         return error
     try:
         judge.missing(error.message)
-    except LogMismatchError as mismatch:
-        return mismatch
+    except LogMismatchError as missing:
+        return missing
 
 
 def _two_trees(size: int, *pins: LogPin) -> LogMismatchError:
-    return _mismatch(
+    return mismatch(
         f"the log {pins[0].origin} has two different trees of {size} entries, both signed by it: it shows different"
         " logs to different people",
-        pins,
+        *pins,
     )
-
-
-def _mismatch(what: str, pins: Iterable[LogPin]) -> LogMismatchError:
-    """Return the error with the notes of all pins, the client's own first."""
-    from monoskope.client.log.judging import ASK  # noqa: PLC0415 - seldom needed
-
-    error = LogMismatchError(f"{what.rstrip('.')}.", fix=ASK)
-    error.notes = tuple(pin.note.decode() for pin in pins)
-    return error

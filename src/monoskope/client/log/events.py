@@ -11,7 +11,7 @@ import hashlib
 
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
-from monoskope.errors import LogMismatchError
+from monoskope.client.known.logs import mismatch
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.forms import LogProofError
 from monoskope.protocol.tlog.merkle import HASH_BYTES, leaf_hash, verify_batch
@@ -19,7 +19,6 @@ from monoskope.protocol.wire import MalformedError, parse
 from monoskope.text import counted
 
 NO_LOG = "m8 shows no log that could be checked: these events are its word."
-_FIX = "Keep what you have as evidence, and ask your administrator and your auditor."
 
 
 class ShownEvents:
@@ -62,7 +61,7 @@ class ShownEvents:
                 verify_batch(proven, self._tree.size, answer.inclusion, self._tree.root)
             except LogProofError as error:
                 why = error.message.partition(". ")[0].removesuffix(".")
-                raise _mismatch(f"m8 shows events that are not those of its log: {why}.") from None
+                raise mismatch(f"m8 shows events that are not those of its log: {why}.") from None
         for one in rows:
             self._count(one)
         self._check_gaps()
@@ -96,7 +95,7 @@ class ShownEvents:
     def _count(self, one: views_pb2.EventSummary) -> None:
         at, last = one.position, self._last
         if self._tree is not None and last and (at >= last if self._newest_first else at <= last):
-            raise _mismatch("m8 shows events twice, or in another order than that of its log.")
+            raise mismatch("m8 shows events twice, or in another order than that of its log.")
         if self._newest_first:
             self._leave_out(at, last or self.size + 1)
         else:
@@ -113,9 +112,7 @@ class ShownEvents:
 
     def _check_gaps(self) -> None:
         if self._left_out and self._sees_all and not self._filtered:
-            raise _mismatch(
-                "m8 leaves out events of its log, and shows ones that only those who may see all are shown."
-            )
+            raise mismatch("m8 leaves out events of its log, and shows ones that only those who may see all are shown.")
 
 
 def row(view: views_pb2.EventSummary) -> views_pb2.EventSummary:
@@ -123,9 +120,9 @@ def row(view: views_pb2.EventSummary) -> views_pb2.EventSummary:
     try:
         found = parse(event_pb2.Event, view.outline)
     except MalformedError:
-        raise _mismatch(f"m8 shows no outline of event {view.position}.") from None
+        raise mismatch(f"m8 shows no outline of event {view.position}.") from None
     if found.data or len(found.data_sha256) != HASH_BYTES or not 0 < found.position < 1 << 63:
-        raise _mismatch(f"m8 shows no outline of event {view.position}.")
+        raise mismatch(f"m8 shows no outline of event {view.position}.")
     return views_pb2.EventSummary(
         position=found.position,
         stream=found.stream,
@@ -138,7 +135,3 @@ def row(view: views_pb2.EventSummary) -> views_pb2.EventSummary:
         detail=found.detail,
         outline=view.outline,
     )
-
-
-def _mismatch(message: str) -> LogMismatchError:
-    return LogMismatchError(message, fix=_FIX)

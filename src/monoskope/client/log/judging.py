@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from monoskope.api.gateway.v1 import log_pb2
 from monoskope.client.known.demand import Demand, log_keys
-from monoskope.client.known.logs import LogPin
+from monoskope.client.known.logs import LogPin, mismatch
 from monoskope.errors import LogMismatchError
 from monoskope.protocol.tlog.checkpoint import COVERED_S, Checkpoint
 from monoskope.protocol.tlog.forms import LogProofError, NoteError
@@ -23,7 +23,6 @@ MOST_ENTRIES = 2**40
 accept nothing of the log any more."""
 _MOST_REASON = 500
 """Characters of m8's reason for a renewal that are shown."""
-ASK = "Keep what is shown here as evidence, and ask your administrator and your auditor, by another way than m8."
 
 
 class Verdict(Value, frozen=True):
@@ -148,12 +147,14 @@ class Judge:
         if answer.HasField("renewal"):
             when = rfc3339(answer.renewal.renewed_at_ms)
             said = f" m8 says that the log was renewed at {when}, and why: “{_said(answer.renewal.reason)}”."
-        error = LogMismatchError(
+        error = self._mismatch(
             f"{self._server} shows the log {escape(origin)}, and the one that is pinned is {pinned}.{said}",
-            fix="Ask your administrator, by another way than m8, whether the log was renewed, and why. Only then run"
-            " `monoctl accept-log`: what happened before is not held against m8 any more.",
+            answer.newest,
         )
-        error.notes = self._notes(answer.newest)
+        error.fix = (
+            "Ask your administrator, by another way than m8, whether the log was renewed, and why. Only then run"
+            " `monoctl accept-log`: what happened before is not held against m8 any more."
+        )
         raise error
 
     def _believed(self, shown: log_pb2.ProvenCheckpoint, policy: Policy) -> Believed:
@@ -202,13 +203,12 @@ class Judge:
                 f"the newest checkpoint that {self._server} shows is older than the witnessed one", answer.newest
             )
         if found.checkpoint.size == newest.checkpoint.size and found.checkpoint != newest.checkpoint:
-            error = LogMismatchError(
+            raise mismatch(
                 f"the log of {self._server} has two different trees of {found.checkpoint.size} entries, both signed by"
-                " it.",
-                fix=ASK,
+                " it",
+                answer.witnessed.note,
+                answer.newest.note,
             )
-            error.notes = (_text_of(answer.witnessed.note), _text_of(answer.newest.note))
-            raise error
         return found
 
     def _newest_at_s(self, newest: Believed, witnessed: Believed | None) -> int:
@@ -240,17 +240,12 @@ class Judge:
             return self._pin
         return LogPin((str(log.ed25519), str(log.ml_dsa_44)), bytes(shown.note))
 
-    def _notes(self, shown: log_pb2.ProvenCheckpoint | None) -> tuple[str, ...]:
-        known = (_text(self._pin.note),) if self._pin is not None and self._pin.note else ()
-        return known + ((_text_of(shown.note),) if shown is not None and shown.note else ())
-
     def _fail(self, what: str, shown: log_pb2.ProvenCheckpoint | None = None) -> NoReturn:
         raise self._mismatch(what, shown) from None
 
     def _mismatch(self, what: str, shown: log_pb2.ProvenCheckpoint | None) -> LogMismatchError:
-        error = LogMismatchError(f"{what.rstrip('.')}.", fix=ASK)
-        error.notes = self._notes(shown)
-        return error
+        known = () if self._pin is None else (self._pin,)
+        return mismatch(what, *known, b"" if shown is None else shown.note)
 
 
 def age(now_s: int, at_s: int) -> str:
@@ -259,14 +254,6 @@ def age(now_s: int, at_s: int) -> str:
     if at_s > now_s:
         return f"was signed {hours:.1f} h in the future: the clock of this machine is wrong, or that of the signers"
     return f"was signed last {hours:.1f} h ago, more than 2 h: it may be an old copy"
-
-
-def _text(note: bytes) -> str:
-    return note.decode("utf-8", "replace")
-
-
-def _text_of(note: bytes) -> str:
-    return _text(note[:65_536])
 
 
 def _said(text: str) -> str:

@@ -53,9 +53,8 @@ def begin(issuer: Issuer, provider: Provider, *, client_id: str, scopes: str) ->
         )
     answer = issuer.post(provider.device_authorization_endpoint, {"client_id": client_id, "scope": scopes})
     code, uri, device_code = (answer.get(name) for name in ("user_code", "verification_uri", "device_code"))
-    if not isinstance(code, str) or _USER_CODE.fullmatch(code) is None:
-        raise ProtocolError("the issuer gave no code that can be shown.", fix="Ask the people who run the issuer.")
-    if not isinstance(device_code, str) or not device_code:
+    has_code = isinstance(device_code, str) and device_code
+    if not isinstance(code, str) or _USER_CODE.fullmatch(code) is None or not has_code:
         raise ProtocolError("the issuer gave no code that can be shown.", fix="Ask the people who run the issuer.")
     if not isinstance(uri, str) or not issuer.is_its(uri):
         raise ProtocolError(
@@ -64,7 +63,7 @@ def begin(issuer: Issuer, provider: Provider, *, client_id: str, scopes: str) ->
         )
     complete = answer.get("verification_uri_complete")
     return DeviceCode(
-        device_code=device_code,
+        device_code=str(device_code),
         user_code=code,
         verification_uri=uri,
         complete_uri=complete if isinstance(complete, str) and issuer.is_its(complete) else "",

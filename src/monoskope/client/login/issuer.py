@@ -6,12 +6,11 @@ The forms are those of OpenID Connect Discovery 1.0 and RFC 8414.
 from __future__ import annotations
 
 import json
-import ssl
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from monoskope.client.http.roots import Roots, find_roots, proxy_for
+from monoskope.client.http.transport import Roots, find_roots, proxy_for, trusting
 from monoskope.client.login.credential import IssuerAwayError
 from monoskope.client.runtime import left
 from monoskope.errors import Error, IdentityChangedError, ProtocolError, RefusedError, UsageError
@@ -129,17 +128,10 @@ class Issuer:
         body = None if fields is None else urlencode(fields).encode("ascii")
         kind = () if body is None else (("content-type", "application/x-www-form-urlencoded"),)
         answer = request(method, url, (("accept", "application/json"), *kind), body, self._roots, named=host)
-        if answer.status >= 500 or answer.status == 429:
-            raise away(host, f"it answers with HTTP {answer.status}")
         if 300 <= answer.status < 400:
             raise self._strange(url, "a redirect, which is not followed")
-        if not answer.body:
-            return answer.status, {}
-        try:
-            document = json.loads(answer.body)
-        except (ValueError, RecursionError):
-            document = None
-        if not isinstance(document, dict):
+        document = object_in(answer) if answer.body else {}
+        if document is None:
             raise self._strange(url, f"HTTP {answer.status} and no JSON object")
         return answer.status, document
 
@@ -158,6 +150,15 @@ def away(host: str, why: str) -> IssuerAwayError:
     )
 
 
+def object_in(answer: Answer) -> dict[str, Any] | None:
+    """Return the JSON object of an answer, None for what is none."""
+    try:
+        document = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
 def request(
     method: str, url: str, headers: tuple[tuple[str, str], ...], body: bytes | None, roots: Roots, *, named: str
 ) -> Answer:
@@ -174,14 +175,17 @@ def request(
         raise UsageError("an address of the issuer is not an https:// URL.", fix="Check login_issuer.")
     parts = urlsplit(url)
     found = proxy_for(origin[0])
-    server = Server(*origin, _trusting(roots), None if found is None else found[1])
+    server = Server(*origin, trusting(roots), None if found is None else found[1])
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     line = BlockingPool(server)
     failure: Error
     try:
         # A new refresh token that is not waited for is lost, and the old one may count no more: that has its own time.
         timeout_s = TIMEOUT_S if method == "POST" else max(left(TIMEOUT_S), 0.001)
-        return line.request(method, target, headers, body, timeout_s=timeout_s, most_body=MOST_BODY)
+        answer = line.request(method, target, headers, body, timeout_s=timeout_s, most_body=MOST_BODY)
+        if answer.status < 500 and answer.status != 429:
+            return answer
+        failure = away(named, f"it answers with HTTP {answer.status}")
     except UntrustedError as error:
         failure = _untrusted(named, roots) if error.certificate else away(named, "it does not speak TLS as it should")
     except MalformedError:
@@ -199,16 +203,6 @@ def _untrusted(host: str, roots: Roots) -> IdentityChangedError:
         f"the certificate of the issuer's host {host} is not signed by {roots.source}, or is for another name.",
         fix="Name the authority of the issuer with `monoctl config set login_ca_file FILE`, or ask who runs it.",
     )
-
-
-def _trusting(roots: Roots) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_verify_locations(cadata=roots.pem.decode("ascii", "replace"))
-    except (ssl.SSLError, ValueError):
-        raise roots.no_pem() from None
-    return context
 
 
 _PATH = "/.well-known/openid-configuration"

@@ -17,8 +17,17 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from monoskope.client.login.credential import ID_TOKEN, RENEW_BEFORE_S, Exchange, Issued
-from monoskope.client.login.file import LOG_IN, KeptLogin, read, seconds
+from monoskope.client.login.credential import (
+    ID_TOKEN,
+    LOG_IN,
+    LOG_IN_AGAIN,
+    RENEW_BEFORE_S,
+    Exchange,
+    Issued,
+    KeptLogin,
+    read,
+    seconds,
+)
 from monoskope.client.login.id_token import check_audience
 from monoskope.client.login.issuer import Issuer, OAuthError, Provider, discover
 from monoskope.client.runtime import Runtime, left
@@ -143,9 +152,6 @@ def uninterrupted() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-_OTHER = "Log in again: `monoctl login`."
-
-
 async def renew(path: Path, exchange: Exchange, runtime: Runtime, *, refused: str) -> Issued:
     """Return a new token of m8, and keep it; or one that another program has made meanwhile.
 
@@ -199,7 +205,7 @@ def current(path: Path, *, anew: bool) -> tuple[str, bool]:
         if is_new:
             kept = _refreshed(path, kept)
             write(path, kept)
-    check_audience(kept.id_token, kept.audience, where="the ID token of your login", fix=_OTHER)
+    check_audience(kept.id_token, kept.audience, where="the ID token of your login", fix=LOG_IN_AGAIN)
     return kept.id_token, is_new
 
 
@@ -271,7 +277,7 @@ def _refreshed(path: Path, kept: KeptLogin) -> KeptLogin:
 
 
 def _ended(kept: KeptLogin, why: str) -> UnauthenticatedError:
-    return UnauthenticatedError(f"your login at {kept.issuer} has ended: {why}.", fix="Log in again: `monoctl login`.")
+    return UnauthenticatedError(f"your login at {kept.issuer} has ended: {why}.", fix=LOG_IN_AGAIN)
 
 
 def _can_refresh(path: Path) -> bool:

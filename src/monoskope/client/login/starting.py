@@ -11,35 +11,28 @@ from pathlib import Path
 
 from msgspec import structs
 
-from monoskope.client.known.sources import ConfigFile, Setting, serves
+from monoskope.client.known.sources import ConfigFile, LoginTable, Setting, serves
 from monoskope.client.login.browser import CodeFlow, listening
+from monoskope.client.login.credential import KeptLogin, read
 from monoskope.client.login.device import DeviceCode, begin, wait
-from monoskope.client.login.file import KeptLogin, read
 from monoskope.client.login.issuer import Issuer, OAuthError, Provider, discover
 from monoskope.client.login.renewing import issuer_of, read_whole, remove, uninterrupted, with_tokens, write
 from monoskope.errors import Error, UsageError, docs_page
 from monoskope.settings import locked
-from monoskope.value import Value
 
 _OFFLINE = "offline_access"
 
 
-class LoginSettings(Value, frozen=True, kw_only=True):
+class LoginSettings(LoginTable, frozen=True, kw_only=True):
     """Which issuer, as the user's own settings say it, never m8."""
 
     server: str
     """The first server that is dialled: the m8 that the login is for."""
-    issuer: str
-    client_id: str
-    audience: str
-    scopes: str = ""
-    hosts: str = ""
-    ca_file: str = ""
 
 
 def settings_of(server: str, found: Mapping[str, Setting]) -> LoginSettings:
     """Return the settings of the usual issuer. Raises `UsageError` if one is missing."""
-    given = {name: found[f"login_{name}"].value for name in _NAMES if f"login_{name}" in found}
+    given = {name: found[f"login_{name}"].value for name in LoginTable.__struct_fields__ if f"login_{name}" in found}
     for name in ("issuer", "client_id"):
         if name not in given:
             raise UsageError(
@@ -64,19 +57,11 @@ def settings_named(server: str, name: str, file: ConfigFile, where: Path) -> Log
             f"{where} names no login {name!r}, but {named}.",
             fix=f"Add a table [logins.{name}] ({docs_page('login.md')}).",
         )
-    table = file.logins[name]
-    return LoginSettings(
-        server=server,
-        issuer=table.issuer,
-        client_id=table.client_id,
-        audience=table.audience or table.client_id,
-        scopes=table.scopes,
-        hosts=table.hosts,
-        ca_file=str(where.parent / Path(table.ca_file).expanduser()) if table.ca_file else "",
-    )
-
-
-_NAMES = ("issuer", "client_id", "audience", "scopes", "hosts", "ca_file")
+    given = structs.asdict(file.logins[name])
+    given["audience"] = given["audience"] or given["client_id"]
+    if given["ca_file"]:
+        given["ca_file"] = str(where.parent / Path(given["ca_file"]).expanduser())
+    return LoginSettings(server=server, **given)
 
 
 def with_browser(settings: LoginSettings, show: Callable[[str, str], None]) -> KeptLogin:

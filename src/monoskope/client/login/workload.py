@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from monoskope.client.http.roots import find_roots
+from monoskope.client.http.transport import find_roots
 from monoskope.client.known.sources import ID_TOKEN_VARIABLE
-from monoskope.client.login.credential import ID_TOKEN, JWT, Exchange, Issued
-from monoskope.client.login.file import GITHUB, KUBERNETES
+from monoskope.client.login.credential import GITHUB, ID_TOKEN, JWT, KUBERNETES, Exchange, Issued
 from monoskope.client.login.id_token import MOST_TOKEN, check_audience
-from monoskope.client.login.issuer import away, origin_of, request
+from monoskope.client.login.issuer import object_in, origin_of, request
 from monoskope.client.runtime import Runtime
 from monoskope.errors import ProtocolError, UnauthenticatedError, UsageError
 from monoskope.settings import read_private
@@ -87,13 +85,7 @@ def _of_github(url: str, bearer: str, audience: str) -> str:
     asked = f"{url}{'&' if urlsplit(url).query else '?'}audience={quote(audience, safe='')}"
     headers = (("accept", "application/json"), ("authorization", f"Bearer {bearer}"))
     answer = request("GET", asked, headers, None, find_roots(None, ""), named=origin[0])
-    if answer.status >= 500 or answer.status == 429:
-        raise away(origin[0], f"it answers with HTTP {answer.status}")
-    try:
-        document = json.loads(answer.body) if answer.status == 200 else {}
-    except (ValueError, RecursionError):
-        document = {}
-    value = document.get("value") if isinstance(document, dict) else None
+    value = (object_in(answer) or {}).get("value") if answer.status == 200 else None
     if not isinstance(value, str):
         raise ProtocolError(
             f"GitHub gives this job no token: HTTP {answer.status}.", fix="Give the job `permissions: id-token: write`."

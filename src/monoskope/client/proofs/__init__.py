@@ -1,1 +1,127 @@
-"""What proves that an answer of m8 is true: receipts of the pinned identity, and m8's log."""
+"""Checking the proof of an upload without a server, by what is given and by what this machine knows already."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from monoskope.client.known.logs import NAME, KnownLogs
+from monoskope.client.known.stores import SYSTEM_FILE, KnownStores
+from monoskope.client.results.log import UploadProof
+from monoskope.errors import UsageError
+from monoskope.protocol.identity import check_shown
+from monoskope.protocol.tlog import upload_proof
+from monoskope.protocol.tlog.checkpoint import VerifierKey
+from monoskope.protocol.tlog.note import LogKeys, Policy
+from monoskope.text import escape
+from monoskope.value import Value
+
+_FIX = "Give both `log_vkeys` as the log's operator published them."
+
+
+class Given(Value, frozen=True, kw_only=True):
+    """What the caller and the settings say."""
+
+    vkeys: tuple[str, ...] = ()
+    """The log's two verifier keys; () for those that are known."""
+    witnesses: tuple[str, ...] = ()
+    quorum: int = 0
+    identities: Mapping[str, str] = {}
+    """Store to identity; they count before those that are pinned."""
+    known_stores: Path | None = None
+    """The file of the pins, beside which `known_logs` lies."""
+    servers: Sequence[str] = ()
+    """The servers of the settings, whose pins count if no known log says which server it is."""
+
+
+def trusted(content: bytes, given: Given, *, system: Path = SYSTEM_FILE) -> UploadProof:
+    """Check a proof, and return what it says.
+
+    Args:
+        content: The proof.
+        given: What is given.
+        system: The administrator's `known_stores`, beside which their `known_logs` lies.
+
+    Raises:
+        UsageError: the proof is malformed, or something that is needed is neither given nor known; names it.
+        LogMismatchError: something in the proof does not hold.
+    """
+    origin = upload_proof.UploadProof.parse(content).origin
+    beside = None if given.known_stores is None else given.known_stores.with_name(NAME)
+    logs = KnownLogs(beside, system=system.with_name(NAME)).logs()
+    known = {server: pin.vkeys for server, pin in logs.items() if pin.origin == origin}
+    vkeys = given.vkeys or _vkeys(origin, set(known.values()))
+    pins = _identities(known or given.servers, KnownStores(given.known_stores, system=system))
+    return verified(content, policy_of(vkeys, given.witnesses, given.quorum), {**pins, **given.identities})
+
+
+def verify_upload_proof(
+    content: bytes,
+    *,
+    log_vkeys: Sequence[str],
+    store_identities: Mapping[str, str],
+    witnesses: Sequence[str] = (),
+    quorum: int = 0,
+) -> UploadProof:
+    """Check a proof of an upload. Neither a server is asked nor a file read.
+
+    Args:
+        content: The proof (docs/log-proofs.md).
+        log_vkeys: The two verifier keys of the log, as its operator published them.
+        store_identities: Store to identity, `SHA256:…`: of the store that was asked, and after a copy of the
+            destination.
+        witnesses: The verifier keys of the witnesses whose time counts.
+        quorum: How many of them must have cosigned.
+
+    Raises:
+        UsageError: the proof or a key is malformed, or an identity that is needed is missing.
+        LogMismatchError: something in the proof does not hold; says what.
+    """
+    return verified(content, policy_of(log_vkeys, witnesses, quorum), store_identities)
+
+
+def policy_of(log_vkeys: Sequence[str], witnesses: Sequence[str], quorum: int) -> Policy:
+    """Return what is demanded of a checkpoint. Raises `UsageError`."""
+    log = LogKeys.of([VerifierKey.parse(text) for text in log_vkeys])
+    return Policy(log, tuple(VerifierKey.parse(text) for text in witnesses), quorum)
+
+
+def verified(content: bytes, policy: Policy, store_identities: Mapping[str, str]) -> UploadProof:
+    """Return what a proof says under `policy`. Errors as `verify_upload_proof`."""
+    proof = upload_proof.UploadProof.parse(content)
+    pins = {store: check_shown(identity) for store, identity in store_identities.items()}
+    if proof.evidence.HasField("grant"):
+        _require(proof.stores[0], pins)
+    proven = proof.verify(policy, pins)
+    if proven.receipt is not None and proven.receipt.destination is not None:
+        _require(proof.stores[-1], pins)  # else the proof of a copy says nothing of what was written
+    return UploadProof.of(proven, content)
+
+
+def _require(store: str, pins: Mapping[str, str]) -> None:
+    if store not in pins:
+        raise UsageError(
+            f"no identity of the store {store!r} is pinned here.",
+            fix="Give the one that its operator published: `store_identity` STORE=SHA256:…",
+        )
+
+
+def _vkeys(origin: str, known: set[tuple[str, str]]) -> tuple[str, str]:
+    """Return the verifier keys of the log `origin`. Raises `UsageError` if none are known, or different ones."""
+    if len(known) > 1:
+        raise UsageError(f"this machine knows different keys of the log {escape(origin)}.", fix=_FIX)
+    for vkeys in known:
+        return vkeys
+    raise UsageError(f"the proof is of the log {escape(origin)}, and this machine knows no keys of it.", fix=_FIX)
+
+
+def _identities(servers: Collection[str], known: KnownStores) -> dict[str, str]:
+    """Return the pinned identity of each store of `servers`. Raises `UsageError` if two servers have different ones."""
+    found: dict[str, str] = {}
+    for (server, store), identity in known.read().identities.items():
+        if server in servers and found.setdefault(store, identity) != identity:
+            raise UsageError(
+                f"known_stores has two identities for the store {store!r}.",
+                fix="Give the right one: `store_identity` STORE=SHA256:…",
+            )
+    return found

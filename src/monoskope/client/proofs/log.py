@@ -6,14 +6,14 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from monoskope.api.gateway.v1 import log_pb2
-from monoskope.client.connection import CALL_TIMEOUT_S
+from monoskope.client.connection import CALL_TIMEOUT_S, LogUse
 from monoskope.client.http import methods
 from monoskope.client.known.demand import Demand
 from monoskope.client.known.logs import LogPin
 from monoskope.client.log.check import Looked
 from monoskope.client.log.events import ShownEvents
 from monoskope.client.log.judging import Judge
-from monoskope.client.proofs.files import policy_of, verified
+from monoskope.client.proofs import policy_of, verified
 from monoskope.client.queries import request_id_bytes
 from monoskope.client.results import moment
 from monoskope.client.results.log import Event, Log, LogComparison, LogWitness, UploadProof
@@ -105,7 +105,8 @@ class ServerLog:
         if known is None:
             raise UsageError(f"no log is pinned for {server}.", fix="The next command pins the one that it sees.")
         request = log_pb2.GetCheckpointRequest()
-        answer = await self._session.connection.call_unwatched(methods.GET_CHECKPOINT, request, CALL_TIMEOUT_S)
+        connection = self._session.connection
+        answer = await connection.call(methods.GET_CHECKPOINT, request, CALL_TIMEOUT_S, log=LogUse.NONE)
         if not answer.HasField("newest"):
             raise NotFoundError(f"m8 at {server} shows no checkpoint.", fix="Ask its administrator why.")
         # Any log can use this name. Where the settings give keys, no others are offered under it.

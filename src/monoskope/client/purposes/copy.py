@@ -13,8 +13,8 @@ from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.known.stores import PinsInMemory
 from monoskope.client.purposes import Expect, Expected, encoded, expectation
 from monoskope.client.settings import ClientSettings
+from monoskope.client.signing import Signing
 from monoskope.client.signing.signer import Signer
-from monoskope.client.signing.signing import Signing
 from monoskope.client.walk.checks import check_size
 from monoskope.client.walk.results import Copy
 from monoskope.client.walk.target import Resolver, Target

@@ -8,27 +8,26 @@ from __future__ import annotations
 
 import datetime as dt
 
-from monoskope.errors import ProtocolError
-
-_NEWER = "Check that the versions of server and client fit."
-
 
 def moment(at_ms: int) -> dt.datetime | None:
-    """Return milliseconds since 1970 as a time in UTC, None for 0. Raises `ProtocolError` beyond the calendar."""
+    """Return milliseconds since 1970 as a time in UTC, None for 0; beyond the calendar, its first or its last moment.
+
+    A time that m8 makes up thus hides nothing else that it lists.
+    """
     if not at_ms:
         return None
     try:
         return dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC)
     except (ValueError, OverflowError, OSError):
-        raise ProtocolError(f"m8 shows a time beyond the calendar: {at_ms} ms.", fix=_NEWER) from None
+        return dt.datetime.max.replace(tzinfo=dt.UTC) if at_ms > 0 else dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
 def day(text: str) -> dt.date | None:
-    """Return a day of YYYY-MM-DD, None for "". Raises `ProtocolError` for another text."""
+    """Return a day of YYYY-MM-DD; None for another text, which hides nothing else, as with `moment`."""
     try:
-        return dt.date.fromisoformat(text) if text else None
+        return dt.date.fromisoformat(text)
     except ValueError:
-        raise ProtocolError("m8 shows a day of expiry that is none.", fix=_NEWER) from None
+        return None
 
 
 def name(spelling: str) -> str:

@@ -28,18 +28,20 @@ def right_named(word: str) -> events_pb2.Right:
 
 
 def _named(kind: Kind, word: str, what: str) -> int:
-    known = {_word(kind, number): number for number in kind.DESCRIPTOR.values_by_number if number}
+    known = {enum_word(kind, number): number for number in kind.DESCRIPTOR.values_by_number if number}
     if word not in known:
         raise UsageError(f"{word!r} is no {what}.", fix=f"Use one of {', '.join(known)}.")
     return known[word]
 
 
-def _word(kind: Kind, value: int) -> str:
+def enum_word(kind: Kind, value: int) -> str:
+    """Return a role or a right as role bindings are written with it."""
     return spelled(kind, value).lower().replace("_", "-")
 
 
-def _rights(values: Iterable[int]) -> tuple[str, ...]:
-    return tuple(_word(events_pb2.Right, value) for value in values)
+def rights_of(values: Iterable[int]) -> tuple[str, ...]:
+    """Return the words of rights."""
+    return tuple(enum_word(events_pb2.Right, value) for value in values)
 
 
 class RoleBinding(Value, frozen=True):
@@ -63,10 +65,10 @@ class RoleBinding(Value, frozen=True):
         """Return what a message says."""
         return cls(
             name=view.name,
-            role=_word(events_pb2.Role, view.role),
+            role=enum_word(events_pb2.Role, view.role),
             members=tuple(view.members),
             prefix=view.prefix,
-            rights=_rights(view.rights),
+            rights=rights_of(view.rights),
             made_by=view.made_by,
         )
 
@@ -119,8 +121,8 @@ class WhoAmI(Value, frozen=True):
             issuer=answer.issuer,
             issuer_subject=answer.issuer_subject,
             groups=tuple(answer.groups),
-            roles=tuple(_word(events_pb2.Role, role) for role in answer.roles),
-            rights=tuple(PrefixRights(one.prefix, _rights(one.rights), one.role_binding) for one in answer.rights),
+            roles=tuple(enum_word(events_pb2.Role, role) for role in answer.roles),
+            rights=tuple(PrefixRights(one.prefix, rights_of(one.rights), one.role_binding) for one in answer.rights),
             token_id=answer.token_id,
             expires_at=moment(answer.expires_at_ms),
         )
@@ -188,9 +190,9 @@ class Token(Value, frozen=True):
             token_id=view.token_id,
             subject=view.subject,
             member=view.member,
-            role=_word(events_pb2.Role, view.role) if view.role else "",
+            role=enum_word(events_pb2.Role, view.role) if view.role else "",
             prefixes=tuple(view.prefixes),
-            rights=_rights(view.rights),
+            rights=rights_of(view.rights),
             expires_at=moment(view.expires_at_ms),
             revoked=view.revoked,
             made_by=view.made_by,

@@ -128,9 +128,6 @@ def _body(content: bytes, name: str) -> bytes:
         raise _malformed(name) from None
 
 
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.serialization import SSHPrivateKeyTypes
-
 Passphrase = Callable[[str], str]
 """Asks a person for a passphrase; it is given a question without a colon."""
 TRIES = 3

@@ -14,12 +14,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
-from monoskope.client.http.errors import let_go
 from monoskope.client.http.retry import pause_after
 from monoskope.client.runtime import Runtime, Semaphore, left, unhurried
 from monoskope.client.walk.checks import not_tried
 from monoskope.client.walk.target import Target
-from monoskope.errors import Error, NotReachedError, OutcomeUnknownError, TimedOutError, UnauthenticatedError
+from monoskope.errors import Error, NotReachedError, OutcomeUnknownError, TimedOutError, UnauthenticatedError, let_go
 from monoskope.value import Value
 
 AT_ONCE = 32

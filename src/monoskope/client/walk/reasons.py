@@ -20,6 +20,8 @@ from monoskope.errors import (
 from monoskope.protocol.outcomes import is_detail, spelled
 from monoskope.value import Value
 
+_CHANGED_BY_OTHERS = "upstream holds content that was not put there through m8; nothing was written."
+_CHECK_PATH = "Check the path in the engine."
 _ASK_OPERATOR = "Ask the store's operator: the reactor's audit log names the cause.{signed}"
 
 
@@ -69,9 +71,7 @@ MEANINGS: dict[upload_pb2.Reason, Meaning] = {
         "Ask the store's operator for read access of its reactor, or put the secret again.",
     ),
     upload_pb2.REASON_UNSUPPORTED: Meaning(
-        RefusedError,
-        "the store cannot do this.",
-        "See `monoctl describe secret-store` for what it can do.",
+        RefusedError, "the store cannot do this.", "See `monoctl describe secret-store` for what it can do."
     ),
     upload_pb2.REASON_RATE_LIMITED: Meaning(
         RateLimitedError,
@@ -79,9 +79,7 @@ MEANINGS: dict[upload_pb2.Reason, Meaning] = {
         "Try again {when}. {longer}",
     ),
     upload_pb2.REASON_EXPIRED: Meaning(
-        TimedOutError,
-        "the key's lifetime ended before the secret arrived; nothing was written.",
-        "Try again.",
+        TimedOutError, "the key's lifetime ended before the secret arrived; nothing was written.", "Try again."
     ),
     upload_pb2.REASON_NO_REACTOR: Meaning(
         UnavailableError,
@@ -89,19 +87,13 @@ MEANINGS: dict[upload_pb2.Reason, Meaning] = {
         "See `monoctl describe secret-store` for when it sent its last heartbeat, or ask the store's operator.",
     ),
     upload_pb2.REASON_STORE_INACTIVE: Meaning(
-        RefusedError,
-        "the store is deactivated.",
-        "Use another store, or ask an administrator to activate it.",
+        RefusedError, "the store is deactivated.", "Use another store, or ask an administrator to activate it."
     ),
     upload_pb2.REASON_UPSTREAM_CHANGED: Meaning(
-        ConflictError,
-        "upstream holds content that was not put there through m8; nothing was written.",
-        "Look at it in the engine; to replace it, put again with `overwrite`.",
+        ConflictError, _CHANGED_BY_OTHERS, "Look at it in the engine; to replace it, put again with `overwrite`."
     ),
     upload_pb2.REASON_NOT_FOUND: Meaning(
-        NotFoundError,
-        "nothing is upstream at this place; nothing was written.",
-        "Check the path in the engine.",
+        NotFoundError, "nothing is upstream at this place; nothing was written.", _CHECK_PATH
     ),
     upload_pb2.REASON_NOT_AUTHORIZED: Meaning(
         NotAuthorizedError,
@@ -111,7 +103,10 @@ MEANINGS: dict[upload_pb2.Reason, Meaning] = {
 }
 """Every reason but UNSPECIFIED."""
 
-_CHANGED_BY_OTHERS = "upstream holds content that was not put there through m8; nothing was written."
+_NOTHING_TO_IMPORT = "nothing is upstream, so there is nothing to import."
+_AS_VERSIONS_SHOW = (
+    "Look at the versions that `monoctl get secret --versions` shows. What was erased comes back by a new put alone."
+)
 _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
     (upload_pb2.PURPOSE_COMPARE, upload_pb2.REASON_RATE_LIMITED): Meaning(
         RateLimitedError,
@@ -139,25 +134,15 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
         "Check the path, or put the whole secret.",
     ),
     (upload_pb2.PURPOSE_DELETE, upload_pb2.REASON_NOT_FOUND): Meaning(
-        NotFoundError,
-        "nothing is upstream, so there is nothing to delete.",
-        "Check the path in the engine.",
+        NotFoundError, "nothing is upstream, so there is nothing to delete.", _CHECK_PATH
     ),
     (upload_pb2.PURPOSE_COPY, upload_pb2.REASON_NOT_FOUND): Meaning(
         NotFoundError,
         "nothing is there to be copied; nothing was written.",
         "Check the path of the source in its engine.",
     ),
-    (upload_pb2.PURPOSE_IMPORT, upload_pb2.REASON_NOT_FOUND): Meaning(
-        NotFoundError,
-        "nothing is upstream, so there is nothing to import.",
-        "Check the path in the engine.",
-    ),
-    (upload_pb2.PURPOSE_IMPORT, upload_pb2.REASON_CONFLICT): Meaning(
-        ConflictError,
-        "nothing is upstream, so there is nothing to import.",
-        "Check the path in the engine.",
-    ),
+    (upload_pb2.PURPOSE_IMPORT, upload_pb2.REASON_NOT_FOUND): Meaning(NotFoundError, _NOTHING_TO_IMPORT, _CHECK_PATH),
+    (upload_pb2.PURPOSE_IMPORT, upload_pb2.REASON_CONFLICT): Meaning(ConflictError, _NOTHING_TO_IMPORT, _CHECK_PATH),
     (upload_pb2.PURPOSE_LIST, upload_pb2.REASON_UPSTREAM_REFUSED): Meaning(
         RefusedError,
         "the store's reactor or its engine does not allow to list this.",
@@ -210,15 +195,13 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
         NotFoundError,
         "nothing can be brought back: nothing was deleted there, it was erased, or something is there again; what"
         " is there was not changed.",
-        "Look at the versions that `monoctl get secret --versions` shows. What was erased comes back by a new put"
-        " alone.",
+        _AS_VERSIONS_SHOW,
     ),
     (upload_pb2.PURPOSE_UNDELETE, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
         "another version than `expect` names was deleted last, or something came in between; what is there was not"
         " changed.",
-        "Look at the versions that `monoctl get secret --versions` shows. What was erased comes back by a new put"
-        " alone.",
+        _AS_VERSIONS_SHOW,
     ),
     (upload_pb2.PURPOSE_UNDELETE, upload_pb2.REASON_UPSTREAM_CHANGED): Meaning(
         ConflictError,
@@ -245,10 +228,6 @@ NOT_WHICH = "; it does not name the process that says so"
 """Added to KEY_LOST without `replica`."""
 
 _UNKNOWN = Meaning(Error, "the request failed for a reason that this client does not know.", "Use a newer client.")
-
-
-_LONGEST_IN_S = 120
-"""What is longer is said in minutes."""
 
 
 def name(reason: int) -> str:
@@ -316,7 +295,7 @@ _NOT_WAITED_FOR = "No client waits so long; for a bulk import ask m8's and the s
 
 
 def _when(seconds: int) -> str:
+    """Return when to try again, in minutes if that is longer than two."""
     if not seconds:
         return "later"
-    minutes = math.ceil(seconds / 60)
-    return f"in {seconds} s" if seconds <= _LONGEST_IN_S else f"in {minutes} min"
+    return f"in {seconds} s" if seconds <= 120 else f"in {math.ceil(seconds / 60)} min"

@@ -28,7 +28,6 @@ from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.connection import Connection, LogUse
 from monoskope.client.http import methods
-from monoskope.client.http.errors import let_go
 from monoskope.client.http.methods import Method
 from monoskope.client.http.retry import TimeOverError
 from monoskope.client.seal import NOTHING_SEALED, load, seal
@@ -51,7 +50,7 @@ from monoskope.client.walk.task import (
     whole,
 )
 from monoskope.client.walk.trust import Trust, subject_of
-from monoskope.errors import Error, RateLimitedError, TimedOutError
+from monoskope.errors import Error, RateLimitedError, TimedOutError, let_go
 from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import ProofError
@@ -61,7 +60,7 @@ from monoskope.protocol.request import Request
 from monoskope.traces import spans
 
 if TYPE_CHECKING:
-    from monoskope.client.signing.signing import Signing
+    from monoskope.client.signing import Signing
 
 R = TypeVar("R", bound=Message)
 
@@ -245,8 +244,8 @@ class Walk:
     async def _sign(self, signing: Signing, sent: Sent) -> Sent:
         """Sign what is about to be sent. Raises `Error`: nothing is sent."""
         self._tell(sent.task, sent.request, Stage.SIGNING, touch=signing.needs_touch)
-        made = await signing.sign(sent.grant, sent.sealed.sha256)
-        return structs.replace(sent, signature=made.content, signer_key=made.signer_key)
+        signature, signer_key = await signing.sign(sent.grant, sent.sealed.sha256)
+        return structs.replace(sent, signature=signature, signer_key=signer_key)
 
     async def _grant(self, request: Request, resends: int | None) -> tuple[Grant, upload_pb2.Signed]:
         ask = commands_pb2.RequestSecretUploadKeyRequest(request=request.content, wait=True)

@@ -21,6 +21,7 @@ import errno
 import hashlib
 import re
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from typing import TypeVar
 
 import msgspec
 from google.protobuf.message import DecodeError
@@ -28,8 +29,10 @@ from google.protobuf.message import DecodeError
 from monoskope.api.secrets.v1.events_pb2 import SecretUploadRequested
 from monoskope.errors import AlreadyExistsError, Code, Error, NotFoundError, RefusedError, UnavailableError, UsageError
 from monoskope.m8.log.event_log import LogTamperedError, RecordedEvent
-from monoskope.m8.log.folder import is_id
+from monoskope.m8.log.folder import Noted, is_id
 from monoskope.m8.log.tree_rows import Checkpoint, Named
+
+T = TypeVar("T")
 
 
 class DamagedError(Error):
@@ -114,6 +117,11 @@ class Header(msgspec.Struct, frozen=True):
     engine: str
     version: str
 
+    @property
+    def end(self) -> Noted:
+        """The last position, and the hash of the record there."""
+        return Noted(self.position, bytes.fromhex(self.head))
+
 
 class End(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a backup must have held when it ends.
@@ -158,16 +166,13 @@ def bodies(content: bytes) -> list[bytes]:
 
 def header(content: bytes) -> Header:
     """Return the header. Raises `DamagedError`; `UsageError` for one of a newer format."""
-    try:
-        found = msgspec.json.decode(content, type=dict[str, object])
-        if isinstance(number := found.get("format"), int) and number > FORMAT:
-            raise UsageError(
-                f"the backup has format {number}, this m8 knows {FORMAT} and no newer one.",
-                fix="Use the version of m8 that made it, or a newer one.",
-            )
-        whole = msgspec.json.decode(content, type=Header)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise damaged("its header cannot be read") from None
+    number = _decoded(content, dict[str, object], "its header").get("format")
+    if isinstance(number, int) and number > FORMAT:
+        raise UsageError(
+            f"the backup has format {number}, this m8 knows {FORMAT} and no newer one.",
+            fix="Use the version of m8 that made it, or a newer one.",
+        )
+    whole = _decoded(content, Header, "its header")
     if not (_fits(whole.position, whole.head) and (not whole.log_id or is_id(whole.log_id))):
         raise damaged("its header says what none can")
     return whole
@@ -179,26 +184,24 @@ def _fits(position: int, head: str) -> bool:
 
 def names(content: bytes) -> list[Named]:
     """Return the names of the log. Raises `DamagedError`."""
-    try:
-        return msgspec.json.decode(content, type=list[Named])
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise damaged("the names of its log cannot be read") from None
+    return _decoded(content, list[Named], "the names of its log")
 
 
 def checkpoints(content: bytes) -> list[Checkpoint]:
     """Return checkpoints. Raises `DamagedError`."""
-    try:
-        return msgspec.json.decode(content, type=list[Checkpoint])
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise damaged("its checkpoints cannot be read") from None
+    return _decoded(content, list[Checkpoint], "its checkpoints")
 
 
 def end(content: bytes) -> End:
     """Return the end. Raises `DamagedError`."""
+    return _decoded(content, End, "its end")
+
+
+def _decoded(content: bytes, kind: type[T], what: str) -> T:
     try:
-        return msgspec.json.decode(content, type=End)
+        return msgspec.json.decode(content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise damaged("its end cannot be read") from None
+        raise damaged(f"{what} cannot be read") from None
 
 
 class Frames:

@@ -5,7 +5,6 @@ So a company gives its first administrator a name, and gets back in after the la
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,15 +12,16 @@ from pathlib import Path
 import click
 
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.errors import OutcomeUnknownError, UsageError
-from monoskope.m8.cli.common import folder_option, opened, output_option, seconds, show
+from monoskope.errors import UsageError
+from monoskope.m8.cli.common import folder_option, on_log, output_option, seconds, show
 from monoskope.m8.credentials.tokens import Issued
 from monoskope.m8.domain import role_bindings as rules
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES, Principal
 from monoskope.m8.domain.role_bindings import RoleBinding, RoleBindings
-from monoskope.m8.log.event_log import UnknownAppendError
+from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.opened import open_tokens, os_actor
 from monoskope.m8.service.aggregates import ROLE_BINDINGS, Aggregates
+from monoskope.m8.settings import ServerSettings
 from monoskope.protocol.login import Member
 from monoskope.settings import write_private
 from monoskope.times import rfc3339, wall_clock
@@ -31,6 +31,14 @@ _TOKEN_ROLES = {ROLE_NAMES[role]: role for role in (events_pb2.ROLE_ADMINISTRATO
 _RIGHTS = {name: right for right, name in RIGHT_NAMES.items()}
 _NOBODY_HAS_IT = "Look with m8 token list. If it shows a new one, nobody has that: revoke it, and make another."
 _TOKEN_COLUMNS = ("id", "subject", "role", "prefixes", "rights", "expires", "state")
+
+_right_option = click.option(
+    "--right",
+    "rights",
+    multiple=True,
+    type=click.Choice(list(_RIGHTS)),
+    help="With user: what it allows; can be repeated.",
+)
 
 
 @click.group()
@@ -51,13 +59,7 @@ def token() -> None:
 @click.option(
     "--prefix", "prefixes", multiple=True, metavar="URI", help="With user: where it is valid; can be repeated."
 )
-@click.option(
-    "--right",
-    "rights",
-    multiple=True,
-    type=click.Choice(list(_RIGHTS)),
-    help="With user: what it allows; can be repeated.",
-)
+@_right_option
 @click.option("--ttl", type=seconds, metavar="30d", default="30d", show_default=True, help="How long it is valid.")
 @click.option(
     "--out", default="-", metavar="FILE", help="A new file of mode 0600; '-', the default, is standard output."
@@ -83,23 +85,14 @@ def create_token(
     if out != "-":
         _check_new(Path(out))
 
-    async def issue() -> Issued:
-        async with opened(folder) as (settings, log):
-            tokens = open_tokens(settings, log, actor=os_actor())
-            if isinstance(wanted, Member):
-                return await tokens.issue_for_member(wanted, ttl_s=ttl)
-            return await tokens.issue(
-                subject=subject,
-                role=wanted,
-                prefixes=prefixes,
-                rights=[_RIGHTS[right] for right in rights],
-                ttl_s=ttl,
-            )
+    async def issue(settings: ServerSettings, log: EventLog) -> Issued:
+        tokens = open_tokens(settings, log, actor=os_actor())
+        if isinstance(wanted, Member):
+            return await tokens.issue_for_member(wanted, ttl_s=ttl)
+        given = [_RIGHTS[right] for right in rights]
+        return await tokens.issue(subject=subject, role=wanted, prefixes=prefixes, rights=given, ttl_s=ttl)
 
-    try:
-        issued = asyncio.run(issue())
-    except UnknownAppendError as error:
-        raise OutcomeUnknownError(error.message, fix=_NOBODY_HAS_IT) from None
+    issued = on_log(folder, issue, unknown=_NOBODY_HAS_IT)
     if out == "-":
         click.echo(issued.jwt)
     else:
@@ -138,12 +131,11 @@ def _check_new(file: Path) -> None:
 def list_tokens(folder: Path, output: str, *, only_valid: bool) -> None:
     """List every credential that was ever made, without the secret tokens. Each login of a member makes one."""
 
-    async def collect() -> list[tuple[events_pb2.TokenIssued, bool]]:
-        async with opened(folder) as (settings, log):
-            return [issued async for issued in open_tokens(settings, log).list()]
+    async def collect(settings: ServerSettings, log: EventLog) -> list[tuple[events_pb2.TokenIssued, bool]]:
+        return [issued async for issued in open_tokens(settings, log).list()]
 
     now = wall_clock()
-    rows = [_token_row(issued, now, revoked=revoked) for issued, revoked in asyncio.run(collect())]
+    rows = [_token_row(issued, now, revoked=revoked) for issued, revoked in on_log(folder, collect)]
     show([row for row in rows if row["state"] == "valid" or not only_valid], _TOKEN_COLUMNS, output)
 
 
@@ -166,15 +158,11 @@ def _token_row(issued: events_pb2.TokenIssued, now: int, *, revoked: bool) -> di
 @click.argument("token_id", metavar="ID")
 def revoke_token(folder: Path, token_id: str) -> None:
     """Make the credential ID invalid, at once and in every process."""
-
-    async def work() -> None:
-        async with opened(folder) as (settings, log):
-            await open_tokens(settings, log, actor=os_actor()).revoke(token_id)
-
-    try:
-        asyncio.run(work())
-    except UnknownAppendError as error:
-        raise OutcomeUnknownError(error.message, fix="Revoke it again: that does no harm.") from None
+    on_log(
+        folder,
+        lambda settings, log: open_tokens(settings, log, actor=os_actor()).revoke(token_id),
+        unknown="Revoke it again: that does no harm.",
+    )
     click.echo(f"Revoked {token_id}.")
 
 
@@ -195,13 +183,7 @@ def role_binding() -> None:
     "--member", "members", multiple=True, required=True, metavar="MEMBER", help="kind:issuer:name; can be repeated."
 )
 @click.option("--prefix", default="", metavar="URI", help="With user: below which URI the rights are valid.")
-@click.option(
-    "--right",
-    "rights",
-    multiple=True,
-    type=click.Choice(list(_RIGHTS)),
-    help="With user: what it allows; can be repeated.",
-)
+@_right_option
 def create_role_binding(
     *, folder: Path, name: str, role: str, members: tuple[str, ...], prefix: str, rights: tuple[str, ...]
 ) -> None:
@@ -215,7 +197,7 @@ def create_role_binding(
     )
     actor = os_actor()
     by = Principal("", actor, frozenset(), (), 0)
-    asyncio.run(_change(folder, lambda known: rules.apply(known, [binding], by=by, prune=False), actor))
+    _change(folder, lambda known: rules.apply(known, [binding], by=by, prune=False), actor)
     click.echo(f"Role binding {name} gives the role {role} to {', '.join(map(str, binding.members))}.")
 
 
@@ -224,7 +206,7 @@ def create_role_binding(
 @click.argument("name")
 def delete_role_binding(folder: Path, name: str) -> None:
     """Delete the role binding NAME: it gives nothing any more, at once and in every process."""
-    asyncio.run(_change(folder, lambda known: rules.delete(known, name), os_actor()))
+    _change(folder, lambda known: rules.delete(known, name), os_actor())
     click.echo(f"Deleted {name}.")
 
 
@@ -233,12 +215,7 @@ def delete_role_binding(folder: Path, name: str) -> None:
 @output_option
 def list_role_bindings(folder: Path, output: str) -> None:
     """List the role bindings."""
-
-    async def collect() -> RoleBindings:
-        async with opened(folder) as (_, log):
-            return await Aggregates(log).get(ROLE_BINDINGS)
-
-    known = asyncio.run(collect()).bindings
+    known = on_log(folder, lambda _, log: Aggregates(log).get(ROLE_BINDINGS)).bindings
     show([_binding_row(known[name]) for name in sorted(known)], _BINDING_COLUMNS, output)
 
 
@@ -252,10 +229,9 @@ def _binding_row(binding: RoleBinding) -> dict[str, object]:
     }
 
 
-async def _change(folder: Path, decide: Callable[[RoleBindings], Sequence[rules.Change]], actor: str) -> None:
-    async with opened(folder) as (_, log):
-        aggregates = Aggregates(log)
-        try:
-            await aggregates.change(ROLE_BINDINGS, decide, actor=actor)
-        except UnknownAppendError as error:
-            raise OutcomeUnknownError(error.message, fix="Do it again: a second time changes nothing.") from None
+def _change(folder: Path, decide: Callable[[RoleBindings], Sequence[rules.Change]], actor: str) -> None:
+    async def change(_: ServerSettings, log: EventLog) -> None:
+
+        await Aggregates(log).change(ROLE_BINDINGS, decide, actor=actor)
+
+    on_log(folder, change, unknown="Do it again: a second time changes nothing.")

@@ -17,18 +17,13 @@ from monoskope.m8.backup.create import Making
 from monoskope.m8.backup.form import Header
 from monoskope.m8.backup.restore import Checking
 from monoskope.m8.bootstrap import version
-from monoskope.m8.cli.common import folder_option, opened
+from monoskope.m8.cli.common import folder_option, opened, own_folder_option
 from monoskope.m8.cli.main import LazyGroup
 from monoskope.m8.log.folder import Noted
 from monoskope.m8.log.opening import find_id
 from monoskope.m8.opened import place_of
 from monoskope.text import counted, escape
 from monoskope.times import rfc3339, wall_clock
-
-own_folder_option = click.option(
-    "--dir", "own", type=click.Path(path_type=Path, file_okay=False), default=None, help="The folder of m8."
-)
-"""For the commands of the group, so that `--dir` may stand before and after their name."""
 
 identity_option = click.option(
     "--identity", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The age identity that opens it."
@@ -77,22 +72,14 @@ def key(file: Path) -> None:
     "--recipients-file", type=click.Path(path_type=Path), default=None, metavar="FILE", help="The same, one a line."
 )
 @click.argument("target")
-@click.pass_obj
-def create(
-    folder: Path,
-    *,
-    own: Path | None,
-    recipients: tuple[str, ...],
-    recipients_file: Path | None,
-    target: str,
-) -> None:
+def create(folder: Path, *, recipients: tuple[str, ...], recipients_file: Path | None, target: str) -> None:
     """Write a backup to TARGET: a new file, or '-' for standard output. m8 may run meanwhile.
 
     It holds the event log up to now, encrypted with age for each recipient, and no key. The chain is checked on the
     way. A file appears when it is whole.
     """
     try:
-        making, warning = asyncio.run(_create(own or folder, recipients, recipients_file, target))
+        making, warning = asyncio.run(_create(folder, recipients, recipients_file, target))
     except asyncio.CancelledError:
         raise click.Abort from None
     assert making.header is not None, "it was made"
@@ -137,9 +124,8 @@ async def _create(
         )
         await age.encrypt(making.pieces(), writer, to)
     assert making.header is not None, "it was made"
-    at = Noted(making.header.position, bytes.fromhex(making.header.head))
     try:
-        at.advance(settings.folder)
+        making.header.end.advance(settings.folder)
     except UsageError as error:
         return making, f"the position is not noted: {error.message}"
     return making, ""

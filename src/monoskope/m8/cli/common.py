@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
 from monoskope import failpoints
-from monoskope.errors import UsageError
+from monoskope.errors import OutcomeUnknownError, UsageError
 from monoskope.m8 import settings
-from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.log.event_log import EventLog, UnknownAppendError
 from monoskope.m8.opened import opened_log
 from monoskope.text import escape
 from monoskope.times import parse_length
+
+T = TypeVar("T")
 
 folder_option = click.option(
     "--dir",
@@ -28,6 +32,16 @@ folder_option = click.option(
     show_envvar=True,
     help="The folder of m8.",
 )
+
+own_folder_option = click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    callback=lambda context, _parameter, given: given or context.obj,
+    help="The folder of m8.",
+)
+"""For the commands of a group that takes `--dir`, too, so that it may stand before and after their name."""
 
 output_option = click.option(
     "-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How to print."
@@ -56,6 +70,36 @@ async def opened(
     loaded = settings.load(folder)
     async with opened_log(loaded, frees_reserve=frees_reserve) as log:
         yield loaded, log
+
+
+def on_log(
+    folder: Path,
+    use: Callable[[settings.ServerSettings, EventLog], Awaitable[T]],
+    *,
+    frees_reserve: bool = False,
+    unknown: str = "",
+) -> T:
+    """Return what `use` makes of the log of the server in `folder`.
+
+    Args:
+        folder: Of m8.
+        use: Given the settings and the log.
+        frees_reserve: As `opened_log` has it.
+        unknown: What to do where it is not known whether an event was recorded.
+
+    Raises:
+        OutcomeUnknownError: that is not known.
+        Error: as `settings.load`, `opened_log` and `use` do.
+    """
+
+    async def work() -> T:
+        async with opened(folder, frees_reserve=frees_reserve) as (loaded, log):
+            return await use(loaded, log)
+
+    try:
+        return asyncio.run(work())
+    except UnknownAppendError as error:
+        raise OutcomeUnknownError(error.message, fix=unknown or error.fix) from None
 
 
 def show(rows: Sequence[dict[str, object]], columns: Sequence[str], output: str) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import click
 
-from monoskope.m8.cli.common import folder_option, opened, output_option, seconds, show
+from monoskope.m8.cli.common import folder_option, on_log, output_option, own_folder_option, seconds, show
 from monoskope.m8.cli.signatures import signatures
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
 from monoskope.m8.log.sqlite.disk import ROOM, Reserve
 from monoskope.m8.opened import adopt_log
 from monoskope.m8.readmodels.uploads import ENDED, OPEN_UPLOADS, ended, open_upload
-from monoskope.m8.settings import load
+from monoskope.m8.settings import ServerSettings, load
 from monoskope.m8.tree.signing import LastSigned
 from monoskope.m8.tree.verifying import Verified, verified
 from monoskope.text import counted
@@ -23,11 +23,6 @@ from monoskope.times import rfc3339, wall_clock
 
 _PAGE = 256
 _COLUMNS = ("position", "stream", "version", "type", "time", "actor", "hash", "detail")
-
-# The group takes --dir too, so that both `m8 events --dir D verify` and `m8 events verify --dir D` do what they say.
-_own_folder_option = click.option(
-    "--dir", "own", type=click.Path(path_type=Path, file_okay=False), default=None, help="The folder of m8."
-)
 
 
 @click.group(invoke_without_command=True)
@@ -43,14 +38,17 @@ def events(context: click.Context, *, folder: Path, after: int, limit: int, stre
     """Print events in the order of the event log."""
     context.obj = folder
     if context.invoked_subcommand is None:
-        show([_row(event, output) for event in asyncio.run(_read(folder, after, limit, stream))], _COLUMNS, output)
+        show(
+            [_row(event, output) for event in on_log(folder, lambda _, log: _read(log, after, limit, stream))],
+            _COLUMNS,
+            output,
+        )
 
 
-async def _read(folder: Path, after: int, limit: int, stream: str) -> list[RecordedEvent]:
-    async with opened(folder) as (_, log):
-        if not stream:
-            return await log.read(after=after, limit=limit)
-        return [event for event in await log.read_stream(stream) if event.position > after][:limit]
+async def _read(log: EventLog, after: int, limit: int, stream: str) -> list[RecordedEvent]:
+    if not stream:
+        return await log.read(after=after, limit=limit)
+    return [event for event in await log.read_stream(stream) if event.position > after][:limit]
 
 
 def _row(event: RecordedEvent, output: str) -> dict[str, object]:
@@ -68,19 +66,17 @@ def _row(event: RecordedEvent, output: str) -> dict[str, object]:
 
 
 @events.command(short_help="Check the records, the tree and its checkpoints.")
-@_own_folder_option
-@click.pass_obj
-def verify(folder: Path, own: Path | None) -> None:
+@own_folder_option
+def verify(folder: Path) -> None:
     """Check every record, the hash chain, the tree, and every checkpoint and cosignature that is kept."""
 
-    async def work() -> tuple[int, str, Verified]:
-        async with opened(own or folder) as (settings, log):
-            last = await log.check_chain()
-            events = await log.read(after=last - 1, limit=1) if last else []
-            digest = events[0].hash.hex() if events else "none"
-            return last, digest, await verified(log, last, LastSigned(settings.folder).read())
+    async def work(settings: ServerSettings, log: EventLog) -> tuple[int, str, Verified]:
+        position = await log.check_chain()
+        events = await log.read(after=position - 1, limit=1) if position else []
+        digest = events[0].hash.hex() if events else "none"
+        return position, digest, await verified(log, position, LastSigned(settings.folder).read())
 
-    last, digest, tree = asyncio.run(work())
+    last, digest, tree = on_log(folder, work)
     click.echo(f"The log holds: {counted(last, 'event')}, each naming the hash of the one before it.")
     click.echo(f"Hash of the last: {digest}. Keep it elsewhere to notice a log rewritten as a whole.")
     if tree.names:
@@ -90,47 +86,43 @@ def verify(folder: Path, own: Path | None) -> None:
 
 @events.command(short_help="Write the records byte for byte.")
 @click.option("--after", type=click.IntRange(min=0), default=0, metavar="N", help="Only records after position N.")
-@_own_folder_option
-@click.pass_obj
-def export(folder: Path, own: Path | None, after: int) -> None:
+@own_folder_option
+def export(folder: Path, after: int) -> None:
     """Write the records byte for byte, one JSON object a line: position, hash (hex) and record (base64).
 
     The hash is the SHA-256 of the outline, and the entry of the log's tree. Sealed bytes are not among them.
     """
 
-    async def work() -> None:
-        async with opened(own or folder) as (_, log):
-            at = after
-            while page := await log.read(after=at, limit=_PAGE):
-                for event in page:
-                    line: dict[str, object] = {"position": event.position, "hash": event.hash.hex()}
-                    line["outline"] = b64encode(event.outline).decode()
-                    line["record"] = b64encode(event.record).decode()
-                    click.echo(json.dumps(line))
-                at = page[-1].position
+    async def work(_: ServerSettings, log: EventLog) -> None:
+        at = after
+        while page := await log.read(after=at, limit=_PAGE):
+            for event in page:
+                line: dict[str, object] = {"position": event.position, "hash": event.hash.hex()}
+                line["outline"] = b64encode(event.outline).decode()
+                line["record"] = b64encode(event.record).decode()
+                click.echo(json.dumps(line))
+            at = page[-1].position
 
-    asyncio.run(work())
+    on_log(folder, work)
 
 
 @events.command()
 @click.option(
     "--older-than", type=seconds, default="0s", metavar="30d", help="Only of requests that ended at least so long ago."
 )
-@_own_folder_option
-@click.pass_obj
-def erase_sealed(folder: Path, older_than: int, own: Path | None) -> None:
+@own_folder_option
+def erase_sealed(folder: Path, older_than: int) -> None:
     """Erase the sealed bytes of requests that have ended. The hash chain stays intact.
 
     This works on a full disk, too: for the SQLite file m8 keeps a reserve of disk space. PostgreSQL gives the space
     back to its disk by itself, a while later.
     """
 
-    async def work() -> tuple[int, Reserve | None]:
-        async with opened(own or folder, frees_reserve=True) as (settings, log):
-            erased = await log.erase_sealed(await erasable(log, wall_clock() - older_than * 1000))
-            return erased, None if settings.database else Reserve(settings.event_log)
+    async def work(settings: ServerSettings, log: EventLog) -> tuple[int, Reserve | None]:
+        erased = await log.erase_sealed(await erasable(log, wall_clock() - older_than * 1000))
+        return erased, None if settings.database else Reserve(settings.event_log)
 
-    erased, reserve = asyncio.run(work())
+    erased, reserve = on_log(folder, work, frees_reserve=True)
     click.echo(f"Erased {erased} sealed secrets.")
     if erased and reserve is not None and not reserve.is_made:
         click.echo(
@@ -140,15 +132,14 @@ def erase_sealed(folder: Path, older_than: int, own: Path | None) -> None:
 
 @events.command(short_help="Let this folder serve another log.")
 @click.argument("log_id", metavar="ID")
-@_own_folder_option
-@click.pass_obj
-def adopt(folder: Path, log_id: str, own: Path | None) -> None:
+@own_folder_option
+def adopt(folder: Path, log_id: str) -> None:
     """Let this folder serve the log ID, which the settings name, in place of the one that it served until now.
 
     This is for a log that was restored or moved. Nothing is deleted. Clients and reactors see another log: what the
     other one held is unknown here.
     """
-    settings = load(own or folder)
+    settings = load(folder)
     before = asyncio.run(adopt_log(settings, log_id))
     click.echo(f"{settings.folder} serves the log {log_id}" + (f", in place of {before}." if before else "."))
 

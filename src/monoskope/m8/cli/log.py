@@ -8,16 +8,16 @@ from pathlib import Path
 import click
 
 from monoskope.errors import ConflictError, Error, UsageError
-from monoskope.m8.cli.common import folder_option, opened, output_option, show
+from monoskope.m8.cli.common import folder_option, on_log, output_option, show
 from monoskope.m8.log.event_log import EventLog
-from monoskope.m8.settings import load
+from monoskope.m8.settings import ServerSettings, load
 from monoskope.m8.tree import key_file
 from monoskope.m8.tree.key_file import FILE, KeyFile
 from monoskope.m8.tree.key_file import renew as begin_anew
 from monoskope.m8.tree.signing import Follower, LastSigned, Signer, sentence
 from monoskope.m8.tree.tree import TreeBehindError
 from monoskope.m8.tree.witnessed_log import Seen, WitnessedLog
-from monoskope.m8.witnesses.witnesses import PREFIX, Evidence, Witnesses, asked
+from monoskope.m8.tree.witnesses import PREFIX, Evidence, Witnesses, asked
 from monoskope.times import rfc3339, wall_clock
 
 _NEXT = "Copy {path} to the folder of every other m8 of this log, and into the backup of its keys. Clients pin:"
@@ -33,17 +33,11 @@ def log() -> None:
 @click.option("--log-origin", default="", metavar="NAME", help="As m8 init has it.")
 def init(folder: Path, log_origin: str) -> None:
     """Make log.key, with which m8 signs checkpoints: m8 init makes it, too, and servers of before have none."""
-
-    async def work() -> None:
-        async with opened(folder) as (_, event_log):
-            if names := await event_log.names():
-                raise ConflictError(
-                    f"this log has keys: it is {names[-1].origin}.",
-                    fix=f"Copy {FILE} from another m8 of it. If it is lost, run: m8 log renew --reason TEXT",
-                )
-
-    load(folder)
-    asyncio.run(work())
+    if names := on_log(folder, lambda _, event_log: event_log.names()):
+        raise ConflictError(
+            f"this log has keys: it is {names[-1].origin}.",
+            fix=f"Copy {FILE} from another m8 of it. If it is lost, run: m8 log renew --reason TEXT",
+        )
     key = key_file.make(log_origin)
     key_file.write(folder, key)
     _print_keys([str(vkey) for vkey in key.vkeys], folder)
@@ -71,13 +65,11 @@ def renew(folder: Path, reason: str) -> None:
     them. Events stay as they are.
     """
 
-    async def work() -> None:
-        async with opened(folder) as (_, event_log):
-            shown = await asyncio.to_thread(Evidence(folder).read)
-            await begin_anew(event_log, folder, reason=reason, at_ms=wall_clock(), shown=shown)
+    async def work(_: ServerSettings, event_log: EventLog) -> None:
+        shown = await asyncio.to_thread(Evidence(folder).read)
+        await begin_anew(event_log, folder, reason=reason, at_ms=wall_clock(), shown=shown)
 
-    load(folder)
-    asyncio.run(work())
+    on_log(folder, work)
     found = KeyFile(folder).load()
     assert found is not None, "it was made"
     _print_keys([str(vkey) for vkey in found.vkeys], folder)
@@ -89,11 +81,11 @@ def renew(folder: Path, reason: str) -> None:
 def status(folder: Path, output: str) -> None:
     """Show how far the tree and its checkpoints are, and what keeps m8 from signing."""
 
-    async def work() -> dict[str, object]:
-        async with opened(folder) as (settings, event_log), asked(settings.witnesses, folder, wall_clock) as witnesses:
+    async def work(settings: ServerSettings, event_log: EventLog) -> dict[str, object]:
+        async with asked(settings.witnesses, folder, wall_clock) as witnesses:
             return await _status(event_log, folder, witnesses)
 
-    row = asyncio.run(work())
+    row = on_log(folder, work)
     if output == "json":
         show([row], list(row), output)
         return

@@ -15,8 +15,9 @@ from monoskope.errors import ConflictError, Error, UsageError
 from monoskope.m8.backup import restore as parts
 from monoskope.m8.backup.form import Header
 from monoskope.m8.backup.restore import check_stopped
-from monoskope.m8.cli.backup import at_least_option, identity_option, made_line, own_folder_option, reading
+from monoskope.m8.cli.backup import at_least_option, identity_option, made_line, reading
 from monoskope.m8.cli.backup_report import Aftermath, lost, tell, valid_tokens
+from monoskope.m8.cli.common import own_folder_option
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.folder import Noted, remembered
 from monoskope.m8.log.opening import Place
@@ -104,12 +105,9 @@ def place(option: str, text: str, **files: Path | None) -> Place:
 )
 @database_options
 @click.argument("source")
-@click.pass_obj
 def restore(
     folder: Path,
-    /,
     *,
-    own: Path | None,
     identity: Path,
     at_least: Noted | None,
     accept_loss: bool,
@@ -129,7 +127,7 @@ def restore(
     """
     if into and compare_with:
         raise click.UsageError("--into and --compare-with exclude each other.")
-    settings = load(own or folder)
+    settings = load(folder)
     least = _least(settings, at_least, accept_loss=accept_loss)
     if into:
         target = place("--into", into, **files)
@@ -143,7 +141,7 @@ def restore(
 
 
 def _done(settings: ServerSettings, header: Header) -> None:
-    _end(header).write(settings.folder)
+    header.end.write(settings.folder)
     click.echo(f"Restored {counted(header.position, 'event')}. {made_line(header)}")
 
 
@@ -188,19 +186,14 @@ async def _move(settings: ServerSettings, target: Place, source: str, identity: 
 
 
 async def _check_whole(used: EventLog, header: Header) -> None:
-    if await Noted.last(used) != _end(header):
+    if await Noted.last(used) != header.end:
         raise ConflictError(
             "the backup does not end where the log in use ends.",
             fix="Stop every m8 that uses the log, take another backup of it, and restore that one into an empty place.",
         )
 
 
-def _end(header: Header) -> Noted:
-    return Noted(header.position, bytes.fromhex(header.head))
-
-
 def _next(settings: ServerSettings, target: Place, text: str) -> str:
-    """Return what to change in m8.toml after a move."""
     file = settings.folder / SETTINGS_FILE
     if target.database is not None:
         return (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +11,9 @@ import click
 from monoskope import event_loop, failpoints, start
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings
-from monoskope.m8.cli.common import arm_failpoints, folder_option, opened, output_option, show
-from monoskope.m8.init import Plan, check_owners, lay_out
+from monoskope.m8.cli.common import arm_failpoints, folder_option, on_log, output_option, show
+from monoskope.m8.init import check_owners, lay_out
+from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.tree.tree import rebuild_tree
 from monoskope.text import counted
 from monoskope.times import instant, wall_clock
@@ -69,18 +69,16 @@ def init(
     """Create the folder of a new server, with settings, token key, CA and certificate."""
     given = {"database": database, "database_ca": database_ca, "database_password_file": database_password_file}
     lay_out(
-        Plan(
-            folder=folder,
-            listen=HostPort.parse(listen),
-            names=names,
-            keep_ca_key=not no_ca_key,
-            log_origin=log_origin,
-            database={
-                name: str(Path(value).absolute()) if isinstance(value, Path) else value
-                for name, value in given.items()
-                if value
-            },
-        )
+        folder,
+        HostPort.parse(listen),
+        names=names,
+        keep_ca_key=not no_ca_key,
+        log_origin=log_origin,
+        database={
+            name: str(Path(value).absolute()) if isinstance(value, Path) else value
+            for name, value in given.items()
+            if value
+        },
     )
     here = f" --dir {folder}" if folder != settings.default_folder() else ""
     click.echo(f"m8 is ready in {folder}. Next:\n")
@@ -102,15 +100,14 @@ def rebuild(folder: Path) -> None:
     The tiles of the log's tree are made anew, too. Checkpoints stay: m8 signed them, and others have them.
     """
     arm_failpoints()
-    click.echo(f"Replayed {counted(asyncio.run(_rebuild(folder)), 'event')}.")
+    click.echo(f"Replayed {counted(on_log(folder, _rebuild), 'event')}.")
 
 
-async def _rebuild(folder: Path) -> int:
-    async with opened(folder) as (_, log):
-        replayed = await log.rebuild()
-        if await log.tree_size():
-            await rebuild_tree(log, upto=await log.head())
-        return replayed
+async def _rebuild(_: settings.ServerSettings, log: EventLog) -> int:
+    replayed = await log.rebuild()
+    if await log.tree_size():
+        await rebuild_tree(log, upto=await log.head())
+    return replayed
 
 
 @click.command()
@@ -137,15 +134,14 @@ def list_replicas(folder: Path, output: str) -> None:
     HEARD says whether its last heartbeat is so young that it counts as there. One that was killed is listed until the
     others have forgotten it, some ten seconds later.
     """
-    show(asyncio.run(_rows(folder)), _REPLICA_COLUMNS, output)
+    show(on_log(folder, _rows), _REPLICA_COLUMNS, output)
 
 
-async def _rows(folder: Path) -> list[dict[str, object]]:
+async def _rows(loaded: settings.ServerSettings, log: EventLog) -> list[dict[str, object]]:
     from monoskope.m8.background.presence import replicas  # noqa: PLC0415 - as above
 
-    async with opened(folder) as (settings, log):
-        found = replicas(await log.beats(), await log.beat_notes())
-    oldest_ms = wall_clock() - settings.file.timings.issuer_gone * 1000
+    found = replicas(await log.beats(), await log.beat_notes())
+    oldest_ms = wall_clock() - loaded.file.timings.issuer_gone * 1000
     return [_replica_row(replica, is_heard=replica.seen_ms > oldest_ms) for replica in found]
 
 

@@ -7,7 +7,6 @@ shows the identities, and writes what `ssh-keygen -Y verify` takes (docs/operate
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -17,9 +16,10 @@ import click
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import RefusedError, UsageError
-from monoskope.m8.cli.common import opened, output_option, show
+from monoskope.m8.cli.common import on_log, output_option, own_folder_option, show
 from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
+from monoskope.m8.settings import ServerSettings
 from monoskope.protocol import sshsig
 from monoskope.protocol.events import receipt_of, request_id_of
 from monoskope.protocol.grant import Grant, parse_grant
@@ -74,10 +74,9 @@ class Done:
     metavar="FOLDER",
     help="A new folder for the signatures, as `ssh-keygen -Y verify` takes them.",
 )
-@click.option("--dir", "own", type=click.Path(path_type=Path, file_okay=False), default=None, help="The folder of m8.")
+@own_folder_option
 @output_option
-@click.pass_obj
-def signatures(folder: Path, out: Path | None, own: Path | None, output: str) -> None:
+def signatures(folder: Path, out: Path | None, output: str) -> None:
     """List every request that a store did, or began to do, with its signer, and check what each signature says.
 
     WRONG names what does not fit together: grant, receipt and signature. The signer of a request whose store asks for
@@ -90,18 +89,17 @@ def signatures(folder: Path, out: Path | None, own: Path | None, output: str) ->
     rows: list[dict[str, object]] = []
     index: list[str] = []
 
-    async def work() -> None:
-        async with opened(own or folder) as (_, log):
-            async for one in done_requests(log):
-                rows.append(one.row)
-                if one.signature:
-                    index.append(f"{one.row['request_id']} {one.stamp} {one.row['signer'] or '-'}\n")
-                if one.signature and out is not None:
-                    _write(out, one)
+    async def work(_: ServerSettings, log: EventLog) -> None:
+        async for one in done_requests(log):
+            rows.append(one.row)
+            if one.signature:
+                index.append(f"{one.row['request_id']} {one.stamp} {one.row['signer'] or '-'}\n")
+            if one.signature and out is not None:
+                _write(out, one)
 
     if out is not None:
         out.mkdir(mode=0o700)
-    asyncio.run(work())
+    on_log(folder, work)
     if out is not None:
         write_private(out / INDEX, "".join(index).encode())
     show(rows, _COLUMNS, output)
@@ -184,7 +182,6 @@ def _checked(request_id: bytes, one: _Asked) -> Done:
 
 
 def _wrong(one: _Asked, grant: Grant, request_id: bytes, identity: str) -> str:
-    """Return what does not fit together, "" if all does."""
     assert one.grant is not None
     assert one.done is not None
     try:

@@ -9,6 +9,8 @@ The rules, which `monoskope.testing.logs` checks of an engine:
 - One wins. Of several appends that expect the same version of a stream, one is recorded.
 - One chain. Every record holds the hash of the record before it. Sealed bytes are not part of it and may be erased.
 
+One file, however long: whoever writes an engine or calls one reads it from top to bottom.
+
 Sources: docs/adr/0005-own-event-log.md, docs/adr/0006-log-format.md.
 """
 
@@ -181,23 +183,17 @@ class EventLog(TreeRows):
             Exception: whatever the projector raised; nothing was recorded.
         """
 
-    @abstractmethod
     async def read_stream(self, stream: str, *, after_version: int = 0) -> list[RecordedEvent]:
         """Return every event of `stream` whose version is greater than `after_version`, in order; [] without one."""
+        return (await self.read_streams({stream: after_version}))[stream]
 
+    @abstractmethod
     async def read_streams(self, after: Mapping[str, int]) -> dict[str, list[RecordedEvent]]:
-        """Return what `read_stream` returns of several streams, by name, given the version to begin after for each.
+        """Return what `read_stream` returns of several streams, by name, given the version to begin after for each."""
 
-        An engine that answers over a network asks once for all of them.
-        """
-        return {stream: await self.read_stream(stream, after_version=version) for stream, version in after.items()}
-
+    @abstractmethod
     async def read_last(self, streams: Sequence[str]) -> list[RecordedEvent | None]:
-        """Return the last event of each of `streams`, in their order, None for a stream without an event.
-
-        An engine that answers over a network asks once for all of them.
-        """
-        return [events[-1] if (events := await self.read_stream(stream)) else None for stream in streams]
+        """Return the last event of each of `streams`, in their order, None for a stream without an event."""
 
     @abstractmethod
     async def read(self, *, after: int, limit: int) -> list[RecordedEvent]:

@@ -1,4 +1,4 @@
-"""How an event log refuses an append, and what it says of itself when it does not hold."""
+"""How an event log fails, whichever engine it has: what an append is refused for, and what does not hold."""
 
 from __future__ import annotations
 
@@ -68,3 +68,27 @@ def check_limit(limit: int) -> None:
     """Raise `ValueError` for a page without room."""
     if limit < 1:
         raise ValueError("a limit is at least 1.")
+
+
+def has_own_events() -> ConflictError:
+    """Return the error of an import into a log that has events which no import brought."""
+    return ConflictError(
+        "the log has events of its own, and an import would mix two histories.",
+        fix="Import into an empty log, in a new folder or another database, and keep this one.",
+    )
+
+
+def unfinished(place: object) -> ConflictError:
+    """Return the error of a log of which only a part was imported: it would show an older state as if it were whole."""
+    return ConflictError(
+        f"the event log {place} is not whole: its import (m8 backup restore) did not finish.",
+        fix="Run the same command again, and it goes on from there.",
+    )
+
+
+def rebuilding() -> ConflictError:
+    """Return the error of a rebuild while another one runs."""
+    return ConflictError(
+        "another rebuild of the documents is running.",
+        fix="Wait until it ends: it makes the same documents. If its process was killed, try again in 30 seconds.",
+    )

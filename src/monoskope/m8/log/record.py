@@ -8,11 +8,11 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
 
 from monoskope.api.eventsourcing.v1 import event_pb2
-from monoskope.errors import ConflictError
 from monoskope.m8.log.event_log import GENESIS_HASH, MAX_DATA, LogTamperedError, NewEvent, RecordedEvent
 from monoskope.protocol.tlog.merkle import outline
 
@@ -26,18 +26,50 @@ AGAIN = 256
 """How many records `parse_again` remembers: those of some fifty requests that are under way, half a megabyte."""
 
 
-def check(stream: str, expected_version: int | None, events: Sequence[NewEvent], actor: str) -> None:
-    """Raise `ValueError` if an append breaks a rule of the format."""
-    _check_text("stream", stream, MAX_NAME)
-    _check_text("actor", actor, MAX_NAME)
-    if expected_version is not None and expected_version < 0:
-        raise ValueError("an expected version is 0 or greater, or None.")
-    if not events:
-        raise ValueError("an append takes at least one event.")
-    for event in events:
-        _check_text("type", event.type, MAX_TYPE)
-        if len(event.data) > MAX_DATA:
-            raise ValueError(f"an event's data is at most {MAX_DATA} bytes.")
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Events that are recorded together, as `EventLog.append` is given them."""
+
+    stream: str
+    expected_version: int | None
+    events: Sequence[NewEvent]
+    actor: str
+    sealed: bytes | None = field(repr=False)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it records."""
+        return len(self.sealed or b"") + sum(len(event.data) for event in self.events)
+
+    def check(self) -> None:
+        """Raise `ValueError` if it breaks a rule of the format."""
+        _check_text("stream", self.stream, MAX_NAME)
+        _check_text("actor", self.actor, MAX_NAME)
+        if self.expected_version is not None and self.expected_version < 0:
+            raise ValueError("an expected version is 0 or greater, or None.")
+        if not self.events:
+            raise ValueError("an append takes at least one event.")
+        for event in self.events:
+            _check_text("type", event.type, MAX_TYPE)
+            if len(event.data) > MAX_DATA:
+                raise ValueError(f"an event's data is at most {MAX_DATA} bytes.")
+
+    def made(self, position: int, version: int, previous_hash: bytes, *, now_ms: int) -> list[RecordedEvent]:
+        """Return its events as they follow that position, that version of the stream, and that hash."""
+        made: list[RecordedEvent] = []
+        for step, new in enumerate(self.events, start=1):
+            event = make(
+                new,
+                position=position + step,
+                stream=self.stream,
+                version=version + step,
+                recorded_at_ms=now_ms,
+                actor=self.actor,
+                previous_hash=previous_hash,
+            )
+            made.append(event)
+            previous_hash = event.hash
+        return made
 
 
 def _check_text(name: str, text: str, most: int) -> None:
@@ -106,52 +138,6 @@ def _recorded(message: event_pb2.Event, record: bytes) -> RecordedEvent:
     )
 
 
-class Chain:
-    """Checks a log from its first record on and finds the first error. Keeps one number for each stream in memory."""
-
-    def __init__(self) -> None:
-        self.position = 0
-        self.hash = GENESIS_HASH
-        self._versions: dict[str, int] = {}
-
-    def follow(self, columns: tuple[object, object, object, object], record: bytes) -> None:
-        """Take the next row: `columns` are position, stream, version and hash as the engine keeps them apart.
-
-        Args:
-            columns: As above.
-            record: The record.
-
-        Raises:
-            LogTamperedError: names the position that does not hold.
-        """
-        expected = self.position + 1
-        if columns[0] != expected:
-            raise LogTamperedError(expected, "the record is missing")
-        event = parse_strictly(expected, record)
-        if columns[3] != event.hash:
-            raise LogTamperedError(expected, "the record does not match its hash")
-        if event.previous_hash != self.hash:
-            raise LogTamperedError(expected, "the record does not name the hash of the one before it")
-        if columns[:3] != (event.position, event.stream, event.version):
-            raise LogTamperedError(expected, "the record is not the one that belongs here")
-        if event.version != self._versions.get(event.stream, 0) + 1:
-            raise LogTamperedError(expected, "its stream misses a version")
-        self._versions[event.stream] = event.version
-        self.position, self.hash = expected, event.hash
-
-    def finish(self, position: object, last_hash: object) -> None:
-        """Compare with the head that the engine stores separately, so that a log which lost its end is noticed.
-
-        Raises:
-            LogTamperedError: names the first missing position, or the last one.
-        """
-        if (position, last_hash) == (self.position, self.hash):
-            return
-        if isinstance(position, int) and position > self.position:
-            raise LogTamperedError(self.position + 1, "the record is missing")
-        raise LogTamperedError(max(self.position, 1), "the last record is not the one last written")
-
-
 def parse_strictly(position: int, record: bytes) -> RecordedEvent:
     """Parse a record, and check that it is the one deterministic serialisation of its content.
 
@@ -198,14 +184,49 @@ class Following:
         return event
 
 
+def check_version(event: RecordedEvent, before: int) -> None:
+    """Raise `LogTamperedError` unless an event has the next version of its stream, which is at `before`."""
+    if event.version != before + 1:
+        raise LogTamperedError(event.position, "its stream misses a version")
+
+
+class Chain(Following):
+    """Checks a log from its first record on and finds the first error. Keeps one number for each stream in memory."""
+
+    def __init__(self) -> None:
+        super().__init__(0, GENESIS_HASH)
+        self._versions: dict[str, int] = {}
+
+    def follow(self, columns: tuple[object, object, object, object], record: bytes) -> None:
+        """Take the next row: `columns` are position, stream, version and hash as the engine keeps them apart.
+
+        Raises:
+            LogTamperedError: names the position that does not hold.
+        """
+        expected = self.position + 1
+        if columns[0] != expected:
+            raise LogTamperedError(expected, "the record is missing")
+        event = self.take(record)
+        if columns[3] != event.hash:
+            raise LogTamperedError(expected, "the record does not match its hash")
+        if columns[1:3] != (event.stream, event.version):
+            raise LogTamperedError(expected, "the record is not the one that belongs here")
+        check_version(event, self._versions.get(event.stream, 0))
+        self._versions[event.stream] = event.version
+
+    def finish(self, position: object, last_hash: object) -> None:
+        """Compare with the head that the engine stores separately, so that a log which lost its end is noticed.
+
+        Raises:
+            LogTamperedError: names the first missing position, or the last one.
+        """
+        if (position, last_hash) == (self.position, self.hash):
+            return
+        if isinstance(position, int) and position > self.position:
+            raise LogTamperedError(self.position + 1, "the record is missing")
+        raise LogTamperedError(max(self.position, 1), "the last record is not the one last written")
+
+
 def genesis() -> Following:
     """Return what follows a chain from its first record on."""
     return Following(0, GENESIS_HASH)
-
-
-def has_own_events() -> ConflictError:
-    """Return the error of an import into a log that has events which no import brought."""
-    return ConflictError(
-        "the log has events of its own, and an import would mix two histories.",
-        fix="Import into an empty log, in a new folder or another database, and keep this one.",
-    )

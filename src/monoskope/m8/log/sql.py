@@ -10,13 +10,18 @@ import asyncio
 import contextlib
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Sequence
+from typing import TypeVar
 
 from monoskope.errors import UnavailableError
+from monoskope.failpoints import failpoints
 from monoskope.m8.log import record
 from monoskope.m8.log.documents import Cursor, check_cursor
-from monoskope.m8.log.event_log import EventLog, LogTamperedError, RecordedEvent
+from monoskope.m8.log.event_log import EventLog, LogTamperedError, NewEvent, RecordedEvent
 from monoskope.m8.log.failures import check_limit, closed
+from monoskope.m8.log.record import Append
 from monoskope.m8.log.tree_rows import Steps
+
+T = TypeVar("T")
 
 PAGE = 256
 """Events that a subscription reads at once."""
@@ -33,6 +38,18 @@ _PUT_CURSOR = (
     "INSERT INTO cursors VALUES ($1, $2, $3) "
     "ON CONFLICT (name) DO UPDATE SET position = excluded.position, hash = excluded.hash"
 )
+
+
+def settle(done: asyncio.Future[T], result: T, error: Exception | None) -> None:
+    """Tell the caller of a write how it ended, if the caller still waits."""
+    if isinstance(error, StopIteration):  # a future cannot hold this exception
+        error = RuntimeError("the projector raised StopIteration.")
+    if done.done():
+        return
+    if error is None:
+        done.set_result(result)
+    else:
+        done.set_exception(error)
 
 
 class Tail:
@@ -88,6 +105,28 @@ class SqlLog(EventLog):
     def _wake(self) -> None:
         for signal in self._signals:
             signal.set()
+
+    async def append(
+        self,
+        stream: str,
+        expected_version: int | None,
+        events: Sequence[NewEvent],
+        *,
+        actor: str,
+        sealed: bytes | None = None,
+    ) -> list[RecordedEvent]:
+        append = Append(stream, expected_version, events, actor, sealed)
+        append.check()
+        self._check_open()
+        kinds = [event.type for event in events]
+        failpoints("m8.before-append", kinds)
+        done = await self._append(append)
+        failpoints("m8.after-append", kinds)
+        return done
+
+    @abstractmethod
+    async def _append(self, append: Append) -> list[RecordedEvent]:
+        """Record what was checked, as `append` does."""
 
     async def read(self, *, after: int, limit: int) -> list[RecordedEvent]:
         check_limit(limit)
@@ -153,6 +192,9 @@ class SqlLog(EventLog):
 
     async def forget_beat(self, key: str) -> None:
         await self._execute("DELETE FROM beats WHERE key = $1", key)
+
+    async def release(self, name: str, holder: str) -> None:
+        await self._execute("DELETE FROM leases WHERE name = $1 AND holder = $2", name, holder)
 
     async def cursor(self, name: str) -> Cursor | None:
         rows = await self._fetch("SELECT position, hash FROM cursors WHERE name = $1", name)

@@ -1,20 +1,26 @@
-"""Who may do what: `monoctl auth`, `monoctl whoami` and `monoctl offboard`."""
+"""Who may do what: `monoctl auth|whoami|offboard`, and `monoctl create|get|revoke token`."""
 
 from __future__ import annotations
 
+import datetime as dt
+import os
 from collections.abc import Collection
+from pathlib import Path
 
 import click
 
 from monoskope.client import Client
-from monoskope.client.results.access import AllowedMember, Offboarding, Permission
+from monoskope.client.results.access import AllowedMember, Offboarding, Permission, Token
 from monoskope.errors import UsageError
 from monoskope.exit_codes import ExitCode
-from monoskope.monoctl.input.request_options import form_option, full_prefix
-from monoskope.monoctl.options import CommandSession, connection_options, output_option
+from monoskope.monoctl.groups import command
+from monoskope.monoctl.input.request_options import full_prefix
+from monoskope.monoctl.options import CommandSession, connection_options, list_options, output_options
 from monoskope.monoctl.output import terminal, views
-from monoskope.monoctl.output.formats import Document, cell, emit, pairs, show
+from monoskope.monoctl.output.formats import Document, cell, emit, fields_of, pairs, plain, show
+from monoskope.settings import write_private
 from monoskope.text import counted
+from monoskope.times import parse_length
 
 _ENDING = {"KIND": "kind", "NAME": "name", "FOR": "members", "WHY": "why", "THEN": "then"}
 
@@ -35,7 +41,7 @@ RIGHTS = ("put", "compare", "see-hash", "delete", "copy", "undelete", "rollback"
 _ALLOWED = {"MEMBER": "member", "ROLE BINDING": "role_binding", "TOKEN": "token_id"}
 
 
-@click.command(short_help="Say whether you may do something.")
+@command(short_help="Say whether you may do something.")
 @click.argument("right", type=click.Choice(RIGHTS), metavar="RIGHT")
 @click.argument("uri")
 @click.option(
@@ -45,12 +51,9 @@ _ALLOWED = {"MEMBER": "member", "ROLE BINDING": "role_binding", "TOKEN": "token_
     metavar="MEMBER",
     help="Ask about this member, without its groups (administrators, auditors).",
 )
-@output_option
-@connection_options
+@output_options
 @click.pass_context
-def can_i(  # noqa: PLR0917 - click passes them by name
-    context: click.Context, right: str, uri: str, member: str, output: str, session: CommandSession
-) -> None:
+def can_i(context: click.Context, right: str, uri: str, member: str, session: CommandSession) -> None:
     """Say whether you have RIGHT on URI: a secret, or a prefix for everything below it.
 
     The rights are put, compare, see-hash, delete, copy, undelete, rollback and list.
@@ -66,21 +69,20 @@ def can_i(  # noqa: PLR0917 - click passes them by name
         return await client.access.can_i(right, await full_prefix(client, uri), member=member)
 
     found = session.run(work)
-    if output == "table":
+    if session.output == "table":
         terminal.out("yes" if found.allowed else "no")
         if found.role_bindings:
             terminal.err(f"By the role binding {', '.join(found.role_bindings)}.")
     else:
-        emit(output, {"allowed": found.allowed, "role_bindings": list(found.role_bindings)}, {})
+        emit(session.output, fields_of(found), {})
     context.exit(ExitCode.OK if found.allowed else ExitCode.DIFFERENT)
 
 
-@click.command(short_help="Say who may do something (administrators, auditors).")
+@command(short_help="Say who may do something (administrators, auditors).")
 @click.argument("right", type=click.Choice(RIGHTS), metavar="RIGHT")
 @click.argument("uri")
-@form_option
-@connection_options
-def who_can(right: str, uri: str, form: str, session: CommandSession) -> None:
+@list_options
+def who_can(right: str, uri: str, session: CommandSession) -> None:
     """Say who has RIGHT on URI: members by role bindings, and tokens that have it by themselves.
 
     The rights are put, compare, see-hash, delete, copy, undelete, rollback and list.
@@ -91,16 +93,12 @@ def who_can(right: str, uri: str, form: str, session: CommandSession) -> None:
     async def work(client: Client) -> list[AllowedMember]:
         return await client.access.who_can(right, await full_prefix(client, uri))
 
-    documents: list[Document] = [
-        {"member": one.member, "role_binding": one.role_binding, "token_id": one.token_id} for one in session.run(work)
-    ]
-    show(form, documents, _ALLOWED, name="member", nothing="Nobody.")
+    show(session.output, plain(session.run(work)), _ALLOWED, name="member", nothing="Nobody.")
 
 
-@click.command(short_help="Show who you are to m8, and what you may do.")
-@output_option
-@connection_options
-def whoami(output: str, session: CommandSession) -> None:
+@command(short_help="Show who you are to m8, and what you may do.")
+@output_options
+def whoami(session: CommandSession) -> None:
     """Show who you are to m8, and what you may do there: the subject, role, prefixes and rights of your credential.
 
     All of it but credential and signing key is m8's word; nothing here is signed by a store. m8 does not know of the
@@ -108,16 +106,13 @@ def whoami(output: str, session: CommandSession) -> None:
     """
 
     async def work(client: Client) -> Document:
-        answer = await client.queries.server()
-        document = views.server(client.server, answer) | {
-            "credential": client.settings.credential_source,
-            "signing_key": client.settings.signing_key,
-        }
-        return document | views.member(await client.access.who_am_i())
+        settings = client.settings
+        own = {"credential": settings.credential_source, "signing_key": settings.signing_key}
+        return await views.whoami(client) | own
 
     document = session.run(work)
-    if output != "table":
-        emit(output, document, {})
+    if session.output != "table":
+        emit(session.output, document, {})
         return
     pairs(_lines(document))
     terminal.err("This is m8's word.")
@@ -133,16 +128,13 @@ def _lines(document: Document) -> dict[str, str]:
     return lines | {title: cell(document, name) for title, name in _OF_ALL.items()}
 
 
-@click.command(short_help="List what came from a member who leaves, and end it (administrators).")
+@command(short_help="List what came from a member who leaves, and end it (administrators).")
 @click.argument("member")
 @click.option("--keep", multiple=True, metavar="NAME", help="A role binding, or the id of a token, that stays.")
 @click.option("--end", "wanted", is_flag=True, help="End it, after a question on the terminal.")
 @click.option("--yes", is_flag=True, help="With --end: do not ask.")
-@output_option
-@connection_options
-def offboard(
-    member: str, keep: tuple[str, ...], output: str, session: CommandSession, *, wanted: bool, yes: bool
-) -> None:
+@output_options
+def offboard(member: str, keep: tuple[str, ...], session: CommandSession, *, wanted: bool, yes: bool) -> None:
     """List the tokens and role bindings that MEMBER made, and those that name MEMBER: they outlive the account.
 
     With --end, after a question, the tokens are revoked and the role bindings deleted. A role binding that MEMBER made
@@ -155,19 +147,15 @@ def offboard(
     """  # noqa: D301 - click wants the character itself
     if yes and not wanted:
         raise UsageError("--yes goes with --end.", fix="Say both, or neither.")
-
-    async def work(client: Client) -> Offboarding:
-        return await client.access.came_from(member)
-
-    found = session.run(work)
+    found = session.run(lambda client: client.access.came_from(member))
     known = {one.token_id for one in found.tokens} | {one.name for one in found.role_bindings}
     if unknown := [name for name in keep if name not in known]:
         raise UsageError(f"--keep {unknown[0]}: nothing of that name is to end.", fix="Copy it from the list.")
     rows = _rows(found, keep)
-    emit(output, rows, _ENDING, nothing=f"Nothing came from {member} that counts now.")
+    emit(session.output, rows, _ENDING, nothing=f"Nothing came from {member} that counts now.")
     count = counted(len(known - set(keep)), "thing")
     if not wanted or known <= set(keep):
-        if output == "table" and not wanted and known:
+        if session.output == "table" and not wanted and known:
             terminal.note(f"Nothing was ended. To end {count} of these, say --end.")
         return
     terminal.agree(f"End {count} of {member}?", yes=yes, otherwise="nothing was ended")
@@ -192,3 +180,87 @@ def _rows(found: Offboarding, keep: Collection[str]) -> list[Document]:
         for one in bindings
     ]
     return [row | {"then": "keep"} if row["name"] in keep else row for row in rows]
+
+
+_TOKENS = {
+    "ID": "token_id",
+    "SUBJECT": "subject",
+    "ROLE": "role",
+    "PREFIXES": "prefixes",
+    "RIGHTS": "rights",
+    "EXPIRES": "expires",
+    "STATE": "state",
+    "MADE BY": "made_by",
+}
+
+
+@command(short_help="Create a token for a member (administrators).")
+@click.argument("member")
+@click.option("--ttl", metavar="30d", default="30d", show_default=True, help="How long it is valid.")
+@click.option(
+    "--out", default="-", metavar="FILE", help="A new file of mode 0600; '-', the default, is standard output."
+)
+@connection_options
+def create_token(member: str, ttl: str, out: str, session: CommandSession) -> None:
+    """Create a token for MEMBER, a user or a machine. It is shown only once: m8 does not keep it.
+
+    It has no rights of its own: role bindings say what MEMBER may do. MEMBER is one of `local`: members of an issuer
+    log in. No token is made for you yourself.
+
+    \b
+    monoctl create token machine:local:backup --ttl 90d --out backup.token
+    """  # noqa: D301 - click wants the character itself
+    seconds = parse_length(ttl)
+    if out != "-":
+        _check_new(Path(out))
+    made = session.run(lambda client: client.access.create_token(member, ttl=dt.timedelta(seconds=seconds)))
+    if out == "-":
+        terminal.out(made.token)
+    else:
+        write_private(Path(out), made.token.encode() + b"\n")
+    until = "" if made.expires_at is None else f", until {made.expires_at:%Y-%m-%dT%H:%MZ}"
+    terminal.err(f"Token {made.token_id} for {member}{until}.")
+
+
+def _check_new(file: Path) -> None:
+    """Check before the token is made that it can be written; otherwise it would be lost."""
+    if file.exists() or file.is_symlink():
+        raise UsageError(f"{file} exists already; no token was made.", fix="Name another file.")
+    if not os.access(file.parent, os.W_OK):
+        raise UsageError(f"no file can be made in {file.parent}.", fix="Make that folder, or name another one.")
+
+
+@command("tokens", short_help="List the tokens (administrators, auditors).")
+@click.option("--all", "every", is_flag=True, help="Also those that expired or were revoked.")
+@click.option("--by", "subject", default="", metavar="SUBJECT", help="Only those of this subject, or member.")
+@list_options
+def tokens(*, every: bool, subject: str, session: CommandSession) -> None:
+    """List the tokens that are valid and who made each, without the tokens themselves.
+
+    What the token of a member may do, role bindings say: its role, prefixes and rights are empty here.
+    """
+    now = dt.datetime.now(dt.UTC)
+
+    async def work(client: Client) -> list[Token]:
+        return [one async for one in client.access.tokens() if subject in {"", one.subject}]
+
+    documents = [_token(one, now) for one in session.run(work)]
+    shown = [one for one in documents if every or one["state"] == "valid"]
+    show(session.output, shown, _TOKENS, name="token_id", nothing="No tokens.")
+
+
+@command(short_help="Make a token invalid.")
+@click.argument("token_id", metavar="ID")
+@connection_options
+def revoke_token(token_id: str, session: CommandSession) -> None:
+    """Make the token ID invalid, at once. Administrators may revoke all, others their own."""
+    session.run(lambda client: client.access.revoke_token(token_id))
+    terminal.out(f"m8 says: {token_id} is revoked.")
+
+
+def _token(one: Token, now: dt.datetime) -> Document:
+    """A token, without itself."""
+    document = fields_of(one)
+    is_over = one.expires_at is None or one.expires_at <= now
+    state = "revoked" if document.pop("revoked") else "expired" if is_over else "valid"
+    return document | {"expires": document.pop("expires_at"), "state": state}

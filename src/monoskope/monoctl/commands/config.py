@@ -9,11 +9,20 @@ import click
 import msgspec
 
 from monoskope import shell_completion
-from monoskope.client.known.sources import LOG_FIELDS, LOGIN_FIELDS, is_public_key
+from monoskope.client.known.sources import (
+    FIELDS,
+    LOG_FIELDS,
+    LOGIN_FIELDS,
+    Setting,
+    config_path,
+    find,
+    is_public_key,
+    read_config,
+)
 from monoskope.client.login.issuer import origin_of
-from monoskope.client.settings import FIELDS, Setting, config_path, find, read_config
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
+from monoskope.monoctl.groups import command
 from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.formats import emit
 from monoskope.settings import write_private
@@ -22,11 +31,8 @@ _config_option = click.option(
     "--config", metavar="FILE", type=click.Path(path_type=Path), help="The settings file [MONOCTL_CONFIG]."
 )
 
-_NAMES = ["server", "ca_file", "token_file", "signing_key", *LOG_FIELDS, *LOGIN_FIELDS]
-"""What `set` takes."""
 
-
-@click.command(short_help="Show the settings and where each comes from.")
+@command(short_help="Show the settings and where each comes from.")
 @_config_option
 @click.option("-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True)
 def view(config: Path | None, output: str) -> None:
@@ -48,7 +54,7 @@ def _credential(found: dict[str, Setting]) -> dict[str, str]:
     if given or "server" not in found:
         value, source = (given[0], found[given[0]].source) if given else ("", "not set")
         return {"name": "credential", "value": value, "source": source}
-    from monoskope.client.login.file import ambient  # noqa: PLC0415 - few look
+    from monoskope.client.login.credential import ambient  # noqa: PLC0415 - few look
 
     server = check_servers(found["server"].value)[0]
     credential = ambient(server, server, os.environ)
@@ -57,7 +63,7 @@ def _credential(found: dict[str, Setting]) -> dict[str, str]:
     return {"name": "credential", "value": credential.source, "source": "found, as no token is given"}
 
 
-@click.command("set", short_help="Write one setting to the settings file.")
+@command("set", short_help="Write one setting to the settings file.")
 @click.argument(
     "name", type=click.Choice(["server", "ca_file", "token_file", "signing_key", *LOG_FIELDS, *LOGIN_FIELDS])
 )
@@ -91,14 +97,14 @@ def set_(name: str, value: str, config: Path | None) -> None:
     write_private(path, tomli_w.dumps(table).encode(), replace=True)
 
 
-@click.command(short_help="Show the settings file's path.")
+@command(short_help="Show the settings file's path.")
 @_config_option
 def path(config: Path | None) -> None:
     """Show the path of the settings file, even if the file does not exist."""
     terminal.out(str(config_path(config)))
 
 
-@click.command(short_help="Print a completion script for your shell.")
+@command(short_help="Print a completion script for your shell.")
 @click.argument("shell", type=click.Choice(shell_completion.SHELLS))
 def completion(shell: str) -> None:
     """Print a completion script for your shell. It completes stores and URIs too, for which it asks m8.

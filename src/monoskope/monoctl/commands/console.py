@@ -8,6 +8,7 @@ import click
 
 from monoskope import start
 from monoskope.errors import UnavailableError
+from monoskope.monoctl.groups import command
 from monoskope.monoctl.options import CommandSession, connection_options
 from monoskope.monoctl.output import terminal
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from monoskope.client.signing.signer import LocalSigner
 
 
-@click.command(short_help="Open a page in your browser that does what the commands do.")
+@command(short_help="Open a page in your browser that does what the commands do.")
 @click.option("--no-browser", is_flag=True, help="Print the page's address; open no browser.")
 @click.option("--port", type=click.IntRange(1, 65_535), metavar="N", help="Listen there; by default a free port.")
 @connection_options

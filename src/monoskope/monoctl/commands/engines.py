@@ -1,17 +1,22 @@
-"""What engines hold: `monoctl copy secret`, `import secret`, `verify secret` and `list-upstream`."""
+"""What reactors do in engines: `monoctl copy|generate|import|verify secret` and `monoctl list-upstream`."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from monoskope.client import Client, Copy, Import, UpstreamPage, Verification
+from monoskope.client import Client, UpstreamPage, Verification
+from monoskope.client.purposes import Expect
 from monoskope.errors import Error, UsageError
-from monoskope.monoctl.input.request_options import expectation, full_prefix
-from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
+from monoskope.monoctl.groups import command
+from monoskope.monoctl.input.request_options import PutNotes, expect_options, full_prefix, notes_options
+from monoskope.monoctl.options import CommandSession, request_options
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import done, emit
 from monoskope.monoctl.output.listed import Listed, verify_listed
-from monoskope.monoctl.output.report import end
+from monoskope.monoctl.output.report import WRITTEN, end
+from monoskope.protocol.payload import KINDS
 
 _COPIED = {
     "FROM": "uri",
@@ -20,67 +25,51 @@ _COPIED = {
     "VERSION": "destination_version",
     "HASH": "hash",
 }
-_IMPORTED = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "HASH": "hash"}
+_KEYS = {
+    "password": "password",
+    "hex": "token",
+    "base64": "token",
+    "rsa": "private-key",
+    "ed25519": "private-key",
+}
+"""The key of each kind of `generate` if --key names none."""
 _LISTED = {"URI": "uri", "M8 SAYS": "m8_says"}
 _VERIFIED = {"URI": "uri", "OUTCOME": "outcome", "UPSTREAM": "upstream_version", "NEWEST": "newest"}
+PROVEN = "the store's receipt proves these names; what m8 knows of them is its word. They stand in m8's log now."
+UNADDRESSABLE = "{count} more below {uri} cannot be named by a URI, and are left out."
+SENTENCES = (PROVEN, UNADDRESSABLE)
 
 
-@click.command(short_help="Copy a secret into another store.")
+@command(short_help="Copy a secret into another store.")
 @click.argument("uri")
 @click.argument("destination")
-@click.option("--expect", metavar="absent|VERSION", help="Copy only if nothing, or this version, is there.")
-@click.option("--overwrite", is_flag=True, help="Replace whatever is there.")
-@timeout_option
-@output_option
-@connection_options
-def copy_secret(  # noqa: PLR0917 - click passes them by name
-    uri: str,
-    destination: str,
-    expect: str | None,
-    timeout: float,
-    output: str,
-    session: CommandSession,
-    *,
-    overwrite: bool,
-) -> None:
+@expect_options("absent|VERSION", "Copy only if nothing, or this version, is there.", "Replace whatever is there.")
+@request_options
+def copy_secret(uri: str, destination: str, expect: Expect | str, session: CommandSession) -> None:
     """Copy the secret at URI to DESTINATION, in another store.
 
     The reactor of URI's store reads the secret and puts it there; none else sees it. The reactor's own settings say
     where it may copy to: see `copies_to` in `monoctl describe secret-store`. The command succeeds only with signed
     receipts of both stores that show the same hash.
     """
-    expected = expectation(expect, overwrite=overwrite)
-
-    async def work(client: Client) -> Copy:
-        return await client.copy_secret(uri, destination, expect=expected, timeout=timeout)
-
-    emit(output, done(session.run(work)), _COPIED)
+    copied = session.run(lambda client: client.copy_secret(uri, destination, expect=expect, timeout=session.timeout))
+    emit(session.output, done(copied), _COPIED)
 
 
-@click.command(short_help="Adopt secrets that others put into an engine.")
+@command(short_help="Adopt secrets that others put into an engine.")
 @click.argument("uris", nargs=-1, required=True, metavar="URI [URI...]")
-@timeout_option
-@output_option
-@connection_options
-def import_secret(uris: tuple[str, ...], timeout: float, output: str, session: CommandSession) -> None:
+@request_options
+def import_secret(uris: tuple[str, ...], session: CommandSession) -> None:
     """Adopt secrets that others put into an engine.
 
     The store's reactor reads each secret and signs a receipt with its hash. It moves, writes and shows nothing. From
     then on a put may replace the secret, as if it had been put through m8.
     """
-
-    async def work(client: Client) -> list[Import | Error]:
-        return await client.import_secrets(uris, timeout=timeout)
-
-    end(session.run(work, several=len(uris) > 1), output, _IMPORTED, changes=True)
+    results = session.run(lambda client: client.import_secrets(uris, timeout=session.timeout), several=len(uris) > 1)
+    end(results, session.output, WRITTEN, changes=True)
 
 
-PROVEN = "the store's receipt proves these names; what m8 knows of them is its word. They stand in m8's log now."
-UNADDRESSABLE = "{count} more below {uri} cannot be named by a URI, and are left out."
-SENTENCES = (PROVEN, UNADDRESSABLE)
-
-
-@click.command(short_help="Check that stores still hold what was put.")
+@command(short_help="Check that stores still hold what was put.")
 @click.argument("uris", nargs=-1, metavar="[URI...]")
 @click.option(
     "--all",
@@ -89,12 +78,8 @@ SENTENCES = (PROVEN, UNADDRESSABLE)
     help="All secrets below the given prefixes (`store://`, `store://segment…`, or a path in the default store), or "
     "all that you may see.",
 )
-@timeout_option
-@output_option
-@connection_options
-def verify_secret(
-    uris: tuple[str, ...], timeout: float, output: str, session: CommandSession, *, everything: bool
-) -> None:
+@request_options
+def verify_secret(uris: tuple[str, ...], session: CommandSession, *, everything: bool) -> None:
     """See whether stores still hold what the newest receipts say. Nobody sees a value, nothing is written.
 
     The outcome is IN_SYNC, DRIFTED (something else is upstream) or GONE. Exit code 0 if all are in sync, 12 if one is
@@ -110,15 +95,15 @@ def verify_secret(
 
     async def work(client: Client) -> tuple[Listed | None, list[Verification | Error]]:
         if not everything:
-            return None, await client.verify_secrets(uris, timeout=timeout)
+            return None, await client.verify_secrets(uris, timeout=session.timeout)
         below = tuple([await full_prefix(client, uri) for uri in uris])
-        asked = await verify_listed(client, below, timeout)
+        asked = await verify_listed(client, below, session.timeout)
         return asked, asked.results
 
     asked, results = session.run(work, several=everything or len(uris) > 1)
     end(
         results,
-        output,
+        session.output,
         _VERIFIED,
         as_expected=lambda verification: verification.in_sync,
         listed=everything,
@@ -126,13 +111,11 @@ def verify_secret(
     )
 
 
-@click.command(short_help="List what is in an engine, to find what can be imported.")
+@command(short_help="List what is in an engine, to find what can be imported.")
 @click.argument("uri", metavar="URI")
 @click.option("--importable", is_flag=True, help="Only secrets that can be imported.")
-@timeout_option
-@output_option
-@connection_options
-def list_upstream(uri: str, *, importable: bool, timeout: float, output: str, session: CommandSession) -> None:
+@request_options
+def list_upstream(uri: str, *, importable: bool, session: CommandSession) -> None:
     """List the names that a store's engine holds directly below URI, known to m8 or not.
 
     Names alone: the store's reactor reads no value for it. A name with "/" at its end is a folder; list it to see what
@@ -141,12 +124,97 @@ def list_upstream(uri: str, *, importable: bool, timeout: float, output: str, se
     """
 
     async def work(client: Client) -> list[UpstreamPage]:
-        return [page async for page in client.list_upstream_pages(uri, timeout=timeout)]
+        return [page async for page in client.list_upstream_pages(uri, timeout=session.timeout)]
 
     pages = session.run(work)
     names = [name for page in pages for name in page.names if name.can_be_imported or not importable]
-    emit(output, [views.upstream(one) for one in names], _LISTED, nothing="No names found.")
-    if names and output == "table":
+    emit(session.output, [views.upstream(one) for one in names], _LISTED, nothing="No names found.")
+    if names and session.output == "table":
         terminal.note(PROVEN)
     if unaddressable := max(page.unaddressable for page in pages):
         terminal.note(UNADDRESSABLE.format(count=unaddressable, uri=pages[0].uri))
+
+
+@command(short_help="Have a store make a secret that nobody sees.")
+@click.argument("uri")
+@click.argument("recipes", nargs=-1, metavar="[KEY=KIND[:SIZE]...]")
+@click.option("--kind", type=click.Choice(list(KINDS)), help="What to make for each --key.")
+@click.option("--size", type=click.IntRange(1), help="Characters of a password, random bytes, or bits of an RSA key.")
+@click.option("--key", "keys", multiple=True, metavar="NAME", help="The key to make it under; can be repeated.")
+@click.option(
+    "--out-public",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the public halves to this file, PEM, in the order of the keys.",
+)
+@expect_options(
+    "absent|VERSION", "Write only if nothing, or this version, is upstream.", "Replace whatever is upstream."
+)
+@notes_options
+@request_options
+def generate_secret(  # noqa: PLR0917 - click passes them by name
+    uri: str,
+    recipes: tuple[str, ...],
+    kind: str | None,
+    size: int | None,
+    keys: tuple[str, ...],
+    out_public: Path | None,
+    expect: Expect | str,
+    notes: PutNotes,
+    session: CommandSession,
+) -> None:
+    """Have a store's reactor make a secret that nobody sees. You get its hash, and the public halves of key pairs.
+
+    Kinds: password (24 of 56 letters and digits by default), hex and base64 (32 random bytes), rsa (3072 bits) and
+    ed25519. Each run makes new values. By default it writes only where nothing is, or replaces what was put through m8.
+
+    \b
+    monoctl generate secret app/db --kind password
+    monoctl generate secret app/signing --kind ed25519 --out-public signing.pem
+    monoctl generate secret app/all password=password:32 tls.key=rsa:4096 --expect absent
+    """  # noqa: D301 - click wants the character itself
+    wanted = _recipes(recipes, kind, size, keys)
+    if out_public is not None and not out_public.absolute().parent.is_dir():
+        raise UsageError(f"the folder of {out_public} does not exist.", fix="Create it, or choose another file.")
+
+    generated = session.run(
+        lambda client: client.generate_secret(
+            uri, wanted, expect=expect, labels=notes.labels, expires_on=notes.expires_on, timeout=session.timeout
+        )
+    )
+    emit(session.output, done(generated), WRITTEN)
+    if session.output == "table":
+        for name, value in generated.public_values.items():
+            terminal.out("", f"{name}:", *value.split("\n"), end="")
+    if out_public is not None:
+        _write(out_public, "".join(generated.public_values.values()))
+
+
+def _recipes(words: tuple[str, ...], kind: str | None, size: int | None, keys: tuple[str, ...]) -> dict[str, str]:
+    """Return for each key what to make. Raises `UsageError`."""
+    pairs = [word.partition("=") for word in words]
+    for key, equals, text in pairs:
+        if not (key and equals and text):
+            # The message does not repeat the word: it may be a value.
+            raise UsageError("a word does not say what to make.", fix="Write KEY=KIND or KEY=KIND:SIZE.")
+    wanted = [(key, text) for key, _, text in pairs]
+    if kind is not None:
+        text = kind if size is None else f"{kind}:{size}"
+        wanted += [(key, text) for key in keys or (_KEYS[kind],)]
+    elif size is not None or keys:
+        raise UsageError("--size and --key need --kind.", fix="Add --kind, or write KEY=KIND:SIZE.")
+    if not wanted:
+        raise UsageError("nothing says what to make.", fix="Add --kind, for example --kind password.")
+    if len({key for key, _ in wanted}) != len(wanted):
+        raise UsageError("a key is to be made twice.", fix="Name each key once.")
+    return dict(wanted)
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="ascii")
+    except OSError as error:
+        raise UsageError(
+            f"the secret is upstream, but {file} cannot be written: {error.strerror}.",
+            fix="The public halves are printed above.",
+        ) from None

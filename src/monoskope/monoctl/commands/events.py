@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
+from typing import Any
 
 import click
 
@@ -12,12 +12,14 @@ from monoskope.client import Client
 from monoskope.client.log.events import ShownEvents
 from monoskope.client.queries import EventFilter
 from monoskope.errors import Error, UsageError
+from monoskope.monoctl.groups import command
 from monoskope.monoctl.input.request_options import full_prefix
-from monoskope.monoctl.options import CommandSession, connection_options, output_option
+from monoskope.monoctl.options import CommandSession, output_options
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import cell, emit
 from monoskope.text import json_text
 from monoskope.times import instant, now_ms, parse_moment
+from monoskope.value import Value
 
 TAIL = 50
 """How many events are shown if nothing else is asked for."""
@@ -32,8 +34,7 @@ _COLUMNS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(Value, frozen=True):
     """What the words of one call ask for."""
 
     request_id: str
@@ -42,11 +43,18 @@ class _Asked:
     tail: int | None
     limit: int | None
     after: int | None
-    output: str
     every: bool
 
+    async def query(self, client: Client) -> dict[str, Any]:
+        """Return which events are asked for, as `Queries` takes it."""
+        return {
+            "request_id": self.request_id,
+            "prefix": await full_prefix(client, self.prefix),
+            "wanted": self.wanted,
+        }
 
-@click.command(short_help="List events.")
+
+@command(short_help="List events.")
 @click.option("--request-id", default="", metavar="ID", help="Only those of this request.")
 @click.option(
     "--prefix",
@@ -64,8 +72,7 @@ class _Asked:
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N.")
 @click.option("-w", "--watch", is_flag=True, help="Show events as they are recorded from now on, until Ctrl-C.")
 @click.option("--after", type=click.IntRange(0), metavar="N", help="With --watch: begin after this position.")
-@output_option
-@connection_options
+@output_options
 def events(
     session: CommandSession,
     *,
@@ -77,7 +84,6 @@ def events(
     tail: int | None,
     limit: int | None,
     after: int | None,
-    output: str,
     every: bool,
     watch: bool,
 ) -> None:
@@ -96,26 +102,26 @@ def events(
         until_ms=parse_moment(until, now_ms=now) if until else 0,
         actor=actor,
     )
-    asked = _Asked(request_id, prefix, wanted, tail, limit, after, output, every=every)
-    _check(asked, watch=watch)
+    asked = _Asked(request_id, prefix, wanted, tail, limit, after, every=every)
+    _check(asked, session.output, watch=watch)
     if watch:
-        session.run(lambda client: _watch(client, asked))
+        session.run(lambda client: _watch(client, asked, session.output))
         return
     found, shown = session.run(lambda client: _listed(client, asked))
     documents = [views.event(view, proven=shown.proves(view)) for view in found]
-    emit(asked.output, documents, _COLUMNS, nothing="No events found.")
-    if asked.output == "table":
+    emit(session.output, documents, _COLUMNS, nothing="No events found.")
+    if session.output == "table":
         terminal.note(shown.said())
 
 
-def _check(asked: _Asked, *, watch: bool) -> None:
+def _check(asked: _Asked, output: str, *, watch: bool) -> None:
     if sum((asked.tail is not None, asked.every, asked.limit is not None and not watch)) > 1:
         raise UsageError("--tail, --all and --limit exclude one another.", fix="Leave all but one out.")
     if not watch:
         if asked.after is not None:
             raise UsageError("--after goes with --watch alone.", fix="Add --watch, or name a time: --since 2h.")
         return
-    if asked.request_id or asked.output == "yaml" or asked.wanted.until_ms:
+    if asked.request_id or output == "yaml" or asked.wanted.until_ms:
         raise UsageError("--watch goes with neither --request-id, --until nor YAML.", fix="Leave one out.")
     if sum((asked.tail is not None, asked.every, bool(asked.wanted.since_ms), asked.after is not None)) > 1:
         raise UsageError(
@@ -126,43 +132,28 @@ def _check(asked: _Asked, *, watch: bool) -> None:
 
 async def _listed(client: Client, asked: _Asked) -> tuple[list[views_pb2.EventSummary], ShownEvents]:
     """Return the events to be listed and what they were held against, and say it if there are more of them."""
-    asked = replace(asked, prefix=await full_prefix(client, asked.prefix))
+    query = await asked.query(client)
     against: list[ShownEvents] = []
     if asked.every or asked.limit is not None:
         found: list[views_pb2.EventSummary] = []
-        async for view in _in_order(client, asked, against.append):
+        async for view in client.queries.events(**query, told=against.append):
             found.append(view)
             if len(found) == asked.limit:
                 break
         return found, against[0]
-    latest = await _latest(client, asked, asked.tail or TAIL + 1, against.append)
+    latest = await client.queries.last_events(asked.tail or TAIL + 1, **query, told=against.append)
     if asked.tail is None and len(latest) > TAIL:
         terminal.note(f"These are the latest {TAIL} events. For more: --tail N, or --all.")
         latest = latest[-TAIL:]
     return latest, against[0]
 
 
-async def _latest(
-    client: Client, asked: _Asked, count: int, told: Callable[[ShownEvents], None] = lambda _shown: None
-) -> list[views_pb2.EventSummary]:
-    return await client.queries.last_events(
-        count, request_id=asked.request_id, prefix=asked.prefix, wanted=asked.wanted, told=told
-    )
-
-
-def _in_order(
-    client: Client, asked: _Asked, told: Callable[[ShownEvents], None] = lambda _shown: None
-) -> AsyncIterator[views_pb2.EventSummary]:
-    return client.queries.events(request_id=asked.request_id, prefix=asked.prefix, wanted=asked.wanted, told=told)
-
-
-async def _watch(client: Client, asked: _Asked) -> None:
+async def _watch(client: Client, asked: _Asked, output: str) -> None:
     """Print one event a line: JSON, or the table's cells with the time of the clock."""
-    asked = replace(asked, prefix=await full_prefix(client, asked.prefix))
     shown = 0
     async for view in _watched(client, asked):
         document = views.event(view)
-        if asked.output == "json":
+        if output == "json":
             terminal.out(json_text(document))
         else:
             cells = [cell(document, field) for field in _COLUMNS.values() if field != "recorded_at"]
@@ -174,17 +165,18 @@ async def _watch(client: Client, asked: _Asked) -> None:
 
 async def _watched(client: Client, asked: _Asked) -> AsyncIterator[views_pb2.EventSummary]:
     """Yield what stands before now, if that is asked for, and then each event as it is recorded."""
+    query = await asked.query(client)
     # Asked first: what is recorded while the earlier events are read comes after them.
     after = await client.queries.head() if asked.after is None else asked.after
     if asked.tail is not None:
-        for view in await _latest(client, asked, asked.tail):
+        for view in await client.queries.last_events(asked.tail, **query):
             after = max(after, view.position)
             yield view
     elif asked.every or asked.wanted.since_ms:
-        async for view in _in_order(client, asked):
+        async for view in client.queries.events(**query):
             after = max(after, view.position)
             yield view
-    async for view in client.queries.follow(after=after, prefix=asked.prefix, wanted=asked.wanted, lost=_lost):
+    async for view in client.queries.follow(after=after, prefix=query["prefix"], wanted=asked.wanted, lost=_lost):
         yield view
 
 

@@ -8,14 +8,16 @@ import click
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
+from monoskope.client.client import SECRET_STATES
 from monoskope.client.queries import request_id_bytes
 from monoskope.client.runtime import within
 from monoskope.client.walk.receipts import Checked
-from monoskope.monoctl.input.request_options import form_option, full_prefix, one_prefix, parse_day, parse_labels
-from monoskope.monoctl.options import CommandSession, connection_options, timeout_option
+from monoskope.monoctl.groups import command
+from monoskope.monoctl.input.request_options import full_prefix, one_prefix, parse_day, parse_labels
+from monoskope.monoctl.options import CommandSession, list_options, timeout_option
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import WIDE, Document, in_tables, pairs, short, show
-from monoskope.monoctl.output.proven import tell, tell_signer, tell_whose
+from monoskope.monoctl.output.views import tell, tell_signer, tell_whose
 from monoskope.settings import check_new, write_private
 
 _SECRETS = {
@@ -25,7 +27,7 @@ _SECRETS = {
     "PROVEN": "proven",
     "SYNC": "status",
     "BY": "subject",
-    "CHANGED": "uploaded_at",
+    "CHANGED": "changed_at",
 }
 _UPLOAD = {
     "REQUEST": "request_id",
@@ -42,14 +44,8 @@ _UPLOAD = {
 
 _NOTES = {"VERIFIED": "verified_at", "EXPIRES": "expires_on", "LABELS": "labels", "EDITED BY": "notes_edited_by"}
 """Columns that are shown if any of the secrets has a value for them."""
-_STATES = {
-    "present": views_pb2.SECRET_STATE_PRESENT,
-    "deleted": views_pb2.SECRET_STATE_DELETED,
-    "drifted": views_pb2.SECRET_STATE_DRIFTED,
-    "out-of-sync": views_pb2.SECRET_STATE_OUT_OF_SYNC,
-}
 _VERSIONS = {
-    "RECORDED": "recorded_at",
+    "RECORDED": "changed_at",
     "OUTCOME": "outcome",
     "VERSION": "upstream_version",
     "REPLACED": "prior_version",
@@ -64,7 +60,7 @@ _EDITS = {"EDIT": "edit"}
 """Columns of versions that are shown if any of them is an edit of notes."""
 _SORTS = {
     "uri": "uri",
-    "changed": "uploaded_at",
+    "changed": "changed_at",
     "expires": "expires_on",
     "by": "subject",
     "sync": "status",
@@ -91,14 +87,14 @@ def _sorted(documents: list[tuple[Document, Checked]], by: str) -> list[tuple[Do
     return filled + [one for one in documents if not one[0][field]]
 
 
-@click.command(short_help="List secrets.")
+@command(short_help="List secrets.")
 @click.argument("prefix", default="")
 @click.option("--prefix", "below", default="", metavar="URI", help="The same as PREFIX.")
 @click.option("--store", default="", metavar="STORE", help="Only of this store.")
 @click.option("--by", "subject", default="", metavar="SUBJECT", help="Only those that SUBJECT changed last.")
 @click.option(
     "--state",
-    type=click.Choice(list(_STATES)),
+    type=click.Choice(list(SECRET_STATES)),
     default="present",
     show_default=True,
     help="Drifted: the last upload replaced what others had put. Out of sync: `verify secret` found a difference.",
@@ -114,8 +110,7 @@ def _sorted(documents: list[tuple[Document, Checked]], by: str) -> list[tuple[Do
     help="By what to sort; -changed is the newest first.",
 )
 @click.option("--limit", type=click.IntRange(1), help="At most this many.")
-@form_option
-@connection_options
+@list_options
 def secrets(  # noqa: PLR0917 - click passes them by name
     prefix: str,
     below: str,
@@ -126,7 +121,6 @@ def secrets(  # noqa: PLR0917 - click passes them by name
     labels: tuple[str, ...],
     sort: str,
     limit: int | None,
-    form: str,
     session: CommandSession,
 ) -> None:
     """List the secrets below PREFIX, or all that you may see.
@@ -154,13 +148,13 @@ def secrets(  # noqa: PLR0917 - click passes them by name
             full,
             store=store,
             subject=subject,
-            state=_STATES[state],
+            state=SECRET_STATES[state],
             expiring_before=before,
             labels=wanted,
         )
         async for view in views_of:
             checked = await proofs.secret(view)
-            found.append((views.secret(view) | views.proof(checked) | views.signed(checked.receipt), checked))
+            found.append((views.secret(view, checked), checked))
             if len(found) == limit and sort == "uri":
                 break
         if not found and (near := await _that_begin_with(client, full)):
@@ -170,8 +164,8 @@ def secrets(  # noqa: PLR0917 - click passes them by name
     results = session.run(work)
     documents = [document for document, _ in results]
     columns = _columns(documents)
-    show(form, documents, columns, name="uri", wide=columns | _signed(documents), nothing="No secrets found.")
-    tell(((document["uri"], checked) for document, checked in results), notes=in_tables(form))
+    show(session.output, documents, columns, name="uri", wide=columns | _signed(documents), nothing="No secrets found.")
+    tell(((document["uri"], checked) for document, checked in results), notes=in_tables(session.output))
 
 
 async def _that_begin_with(client: Client, prefix: str) -> list[str]:
@@ -190,61 +184,61 @@ async def _that_begin_with(client: Client, prefix: str) -> list[str]:
     return found
 
 
-@click.command(short_help="Show one secret.")
+@command(short_help="Show one secret.")
 @click.argument("uri")
 @click.option(
     "--versions",
     is_flag=True,
     help="Show every change of it and of its notes, and every deletion, the newest first.",
 )
-@form_option
-@connection_options
-def secret(uri: str, form: str, session: CommandSession, *, versions: bool) -> None:
+@list_options
+def secret(uri: str, session: CommandSession, *, versions: bool) -> None:
     """Show one secret: its hash if you may see it, its version, who changed it last and when. Never a value.
 
     PROVEN means the same as in `get secrets`. With --versions it says what the receipt of each request proves.
     """
     if versions:
-        _show_versions(uri, form, session)
+        _show_versions(uri, session)
         return
 
     async def work(client: Client) -> tuple[Document, Checked]:
         view = await client.queries.secret(await client.full_uri(uri))
         checked = await client.proofs.secret(view)
-        return views.secret(view) | views.proof(checked) | views.signed(checked.receipt), checked
+        return views.secret(view, checked), checked
 
     document, checked = session.run(work)
     columns = _columns([document])
-    show(form, document, columns, name="uri", wide=columns | _signed([document]))
-    if in_tables(form) and document["values"]:
+    show(session.output, document, columns, name="uri", wide=columns | _signed([document]))
+    if in_tables(session.output) and document["values"]:
         terminal.out()
-        pairs(document["values"] if form == WIDE else {key: short(text) for key, text in document["values"].items()})
-    tell([(document["uri"], checked)], notes=in_tables(form))
+        pairs(
+            document["values"]
+            if session.output == WIDE
+            else {key: short(text) for key, text in document["values"].items()}
+        )
+    tell([(document["uri"], checked)], notes=in_tables(session.output))
 
 
-def _show_versions(uri: str, form: str, session: CommandSession) -> None:
+def _show_versions(uri: str, session: CommandSession) -> None:
     async def work(client: Client) -> list[tuple[Document, Checked]]:
         full = await client.full_uri(uri)
         found = [view async for view in client.queries.secret_versions(full, with_edits=True)]
         checks = await client.proofs.versions(found)
-        return [
-            (views.version(view) | views.proof(checked) | views.signed(checked.receipt), checked)
-            for view, checked in zip(found, checks, strict=True)
-        ]
+        return [(views.version(view, checked), checked) for view, checked in zip(found, checks, strict=True)]
 
     results = session.run(work, several=True)
     documents = [document for document, _ in results]
     columns = _VERSIONS | (_EDITS if any(document["edit"] for document in documents) else {})
-    show(form, documents, columns, name="upstream_version", wide=columns | _signed(documents))
+    show(session.output, documents, columns, name="upstream_version", wide=columns | _signed(documents))
     named = ((_version_name(document), checked) for document, checked in results)
-    tell(named, notes=in_tables(form))
+    tell(named, notes=in_tables(session.output))
 
 
 def _version_name(document: Document) -> str:
-    return f"the edit of {document['recorded_at']}" if document["edit"] else f"request {document['request_id']}"
+    return f"the edit of {document['changed_at']}" if document["edit"] else f"request {document['request_id']}"
 
 
-@click.command(short_help="Show one request.")
+@command(short_help="Show one request.")
 @click.argument("request_id")
 @click.option("--wait", is_flag=True, help="Wait until it has ended.")
 @click.option(
@@ -256,18 +250,8 @@ def _version_name(document: Document) -> str:
 )
 @click.option("--force", is_flag=True, help="With --proof: replace FILE if it exists.")
 @timeout_option
-@form_option
-@connection_options
-def upload(
-    request_id: str,
-    timeout: float,
-    form: str,
-    session: CommandSession,
-    proof_file: Path | None,
-    *,
-    wait: bool,
-    force: bool,
-) -> None:
+@list_options
+def upload(request_id: str, session: CommandSession, proof_file: Path | None, *, wait: bool, force: bool) -> None:
     """Show one request. Its outcome is shown only if a receipt of the store's pinned identity proves it.
 
     PROVEN says whether there is such a receipt. What m8 says without a receipt is marked; the rest is m8's word, too.
@@ -280,8 +264,8 @@ def upload(
 
     async def work(client: Client) -> tuple[views_pb2.SecretUpload, Checked, str, bytes]:
         content = request_id_bytes(request_id)
-        with within(client.queries.runtime, timeout):
-            answer = await client.queries.upload_answer(content, wait=wait, timeout_s=timeout)
+        with within(client.queries.runtime, session.timeout):
+            answer = await client.queries.upload_answer(content, wait=wait, timeout_s=session.timeout)
             checked = await client.proofs.upload(answer, content)
             proof = b"" if proof_file is None else (await client.log.upload_proof(request_id)).content
         return answer.upload, checked, client.settings.signing_key, proof
@@ -290,9 +274,9 @@ def upload(
     if proof_file is not None:
         write_private(proof_file, proof, replace=force)
         terminal.err(f"The proof is in {proof_file}. To check it: monoctl verify proof {proof_file}")
-    document = views.upload(view, checked.receipt) | views.proof(checked)
+    document = views.upload(view, checked)
     columns = _UPLOAD if checked.proven else _UPLOAD | {"M8 SAYS": "m8_says"}
-    show(form, document, columns | (_signed([document]) if checked.proven else {}), name="request_id")
-    tell([(f"request {request_id}", checked)], notes=in_tables(form))
+    show(session.output, document, columns | (_signed([document]) if checked.proven else {}), name="request_id")
+    tell([(f"request {request_id}", checked)], notes=in_tables(session.output))
     tell_whose(checked, view.purpose)
     tell_signer(checked, signing_key)

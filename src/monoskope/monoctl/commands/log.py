@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
-from monoskope.client import Client
-from monoskope.client.results.log import Log, LogComparison, UploadProof
-from monoskope.client.settings import Setting, find, identities_from, parse_identities
-from monoskope.errors import UsageError
+from monoskope.client.known.sources import Setting, find
+from monoskope.client.results.log import UploadProof
+from monoskope.client.settings import identities_from, parse_identities
 from monoskope.host_port import check_servers
-from monoskope.monoctl.options import CommandSession, connection_options, output_option
+from monoskope.monoctl.groups import command
+from monoskope.monoctl.input.values import read_file
+from monoskope.monoctl.options import CommandSession, output_option, output_options
 from monoskope.monoctl.output import terminal, views
-from monoskope.monoctl.output.formats import cell, emit, pairs, plain
+from monoskope.monoctl.output.formats import cell, emit, fields_of, pairs, plain
 from monoskope.text import counted
-from monoskope.times import rfc3339
 
 _LINES = {
     "Log": "origin",
@@ -47,38 +45,33 @@ _MOST = 1_048_576
 """Bytes of a proof or a note at most."""
 
 
-@click.command(short_help="Show the log to which m8 is held.")
+@command(short_help="Show the log to which m8 is held.")
 @click.option("--note", "only_note", is_flag=True, help="Print the newest signed note alone, for another person.")
-@output_option
-@connection_options
-def log(output: str, session: CommandSession, *, only_note: bool) -> None:
+@output_options
+def log(session: CommandSession, *, only_note: bool) -> None:
     """Show the log to which m8 is held: how many entries it has, who signed that and when, and who cosigned it.
 
     The command ends with exit code 18 if the log does not fit what this machine knows of it. Give the note that --note
     prints to another person: their `monoctl verify log` shows whether m8 shows them the same log.
     """
-
-    async def work(client: Client) -> Log:
-        return await client.log.get()
-
-    found = session.run(work)
+    found = session.run(lambda client: client.log.get())
     if only_note:
         terminal.out(*found.note.split("\n"), end="")
         return
     document = views.log(found)
-    if output != "table":
-        emit(output, document, {})
+    if session.output != "table":
+        emit(session.output, document, {})
         return
     pairs({title: cell(document, name) for title, name in _LINES.items() if document[name]})
     if document["witnesses"]:
         terminal.out()
         columns = {"WITNESS": "name", "ENTRIES": "size", "COSIGNED": "cosigned_at", "TROUBLE": "trouble"}
-        emit(output, document["witnesses"], columns)
+        emit(session.output, document["witnesses"], columns)
     terminal.err("What m8 says of witnesses, of trouble and of a renewal is its word. The rest is signed by the log.")
 
 
-@click.command(short_help="Check a proof of an upload, without a server.")
-@click.argument("file", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE")
+@command(short_help="Check a proof of an upload, without a server.")
+@click.argument("file", type=click.Path(allow_dash=True), metavar="FILE")
 @click.option("--log-vkey", "vkeys", multiple=True, metavar="KEY", help="A verifier key of the log; give both.")
 @click.option("--witness", "witnesses", multiple=True, metavar="KEY", help="The verifier key of a witness; repeatable.")
 @click.option("--quorum", type=click.IntRange(0), help="How many of the witnesses must have cosigned.")
@@ -93,7 +86,7 @@ def log(output: str, session: CommandSession, *, only_note: bool) -> None:
 @click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="Your settings [MONOCTL_CONFIG].")
 @output_option
 def verify_proof(  # noqa: PLR0917 - click passes them by name
-    file: Path,
+    file: str,
     vkeys: tuple[str, ...],
     witnesses: tuple[str, ...],
     quorum: int | None,
@@ -111,7 +104,7 @@ def verify_proof(  # noqa: PLR0917 - click passes them by name
     monoctl get upload 5c0f1e… --proof put.tlog-proof
     monoctl verify proof put.tlog-proof
     """  # noqa: D301 - click wants the character itself
-    from monoskope.client.proofs.files import Given, trusted  # noqa: PLC0415 - a help needs none of it
+    from monoskope.client.proofs import Given, trusted  # noqa: PLC0415 - a help needs none of it
 
     found = find({"known_stores": known_stores}, config=config)
     given = Given(
@@ -122,14 +115,18 @@ def verify_proof(  # noqa: PLR0917 - click passes them by name
         known_stores=Path(found["known_stores"].value) if "known_stores" in found else None,
         servers=check_servers(found["server"].value) if "server" in found else (),
     )
-    _show_proof(trusted(_content(file), given), output)
+    said = trusted(read_file(file, most=_MOST + 1), given)
+    if output != "table":
+        emit(output, fields_of(said), {})
+        return
+    pairs(_lines(said))
+    terminal.note(_not_proven(said))
 
 
-@click.command(short_help="Compare another person's note of the log with your own.")
-@click.argument("note", type=click.Path(path_type=Path, allow_dash=True), metavar="NOTE")
-@output_option
-@connection_options
-def verify_log(note: Path, output: str, session: CommandSession) -> None:
+@command(short_help="Compare another person's note of the log with your own.")
+@click.argument("note", type=click.Path(allow_dash=True), metavar="NOTE")
+@output_options
+def verify_log(note: str, session: CommandSession) -> None:
     """Compare another person's note of m8's log, in the file NOTE, with the one that this machine keeps.
 
     m8 must prove that its log continues both. If it cannot, it shows different logs to different people, or its log
@@ -137,38 +134,16 @@ def verify_log(note: Path, output: str, session: CommandSession) -> None:
 
     `monoctl get log` shows your own note. '-' is standard input.
     """
-    content = _content(note)
+    content = read_file(note, most=_MOST + 1)
 
-    async def work(client: Client) -> LogComparison:
-        return await client.log.compare(content)
-
-    compared = session.run(work)
-    if output != "table":
-        emit(output, plain(compared), {})
+    compared = session.run(lambda client: client.log.compare(content))
+    if session.output != "table":
+        emit(session.output, fields_of(compared), {})
         return
     terminal.out(
         f"The note is of the log that this machine knows: {compared.log}, {counted(compared.size, 'entry', 'entries')};"
         f" your own note has {compared.known_size}."
     )
-
-
-def _show_proof(said: UploadProof, output: str) -> None:
-    if output != "table":
-        emit(output, plain(said), {})
-        return
-    pairs(_lines(said))
-    terminal.note(_not_proven(said))
-
-
-def _content(file: Path) -> bytes:
-    """Return what is in a file, or comes from standard input. Raises `UsageError`."""
-    if str(file) == "-":
-        return sys.stdin.buffer.read(_MOST + 1)
-    try:
-        with file.open("rb") as opened:
-            return opened.read(_MOST + 1)
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}.", fix="Name a file that you can read.") from None
 
 
 def _words(found: Mapping[str, Setting], name: str) -> tuple[str, ...]:
@@ -194,11 +169,11 @@ def _lines(said: UploadProof) -> dict[str, str]:
         "Identity": said.identity,
         "Identity there": said.destination_identity,
         "Signed by": f"{said.signer} {said.signer_key}".strip(),
-        "Witnessed": _at(said.witnessed_at),
+        "Witnessed": plain(said.witnessed_at) or "",
         "Witnesses": ", ".join(said.witnesses),
         "Log": f"{said.log}, entry {said.position} of {said.log_size}",
         "Requested by": said.subject,
-        "Recorded": _at(said.recorded_at),
+        "Recorded": plain(said.recorded_at) or "",
     }
     return {name: value for name, value in found.items() if value}
 
@@ -213,7 +188,3 @@ def _not_proven(said: UploadProof) -> str:
     if not said.ended:
         told.append(_NOT_ENDED)
     return " ".join(told)
-
-
-def _at(at: dt.datetime | None) -> str:
-    return "" if at is None else rfc3339(int(at.timestamp() * 1000))

@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
 from monoskope.client import Client
-from monoskope.client.known.sources import LOGIN_FIELDS, check_environment, has
+from monoskope.client.known.sources import LOGIN_FIELDS, check_environment, config_path, has, read_config
 from monoskope.client.login import starting
-from monoskope.client.login.credential import FixedToken
-from monoskope.client.login.file import KeptLogin, Login, login_path, read, seconds
+from monoskope.client.login.credential import FixedToken, KeptLogin, Login, login_path, read, seconds
 from monoskope.client.login.id_token import claims_of
 from monoskope.client.login.renewing import remove
 from monoskope.client.login.starting import log_out
-from monoskope.client.settings import config_path, read_config
 from monoskope.errors import Code, Error, NotFoundError, RefusedError, UsageError
-from monoskope.host_port import check_servers
-from monoskope.monoctl.options import CommandSession, connection_options
+from monoskope.monoctl.groups import command
+from monoskope.monoctl.options import CommandSession, configured, connection_options
 from monoskope.monoctl.output import terminal
 
 if TYPE_CHECKING:
     from monoskope.client.login.device import DeviceCode
 
 
-@click.command(short_help="Log in with the identity that you have.")
+@command(short_help="Log in with the identity that you have.")
 @click.option("--issuer", metavar="NAME", help="One of `[logins.NAME]` in your settings; by default login_issuer.")
 @click.option("--device", is_flag=True, help="Show a code that you type in a browser on another machine.")
 @click.option("--no-browser", is_flag=True, help="Print the address; open no browser.")
@@ -45,10 +41,8 @@ def login(issuer: str | None, session: CommandSession, *, device: bool, no_brows
     if device and no_browser:
         raise click.UsageError("--device and --no-browser are two ways. Choose one.")
     found = session.found()
-    if "server" not in found:
-        raise UsageError("no server is configured.", fix="Run `monoctl config set server SERVER`.")
+    server = configured(found)[0]
     check_environment(found, LOGIN_FIELDS, os.environ)
-    server = check_servers(found["server"].value)[0]
     path = login_path(server)
     if path is None:
         raise UsageError("no home folder is known, so there is no place for a login.", fix="Set HOME.")
@@ -88,36 +82,19 @@ def _met(session: CommandSession, login: Login, forget: Callable[[], None]) -> s
 
 
 def _with_browser(settings: starting.LoginSettings, *, no_browser: bool) -> KeptLogin:
-    with _pages() as opened:
-
-        def show(address: str, redirect_uri: str) -> None:
-            if no_browser:
-                _print(address, redirect_uri)
-            else:
-                opened(address, redirect_uri)
-
-        return starting.with_browser(settings, show)
-
-
-@contextmanager
-def _pages() -> Iterator[Callable[[str, str], None]]:
-    """Yield what opens the user's browser, so that no other user of the machine reads the address from `ps`."""
+    if no_browser:
+        return starting.with_browser(settings, _print)
     from monoskope.monoctl.console import browser  # noqa: PLC0415 - only with a browser
 
+    # In a file, so that no other user of the machine reads the address from `ps`.
     folder = browser.Folder()
 
-    def opened(address: str, redirect_uri: str) -> None:
-        uri = folder.add(address).as_uri()
-
-        def run() -> None:
-            if not browser.shown(uri):
-                _print(address, redirect_uri)
-
-        threading.Thread(target=run, daemon=True).start()
+    def show(address: str, redirect_uri: str) -> None:
+        browser.show(folder.add(address), lambda: _print(address, redirect_uri))
         terminal.err("Log in with your browser. This waits five minutes for you; Ctrl-C ends it.")
 
     try:
-        yield opened
+        return starting.with_browser(settings, show)
     finally:
         folder.remove()
 
@@ -142,17 +119,14 @@ def _with_device(settings: starting.LoginSettings) -> KeptLogin:
     return starting.with_device(settings, show)
 
 
-@click.command(short_help="Forget your login.")
+@command(short_help="Forget your login.")
 @connection_options
 def logout(session: CommandSession) -> None:
     """Forget your login for this server: issuer and m8 are asked to revoke it, and what is kept here is removed.
 
     Your session in the browser is the issuer's affair.
     """
-    found = session.found()
-    if "server" not in found:
-        raise UsageError("no server is configured.", fix="Run `monoctl config set server SERVER`.")
-    server = check_servers(found["server"].value)[0]
+    server = configured(session.found())[0]
     path = login_path(server)
     if path is None or not path.exists():
         raise NotFoundError(f"there is no login for {server}.", fix="Nothing is to be done.")

@@ -9,19 +9,19 @@ import click
 
 from monoskope.client import Client
 from monoskope.client.known.logs import NAME, KnownLogs
+from monoskope.client.known.sources import find
 from monoskope.client.known.stores import SYSTEM_FILE, KnownStores
 from monoskope.client.proofs.log import OfferedLog
-from monoskope.client.settings import find
 from monoskope.errors import LogMismatchError, UsageError
-from monoskope.host_port import check_servers
-from monoskope.monoctl.options import CommandSession, connection_options
+from monoskope.monoctl.groups import command
+from monoskope.monoctl.options import CommandSession, configured, connection_options
 from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.report import print_notes
 from monoskope.text import counted
 from monoskope.uri import check_store_name
 
 
-@click.command(short_help="Forget the identity that you agreed to for a store.")
+@command(short_help="Forget the identity that you agreed to for a store.")
 @click.argument("store", metavar="NAME")
 @click.option("--server", metavar="SERVER", help="The m8 that the store belongs to [MONOCTL_SERVER].")
 @click.option("--known-stores", metavar="FILE", help="The identities you trust; mode 0600 [MONOCTL_KNOWN_STORES].")
@@ -48,7 +48,7 @@ def forget_store(store: str, server: str | None, known_stores: str | None, confi
         terminal.note(f"the administrator of this machine pins the store to {still}: that counts now.")
 
 
-@click.command("accept-log", short_help="Accept a log that was renewed in the place of the one that is pinned.")
+@command("accept-log", short_help="Accept a log that was renewed in the place of the one that is pinned.")
 @click.option("--origin", default="", metavar="ORIGIN", help="The name of the new log, as the administrator says it.")
 @connection_options
 def accept_log(origin: str, session: CommandSession) -> None:
@@ -95,7 +95,7 @@ def _asked(offered: OfferedLog) -> str:
     return offered.shown.origin
 
 
-@click.command("forget-log", short_help="Forget the log that is pinned for a server.")
+@command("forget-log", short_help="Forget the log that is pinned for a server.")
 @click.option("--server", metavar="SERVER", help="The m8 [MONOCTL_SERVER].")
 @click.option("--known-stores", metavar="FILE", help="The file beside which known_logs lies [MONOCTL_KNOWN_STORES].")
 @click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="Your settings [MONOCTL_CONFIG].")
@@ -118,7 +118,4 @@ def forget_log(server: str | None, known_stores: str | None, config: Path | None
 def _pinned_at(server: str | None, known_stores: str | None, config: Path | None) -> tuple[Sequence[str], Path | None]:
     """Return the servers that are configured, and the file of stores' identities, None if there is none."""
     found = find({"server": server, "known_stores": known_stores}, config=config)
-    if "server" not in found:
-        raise UsageError("no server is configured.", fix="Say --server HOST:PORT.")
-    servers = check_servers(found["server"].value)
-    return servers, Path(found["known_stores"].value) if "known_stores" in found else None
+    return configured(found), Path(found["known_stores"].value) if "known_stores" in found else None

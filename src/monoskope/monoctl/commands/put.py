@@ -7,29 +7,29 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monoskope.client import Client, Comparison, PutResult
+from monoskope.client import Client, PutResult
 from monoskope.client.purposes import Expect, changes
 from monoskope.errors import Error
-from monoskope.monoctl.input.put_each import Plan, planned, put_each
-from monoskope.monoctl.input.request_options import PutNotes, engine_options, expectation, notes_options
+from monoskope.monoctl.groups import command
+from monoskope.monoctl.input.put_each import planned, put_each
+from monoskope.monoctl.input.request_options import PutNotes, engine_options, expect_options, notes_options
 from monoskope.monoctl.input.values import Sources, Values, check_words, read_values, source_options, split_words
-from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
+from monoskope.monoctl.options import CommandSession, request_options
 from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.formats import emit
-from monoskope.monoctl.output.report import end
+from monoskope.monoctl.output.report import WRITTEN, end
 from monoskope.protocol.request import Options
 
 if TYPE_CHECKING:
     from monoskope.client.walk.checks import Preview
 
-COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "HASH": "hash"}
 
-
-@click.command(short_help="Put a secret into one store or several.")
+@command(short_help="Put a secret into one store or several.")
 @click.argument("words", nargs=-1, required=True, metavar="URI [URI...] [KEY...]")
 @source_options
-@click.option("--expect", metavar="absent|VERSION", help="Write only if nothing, or this version, is upstream.")
-@click.option("--overwrite", is_flag=True, help="Replace whatever is upstream.")
+@expect_options(
+    "absent|VERSION", "Write only if nothing, or this version, is upstream.", "Replace whatever is upstream."
+)
 @click.option(
     "--each",
     is_flag=True,
@@ -39,20 +39,15 @@ COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "H
 @engine_options
 @notes_options
 @click.option("--dry-run", is_flag=True, help="Show what would be sent, without a value; request no key.")
-@timeout_option
-@output_option
-@connection_options
+@request_options
 def put_secret(  # noqa: PLR0917 - click passes them by name
     words: tuple[str, ...],
     sources: Sources,
-    expect: str | None,
+    expect: Expect | str,
     options: Options | None,
     notes: PutNotes,
-    timeout: float,
-    output: str,
     session: CommandSession,
     *,
-    overwrite: bool,
     each: bool,
     dry_run: bool,
 ) -> None:
@@ -74,30 +69,25 @@ def put_secret(  # noqa: PLR0917 - click passes them by name
     monoctl put secret app/ --from-env-file .env --each --dry-run
     """  # noqa: D301 - click wants the character itself
     uris, keys = split_words(words)
-    expected = expectation(expect, overwrite=overwrite)
     values = read_values(sources, keys)
-    plan = planned(uris, values, each=each, expect=expected)
-    if dry_run:
-        _preview(session, plan, expected, output)
-        return
+    plan = planned(uris, values, each=each, expect=expect)
+
+    async def preview(client: Client) -> list[Preview]:
+        return [await client.preview_put(uri, plan[uri], expect=expect) for uri in plan]
 
     async def work(client: Client) -> list[PutResult | Error]:
         put = functools.partial(
-            client.put_secrets, expect=expected, options=options, labels=notes.labels, expires_on=notes.expires_on
+            client.put_secrets, expect=expect, options=options, labels=notes.labels, expires_on=notes.expires_on
         )
-        return await (put_each(put, plan, timeout) if each else put(uris, values, timeout=timeout))
+        return await (put_each(put, plan, session.timeout) if each else put(uris, values, timeout=session.timeout))
 
-    end(session.run(work, several=len(uris) > 1), output, COLUMNS, changes=True)
-
-
-def _preview(session: CommandSession, plan: Plan, expect: Expect | str, output: str) -> None:
-    async def work(client: Client) -> list[Preview]:
-        return [await client.preview_put(uri, values, expect=expect) for uri, values in plan.items()]
-
-    show(session.run(work), output)
+    if dry_run:
+        _show(session.run(preview), session.output)
+    else:
+        end(session.run(work, several=len(uris) > 1), session.output, WRITTEN, changes=True)
 
 
-def show(previews: list[Preview], output: str) -> None:
+def _show(previews: list[Preview], output: str) -> None:
     """Print what would be sent."""
     from monoskope.monoctl.output.views import preview  # noqa: PLC0415 - for --dry-run alone
 
@@ -122,32 +112,26 @@ def show(previews: list[Preview], output: str) -> None:
         terminal.err("Dry run: no key was requested, nothing was sent.")
 
 
-if TYPE_CHECKING:
-    from monoskope.client.walk.checks import Preview
-
-
-@click.command(short_help="Change some keys of secrets and leave the others.")
+@command(short_help="Change some keys of secrets and leave the others.")
 @click.argument("words", nargs=-1, required=True, metavar="URI [URI...] [KEY...]")
 @source_options
 @click.option("--remove", multiple=True, metavar="KEY", help="Remove this key; can be repeated.")
-@click.option("--expect", metavar="VERSION", help="Change it only if this version is upstream.")
-@click.option("--overwrite", is_flag=True, help="Change whatever is upstream, even what was not put through m8.")
+@expect_options(
+    "VERSION",
+    "Change it only if this version is upstream.",
+    "Change whatever is upstream, even what was not put through m8.",
+)
 @engine_options
 @click.option("--dry-run", is_flag=True, help="Show what would be sent, without a value; request no key.")
-@timeout_option
-@output_option
-@connection_options
+@request_options
 def patch_secret(  # noqa: PLR0917 - click passes them by name
     words: tuple[str, ...],
     sources: Sources,
     remove: tuple[str, ...],
-    expect: str | None,
+    expect: Expect | str,
     options: Options | None,
-    timeout: float,
-    output: str,
     session: CommandSession,
     *,
-    overwrite: bool,
     dry_run: bool,
 ) -> None:
     """Change some keys of secrets and leave the others.
@@ -164,50 +148,40 @@ def patch_secret(  # noqa: PLR0917 - click passes them by name
     """  # noqa: D301 - click wants the character itself
     uris, keys = split_words(words)
     check_words(remove, remove)
-    expected = expectation(expect, overwrite=overwrite, must_exist=True)
     asked = keys or sources.named or not remove
     values = read_values(sources, keys) if asked else Values()
     changes(values, remove)
 
     async def preview(client: Client) -> list[Preview]:
-        return [await client.preview_patch(uri, values, remove=remove, expect=expected) for uri in uris]
-
-    async def work(client: Client) -> list[PutResult | Error]:
-        return await client.patch_secrets(
-            uris, values, remove=remove, expect=expected, options=options, timeout=timeout
-        )
+        return [await client.preview_patch(uri, values, remove=remove, expect=expect) for uri in uris]
 
     if dry_run:
-        show(session.run(preview), output)
-    else:
-        end(session.run(work, several=len(uris) > 1), output, COLUMNS, changes=True)
+        _show(session.run(preview), session.output)
+        return
+    results = session.run(
+        lambda client: client.patch_secrets(
+            uris, values, remove=remove, expect=expect, options=options, timeout=session.timeout
+        ),
+        several=len(uris) > 1,
+    )
+    end(results, session.output, WRITTEN, changes=True)
 
 
 _COMPARED = {"URI": "uri", "EQUAL": "equal", "DIFFERENCES": "differences", "VERSION": "upstream_version"}
 
 
-@click.command(short_help="Compare values with what a store holds.")
+@command(short_help="Compare values with what a store holds.")
 @click.argument("words", nargs=-1, required=True, metavar="URI [URI...] [KEY...]")
 @source_options
-@timeout_option
-@output_option
-@connection_options
-def compare_secret(
-    words: tuple[str, ...], sources: Sources, timeout: float, output: str, session: CommandSession
-) -> None:
+@request_options
+def compare_secret(words: tuple[str, ...], sources: Sources, session: CommandSession) -> None:
     """Compare values with what a store holds. Nobody sees a value, nothing is written.
 
     URIs, keys and values are given as for `put secret`. Exit code 0 if all are equal, 12 if one differs.
     """
     uris, keys = split_words(words)
     values = read_values(sources, keys)
-
-    async def work(client: Client) -> list[Comparison | Error]:
-        return await client.compare_secrets(uris, values, timeout=timeout)
-
-    end(
-        session.run(work, several=len(uris) > 1),
-        output,
-        _COMPARED,
-        as_expected=lambda comparison: comparison.equal,
+    results = session.run(
+        lambda client: client.compare_secrets(uris, values, timeout=session.timeout), several=len(uris) > 1
     )
+    end(results, session.output, _COMPARED, as_expected=lambda comparison: comparison.equal)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import click
 
 from monoskope.client import Client
 from monoskope.client.results.access import Applied, RoleBinding
-from monoskope.errors import UsageError
 from monoskope.monoctl.commands.access import RIGHTS
-from monoskope.monoctl.input.request_options import form_option
-from monoskope.monoctl.options import CommandSession, connection_options, output_option
+from monoskope.monoctl.groups import command
+from monoskope.monoctl.input.values import read_file
+from monoskope.monoctl.options import CommandSession, connection_options, list_options, output_options
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import Document, emit, show
 
@@ -21,7 +18,7 @@ _BINDINGS = {"NAME": "name", "ROLE": "role", "PREFIX": "prefix", "RIGHTS": "righ
 _CHANGES = {"CHANGE": "change"} | _BINDINGS
 
 
-@click.command(short_help="Create a role binding.")
+@command(short_help="Create a role binding.")
 @click.argument("binding", metavar="NAME")
 @click.option("--role", type=click.Choice(_ROLES), required=True, help="The role that it gives.")
 @click.option(
@@ -31,16 +28,9 @@ _CHANGES = {"CHANGE": "change"} | _BINDINGS
 @click.option(
     "--right", "rights", multiple=True, type=click.Choice(RIGHTS), help="With user: what it allows; can be repeated."
 )
-@output_option
-@connection_options
+@output_options
 def create(  # noqa: PLR0917 - click passes them by name
-    binding: str,
-    role: str,
-    members: tuple[str, ...],
-    prefix: str,
-    rights: tuple[str, ...],
-    output: str,
-    session: CommandSession,
+    binding: str, role: str, members: tuple[str, ...], prefix: str, rights: tuple[str, ...], session: CommandSession
 ) -> None:
     """Create the role binding NAME, which gives its role to its members.
 
@@ -52,10 +42,10 @@ def create(  # noqa: PLR0917 - click passes them by name
     """  # noqa: D301 - click wants the character itself
     wanted = RoleBinding(name=binding, role=role, members=members, prefix=prefix, rights=rights)
     made = session.run(lambda client: client.access.create_role_binding(wanted))
-    emit(output, views.role_binding(made), _BINDINGS)
+    emit(session.output, views.role_binding(made), _BINDINGS)
 
 
-@click.command(short_help="Delete a role binding.")
+@command(short_help="Delete a role binding.")
 @click.argument("binding", metavar="NAME")
 @connection_options
 def delete(binding: str, session: CommandSession) -> None:
@@ -64,24 +54,22 @@ def delete(binding: str, session: CommandSession) -> None:
     terminal.out(f"m8 says: {binding} is deleted.")
 
 
-@click.command(name="role-bindings", short_help="List the role bindings (administrators, auditors).")
-@form_option
-@connection_options
-def list_(form: str, session: CommandSession) -> None:
+@command("role-bindings", short_help="List the role bindings (administrators, auditors).")
+@list_options
+def list_(session: CommandSession) -> None:
     """List the role bindings, and who made each. `-o yaml` prints what `monoctl apply` takes."""
     found = session.run(lambda client: client.access.role_bindings())
     documents = [views.role_binding(one) for one in found]
     columns = _BINDINGS | {"MADE BY": "made_by"}
-    show(form, documents, columns, name="name", nothing="No role bindings.")
+    show(session.output, documents, columns, name="name", nothing="No role bindings.")
 
 
-@click.command(short_help="Make the role bindings those of a file (administrators).")
+@command(short_help="Make the role bindings those of a file (administrators).")
 @click.option("-f", "--file", "file", required=True, metavar="FILE", help="YAML or JSON; '-' is stdin.")
 @click.option("--prune", is_flag=True, help="Delete the role bindings that the file does not name.")
 @click.option("--dry-run", is_flag=True, help="Only show what would change.")
-@output_option
-@connection_options
-def apply(*, file: str, prune: bool, dry_run: bool, output: str, session: CommandSession) -> None:
+@output_options
+def apply(*, file: str, prune: bool, dry_run: bool, session: CommandSession) -> None:
     """Make the role bindings those of a file, all or nothing, and show what changed. A second time changes nothing.
 
     A role binding never changes, and its name is never used again: to change one, give it another name and --prune.
@@ -92,7 +80,7 @@ def apply(*, file: str, prune: bool, dry_run: bool, output: str, session: Comman
     """  # noqa: D301 - click wants the character itself
     from monoskope.monoctl.input.role_binding_file import parse  # noqa: PLC0415 - it loads YAML
 
-    wanted = parse(_content(file), "stdin" if file == "-" else file)
+    wanted = parse(read_file(file), "stdin" if file == "-" else file)
 
     async def work(client: Client) -> tuple[Applied, bool]:
         found = await client.access.apply_role_bindings(wanted, prune=prune, dry_run=dry_run)
@@ -106,10 +94,10 @@ def apply(*, file: str, prune: bool, dry_run: bool, output: str, session: Comman
             mark="warning: ",
             fg="red",
         )
-    if output != "table":
-        emit(output, _applied(found, dry_run=dry_run), {})
+    if session.output != "table":
+        emit(session.output, _applied(found, dry_run=dry_run), {})
         return
-    emit(output, _changes(found), _CHANGES, nothing="Nothing to change.")
+    emit(session.output, _changes(found), _CHANGES, nothing="Nothing to change.")
     if dry_run:
         terminal.err("Nothing was changed: --dry-run.")
 
@@ -143,10 +131,3 @@ def _changes(found: Applied) -> list[Document]:
         for change, some in (("delete", found.deleted), ("create", found.created))
         for one in some
     ]
-
-
-def _content(file: str) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}.", fix="Name a file of role bindings.") from None

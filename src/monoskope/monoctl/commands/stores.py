@@ -1,9 +1,9 @@
-"""Stores, as they are shown, and as administrators change them."""
+"""Stores, as they are shown, and as administrators change them; and the rotation of the fingerprint key."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import click
 
@@ -11,18 +11,18 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.client import Client
 from monoskope.errors import Error
-from monoskope.monoctl.input.request_options import form_option
-from monoskope.monoctl.options import CommandSession, connection_options, output_option
+from monoskope.monoctl.groups import command
+from monoskope.monoctl.options import CommandSession, connection_options, list_options, output_options
 from monoskope.monoctl.output import terminal, views
-from monoskope.monoctl.output.formats import Document, cell, emit, pairs, show, table
+from monoskope.monoctl.output.formats import Document, cell, emit, pairs, show
 from monoskope.text import counted
 from monoskope.times import instant, now_ms
 
 _STORES = {
     "NAME": "name",
     "TYPE": "type",
-    "STATE": "state",
-    "DEFAULT": "default",
+    "ACTIVE": "active",
+    "DEFAULT": "is_default",
     "ENGINE": "engine",
     "PENDING": "pending",
     "LAST HEARD": "last_heard_at",
@@ -32,8 +32,8 @@ _TYPES = {"TYPE": "type", "MATURITY": "maturity", "STORES": "stores", "LAYOUT": 
 _FIELDS = {
     "Name": "name",
     "Type": "type",
-    "State": "state",
-    "Default": "default",
+    "Active": "active",
+    "Default": "is_default",
     "Identity": "identity",
     "Identity steps": "identity_rotations",
     "Fingerprint key": "fingerprint_key_id",
@@ -76,24 +76,28 @@ _WHY = {
     "STORE_TYPE": "it serves an engine of another type. Correct `engine.type` in its reactor.toml",
     "TOO_MANY_REACTORS": "the store had as many reactors as it may have. Stop one of them",
 }
-_CHANGED = {"NAME": "name", "TYPE": "type", "STATE": "state", "DEFAULT": "default", "IDENTITY": "identity"}
+_CHANGED = {"NAME": "name", "TYPE": "type", "ACTIVE": "active", "DEFAULT": "is_default", "IDENTITY": "identity"}
 WARN_DAYS = 30
 """How long before the certificate expires the note begins."""
 
 _DAY_MS = 86_400_000
 
 
-@click.command(short_help="List stores.")
-@form_option
-@connection_options
-def secret_stores(form: str, session: CommandSession) -> None:
+@command(short_help="List stores.")
+@list_options
+def secret_stores(session: CommandSession) -> None:
     """List the stores with their type and state."""
 
-    async def work(client: Client) -> list[Document]:
+    async def work(client: Client) -> list[views_pb2.SecretStore]:
         await _note_if_certificate_expires(client)
-        return [views.store(view) async for view in client.queries.stores()]
+        return await _stores(client)
 
-    show(form, session.run(work), _STORES, name="name", nothing="No stores found.")
+    documents = list(map(views.store, session.run(work)))
+    show(session.output, documents, _STORES, name="name", nothing="No stores found.")
+
+
+async def _stores(client: Client) -> list[views_pb2.SecretStore]:
+    return [view async for view in client.queries.stores()]
 
 
 async def _note_if_certificate_expires(client: Client) -> None:
@@ -112,34 +116,24 @@ async def _note_if_certificate_expires(client: Client) -> None:
             )
 
 
-@click.command(short_help="List the types of stores in use.")
-@form_option
-@connection_options
-def store_types(form: str, session: CommandSession) -> None:
+@command(short_help="List the types of stores in use.")
+@list_options
+def store_types(session: CommandSession) -> None:
     """List the types of the stores that you can see: which are experimental, and how secrets lie in their engines.
 
     The stores' reactors announced it. "-": no reactor of that type has ever attached.
     """
-
-    async def work(client: Client) -> list[Document]:
-        return views.store_types([view async for view in client.queries.stores()])
-
-    show(form, session.run(work), _TYPES, name="type", nothing="No stores found.")
+    show(session.output, views.store_types(session.run(_stores)), _TYPES, name="type", nothing="No stores found.")
 
 
-@click.command(short_help="Show everything about one store.")
+@command(short_help="Show everything about one store.")
 @click.argument("name", default="")
-@output_option
-@connection_options
-def secret_store(name: str, output: str, session: CommandSession) -> None:
+@output_options
+def secret_store(name: str, session: CommandSession) -> None:
     """Show one store, or without NAME the default store: its identity, limits, key id and reactors."""
-
-    async def work(client: Client) -> Document:
-        return views.store(await client.queries.store(name))
-
-    document = session.run(work)
-    if output != "table":
-        emit(output, document, {})
+    document = views.store(session.run(lambda client: client.queries.store(name)))
+    if session.output != "table":
+        emit(session.output, document, {})
         return
     if not document["max_plaintext"]:
         document["max_plaintext"] = _NOT_ANNOUNCED
@@ -147,14 +141,15 @@ def secret_store(name: str, output: str, session: CommandSession) -> None:
     pairs({name: cell(document, field) for name, field in _FIELDS.items()})
     reactors: list[Document] = document["reactors"]
     terminal.out()
-    if not reactors:
-        terminal.out("No reactor has ever attached.")
-        _print_refused_login(document["refused_login"])
-        return
     for one in reactors:
-        one["does"] = [word for field, word in _DOES.items() if one[field]]
+        can = one["capabilities"]
+        one["does"] = [word for field, word in _DOES.items() if field in can]
+        one |= {field: field in can for field in ("check_and_set", "readable")}
         one["signed"] = _signed_requests(one)
-    table(list(_REACTORS), [[cell(one, field) for field in _REACTORS.values()] for one in reactors])
+    if reactors:
+        emit(session.output, reactors, _REACTORS)
+    else:
+        terminal.out("No reactor has ever attached.")
     _print_refused_login(document["refused_login"])
 
 
@@ -162,7 +157,7 @@ def _signed_requests(reactor: Document) -> str:
     """Say whether a reactor acts on signed requests alone, as it announced, and whether its lists are in order."""
     if reactor["signers_trouble"]:
         return "required; a list cannot be used"
-    return "required" if reactor["signatures"] else ""
+    return "required" if "signatures" in reactor["capabilities"] else ""
 
 
 def _print_refused_login(login: Document | None) -> None:
@@ -175,58 +170,114 @@ def _print_refused_login(login: Document | None) -> None:
     terminal.out(f"m8 says: at {login['refused_at']} it refused the login of the reactor {name}: {why}.")
 
 
-def _show_changed(
-    session: CommandSession, output: str, change: Callable[[Client], Awaitable[views_pb2.SecretStore]]
-) -> None:
-    async def work(client: Client) -> Document:
-        return views.store(await change(client))
-
-    emit(output, session.run(work), _CHANGED)
+def _show_changed(session: CommandSession, change: Callable[[Client], Awaitable[views_pb2.SecretStore]]) -> None:
+    emit(session.output, views.store(session.run(change)), _CHANGED)
 
 
-@click.command(short_help="Add an inactive store.")
+@command(short_help="Add an inactive store.")
 @click.argument("name")
 @click.option("--type", "kind", required=True, metavar="TYPE", help="The kind of engine: vault, age, …")
 @click.option("--identity", required=True, metavar="SHA256:…", help="What `m8 reactor init` printed.")
-@output_option
-@connection_options
-def create(name: str, kind: str, identity: str, output: str, session: CommandSession) -> None:
+@output_options
+def create(name: str, kind: str, identity: str, session: CommandSession) -> None:
     """Add a store. It takes uploads after `monoctl activate secret-store`. The first store becomes the default."""
-    _show_changed(session, output, lambda client: client.stores.create(name, kind=kind, identity=identity))
+    _show_changed(session, lambda client: client.stores.create(name, kind=kind, identity=identity))
 
 
-@click.command(short_help="Activate a store.")
+@command(short_help="Activate a store.")
 @click.argument("name")
-@output_option
-@connection_options
-def activate(name: str, output: str, session: CommandSession) -> None:
+@output_options
+def activate(name: str, session: CommandSession) -> None:
     """Activate a store, so that it takes uploads."""
-    _show_changed(session, output, lambda client: client.stores.activate(name))
+    _show_changed(session, lambda client: client.stores.activate(name))
 
 
-@click.command(short_help="Deactivate a store.")
+@command(short_help="Deactivate a store.")
 @click.argument("name")
-@output_option
-@connection_options
-def deactivate(name: str, output: str, session: CommandSession) -> None:
+@output_options
+def deactivate(name: str, session: CommandSession) -> None:
     """Deactivate a store, so that it takes no more uploads. What is upstream does not change."""
-    _show_changed(session, output, lambda client: client.stores.deactivate(name))
+    _show_changed(session, lambda client: client.stores.deactivate(name))
 
 
-@click.command(short_help="Make a store the default.")
+@command(short_help="Make a store the default.")
 @click.argument("name")
-@output_option
-@connection_options
-def set_default(name: str, output: str, session: CommandSession) -> None:
+@output_options
+def set_default(name: str, session: CommandSession) -> None:
     """Make a store the default. Each user must confirm the new default."""
-    _show_changed(session, output, lambda client: client.stores.set_default(name))
+    _show_changed(session, lambda client: client.stores.set_default(name))
 
 
-@click.command(short_help="Give a store a new identity without proof.")
+@command(short_help="Give a store a new identity without proof.")
 @click.argument("name")
 @click.option("--identity", required=True, metavar="SHA256:…", help="What `m8 reactor init` printed.")
-@output_option
-@connection_options
-def replace(name: str, identity: str, output: str, session: CommandSession) -> None:
+@output_options
+def replace(name: str, identity: str, session: CommandSession) -> None:
     """Give a store a new identity without proof, as after a theft. Every user must pin it again."""
-    _show_changed(session, output, lambda client: client.stores.replace_identity(name, identity=identity))
+    _show_changed(session, lambda client: client.stores.replace_identity(name, identity=identity))
+
+
+@command(short_help="Allow a second fingerprint key id.")
+@click.argument("key_id")
+@connection_options
+def start_rotation(key_id: str, session: CommandSession) -> None:
+    """Allow a second fingerprint key id, while reactors move to it."""
+    session.run(lambda client: client.stores.start_fingerprint_key_rotation(key_id))
+    terminal.out(f"m8 says: reactors may use fingerprint key {key_id} now.")
+
+
+@command(short_help="Allow only the new fingerprint key id.")
+@click.argument("key_id")
+@click.option(
+    "--force", is_flag=True, help="Also while attached reactors have another key. m8 shuts them out; see the question."
+)
+@click.option("--yes", is_flag=True, help="With --force: do not ask.")
+@connection_options
+def finish_rotation(key_id: str, session: CommandSession, *, force: bool, yes: bool) -> None:
+    """Allow only the new fingerprint key id.
+
+    m8 refuses this while an attached reactor has another key, and names it.
+    """
+    stores = session.run(_stores)
+    if force:
+        for sentence in _breaks(stores, key_id) or ["no attached reactor has another key."]:
+            terminal.warn(sentence)
+        terminal.agree(f"Allow the fingerprint key {key_id} alone?", yes=yes, otherwise="nothing was changed")
+    session.run(lambda client: client.stores.finish_fingerprint_key_rotation(key_id, force=force))
+    terminal.out(f"m8 says: fingerprint key {key_id} alone counts now.")
+    for sentence in _left_behind(stores, key_id):
+        terminal.warn(sentence)
+
+
+def _breaks(stores: Iterable[views_pb2.SecretStore], key_id: str) -> list[str]:
+    """Return a sentence for each store with attached reactors that would be shut out."""
+    found = []
+    for store in stores:
+        there = [reactor for reactor in store.reactors if reactor.attached]
+        old = [reactor for reactor in there if reactor.fingerprint_key_id != key_id]
+        if old:
+            names = ", ".join(reactor.replica.hex()[:8] for reactor in old)
+            after = "every request to it ends UNAVAILABLE" if old == there else "its other reactors go on"
+            found.append(f"{store.name}: m8 ends the sessions of {names} and refuses their logins; {after}.")
+    return found
+
+
+def _left_behind(stores: Iterable[views_pb2.SecretStore], key_id: str) -> list[str]:
+    """Return a sentence for each store of which m8 last saw, with another key, reactors that are not attached now.
+
+    A process has a new name after each start. So each attached reactor with the new key is taken for the successor of
+    one that had another.
+    """
+    found = []
+    for store in stores:
+        moved = [reactor for reactor in store.reactors if reactor.attached and reactor.fingerprint_key_id == key_id]
+        gone = [reactor for reactor in store.reactors if not reactor.attached and reactor.fingerprint_key_id != key_id]
+        if len(gone) > len(moved):
+            names = ", ".join(f"{one.replica.hex()[:8]} until {instant(one.last_heard_ms)}" for one in gone)
+            found.append(
+                f"store {store.name}: attached with the key {key_id}: {len(moved)}. Not attached now, and last seen"
+                f" with another key: {names}. A reactor has a new name after each start, so some of these may be"
+                " earlier starts of one that has moved. m8 refuses one that starts with the former key. Import the"
+                " new key there first."
+            )
+    return found

@@ -1,27 +1,33 @@
-"""What happened lately, by time, outcome and person, from m8's log. All of it is m8's word."""
+"""What happened lately, by time, outcome and person, from m8's log. All of it is m8's word.
+
+The latest events are cached, so that questions about them need no m8.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated
-
-from msgspec import Meta
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.monoctl.console.operations import Context, Request
+from monoskope.client.queries import MAX_PAGE_SIZE, EventFilter, Queries
 from monoskope.monoctl.output.formats import Document
 from monoskope.protocol.events import EVENTS, Step, request_id_of
 from monoskope.protocol.outcomes import State
-from monoskope.times import now_ms, rfc3339
+from monoskope.times import rfc3339
 
-_HOUR_MS = 3_600_000
-_DAY_MS = 24 * _HOUR_MS
-_DAYS_IN_HOURS = 2
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 _MOST_OPEN = 500
 _MOST_FAILED = 100
+
+MOST_EVENTS = 10_000
+"""How many events are cached, the latest."""
+
+_NEW = 200
+"""How many events are read to see what is new."""
 
 _ENDS = frozenset(step.event for step in Step if step.leads_to is State.ENDED)
 _FAILED = Step.FAILED.event
@@ -29,21 +35,58 @@ _EDITED = events_pb2.SecretNotesUpdated.DESCRIPTOR.name
 _ASKED = Step.KEY_REQUESTED.event
 
 
-class ActivityAsked(Request, frozen=True):
-    """Of how many days, up to now."""
+class RecentEvents:
+    """The latest events that the caller may see.
 
-    days: Annotated[int, Meta(ge=1, le=366)]
-    quick: bool = False
-    """Whether the newest events are enough, if reading all would take long."""
+    Args:
+        queries: Returns those of the console's open client.
+        most: How many are cached.
+    """
 
+    def __init__(self, queries: Callable[[], Queries], *, most: int = MOST_EVENTS) -> None:
+        self._queries = queries
+        self._most = most
+        self._events: dict[int, views_pb2.EventSummary] = {}
+        self._since_ms: int | None = None
+        self._is_full = False
+        self._reading = asyncio.Lock()
 
-async def activity(context: Context, asked: ActivityAsked) -> Document:
-    """Answer what ended in that time, and what has not ended."""
-    now = now_ms()
-    length = _HOUR_MS if asked.days <= _DAYS_IN_HOURS else _DAY_MS
-    since = now - asked.days * _DAY_MS
-    found, complete = await (context.recent.newest(since) if asked.quick else context.recent.since(since))
-    return summary(found, since_ms=since, now_ms=now, length_ms=length) | {"complete": complete}
+    async def newest(self, since_ms: int) -> tuple[list[views_pb2.EventSummary], bool]:
+        """Return the same as `since`, but only as many as m8 answers at once if they have not been read yet."""
+        if self._covers(since_ms):
+            return await self.since(since_ms)
+        found = await self._queries().last_events(MAX_PAGE_SIZE, wanted=EventFilter(since_ms=since_ms))
+        return found, len(found) < MAX_PAGE_SIZE
+
+    async def since(self, since_ms: int) -> tuple[list[views_pb2.EventSummary], bool]:
+        """Return the events that were recorded then or later, in log order, and whether these are all."""
+        async with self._reading:
+            if not self._covers(since_ms) or not await self._read_new():
+                await self._read(since_ms)
+        found = [event for event in self._events.values() if event.recorded_at_ms >= since_ms]
+        found.sort(key=lambda event: event.position)
+        return found, self._since_ms is not None and self._since_ms <= since_ms
+
+    def _covers(self, since_ms: int) -> bool:
+        """Whether another reading would find no more. Of a full cache, older events were left out."""
+        return self._since_ms is not None and (self._is_full or self._since_ms <= since_ms)
+
+    async def _read_new(self) -> bool:
+        """Read what came after the cached events, and return whether that was all of it."""
+        if len(self._events) > 2 * self._most:
+            return False
+        found = await self._queries().last_events(_NEW, wanted=EventFilter(since_ms=self._since_ms or 0))
+        # Positions tell, not times: the clocks of several m8 servers may differ.
+        if len(found) == _NEW and found[0].position > max(self._events, default=0):
+            return False
+        self._events |= {event.position: event for event in found}
+        return True
+
+    async def _read(self, since_ms: int) -> None:
+        found = await self._queries().last_events(self._most, wanted=EventFilter(since_ms=since_ms))
+        self._events = {event.position: event for event in found}
+        self._is_full = len(found) == self._most
+        self._since_ms = found[0].recorded_at_ms if self._is_full else since_ms
 
 
 def summary(found: Sequence[views_pb2.EventSummary], *, since_ms: int, now_ms: int, length_ms: int) -> Document:

@@ -120,17 +120,16 @@ def show(file: Path, failed: Callable[[], None]) -> None:
 
     Args:
         file: What to show.
-        failed: Called in the event loop if there is no browser that runs the page.
+        failed: Called in that thread if there is no browser that runs the page.
     """
     # The settings under which this process was executed again are for its own memory, not for a browser's.
     for name in start.EXECUTION:
         os.environ.pop(name, None)
-    loop, uri = asyncio.get_running_loop(), file.as_uri()
+    uri = file.as_uri()
 
     def run() -> None:
         if not shown(uri):
-            with contextlib.suppress(RuntimeError):  # the console has ended
-                loop.call_soon_threadsafe(failed)
+            failed()
 
     threading.Thread(target=run, daemon=True).start()
 
@@ -178,7 +177,13 @@ class Pages:
             return
         file = self._folder.add(self._address())
         self._say(f"A page of http://{self.place} opens in your browser.")
-        show(file, self._print_instead)
+        loop = asyncio.get_running_loop()
+
+        def failed() -> None:
+            with contextlib.suppress(RuntimeError):  # the console has ended
+                loop.call_soon_threadsafe(self._print_instead)
+
+        show(file, failed)
 
     def _print_instead(self) -> None:
         self._say("No browser opened here.")

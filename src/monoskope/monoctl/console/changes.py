@@ -12,19 +12,20 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.purposes import changes
 from monoskope.errors import Error, UsageError
 from monoskope.monoctl.console.operations import (
-    TIMEOUT_S,
     Context,
+    Expecting,
     Notes,
     Nothing,
     Request,
-    Seconds,
     Text,
     Texts,
+    Timed,
     Words,
     engine_options,
     expected,
     several,
     single,
+    tried,
 )
 from monoskope.monoctl.input.put_each import planned, put_each
 from monoskope.monoctl.input.request_options import parse_day
@@ -34,36 +35,32 @@ from monoskope.monoctl.output.views import preview
 from monoskope.protocol.payload import KINDS, Kind
 
 if TYPE_CHECKING:
+    from monoskope.client import Verification
     from monoskope.client.walk.checks import Preview
+
+
+class OfUris(Timed, frozen=True):
+    """About several secrets."""
+
+    uris: Texts
 
 
 class PutAsked(Notes, frozen=True, kw_only=True):
     """Where the values go, and what must be there."""
 
     uris: Texts
-    expect: Text = "any"
     each: bool = False
     dry_run: bool = False
     options: Words = field(default_factory=dict)
-    timeout: Seconds = TIMEOUT_S
 
 
-class PatchAsked(Request, frozen=True):
+class PatchAsked(Expecting, frozen=True):
     """Which secrets get the values, and which keys they lose."""
 
     uris: Texts
     remove: tuple[Text, ...] = ()
-    expect: Text = "any"
     dry_run: bool = False
     options: Words = field(default_factory=dict)
-    timeout: Seconds = TIMEOUT_S
-
-
-class CompareAsked(Request, frozen=True):
-    """What to compare with the values."""
-
-    uris: Texts
-    timeout: Seconds = TIMEOUT_S
 
 
 async def names(_context: Context, _asked: Nothing, values: Mapping[str, bytes]) -> Document:
@@ -77,9 +74,7 @@ async def put(context: Context, asked: PutAsked, values: Mapping[str, bytes]) ->
     plan = planned(uris, values, each=asked.each, expect=expect)
     options, day = engine_options(asked.options), asked.day
     if asked.dry_run:
-        return await _would(
-            context, ((uri, functools.partial(client.preview_put, uri, plan[uri], expect=expect)) for uri in plan)
-        )
+        return await _would(context, plan, lambda uri: client.preview_put(uri, plan[uri], expect=expect))
     send = functools.partial(client.put_secrets, expect=expect, options=options, labels=asked.labels, expires_on=day)
     work = put_each(send, plan, asked.timeout) if asked.each else send(uris, values, timeout=asked.timeout)
     return await several(context, work)
@@ -91,32 +86,25 @@ async def patch(context: Context, asked: PatchAsked, values: Mapping[str, bytes]
     options = engine_options(asked.options)
     changes(values, asked.remove)
     if asked.dry_run:
-        would = functools.partial(client.preview_patch, remove=asked.remove, expect=expect)
-        return await _would(context, ((uri, functools.partial(would, uri, values)) for uri in asked.uris))
+        would = functools.partial(client.preview_patch, values=values, remove=asked.remove, expect=expect)
+        return await _would(context, asked.uris, would)
     work = client.patch_secrets(
         asked.uris, values, remove=asked.remove, expect=expect, options=options, timeout=asked.timeout
     )
     return await several(context, work)
 
 
-async def compare(context: Context, asked: CompareAsked, values: Mapping[str, bytes]) -> Document:
+async def compare(context: Context, asked: OfUris, values: Mapping[str, bytes]) -> Document:
     """Compare values with what stores hold. Nothing is written."""
     work = context.client.compare_secrets(asked.uris, values, timeout=asked.timeout)
     return await several(context, work, changes=False)
 
 
-async def _would(context: Context, previews: Iterable[tuple[str, Callable[[], Awaitable[Preview]]]]) -> Document:
+async def _would(context: Context, uris: Iterable[str], preview_of: Callable[[str], Awaitable[Preview]]) -> Document:
     """Return what would be sent to each, in rows."""
 
     async def seen() -> list[Preview | Error]:
-        found: list[Preview | Error] = []
-        for uri, would in previews:
-            try:
-                found.append(await would())
-            except Error as error:
-                error.uri = error.uri or uri
-                found.append(error)
-        return found
+        return [await tried(uri, preview_of(uri)) for uri in uris]
 
     return await several(context, seen(), preview, changes=False)
 
@@ -126,8 +114,6 @@ class GenerateAsked(Notes, frozen=True, kw_only=True):
 
     uri: Text
     recipes: Words
-    expect: Text = "any"
-    timeout: Seconds = TIMEOUT_S
 
 
 async def generate(context: Context, asked: GenerateAsked) -> Document:
@@ -157,59 +143,39 @@ def _kind(name: str, kind: Kind) -> Document:
     }
 
 
-if TYPE_CHECKING:
-    from monoskope.client import Verification
-
-
-class CopyAsked(Request, frozen=True):
+class CopyAsked(Expecting, frozen=True):
     """From where to where."""
 
     uri: Text
     destination: Text
-    expect: Text = "any"
-    timeout: Seconds = TIMEOUT_S
 
 
-class ImportAsked(Request, frozen=True):
-    """What to adopt."""
-
-    uris: Texts
-    timeout: Seconds = TIMEOUT_S
-
-
-class VerifyAsked(Request, frozen=True):
+class VerifyAsked(Timed, frozen=True):
     """What to verify: these, or all below a prefix ("" for all that the caller may see)."""
 
     uris: tuple[Text, ...] = ()
     prefix: Text | None = None
-    timeout: Seconds = TIMEOUT_S
 
 
-class DeleteAsked(Request, frozen=True):
+class DeleteAsked(Expecting, frozen=True):
     """What to delete, and what the user typed to confirm it."""
 
     uris: Texts
     typed: Text
-    expect: Text = "any"
     destroy: bool = False
-    timeout: Seconds = TIMEOUT_S
 
 
-class UndeleteAsked(Request, frozen=True):
+class UndeleteAsked(Expecting, frozen=True):
     """What to bring back."""
 
     uris: Texts
-    expect: Text = "any"
-    timeout: Seconds = TIMEOUT_S
 
 
-class RollbackAsked(Request, frozen=True):
+class RollbackAsked(Expecting, frozen=True):
     """Which version is to be there again."""
 
     uri: Text
     to: Text
-    expect: Text = "any"
-    timeout: Seconds = TIMEOUT_S
 
 
 async def copy(context: Context, asked: CopyAsked) -> Document:
@@ -219,7 +185,7 @@ async def copy(context: Context, asked: CopyAsked) -> Document:
     return await single(context, asked.uri, work)
 
 
-async def import_(context: Context, asked: ImportAsked) -> Document:
+async def import_(context: Context, asked: OfUris) -> Document:
     """Adopt secrets that others put into an engine."""
     work = context.client.import_secrets(asked.uris, timeout=asked.timeout)
     return await several(context, work)

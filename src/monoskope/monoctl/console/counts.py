@@ -6,7 +6,7 @@ import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from monoskope.monoctl.console.rows import OFF, Row
+from monoskope.monoctl.console.rows import OFF, OUT_OF_SYNC, Row
 from monoskope.monoctl.output.formats import Document
 from monoskope.times import rfc3339
 from monoskope.value import Value
@@ -26,27 +26,24 @@ Place = tuple[str, str]
 """The URI of a secret and one of its keys."""
 
 
-class Facets(Value, frozen=True):
-    """How many present secrets there are of each store, subject and label; of all secrets, how many of each status."""
-
-    stores: dict[str, int]
-    subjects: dict[str, int]
-    labels: dict[str, int]
-    statuses: dict[str, int]
-
-
 class Figures(Value, frozen=True):
     """How many secrets are there, of how many the engine does not hold what was put, and what else to look at.
 
     Attributes:
         present: Secrets that are not deleted.
-        expiring: Of these, those that expire within `SOON_DAYS`, or have expired.
-        drifted: Those of which the engine does not hold what was put, or did not before the last put.
+        deleted: Secrets that are.
+        expired: Of those that are present, those whose day of expiry is past.
+        expiring: And those that expire within `SOON_DAYS`.
+        out_of_sync: Those of which the engine did not hold what was put when it was last verified.
+        drifted: Those, and those of which it did not before the last put.
         same_values: Values that stand in several places.
     """
 
     present: int
+    deleted: int
+    expired: int
     expiring: int
+    out_of_sync: int
     drifted: int
     same_values: int
 
@@ -97,21 +94,27 @@ class Counts:
         self.keys_read += one * sum(1 for _ in _hashes(row))
 
     @property
-    def facets(self) -> Facets:
-        """How many there are of each, the most frequent ones if there are many."""
-        return Facets(
-            dict(sorted(_present(self._stores))),
-            dict(Counter(dict(_present(self._subjects))).most_common(MOST_CHOICES)),
-            dict(Counter(dict(_present(self._labels))).most_common(MOST_CHOICES)),
-            dict(sorted(_present(self._statuses))),
-        )
+    def facets(self) -> Mapping[str, dict[str, int]]:
+        """How many present secrets there are of each store, subject and label; of all secrets, of each status.
+
+        Of subjects and labels the most frequent ones, if there are many.
+        """
+        return {
+            "stores": dict(sorted((+self._stores).items())),
+            "subjects": dict((+self._subjects).most_common(MOST_CHOICES)),
+            "labels": dict((+self._labels).most_common(MOST_CHOICES)),
+            "statuses": dict(sorted((+self._statuses).items())),
+        }
 
     def figures(self, *, today: dt.date) -> Figures:
         """Return what is said of all in short."""
-        soon = (today + dt.timedelta(days=SOON_DAYS)).isoformat()
+        now, soon = today.isoformat(), (today + dt.timedelta(days=SOON_DAYS)).isoformat()
         return Figures(
             present=self._stores.total(),
-            expiring=sum(count for day, count in self._days.items() if day and day <= soon),
+            deleted=self._statuses["DELETED"],
+            expired=sum(count for day, count in self._days.items() if "" < day < now),
+            expiring=sum(count for day, count in self._days.items() if now <= day <= soon),
+            out_of_sync=sum(self._statuses[status] for status in OUT_OF_SYNC),
             drifted=sum(self._statuses[status] for status in OFF),
             same_values=self._same,
         )
@@ -141,10 +144,6 @@ def _hashes(row: Row) -> Iterator[tuple[str, str]]:
     return ((key, fingerprint) for key, fingerprint in row.values.items() if fingerprint)
 
 
-def _present(counter: Counter[str]) -> Iterator[tuple[str, int]]:
-    return ((name, count) for name, count in counter.items() if count)
-
-
 def _group(fingerprint: str, places: Mapping[Place, Row]) -> Document:
     return {
         "fingerprint": fingerprint,
@@ -154,7 +153,7 @@ def _group(fingerprint: str, places: Mapping[Place, Row]) -> Document:
                 "key": key,
                 "store": places[uri, key].store,
                 "subject": places[uri, key].subject,
-                "uploaded_at": rfc3339(places[uri, key].uploaded_at_ms),
+                "changed_at": rfc3339(places[uri, key].uploaded_at_ms),
             }
             for uri, key in sorted(places)[:MOST_PLACES]
         ],
@@ -170,20 +169,3 @@ def expiring(rows: Iterable[Row]) -> Document:
             days[row.expires_on].append(row.uri)
     without = len(days.pop("", []))
     return {"days": [{"day": day, "uris": sorted(days[day])} for day in sorted(days)], "without": without}
-
-
-def counts(rows: Iterable[Row], *, today: dt.date) -> Mapping[str, int]:
-    """Return how many there are of each state, and how many of those that are present expire soon or have expired."""
-    now, soon = today.isoformat(), (today + dt.timedelta(days=SOON_DAYS)).isoformat()
-    found = dict.fromkeys(("present", "deleted", "drifted", "out-of-sync", "expiring", "expired"), 0)
-    for row in rows:
-        if row.deleted:
-            found["deleted"] += 1
-            continue
-        found["present"] += 1
-        found["drifted"] += row.drifted
-        found["out-of-sync"] += row.status in {"DRIFTED", "GONE"}
-        if row.expires_on:
-            found["expired"] += row.expires_on < now
-            found["expiring"] += now <= row.expires_on <= soon
-    return found

@@ -1,20 +1,18 @@
 """What pages are told while they ask nothing: m8's events as they come, notes, and how far requests are.
 
-A stream has one JSON object a line. The latest events are cached, so that questions about them need no m8.
+A stream has one JSON object a line.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.connection import RenewedError
-from monoskope.client.queries import FIRST_PAUSE_S, LONGEST_PAUSE_S, MAX_PAGE_SIZE, EventFilter, Queries
+from monoskope.client.queries import FIRST_PAUSE_S, LONGEST_PAUSE_S, Queries
 from monoskope.client.walk.task import Progress, Stage
 from monoskope.errors import Error, LogMismatchError, NotReachedError
 from monoskope.monoctl.output.formats import Document
@@ -30,12 +28,6 @@ stream ended, and asks again when it wakes."""
 
 MOST_BYTES = 8_388_608
 """And so many bytes: what m8 says of an event can be long."""
-
-MOST_EVENTS = 10_000
-"""How many events are cached, the latest."""
-
-_NEW = 200
-"""How many events are read to see what is new."""
 
 OnEvent = Callable[[views_pb2.EventSummary], None]
 """What is called with each event, in the order of the log."""
@@ -143,34 +135,31 @@ class _Page:
     """What waits for one page."""
 
     def __init__(self) -> None:
-        self._waiting: deque[bytes] = deque()
+        self._waiting: asyncio.Queue[bytes] = asyncio.Queue()
         self._bytes = 0
-        self._is_new = asyncio.Event()
         self.has_ended = False
 
     def put(self, told: bytes) -> None:
-        if len(self._waiting) >= MOST_WAITING or self._bytes + len(told) > MOST_BYTES:
+        if self._waiting.qsize() >= MOST_WAITING or self._bytes + len(told) > MOST_BYTES:
             self.end()
         else:
-            self._waiting.append(told)
+            self._waiting.put_nowait(told)
             self._bytes += len(told)
-            self._is_new.set()
 
     def end(self) -> None:
         self.has_ended = True
-        self._waiting.clear()
-        self._bytes = 0
-        self._is_new.set()
+        while not self._waiting.empty():
+            self._waiting.get_nowait()
+        self._waiting.put_nowait(b"")
 
     async def next(self, tick_s: float) -> bytes:
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(tick_s):
-                await self._is_new.wait()
-        told = self._waiting.popleft() if self._waiting else _TICK
-        self._bytes -= len(told) if told is not _TICK else 0
-        if not self._waiting and not self.has_ended:
-            self._is_new.clear()
-        return told
+                told = await self._waiting.get()
+        except TimeoutError:
+            return _TICK
+        self._bytes -= len(told)
+        return told or _TICK
 
 
 def line(document: Document) -> bytes:
@@ -220,57 +209,3 @@ async def follow_events(queries: Queries, began: Callable[[], None], seen: OnEve
 def _why(error: Error, *, has_answered: bool) -> str:
     # That the address may be wrong is no help once m8 has answered there.
     return error.message if has_answered and isinstance(error, NotReachedError) else str(error)
-
-
-class RecentEvents:
-    """The latest events that the caller may see.
-
-    Args:
-        queries: Returns those of the console's open client.
-        most: How many are cached.
-    """
-
-    def __init__(self, queries: Callable[[], Queries], *, most: int = MOST_EVENTS) -> None:
-        self._queries = queries
-        self._most = most
-        self._events: dict[int, views_pb2.EventSummary] = {}
-        self._since_ms: int | None = None
-        self._is_full = False
-        self._reading = asyncio.Lock()
-
-    async def newest(self, since_ms: int) -> tuple[list[views_pb2.EventSummary], bool]:
-        """Return the same as `since`, but only as many as m8 answers at once if they have not been read yet."""
-        if self._covers(since_ms):
-            return await self.since(since_ms)
-        found = await self._queries().last_events(MAX_PAGE_SIZE, wanted=EventFilter(since_ms=since_ms))
-        return found, len(found) < MAX_PAGE_SIZE
-
-    async def since(self, since_ms: int) -> tuple[list[views_pb2.EventSummary], bool]:
-        """Return the events that were recorded then or later, in log order, and whether these are all."""
-        async with self._reading:
-            if not self._covers(since_ms) or not await self._read_new():
-                await self._read(since_ms)
-        found = [event for event in self._events.values() if event.recorded_at_ms >= since_ms]
-        found.sort(key=lambda event: event.position)
-        return found, self._since_ms is not None and self._since_ms <= since_ms
-
-    def _covers(self, since_ms: int) -> bool:
-        """Whether another reading would find no more. Of a full cache, older events were left out."""
-        return self._since_ms is not None and (self._is_full or self._since_ms <= since_ms)
-
-    async def _read_new(self) -> bool:
-        """Read what came after the cached events, and return whether that was all of it."""
-        if len(self._events) > 2 * self._most:
-            return False
-        found = await self._queries().last_events(_NEW, wanted=EventFilter(since_ms=self._since_ms or 0))
-        # Positions tell, not times: the clocks of several m8 servers may differ.
-        if len(found) == _NEW and found[0].position > max(self._events, default=0):
-            return False
-        self._events |= {event.position: event for event in found}
-        return True
-
-    async def _read(self, since_ms: int) -> None:
-        found = await self._queries().last_events(self._most, wanted=EventFilter(since_ms=since_ms))
-        self._events = {event.position: event for event in found}
-        self._is_full = len(found) == self._most
-        self._since_ms = found[0].recorded_at_ms if self._is_full else since_ms

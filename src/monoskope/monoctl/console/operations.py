@@ -11,8 +11,9 @@ from msgspec import Meta
 from monoskope.client import Client
 from monoskope.client.purposes import Expect
 from monoskope.errors import Error, UsageError
+from monoskope.monoctl.console.activity import RecentEvents
 from monoskope.monoctl.console.cache import SecretCache
-from monoskope.monoctl.console.live import RecentEvents, collected
+from monoskope.monoctl.console.live import collected
 from monoskope.monoctl.console.rows import QueryCache
 from monoskope.monoctl.input.request_options import chosen, expectation, parse_day
 from monoskope.monoctl.output.formats import Document, done
@@ -81,7 +82,19 @@ class OfUri(Request, frozen=True):
     uri: Text
 
 
-class Notes(Request, frozen=True, kw_only=True):
+class Timed(Request, frozen=True, kw_only=True):
+    """What takes a while: `timeout` is for each secret, from its turn on, as for commands."""
+
+    timeout: Seconds = TIMEOUT_S
+
+
+class Expecting(Timed, frozen=True, kw_only=True):
+    """What is to be done only if `expect` is upstream: "any", "absent", "overwrite", or a version."""
+
+    expect: Text = "any"
+
+
+class Notes(Expecting, frozen=True, kw_only=True):
     """What a request says about labels and day of expiry: null keeps them, {} and "" clear them."""
 
     labels: Words | None = None
@@ -169,15 +182,21 @@ async def single(
     """Return the same of one secret. Raises `UsageError`: nothing was sent."""
 
     async def listed() -> list[R | Error]:
-        try:
-            return [await work]
-        except UsageError:
-            raise
-        except Error as error:
-            error.uri = error.uri or uri
-            return [error]
+        result = await tried(uri, work)
+        if isinstance(result, UsageError):
+            raise result
+        return [result]
 
     return await several(context, listed(), document, changes=changes)
+
+
+async def tried(uri: str, work: Awaitable[R]) -> R | Error:
+    """Return the result of work for one secret, or its error, which names the secret."""
+    try:
+        return await work
+    except Error as error:
+        error.uri = error.uri or uri
+        return error
 
 
 def _row(result: R | Error, document: Callable[[R], Document]) -> Document:

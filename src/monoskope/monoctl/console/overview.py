@@ -8,23 +8,22 @@ import functools
 from importlib.metadata import version
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, to_builtins
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import Client
 from monoskope.client.log.events import ShownEvents
 from monoskope.client.queries import EventFilter, request_id_bytes
 from monoskope.client.walk.reasons import error_for
 from monoskope.errors import Error, NotFoundError
-from monoskope.monoctl.console.counts import counts
+from monoskope.monoctl.console.activity import DAY_MS, HOUR_MS, summary
 from monoskope.monoctl.console.operations import TIMEOUT_S, Context, Nothing, OfUri, Request, Text
-from monoskope.monoctl.console.secrets import SecretsAsked, proof, secrets, today
+from monoskope.monoctl.console.secrets import SecretsAsked, secrets, today
 from monoskope.monoctl.output import views
 from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.report import failure
-from monoskope.protocol.events import request_id_of
 from monoskope.protocol.receipt import Receipt
+from monoskope.times import now_ms
 
 ANSWER_S = 3.0
 """Seconds within which m8 must answer: the page begins without it."""
@@ -54,17 +53,12 @@ async def whoami(context: Context, _asked: Nothing) -> Document:
 async def _me(context: Context) -> Document:
     try:
         async with asyncio.timeout(ANSWER_S):
-            said = await _who(context.client)
+            said = await views.whoami(context.client)
     except TimeoutError:
-        return me(_NOBODY | {"server": context.client.server}, away=f"m8 did not answer within {ANSWER_S:g} seconds.")
+        return me({"server": context.client.server}, away=f"m8 did not answer within {ANSWER_S:g} seconds.")
     except Error as error:
-        return me(_NOBODY | {"server": context.client.server}, away=str(error))
+        return me({"server": context.client.server}, away=str(error))
     return me(said)
-
-
-async def _who(client: Client) -> Document:
-    answer = await client.queries.server()
-    return views.server(client.server, answer) | views.member(await client.access.who_am_i())
 
 
 def me(said: Document, *, away: str = "") -> Document:
@@ -77,7 +71,7 @@ def _credential(context: Context) -> Document:
     """Return `credential` and `login`: where the credential comes from, and whether monoctl renews it by itself."""
     settings, login = context.client.settings, ""
     if settings.credential is not None:
-        from monoskope.client.login.file import Login  # noqa: PLC0415 - only where no token was given
+        from monoskope.client.login.credential import Login  # noqa: PLC0415 - only where no token was given
 
         if isinstance(settings.credential, Login):
             with contextlib.suppress(Error):  # m8 was asked with it just now, and `away` says what is wrong
@@ -125,6 +119,8 @@ def store(context: Context, view: views_pb2.SecretStore) -> Document:
 
 
 _MOST_NAMES = 5_000
+_HOURS_UP_TO_DAYS = 2
+"""Up to so many days, what happened is shown by the hour."""
 
 
 async def upstream(context: Context, asked: OfUri) -> Document:
@@ -170,11 +166,7 @@ async def upload(context: Context, asked: UploadAsked) -> Document:
     content = request_id_bytes(asked.request_id)
     answer = await context.client.queries.upload_answer(content, wait=asked.wait, timeout_s=TIMEOUT_S)
     checked = await context.client.proofs.upload(answer, content)
-    return (
-        views.upload(answer.upload, checked.receipt)
-        | proof(checked)
-        | {"failure": _failure(answer.upload, checked.receipt)}
-    )
+    return views.upload(answer.upload, checked) | {"failure": _failure(answer.upload, checked.receipt)}
 
 
 def _failure(view: views_pb2.SecretUpload, receipt: Receipt | None) -> Document | None:
@@ -198,19 +190,30 @@ async def events(context: Context, asked: EventsAsked) -> Document:
     found = await context.client.queries.last_events(
         asked.limit, request_id=asked.request_id, prefix=asked.prefix, wanted=wanted, told=against.append
     )
-    return {"events": [event(view, proven=against[0].proves(view)) for view in reversed(found)]}
+    return {"events": [views.event(view, proven=against[0].proves(view)) for view in reversed(found)]}
 
 
-def event(view: views_pb2.EventSummary, *, proven: bool = False) -> Document:
-    """Return `Event`: as `monoctl get events` shows it, with the request that it is of."""
-    request_id = request_id_of(view.stream)
-    return views.event(view, proven=proven) | {"request_id": "" if request_id is None else request_id.hex()}
+class ActivityAsked(Request, frozen=True):
+    """Of how many days, up to now."""
+
+    days: Annotated[int, Meta(ge=1, le=366)]
+    quick: bool = False
+    """Whether the newest events are enough, if reading all would take long."""
+
+
+async def activity(context: Context, asked: ActivityAsked) -> Document:
+    """Answer what ended in that time, and what has not ended."""
+    now = now_ms()
+    length = HOUR_MS if asked.days <= _HOURS_UP_TO_DAYS else DAY_MS
+    since = now - asked.days * DAY_MS
+    found, complete = await (context.recent.newest(since) if asked.quick else context.recent.since(since))
+    return summary(found, since_ms=since, now_ms=now, length_ms=length) | {"complete": complete}
 
 
 def happened(context: Context, view: views_pb2.EventSummary) -> None:
     """Take note of an event that m8 has recorded now: for the cached secrets, and for every page."""
     context.secrets.saw(view)
-    context.tell({"kind": "event", "event": event(view)})
+    context.tell({"kind": "event", "event": views.event(view)})
 
 
 async def status(context: Context, _asked: Nothing) -> Document:
@@ -222,7 +225,7 @@ async def status(context: Context, _asked: Nothing) -> Document:
         "certificate_expires": server["certificate_expires"],
         "fingerprint_key_id": server["fingerprint_key_id"],
         "stores": [store(context, view) async for view in queries.stores()],
-        "counts": counts(context.secrets.rows.values(), today=today()),
+        "figures": to_builtins(context.secrets.counts.figures(today=today())),
         "head": await queries.head(),
         "log": await _log(context),
     }

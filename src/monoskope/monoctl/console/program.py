@@ -19,7 +19,7 @@ from monoskope.errors import UnavailableError
 from monoskope.host_port import HostPort
 from monoskope.http.server.limits import Limits
 from monoskope.http.server.server import Server, bind
-from monoskope.monoctl.console import activity, changes, overview, secrets
+from monoskope.monoctl.console import changes, overview, secrets
 from monoskope.monoctl.console.browser import USUAL, Pages, hosts
 from monoskope.monoctl.console.live import Live, collects, follow_events, note
 from monoskope.monoctl.console.operations import Context, Nothing, OfUri, Operation
@@ -73,17 +73,17 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
         "events": Operation(overview.EventsAsked, overview.events),
         "groups": Operation(Nothing, secrets.groups),
         "expiring": Operation(Nothing, secrets.expiring),
-        "activity": Operation(activity.ActivityAsked, activity.activity),
+        "activity": Operation(overview.ActivityAsked, overview.activity),
         "drift": Operation(Nothing, secrets.drift),
         "status": Operation(Nothing, overview.status),
         "names": Operation(Nothing, changes.names, takes_values=True),
         "put": Operation(changes.PutAsked, changes.put, takes_values=True),
         "patch": Operation(changes.PatchAsked, changes.patch, takes_values=True),
-        "compare": Operation(changes.CompareAsked, changes.compare, takes_values=True),
+        "compare": Operation(changes.OfUris, changes.compare, takes_values=True),
         "generate": Operation(changes.GenerateAsked, changes.generate),
         "recipes": Operation(Nothing, changes.recipes),
         "copy": Operation(changes.CopyAsked, changes.copy),
-        "import": Operation(changes.ImportAsked, changes.import_),
+        "import": Operation(changes.OfUris, changes.import_),
         "verify": Operation(changes.VerifyAsked, changes.verify),
         "delete": Operation(changes.DeleteAsked, changes.delete),
         "undelete": Operation(changes.UndeleteAsked, changes.undelete),

@@ -19,7 +19,7 @@ from monoskope.errors import Error, RefusedError, UsageError
 from monoskope.http.messages import Head
 from monoskope.monoctl.console.channel import NONCE_HEADER, nonce_of
 from monoskope.monoctl.input.files import parse_env, parse_json
-from monoskope.monoctl.input.values import Values
+from monoskope.monoctl.input.values import Values, trimmed
 from monoskope.protocol.payload import MAX_KEYS, MAX_PADDED, check_key
 from monoskope.value import Value
 
@@ -255,10 +255,5 @@ def _values(sources: Sequence[Source], body: bytes, begin: int) -> Values:
             values.add_all(parse_json(content, where=source.name or "the JSON file"))
         else:
             check_key(source.key)
-            values.add(source.key, _trimmed(content) if source.trim else content)
+            values.add(source.key, trimmed(content) if source.trim else content)
     return values
-
-
-def _trimmed(content: bytes) -> bytes:
-    """Return `content` without one final line feed, LF or CRLF, as `--trim-newline` does."""
-    return content.removesuffix(b"\r\n") if content.endswith(b"\r\n") else content.removesuffix(b"\n")

@@ -14,7 +14,6 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.known.pins import Pins
 from monoskope.client.walk.receipts import Checked
 from monoskope.monoctl.output import views
-from monoskope.monoctl.output.formats import Document
 from monoskope.uri import UriPrefix
 from monoskope.value import Value
 
@@ -24,7 +23,10 @@ if TYPE_CHECKING:
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 
 
-OFF = frozenset({"DRIFTED", "GONE", "OVERWROTE"})
+OUT_OF_SYNC = frozenset({"DRIFTED", "GONE"})
+"""The statuses of secrets of which the engine did not hold what was put when it was last verified."""
+
+OFF = OUT_OF_SYNC | {"OVERWROTE"}
 """The statuses of secrets of which the engine does not hold what was put, or did not before the last put."""
 
 
@@ -41,7 +43,6 @@ class Row:
 
     __slots__ = (
         "_checked",
-        "_document",
         "_pins",
         "deleted",
         "drifted",
@@ -78,19 +79,11 @@ class Row:
         self.status = views.status(view)
         words = (self.uri, self.subject, *(f"{name}={text}" for name, text in self.labels.items()), *self.values)
         self.text = "\n".join(words).casefold()
-        self._document: Document | None = None
         self._checked: Checked | None = None
         self._pins: Pins | None = None
 
     def __repr__(self) -> str:
         return f"<Row {self.uri}>"
-
-    @property
-    def document(self) -> Document:
-        """The secret as `views.secret` shows it, made when the row is first shown. Do not change it."""
-        if self._document is None:
-            self._document = views.secret(self.view)
-        return self._document
 
     def remember(self, checked: Checked, pins: Pins) -> None:
         """Keep a proof by these pins. Anything else is checked again at the next look, for it may have changed."""
@@ -112,7 +105,6 @@ State = Literal["present", "deleted", "drifted", "out-of-sync", "unproven", "unv
 
 _HASH = "fp1:"
 _LEFT_OUT = "…"
-_OUT_OF_SYNC = frozenset({"DRIFTED", "GONE"})
 
 _deleted = attrgetter("deleted")
 _uri = attrgetter("uri")
@@ -120,7 +112,7 @@ _uri = attrgetter("uri")
 _STATES: Mapping[State, Callable[[Row], bool]] = MappingProxyType(
     {
         "drifted": attrgetter("drifted"),
-        "out-of-sync": lambda row: row.status in _OUT_OF_SYNC,
+        "out-of-sync": lambda row: row.status in OUT_OF_SYNC,
         "unverified": lambda row: not row.verified_at_ms,
     }
 )
@@ -205,27 +197,28 @@ def _beginning(word: str) -> Callable[[str], bool]:
     return begins
 
 
-_SORTS: Mapping[SortField, tuple[Callable[[Row], object], Callable[[Row], object]]] = MappingProxyType(
+_SORTS: Mapping[SortField, str] = MappingProxyType(
     {
-        "uri": (_uri, _uri),
-        "changed": (lambda row: row.uploaded_at_ms, lambda row: row.uploaded_at_ms),
-        "expires": (lambda row: row.expires_on, lambda row: row.expires_on),
-        "by": (lambda row: row.subject, lambda row: row.subject),
-        "sync": (lambda row: row.status, lambda row: row.status),
-        "verified": (lambda row: row.verified_at_ms, lambda row: row.verified_at_ms),
-        "version": (lambda row: row.version, lambda row: row.version_order),
+        "uri": "uri",
+        "changed": "uploaded_at_ms",
+        "expires": "expires_on",
+        "by": "subject",
+        "sync": "status",
+        "verified": "verified_at_ms",
+        "version": "version",
     }
 )
-"""Of each: the field, without which a row comes last whichever way, and what is compared."""
+"""Of each: the attribute, without which a row comes last whichever way."""
 
 
 def ordered(rows: Iterable[Row], by: SortField, *, descending: bool) -> list[Row]:
     """Return rows by a field, and by URI where that is equal; those without a value come last, whichever way."""
-    there, compared = _SORTS[by]
+    there = attrgetter(_SORTS[by])
+    compared = attrgetter("version_order") if by == "version" else there
     in_order = sorted(rows, key=_uri, reverse=descending and by == "uri")
     if by == "uri":
         return in_order
-    filled = sorted(filter(there, in_order), key=compared, reverse=descending)  # type: ignore[arg-type]  # of one type each
+    filled = sorted(filter(there, in_order), key=compared, reverse=descending)
     return filled + [row for row in in_order if not there(row)]
 
 

@@ -22,16 +22,11 @@ _AT_A_TIME = 50
 """How many receipts are checked before others have their turn."""
 
 
-def proof(checked: Checked) -> Document:
-    """Return `Proof`."""
-    return views.proof(checked) | {"is_false": checked.is_false}
-
-
 async def shown(context: Context, rows: Sequence[Row]) -> list[Document]:
     """Return a `Secret` for each row."""
     counts = context.secrets.counts
     return [
-        row.document | _proof(found) | {"same_elsewhere": counts.elsewhere(row)}
+        _secret(row.view, found) | {"same_elsewhere": counts.elsewhere(row)}
         for row, found in zip(rows, await checks(context, rows), strict=True)
     ]
 
@@ -58,11 +53,10 @@ async def checks(context: Context, rows: Sequence[Row]) -> list[Checked | Error]
     return found
 
 
-def _proof(found: Checked | Error) -> Document:
+def _secret(view: views_pb2.Secret, found: Checked | Error) -> Document:
     if isinstance(found, Error):
-        why = f"not checked: {found.message.removesuffix('.')}"
-        return {"proven": False, "why_not_proven": why, "is_false": False, **views.signed(None)}
-    return proof(found) | views.signed(found.receipt)
+        return views.secret(view, Checked(f"not checked: {found.message.removesuffix('.')}")) | {"is_false": False}
+    return views.secret(view, found)
 
 
 _MOST_DRIFTED = 1_000
@@ -94,7 +88,6 @@ class SecretsAsked(Request, frozen=True):
 async def secrets(context: Context, asked: SecretsAsked) -> Document:
     """Answer one page of the secrets that are wanted, and how many there are of each kind."""
     cache = context.secrets
-    facets, figures = cache.counts.facets, cache.counts.figures(today=today())
     found = await _found(context, asked)
     first = asked.page * asked.page_size
     return {
@@ -103,11 +96,8 @@ async def secrets(context: Context, asked: SecretsAsked) -> Document:
         "loaded": cache.loaded,
         "complete": cache.complete,
         "note": cache.note,
-        "stores": facets.stores,
-        "subjects": facets.subjects,
-        "labels": facets.labels,
-        "statuses": facets.statuses,
-        "figures": to_builtins(figures),
+        "figures": to_builtins(cache.counts.figures(today=today())),
+        **cache.counts.facets,
     }
 
 
@@ -151,12 +141,7 @@ async def versions(context: Context, asked: OfUri) -> Document:
     full = await client.full_uri(asked.uri)
     found = [view async for view in client.queries.secret_versions(full, with_edits=True)]
     proven = await client.proofs.versions(found)
-    return {
-        "versions": [
-            views.version(view) | proof(one) | views.signed(one.receipt)
-            for view, one in zip(found, proven, strict=True)
-        ]
-    }
+    return {"versions": [views.version(view, one) for view, one in zip(found, proven, strict=True)]}
 
 
 async def groups(context: Context, _asked: Nothing) -> Document:

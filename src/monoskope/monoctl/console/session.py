@@ -31,22 +31,34 @@ _BYTES = 32
 _AGAIN = "Press Enter in the terminal where `monoctl console` runs: it opens a new page."
 
 
-class EndedError(UnauthenticatedError):
+class NoSessionError(UnauthenticatedError):
+    """The page has no session. `own_code` is the console's own, which no command has."""
+
+    own_code: str
+
+
+class EndedError(NoSessionError):
     """The session has ended, or there never was one."""
+
+    own_code = "SESSION_ENDED"
 
     def __init__(self) -> None:
         super().__init__("this page has no session, or its session has ended.", fix=_AGAIN)
 
 
-class LinkError(UnauthenticatedError):
+class LinkError(NoSessionError):
     """The link counts no more, or never did."""
+
+    own_code = "LINK_ENDED"
 
     def __init__(self, message: str) -> None:
         super().__init__(message, fix=_AGAIN)
 
 
-class UsedError(UnauthenticatedError):
+class UsedError(NoSessionError):
     """The link was used before, by this user or by a stranger."""
+
+    own_code = "LINK_USED"
 
     def __init__(self) -> None:
         super().__init__(

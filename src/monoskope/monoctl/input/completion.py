@@ -69,7 +69,8 @@ class _File(click.types.StringParamType):
 
 def _ask(ctx: click.Context, find: Find, incomplete: str) -> set[str]:
     from monoskope.client import Client  # noqa: PLC0415 - a file completes without it
-    from monoskope.client.settings import FIELDS, load_settings  # noqa: PLC0415
+    from monoskope.client.known.sources import FIELDS  # noqa: PLC0415
+    from monoskope.client.settings import load_settings  # noqa: PLC0415
 
     found: set[str] = set()
     flags = {name: value for name, value in ctx.params.items() if name in {*FIELDS, "config", "default_store"}}

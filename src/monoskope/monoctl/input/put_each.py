@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping
 
 from monoskope.client import PutResult
 from monoskope.client.purposes import Expect
@@ -23,13 +22,8 @@ Plan = Mapping[str, Mapping[str, bytes]]
 """The values of each URI, in the order in which they are put."""
 
 
-class Put(Protocol):
-    """`Client.put_secrets`, with all that is the same for each secret."""
-
-    def __call__(
-        self, uris: list[str], values: Mapping[str, bytes], *, timeout: float
-    ) -> Awaitable[list[PutResult | Error]]:
-        """Put."""
+Put = Callable[..., Awaitable[list[PutResult | Error]]]
+"""`Client.put_secrets`, with all that is the same for each secret."""
 
 
 def planned(uris: list[str], values: Mapping[str, bytes], *, each: bool, expect: Expect | str) -> Plan:

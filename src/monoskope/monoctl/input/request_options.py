@@ -1,4 +1,4 @@
-"""The options that several commands share, and what they say: expectations, notes, engines, forms and prefixes."""
+"""The options that some commands share, and what they say: expectations, notes, engines and prefixes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import click
 from monoskope.api.secrets.v1 import options_pb2
 from monoskope.client.purposes import Expect
 from monoskope.errors import UsageError
-from monoskope.monoctl.output.formats import TABLE, WORDS
 from monoskope.protocol.notes import check_day
 from monoskope.protocol.request import Options
 from monoskope.times import parse_days
@@ -77,6 +76,25 @@ def expectation(expect: str | None, *, overwrite: bool, must_exist: bool = False
     return Expect.ABSENT if expect == "absent" else expect
 
 
+def expect_options(metavar: str, expect: str, overwrite: str) -> Callable[[Command], Command]:
+    """Return what gives a command `--expect` and `--overwrite`; it receives `expect`.
+
+    Args:
+        metavar: What `--expect` takes; without "absent" something must be there.
+        expect: The help of `--expect`.
+        overwrite: The help of `--overwrite`.
+    """
+
+    def made(version: str | None, overwrites: bool) -> Expect | str:  # noqa: FBT001 - as click says it
+        return expectation(version, overwrite=overwrites, must_exist="absent" not in metavar)
+
+    options = (
+        click.option("--expect", metavar=metavar, help=expect),
+        click.option("--overwrite", is_flag=True, help=overwrite),
+    )
+    return adding(options, "expect", made, "expect", "overwrite")
+
+
 def chosen(
     binary: str | None, aws_tags: tuple[str, ...], kubernetes_type: str, kubernetes_labels: tuple[str, ...]
 ) -> Options | None:
@@ -85,8 +103,14 @@ def chosen(
     Raises:
         UsageError: options of several types are given, or a tag or label is not NAME=VALUE.
     """
-    found = [_vault(binary), _aws(aws_tags), _kubernetes(kubernetes_type, kubernetes_labels)]
-    given = [options for options in found if options is not None]
+    given: list[Options] = []
+    if binary:
+        given.append(options_pb2.VaultOptions(binary=options_pb2.VAULT_BINARY_BASE64))
+    if aws_tags:
+        given.append(options_pb2.AwsOptions(tags=_sorted("--aws-tag", aws_tags)))
+    if kubernetes_type or kubernetes_labels:
+        labels = _sorted("--kubernetes-label", kubernetes_labels)
+        given.append(options_pb2.KubernetesOptions(type=kubernetes_type, labels=labels))
     if len(given) > 1:
         raise UsageError(
             "--binary, --aws-… and --kubernetes-… are each for stores of one type.",
@@ -119,20 +143,6 @@ engine_options = adding(
     "kubernetes_label",
 )
 """Gives a command the options for single kinds of engines; it receives `options`, None if none is used."""
-
-
-def _vault(binary: str | None) -> Options | None:
-    return options_pb2.VaultOptions(binary=options_pb2.VAULT_BINARY_BASE64) if binary else None
-
-
-def _aws(tags: tuple[str, ...]) -> Options | None:
-    return options_pb2.AwsOptions(tags=_sorted("--aws-tag", tags)) if tags else None
-
-
-def _kubernetes(kind: str, labels: tuple[str, ...]) -> Options | None:
-    if not kind and not labels:
-        return None
-    return options_pb2.KubernetesOptions(type=kind, labels=_sorted("--kubernetes-label", labels))
 
 
 def _sorted(option: str, texts: tuple[str, ...]) -> list[options_pb2.Label]:
@@ -241,18 +251,6 @@ def parse_edits(texts: tuple[str, ...]) -> dict[str, str | None]:
             raise UsageError(f"label {name!r} is given twice.", fix="Give each name once.")
         found[name] = value if separator else None
     return found
-
-
-form_option = click.option(
-    "-o",
-    "--output",
-    "form",
-    type=click.Choice(WORDS),
-    default=TABLE,
-    show_default=True,
-    help="How to print: `wide` shows whole hashes and versions, `name` names alone.",
-)
-"""The option of commands that list, instead of `output_option`."""
 
 
 async def full_prefix(client: Client, text: str, *, store: str = "") -> str:

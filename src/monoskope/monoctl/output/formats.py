@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monoskope.lazy import pattern
 from monoskope.monoctl.output import terminal
 from monoskope.text import escape, is_shown, json_text
 from monoskope.times import ago, rfc3339
+
+if TYPE_CHECKING:
+    from monoskope.value import Value
 
 Document = dict[str, Any]
 
@@ -24,32 +27,35 @@ _HASH = pattern(r"(fp1:[0-9a-f]{4})[0-9a-f]{12}:([0-9a-f]{8})[0-9a-f]{52}([0-9a-
 
 
 def plain(value: object) -> Any:  # noqa: ANN401 - what JSON can say
-    """Return a value of the client's as JSON can say it: its fields by name, without those that its `repr` hides."""
+    """Return a value of the client's as JSON can say it."""
     from monoskope.value import Value  # noqa: PLC0415 - a help needs none
 
     match value:
         case Value():
-            shown = [name for name in value.__struct_fields__ if name not in value.hidden]
-            # A time that is not known is an empty text.
-            return {
-                name: "" if (field := getattr(value, name)) is None and name.endswith("_at") else plain(field)
-                for name in shown
-            }
-        case datetime():
-            return rfc3339(round(value.timestamp() * 1000))
+            return fields_of(value)
+        case date():
+            return rfc3339(round(value.timestamp() * 1000)) if isinstance(value, datetime) else value.isoformat()
         case Enum():
             return value.name
-        case list() | tuple():
-            return [plain(one) for one in value]
+        case list() | tuple() | frozenset():
+            return [plain(one) for one in (sorted(value) if isinstance(value, frozenset) else value)]
         case Mapping():
             return {name: plain(one) for name, one in value.items()}
         case _:
             return value
 
 
+def fields_of(value: Value) -> Document:
+    """Return the fields of a value by name, without those that its `repr` hides; "" for a time or day not known."""
+    shown = {name: getattr(value, name) for name in value.__struct_fields__ if name not in value.hidden}
+    return {
+        name: "" if field is None and name.endswith(("_at", "_on")) else plain(field) for name, field in shown.items()
+    }
+
+
 def done(result: Any) -> Document:  # noqa: ANN401 - of `monoskope.client.walk.results`
     """Return what a receipt proves of a request; who signed it, only where it was signed."""
-    document: Document = plain(result)
+    document = fields_of(result)
     return document if result.signer else {name: document[name] for name in document if name not in _SIGNED}
 
 

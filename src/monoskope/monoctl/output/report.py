@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+WRITTEN = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "HASH": "hash"}
+"""The columns of a table of what was written."""
 _REASON = {"REASON": "reason"}
 """The column that a table has if something failed."""
 

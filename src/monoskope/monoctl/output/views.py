@@ -1,42 +1,44 @@
-"""Answers as plain documents, which tables, JSON, YAML and the console's page show.
+"""Answers as plain documents, which tables, JSON, YAML and the console's page show: the client's results, by field.
 
-Enums have their names, ids are hex, times are RFC 3339.
+Enums have their names, ids are hex, times are RFC 3339. Notes and warnings beside them say what is not proven, and
+which proofs do not hold.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.client.walk import reasons
-from monoskope.client.walk.checks import (
-    announced_layout,
-    announced_limit,
-    announced_maturity,
-    engine_health,
-    health_name,
-)
-from monoskope.errors import UsageError
-from monoskope.monoctl.output.formats import Document, plain
+from monoskope.client.results.secrets import Secret, SecretVersion, Upload
+from monoskope.client.walk.checks import announced_layout, announced_maturity
+from monoskope.client.walk.receipts import NO_RECEIPT, NOT_ENDED, Checked
+from monoskope.errors import Error, UsageError
+from monoskope.monoctl.output import terminal
+from monoskope.monoctl.output.formats import Document, fields_of
 from monoskope.protocol.notes import edit_of
 from monoskope.protocol.outcomes import spelled
-from monoskope.protocol.receipt import Receipt
+from monoskope.protocol.purposes import PURPOSES
 from monoskope.times import rfc3339
 
 if TYPE_CHECKING:
-    from monoskope.client import UpstreamName
-    from monoskope.client.results.access import RoleBinding, WhoAmI
+    from monoskope.client import Client, UpstreamName
+    from monoskope.client.results.access import RoleBinding
     from monoskope.client.results.log import Log
     from monoskope.client.walk.checks import Preview
-    from monoskope.client.walk.receipts import Checked
 
-_CAN = (
-    "check_and_set", "write_tag", "readable", "deletable", "soft_delete", "patchable", "undeletable", "rollbackable",
-    "listable", "signatures",
-)  # fmt: skip
-"""What a reactor announces that it can do, or wants, yes or no."""
+M8S_WORD = "{which} m8's word alone: {why}."
+"""Where nothing is proven."""
+NOT_WHOSE = (
+    "the receipt proves how that request ended, not that what was sealed came from you: `monoctl compare secret` tells"
+    " whether your value is there."
+)
+"""Beside a proven end of what was sealed: this client keeps nothing of what it sent."""
+OTHER_KEY = "it was signed with {key}; {own}."
+"""Beside a request that another key signed than the caller's."""
+_NEEDS_RIGHT = " (your token may lack the right see-hash)"
 _M8_SAYS = {
     "FOLDER": "folder",
     "PUT": "put through m8",
@@ -46,31 +48,23 @@ _M8_SAYS = {
 }
 
 
-def proof(checked: Checked) -> Document:
-    """Whether a receipt of the pinned identity proves the answer, and if not, why not."""
-    return {"proven": checked.proven, "why_not_proven": checked.why_not}
+def secret(view: views_pb2.Secret, checked: Checked) -> Document:
+    """One secret; hashes only if the caller may see them. The day of expiry is as m8 shows it, whatever that is."""
+    return fields_of(Secret.of(view, checked)) | {
+        "is_false": checked.is_false,
+        "expires_on": view.expires_on,
+        "status": status(view),
+    }
 
 
-def secret(view: views_pb2.Secret) -> Document:
-    """One secret; hashes only if the caller may see them."""
+def notes(view: views_pb2.Secret) -> Document:
+    """The notes of a secret as they are now."""
     return {
         "uri": view.uri,
-        "hash": view.fingerprint,
-        "values": {value.key: value.fingerprint for value in view.values},
-        "upstream_version": view.upstream_version,
-        "prior_version": view.prior_version,
-        "drifted": view.drifted,
-        "subject": view.subject,
-        "uploaded_at": rfc3339(view.uploaded_at_ms),
-        "request_id": view.request_id.hex(),
         "labels": {label.name: label.value for label in view.labels},
         "expires_on": view.expires_on,
-        "deleted": view.deleted,
-        "sync": spelled(upload_pb2.Outcome, view.verified) if view.verified else "",
-        "verified_at": rfc3339(view.verified_at_ms) if view.verified_at_ms else "",
-        "status": status(view),
         "notes_edited_by": view.notes_subject,
-        "notes_edited_at": rfc3339(view.notes_changed_at_ms) if view.notes_changed_at_ms else "",
+        "notes_edited_at": rfc3339(view.notes_changed_at_ms),
     }
 
 
@@ -83,21 +77,12 @@ def status(view: views_pb2.Secret) -> str:
     return "OVERWROTE" if view.drifted else ""
 
 
-def version(view: views_pb2.SecretVersion) -> Document:
+def version(view: views_pb2.SecretVersion, checked: Checked) -> Document:
     """One version of a secret, from its receipt, or an edit of its notes; a hash only if the caller may see it."""
-    edited = view.HasField("edit")
-    return {
-        "uri": view.uri,
-        "purpose": "" if edited else spelled(upload_pb2.Purpose, view.purpose),
-        "outcome": "EDITED" if edited else spelled(upload_pb2.Outcome, view.outcome),
-        "upstream_version": view.upstream_version,
-        "prior_version": view.prior_version,
-        "subject": view.subject,
-        "recorded_at": rfc3339(view.recorded_at_ms),
-        "hash": view.fingerprint,
-        "request_id": view.request_id.hex(),
-        "edit": notes_edit(view.edit) if edited else "",
-    }
+    document = fields_of(SecretVersion.of(view, checked)) | {"is_false": checked.is_false}
+    if not view.HasField("edit"):
+        return document | {"edit": ""}
+    return document | {"purpose": "", "outcome": "EDITED", "edit": notes_edit(view.edit)}
 
 
 def notes_edit(edit: events_pb2.NotesEdit) -> str:
@@ -108,61 +93,16 @@ def notes_edit(edit: events_pb2.NotesEdit) -> str:
         return "an edit that is malformed"
 
 
-def signed(receipt: Receipt | None) -> Document:
-    """Who signed a request and with which key, by its receipt; "" where none counts or none is signed."""
-    return {"signer": receipt.signer if receipt else "", "signer_key": receipt.signer_key if receipt else ""}
-
-
-def upload(view: views_pb2.SecretUpload, receipt: Receipt | None) -> Document:
-    """One request. Only `receipt` says how it ended; what m8 says of the end is a field of its own."""
-    said = spelled(upload_pb2.Outcome, view.outcome) if view.outcome else ""
-    why = reasons.name(view.reason) if view.reason else ""
-    return {
-        "request_id": view.request_id.hex(),
-        "uri": view.uri,
-        "destination": view.destination,
-        "purpose": spelled(upload_pb2.Purpose, view.purpose),
-        "state": spelled(views_pb2.UploadState, view.state),
-        "outcome": spelled(upload_pb2.Outcome, receipt.outcome) if receipt is not None else "",
-        "reason": reasons.name(receipt.reason) if receipt is not None and receipt.reason else "",
-        "m8_says": ": ".join(filter(None, (said, why))),
-        "subject": view.subject,
-        "requested_at": rfc3339(view.requested_at_ms),
-        "changed_at": rfc3339(view.changed_at_ms),
-        "has_receipt": view.HasField("receipt"),
-        **signed(receipt),
-    }
+def upload(view: views_pb2.SecretUpload, checked: Checked) -> Document:
+    """One request. Only its receipt says how it ended; what m8 says of the end is a field of its own."""
+    return fields_of(Upload.of(view, checked)) | {"is_false": checked.is_false, "has_receipt": view.HasField("receipt")}
 
 
 def store(view: views_pb2.SecretStore) -> Document:
     """One store with its reactors."""
-    return {
-        "name": view.name,
-        "type": view.type,
-        "state": "active" if view.active else "inactive",
-        "default": view.is_default,
-        "identity": view.identity,
-        "identity_rotations": len(view.rotations),
-        "fingerprint_key_id": view.fingerprint_key_id,
-        "max_plaintext": announced_limit(view) or 0,
-        "created_at": rfc3339(view.created_at_ms),
-        "layout": announced_layout(view),
-        "maturity": announced_maturity(view),
-        "last_heard_at": rfc3339(max((reactor.last_heard_ms for reactor in view.reactors), default=0)),
-        "engine": engine_health(view),
-        "pending": view.pending,
-        "refused_login": _refused_login(view.refused_login) if view.HasField("refused_login") else None,
-        "reactors": [reactor(one) for one in view.reactors],
-    }
+    from monoskope.client.stores import Store  # noqa: PLC0415 - secrets are listed without it
 
-
-def _refused_login(view: views_pb2.RefusedLogin) -> Document:
-    return {
-        "replica": view.replica.hex(),
-        "refusal": spelled(views_pb2.LoginRefusal, view.refusal),
-        "refused_at": rfc3339(view.refused_at_ms),
-        "fingerprint_key_id": view.fingerprint_key_id,
-    }
+    return fields_of(Store.of(view))
 
 
 def store_types(views: Iterable[views_pb2.SecretStore]) -> list[Document]:
@@ -179,88 +119,38 @@ def store_types(views: Iterable[views_pb2.SecretStore]) -> list[Document]:
     return [found[name] for name in sorted(found)]
 
 
-def reactor(view: views_pb2.Reactor) -> Document:
-    """One reactor process."""
-    can = view.capabilities
-    return {
-        "replica": view.replica.hex(),
-        "attached": view.attached,
-        "last_heard_at": rfc3339(view.last_heard_ms),
-        "engine": health_name(view.engine),
-        "engine_since_at": rfc3339(view.engine_since_ms),
-        "last_failure": reasons.name(view.last_failure) if view.last_failure else "",
-        "last_failure_at": rfc3339(view.last_failure_at_ms),
-        "max_plaintext": can.max_plaintext,
-        **{name: getattr(can, name) for name in _CAN},
-        "signers_trouble": view.signers_trouble,
-        "copies_to": list(can.copies_to),
-        "key_rule": can.key_rule,
-        "layout": can.layout,
-        "fingerprint_key_id": view.fingerprint_key_id,
-    }
-
-
 def event(view: views_pb2.EventSummary, *, proven: bool = False) -> Document:
     """One event, and whether it stands in the log as it is pinned."""
-    return {
-        "position": view.position,
-        "stream": view.stream,
-        "version": view.version,
-        "type": view.type,
-        "recorded_at": rfc3339(view.recorded_at_ms),
-        "actor": view.actor,
-        "uri": view.uri,
-        "detail": view.detail,
-        "hash": view.hash.hex(),
-        "proven": proven,
-    }
+    from monoskope.client.results.log import Event  # noqa: PLC0415 - it loads what reads the log
+
+    return fields_of(Event.of(view, proven=proven))
 
 
 def server(name: str, answer: queries_pb2.GetServerResponse) -> Document:
-    """The m8 that was dialled as `name`, and who the caller is to it."""
-    return {
-        "subject": answer.subject,
-        "role": _word(spelled(events_pb2.Role, answer.role)),
-        "prefixes": list(answer.prefixes),
-        "rights": [_word(spelled(events_pb2.Right, right)) for right in answer.rights],
-        "expires": rfc3339(answer.expires_at_ms),
-        "server": name,
-        "m8_version": answer.version,
-        "certificate_expires": rfc3339(answer.certificate_expires_at_ms) if answer.certificate_expires_at_ms else None,
-        "fingerprint_key_id": answer.fingerprint_key_id,
-    }
+    """The m8 that was dialled as `name`, and who the caller is to it. When something ends is no time that is over."""
+    from monoskope.client.stores import Server  # noqa: PLC0415 - as above
 
-
-def _word(name: str) -> str:
-    """Return a role or a right as `m8 token create` takes it."""
-    return name.lower().replace("_", "-")
+    document = fields_of(Server.of(answer))
+    named = {"expires_at": "expires", "certificate_expires_at": "certificate_expires", "version": "m8_version"}
+    return {named.get(field, field): value for field, value in document.items()} | {"server": name}
 
 
 def role_binding(binding: RoleBinding) -> Document:
     """A role binding, as `monoctl apply` takes it."""
-    document: Document = {
-        "kind": "RoleBinding",
-        "name": binding.name,
-        "role": binding.role,
-        "members": list(binding.members),
-    }
-    if binding.prefix:
-        document |= {"prefix": binding.prefix, "rights": list(binding.rights)}
-    if binding.made_by:
-        document["made_by"] = binding.made_by
-    return document
+    return {"kind": "RoleBinding"} | {name: field for name, field in fields_of(binding).items() if field}
 
 
-def member(who: WhoAmI) -> Document:
-    """What m8 says of a member beside what `server` shows."""
-    document: Document = plain(who)
-    document["may"] = document.pop("rights")
-    return {name: field for name, field in document.items() if name not in {"subject", "expires_at"}}
+async def whoami(client: Client) -> Document:
+    """What m8 says of the caller: what `server` shows, and what it says of a member."""
+    document = server(client.server, await client.queries.server())
+    member = fields_of(await client.access.who_am_i())
+    member["may"] = member.pop("rights")
+    return document | {name: field for name, field in member.items() if name not in {"subject", "expires_at"}}
 
 
 def preview(would: Preview) -> Document:
     """What a put or a patch would send to one secret; `removes` only of a patch."""
-    document: Document = plain(would) | {"purpose": spelled(upload_pb2.Purpose, would.purpose)}
+    document = fields_of(would) | {"purpose": spelled(upload_pb2.Purpose, would.purpose)}
     if not would.rules.merges:
         del document["removes"]
     return document
@@ -279,5 +169,47 @@ def upstream(found: UpstreamName) -> Document:
 
 def log(found: Log) -> Document:
     """The log of an m8, with its newest signed note."""
-    document: Document = plain(found)
-    return document | {"age_s": round(found.age_s, 3)}
+    return fields_of(found) | {"age_s": round(found.age_s, 3)}
+
+
+def tell(checks: Iterable[tuple[str, Checked]], *, notes: bool) -> None:
+    """Print what is not proven, once for each reason: a false proof as a warning, the rest with `notes` as a note."""
+    names: dict[Checked, list[str]] = {}
+    for name, checked in checks:
+        if not checked.proven and checked.why_not != NOT_ENDED:
+            names.setdefault(Checked(checked.why_not), []).append(name)
+    for checked, those in names.items():
+        why = checked.why_not + (_NEEDS_RIGHT if checked.why_not == NO_RECEIPT else "")
+        which = f"{those[0]} is" if len(those) == 1 else f"{those[0]} and {len(those) - 1} more are"
+        if checked.is_false:
+            terminal.warn(M8S_WORD.format(which=which, why=why))
+        elif notes:
+            terminal.note(M8S_WORD.format(which=which, why=why))
+
+
+def tell_whose(checked: Checked, purpose: upload_pb2.Purpose) -> None:
+    """Print what a proven end leaves open."""
+    receipt = checked.receipt
+    succeeded = checked.proven and receipt is not None and receipt.outcome != upload_pb2.OUTCOME_FAILED
+    # Of a signed request the key that signed says from whom it came.
+    if succeeded and receipt is not None and not receipt.signer and PURPOSES[purpose].seals:
+        terminal.note(NOT_WHOSE)
+
+
+def tell_signer(checked: Checked, signing_key: str) -> None:
+    """Print with whose key a request was signed, if that is not the caller's own key.
+
+    Args:
+        checked: What was checked.
+        signing_key: The caller's setting; "" without one.
+    """
+    receipt = checked.receipt
+    if not checked.proven or receipt is None or not receipt.signer:
+        return
+    from monoskope.client.signing.signer import signer_of  # noqa: PLC0415 - for signed requests alone
+
+    own = ""
+    with contextlib.suppress(Error):  # a key that cannot be read is not the one that signed
+        own = signer_of(signing_key).public().shown if signing_key else ""
+    if receipt.signer_key != own:
+        terminal.note(OTHER_KEY.format(key=receipt.signer_key, own=f"yours is {own}" if own else "you have set none"))

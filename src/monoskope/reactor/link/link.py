@@ -26,7 +26,7 @@ from monoskope.http.client.websocket_client import NoWebSocketError, connect
 from monoskope.http.messages import EndedError
 from monoskope.protocol import elements
 from monoskope.protocol.login import LoginRefusal, read_login_refusal
-from monoskope.reactor.link.endpoint import Endpoint, roots
+from monoskope.reactor.link.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor
@@ -207,10 +207,14 @@ def trust(ca_file: Path) -> ssl.SSLContext:
     context.set_ciphers(CIPHERS)
     context.set_alpn_protocols(["http/1.1"])
     try:
-        context.load_verify_locations(cadata=roots(ca_file).decode("ascii"))
+        context.load_verify_locations(cadata=ca_file.read_text(encoding="ascii"))
     except (ssl.SSLError, ValueError):
         raise UsageError(
             f"the certificate file {ca_file} holds no PEM certificate.", fix="Copy it from the server: ca.crt."
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"the certificate file {ca_file} cannot be read: {error.strerror}.", fix="Correct `ca_file`."
         ) from None
     return context
 

@@ -5,37 +5,22 @@ from __future__ import annotations
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.protocol.hello import MAX_REPLICAS
 from monoskope.protocol.login import LoginRefusal
-from monoskope.reactor.identity.store_identity import Identity
+from monoskope.reactor.link.endpoint import Endpoint
 from monoskope.reactor.link.link import Origin, StatusError
 
 
-def explained(
-    ended: StatusError,
-    *,
-    server: str,
-    identity: Identity,
-    kind: str,
-    key_id: str,
-) -> dict[str, str]:
-    """Return the log fields `error`, `message` and `fix` for a session.
-
-    Args:
-        ended: How it ended.
-        server: The server that was dialled.
-        identity: Under which the reactor logs in.
-        kind: The type of its store.
-        key_id: The id of its fingerprint key.
-    """
+def explained(ended: StatusError, endpoint: Endpoint) -> dict[str, str]:
+    """Return the log fields `error`, `message` and `fix` for a session with the endpoint's server that ended so."""
     if ended.refusal is not None:
-        message, fix = _words_for(ended.refusal, store=identity.store, kind=kind, key_id=key_id)
+        message, fix = _words_for(ended.refusal, endpoint)
     elif ended.status == "UNAVAILABLE":
-        message, fix = _absence(ended, server=server)
+        message, fix = _absence(ended, endpoint.server)
     else:
-        message, fix = _words(ended.status, server=server, identity=identity, kind=kind)
+        message, fix = _words(ended.status, endpoint)
     return {"error": ended.status, "message": message, "fix": fix}
 
 
-def _absence(ended: StatusError, *, server: str) -> tuple[str, str]:
+def _absence(ended: StatusError, server: str) -> tuple[str, str]:
     """Say of an m8 that is not there for this reactor whether it was reached at all: else the wrong part is mended."""
     match ended.origin:
         case Origin.M8:
@@ -57,13 +42,14 @@ def _absence(ended: StatusError, *, server: str) -> tuple[str, str]:
             return f"{server} does not answer, or not as m8.", fix
 
 
-def _words_for(refusal: LoginRefusal, *, store: str, kind: str, key_id: str) -> tuple[str, str]:
+def _words_for(refusal: LoginRefusal, endpoint: Endpoint) -> tuple[str, str]:
+    store, kind = endpoint.identity.store, endpoint.type
     match refusal.refusal:
         case views_pb2.LOGIN_REFUSAL_FINGERPRINT_KEY:
             allowed = " or ".join(refusal.allowed) or "another one"
             message = (
                 f"m8 refuses this reactor, and nothing can be put into the store {store} through it: its fingerprint"
-                f" key has the id {key_id}, and m8 allows {allowed}."
+                f" key has the id {endpoint.fingerprint_key_id}, and m8 allows {allowed}."
             )
             fix = (
                 "Export the key from a reactor that is attached, then run here: m8 reactor fingerprint-key import DIR"
@@ -78,7 +64,8 @@ def _words_for(refusal: LoginRefusal, *, store: str, kind: str, key_id: str) -> 
     return message, fix
 
 
-def _words(code: str, *, server: str, identity: Identity, kind: str) -> tuple[str, str]:
+def _words(code: str, endpoint: Endpoint) -> tuple[str, str]:
+    server, identity, kind = endpoint.server, endpoint.identity, endpoint.type
     store = identity.store
     message, fix = f"m8 ended the session with {code}.", "See m8's log."
     match code:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -90,23 +90,7 @@ class AuditFile:
         return None
 
     def _write(self, entry: AuditEntry) -> None:
-        line = {
-            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "request_id": entry.request_id,
-            "uri": entry.uri,
-            "subject": entry.subject,
-            "purpose": entry.purpose,
-            "outcome": entry.outcome,
-            "reason": entry.reason,
-            "upstream_version": entry.upstream_version,
-            "destination": entry.destination,
-            "detail": entry.detail,
-            "signer": entry.signer,
-            "signer_key": entry.signer_key,
-            "certificate": entry.certificate,
-            "signers_sha256": entry.signers_sha256,
-            "revoked_sha256": entry.revoked_sha256,
-        }
+        line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **asdict(entry)}
         text = b"\n" * self._torn + json.dumps(line).encode("ascii") + b"\n"
         # A disk that fills up takes a part of the line: the number of bytes written shows it.
         self._torn = os.write(self._descriptor, text) != len(text)
@@ -132,27 +116,17 @@ def of_request(
         purpose=spelled(upload_pb2.Purpose, request.purpose),
         outcome=outcome,
         reason="" if reason is None else spelled(upload_pb2.Reason, reason),
-        destination=_destination(request),
+        destination="" if request.destination is None else str(request.destination),
         detail=detail,
     )
 
 
 def of_receipt(grant: Grant, receipt: Receipt) -> AuditEntry:
     """Return the entry for a receipt."""
-    return AuditEntry(
-        request_id=grant.request.request_id.hex(),
-        uri=str(grant.request.uri),
-        subject=grant.subject,
-        purpose=spelled(upload_pb2.Purpose, grant.request.purpose),
-        outcome=spelled(upload_pb2.Outcome, receipt.outcome),
-        reason="" if receipt.reason == upload_pb2.REASON_UNSPECIFIED else spelled(upload_pb2.Reason, receipt.reason),
+    reason = receipt.reason or None
+    return replace(
+        of_request(grant.request, grant.subject, spelled(upload_pb2.Outcome, receipt.outcome), reason, receipt.detail),
         upstream_version=receipt.upstream_version,
-        destination=_destination(grant.request),
-        detail=receipt.detail,
         signer=receipt.signer,
         signer_key=receipt.signer_key,
     )
-
-
-def _destination(request: Request) -> str:
-    return "" if request.destination is None else str(request.destination)

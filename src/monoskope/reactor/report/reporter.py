@@ -71,11 +71,6 @@ class ReactorMeters:
         for name, (text, labels) in _VALUES.items():
             self.gauges[name] = Gauge(name, text, labels, registry=here)
 
-    def ended(self, entry: AuditEntry, seconds: float) -> None:
-        """Count a request that this process ended."""
-        self.requests.labels(entry.purpose, entry.outcome, entry.reason).inc()
-        self.seconds.labels(entry.purpose).observe(max(0.0, seconds))
-
 
 _VALUES: dict[str, tuple[str, tuple[str, ...]]] = {
     "m8_reactor_build_info": ("1, for the version that runs and its store.", ("version", "store")),
@@ -96,17 +91,17 @@ _VALUES: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
-def log_end(entry: AuditEntry, seconds: float, *, taken: bool = True) -> None:
-    """Log how a request ended.
+def note_end(entry: AuditEntry, seconds: float, meters: ReactorMeters | None, *, taken: bool = True) -> None:
+    """Log how a request ended, and count it.
 
     Args:
         entry: The entry of its end in the audit log.
         seconds: Since the sealed bytes came, or the request if nothing was sealed.
+        meters: Count what this process ended.
         taken: Whether m8 took this end; it does not if the request ended in another way meanwhile.
     """
-    event = "request" if taken else "request ended otherwise"
     operating_log.get().info(
-        event,
+        "request" if taken else "request ended otherwise",
         request_id=entry.request_id,
         uri=entry.uri,
         purpose=entry.purpose,
@@ -115,6 +110,9 @@ def log_end(entry: AuditEntry, seconds: float, *, taken: bool = True) -> None:
         detail=entry.detail,
         duration_ms=max(0, round(seconds * 1000)),
     )
+    if taken and meters is not None:
+        meters.requests.labels(entry.purpose, entry.outcome, entry.reason).inc()
+        meters.seconds.labels(entry.purpose).observe(max(0.0, seconds))
 
 
 class Log(Protocol):
@@ -161,9 +159,7 @@ class Reporter:
         asked = self.requests.get(request_id)
         arrived = asked.arrived if asked is not None else self.now()
         taken = await self._ended(request_id, receipt, version)
-        log_end(entry, self.now() - arrived, taken=taken)
-        if taken and self.meters is not None:
-            self.meters.ended(entry, self.now() - arrived)
+        note_end(entry, self.now() - arrived, self.meters, taken=taken)
         return taken
 
     async def _ended(self, request_id: bytes, receipt: Receipt, version: int) -> bool:

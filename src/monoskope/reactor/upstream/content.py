@@ -303,9 +303,12 @@ class Upstream:
     def from_receipt(self, uri: SecretUri, version: str) -> Fingerprints | None:
         """Return the fingerprints of `version` as a receipt of ours has them, None if none has them under our key."""
         receipt = self.known.naming(uri, version)
-        if receipt is None or not receipt.fingerprint.startswith(f"fp1:{self.fingerprint_key.key_id}:"):
-            return None
-        return Fingerprints(receipt.fingerprint, receipt.values)
+        return None if receipt is None else self.fingerprints_in(receipt)
+
+    def fingerprints_in(self, receipt: Receipt) -> Fingerprints | None:
+        """Return the fingerprints in a receipt, None if it has none under the key of now."""
+        ours = receipt.fingerprint.startswith(f"fp1:{self.fingerprint_key.key_id}:")
+        return Fingerprints(receipt.fingerprint, receipt.values) if ours else None
 
 
 def _there(request: Request, version: str) -> str:

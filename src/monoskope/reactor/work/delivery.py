@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Self, Unpack
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, Grant
 from monoskope.protocol.payload import BadPayloadError, Payload
-from monoskope.protocol.receipt import Receipt, sealed_digest
+from monoskope.protocol.receipt import Receipt, ReceiptFields, make_receipt, sealed_digest
 from monoskope.reactor.keys import GrantedKey, OneTimeKeys
+from monoskope.reactor.reasons import Failure
 from monoskope.reactor.signers import Authorized
 from monoskope.reactor.upstream.first_look import FirstLook
-from monoskope.reactor.work.lookup import WriteAttempt
+from monoskope.reactor.work.lookup import WriteAttempt, failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,21 @@ class DeliveredRequest:
         if authorized is None:
             return self
         return replace(self, signer=authorized.signer, signer_key=authorized.signer_key)
+
+    def receipt(self, outcome: upload_pb2.Outcome, **fields: Unpack[ReceiptFields]) -> Receipt:
+        """Return a receipt for the request, which says who signed it."""
+        return make_receipt(
+            grant=self.grant,
+            sealed_sha256=self.sha256,
+            outcome=outcome,
+            signer=self.signer,
+            signer_key=self.signer_key,
+            **fields,
+        )
+
+    def failed(self, failure: Failure) -> Receipt:
+        """Return a FAILED receipt; with KEY_LOST the process that its grant names says so."""
+        return failed(self.grant, self.sha256, failure, replica=self.grant.replica)
 
     @property
     def seals_nothing(self) -> bool:
@@ -151,25 +167,7 @@ class Written:
 
     attempt: WriteAttempt
     version: str
-    """The new upstream version."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deleted:
-    """The engine confirmed the deletion."""
-
-    attempt: WriteAttempt
-
-
-@dataclass(frozen=True, slots=True)
-class Unwritten:
-    """The write did not happen, for certain."""
-
-    reason: upload_pb2.Reason
-    upstream_version: str = ""
-    """What is there instead, "" if nothing or not known."""
-    detail: str = ""
-    """A sentence that says more than the reason, "" for none."""
+    """The new upstream version, `NOTHING` after a deletion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,5 +177,5 @@ class Unknown:
     attempt: WriteAttempt
 
 
-WriteEnd = Written | Deleted | Unwritten | Unknown
-"""How a write ends."""
+WriteEnd = Written | Failure | Unknown
+"""How a write ends. With a failure it did not happen, for certain."""

@@ -17,7 +17,7 @@ from monoskope.event_loop import KeyedLock
 from monoskope.failpoints import failpoint
 from monoskope.protocol.outcomes import WRITTEN, spelled
 from monoskope.protocol.payload import Payload, encode
-from monoskope.protocol.receipt import Receipt, make_receipt
+from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Request
 from monoskope.reactor.admission import SignatureGate
 from monoskope.reactor.identity.fingerprint import Fingerprints
@@ -39,7 +39,6 @@ from monoskope.reactor.work.delivery import (
     TooLate,
     open_delivered,
 )
-from monoskope.reactor.work.lookup import failed
 from monoskope.reactor.work.new_values import (
     Generator,
     check_apart,
@@ -120,7 +119,7 @@ class Handler:
             forget(error)
         finally:
             self._keys.forget(request.request_id)
-        return Receipted(_failed(delivered, failure), delivered.version)
+        return Receipted(delivered.failed(failure), delivered.version)
 
     @asynccontextmanager
     async def _turn(self, request: Request) -> AsyncIterator[None]:
@@ -257,15 +256,8 @@ class Handler:
         if after is None or not base.equals(after):
             return None
         await self._upstream.check_still(request, base)
-        return make_receipt(
-            grant=delivered.grant,
-            sealed_sha256=delivered.sha256,
-            signer=delivered.signer,
-            signer_key=delivered.signer_key,
-            outcome=upload_pb2.OUTCOME_UNCHANGED,
-            upstream_version=base.version,
-            fingerprint=after.whole,
-            values=after.values,
+        return delivered.receipt(
+            upload_pb2.OUTCOME_UNCHANGED, upstream_version=base.version, fingerprint=after.whole, values=after.values
         )
 
     def _write_plan(
@@ -305,17 +297,4 @@ class Handler:
             version = await end.starting
         except AppendRefusedError:
             return Refused()
-        return Receipted(_failed(delivered, Failure(upload_pb2.REASON_KEY_LOST)), version)
-
-
-def _failed(delivered: DeliveredRequest, failure: Failure) -> Receipt:
-    """Return a FAILED receipt; the process that its grant names says so."""
-    return failed(
-        delivered.grant,
-        delivered.sha256,
-        failure.reason,
-        replica=delivered.grant.replica,
-        version=failure.upstream_version,
-        detail=failure.detail,
-        retry_after_s=failure.retry_after_s,
-    )
+        return Receipted(delivered.failed(Failure(upload_pb2.REASON_KEY_LOST)), version)

@@ -12,6 +12,7 @@ from monoskope.protocol.grant import Grant
 from monoskope.protocol.outcomes import WRITTEN
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
 from monoskope.reactor.identity.fingerprint import FingerprintKey, Fingerprints, readings
+from monoskope.reactor.reasons import Failure
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.work.new_values import public_halves
 from monoskope.stores.driver import (
@@ -71,7 +72,8 @@ class Lookup:
         """
         path = attempt.grant.request.uri.path
         if attempt.grant.request.purpose == upload_pb2.PURPOSE_DELETE:
-            return deleted(attempt) if await self.driver.read_version(path) == NOTHING else None
+            gone = await self.driver.read_version(path) == NOTHING
+            return succeeded(attempt, NOTHING, None, ()) if gone else None
         if attempt.grant.request.purpose == upload_pb2.PURPOSE_UNDELETE:
             return await self._undeleted(attempt)
         found = await self.driver.find(path, attempt.tag.hex()) if self.driver.capabilities.write_tag else None
@@ -125,7 +127,7 @@ class Lookup:
         grant = attempt.grant
         if grant.request.purpose == upload_pb2.PURPOSE_COPY:
             # The destination is in another store: only the issuer was told how the put there ended.
-            return self._failed(attempt, upload_pb2.REASON_OUTCOME_UNKNOWN)
+            return self._failed(attempt, Failure(upload_pb2.REASON_OUTCOME_UNKNOWN))
         for number in range(self.timings.lookup_tries):
             if number:
                 await asyncio.sleep(self.timings.lookup_retry)
@@ -139,9 +141,9 @@ class Lookup:
             except DriverError:
                 break
             if still:
-                return self._failed(attempt, upload_pb2.REASON_KEY_LOST, version=attempt.prior)
+                return self._failed(attempt, Failure(upload_pb2.REASON_KEY_LOST, attempt.prior))
             break
-        return self._failed(attempt, upload_pb2.REASON_OUTCOME_UNKNOWN)
+        return self._failed(attempt, Failure(upload_pb2.REASON_OUTCOME_UNKNOWN))
 
     async def _is_as_before(self, attempt: WriteAttempt) -> bool:
         """Whether what was to be replaced is there still; or, for an UNDELETE, whether it is deleted as it was.
@@ -157,8 +159,8 @@ class Lookup:
         intent = self.fingerprint_key.intent(attempt.tag, deletion_digest(deleted))
         return hmac.compare_digest(intent, attempt.started.intent)
 
-    def _failed(self, attempt: WriteAttempt, reason: upload_pb2.Reason, *, version: str = "") -> Receipt:
-        return failed(attempt.grant, attempt.started.sealed_sha256, reason, replica=self.replica, version=version)
+    def _failed(self, attempt: WriteAttempt, failure: Failure) -> Receipt:
+        return failed(attempt.grant, attempt.started.sealed_sha256, failure, replica=self.replica)
 
     async def _fitting(self, attempt: WriteAttempt) -> Snapshot | None:
         """Return what is there if it is a newer version whose content matches the intent."""
@@ -185,7 +187,10 @@ def deletion_digest(deleted: DeletedVersion) -> bytes:
 def succeeded(
     attempt: WriteAttempt, version: str, fingerprints: Fingerprints | None, public_values: PublicValues
 ) -> Receipt:
-    """Return the receipt of a write that happened. Who signed the request, STARTED names, for an heir, too."""
+    """Return the receipt of a write that happened; `version` is `NOTHING` after a deletion.
+
+    Who signed the request, STARTED names, for an heir, too.
+    """
     (outcome,) = attempt.grant.request.rules.successes & WRITTEN
     return make_receipt(
         grant=attempt.grant,
@@ -202,36 +207,12 @@ def succeeded(
     )
 
 
-def deleted(attempt: WriteAttempt) -> Receipt:
-    """Return the receipt of a deletion that happened."""
-    return make_receipt(
-        grant=attempt.grant,
-        sealed_sha256=attempt.started.sealed_sha256,
-        signer=attempt.started.signer,
-        signer_key=attempt.started.signer_key,
-        outcome=upload_pb2.OUTCOME_DELETED,
-        prior_version=attempt.prior,
-    )
-
-
-def failed(
-    grant: Grant,
-    sealed_sha256: bytes,
-    reason: upload_pb2.Reason,
-    *,
-    replica: bytes,
-    version: str = "",
-    detail: str = "",
-    retry_after_s: int = 0,
-) -> Receipt:
+def failed(grant: Grant, sealed_sha256: bytes, failure: Failure, *, replica: bytes) -> Receipt:
     """Return a FAILED receipt; with KEY_LOST it names `replica`, the process that says so."""
     return make_receipt(
         grant=grant,
         sealed_sha256=sealed_sha256,
         outcome=upload_pb2.OUTCOME_FAILED,
-        reason=reason,
-        upstream_version=version,
-        replica=replica if reason == upload_pb2.REASON_KEY_LOST else b"",
-        detail=detail,
-        retry_after_s=retry_after_s,
+        replica=replica if failure.reason == upload_pb2.REASON_KEY_LOST else b"",
+        **failure._asdict(),
     )

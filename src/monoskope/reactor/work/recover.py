@@ -20,6 +20,7 @@ from monoskope.protocol.outcomes import State
 from monoskope.protocol.receipt import Receipt
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
+from monoskope.reactor.reasons import Failure
 from monoskope.reactor.report.known_receipts import own_receipt
 from monoskope.reactor.report.reporter import Reporter
 from monoskope.reactor.timings import Timings
@@ -152,7 +153,7 @@ class Recovery:
         version = request.version
         failpoint("reactor.before-recovery")
         if request.state is not State.WRITING:
-            lost = failed(grant, b"", upload_pb2.REASON_KEY_LOST, replica=self.replica)
+            lost = failed(grant, b"", Failure(upload_pb2.REASON_KEY_LOST), replica=self.replica)
             return await self.reporter.end(grant, lost, version)
         started = self._started(request, grant)
         if started is None:

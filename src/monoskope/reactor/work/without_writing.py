@@ -25,11 +25,11 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.listing import FOLDER, Listing, page
-from monoskope.protocol.receipt import Receipt, make_receipt
+from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Request
 from monoskope.reactor.identity.fingerprint import Fingerprints, UndecidedError
 from monoskope.reactor.reasons import FailedError
-from monoskope.reactor.upstream.content import Content, Upstream
+from monoskope.reactor.upstream.content import Upstream
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.stores.driver import NOTHING, DriverError, Names, StoreDriver
 from monoskope.uri import SecretUri, is_segment
@@ -46,12 +46,8 @@ async def compare(upstream: Upstream, delivered: DeliveredRequest, sent: Fingerp
     if content.fingerprints is None:
         raise FailedError(upload_pb2.REASON_CANNOT_READ, upstream_version=content.version)
     found = _differences(sent, content.fingerprints)
-    return make_receipt(
-        grant=delivered.grant,
-        sealed_sha256=delivered.sha256,
-        signer=delivered.signer,
-        signer_key=delivered.signer_key,
-        outcome=upload_pb2.OUTCOME_DIFFERENT if found else upload_pb2.OUTCOME_EQUAL,
+    return delivered.receipt(
+        upload_pb2.OUTCOME_DIFFERENT if found else upload_pb2.OUTCOME_EQUAL,
         upstream_version=content.version,
         differences=found,
     )
@@ -85,12 +81,8 @@ async def verify(upstream: Upstream, delivered: DeliveredRequest) -> Receipt:
     if newest is None:
         raise FailedError(upload_pb2.REASON_CONFLICT)
     outcome, version = await _found(upstream, delivered.grant, newest)
-    return make_receipt(
-        grant=delivered.grant,
-        sealed_sha256=delivered.sha256,
-        signer=delivered.signer,
-        signer_key=delivered.signer_key,
-        outcome=outcome,
+    return delivered.receipt(
+        outcome,
         upstream_version=version,
         verified_sha256=newest.sha256,
     )
@@ -116,12 +108,17 @@ async def _read(upstream: Upstream, uri: SecretUri, newest: Receipt) -> _Found:
         content = await upstream.read(uri, newest)
     except UndecidedError as undecided:
         # Each value was read in every way in which it could have been put, and one fits the receipt in none.
-        same = undecided.version == newest.upstream_version and not _comparable(upstream, newest)
-        return (upload_pb2.OUTCOME_IN_SYNC if same else upload_pb2.OUTCOME_DRIFTED), undecided.version
+        return _drift(undecided.version, newest, same=upstream.fingerprints_in(newest) is None)
     if content is None:
         return upload_pb2.OUTCOME_GONE, NOTHING
-    same = content.version == newest.upstream_version and _fits(upstream, content, newest)
-    return (upload_pb2.OUTCOME_IN_SYNC if same else upload_pb2.OUTCOME_DRIFTED), content.version
+    known = upstream.fingerprints_in(newest)
+    return _drift(content.version, newest, same=known is None or content.equals(known))
+
+
+def _drift(version: str, newest: Receipt, *, same: bool) -> _Found:
+    """Return what is said of what is there: the version that the receipt names, and with the `same` content or not."""
+    in_sync = same and version == newest.upstream_version
+    return (upload_pb2.OUTCOME_IN_SYNC if in_sync else upload_pb2.OUTCOME_DRIFTED), version
 
 
 async def _recognised(upstream: Upstream, grant: Grant, newest: Receipt) -> _Found:
@@ -135,21 +132,9 @@ async def _recognised(upstream: Upstream, grant: Grant, newest: Receipt) -> _Fou
     deleted = newest.outcome == upload_pb2.OUTCOME_DELETED
     if content.version == NOTHING:
         return (upload_pb2.OUTCOME_IN_SYNC if deleted else upload_pb2.OUTCOME_GONE), NOTHING
-    if content.fingerprints is None or not (_comparable(upstream, newest) or deleted):
+    if content.fingerprints is None or not (deleted or upstream.fingerprints_in(newest)):
         raise FailedError(upload_pb2.REASON_CANNOT_READ)
-    same = content.version == newest.upstream_version
-    return (upload_pb2.OUTCOME_IN_SYNC if same else upload_pb2.OUTCOME_DRIFTED), content.version
-
-
-def _comparable(upstream: Upstream, newest: Receipt) -> bool:
-    """Whether the receipt has fingerprints under the key of now."""
-    return newest.fingerprint.startswith(f"fp1:{upstream.fingerprint_key.key_id}:")
-
-
-def _fits(upstream: Upstream, content: Content, newest: Receipt) -> bool:
-    if not _comparable(upstream, newest):
-        return True
-    return content.equals(Fingerprints(newest.fingerprint, newest.values))
+    return _drift(content.version, newest, same=True)
 
 
 async def import_secret(upstream: Upstream, delivered: DeliveredRequest) -> Receipt:
@@ -163,12 +148,8 @@ async def import_secret(upstream: Upstream, delivered: DeliveredRequest) -> Rece
     if content is None:
         raise FailedError(upload_pb2.REASON_NOT_FOUND)
     assert content.fingerprints is not None, "what was read has fingerprints"
-    return make_receipt(
-        grant=delivered.grant,
-        sealed_sha256=delivered.sha256,
-        signer=delivered.signer,
-        signer_key=delivered.signer_key,
-        outcome=upload_pb2.OUTCOME_IMPORTED,
+    return delivered.receipt(
+        upload_pb2.OUTCOME_IMPORTED,
         upstream_version=content.version,
         fingerprint=content.fingerprints.whole,
         values=content.fingerprints.values,
@@ -181,12 +162,8 @@ async def list_names(driver: StoreDriver, delivered: DeliveredRequest) -> Receip
     found = await driver.list_names(request.uri.path)
     # In a thread: a driver lists up to 50,000 names, and they are looked at one by one. Other puts do not wait for it.
     listed, more = await asyncio.to_thread(_page, driver, request, found)
-    return make_receipt(
-        grant=delivered.grant,
-        sealed_sha256=delivered.sha256,
-        signer=delivered.signer,
-        signer_key=delivered.signer_key,
-        outcome=upload_pb2.OUTCOME_LISTED,
+    return delivered.receipt(
+        upload_pb2.OUTCOME_LISTED,
         listed=listed,
         more=more,
     )

@@ -23,15 +23,15 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.payload import Payload
-from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
+from monoskope.protocol.receipt import Receipt, write_tag
 from monoskope.reactor.admission import driver_options
 from monoskope.reactor.identity.fingerprint import Fingerprints, digest_of
 from monoskope.reactor.memory import forget
-from monoskope.reactor.reasons import FailedError, ended_by, reason_of
+from monoskope.reactor.reasons import FailedError, Failure, ended_by, failed_by
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.upstream.content import TRIES, Age, Content, Upstream
-from monoskope.reactor.work.delivery import Deleted, DeliveredRequest, Unknown, Unwritten, WriteEnd, Written
-from monoskope.reactor.work.lookup import Lookup, PublicValues, WriteAttempt, deleted, deletion_digest, failed
+from monoskope.reactor.work.delivery import DeliveredRequest, Unknown, WriteEnd, Written
+from monoskope.reactor.work.lookup import Lookup, PublicValues, WriteAttempt, deletion_digest, failed
 from monoskope.stores.driver import NOTHING, DriverError, StoreConflictError, UnknownOutcomeError
 
 _NO_CONTENT = bytes(32)
@@ -117,12 +117,8 @@ class Writer:
         whole = digest_of(fingerprints.whole) if fingerprints and reveals else _NO_CONTENT
         if base.deleted is not None:
             whole = deletion_digest(base.deleted)
-        started = make_receipt(
-            grant=grant,
-            sealed_sha256=delivered.sha256,
-            signer=delivered.signer,
-            signer_key=delivered.signer_key,
-            outcome=upload_pb2.OUTCOME_STARTED,
+        started = delivered.receipt(
+            upload_pb2.OUTCOME_STARTED,
             prior_version=prior,
             intent=self.upstream.fingerprint_key.intent(write_tag(grant.sha256, delivered.sha256), whole),
             restored_version=base.version if request.rules.undeletes else request.to_version,
@@ -150,7 +146,7 @@ class Writer:
     async def _tries(self, plan: WritePlan, payload: Payload | None) -> WriteEnd:
         request = plan.attempt.grant.request
         again = request.rules.replaces and request.expect in _TRIED_AGAIN
-        end = Unwritten(upload_pb2.REASON_KEY_LOST)
+        end = Failure(upload_pb2.REASON_KEY_LOST)
         for _ in range(TRIES if again else 1):
             failpoint("reactor.before-write")
             if self.now() >= plan.deadline:
@@ -158,11 +154,11 @@ class Writer:
             tried = await self._in_time(plan, self._tried(plan, payload), otherwise=Unknown(plan.attempt))
             if not isinstance(tried, _Conflict):
                 return tried
-            end = Unwritten(upload_pb2.REASON_CONFLICT, detail=tried.detail or end.detail)
+            end = Failure(upload_pb2.REASON_CONFLICT, detail=tried.detail or end.detail)
             anew = await self._in_time(plan, self._decided_anew(plan), otherwise=end)
-            if isinstance(anew, Unwritten):
-                return replace(anew, detail=end.detail or anew.detail)
-            plan, end = anew, replace(end, upstream_version=anew.attempt.prior)
+            if isinstance(anew, Failure):
+                return anew._replace(detail=end.detail or anew.detail)
+            plan, end = anew, end._replace(upstream_version=anew.attempt.prior)
         return end
 
     async def _in_time(self, plan: WritePlan, step: Awaitable[T], *, otherwise: T) -> T:
@@ -199,7 +195,7 @@ class Writer:
         except StoreConflictError as error:
             return _Conflict(error.told)
         except DriverError as error:
-            return Unwritten(reason_of(error), detail=error.told)
+            return failed_by(error).failure
         return end
 
     async def _act(self, plan: WritePlan, payload: Payload | None) -> WriteEnd:
@@ -211,7 +207,7 @@ class Writer:
         path, tag, options = request.uri.path, plan.attempt.tag.hex(), driver_options(driver, request)
         if request.purpose == upload_pb2.PURPOSE_DELETE:
             await driver.delete(path, replacing=replacing, destroy=request.destroy)
-            return Deleted(plan.attempt)
+            return Written(plan.attempt, NOTHING)
         if request.purpose == upload_pb2.PURPOSE_UNDELETE:
             assert plan.base.deleted is not None, "what is not deleted is CONFLICT before"
             version = await driver.undelete(path, plan.base.deleted, write_tag=tag)
@@ -229,13 +225,13 @@ class Writer:
         if not self.upstream.is_same(plan.base, await self.upstream.present(plan.attempt.grant.request)):
             raise StoreConflictError("something else is there than when the key was made.")
 
-    async def _decided_anew(self, plan: WritePlan) -> WritePlan | Unwritten:
+    async def _decided_anew(self, plan: WritePlan) -> WritePlan | Failure:
         """After a conflict: return the write onto what is there now, or why it must not be tried again.
 
         Content that is equal by now is written over all the same: after STARTED there is no UNCHANGED.
         """
         if not plan.age.is_young:
-            return Unwritten(upload_pb2.REASON_CONFLICT)
+            return Failure(upload_pb2.REASON_CONFLICT)
         request = plan.attempt.grant.request
         try:
             now = await self.upstream.present(request)
@@ -243,28 +239,23 @@ class Writer:
                 now = await self.upstream.replaced(request, now, plan.age, compare=False)
             self.upstream.check(request, now.version)
         except FailedError as error:
-            return Unwritten(error.reason, error.upstream_version, error.detail)
+            return error.failure
         except DriverError as error:
-            return Unwritten(reason_of(error), detail=error.told)
+            return failed_by(error).failure
         return plan.onto(now)
 
     async def receipt(self, plan: WritePlan, end: WriteEnd) -> Receipt:
         """Return the receipt of a write that came to `end`, looking up an end that is not known."""
-        grant, sealed_sha256 = plan.attempt.grant, plan.started.sealed_sha256
-        if isinstance(end, Unwritten):
-            version, detail = end.upstream_version, end.detail
-            return failed(grant, sealed_sha256, end.reason, replica=grant.replica, version=version, detail=detail)
+        grant = plan.attempt.grant
         try:
             if isinstance(end, Written):
                 return await self.lookup.finished(end.attempt, end.version)
-            if isinstance(end, Deleted):
-                return deleted(end.attempt)
-            return await self._looked_up(end.attempt, plan.settled_at)
+            if isinstance(end, Unknown):
+                return await self._looked_up(end.attempt, plan.settled_at)
         except Exception as error:  # noqa: BLE001 - the engine may have written: the request needs an end all the same
-            why = ended_by(error, grant.request, otherwise=upload_pb2.REASON_OUTCOME_UNKNOWN)
+            end = ended_by(error, grant.request, otherwise=upload_pb2.REASON_OUTCOME_UNKNOWN)
             forget(error)
-        version, detail = why.upstream_version, why.detail
-        return failed(grant, sealed_sha256, why.reason, replica=grant.replica, version=version, detail=detail)
+        return failed(grant, plan.started.sealed_sha256, end, replica=grant.replica)
 
     async def _looked_up(self, attempt: WriteAttempt, settled_at: float) -> Receipt:
         began = self.now()

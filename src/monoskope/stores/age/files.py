@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import pyrage
 
@@ -33,7 +33,9 @@ from monoskope.stores.driver import (
     UnsupportedError,
 )
 from monoskope.stores.shared.checks import not_listed
-from monoskope.stores.shared.files import close, in_thread, opened_root, require_case, translated, try_to_write
+from monoskope.stores.shared.files import close, in_thread, looked, opened_root, require_case, translated, try_to_write
+
+T = TypeVar("T")
 
 _READ_TRIES = 5
 
@@ -183,7 +185,7 @@ class AgeStore(StoreDriver):
         """See `StoreDriver.read`. Raises `CannotReadError` without an identity, too."""
         if not self._identities:
             raise CannotReadError("this store is write-only.")
-        found = await asyncio.to_thread(self._newest, path)
+        found = await asyncio.to_thread(self._look, path, _newest_in, None)
         return None if found is None else Snapshot(found[0].version, self._opened(found[1]))
 
     async def health(self) -> bool:
@@ -207,36 +209,27 @@ class AgeStore(StoreDriver):
         close(opened_root(self._root, closed_to=CLOSED_TO))
         require_case(self._root)
 
+    def _look(self, path: tuple[str, ...], look: Callable[[SecretFolder], T], absent: T) -> T:
+        """Return what `look` finds in the secret's folder, `absent` if there is none."""
+
+        def found() -> T:
+            with SecretFolder(self._root, path, create=False) as folder:
+                return look(folder)
+
+        return looked(self._root, found, absent)
+
     def _entries(self, path: tuple[str, ...]) -> list[AgeEntry]:
-        with translated():
-            try:
-                with SecretFolder(self._root, path, create=False) as folder:
-                    return folder.entries()
-            except FileNotFoundError:
-                # The root itself being away is an engine that is down, not a secret that is absent.
-                self._root.stat()
-                return []
+        return self._look(path, SecretFolder.entries, [])
 
     def _names_below(self, path: tuple[str, ...]) -> Names:
-        with translated():
-            try:
-                return names_below(self._root, path)
-            except FileNotFoundError:
-                self._root.stat()
-                return Names()
+        return looked(self._root, lambda: names_below(self._root, path), Names())
 
     def _require_restorable(self) -> None:
         if not self._config.restorable:
             raise UnsupportedError("this store is not configured to bring back what was there.")
 
     def _deleted(self, path: tuple[str, ...]) -> DeletedVersion | None:
-        with translated():
-            try:
-                with SecretFolder(self._root, path, create=False) as folder:
-                    return _deleted_in(folder)
-            except FileNotFoundError:
-                self._root.stat()
-                return None
+        return self._look(path, _deleted_in, None)
 
     def _undelete(
         self, cancelled: threading.Event, path: tuple[str, ...], deleted: DeletedVersion, write_tag: str
@@ -248,28 +241,7 @@ class AgeStore(StoreDriver):
 
     def _kept(self, path: tuple[str, ...], version: str) -> bytes | None:
         entry = next((one for one in self._entries(path) if one.version == version), None)
-        if entry is None:
-            return None
-        with translated():
-            try:
-                with SecretFolder(self._root, path, create=False) as folder:
-                    return folder.read(entry)
-            except FileNotFoundError:
-                return None
-
-    def _newest(self, path: tuple[str, ...]) -> tuple[AgeEntry, bytes] | None:
-        """Return the newest version and its content; look again if it was removed meanwhile."""
-        for _ in range(_READ_TRIES):
-            entries = self._entries(path)
-            if not entries:
-                return None
-            with translated():
-                try:
-                    with SecretFolder(self._root, path, create=False) as folder:
-                        return entries[-1], folder.read(entries[-1])
-                except FileNotFoundError:
-                    continue
-        raise CannotReadError("the secret changes faster than it can be read.")
+        return None if entry is None else self._look(path, lambda folder: folder.read(entry), None)
 
     def _opened(self, content: bytes) -> Payload:
         try:
@@ -338,6 +310,17 @@ class AgeStore(StoreDriver):
                 fix="Split it into several secrets.",
             )
         return merged
+
+
+def _newest_in(folder: SecretFolder) -> tuple[AgeEntry, bytes] | None:
+    """Return the newest version and its content; look again if it was removed meanwhile."""
+    for _ in range(_READ_TRIES):
+        entries = folder.entries()
+        if not entries:
+            return None
+        with contextlib.suppress(FileNotFoundError):
+            return entries[-1], folder.read(entries[-1])
+    raise CannotReadError("the secret changes faster than it can be read.")
 
 
 def _expected(folder: SecretFolder, replacing: str | None) -> AgeEntry:

@@ -19,21 +19,18 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from monoskope.stores.driver import Names
 from monoskope.stores.shared.files import (
     FILE_FLAGS,
     FOLDER_FLAGS,
+    OpenFolder,
     acquire,
     check_not_cancelled,
     close,
     confirm,
-    descended,
     folders_in,
     names,
-    opened_folder,
-    opened_root,
     put_in_place,
     remove_leftovers,
 )
@@ -74,47 +71,29 @@ def _sorted(found: Iterable[str]) -> list[AgeEntry]:
     return sorted(AgeEntry(int(m["number"]), int(m["created"]), m["tag"]) for m in matches if m is not None)
 
 
-class SecretFolder:
-    """The folder of one secret, open. Use as a context manager.
+class SecretFolder(OpenFolder):
+    """The folder of one secret, open: see `OpenFolder`.
 
     Args:
         root: The store's folder, which must exist.
         path: The secret's segments.
         create: Make missing folders.
-
-    Raises:
-        FileNotFoundError: a folder is missing and `create` is false, or the root is missing.
-        StoreRefusedError: others than its owner can reach the root.
-        OSError: as the system says; a symbolic link is ENOTDIR or ELOOP.
     """
 
     def __init__(self, root: Path, path: tuple[str, ...], *, create: bool) -> None:
-        self._fd = opened_root(root, closed_to=CLOSED_TO)
-        try:
-            for name in (*path[:-1], f"{path[-1]}{_ITS_FOLDER}"):
-                self._fd = descended(self._fd, name, create=create)
-        except BaseException:
-            os.close(self._fd)
-            raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        close(self._fd)
+        super().__init__(root, (*path[:-1], f"{path[-1]}{_ITS_FOLDER}"), closed_to=CLOSED_TO, create=create)
 
     def entries(self) -> list[AgeEntry]:
         """Return the versions that are there, the oldest first."""
-        return _sorted(names(self._fd))
+        return _sorted(names(self.fd))
 
     def deleted(self) -> list[AgeEntry]:
         """Return the versions that were deleted and are kept, the oldest first."""
-        kept = (name.removesuffix(_DELETED) for name in names(self._fd) if name.endswith(_DELETED))
-        return _sorted(kept)
+        return _sorted(name.removesuffix(_DELETED) for name in names(self.fd) if name.endswith(_DELETED))
 
     def read(self, entry: AgeEntry) -> bytes:
         """Return the content of a version's file. Raises `FileNotFoundError` if it is gone meanwhile."""
-        descriptor = os.open(entry.name, os.O_RDONLY | FILE_FLAGS, dir_fd=self._fd)
+        descriptor = os.open(entry.name, os.O_RDONLY | FILE_FLAGS, dir_fd=self.fd)
         with os.fdopen(descriptor, "rb") as file:
             return file.read(_MAX_FILE)
 
@@ -125,11 +104,11 @@ class SecretFolder:
         Raises:
             StoreUnavailableError: another process held it for `timeout_s`, or `cancelled` was set first.
         """
-        descriptor = os.open(_LOCK, os.O_RDWR | os.O_CREAT | FILE_FLAGS, 0o600, dir_fd=self._fd)
+        descriptor = os.open(_LOCK, os.O_RDWR | os.O_CREAT | FILE_FLAGS, 0o600, dir_fd=self.fd)
         try:
             acquire(descriptor, time.monotonic() + timeout_s, cancelled)
-            remove_leftovers(_TEMPORARY, folder_fd=self._fd)
-            yield FolderWriter(self._fd, descriptor, cancelled)
+            remove_leftovers(_TEMPORARY, folder_fd=self.fd)
+            yield FolderWriter(self.fd, descriptor, cancelled)
         finally:
             close(descriptor)
 
@@ -138,11 +117,11 @@ def names_below(root: Path, path: tuple[str, ...]) -> Names:
     """Return the names of the secrets and of the folders directly below `path`. Raises as `SecretFolder`."""
     secrets: set[str] = set()
     folders: set[str] = set()
-    with opened_folder(root, path, closed_to=CLOSED_TO) as descriptor:
-        for name in folders_in(descriptor):
+    with OpenFolder(root, path, closed_to=CLOSED_TO) as folder:
+        for name in folders_in(folder.fd):
             if not name.endswith(_ITS_FOLDER):
                 folders.add(name)
-            elif _holds_a_version(name, descriptor):
+            elif _holds_a_version(name, folder.fd):
                 secrets.add(name.removesuffix(_ITS_FOLDER))
     return Names(secrets, folders)
 

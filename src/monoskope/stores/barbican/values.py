@@ -27,6 +27,7 @@ from typing import Literal
 import msgspec
 
 from monoskope.errors import Error, UsageError
+from monoskope.protocol.notes import strict_json
 from monoskope.protocol.payload import Payload, decode, encode, padded_size
 from monoskope.stores.driver import CannotReadError, StoreRefusedError
 from monoskope.stores.shared.http import Refusal
@@ -125,18 +126,10 @@ def _text(value: bytes) -> str | None:
 
 
 def _from_text(content: bytes) -> Payload:
-    found = json.loads(content.decode("utf-8"), object_pairs_hook=_once)
+    found = strict_json(content.decode("utf-8"))
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         raise UsageError("not a JSON object of strings.")
     return Payload({key: value.encode("utf-8") for key, value in found.items()})
-
-
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Refuse a JSON object that has a key twice: readers differ in which they take."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise UsageError("a key appears twice.")
-    return found
 
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)

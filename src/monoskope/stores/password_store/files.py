@@ -19,19 +19,17 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
 
 from monoskope.stores.driver import NOTHING, Names, StoreRefusedError
 from monoskope.stores.shared.files import (
     FILE_FLAGS,
-    FOLDER_FLAGS,
+    OpenFolder,
     acquire,
     close,
     confirm,
     descended,
     files_in,
     folders_in,
-    opened_folder,
     opened_root,
     put_in_place,
     remove_leftovers,
@@ -59,20 +57,14 @@ def recipients(root: Path, path: tuple[str, ...]) -> list[str]:
         StoreRefusedError: there is none, or it has no recipient.
         OSError: as the system says.
     """
-    nearest: bytes | None = None
     folder_fd = opened_root(root, closed_to=CLOSED_TO)
     try:
-        for name in (*path[:-1], None):
-            found = _content(IDS, folder_fd)
-            nearest = nearest if found is None else found
-            if name is None:
-                break
-            try:
-                below = os.open(name, FOLDER_FLAGS, dir_fd=folder_fd)
-            except FileNotFoundError:
-                break
-            os.close(folder_fd)
-            folder_fd = below
+        nearest = _content(IDS, folder_fd)
+        with contextlib.suppress(FileNotFoundError):
+            for name in path[:-1]:
+                folder_fd = descended(folder_fd, name, create=False)
+                found = _content(IDS, folder_fd)
+                nearest = nearest if found is None else found
     finally:
         close(folder_fd)
     lines = [line.partition("#")[0].strip() for line in (nearest or b"").decode("utf-8", "replace").splitlines()]
@@ -98,51 +90,35 @@ def locked(root: Path, timeout_s: float, cancelled: threading.Event) -> Iterator
 
 def names_below(root: Path, path: tuple[str, ...]) -> Names:
     """Return the names of the secrets and of the folders directly below `path`. Raises as `SecretFile`."""
-    with opened_folder(root, path, closed_to=CLOSED_TO) as descriptor:
-        secrets = {name.removesuffix(SUFFIX) for name in files_in(descriptor) if name.endswith(SUFFIX)}
-        folders = set(folders_in(descriptor))
+    with OpenFolder(root, path, closed_to=CLOSED_TO) as folder:
+        secrets = {name.removesuffix(SUFFIX) for name in files_in(folder.fd) if name.endswith(SUFFIX)}
+        folders = set(folders_in(folder.fd))
     return Names({name for name in secrets if name[:1] != "."}, {name for name in folders if name[:1] != "."})
 
 
-class SecretFile:
-    """The place of one secret, its folder open. Use as a context manager.
+class SecretFile(OpenFolder):
+    """The place of one secret, its folder open: see `OpenFolder`.
 
     Args:
         root: The password store, which must exist.
         path: The secret's segments.
         create: Make missing folders.
-
-    Raises:
-        FileNotFoundError: a folder is missing and `create` is false, or the root is missing.
-        OSError: as the system says; a symbolic link is ENOTDIR or ELOOP.
     """
 
     def __init__(self, root: Path, path: tuple[str, ...], *, create: bool) -> None:
+        super().__init__(root, path[:-1], closed_to=CLOSED_TO, create=create)
         self._root = root
         self._path = path
         self._name = f"{path[-1]}{SUFFIX}"
-        self._fd = opened_root(root, closed_to=CLOSED_TO)
-        try:
-            for name in path[:-1]:
-                self._fd = descended(self._fd, name, create=create)
-        except BaseException:
-            os.close(self._fd)
-            raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        close(self._fd)
 
     def read(self) -> bytes | None:
         """Return the encrypted content, None where nothing is. Raises `StoreRefusedError` if it is too large."""
-        return _content(self._name, self._fd)
+        return _content(self._name, self.fd)
 
     def replace(self, content: bytes, cancelled: threading.Event) -> None:
         """Make `content` what lies here. Hold the lock. Raises as `put_in_place`."""
-        remove_leftovers(_TEMPORARY, folder_fd=self._fd)
-        put_in_place(self._name, content, cancelled, folder_fd=self._fd, temporary=_TEMPORARY)
+        remove_leftovers(_TEMPORARY, folder_fd=self.fd)
+        put_in_place(self._name, content, cancelled, folder_fd=self.fd, temporary=_TEMPORARY)
 
     def remove(self) -> None:
         """Remove what lies here, and folders above that are empty then. Hold the lock.
@@ -151,8 +127,8 @@ class SecretFile:
             OSError: it is there still.
             UnknownOutcomeError: it is gone, but the system did not confirm that it will stay so.
         """
-        os.unlink(self._name, dir_fd=self._fd)
-        confirm("the deletion", folder_fd=self._fd)
+        os.unlink(self._name, dir_fd=self.fd)
+        confirm("the deletion", folder_fd=self.fd)
         with contextlib.suppress(OSError):
             for depth in range(len(self._path) - 1, 0, -1):
                 self._root.joinpath(*self._path[:depth]).rmdir()

@@ -42,6 +42,7 @@ from monoskope.stores.shared.checks import not_listed
 from monoskope.stores.shared.files import (
     close,
     in_thread,
+    looked,
     opened_root,
     require_case,
     require_mode,
@@ -210,14 +211,11 @@ class PassStore(StoreDriver):
             return recipients(self._root, self._place(path))
 
     def _content(self, path: tuple[str, ...]) -> bytes | None:
-        with translated():
-            try:
-                with SecretFile(self._root, self._place(path), create=False) as file:
-                    return file.read()
-            except FileNotFoundError:
-                # The root itself being away is an engine that is down, not a secret that is absent.
-                self._root.stat()
-                return None
+        def read() -> bytes | None:
+            with SecretFile(self._root, self._place(path), create=False) as file:
+                return file.read()
+
+        return looked(self._root, read, None)
 
     def _write(self, cancelled: threading.Event, path: tuple[str, ...], sealed: bytes, replacing: str | None) -> str:
         with (
@@ -254,12 +252,7 @@ class PassStore(StoreDriver):
             self._commit(path, "Delete")
 
     def _names_below(self, path: tuple[str, ...]) -> Names:
-        with translated():
-            try:
-                return names_below(self._root, self._place(path))
-            except FileNotFoundError:
-                self._root.stat()
-                return Names()
+        return looked(self._root, lambda: names_below(self._root, self._place(path)), Names())
 
     def _file(self, path: tuple[str, ...]) -> str:
         return "/".join(self._place(path)) + SUFFIX

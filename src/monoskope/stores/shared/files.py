@@ -15,9 +15,9 @@ import stat
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from monoskope.stores.driver import (
     DriverError,
@@ -161,16 +161,49 @@ def descended(folder_fd: int, name: str, *, create: bool) -> int:
     return below
 
 
-@contextlib.contextmanager
-def opened_folder(root: Path, path: tuple[str, ...], *, closed_to: int) -> Iterator[int]:
-    """Open the folder at `path` below a store's. Raises as `opened_root`, and `OSError`."""
-    descriptor = opened_root(root, closed_to=closed_to)
-    try:
-        for name in path:
-            descriptor = descended(descriptor, name, create=False)
-        yield descriptor
-    finally:
-        close(descriptor)
+class OpenFolder:
+    """A folder of a store, open. Use as a context manager.
+
+    Args:
+        root: The store's folder, which must exist.
+        names: The folders that lead from there to this one, each in the one before.
+        closed_to: The bits of the root's mode that must not be set.
+        create: Make missing folders.
+
+    Raises:
+        FileNotFoundError: a folder is missing and `create` is false, or the root is missing.
+        StoreRefusedError: others than its owner can change or reach the root.
+        OSError: as the system says; a symbolic link is ENOTDIR or ELOOP.
+    """
+
+    def __init__(self, root: Path, names: Sequence[str], *, closed_to: int, create: bool = False) -> None:
+        self.fd = opened_root(root, closed_to=closed_to)
+        """Its descriptor."""
+        try:
+            for name in names:
+                self.fd = descended(self.fd, name, create=create)
+        except BaseException:
+            close(self.fd)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        close(self.fd)
+
+
+def looked(root: Path, look: Callable[[], T], absent: T) -> T:
+    """Return what `look` returns, `absent` if what it opens is missing. Raises as `translated`.
+
+    The root itself being away is an engine that is down, not a secret that is absent.
+    """
+    with translated():
+        try:
+            return look()
+        except FileNotFoundError:
+            root.stat()
+            return absent
 
 
 def folders_in(folder_fd: int) -> list[str]:

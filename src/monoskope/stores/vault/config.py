@@ -133,56 +133,20 @@ _EVERYTHING: tuple[tuple[str, ...], ...] = ((),)
 
 
 def policy_of(config: VaultConfig, prefixes: Sequence[tuple[str, ...]] = _EVERYTHING) -> str:
-    """Return the narrowest policy for KV version 2 under `config`, for a reactor that serves `prefixes`."""
-    return least_policy(
-        mount=config.mount,
-        prefix=config.prefix,
-        readable=config.readable,
-        patchable=config.patchable,
-        binary=config.binary,
-        delete=config.deletable,
-        restore=config.restorable,
-        listing=config.listable,
-        prefixes=prefixes,
-    )
+    """Return the narrowest policy for KV version 2 under `config`, for a reactor that serves `prefixes`.
 
-
-def least_policy(
-    *,
-    mount: str = "secret",
-    prefix: str = "",
-    readable: bool = False,
-    patchable: bool = False,
-    binary: bool = False,
-    delete: bool = False,
-    restore: bool = False,
-    listing: bool = False,
-    prefixes: Sequence[tuple[str, ...]] = _EVERYTHING,
-) -> str:
-    """Return the text of the narrowest policy for a store with this configuration, KV version 2.
-
-    Besides it the token needs the engine's `default` policy, by which it looks up and renews itself.
-
-    Args:
-        mount: As in the store's configuration.
-        prefix: As in the store's configuration; nothing outside it is granted.
-        readable: Grant reading values back, for a store with `readable = true`.
-        patchable: Grant changing some keys of a secret, for a store with `patchable = true`. It reads nothing.
-        binary: Grant flagging paths, for a store with `binary = true`.
-        delete: Grant deleting and destroying single versions, for a store with `deletable = true`.
-        restore: Grant undeleting single versions, for a store with `restorable = true`. It reads nothing.
-        listing: Grant listing names, for a store with `listable = true`.
-        prefixes: The paths that the reactor serves, `()` for all.
+    Patching, undeleting and destroying read nothing. Besides it the token needs the engine's `default` policy, by which
+    it looks up and renews itself.
     """
-    data = ["create", "update", *(["read"] if readable else []), *(["patch"] if patchable else [])]
-    metadata = ["read", *(["create", "patch"] if binary else []), *(["list"] if listing else [])]
+    data = ["create", "update", *(["read"] if config.readable else []), *(["patch"] if config.patchable else [])]
+    metadata = ["read", *(["create", "patch"] if config.binary else []), *(["list"] if config.listable else [])]
     granted = {"data": data, "metadata": metadata}
-    if delete:
+    if config.deletable:
         granted |= {"delete": ["update"], "destroy": ["update"]}
-    if restore:
+    if config.restorable:
         granted |= {"undelete": ["update"]}
-    places = _places(prefix, prefixes)
-    return _text({f"{mount}/{part}/{place}": rights for part, rights in granted.items() for place in places})
+    places = _places(config.prefix, prefixes)
+    return _text({f"{config.mount}/{part}/{place}": rights for part, rights in granted.items() for place in places})
 
 
 def kv1_policy(config: VaultConfig, prefixes: Sequence[tuple[str, ...]] = _EVERYTHING) -> str:
@@ -212,9 +176,5 @@ def _places(prefix: str, prefixes: Sequence[tuple[str, ...]]) -> list[str]:
 
 
 def _text(rules: dict[str, list[str]]) -> str:
-    return "\n".join(_rule(path, rights) for path, rights in rules.items())
-
-
-def _rule(path: str, capabilities: list[str]) -> str:
-    granted = ", ".join(f'"{capability}"' for capability in capabilities)
-    return f'path "{path}" {{\n  capabilities = [{granted}]\n}}\n'
+    rows = {path: ", ".join(f'"{right}"' for right in rights) for path, rights in rules.items()}
+    return "\n".join(f'path "{path}" {{\n  capabilities = [{rights}]\n}}\n' for path, rights in rows.items())

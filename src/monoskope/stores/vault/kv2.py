@@ -253,7 +253,7 @@ class VaultStore(VaultMount):
         # An answer of something else must not be taken for "nothing is there".
         version = version_text(metadata.get("version"), metadata.get("created_time"))
         payload = from_engine(values if isinstance(values, dict) else {})
-        return Snapshot(version, payload, either_way(payload, flagged=is_flagged(metadata, FLAG)))
+        return Snapshot(version, payload, either_way(payload, flagged=is_flagged(metadata)))
 
     async def list_names(self, path: tuple[str, ...]) -> Names:
         """See `StoreDriver.list_names`. The engine also names secrets whose last version is deleted."""
@@ -274,7 +274,7 @@ class VaultStore(VaultMount):
         if is_absent(answer):
             return _ABSENT
         self._expect_ok(answer)
-        return from_metadata(answer.section("data"), FLAG)
+        return from_metadata(answer.section("data"))
 
     async def _put(
         self, path: tuple[str, ...], data: Mapping[str, str | None], expected: int | None, *, method: str = "POST"

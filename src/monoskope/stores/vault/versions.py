@@ -121,10 +121,10 @@ def version_text(number: object, created: object) -> str:
     return text
 
 
-def from_metadata(data: dict[str, Any], flag: dict[str, str]) -> Current:
+def from_metadata(data: dict[str, Any]) -> Current:
     """Read the `data` of a metadata answer. Raises `StoreRefusedError` if it is not that of KV version 2."""
     number, versions = data.get("current_version"), data.get("versions")
-    flagged = is_flagged(data, flag)
+    flagged = is_flagged(data)
     if number == 0:
         return Current(0, NOTHING, flagged)
     entry = versions.get(str(number)) if isinstance(versions, dict) else None
@@ -157,7 +157,7 @@ def is_gone(entry: dict[str, Any]) -> bool:
         return True
 
 
-def is_flagged(metadata: dict[str, Any], flag: dict[str, str]) -> bool:
-    """Whether the custom metadata in `metadata` has all of `flag`."""
+def is_flagged(metadata: dict[str, Any]) -> bool:
+    """Whether the custom metadata in `metadata` has `FLAG`."""
     custom = metadata.get("custom_metadata")
-    return isinstance(custom, dict) and flag.items() <= custom.items()
+    return isinstance(custom, dict) and FLAG.items() <= custom.items()

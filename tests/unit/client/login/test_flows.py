@@ -24,9 +24,8 @@ from msgspec import structs
 from monoskope.client.known.sources import ConfigFile, LoginTable
 from monoskope.client.login import renewing, starting
 from monoskope.client.login.browser import MOST_CONNECTIONS, Callback, CodeFlow, NotOursError, listening
-from monoskope.client.login.credential import Exchange, Issued
+from monoskope.client.login.credential import Exchange, Issued, KeptLogin, Login, login_path, read, seconds
 from monoskope.client.login.device import begin, wait
-from monoskope.client.login.file import KeptLogin, Login, login_path, read, seconds
 from monoskope.client.login.issuer import OAuthError, Provider, discover
 from monoskope.client.login.renewing import read_whole, remove, write
 from monoskope.client.runtime.blocking import BlockingRuntime, run
@@ -89,9 +88,7 @@ def test_what_is_no_answer_to_this_login_does_not_end_it(query: str) -> None:
     ],
     ids=["other", "slash", "silent", "error", "denied"],
 )
-def test_the_answer_of_another_issuer_and_a_refusal_end_the_login(
-    fields: dict[str, str], names_itself: bool, said: str
-) -> None:
+def test_another_issuer_and_a_refusal_end_the_login(fields: dict[str, str], names_itself: bool, said: str) -> None:
     one, state = flow(names_itself=names_itself)
     with pytest.raises(RefusedError) as caught:
         one.code(urlencode({"code": "c", "state": state} | fields))
@@ -253,9 +250,7 @@ def test_the_wait_for_a_device_obeys_the_issuer(scripted: ScriptedIssuer) -> Non
         ("invalid_client", RefusedError, "refuses the login (invalid_client)"),
     ],
 )
-def test_a_device_login_ends_with_its_sentence(
-    scripted: ScriptedIssuer, code: str, kind: type[Error], said: str
-) -> None:
+def test_a_device_login_ends_with_a_reason(scripted: ScriptedIssuer, code: str, kind: type[Error], said: str) -> None:
     found, _ = waited(scripted, refusal(code))
     assert isinstance(found, kind)
     assert said in found.message
@@ -283,9 +278,7 @@ def test_a_code_that_nobody_types_ends(scripted: ScriptedIssuer) -> None:
     ],
     ids=range(10),
 )
-def test_a_code_that_could_fool_a_terminal_or_its_reader_is_not_shown(
-    scripted: ScriptedIssuer, changed: dict[str, object]
-) -> None:
+def test_a_code_that_could_fool_its_reader_is_not_shown(scripted: ScriptedIssuer, changed: dict[str, object]) -> None:
     scripted.answers["/device_authorization"] = [(200, given(scripted, **changed))]
     issuer = scripted.issuer()
     with pytest.raises((ProtocolError, UsageError)):
@@ -419,7 +412,7 @@ def test_a_token_that_m8_has_exchanged_once_and_that_nothing_renews_is_told_as_t
 
 
 @pytest.mark.parametrize("given", [None, "", "new"], ids=str)
-def test_without_a_new_refresh_token_the_old_one_is_kept(
+def test_without_a_new_refresh_token_the_old_one_stays(
     scripted: ScriptedIssuer, tmp_path: Path, given: str | None
 ) -> None:
     path = tmp_path / "m8"

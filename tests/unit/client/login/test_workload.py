@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.client.login import file as ambient
-from monoskope.client.login.credential import ID_TOKEN, JWT, Credential, Issued
-from monoskope.client.login.file import KeptLogin, find_login, login_path
+from monoskope.client.login import credential as ambient
+from monoskope.client.login.credential import ID_TOKEN, JWT, Credential, Issued, KeptLogin, find_login, login_path
 from monoskope.client.login.renewing import write
 from monoskope.client.login.workload import WorkloadToken, workload
 from monoskope.client.runtime.blocking import BlockingRuntime, run

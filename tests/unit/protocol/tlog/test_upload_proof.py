@@ -9,7 +9,7 @@ import pytest
 
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.secrets.v1 import events_pb2, proof_pb2, upload_pb2
-from monoskope.client.proofs.files import verified
+from monoskope.client.proofs import verified
 from monoskope.errors import UsageError
 from monoskope.protocol.events import event_of, upload_stream
 from monoskope.protocol.grant import Grant

@@ -92,7 +92,7 @@ async def connect(target: PostgresTarget, *, host_s: float | None = None, cached
     for host, port in target.hosts:
         try:
             return await _connect_host(target, host, port, host_s, cached_statements)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        except FAILURES as error:
             refusal = await diagnose(error, host, port)
         except _RefusedHostError as error:
             refusal = error.refusal
@@ -121,7 +121,7 @@ def explained(target: PostgresTarget) -> Iterator[None]:
     """Turn the driver's errors of the block into ours: `UnavailableError`, or what says which setting is wrong."""
     try:
         yield
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+    except FAILURES as error:
         raise _error(target, [("", why(error) or SILENT)]) from None
 
 

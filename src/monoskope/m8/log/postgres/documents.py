@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from monoskope.m8.log.documents import Change, Columns, Put, Where
+from monoskope.m8.log.documents import Change, Put, Where
 from monoskope.m8.log.postgres.connections import Connection
 from monoskope.m8.log.postgres.group import Which
 from monoskope.m8.log.postgres.schema import DOCUMENTS, LABELS
@@ -73,29 +73,22 @@ def arguments(changes: Iterable[Change]) -> Arguments:
     listed = [*(put for put in puts if put.columns is not None), *dropped]
     labels = [(put, label) for put in puts if put.columns is not None for label in dict.fromkeys(put.columns.labels)]
     return [
-        [put.collection for put in puts],
-        [put.key for put in puts],
+        *_names(puts),
         [put.body for put in puts],
-        *_columns(columns),
+        *([one and getattr(one, name) for one in columns] for name in _COLUMNS),
         [one and _array(one.labels) for one in columns],
-        [change.collection for change in dropped],
-        [change.key for change in dropped],
-        [change.collection for change in listed],
-        [change.key for change in listed],
-        [put.collection for put, _ in labels],
-        [put.key for put, _ in labels],
+        *_names(dropped),
+        *_names(listed),
+        *_names([put for put, _ in labels]),
         [label for _, label in labels],
     ]
 
 
-def _columns(columns: list[Columns | None]) -> list[Sequence[object]]:
-    return [
-        [one and one.subject for one in columns],
-        [one and one.expires_on for one in columns],
-        [one and one.deleted for one in columns],
-        [one and one.drifted for one in columns],
-        [one and one.out_of_sync for one in columns],
-    ]
+_COLUMNS = ("subject", "expires_on", "deleted", "drifted", "out_of_sync")
+
+
+def _names(changes: Sequence[Change]) -> Arguments:
+    return [[change.collection for change in changes], [change.key for change in changes]]
 
 
 def _array(texts: Iterable[str]) -> str | None:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from monoskope.m8.log import record
 from monoskope.m8.log.documents import Change, Put
-from monoskope.m8.log.event_log import ExpectedVersionError, NewEvent, Projector, RecordedEvent
+from monoskope.m8.log.event_log import ExpectedVersionError, Projector, RecordedEvent
+from monoskope.m8.log.record import Append
 
 Which: TypeAlias = tuple[str, str]
 """The collection and the key of a document."""
@@ -104,22 +104,6 @@ class Head:
     position: int
     hash: bytes
     fence: int
-
-
-@dataclass(frozen=True, slots=True)
-class Append:
-    """One append that waits."""
-
-    stream: str
-    expected_version: int | None
-    events: Sequence[NewEvent]
-    actor: str
-    sealed: bytes | None = field(repr=False)
-
-    @property
-    def size(self) -> int:
-        """About how many bytes it records."""
-        return len(self.sealed or b"") + sum(len(event.data) for event in self.events)
 
 
 @dataclass(slots=True)
@@ -221,7 +205,6 @@ class Group:
         return self._projection.missed
 
     def _base(self, append: Append) -> int:
-        """The version of a stream before this group."""
         known = self.known.versions.get(append.stream)
         if known is None:
             assert append.expected_version is not None, "unknown_streams were read"
@@ -235,16 +218,4 @@ class Group:
         made = piece.recorded
         if made and (made[0].position, made[0].version, made[0].previous_hash) == (position + 1, version + 1, previous):
             return
-        piece.recorded = []
-        for step, new in enumerate(append.events, start=1):
-            event = record.make(
-                new,
-                position=position + step,
-                stream=append.stream,
-                version=version + step,
-                recorded_at_ms=now,
-                actor=append.actor,
-                previous_hash=previous,
-            )
-            piece.recorded.append(event)
-            previous = event.hash
+        piece.recorded = append.made(position, version, previous, now_ms=now)

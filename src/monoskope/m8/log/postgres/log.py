@@ -16,30 +16,21 @@ from typing import Any, TypeVar
 
 from monoskope.errors import Error, UnavailableError
 from monoskope.event_loop import heeded
-from monoskope.failpoints import failpoints
-from monoskope.m8.log import record
 from monoskope.m8.log.documents import Where
-from monoskope.m8.log.event_log import NewEvent, Projector, RecordedEvent, no_documents
+from monoskope.m8.log.event_log import Projector, RecordedEvent, no_documents
 from monoskope.m8.log.failures import check_limit
 from monoskope.m8.log.postgres import connections, documents, rebuild, records, schema
 from monoskope.m8.log.postgres.connections import LONG_S, STATEMENT_S, Connection, Pool, deadline, reconnect
 from monoskope.m8.log.postgres.failures import FAILURES, explain
 from monoskope.m8.log.postgres.follower import Follower
-from monoskope.m8.log.postgres.group import Append
 from monoskope.m8.log.postgres.records import import_records
 from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.m8.log.postgres.writer import Writer
+from monoskope.m8.log.record import Append
 from monoskope.m8.log.sql import SqlLog
 from monoskope.m8.log.tree_rows import Row, Steps
 
 T = TypeVar("T")
-
-REBUILD_LEASE = "log-rebuild"
-"""The lease that lets one rebuild run at a time."""
-
-REBUILD_TTL_MS = 60_000
-"""How long that lease lasts from each batch of a rebuild on."""
-
 
 PIECE = 200
 """How many sealed bytes are erased in one transaction."""
@@ -119,25 +110,8 @@ class PostgresLog(SqlLog):
     async def schema_state(self) -> str:
         return await self._read(schema.state)
 
-    async def append(
-        self,
-        stream: str,
-        expected_version: int | None,
-        events: Sequence[NewEvent],
-        *,
-        actor: str,
-        sealed: bytes | None = None,
-    ) -> list[RecordedEvent]:
-        record.check(stream, expected_version, events, actor)
-        self._check_open()
-        kinds = [event.type for event in events]
-        failpoints("m8.before-append", kinds)
-        done = await self._writer.append(Append(stream, expected_version, events, actor, sealed))
-        failpoints("m8.after-append", kinds)
-        return done
-
-    async def read_stream(self, stream: str, *, after_version: int = 0) -> list[RecordedEvent]:
-        return (await self.read_streams({stream: after_version}))[stream]
+    async def _append(self, append: Append) -> list[RecordedEvent]:
+        return await self._writer.append(append)
 
     async def read_streams(self, after: Mapping[str, int]) -> dict[str, list[RecordedEvent]]:
         return await self._read(lambda connection: records.read_streams(connection, after))
@@ -174,36 +148,13 @@ class PostgresLog(SqlLog):
         )
 
     async def rebuild(self) -> int:
-        holder = secrets.token_hex(8)
-
-        async def work(connection: Connection) -> int:
-            rebuilding = rebuild.Rebuild(connection, self._projector)
-            await rebuilding.begin()
-            try:
-                while await rebuilding.step():
-                    await self.lease(REBUILD_LEASE, holder, ttl_ms=REBUILD_TTL_MS)
-                await rebuild.finish(rebuilding)
-                await rebuilding.end()
-            except Exception:
-                await rebuild.give_up(rebuilding, connection)
-                raise
-            return rebuilding.position
-
-        if not await self.lease(REBUILD_LEASE, holder, ttl_ms=REBUILD_TTL_MS):
-            raise rebuild.busy()
-        try:
-            return await self._long(work)
-        finally:
-            await self.release(REBUILD_LEASE, holder)
+        return await self._long(partial(rebuild.run, projector=self._projector))
 
     async def check_chain(self) -> int:
         return await self._long(records.check_chain)
 
     async def lease(self, name: str, holder: str, *, ttl_ms: int) -> bool:
         return bool(await self._write(lambda connection: connection.fetchval(records.LEASE, name, holder, ttl_ms)))
-
-    async def release(self, name: str, holder: str) -> None:
-        await self._execute("DELETE FROM leases WHERE name = $1 AND holder = $2", name, holder)
 
     async def import_records(self, records: Sequence[bytes], sealed: Sequence[bytes] = ()) -> None:
         await self._long(lambda connection: import_records(connection, records, sealed))

@@ -1,7 +1,7 @@
 """Making the documents from the events again, while others append: beside the live tables, which they then replace.
 
-One rebuild fills those tables at a time: its own session holds a lock of the server. A lease is no proof of that: a
-process that stood still goes on when its lease is another's.
+One rebuild fills those tables at a time: its own session holds a lock of the server, to its end. A lease would not do:
+a process that stood still goes on when its lease is another's.
 
 The appends wait while the last few events are replayed and the tables change their names, for 50 milliseconds at most:
 the lock on the head is given back, and all of it tried again, when readers of the old tables hold that up.
@@ -15,8 +15,9 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from monoskope.errors import ConflictError, UnavailableError
+from monoskope.errors import UnavailableError
 from monoskope.m8.log.event_log import LogTamperedError, Projector, RecordedEvent
+from monoskope.m8.log.failures import rebuilding
 from monoskope.m8.log.postgres import documents, records
 from monoskope.m8.log.postgres.connections import LONG_S, Connection, deadline
 from monoskope.m8.log.postgres.failures import FAILURES
@@ -30,7 +31,8 @@ from monoskope.m8.log.postgres.schema import (
     LABELS,
     NEXT,
     OLD,
-    WRITE_TYPES,
+    WRITE_ARGUMENTS,
+    places,
 )
 
 BATCH = 250
@@ -48,9 +50,7 @@ TRIES = 200
 LOCK_TIMEOUT_MS = 10
 """How long the change waits for readers of each of the two old tables, with the head locked."""
 
-_WRITE = (
-    f"SELECT write_next_{FORM}({', '.join(f'${place}::{kind}' for place, kind in enumerate(WRITE_TYPES, start=1))})"
-)
+_WRITE = f"SELECT write_next_{FORM}({places(WRITE_ARGUMENTS)})"
 
 _SWAP = f"""
 ALTER TABLE {DOCUMENTS} RENAME TO {DOCUMENTS}{OLD}; ALTER TABLE {DOCUMENTS}{NEXT} RENAME TO {DOCUMENTS};
@@ -89,12 +89,12 @@ class Rebuild:
         """Make empty tables, and drop what a rebuild left behind that did not end.
 
         Raises:
-            ConflictError: another session still rebuilds, with the lease or without.
+            ConflictError: another session still rebuilds.
         """
         with deadline(self._connection, LONG_S):
             await self._connection.execute(_KEEPALIVE)
             if not await self._connection.fetchval(_TAKE):
-                raise busy()
+                raise rebuilding()
             await self._connection.execute(_DROP)
             await self._connection.execute(DOCUMENT_TABLES.format(documents=DOCUMENTS + NEXT, labels=LABELS + NEXT))
 
@@ -151,7 +151,7 @@ class Rebuild:
         try:
             with deadline(connection):
                 await connection.execute(f"BEGIN; SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
-                head = await records.lock_head(connection)
+                head = await records.read_head(connection, locked=True)
                 if head.position - self.position > FEW:
                     await connection.execute("ROLLBACK")
                     return False
@@ -172,27 +172,31 @@ class Rebuild:
             await self._connection.execute(_GIVE_BACK)
 
 
-async def give_up(rebuild: Rebuild, connection: Connection) -> None:
-    """Drop what a rebuild that failed has made: on a full disk that is the room that everything else waits for."""
-    with contextlib.suppress(*FAILURES):
-        if connection.is_in_transaction():
-            await connection.execute("ROLLBACK")
-        await rebuild.end()
-
-
-def busy() -> ConflictError:
-    """Return the error of a rebuild while another one runs."""
-    return ConflictError(
-        "another rebuild of the read models is running.", fix="Wait until it ends; it makes the same documents."
-    )
-
-
 def never_quiet() -> UnavailableError:
     """Return the error of a rebuild whose tables could not take the place of the old ones."""
     return UnavailableError(
         "the rebuilt read models could not take the place of the old ones: something reads those without a pause.",
         fix="Look for a long transaction in pg_stat_activity, end it, and rebuild again.",
     )
+
+
+async def run(connection: Connection, /, *, projector: Projector) -> int:
+    """Rebuild on a connection of its own, and return the number of events replayed. Raises `ConflictError`."""
+    rebuild = Rebuild(connection, projector)
+    await rebuild.begin()
+    try:
+        while await rebuild.step():
+            pass
+        await finish(rebuild)
+        await rebuild.end()
+    except Exception:
+        # What it has made is dropped: on a full disk that is the room that everything else waits for.
+        with contextlib.suppress(*FAILURES):
+            if connection.is_in_transaction():
+                await connection.execute("ROLLBACK")
+            await rebuild.end()
+        raise
+    return rebuild.position
 
 
 async def finish(rebuild: Rebuild) -> None:

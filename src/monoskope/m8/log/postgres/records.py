@@ -10,12 +10,13 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from monoskope.m8.log import record
-from monoskope.m8.log.event_log import LogTamperedError, RecordedEvent
+from monoskope.m8.log.event_log import RecordedEvent
+from monoskope.m8.log.failures import has_own_events
 from monoskope.m8.log.postgres import documents
 from monoskope.m8.log.postgres.connections import Connection
 from monoskope.m8.log.postgres.group import Group, Head
-from monoskope.m8.log.postgres.schema import FORM, WRITE_TYPES
-from monoskope.m8.log.record import Following, has_own_events
+from monoskope.m8.log.postgres.schema import APPEND_ARGUMENTS, FORM, places
+from monoskope.m8.log.record import Following
 
 _REQUEST = "upload/"
 _MARK = b"\0"
@@ -37,11 +38,7 @@ def read_name(body: bytes) -> str | None:
     return stream if stored(stream) == body else None
 
 
-_TYPES = (
-    *("bigint", "bytea", "bigint", "bytea", "bytea[]", "bigint[]", "bytea[]", "bigint[]", "bytea[]", "bytea[]"),
-    *("bytea[]", "bytea[]", *WRITE_TYPES),
-)
-_APPEND = f"SELECT append_{FORM}({', '.join(f'${place}::{kind}' for place, kind in enumerate(_TYPES, start=1))})"
+_APPEND = f"SELECT append_{FORM}({places(APPEND_ARGUMENTS)})"
 _HEAD = "SELECT position, hash, fence FROM head"
 
 
@@ -101,16 +98,9 @@ async def read_last(connection: Connection, streams: Sequence[str]) -> list[Reco
     return [None if position is None else record.parse(position, row) for position, row in rows]
 
 
-async def read_head(connection: Connection) -> Head:
-    """Return the head of the log."""
-    row = await connection.fetchrow(_HEAD)
-    assert row is not None, "the head is one row"
-    return Head(*row)
-
-
-async def lock_head(connection: Connection) -> Head:
-    """Return the head of the log, which stays as it is until the transaction ends."""
-    row = await connection.fetchrow(f"{_HEAD} FOR UPDATE")
+async def read_head(connection: Connection, *, locked: bool = False) -> Head:
+    """Return the head of the log; `locked`, it stays as it is until the transaction ends."""
+    row = await connection.fetchrow(f"{_HEAD} FOR UPDATE" if locked else _HEAD)
     assert row is not None, "the head is one row"
     return Head(*row)
 
@@ -159,7 +149,7 @@ async def append(connection: Connection, group: Group) -> bool:
 async def resolve(connection: Connection, event: RecordedEvent) -> bool:
     """Return whether exactly this event is recorded, and see to it that what is not recorded now never will be."""
     await connection.execute("BEGIN")
-    await lock_head(connection)
+    await read_head(connection, locked=True)
     query = "SELECT hash FROM events WHERE stream = $1 AND version = $2"
     found = await connection.fetchval(query, stored(event.stream), event.version)
     await connection.execute("UPDATE head SET fence = fence + 1")
@@ -177,7 +167,7 @@ PAGE = 200
 async def import_records(connection: Connection, records: Sequence[bytes], sealed: Sequence[bytes]) -> None:
     """Add records as `EventLog.import_records` does, in one transaction."""
     await connection.execute("BEGIN")
-    head = await lock_head(connection)
+    head = await read_head(connection, locked=True)
     if not await _is_importing(connection):
         if head.position > 0:
             raise has_own_events()
@@ -221,8 +211,7 @@ async def _follow(connection: Connection, head: Head, records: Sequence[bytes]) 
     events = [following.take(body) for body in records]
     known = await versions(connection, {event.stream for event in events})
     for event in events:
-        if event.version != known[event.stream] + 1:
-            raise LogTamperedError(event.position, "its stream misses a version")
+        record.check_version(event, known[event.stream])
         known[event.stream] = event.version
     return events
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncpg
 
-from monoskope.errors import ConflictError, RefusedError, UsageError, docs_page
+from monoskope.errors import RefusedError, UsageError, docs_page
 from monoskope.m8.log import sql, tree_rows
+from monoskope.m8.log.failures import unfinished
 from monoskope.m8.log.folder import is_id, new_id
 from monoskope.m8.log.postgres.connections import Connection
 from monoskope.m8.log.postgres.target import PostgresTarget
@@ -172,26 +173,22 @@ WRITE_ARGUMENTS = """
   listed_collections text[], listed_keys text[], label_collections text[], label_keys text[], labels text[]
 """
 
-WRITE_TYPES = (
-    "text[]",
-    "text[]",
-    "bytea[]",
-    "text[]",
-    "text[]",
-    "boolean[]",
-    "boolean[]",
-    "boolean[]",
-    *("text[]",) * 8,
-)
-"""The types of `WRITE_ARGUMENTS`, for calls."""
-
-APPEND = f"""
-CREATE FUNCTION append_{FORM}(
+APPEND_ARGUMENTS = f"""
   was_position bigint, was_hash bytea, was_fence bigint, is_hash bytea,
   base_streams bytea[], base_versions bigint[],
   streams bytea[], versions bigint[], records bytea[], hashes bytea[], sealed_hashes bytea[], sealed_bodies bytea[],
   {WRITE_ARGUMENTS}
-) RETURNS integer LANGUAGE plpgsql AS $append$
+"""
+
+
+def places(arguments: str) -> str:
+    """Return the places of a call's values, each with its type: `$1::bigint, $2::bytea, …`."""
+    kinds = (argument.split()[1] for argument in arguments.split(","))
+    return ", ".join(f"${place}::{kind}" for place, kind in enumerate(kinds, start=1))
+
+
+APPEND = f"""
+CREATE FUNCTION append_{FORM}({APPEND_ARGUMENTS}) RETURNS integer LANGUAGE plpgsql AS $append$
 #variable_conflict use_variable
 BEGIN
   -- Read before the head is compared: if the head is still the same then, no version has changed in between.
@@ -250,10 +247,7 @@ async def prepare(connection: Connection, target: PostgresTarget, *, for_import:
         insert = "INSERT INTO meta VALUES ('application', $1), ('schema', $2), ('form', $3), ('log-id', $4)"
         await connection.execute(insert, APPLICATION, str(SCHEMA_VERSION), str(FORM), new_id())
     if not for_import and await connection.fetchval("SELECT 1 FROM meta WHERE name = 'importing'"):
-        raise ConflictError(
-            f"the event log in database {target} is not whole: an import into it did not end.",
-            fix="Run the import again, or name another database.",
-        )
+        raise unfinished(f"in database {target}")
     await connection.execute("COMMIT")
 
 

@@ -41,36 +41,30 @@ class Reserve:
 
     @property
     def is_needed(self) -> bool:
-        """Whether the disk has so little room that erasing may need the reserve."""
-        try:
-            return self._room() < ROOM
-        except OSError:
-            return True
+        """Whether the disk has so little room that erasing may need the reserve, or its room is not known."""
+        return not self._is_free(ROOM, otherwise=False)
 
     def has_room(self, size: int) -> bool:
         """Whether the disk has so many bytes left, as far as that is known. Blocks."""
-        try:
-            return self._room() >= size
-        except OSError:
-            return True
+        return self._is_free(size, otherwise=True)
 
-    def _room(self) -> int:
-        found = os.statvfs(self._path.parent)
-        return found.f_bavail * found.f_frsize
+    def _is_free(self, size: int, *, otherwise: bool) -> bool:
+        try:
+            found = os.statvfs(self._path.parent)
+        except OSError:
+            return otherwise
+        return found.f_bavail * found.f_frsize >= size
 
     def make(self) -> bool:
         """Make the reserve if it is not there and the disk has room. Return whether it is there now. Blocks."""
-        if self.is_made:
-            return True
+        if self.is_made or self.is_needed:
+            return self.is_made
         try:
-            if self._room() < ROOM:
-                return False
             # Random bytes, because some file systems store zeros, or a hole, without taking space.
             write_private(self._path, os.urandom(SIZE), replace=True)
         except (OSError, UsageError):
             self.free()
-            return False
-        return True
+        return self.is_made
 
     def free(self) -> None:
         """Give the space back, if that is possible."""

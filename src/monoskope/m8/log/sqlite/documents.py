@@ -128,15 +128,9 @@ _Labelled: TypeAlias = "tuple[int, str] | None"
 """Whether a document is deleted, and its labels; None if it has no labels, or if there is none."""
 
 
-def get(connection: sqlite3.Connection, collection: str, key: str, *, tables: Tables = CURRENT) -> bytes | None:
+def get(connection: sqlite3.Connection, collection: str, key: str) -> bytes | None:
     """Return the document under `key`, None if there is none."""
-    return one(connection, f"SELECT body FROM {tables.documents} WHERE collection = ? AND key = ?", (collection, key))
-
-
-def one(connection: sqlite3.Connection, query: str, values: tuple[str | bytes, ...]) -> bytes | None:
-    """Return the bytes that `query` finds first, None if it finds nothing."""
-    row = connection.execute(query, values).fetchone()
-    return None if row is None else bytes(row[0])
+    return _stored(connection, CURRENT, (collection, key))[0]
 
 
 def scan(

@@ -15,8 +15,9 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from monoskope.errors import ConflictError, Error, UnavailableError, UsageError
+from monoskope.errors import Error, UnavailableError, UsageError
 from monoskope.m8.log import sql, tree_rows
+from monoskope.m8.log.failures import unfinished
 from monoskope.m8.log.folder import new_id
 from monoskope.m8.log.sqlite import documents
 from monoskope.settings import check_closed, sync_folder
@@ -76,7 +77,8 @@ def prepare(path: Path, *, for_import: bool = False) -> None:
         ) from None
     try:
         with closing(connect(path)) as connection:
-            _check_imported(connection, path, for_import=for_import)
+            if is_importing(connection) and not for_import:
+                raise unfinished(path)
             _initialise(connection, path)
     except sqlite3.DatabaseError as error:
         raise explain(error, path) from None
@@ -119,15 +121,6 @@ def _initialise(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {documents.FORM}")
     connection.execute("COMMIT")
-
-
-def _check_imported(connection: sqlite3.Connection, path: Path, *, for_import: bool) -> None:
-    """Refuse a log of which only a part was imported: it would show an older state as if it were the whole."""
-    if is_importing(connection) and not for_import:
-        raise ConflictError(
-            f"the event log {path} is not whole: its import (m8 backup restore) did not finish.",
-            fix="Run the same command again, and it goes on from there.",
-        )
 
 
 def is_importing(connection: sqlite3.Connection) -> bool:
@@ -240,12 +233,8 @@ _FIXES = {
 def explain(error: sqlite3.Error, path: Path) -> Error:
     """Return the error that explains `error`. Its `place` is the file."""
     if str(error).startswith("no such table: documents"):
-        explained = UnavailableError(
-            "a newer m8 has changed the form of the event log; this one can read and write it no more.",
-            fix="Stop this m8, and start the newer version.",
-        )
-        explained.place = str(path)
-        return explained
+        reason = "a newer m8 has changed its form"
+        return _failed(path, reason, "Stop this m8, and start the newer version.")
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     return _failed(path, *_FIXES.get(code, (f"the disk fails ({name})", _DISK_FIX)))

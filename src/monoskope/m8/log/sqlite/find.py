@@ -12,22 +12,14 @@ from __future__ import annotations
 
 import heapq
 import sqlite3
-from abc import ABC, abstractmethod
+from typing import TypeAlias
 
 from monoskope.m8.log.documents import Where
 from monoskope.m8.log.sqlite.documents import DOCUMENTS, LABELS, indexes
 
 
-class _Keys(ABC):
-    """A sorted list of keys."""
-
-    @abstractmethod
-    def at_or_after(self, key: str) -> str | None:
-        """Return the first key that is not less than `key`, None at the end. `key` never falls from call to call."""
-
-
-class _Indexed(_Keys):
-    """The keys in one index, or in the table of labels, that meet `condition`."""
+class _Indexed:
+    """The keys in one index, or in the table of labels, that meet `condition`, sorted."""
 
     def __init__(self, connection: sqlite3.Connection, source: str, condition: str, *values: str | bool) -> None:
         self._connection = connection
@@ -36,20 +28,22 @@ class _Indexed(_Keys):
         self._found: str | None = ""
 
     def at_or_after(self, key: str) -> str | None:
+        """Return the first key that is not less than `key`, None at the end. `key` never falls from call to call."""
         if self._found is not None and (self._found < key or not self._found):
             row = self._connection.execute(self._query, (*self._values, key)).fetchone()
             self._found = None if row is None else str(row[0])
         return self._found
 
 
-class _Merged(_Keys):
-    """The keys of several lists."""
+class _Merged:
+    """The keys of several lists, sorted."""
 
-    def __init__(self, lists: list[_Keys]) -> None:
+    def __init__(self, lists: list[_Indexed]) -> None:
         self._lists = lists
         self._heap: list[tuple[str, int]] | None = None
 
     def at_or_after(self, key: str) -> str | None:
+        """As of one list."""
         if self._heap is None:
             firsts = ((keys.at_or_after(key), number) for number, keys in enumerate(self._lists))
             self._heap = [(first, number) for first, number in firsts if first is not None]
@@ -62,6 +56,9 @@ class _Merged(_Keys):
             else:
                 heapq.heapreplace(self._heap, (following, number))
         return self._heap[0][0] if self._heap else None
+
+
+_Keys: TypeAlias = _Indexed | _Merged
 
 
 def find(
@@ -88,7 +85,7 @@ def _lists(connection: sqlite3.Connection, collection: str, where: Where) -> lis
     names = indexes(connection)
     same = (collection, where.deleted)
 
-    def keys(index: str, condition: str = "deleted IS NOT NULL", *values: str) -> _Keys:
+    def keys(index: str, condition: str = "deleted IS NOT NULL", *values: str) -> _Indexed:
         source = f"{DOCUMENTS} INDEXED BY {names[index]}"
         return _Indexed(connection, source, f"collection = ? AND deleted = ? AND {condition}", *same, *values)
 

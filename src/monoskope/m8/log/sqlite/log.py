@@ -17,17 +17,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from monoskope.errors import Error, UnavailableError
-from monoskope.failpoints import failpoints
-from monoskope.m8.log import record
 from monoskope.m8.log.documents import Where
-from monoskope.m8.log.event_log import (
-    ExpectedVersionError,
-    NewEvent,
-    Projector,
-    RecordedEvent,
-    no_documents,
-)
+from monoskope.m8.log.event_log import ExpectedVersionError, Projector, RecordedEvent, no_documents
 from monoskope.m8.log.failures import check_limit
+from monoskope.m8.log.record import Append
 from monoskope.m8.log.sql import SqlLog
 from monoskope.m8.log.sqlite import disk, documents, file, rebuild
 from monoskope.m8.log.sqlite import records as rows
@@ -102,63 +95,27 @@ class SqliteLog(SqlLog):
     async def schema_state(self) -> str:
         return await asyncio.to_thread(file.schema_state, self._path)
 
-    async def append(
-        self,
-        stream: str,
-        expected_version: int | None,
-        events: Sequence[NewEvent],
-        *,
-        actor: str,
-        sealed: bytes | None = None,
-    ) -> list[RecordedEvent]:
-        record.check(stream, expected_version, events, actor)
-
+    async def _append(self, append: Append) -> list[RecordedEvent]:
         def work(connection: sqlite3.Connection) -> list[RecordedEvent]:
-            recorded = self._record(connection, stream, expected_version, events, actor)
-            if sealed is not None:
-                rows.add_sealed(connection, sealed)
+            recorded = self._record(connection, append)
+            if append.sealed is not None:
+                rows.add_sealed(connection, append.sealed)
             self._uncommitted += recorded
             return recorded
 
-        kinds = [event.type for event in events]
-        failpoints("m8.before-append", kinds)
-        done = await self._write(work)
-        failpoints("m8.after-append", kinds)
-        return done
+        return await self._write(work)
 
-    def _record(
-        self,
-        connection: sqlite3.Connection,
-        stream: str,
-        expected_version: int | None,
-        events: Sequence[NewEvent],
-        actor: str,
-    ) -> list[RecordedEvent]:
+    def _record(self, connection: sqlite3.Connection, append: Append) -> list[RecordedEvent]:
         query = "SELECT position, hash, (SELECT coalesce(max(version), 0) FROM events WHERE stream = ?) FROM head"
-        position, previous, version = connection.execute(query, (stream,)).fetchone()
-        if expected_version is not None and version != expected_version:
-            raise ExpectedVersionError(stream, expected=expected_version, actual=version)
-        now = self._clock()
-        recorded = []
-        for step, new in enumerate(events, start=1):
-            event = record.make(
-                new,
-                position=position + step,
-                stream=stream,
-                version=version + step,
-                recorded_at_ms=now,
-                actor=actor,
-                previous_hash=previous,
-            )
+        position, previous, version = connection.execute(query, (append.stream,)).fetchone()
+        if append.expected_version not in (None, version):
+            raise ExpectedVersionError(append.stream, expected=append.expected_version or 0, actual=version)
+        recorded = append.made(position, version, previous, now_ms=self._clock())
+        for event in recorded:
             rows.add_event(connection, event)
             documents.project(connection, self._projector, event)
-            recorded.append(event)
-            previous = event.hash
-        connection.execute("UPDATE head SET position = ?, hash = ?", (position + len(events), previous))
+        connection.execute("UPDATE head SET position = ?, hash = ?", (recorded[-1].position, recorded[-1].hash))
         return recorded
-
-    async def read_stream(self, stream: str, *, after_version: int = 0) -> list[RecordedEvent]:
-        return (await self.read_streams({stream: after_version}))[stream]
 
     async def read_streams(self, after: Mapping[str, int]) -> dict[str, list[RecordedEvent]]:
         found: dict[str, list[RecordedEvent]] = {stream: [] for stream in after}
@@ -236,9 +193,6 @@ class SqliteLog(SqlLog):
             lambda connection: rebuild.take(connection, name, holder, now_ms=self._clock(), ttl_ms=ttl_ms)
         )
 
-    async def release(self, name: str, holder: str) -> None:
-        await self._write(lambda connection: rebuild.release(connection, name, holder))
-
     async def import_records(self, records: Sequence[bytes], sealed: Sequence[bytes] = ()) -> None:
         await self._write(lambda connection: rows.import_records(connection, records, sealed), is_long=True)
 
@@ -261,7 +215,7 @@ class SqliteLog(SqlLog):
         self._watcher.close()
         await self._readers.close()
 
-    def _group_ended(self, *, is_committed: bool) -> None:
+    def _group_ended(self, is_committed: bool) -> None:  # noqa: FBT001 - the writer calls it
         new, self._uncommitted = self._uncommitted, []
         if is_committed and self._tail.extend(new):
             self._watcher.saw(new[-1].position)

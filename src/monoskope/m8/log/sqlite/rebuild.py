@@ -15,10 +15,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from monoskope.errors import ConflictError
 from monoskope.failpoints import failpoint
 from monoskope.m8.log import record
 from monoskope.m8.log.event_log import Projector
+from monoskope.m8.log.failures import rebuilding
 from monoskope.m8.log.sqlite import documents
 from monoskope.m8.log.sqlite.documents import BUILT
 
@@ -113,7 +113,7 @@ class Build:
             Exception: whatever the projector raised.
         """
         if not self._keep(connection):
-            raise running()
+            raise rebuilding()
         match self.phase:
             case "clearing":
                 if _drop(connection, self.piece_s, with_built=True):
@@ -163,7 +163,7 @@ class Build:
     def _position(self, connection: sqlite3.Connection) -> int:
         row = connection.execute("SELECT holder, position FROM builds").fetchone()
         if row is None or row[0] != self.holder:
-            raise running()
+            raise rebuilding()
         return int(row[1])
 
 
@@ -190,14 +190,6 @@ def _drop(connection: sqlite3.Connection, piece_s: float, *, with_built: bool) -
     return True
 
 
-def running() -> ConflictError:
-    """Return the error of a build that is not the one at a time."""
-    return ConflictError(
-        "the documents are being rebuilt already, by another process.",
-        fix="Wait until it has ended; if its process was killed, try again in 30 seconds.",
-    )
-
-
 Write = Callable[[Callable[[sqlite3.Connection], object]], Awaitable[object]]
 """Runs its argument in a transaction of its own, which may write."""
 
@@ -215,7 +207,7 @@ async def run(build: Build, write: Write) -> int:
         Exception: whatever the projector raised; the documents are as before.
     """
     if not await write(build.begin):
-        raise running()
+        raise rebuilding()
     try:
         while build.phase != "done":
             failpoint("m8.rebuild", build.phase)
@@ -229,21 +221,15 @@ async def run(build: Build, write: Write) -> int:
 
 async def tidy(clock: Callable[[], int], write: Write) -> None:
     """Drop what builds left, of those that were broken off too, unless one is under way."""
-    left = 1
-    while left:
-
-        def step(connection: sqlite3.Connection) -> None:
-            nonlocal left
-            left = tidy_some(connection, clock())
-
-        await _piece(step, write)
+    while left := await _piece(lambda connection: tidy_some(connection, clock()), write):
         if left == WAITING:
             await asyncio.sleep(LEASE_MS / 1000)
 
 
-async def _piece(step: Callable[[sqlite3.Connection], object], write: Write) -> None:
-    """Do a piece, and leave the log to others for as long as it took."""
+async def _piece(step: Callable[[sqlite3.Connection], object], write: Write) -> object:
+    """Do a piece, and leave the log to others for as long as it took. Return what `step` does."""
     begun = time.monotonic()
-    await write(step)
+    done = await write(step)
     # Appends of other processes ask for the log again and again: they need as much time as this took from them.
     await asyncio.sleep(min(time.monotonic() - begun, _LONGEST_PAUSE_S))
+    return done

@@ -15,7 +15,8 @@ from typing import TypeVar
 from monoskope.errors import UnavailableError
 from monoskope.m8.log import record
 from monoskope.m8.log.event_log import LogTamperedError, RecordedEvent
-from monoskope.m8.log.record import Following, has_own_events
+from monoskope.m8.log.failures import has_own_events
+from monoskope.m8.log.record import Following
 from monoskope.m8.log.sqlite import file
 from monoskope.m8.log.tree_rows import Row, Steps
 
@@ -66,8 +67,7 @@ def import_records(connection: sqlite3.Connection, records: Sequence[bytes], sea
     for body in records:
         event = following.take(body)
         query = "SELECT coalesce(max(version), 0) FROM events WHERE stream = ?"
-        if event.version != connection.execute(query, (event.stream,)).fetchone()[0] + 1:
-            raise LogTamperedError(event.position, "its stream misses a version")
+        record.check_version(event, connection.execute(query, (event.stream,)).fetchone()[0])
         add_event(connection, event)
     connection.execute("UPDATE head SET position = ?, hash = ?", (following.position, following.hash))
     for body in sealed:
@@ -76,7 +76,7 @@ def import_records(connection: sqlite3.Connection, records: Sequence[bytes], sea
 
 def finish_import(connection: sqlite3.Connection, log_id: str) -> int:
     """Do what `EventLog.finish_import` says after the documents are made, in the transaction that is open."""
-    position = int(connection.execute("SELECT position FROM head").fetchone()[0])
+    position = last_position(connection)
     if position and not file.is_importing(connection):
         raise has_own_events()
     if log_id:

@@ -17,7 +17,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.queries import Queries
 from monoskope.errors import NotFoundError, NotReachedError, UsageError
 from monoskope.monoctl.console.cache import SecretCache
-from monoskope.monoctl.console.counts import Counts, counts, expiring
+from monoskope.monoctl.console.counts import Counts, Figures, expiring
 from monoskope.monoctl.console.rows import Row, SortField, State, Wanted, ordered, picked
 from tests.unit.monoctl.console.operations.knowing_m8 import HASHES, a_view
 
@@ -184,7 +184,7 @@ async def test_a_change_asks_for_that_secret_alone() -> None:
         await settled(log, kept)
 
         assert log.listings == before
-        assert kept.counts.facets.subjects["bob"] == 1
+        assert kept.counts.facets["subjects"]["bob"] == 1
 
 
 async def test_an_edit_of_notes_is_followed_by_its_detail() -> None:
@@ -395,11 +395,9 @@ def test_days_of_expiry_and_counts() -> None:
         "days": [{"day": "2026-11-25", "uris": ["vault://a"]}, {"day": "2026-12-26", "uris": ["vault://b"]}],
         "without": 1,
     }
-    assert counts(held, today=TODAY) == {
-        "present": 3,
-        "deleted": 1,
-        "drifted": 1,
-        "out-of-sync": 1,
-        "expiring": 1,
-        "expired": 1,
-    }
+    counted = Counts()
+    for row in held:
+        counted.add(row)
+    assert counted.figures(today=TODAY) == Figures(
+        present=3, deleted=1, expired=1, expiring=1, out_of_sync=1, drifted=2, same_values=0
+    )

@@ -10,7 +10,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.login.file import KeptLogin, Login
+from monoskope.client.login.credential import KeptLogin, Login
 from monoskope.client.login.renewing import write
 from monoskope.errors import IdentityChangedError, NotFoundError, UnauthenticatedError, UsageError
 from monoskope.monoctl.console.activity import summary
@@ -196,9 +196,7 @@ async def test_what_happens_now_is_told_as_events_are_answered(page: AtConsole) 
 
 
 @pytest.mark.parametrize("operation", ["events", "secrets"])
-async def test_what_is_pasted_into_a_field_for_a_prefix_by_mistake_is_not_sent_to_m8(
-    page: AtConsole, operation: str
-) -> None:
+async def test_what_is_pasted_by_mistake_for_a_prefix_is_not_sent_to_m8(page: AtConsole, operation: str) -> None:
     calls = list(page.m8.calls)
     for text in ("PASSWORD=correct horse", "correct-horse-battery-staple"):
         with pytest.raises(UsageError):
@@ -266,7 +264,7 @@ async def test_the_status_has_stores_and_counts(page: AtConsole) -> None:
 
     status = await page.ask("status")
 
-    assert (status["counts"]["present"], status["counts"]["drifted"], status["head"]) == (1, 1, 1)
+    assert (status["figures"]["present"], status["figures"]["drifted"], status["head"]) == (1, 1, 1)
     assert [store["name"] for store in status["stores"]] == ["vault"]
     assert status["server"]["subject"] == "alice"
     assert status["log"] is None
@@ -325,10 +323,8 @@ def test_activity_counts_ends_by_time_outcome_and_who_asked() -> None:
     assert (open_["request_id"], open_["actor"], open_["last"]) == (f"{3:032x}", "bob", "SecretUploadKeyProvided")
 
 
-async def test_activity_reads_what_is_new_and_says_whether_it_is_all(
-    page: AtConsole, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("monoskope.monoctl.console.activity.now_ms", lambda: AT_MS + DAY_MS)
+async def test_activity_reads_what_is_new_and_says_if_all(page: AtConsole, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monoskope.monoctl.console.overview.now_ms", lambda: AT_MS + DAY_MS)
     page.m8.record("SecretUploaded", "vault://app/a", "UPLOADED, version 7")
     first = await page.ask("activity", days=7)
     page.m8.record("SecretDeleted", "vault://app/a", "DELETED, version 7")

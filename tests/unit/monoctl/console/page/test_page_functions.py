@@ -66,9 +66,10 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
               {{ state: "ENDED", outcome: "", reason: "", purpose: "COMPARE", has_receipt: false, m8_says }}, [],
             ).at(-1).at)),
           ready: [
-            [true, false, ""], [true, false, "SHA256:abc"], [true, true, "SHA256:abc"], [false, false, ""],
-          ].map(([signatures, signers_trouble, key]) => notReady(
-            {{ engine: "ok", reactors: [{{ attached: true, signatures, signers_trouble }}] }},
+            [["signatures"], false, ""], [["signatures"], false, "SHA256:abc"],
+            [["signatures"], true, "SHA256:abc"], [[], false, ""],
+          ].map(([capabilities, signers_trouble, key]) => notReady(
+            {{ engine: "ok", reactors: [{{ attached: true, capabilities, signers_trouble }}] }},
             {{ signs_with: {{ key, trouble: "" }} }},
           )),
           unknown: notAllowed("put", {{ role: "", rights: [] }}),

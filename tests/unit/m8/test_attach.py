@@ -151,12 +151,6 @@ async def test_what_comes_after_the_end_is_not_done(world: World) -> None:
     ]
 
 
-async def test_what_is_no_message_is_refused_with_our_words(world: World) -> None:
-    reactor = await world.attached()
-    await (await reactor.call.socket()).send(b"\xff\xff")
-    assert (await reactor.failure()).reason == "USAGE"
-
-
 @pytest.mark.parametrize(
     ("said", "code"),
     [
@@ -326,11 +320,6 @@ async def test_a_request_that_is_no_websocket_is_told_so(world: World) -> None:
     writer.write(f"GET {PATH} HTTP/1.1\r\nHost: {world.address}\r\n\r\n".encode())
     assert (await reader.readline()).startswith(b"HTTP/1.1 426 ")
     writer.close()
-
-
-async def test_pings_of_a_stranger_are_answered_and_are_no_login(raw: Raw) -> None:
-    raw.say(frame(PING, b"a", mask=MASK), frame(PING, b"b", mask=MASK))
-    assert [await raw.hear(PONG), await raw.hear(PONG)] == [b"a", b"b"]
 
 
 RATE = 100

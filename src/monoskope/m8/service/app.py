@@ -26,16 +26,6 @@ from monoskope.m8.service.feed import Feed
 from monoskope.m8.tree.witnessed_log import WitnessedLog
 
 
-@dataclass(slots=True)
-class ServerState:
-    """What readiness says of this process, besides what is looked up when it is asked."""
-
-    log_is_writable: bool = True
-    """False from a write that the database refused until one succeeds."""
-    is_draining: bool = False
-    """Whether this process stops."""
-
-
 def ticks_ms() -> float:
     """Milliseconds of a monotonic clock."""
     return time.monotonic() * 1000
@@ -78,7 +68,10 @@ class App:
     certificate_expires_at_ms: Callable[[], int] = lambda: 0
     meters: Meters = field(default_factory=Meters)
     tell_call: TellCall | None = None
-    state: ServerState = field(default_factory=ServerState, init=False)
+    log_is_writable: bool = field(default=True, init=False)
+    """False from a write that the database refused until one succeeds."""
+    is_draining: bool = field(default=False, init=False)
+    """Whether this process stops."""
     replica: str = field(default_factory=lambda: f"m8/{secrets.token_hex(16)}")
     leases: set[str] = field(default_factory=set)
     news: asyncio.Event = field(default_factory=asyncio.Event)

@@ -148,7 +148,7 @@ async def running(app: App, door: Door, *others: Coroutine[Any, Any, None]) -> A
         try:
             yield
         finally:
-            app.state.is_draining = True
+            app.is_draining = True
             keeping.cancel()
             await asyncio.wait({keeping})
             await noticed(app.limits.not_ready_s)

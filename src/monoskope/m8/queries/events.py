@@ -65,13 +65,7 @@ class Events:
         """
         scope = scope_of(message, "tree_size")
         begin = read_position(scope, message.page_token)
-        wanted = EventFilter(
-            visible_scope(caller.principal, message.prefix),
-            message.since_ms,
-            message.until_ms,
-            message.actor,
-            message.before,
-        )
+        wanted = EventFilter(message, visible_scope(caller.principal, message.prefix))
         # Before the page is made: an event that it misses stands after this position.
         head = await self._app.log.head()
         if message.request_id:

@@ -33,7 +33,7 @@ from monoskope.stores.driver import StoreRefusedError
 from monoskope.stores.password_store.files import SecretFile
 from tests.support import warm
 from tests.support.exchanging import an_issuer
-from tests.support.m8_command import ENVIRONMENT
+from tests.support.programs import ENVIRONMENT
 
 IDENTITY = "SHA256:" + "A" * 43
 

@@ -21,6 +21,7 @@ from monoskope.client.proofs import log as log_proofs
 from monoskope.client.settings import load_settings
 from monoskope.errors import LogMismatchError, NotFoundError, NotYetError, UsageError
 from monoskope.monoctl.main import cli
+from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.merkle import inclusion_plan, outline
 from monoskope.protocol.wire import serialise
 from monoskope.testing.scripted.log import ScriptedLog, ScriptedWitness
@@ -422,6 +423,14 @@ def test_a_person_is_told_whose_word_is_what(home: Path) -> None:
 )
 def test_what_is_missing_or_wrong_is_named(home: Path, words: tuple[str, ...], wanted: str) -> None:
     ends(check(home, "a put", *words), 2, wanted)
+
+
+def test_two_servers_that_show_one_log_with_different_keys_prove_nothing(home: Path) -> None:
+    knows(home)
+    other = LogKey.make("monoskope/0123456789abcdef").vkeys
+    with (home / "known_logs").open("a") as file:
+        file.write(f"another.example:8443 {' '.join(map(str, other))} -\n")
+    ends(check(home, "a put"), 2, "this machine knows different keys of the log")
 
 
 def test_keys_of_another_log_do_not_count(home: Path) -> None:

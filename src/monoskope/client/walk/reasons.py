@@ -295,7 +295,6 @@ _NOT_WAITED_FOR = "No client waits so long; for a bulk import ask m8's and the s
 
 
 def _when(seconds: int) -> str:
-    """Return when to try again, in minutes if that is longer than two."""
     if not seconds:
         return "later"
     return f"in {seconds} s" if seconds <= 120 else f"in {math.ceil(seconds / 60)} min"

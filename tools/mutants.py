@@ -109,12 +109,12 @@ TESTS = {
     "reactor/signers": ("tests/unit/reactor/signers",),
     "protocol": ("tests/unit/protocol", "tests/protocol", "tests/lies/test_signed_lies.py"),
     "reactor": ("tests/unit/reactor", "tests/protocol", "tests/unit/protocol", "tests/lies"),
-    "client/proofs": ("tests/unit/monoctl/test_log_proofs.py", "tests/unit/monoctl/test_verify_proof.py"),
+    "client/proofs": ("tests/unit/monoctl/test_log_proofs.py", "tests/unit/monoctl/test_log_proofs.py"),
     "client/signing": ("tests/unit/client/signing", "tests/protocol/test_signed_requests.py"),
     "client": ("tests/unit/client", "tests/protocol", "tests/unit/protocol", "tests/lies"),
     "m8": ("tests/unit/m8",),
     "stores": ("tests/unit/stores",),
-    "ownership.py": ("tests/unit/test_ownership.py", "tests/unit/reactor/signers"),
+    "ownership.py": ("tests/unit/test_private_files.py", "tests/unit/reactor/signers"),
 }
 """Part of the package to its tests, nearest first, those with processes last. The first part that fits counts."""
 PROCESSES = 2

@@ -8,6 +8,8 @@ selectors do: two names that differ by one look the same. Each becomes `\u009b`,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from monoskope.lazy import pattern
 
 
@@ -20,6 +22,12 @@ def counted(number: int, noun: str, plural: str = "") -> str:
         plural: What several are called, if that is not the noun and an s.
     """
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def some(names: Sequence[str], most: int) -> str:
+    """Return the first `most` of several names, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 _BLANK = pattern(

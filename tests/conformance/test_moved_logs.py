@@ -14,7 +14,7 @@ from monoskope.host_port import HostPort
 from monoskope.m8.backup.form import named
 from monoskope.m8.domain.events import write
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.init import lay_out
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.opening import Place, find_id, open_log
 from monoskope.m8.readmodels import documents, secrets, stores, uploads
@@ -23,8 +23,8 @@ from monoskope.m8.service.app import App
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.logs import some_time
 from tests.support.checkpoints import cosigned, keys_in, signing
-from tests.support.m8_command import Ended, m8
 from tests.support.m8_world import Sealed, a_world
+from tests.support.programs import Ended, m8
 from tests.support.vectors import a_request
 
 COLLECTIONS = (
@@ -120,7 +120,7 @@ class Mover:
         return self.done(*restore, *options).stdout
 
     def folder(self, name: str, database: str = "") -> Path:
-        lay_out(Plan(folder=self.home / name, listen=HostPort("127.0.0.1", 0)))
+        lay_out(folder=self.home / name, listen=HostPort("127.0.0.1", 0))
         toml = self.home / name / "m8.toml"
         lines = {"database": self.url(database), "database_password_file": str(self.home / "password")}
         lines["database_ca"] = str(self.postgres.ca_file)

@@ -15,8 +15,8 @@ COREUTILS = ("cat", "chmod", "cp", "env", "ls", "mkdir", "mktemp", "mv", "rm", "
 
 MISSED = {
     "tests/conformance/test_pass_engine.py::test_the_nearest_gpg_id_says_who_can_read": "gnupg",
-    "tests/unit/testing/test_openssh.py": "openssh-client",
-    "tests/unit/client/signing/test_signers.py::test_an_ssh_agent_signs_for_a_public_key": "openssh-client",
+    "tests/unit/testing/test_parts.py": "openssh-client",
+    "tests/unit/client/signing/test_signers.py::test_an_agent_signs_for_a_public_key": "openssh-client",
     "tests/unit/reactor/signers/test_signed_vectors.py": "nodejs",
     "tests/unit/test_observe_files.py": "prometheus",
     "tests/unit/deploy/test_settings.py::test_a_unit_leaves_little_open": "systemd",

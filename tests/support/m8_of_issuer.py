@@ -17,7 +17,7 @@ from monoskope.m8 import settings
 from monoskope.m8.bootstrap import Running, build
 from monoskope.m8.domain.events import write
 from monoskope.m8.domain.role_bindings import ROLE_BINDINGS_STREAM
-from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.init import lay_out
 
 RULES = """
 [[issuers]]
@@ -56,7 +56,7 @@ class M8:
 async def serving(folder: Path, *, issuer: str, audience: str, ca_file: Path) -> AsyncIterator[M8]:
     """Yield an m8 below `folder`, in which the group platform may put below vault://platform."""
     operating_log.set_up(io.StringIO())
-    made = lay_out(Plan(folder / "m8", HostPort("127.0.0.1", 0))).folder
+    made = lay_out(folder / "m8", HostPort("127.0.0.1", 0)).folder
     with (made / "m8.toml").open("a", encoding="utf-8") as file:
         file.write(RULES.format(issuer=issuer, audience=audience, ca=ca_file))
     async with build(settings.load(made)) as running:

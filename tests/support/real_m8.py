@@ -78,7 +78,8 @@ class RealM8:
             upload = await self.world.app.documents.upload(request_id)
             return upload if upload is not None and upload.state == views_pb2.UPLOAD_STATE_ENDED else None
 
-        upload = await self.world.app.feed.until(upload_stream(request_id), end, wait_s=PATIENCE_S)
+        with self.world.app.feed.waiting(upload_stream(request_id)) as waker:
+            upload = await waker.until(end, wait_s=PATIENCE_S)
         if upload is None:
             raise TimeoutError(await self.kinds(request_id))
         return upload

@@ -144,9 +144,11 @@ async def answered(
     """
     operating_log.clear_contextvars()
     operating_log.bind_contextvars(method=name)
+    noted = CallNote(name, arrival.peer)
     if _CLIENT_ID.fullmatch(arrival.client_request_id):
+        noted.client_request_id = arrival.client_request_id
         operating_log.bind_contextvars(client_request_id=arrival.client_request_id)
-    noted = _noted(arrival, name)
+    current_note.set(noted)
     begun = time.monotonic()
     code = "CANCELLED"
     try:
@@ -168,14 +170,6 @@ async def answered(
             span.note("code", code)
         noted.code, noted.duration_ms = code, round(seconds * 1000)
         _tell(app, noted)
-
-
-def _noted(arrival: Arrival, name: str) -> CallNote:
-    """Return what the logs will say of this call."""
-    client_id = arrival.client_request_id if _CLIENT_ID.fullmatch(arrival.client_request_id) else ""
-    noted = CallNote(name, arrival.peer, client_id)
-    current_note.set(noted)
-    return noted
 
 
 def _tell(app: App, noted: CallNote) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 import tomli_w
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -35,29 +33,24 @@ _FILES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A folder to be laid out.
+def lay_out(
+    folder: Path,
+    listen: HostPort,
+    *,
+    names: Sequence[str] = (),
+    keep_ca_key: bool = True,
+    log_origin: str = "",
+    database: Mapping[str, str] | None = None,
+) -> settings.ServerSettings:
+    """Make the folder (0700), its settings, token key and certificate, and return the settings.
 
-    Attributes:
+    Args:
         folder: Missing, or without any file of a server.
         listen: Where the server is to listen.
         names: Hosts, or `host:port`, by which it will be dialled, besides this machine's own.
         keep_ca_key: Whether the key of the CA is kept, so that it can sign the next certificate, too.
         log_origin: What the log is called towards those who hold it to account, "" for a name by chance.
         database: The settings of `m8.toml` about a PostgreSQL database, by name; none for the SQLite file.
-    """
-
-    folder: Path
-    listen: HostPort
-    names: Sequence[str] = ()
-    keep_ca_key: bool = True
-    log_origin: str = ""
-    database: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-
-
-def lay_out(plan: Plan) -> settings.ServerSettings:
-    """Make the folder (0700), its settings, token key and certificate, and return the settings.
 
     Raises:
         UsageError: a name is not a host, the origin of the log is none, a setting of the database breaks its rule, or
@@ -65,30 +58,30 @@ def lay_out(plan: Plan) -> settings.ServerSettings:
         RefusedError: others can reach the file with the database's password, or own the folder.
         AlreadyExistsError: the folder holds a server, or a part of one.
     """
-    addresses = _addresses(plan)
+    addresses = _addresses(names, listen.port)
     table = {
-        "listen": str(plan.listen),
+        "listen": str(listen),
         "names": [str(address) for address in addresses],
-        "operations_listen": _operations(plan.listen),
-        **plan.database,
+        "operations_listen": _operations(listen),
+        **(database or {}),
     }
     # Before anything is made: a folder that is half made is refused at the next try.
-    file = plan.folder / settings.SETTINGS_FILE
+    file = folder / settings.SETTINGS_FILE
     settings.check(convert(table, settings.File, where=str(file)), file)
-    log_key = key_file.make(plan.log_origin)
-    _make_folder(plan.folder)
+    log_key = key_file.make(log_origin)
+    _make_folder(folder)
     key = Ed25519PrivateKey.generate()
     certificate = tls.make([address.host for address in addresses], now=dt.datetime.now(dt.UTC))
-    write_private(plan.folder / "token-signing.key", key.private_bytes_raw())
-    key_file.write(plan.folder, log_key)
-    write_private(plan.folder / "tls.key", certificate.key)
-    write_public(plan.folder / "tls.crt", certificate.certificate)
-    write_public(plan.folder / CA_FILE, certificate.ca)
-    if plan.keep_ca_key:
-        write_private(plan.folder / CA_KEY_FILE, certificate.ca_key)
+    write_private(folder / "token-signing.key", key.private_bytes_raw())
+    key_file.write(folder, log_key)
+    write_private(folder / "tls.key", certificate.key)
+    write_public(folder / "tls.crt", certificate.certificate)
+    write_public(folder / CA_FILE, certificate.ca)
+    if keep_ca_key:
+        write_private(folder / CA_KEY_FILE, certificate.ca_key)
     # Last, because a folder with settings in it counts as complete.
-    write_private(plan.folder / settings.SETTINGS_FILE, tomli_w.dumps(table).encode())
-    return settings.load(plan.folder)
+    write_private(folder / settings.SETTINGS_FILE, tomli_w.dumps(table).encode())
+    return settings.load(folder)
 
 
 def check_owners(loaded: settings.ServerSettings) -> None:
@@ -110,10 +103,10 @@ def _operations(listen: HostPort) -> str:
     return usual if is_usual else str(HostPort(HostPort.parse(usual).host, 0))
 
 
-def _addresses(plan: Plan) -> list[HostPort]:
+def _addresses(names: Sequence[str], port: int) -> list[HostPort]:
     """Return every name with a port; the names that were asked for come first."""
-    wanted = [_address(name, plan.listen.port) for name in plan.names]
-    local = [HostPort(name, plan.listen.port) for name in tls.LOCAL_NAMES]
+    wanted = [_address(name, port) for name in names]
+    local = [HostPort(name, port) for name in tls.LOCAL_NAMES]
     return list(dict.fromkeys((*wanted, *local)))
 
 

@@ -7,6 +7,7 @@ recorded it, from the start of this process on. No label holds a URI, a subject,
 from __future__ import annotations
 
 import collections
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
@@ -28,58 +29,35 @@ class Meters:
     """All of them, in a registry of their own: several m8 of one process, as in tests, do not disturb one another."""
 
     def __init__(self) -> None:
-        self.registry = here = CollectorRegistry()
-        ProcessCollector(registry=here)
-        self.calls = Counter("m8_calls", "Calls that have ended, by their code.", ["method", "code"], registry=here)
-        self.call_seconds = Histogram(
-            "m8_call_duration_seconds",
-            "How long calls took, waiting for reactors included.",
-            ["method"],
-            buckets=_CALL_BUCKETS,
-            registry=here,
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        counter, histogram = partial(Counter, registry=self.registry), partial(Histogram, registry=self.registry)
+        self.calls = counter("m8_calls", "Calls that have ended, by their code.", ["method", "code"])
+        waiting = "How long calls took, waiting for reactors included."
+        self.call_seconds = histogram("m8_call_duration_seconds", waiting, ["method"], buckets=_CALL_BUCKETS)
+        durable = "How long one durable write to the event log took, whatever it wrote."
+        self.append_seconds = histogram("m8_append_duration_seconds", durable, buckets=_APPEND_BUCKETS)
+        together = "Writes that were made durable together."
+        self.append_group = histogram("m8_append_group_size", together, buckets=_GROUP_BUCKETS)
+        self.write_failures = counter(
+            "m8_database_write_failures", "Checks, one a second, that found a new failure to write the event log."
         )
-        self.append_seconds = Histogram(
-            "m8_append_duration_seconds",
-            "How long one durable write to the event log took, whatever it wrote.",
-            buckets=_APPEND_BUCKETS,
-            registry=here,
+        self.handshakes_refused = counter(
+            "m8_tls_handshakes_refused", "TLS handshakes that were refused, because too many began."
         )
-        self.append_group = Histogram(
-            "m8_append_group_size", "Writes that were made durable together.", buckets=_GROUP_BUCKETS, registry=here
+        ended = "Requests of the log that have ended, by outcome. Every m8 of one log counts all of them."
+        self.requests = counter("m8_requests", ended, ["store", "purpose", "outcome"])
+        whole = "From the first event of a request to its last, by the log's clock."
+        self.request_seconds = histogram("m8_request_duration_seconds", whole, ["store"], buckets=_CALL_BUCKETS)
+        self.audit_dropped = counter(
+            "m8_audit_access_lines_dropped", "Access lines that did not fit into the queue of their sink.", ["sink"]
         )
-        self.write_failures = Counter(
-            "m8_database_write_failures",
-            "Checks, one a second, that found a new failure to write the event log.",
-            registry=here,
+        self.puts_refused = counter(
+            "m8_puts_refused", "Puts refused because their user had begun too many in the hour."
         )
-        self.handshakes_refused = Counter(
-            "m8_tls_handshakes_refused",
-            "TLS handshakes that were refused, because too many began.",
-            registry=here,
-        )
-        self.requests = Counter(
-            "m8_requests",
-            "Requests of the log that have ended, by outcome. Every m8 of one log counts all of them.",
-            ["store", "purpose", "outcome"],
-            registry=here,
-        )
-        self.request_seconds = Histogram(
-            "m8_request_duration_seconds",
-            "From the first event of a request to its last, by the log's clock.",
-            ["store"],
-            buckets=_CALL_BUCKETS,
-            registry=here,
-        )
-        self.audit_dropped = Counter(
-            "m8_audit_access_lines_dropped",
-            "Access lines that did not fit into the queue of their sink.",
-            ["sink"],
-            registry=here,
-        )
-        self.puts_refused = Counter(
-            "m8_puts_refused", "Puts refused because their user had begun too many in the hour.", registry=here
-        )
-        self.gauges = {name: Gauge(name, text, labels, registry=here) for name, (text, labels) in _VALUES.items()}
+        self.gauges = {
+            name: Gauge(name, text, labels, registry=self.registry) for name, (text, labels) in _VALUES.items()
+        }
         """What is looked up when the metrics are read, by name."""
 
     def answered(self, method: str, code: str, seconds: float) -> None:

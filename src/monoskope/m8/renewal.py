@@ -34,23 +34,6 @@ LEAST = dt.timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What `m8 tls renew` is asked for.
-
-    Attributes:
-        names: Further host names or addresses for the certificate.
-        ca_key: Where the key of the CA is, None for `ca.key` in the folder.
-        new_ca: Whether to make a new CA although the key of the present one is there.
-        keep_ca_key: Whether the key of a new CA is kept.
-    """
-
-    names: Sequence[str] = ()
-    ca_key: Path | None = None
-    new_ca: bool = False
-    keep_ca_key: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Renewed:
     """What `m8 tls renew` did.
 
@@ -67,8 +50,24 @@ class Renewed:
     is_new_ca: bool
 
 
-def renew(settings: ServerSettings, wanted: Wanted, *, now: dt.datetime) -> Renewed:
+def renew(
+    settings: ServerSettings,
+    *,
+    now: dt.datetime,
+    names: Sequence[str] = (),
+    ca_key: Path | None = None,
+    new_ca: bool = False,
+    keep_ca_key: bool = True,
+) -> Renewed:
     """Make a new key and certificate for the server.
+
+    Args:
+        settings: Of the server.
+        now: The time.
+        names: Further host names or addresses for the certificate.
+        ca_key: Where the key of the CA is, None for `ca.key` in the folder.
+        new_ca: Whether to make a new CA although the key of the present one is there.
+        keep_ca_key: Whether the key of a new CA is kept.
 
     Raises:
         UsageError: the certificate is not one of m8's own, a name is no host, or the key of the CA does not fit.
@@ -76,18 +75,18 @@ def renew(settings: ServerSettings, wanted: Wanted, *, now: dt.datetime) -> Rene
     """
     _require_own(settings)
     present = _present(settings)
-    authority = None if wanted.new_ca else _kept(settings.folder, wanted.ca_key, now)
+    authority = None if new_ca else _kept(settings.folder, ca_key, now)
     is_new_ca = authority is None
     if authority is None:
-        if not wanted.new_ca and (settings.folder / NEXT_CERTIFICATE).exists():
+        if not new_ca and (settings.folder / NEXT_CERTIFICATE).exists():
             raise UsageError(
                 "a renewed certificate waits already, and the key of its CA was not kept.",
                 fix="Put it in place: m8 tls activate. For another one: m8 tls renew --new-ca",
             )
-        authority = _new_authority(settings.folder, keep_key=wanted.keep_ca_key, now=now)
-    names = _names(settings, present, wanted.names)
+        authority = _new_authority(settings.folder, keep_key=keep_ca_key, now=now)
+    carried = _names(settings, present, names)
     key = ec.generate_private_key(ec.SECP256R1())
-    certificate = tls.sign(authority, names, key.public_key(), now=now)
+    certificate = tls.sign(authority, carried, key.public_key(), now=now)
     is_in_place = present is None or present.not_valid_after_utc <= now or issued_by(present, authority.certificate)
     into = (settings.tls_key, settings.tls_certificate)
     if not is_in_place:

@@ -26,9 +26,9 @@ from monoskope.m8.limits.settings import AccessLimits, ServerTimings
 from monoskope.m8.log.postgres.settings import DatabaseSettings
 from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.m8.sink_settings import AuditTable, SinkSettings
+from monoskope.m8.tree import witness_settings
+from monoskope.m8.tree.witness_settings import WitnessesSettings, WitnessTable
 from monoskope.m8.tree.witnessed_log import LogTable
-from monoskope.m8.witnesses import settings as witness_settings
-from monoskope.m8.witnesses.settings import WitnessesSettings, WitnessTable
 from monoskope.operations import Address
 
 SETTINGS_FILE = "m8.toml"
@@ -51,13 +51,17 @@ MOST_ORIGINS = 64
 MAX_DRAIN_S = 600
 """Seconds that m8 may take to stop, of each kind."""
 
-_OFF_AT_0 = {
-    "verify_every_hours": 8_784,
-    "erase_sealed_after_days": 36_500,
-    "puts_per_hour_per_user": MAX_PUTS,
-    "secrets_per_user": 10_000,
+_BOUNDS = {
+    "open_requests_per_user": (1, 10_000),
+    "recorded_bytes_per_user_per_day": (MIN_RECORDED_BYTES, MAX_RECORDED_BYTES),
+    "verify_every_hours": (0, 8_784),
+    "erase_sealed_after_days": (0, 36_500),
+    "puts_per_hour_per_user": (0, MAX_PUTS),
+    "secrets_per_user": (0, 10_000),
+    "not_ready_s": (0, MAX_DRAIN_S),
+    "drain_s": (0, MAX_DRAIN_S),
 }
-"""Settings that 0 switches off, and the most that each may be."""
+"""The least and the most that each number may be."""
 
 _AUDIENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}", re.ASCII)
 
@@ -242,28 +246,17 @@ def check(file: File, path: Path) -> ServerSettings:
 
 
 def _check_numbers(file: File, path: Path) -> None:
-    if not 1 <= file.open_requests_per_user <= 10_000:
-        raise UsageError(
-            f"{path}: open_requests_per_user must be from 1 to 10000.", fix="Remove the line: then it is 100."
-        )
-    if not MIN_RECORDED_BYTES <= file.recorded_bytes_per_user_per_day <= MAX_RECORDED_BYTES:
-        raise UsageError(
-            f"{path}: recorded_bytes_per_user_per_day must be from {MIN_RECORDED_BYTES} to {MAX_RECORDED_BYTES}.",
-            fix=f"Remove the line: then it is {DEFAULT_RECORDED_BYTES}.",
-        )
-    for name, most in _OFF_AT_0.items():
-        if not 0 <= getattr(file, name) <= most:
-            raise UsageError(f"{path}: {name} must be from 0 to {most}.", fix="Remove the line to switch this off.")
+    for name, (least, most) in _BOUNDS.items():
+        if not least <= getattr(file, name) <= most:
+            raise UsageError(
+                f"{path}: {name} must be from {least} to {most}.",
+                fix=f"Correct the number, or remove the line: then it is {getattr(File(), name):g}.",
+            )
     for subject, puts in file.puts_per_hour_of.items():
         if not 1 <= puts <= MAX_PUTS:
             raise UsageError(
                 f"{path}: puts_per_hour_of: {subject!r} must have from 1 to {MAX_PUTS}.",
                 fix="Correct the number, or remove the line: then puts_per_hour_per_user counts.",
-            )
-    for name in ("not_ready_s", "drain_s"):
-        if not 0 <= getattr(file, name) <= MAX_DRAIN_S:
-            raise UsageError(
-                f"{path}: {name} must be from 0 to {MAX_DRAIN_S}.", fix="Write seconds, or leave the line out."
             )
 
 

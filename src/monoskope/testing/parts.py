@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, Self
 
 from monoskope.errors import UnavailableError
 from monoskope.testing import ports
@@ -251,3 +251,46 @@ class Part:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
+
+
+class Server:
+    """A server that is one part, or begins with one. It runs inside the block of a `with`."""
+
+    _part: Part
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id while it runs."""
+        return self._part.pid
+
+    def start(self) -> None:
+        """Start the server and return when it answers. Does nothing if it runs.
+
+        Raises:
+            UnavailableError: it ended, or did not answer within 60 s; holds the end of its log.
+        """
+        if self.pid is None:
+            self._part.start()
+            self._part.wait_for(self._answers)
+
+    def _answers(self) -> bool:
+        raise NotImplementedError
+
+    def kill(self) -> None:
+        """End the server at once, as a crash would. Does nothing if it does not run."""
+        self._part.kill()
+
+    def close(self) -> None:
+        """End it for good."""
+        self.kill()

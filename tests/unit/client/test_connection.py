@@ -79,9 +79,7 @@ async def test_an_address_where_nobody_listens_is_said_not_to_be_reached(way: st
     assert "`server`" in caught.value.fix
 
 
-async def test_a_proxy_of_the_environment_that_leads_nowhere_is_named(
-    m8: ScriptedM8, way: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_proxy_that_leads_nowhere_is_named(m8: ScriptedM8, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{taken.getsockname()[1]}")
@@ -90,9 +88,7 @@ async def test_a_proxy_of_the_environment_that_leads_nowhere_is_named(
     assert "no_proxy" in caught.value.fix
 
 
-async def test_a_proxy_of_the_environment_sees_nothing_of_a_call(
-    m8: ScriptedM8, way: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_proxy_sees_nothing_of_a_call(m8: ScriptedM8, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with proxy(m8.server, tunnel=OPENED) as between:
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{between.port}")
         await ask(m8.server, m8.ca_file, way)
@@ -224,9 +220,7 @@ async def test_what_m8_has_no_place_for_is_asked_again_when_m8_says(m8: Scripted
     assert m8.count("GetSecretStore") == 4
 
 
-async def test_without_a_word_when_to_come_back_there_is_a_pause_all_the_same(
-    m8: ScriptedM8, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_without_a_word_when_to_return_there_is_a_pause(m8: ScriptedM8, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
 
     def noted(told_s: float, times: int, pause_s: float) -> float:

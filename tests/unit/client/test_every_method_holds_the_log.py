@@ -117,17 +117,13 @@ def test_what_does_without_is_there() -> None:
     assert set(OTHERWISE) <= set(methods())
 
 
-class Watched(ScriptedM8):
-    """Streams two events."""
-
-    def watched(self) -> Any:
-        yield views_pb2.EventSummary(position=1, actor="alice", type="SecretUploaded", recorded_at_ms=1)
-        yield views_pb2.EventSummary(position=2, actor="alice", type="SecretUploaded", recorded_at_ms=1)
-
-
 async def test_a_stream_that_lasts_shows_nothing_after_the_log_was_changed(tmp_path: Path) -> None:
     """A watcher lives for hours. It asks as often as a client of single calls, before it shows what came."""
-    m8 = Watched()
+    m8 = ScriptedM8()
+    m8.streamed = [
+        views_pb2.EventSummary(position=position, actor="alice", type="SecretUploaded", recorded_at_ms=1)
+        for position in (1, 2)
+    ]
     m8.log = ScriptedLog(5)
     seen = []
 

@@ -144,9 +144,7 @@ class Told:
 
 
 @pytest.mark.parametrize("path", [None, Path("/proc/none/known_stores")], ids=["no file", "read-only"])
-def test_what_was_given_explicitly_needs_no_file_and_what_is_lost_is_said_once(
-    tmp_path: Path, path: Path | None
-) -> None:
+def test_what_was_given_needs_no_file_and_what_is_lost_is_said_once(tmp_path: Path, path: Path | None) -> None:
     told = Told()
     known = KnownStores(path, system=tmp_path / "system", notify=told)
 
@@ -337,9 +335,7 @@ def test_what_is_forgotten_is_the_pin_that_counts_and_no_other(known: KnownStore
     assert known.identity(OTHER, "vault") == B
 
 
-def test_a_pin_whose_identity_the_administrator_pins_under_another_name_can_be_forgotten(
-    known: KnownStores, tmp_path: Path
-) -> None:
+def test_a_pin_that_the_administrator_has_under_another_name_can_go(known: KnownStores, tmp_path: Path) -> None:
     known.pin(OTHER, "vault", A, replaces=None)
     (tmp_path / "system").write_text(f"{SERVER} vault {A}\n")
     assert known.forget(OTHER, "vault")[0] == A

@@ -267,9 +267,7 @@ def test_two_trees_of_one_size_in_one_answer_are_evidence_without_a_pin(log: Scr
 
 
 @pytest.mark.parametrize("after_s", [STALE_S + 60, -STALE_S - 60], ids=["old", "in the future"])
-def test_a_stale_checkpoint_is_an_error_where_a_quorum_is_demanded(
-    log: ScriptedLog, watched: Demand, after_s: int
-) -> None:
+def test_a_stale_checkpoint_is_an_error_with_a_quorum(log: ScriptedLog, watched: Demand, after_s: int) -> None:
     assert judged(shown(log), after_s=after_s).newest_at_s
     with pytest.raises(LogMismatchError, match=r"2\.0 h"):
         judged(shown(log), None, watched, after_s=after_s)
@@ -466,7 +464,7 @@ def test_what_is_in_memory_and_what_another_process_wrote_are_both_to_be_continu
     assert _size(opened(tmp_path)) == 6
 
 
-def test_a_renewal_that_was_accepted_at_one_server_of_a_list_is_accepted_at_the_other_and_then_fits(
+def test_a_renewal_accepted_at_one_server_of_a_list_is_accepted_at_the_other(
     tmp_path: Path,
 ) -> None:
     for server in (SERVER, SECOND):

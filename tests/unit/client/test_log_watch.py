@@ -41,11 +41,7 @@ class LoggedM8(ScriptedM8):
     def __init__(self) -> None:
         super().__init__()
         self.log: ScriptedLog = ScriptedLog(5)
-
-    def more(self, method: str, message: object) -> object:  # type: ignore[override]
-        if method == "GetServer":
-            return queries_pb2.GetServerResponse(version="1")
-        raise NotFoundError(f"{method} is not scripted.")
+        self.answers[queries_pb2.GetServerRequest] = queries_pb2.GetServerResponse(version="1")
 
 
 @pytest.fixture(autouse=True)
@@ -141,7 +137,7 @@ async def test_a_log_that_grows_is_followed(user: User, m8: LoggedM8) -> None:
     assert user.known.size == 12
 
 
-async def test_a_log_that_does_not_fit_stops_a_put_before_anything_is_sealed_or_sent(
+async def test_a_log_that_does_not_fit_stops_a_put_before_it_is_sealed(
     user: User, m8: LoggedM8, tmp_path: Path
 ) -> None:
     await user.ask()
@@ -202,9 +198,7 @@ async def test_of_two_commands_at_once_that_are_shown_two_histories_the_second_n
 
 
 @pytest.mark.parametrize("shown", ["the larger", "the smaller"])
-async def test_the_servers_of_a_list_that_were_pinned_apart_must_have_shown_one_history(
-    user: User, m8: LoggedM8, shown: str
-) -> None:
+async def test_servers_of_a_list_must_have_shown_one_history(user: User, m8: LoggedM8, shown: str) -> None:
     """7 entries at one server, and 10 of a fork at the other: whichever m8 shows now, it does not continue both."""
     m8.log.grow(2)
     fork = forked(m8.log, 10, shared=5)
@@ -219,9 +213,7 @@ async def test_the_servers_of_a_list_that_were_pinned_apart_must_have_shown_one_
 
 
 @pytest.mark.parametrize("size", [7, 8], ids=["as large as the smaller", "between the two"])
-async def test_an_m8_does_not_go_back_to_less_than_the_largest_pin_of_a_list(
-    user: User, m8: LoggedM8, size: int
-) -> None:
+async def test_an_m8_shows_no_less_than_the_largest_pin_of_a_list(user: User, m8: LoggedM8, size: int) -> None:
     """7 entries at one server, and 10 at the other: it shows 7 or 8, of a fork that the smaller one does not betray."""
     fork = forked(m8.log, size, shared=7 if size > 7 else 5)
     m8.log.grow(5)
@@ -239,9 +231,7 @@ async def test_an_m8_does_not_go_back_to_less_than_the_largest_pin_of_a_list(
     assert m8.count("RequestUploadSecret") == 0
 
 
-async def test_an_m8_that_shows_another_log_to_each_pin_of_a_list_is_not_acted_on(
-    user: User, m8: LoggedM8, tmp_path: Path
-) -> None:
+async def test_an_m8_that_shows_each_pin_another_log_is_refused(user: User, m8: LoggedM8, tmp_path: Path) -> None:
     """7 entries at one server, and 10 of a fork at the other: it continues each of them, by a tree of its own."""
     m8.log.grow(2)
     fork = forked(m8.log, 10, shared=5)
@@ -312,9 +302,7 @@ async def test_two_notes_of_one_size_are_told_as_such(user: User, m8: LoggedM8) 
 
 
 @pytest.mark.parametrize("pin", [True, False], ids=["pinned", "not pinned"])
-async def test_an_m8_that_shows_no_log_any_more_is_an_error_once_it_is_pinned(
-    user: User, m8: LoggedM8, pin: bool
-) -> None:
+async def test_an_m8_that_shows_no_log_is_an_error_once_pinned(user: User, m8: LoggedM8, pin: bool) -> None:
     if pin:
         await user.ask()
     m8.log.failure = NotFoundError("there is no log.")
@@ -365,7 +353,7 @@ async def test_an_m8_without_the_service_is_an_error_once_it_is_pinned(user: Use
             await other.put()
 
 
-async def test_a_process_that_stays_behind_is_waited_for_and_then_told(
+async def test_a_process_behind_is_waited_for_and_told(
     user: User, m8: LoggedM8, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     m8.log.grow(4)
@@ -421,9 +409,7 @@ async def test_a_process_that_catches_up_is_no_error(user: User, m8: LoggedM8) -
     assert isinstance(await user.put(), PutResult)
 
 
-async def test_a_check_that_hangs_ends_with_the_time_of_the_command(
-    user: User, m8: LoggedM8, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_hanging_check_ends_with_the_command(user: User, m8: LoggedM8, monkeypatch: pytest.MonkeyPatch) -> None:
     await user.ask()
     released, honest, honest_key = threading.Event(), Connection.call, m8.honest_key
     clock = user.skip_pauses()
@@ -571,9 +557,7 @@ async def test_an_old_checkpoint_is_a_warning(user: User, m8: LoggedM8) -> None:
     assert any("was signed last" in note for note in user.notes)
 
 
-async def test_the_administrators_file_holds_m8_before_the_first_contact(
-    user: User, m8: LoggedM8, tmp_path: Path
-) -> None:
+async def test_the_administrators_file_holds_m8_from_the_start(user: User, m8: LoggedM8, tmp_path: Path) -> None:
     (tmp_path / "system").mkdir()
     line = f"{m8.server} {' '.join(ScriptedLog(1).vkeys)} -\n"
     (tmp_path / "system" / "known_logs").write_text(line)
@@ -675,9 +659,7 @@ async def test_a_renewed_log_is_accepted_by_name_alone(user: User, m8: LoggedM8,
         await user.run(lambda client: client.log.accept("monoskope/fedcba9876543210"))
 
 
-async def test_a_log_with_the_right_name_and_other_keys_is_not_accepted(
-    user: User, m8: LoggedM8, tmp_path: Path
-) -> None:
+async def test_a_log_of_this_name_and_other_keys_is_not_accepted(user: User, m8: LoggedM8, tmp_path: Path) -> None:
     """Anybody can use a name. Keys that a person compared, or that the settings give, are the ones that count."""
     await user.ask()
     before = (tmp_path / "known_logs").read_bytes()

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
@@ -34,28 +33,27 @@ class Noting(ScriptedM8):
         label = options_pb2.Label(name="owner", value="anna")
         self.secret = views_pb2.Secret(uri=URI, labels=[label], expires_on="2027-01-31", upstream_version=EIGHT)
         self.versions = [EIGHT, SEVEN]
-        self.edits: list[commands_pb2.UpdateSecretNotesRequest] = []
+        listed = [self.secret, views_pb2.Secret(uri="vault://app/x")]  # as an m8 that ignores the filter
+        self.answers |= {
+            queries_pb2.GetSecretRequest: self.found,
+            queries_pb2.ListSecretVersionsRequest: lambda _: queries_pb2.ListSecretVersionsResponse(
+                versions=[views_pb2.SecretVersion(uri=URI, upstream_version=version) for version in self.versions]
+            ),
+            queries_pb2.ListSecretsRequest: queries_pb2.ListSecretsResponse(secrets=listed),
+            commands_pb2.UpdateSecretNotesRequest: commands_pb2.UpdateSecretNotesResponse(secret=self.secret),
+        }
 
-    def more(self, method: str, message: Message) -> Message:
-        match message:
-            case queries_pb2.GetSecretRequest():
-                if message.uri != URI:
-                    raise NotFoundError("no such secret.")
-                return queries_pb2.GetSecretResponse(secret=self.secret)
-            case queries_pb2.ListSecretVersionsRequest():
-                versions = [views_pb2.SecretVersion(uri=URI, upstream_version=version) for version in self.versions]
-                return queries_pb2.ListSecretVersionsResponse(versions=versions)
-            case queries_pb2.ListSecretsRequest():
-                # As an m8 that ignores the filter.
-                return queries_pb2.ListSecretsResponse(secrets=[self.secret, views_pb2.Secret(uri="vault://app/x")])
-            case commands_pb2.UpdateSecretNotesRequest():
-                self.edits.append(message)
-                return commands_pb2.UpdateSecretNotesResponse(secret=self.secret)
-            case _:
-                return super().more(method, message)
+    def found(self, asked: queries_pb2.GetSecretRequest) -> queries_pb2.GetSecretResponse:
+        if asked.uri != URI:
+            raise NotFoundError("no such secret.")
+        return queries_pb2.GetSecretResponse(secret=self.secret)
 
     @property
-    def asked(self) -> Request:
+    def edits(self) -> list[commands_pb2.UpdateSecretNotesRequest]:
+        return [each for each in self.asked if isinstance(each, commands_pb2.UpdateSecretNotesRequest)]
+
+    @property
+    def request(self) -> Request:
         return self.attempts[-1].request
 
 
@@ -90,9 +88,9 @@ async def test_what_is_left_out_is_kept_and_what_is_empty_is_cleared(
     client: Client, m8: Noting, notes: dict[str, Any], asked: tuple[object, ...]
 ) -> None:
     await client.put_secret(URI, VALUES, **notes)
-    assert said(m8.asked) == asked
+    assert said(m8.request) == asked
     await client.generate_secret(URI, {"password": "password"}, **notes)
-    assert said(m8.asked) == asked
+    assert said(m8.request) == asked
     assert m8.count("GetSecret") == 0
 
 
@@ -100,7 +98,7 @@ async def test_a_copy_asks_for_keeping(client: Client, m8: Noting) -> None:
     m8.end = lambda attempt: m8.ended(attempt, attempt.failure(upload_pb2.REASON_CONFLICT))
     with pytest.raises(ConflictError):
         await client.copy_secret(URI, "local://app/db")
-    assert (m8.asked.keep_labels, m8.asked.keep_expires_on) == (True, True)
+    assert (m8.request.keep_labels, m8.request.keep_expires_on) == (True, True)
 
 
 async def test_an_edit_names_what_changes_alone(client: Client, m8: Noting) -> None:
@@ -125,13 +123,13 @@ async def test_an_m8_that_ignores_a_label_filter_widens_nothing(client: Client) 
 async def test_a_plain_number_is_the_version_that_the_engine_shows_under_it(client: Client, m8: Noting) -> None:
     for given, named in (("7", SEVEN), ("8", EIGHT), (SEVEN, SEVEN), ("9", "9"), ("abc", "abc")):
         await client.put_secret(URI, VALUES, expect=given)
-        assert m8.asked.expect_version == named
+        assert m8.request.expect_version == named
     await client.delete_secret(URI, expect="8")
-    assert m8.asked.expect_version == EIGHT
+    assert m8.request.expect_version == EIGHT
     await client.patch_secret(URI, VALUES, expect="8")
-    assert m8.asked.expect_version == EIGHT
+    assert m8.request.expect_version == EIGHT
     await client.generate_secret(URI, {"a": "hex"}, expect="8")
-    assert m8.asked.expect_version == EIGHT
+    assert m8.request.expect_version == EIGHT
 
 
 async def test_a_number_that_two_versions_had_is_refused_before_anything_is_sent(client: Client, m8: Noting) -> None:

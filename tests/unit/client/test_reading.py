@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
-from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
@@ -47,39 +46,27 @@ class Answering(ScriptedM8):
             verified=upload_pb2.OUTCOME_IN_SYNC,
             verified_at_ms=AT_MS,
         )
-        self.asked: list[Message] = []
         self.pages = 0
         reactor = self.stores["vault"].reactors[0]
         reactor.engine, reactor.last_heard_ms = reactor_pb2.ENGINE_HEALTH_OK, AT_MS
-        self.event = views_pb2.EventSummary(
+        event = views_pb2.EventSummary(
             position=3, stream=f"upload/{REQUEST_ID.hex()}", version=1, type="SecretUploaded", recorded_at_ms=AT_MS
         )
+        self.streamed = [event]
+        versions = [views_pb2.SecretVersion(uri="vault://app/0", recorded_at_ms=AT_MS)] * 40
+        self.answers |= {
+            queries_pb2.GetSecretRequest: queries_pb2.GetSecretResponse(secret=self.secret),
+            queries_pb2.ListSecretsRequest: self.listed,
+            queries_pb2.ListSecretVersionsRequest: queries_pb2.ListSecretVersionsResponse(versions=versions),
+            queries_pb2.ListEventsRequest: queries_pb2.ListEventsResponse(events=[event]),
+            queries_pb2.GetServerRequest: queries_pb2.GetServerResponse(
+                version="1", subject="alice", role=events_pb2.ROLE_USER, rights=[events_pb2.RIGHT_SEE_HASH]
+            ),
+        }
 
-    def watched(self) -> Iterator[views_pb2.EventSummary]:
-        yield self.event
-
-    def more(self, method: str, message: Message) -> Message:  # noqa: PLR0911 - one return a message
-        self.asked.append(message)
-        match message:
-            case queries_pb2.GetSecretRequest():
-                return queries_pb2.GetSecretResponse(secret=self.secret)
-            case queries_pb2.ListSecretsRequest():
-                self.pages += 1
-                secrets = [self.secret, self.secret]
-                return queries_pb2.ListSecretsResponse(secrets=secrets, next_page_token=f"after {self.pages}")
-            case queries_pb2.ListSecretVersionsRequest():
-                versions = [views_pb2.SecretVersion(uri="vault://app/0", recorded_at_ms=AT_MS)] * 40
-                return queries_pb2.ListSecretVersionsResponse(versions=versions)
-            case queries_pb2.ListSecretStoresRequest():
-                return queries_pb2.ListSecretStoresResponse(stores=self.stores.values())
-            case queries_pb2.ListEventsRequest():
-                return queries_pb2.ListEventsResponse(events=[self.event])
-            case queries_pb2.GetServerRequest():
-                return queries_pb2.GetServerResponse(
-                    version="1", subject="alice", role=events_pb2.ROLE_USER, rights=[events_pb2.RIGHT_SEE_HASH]
-                )
-            case _:
-                return super().more(method, message)
+    def listed(self, _: queries_pb2.ListSecretsRequest) -> queries_pb2.ListSecretsResponse:
+        self.pages += 1
+        return queries_pb2.ListSecretsResponse(secrets=[self.secret] * 2, next_page_token=f"after {self.pages}")
 
 
 @pytest.fixture

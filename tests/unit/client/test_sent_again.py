@@ -140,9 +140,7 @@ def test_no_m8_has_a_call_sent_more_often_or_for_longer_than_the_worst_case(
         ("m8's time is over", 1),
     ],
 )
-def test_a_command_that_must_not_be_carried_out_twice_is_sent_again_only_if_m8_did_not_take_it(
-    fault: str, count: int
-) -> None:
+def test_a_command_is_sent_again_only_if_m8_did_not_take_it(fault: str, count: int) -> None:
     assert sends([fault], servers=2, method=CREATE_SECRET_STORE)[0] == count
 
 
@@ -185,9 +183,7 @@ async def test_a_query_is_asked_again_until_it_is_answered(m8: ScriptedM8, conne
     assert m8.calls == ["GetSecretStore"] * 5
 
 
-async def test_a_query_that_is_never_answered_ends_with_what_m8_said(
-    m8: ScriptedM8, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_unanswered_query_ends_with_what_m8_said(m8: ScriptedM8, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queries, "CALL_TIMEOUT_S", 85.0)
     connection = Connection(m8.server, m8.ca_file, "a.b.c", pause_s=10.0, runtime=OnClock(Clock()))
     m8.failing["GetSecretStore"] = [AWAY] * 1_000

@@ -43,14 +43,10 @@ class Answering(ScriptedM8):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
-
-    def more(self, method: str, message: object) -> object:  # type: ignore[override]
-        if method == "GetServer":
-            return queries_pb2.GetServerResponse(version=self.name)
-        return commands_pb2.CreateSecretStoreResponse(store=views_pb2.SecretStore(name=self.name))
-
-    def watched(self) -> Iterator[views_pb2.EventSummary]:
-        yield views_pb2.EventSummary(position=1, type=self.name)
+        created = commands_pb2.CreateSecretStoreResponse(store=views_pb2.SecretStore(name=name))
+        self.answers[commands_pb2.CreateSecretStoreRequest] = created
+        self.answers[queries_pb2.GetServerRequest] = queries_pb2.GetServerResponse(version=name)
+        self.streamed = [views_pb2.EventSummary(position=1, type=name)]
 
 
 @pytest.fixture
@@ -310,7 +306,7 @@ class Dripping:
         return b"x"
 
 
-async def test_an_error_in_the_place_of_a_stream_has_one_deadline_for_all_of_it(
+async def test_an_error_in_place_of_a_stream_has_one_deadline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     dripping = Dripping()

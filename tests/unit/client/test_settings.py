@@ -94,9 +94,7 @@ def test_the_token_of_a_settings_file_goes_to_its_server_alone(environ: dict[str
 
 
 @pytest.mark.parametrize("name", ["MONOCTL_TOKEN", "MONOCTL_TOKEN_FILE", "MONOCTL_LOGIN_AUDIENCE"])
-def test_a_credential_beside_a_server_in_the_environment_goes_to_that_alone(
-    environ: dict[str, str], tmp_path: Path, name: str
-) -> None:
+def test_a_credential_of_the_environment_goes_to_its_server(environ: dict[str, str], tmp_path: Path, name: str) -> None:
     file = str(write(tmp_path / "token", "very.secret"))
     audience = {"MONOCTL_LOGIN_AUDIENCE": "own:1", "MONOCTL_ID_TOKEN": "e30.e30.c2ln"}
     environ |= audience if name in audience else {name: file if name.endswith("FILE") else "very.secret"}
@@ -127,9 +125,7 @@ def test_without_a_ca_file_the_systems_authorities_count(environ: dict[str, str]
     assert (settings.ca_file, settings.ca) == (None, "")
 
 
-def test_token_and_ca_can_be_given_as_text_and_need_no_home(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_token_and_ca_as_text_need_no_home(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def no_home() -> Path:
         raise RuntimeError("Could not determine home directory.")
 
@@ -237,9 +233,7 @@ def test_what_is_handed_over_has_an_end(environ: dict[str, str], tmp_path: Path)
         load_settings(server="m8:1", token_file=f"/dev/fd/{file.fileno()}", environ=environ)
 
 
-def test_a_file_behind_a_descriptor_must_be_as_private_as_one_with_a_name(
-    environ: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_file_behind_a_descriptor_must_be_private_too(environ: dict[str, str], tmp_path: Path) -> None:
     path = write(tmp_path / "token", "a.b.c", mode=0o644)
     with path.open("rb") as file, pytest.raises(RefusedError, match="0644"):
         load_settings(server="m8:1", token_file=f"/dev/fd/{file.fileno()}", environ=environ)
@@ -329,9 +323,7 @@ def test_settings_do_not_show_the_token(environ: dict[str, str], dev: Path) -> N
     assert "dev.token" not in repr(load_settings(environ=environ))
 
 
-def test_what_is_demanded_of_a_log_counts_without_a_server_and_never_for_another_one(
-    environ: dict[str, str], user: Path
-) -> None:
+def test_demands_on_a_log_count_for_their_server_alone(environ: dict[str, str], user: Path) -> None:
     write(user, 'log_vkeys = "a b"\n')
     assert find({}, environ=environ)["log_vkeys"].value == "a b"
     assert "log_vkeys" not in find({"server": "other:1"}, environ=environ)

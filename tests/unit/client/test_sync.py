@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from google.protobuf.message import Message
 
 import monoskope
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
@@ -35,18 +34,14 @@ VALUES = {"password": b"correct horse battery staple"}
 
 
 class Watched(ScriptedM8):
-    """Streams events without an end, and answers administrators."""
+    """Streams many events, and answers administrators."""
 
-    def watched(self) -> Iterator[views_pb2.EventSummary]:
-        for position in range(1, 1_000):
-            yield views_pb2.EventSummary(position=position)
-
-    def more(self, method: str, message: Message) -> Message:
-        if isinstance(message, commands_pb2.ActivateSecretStoreRequest):
-            return commands_pb2.ActivateSecretStoreResponse(store=self.stores["vault"])
-        if isinstance(message, queries_pb2.GetServerRequest):
-            return queries_pb2.GetServerResponse(subject="alice")
-        return super().more(method, message)
+    def __init__(self) -> None:
+        super().__init__()
+        self.streamed = [views_pb2.EventSummary(position=position) for position in range(1, 1_000)]
+        activated = commands_pb2.ActivateSecretStoreResponse(store=self.stores["vault"])
+        self.answers[commands_pb2.ActivateSecretStoreRequest] = activated
+        self.answers[queries_pb2.GetServerRequest] = queries_pb2.GetServerResponse(subject="alice")
 
 
 @pytest.fixture

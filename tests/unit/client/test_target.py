@@ -73,9 +73,7 @@ async def put(
         return await client.put_secret(uri, VALUES, timeout=20)
 
 
-async def test_first_contact_asks_about_default_and_identity_and_pins_both(
-    m8: ScriptedM8, known: KnownStores, tmp_path: Path
-) -> None:
+async def test_first_contact_asks_and_pins_both(m8: ScriptedM8, known: KnownStores, tmp_path: Path) -> None:
     person = Person(True, True)
 
     result = await put(m8, tmp_path, "app/db", person)
@@ -103,9 +101,7 @@ async def test_agreement_given_beforehand_needs_nobody(m8: ScriptedM8, known: Kn
     assert known.default(m8.server) == "vault"
 
 
-async def test_agreement_to_an_identity_that_moved_on_is_followed(
-    m8: ScriptedM8, known: KnownStores, tmp_path: Path
-) -> None:
+async def test_agreement_to_an_older_identity_is_followed(m8: ScriptedM8, known: KnownStores, tmp_path: Path) -> None:
     agreed, later = m8.identity, Identity()
     m8.stores["vault"].rotations.append(agreed.rotate(later, "vault"))
     m8.stores["vault"].identity = later.shown
@@ -339,9 +335,7 @@ async def test_a_remembered_store_does_not_outlive_its_pin(m8: ScriptedM8, tmp_p
     assert m8.count("GetSecretStore") == 2
 
 
-async def test_a_remembered_store_whose_identity_was_replaced_is_refused_as_ever(
-    m8: ScriptedM8, tmp_path: Path
-) -> None:
+async def test_a_remembered_store_with_a_new_identity_is_refused(m8: ScriptedM8, tmp_path: Path) -> None:
     pinned(m8, tmp_path)
     thief = Identity()
 
@@ -368,9 +362,7 @@ async def test_after_a_failure_a_store_is_asked_for_anew(m8: ScriptedM8, tmp_pat
     assert m8.count("GetSecretStore") == 2
 
 
-async def test_an_identity_that_was_given_needs_no_file(
-    m8: ScriptedM8, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_given_identity_needs_no_file(m8: ScriptedM8, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     told: list[str] = []
     nowhere = Path("/proc/none/known_stores")
     agreed = ClientSettings(
@@ -394,9 +386,7 @@ async def test_an_identity_that_was_given_needs_no_file(
     assert "for this run alone" in caplog.text
 
 
-async def test_without_a_file_too_an_identity_that_changes_during_a_run_is_refused(
-    m8: ScriptedM8, tmp_path: Path
-) -> None:
+async def test_without_a_file_a_changed_identity_is_refused(m8: ScriptedM8, tmp_path: Path) -> None:
     agreed = ClientSettings(
         server=m8.server, ca_file=m8.ca_file, token=token("alice"), store_identities={"vault": m8.identity.shown}
     )

@@ -15,7 +15,7 @@ import yaml
 
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings as m8_settings
-from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.init import lay_out
 from monoskope.reactor import settings as reactor_settings
 from tools.get_helm import find
 
@@ -119,9 +119,7 @@ def test_the_settings_are_toml_and_name_what_is_placed_beside_them(manifests: li
     assert settings["ca_file"] in reactor
 
 
-def test_the_folder_of_a_reactor_is_one_that_its_init_container_made_for_its_owner_alone(
-    manifests: list[Manifest],
-) -> None:
+def test_the_folder_of_a_reactor_is_made_for_its_owner_alone_by_an_init_container(manifests: list[Manifest]) -> None:
     """Everybody can write an emptyDir itself, and a reactor takes no list of signers from such a folder."""
     pod = dict(pods(manifests))["m8-reactor-vault"]
     (init,) = pod["initContainers"]
@@ -137,7 +135,7 @@ def test_m8_and_reactors_take_the_settings_of_the_chart(manifests: list[Manifest
         (tmp_path / name).mkdir()
         for file, text in one(manifests, "ConfigMap", name)["data"].items():
             (tmp_path / name / file).write_text(text, encoding="utf-8")
-    authority = lay_out(Plan(folder=tmp_path / "new", listen=HostPort("127.0.0.1", 0))).folder / "ca.crt"
+    authority = lay_out(folder=tmp_path / "new", listen=HostPort("127.0.0.1", 0)).folder / "ca.crt"
     shutil.copy(authority, tmp_path / "m8-m8" / "database-ca.crt")  # of the Secret, as the password is
     (tmp_path / "m8-m8" / "database-password").touch(mode=0o600)
     (tmp_path / "m8-m8" / "database-password").write_text("x", encoding="utf-8")

@@ -17,7 +17,7 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import ConflictError, UnavailableError
 from monoskope.host_port import HostPort
 from monoskope.m8.domain.events import write
-from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.init import lay_out
 from monoskope.m8.log.event_log import NewEvent
 from monoskope.m8.log.sqlite import SqliteLog, file, rebuild
 from monoskope.m8.log.sqlite import documents as tables_of
@@ -36,7 +36,7 @@ HOUR_MS = 3_600_000
 @pytest.fixture
 async def folder(tmp_path: Path) -> Path:
     """A server's folder whose log has events."""
-    lay_out(Plan(folder=tmp_path / "m8", listen=HostPort.parse("127.0.0.1:0"), names=()))
+    lay_out(folder=tmp_path / "m8", listen=HostPort.parse("127.0.0.1:0"), names=())
     log = await opened(tmp_path / "m8" / "log.db")
     for number in range(EVENTS):
         await log.append(f"token/{number}", 0, issued(str(number)), actor="m8")

@@ -21,8 +21,8 @@ from monoskope.errors import UnauthenticatedError, UsageError
 from monoskope.http.messages import Head, Response
 from monoskope.http.server.exchange import serialised
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.http.application import HttpApplication, Origins
-from monoskope.m8.http.requests import Call
+from monoskope.m8.http.application import HttpApplication
+from monoskope.m8.http.requests import Call, Origins
 from monoskope.m8.http.strict_json import read
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.service.app import App

@@ -24,10 +24,8 @@ from monoskope.m8.domain.principal import Principal
 from monoskope.m8.log import record
 from monoskope.m8.log.event_log import GENESIS_HASH, NewEvent, RecordedEvent
 from monoskope.m8.service.call_notes import BOUND, NAMED, CallNote, about_log, about_request, about_response
-from monoskope.m8.service.feed import LocatedEvent
 from monoskope.protocol.identity import RECEIPT
 from monoskope.protocol.receipt import make_receipt
-from monoskope.uri import SecretUri
 from tests.support.m8_world import fingerprint
 from tests.support.vectors import Signer, a_grant, a_request
 
@@ -45,13 +43,11 @@ def line_of(event: NewEvent, *, actor: str = "anna", stream: str = "stream", uri
         actor=actor,
         previous_hash=GENESIS_HASH,
     )
-    return lines.of_event(LocatedEvent(made, SecretUri.parse(uri) if uri else None), log_id="ab" * 16)
+    return lines.of_event(made, log_id="ab" * 16)
 
 
 @given(actor=TEXT, stream=TEXT, peer=TEXT, about_text=TEXT)
-def test_whatever_a_caller_puts_into_a_name_a_line_is_one_line(
-    actor: str, stream: str, peer: str, about_text: str
-) -> None:
+def test_whatever_a_name_holds_a_line_is_one_line(actor: str, stream: str, peer: str, about_text: str) -> None:
     event = line_of(NewEvent("Happened", b""), actor=actor, stream=stream)
     noted = CallNote("GetSecret", peer, about={"uri": about_text}, code="OK")
     call = lines.of_call(noted, at_ms=1, replica="m8/1", number=1)
@@ -132,10 +128,8 @@ def test_an_access_line_names_the_caller_and_never_the_token_that_was_exchanged(
         "client_request_id": "id-1",
         "uri": "vault://a/b",
     }
-    exchange = access_pb2.ExchangeTokenRequest(subject_token="secret", subject_token_type="jwt")
-    assert about_request(exchange) == {}
-    exchanged = access_pb2.ExchangeTokenResponse(access_token="secret", member="user:corp:anna")
-    assert about_response(exchanged) == {}
+    assert about_request(access_pb2.ExchangeTokenRequest(subject_token="secret", subject_token_type="jwt")) == {}
+    assert about_response(access_pb2.ExchangeTokenResponse(access_token="secret", member="user:corp:anna")) == {}
     made = access_pb2.CreateTokenResponse(token="secret", token_id="ab" * 16)
     assert about_response(made) == {"for_token_id": "ab" * 16}
 
@@ -272,7 +266,7 @@ def test_the_page_names_every_field_of_a_line() -> None:
     call = CallNote("Put", "peer", principal=None, about=dict.fromkeys(ABOUT, "x" * 8_000))
     (event,) = recorded(1)
     made = [
-        lines.of_event(LocatedEvent(event, None), log_id="ab" * 16),
+        lines.of_event(event, log_id="ab" * 16),
         lines.of_call(call, at_ms=0, replica="m8", number=1),
         lines.of_dropped(1, at_ms=0, replica="m8"),
     ]
@@ -306,7 +300,7 @@ def proved(texts: list[bytes]) -> tuple[int, str]:
 
 def test_the_program_proves_that_nothing_is_missing_or_says_what_is() -> None:
     events = recorded(4)
-    sent = [lines.of_event(LocatedEvent(event, None), log_id="ab" * 16).text for event in events]
+    sent = [lines.of_event(event, log_id="ab" * 16).text for event in events]
     call = json.dumps({"kind": "access"}).encode()
     assert proved([sent[1], *sent, call, sent[3]]) == (0, f"4:{events[-1].hash.hex()}")
     assert proved([sent[0], sent[2], sent[3]]) == (1, "the chain breaks at position 2")

@@ -18,12 +18,12 @@ from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.host_port import HostPort
-from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.init import lay_out
 from monoskope.m8.settings import ServerSettings, load
 from monoskope.testing.parts import program, wait_until
 from tests.support import warm
 from tests.support.http_calls import Call, CallError
-from tests.support.m8_command import m8
+from tests.support.programs import m8
 
 PROGRAM = [sys.executable, "-P", "-m", "monoskope.m8"]
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error"}
@@ -109,7 +109,7 @@ class Server:
 
 def laid_out(folder: Path, *, toml: str = "[timings]\ntick = 0.1\n", **plan: Any) -> ServerSettings:
     """A server on this machine, with more in its m8.toml. It looks at its log often, so that a test need not wait."""
-    lay_out(Plan(folder=folder, listen=HostPort("127.0.0.1", 0), **plan))
+    lay_out(folder=folder, listen=HostPort("127.0.0.1", 0), **plan)
     with (folder / "m8.toml").open("a", encoding="utf-8") as file:
         file.write(toml)
     return load(folder)

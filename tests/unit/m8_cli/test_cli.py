@@ -20,12 +20,12 @@ from monoskope.errors import Code, Error
 from monoskope.exit_codes import ExitCode, exit_code
 from monoskope.host_port import HostPort
 from monoskope.m8.cli.dev import REACTOR_NEEDS
-from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.init import lay_out
 from monoskope.m8.log.sqlite import file as sqlite_file
 from monoskope.m8.settings import ServerSettings
 from monoskope.start import EXECUTED
 from tests.support import warm
-from tests.support.m8_command import ENVIRONMENT, Ended, m8
+from tests.support.programs import ENVIRONMENT, Ended, m8
 
 
 def process(*arguments: str, home: Path, code: int = 0, env: dict[str, str] | None = None) -> Ended:
@@ -182,9 +182,7 @@ def test_verify_and_rebuild_and_erase_work_in_the_folder_they_are_given(home: Pa
         (("events", "--limit", "0"), "limit"),
     ],
 )
-def test_a_malformed_command_line_says_what_and_where_to_look(
-    tmp_path: Path, arguments: tuple[str, ...], said: str
-) -> None:
+def test_a_malformed_command_line_says_what_is_wrong(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
     assert said in m8(*arguments, home=tmp_path, code=ExitCode.USAGE).stderr
 
 
@@ -261,7 +259,7 @@ def settings(tmp_path: Path) -> ServerSettings:
 
 def started(folder: Path) -> ServerSettings:
     """A server whose log was opened once."""
-    settings = lay_out(Plan(folder=folder, listen=HostPort("127.0.0.1", 0)))
+    settings = lay_out(folder=folder, listen=HostPort("127.0.0.1", 0))
     m8("token", "list", "--dir", str(folder), home=folder)
     return settings
 
@@ -320,7 +318,7 @@ def test_a_database_of_somebody_else_gets_no_table_of_ours(tmp_path: Path) -> No
 
 
 def test_without_the_driver_the_extra_is_named(tmp_path: Path) -> None:
-    settings = lay_out(Plan(tmp_path / "m8", HostPort("127.0.0.1", 0), database={"database": "postgresql://m8@db/m8"}))
+    settings = lay_out(tmp_path / "m8", HostPort("127.0.0.1", 0), database={"database": "postgresql://m8@db/m8"})
     code = (
         "import sys\nsys.modules['asyncpg'] = None\nfrom monoskope.m8.cli.main import run\n"
         f"sys.exit(run(['token', 'list', '--dir', {str(settings.folder)!r}]))"

@@ -20,8 +20,8 @@ from monoskope.client.connection import Connection
 from monoskope.client.http import methods
 from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
-from monoskope.m8.init import Plan, lay_out
-from monoskope.m8.limits.rates import BURST_S
+from monoskope.m8.init import lay_out
+from monoskope.m8.limits.connections import BURST_S
 from monoskope.m8.limits.settings import AccessLimits
 from monoskope.m8.settings import ServerSettings
 from tests.support import warm
@@ -31,7 +31,7 @@ from tests.unit.m8_cli.served import ENVIRONMENT, PATIENCE_S, Server, refuse, se
 
 @pytest.fixture
 def settings(tmp_path: Path) -> ServerSettings:
-    return lay_out(Plan(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0)))
+    return lay_out(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0))
 
 
 @pytest.fixture
@@ -43,9 +43,7 @@ def server(settings: ServerSettings) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def listening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server for all tests that only dial it."""
-    with served(
-        lay_out(Plan(folder=tmp_path_factory.mktemp("listening") / "m8", listen=HostPort("127.0.0.1", 0)))
-    ) as one:
+    with served(lay_out(folder=tmp_path_factory.mktemp("listening") / "m8", listen=HostPort("127.0.0.1", 0))) as one:
         yield one
 
 
@@ -87,9 +85,7 @@ def test_two_servers_share_one_log(server: Server) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_address_stands_in_its_file_as_long_as_it_is_served(
-    settings: ServerSettings, number: signal.Signals
-) -> None:
+def test_the_address_stands_in_its_file_while_it_is_served(settings: ServerSettings, number: signal.Signals) -> None:
     server = Server(settings)
     assert settings.address_file.read_text() == f"{server.address}\n"
     server.stop(number)

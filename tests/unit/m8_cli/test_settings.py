@@ -14,14 +14,14 @@ from monoskope.errors import Error, RefusedError, UsageError
 from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
 from monoskope.m8 import opened, settings
-from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.init import lay_out
 from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.m8.settings import File
 from monoskope.reactor.timings import Timings
 from monoskope.settings import convert
 from monoskope.testing.engines.openbao_files import make_certificate
-from tests.support.m8_command import m8
+from tests.support.programs import m8
 
 
 def write(folder: Path, text: str) -> Path:
@@ -145,9 +145,7 @@ def test_an_empty_folder_says_how_to_make_one(tmp_path: Path) -> None:
         ("connections = 100\nconnections_per_address = 700", 1_024, 100, 100),
     ],
 )
-def test_connections_stay_below_the_files_that_may_be_open(
-    tmp_path: Path, text: str, files: int, most: int, each: int
-) -> None:
+def test_connections_stay_below_the_limit_of_files(tmp_path: Path, text: str, files: int, most: int, each: int) -> None:
     loaded = settings.load(write(tmp_path, f"[limits]\n{text}"))
     assert loaded.file.limits.within(files) == (most, each)
 
@@ -161,7 +159,7 @@ def test_more_connections_than_files_are_refused_with_both_numbers(tmp_path: Pat
 
 def test_a_start_that_is_refused_late_says_its_error_alone(tmp_path: Path) -> None:
     folder = tmp_path / "m8"
-    lay_out(Plan(folder=folder, listen=HostPort("127.0.0.1", 0)))
+    lay_out(folder=folder, listen=HostPort("127.0.0.1", 0))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         settings = folder / "m8.toml"
         listen = f'operations_listen = "127.0.0.1:{taken.getsockname()[1]}"\n'

@@ -15,7 +15,7 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.host_port import HostPort
 from monoskope.m8 import opened
 from monoskope.m8.credentials.tokens import Issued, Tokens
-from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.init import lay_out
 from monoskope.m8.settings import ServerSettings
 from monoskope.testing.search import Wanted
 from monoskope.testing.search.memory import look_in_memory
@@ -47,7 +47,7 @@ async def tokens(settings: ServerSettings) -> list[str]:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> ServerSettings:
-    return lay_out(Plan(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0)))
+    return lay_out(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0))
 
 
 @pytest.fixture

@@ -31,6 +31,14 @@ VALUE = "correct horse battery staple"
 Run = Callable[..., Result]
 
 
+def ends(result: Result, code: int, *said: str) -> Result:
+    """Check with which exit code a command ended, and that it said all this on stderr; return its result."""
+    assert result.exit_code == code, result.output
+    for text in said:
+        assert text in result.stderr
+    return result
+
+
 class Alice:
     """Runs commands with her settings."""
 

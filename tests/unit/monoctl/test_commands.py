@@ -16,7 +16,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import AlreadyExistsError
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import FINGERPRINT, KEY_ID, LAYOUT, VERSION, ScriptedM8
-from tests.unit.monoctl.as_alice import Run
+from tests.unit.monoctl.as_alice import Run, ends
 
 M = TypeVar("M", bound=Message)
 REQUEST_ID = bytes(range(16))
@@ -29,7 +29,6 @@ class Answering(ScriptedM8):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: list[Message] = []
         self.secrets = [
             views_pb2.Secret(
                 uri=f"vault://app/{number}",
@@ -269,10 +268,7 @@ def test_a_forced_end_of_a_key_rotation_says_what_breaks_and_needs_a_yes(m8: Ans
     with_reactors(m8, a_reactor("a", OLD_KEY))
 
     result = run("finish", "fingerprint-key-rotation", KEY_ID, "--force")
-    assert result.exit_code == 2
-    assert "vault: m8 ends the sessions of aaaaaaaa" in result.stderr
-    assert "every request to it ends UNAVAILABLE" in result.stderr
-    assert "--yes" in result.stderr
+    ends(result, 2, "vault: m8 ends the sessions of aaaaaaaa", "every request to it ends UNAVAILABLE", "--yes")
     assert not any(isinstance(asked, commands_pb2.FinishFingerprintKeyRotationRequest) for asked in m8.asked)
 
     ok(run("finish", "fingerprint-key-rotation", KEY_ID, "--force", "--yes"))
@@ -286,10 +282,7 @@ def test_the_end_of_a_key_rotation_names_reactors_that_are_down_with_the_old_key
 
     with_reactors(m8, moved, a_reactor("b", OLD_KEY, attached=False), down)
     result = run("finish", "fingerprint-key-rotation", KEY_ID)
-    assert result.exit_code == 0
-    assert "warning: store vault" in result.stderr
-    assert "cccccccc until 2023-11-14" in result.stderr
-    assert "Import the new key there first." in result.stderr
+    ends(result, 0, "warning: store vault", "cccccccc until 2023-11-14", "Import the new key there first.")
 
     earlier = a_reactor("d", KEY_ID, attached=False)  # not there, so it is the successor of none of them
     with_reactors(m8, moved, earlier, a_reactor("b", OLD_KEY, attached=False), down)
@@ -317,13 +310,8 @@ def test_a_described_store_says_which_login_m8_refused_last_and_why(m8: Answerin
 
 
 def test_a_name_that_is_taken_is_refused(run: Run) -> None:
-    result = run("create", "secret-store", "vault", "--type", "age", "--identity", Identity().shown)
-
-    assert result.exit_code == 11
-    assert result.stderr.splitlines() == [
-        "error: m8 says: the name 'vault' is taken.",
-        "m8 suggests: Choose another.",
-    ]
+    result = ends(run("create", "secret-store", "vault", "--type", "age", "--identity", Identity().shown), 11)
+    assert result.stderr.splitlines() == ["error: m8 says: the name 'vault' is taken.", "m8 suggests: Choose another."]
 
 
 @pytest.mark.parametrize(
@@ -338,9 +326,7 @@ def test_a_name_that_is_taken_is_refused(run: Run) -> None:
     ],
 )
 def test_a_malformed_command_line_is_told_in_two_lines(m8: Answering, run: Run, words: tuple[str, ...]) -> None:
-    result = run(*words)
-
-    assert result.exit_code == 2
+    result = ends(run(*words), 2)
     error, fix = result.stderr.splitlines()
     assert error.startswith("error: ")
     assert fix.startswith("fix: ")

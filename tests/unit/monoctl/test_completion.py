@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import access_pb2, queries_pb2, views_pb2
 from monoskope.m8.cli.main import run as m8_run
@@ -27,21 +26,14 @@ class Listing(ScriptedM8):
     def __init__(self) -> None:
         super().__init__()
         self.uris = ["vault://app/db", "vault://app/deep/one", "vault://app/deep/two", "vault://other"]
-        self.prefixes: list[str] = []
-
-    def more(self, method: str, message: Message) -> Message:
-        if isinstance(message, queries_pb2.ListSecretStoresRequest):
-            return queries_pb2.ListSecretStoresResponse(stores=self.stores.values())
-        if isinstance(message, access_pb2.ListRoleBindingsRequest):
-            bindings = [
-                access_pb2.RoleBinding(name=name, members=[member], made_by="user:corp:root")
-                for name, member in (("team-a", "user:corp:anna"), ("other", "group:corp:ops"), ("$(id)", "$(id)"))
-            ]
-            return access_pb2.ListRoleBindingsResponse(role_bindings=bindings)
-        if isinstance(message, queries_pb2.ListSecretsRequest):
-            self.prefixes.append(message.prefix)
-            return queries_pb2.ListSecretsResponse(secrets=[views_pb2.Secret(uri=uri) for uri in self.uris])
-        return super().more(method, message)
+        bindings = [
+            access_pb2.RoleBinding(name=name, members=[member], made_by="user:corp:root")
+            for name, member in (("team-a", "user:corp:anna"), ("other", "group:corp:ops"), ("$(id)", "$(id)"))
+        ]
+        self.answers[access_pb2.ListRoleBindingsRequest] = access_pb2.ListRoleBindingsResponse(role_bindings=bindings)
+        self.answers[queries_pb2.ListSecretsRequest] = lambda _: queries_pb2.ListSecretsResponse(
+            secrets=[views_pb2.Secret(uri=uri) for uri in self.uris]
+        )
 
 
 @pytest.fixture
@@ -127,7 +119,8 @@ def test_m8_is_asked_below_the_last_slash_alone(m8: Listing, monkeypatch: pytest
     completed("monoctl get secret vault://app/deep/o", monkeypatch)
     completed("monoctl get secret vault://a", monkeypatch)
 
-    assert m8.prefixes == ["vault://app/deep", "vault://"]
+    asked = [each.prefix for each in m8.asked if isinstance(each, queries_pb2.ListSecretsRequest)]
+    assert asked == ["vault://app/deep", "vault://"]
 
 
 def test_nothing_that_a_shell_could_run_comes_from_m8(m8: Listing, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,9 +156,7 @@ def test_an_m8_that_is_slow_is_not_waited_for(m8: Listing, monkeypatch: pytest.M
     assert completed("monoctl get secret vault://", monkeypatch) == []
 
 
-def test_an_unknown_store_is_not_agreed_to_and_nobody_is_asked(
-    m8: Listing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unknown_store_is_not_agreed_to(m8: Listing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "known_stores").unlink()
 
     assert completed("monoctl get secret vault://o", monkeypatch) == ["vault://other"]
@@ -226,9 +217,7 @@ def test_a_real_shell_completes_as_somebody_types(shell: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("program", ["monoctl", "m8"])
-def test_there_is_a_script_for_each_shell(
-    run: Run, shell: str, program: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_each_shell_has_a_script(run: Run, shell: str, program: str, capsys: pytest.CaptureFixture[str]) -> None:
     if program == "monoctl":
         text = run("completion", shell).stdout
     else:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from functools import partial
 
 import pytest
 from click.testing import Result
-from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.exit_codes import ExitCode
@@ -29,16 +27,14 @@ class WithEvents(ScriptedM8):
     def __init__(self, *, ignores: bool) -> None:
         super().__init__()
         self.ignores = ignores
-        self.asked: list[queries_pb2.ListEventsRequest] = []
         self.now_ms = now_ms()
         self.events = [
             event(number, self.now_ms - (COUNT - number) * MINUTE_MS - 1_000) for number in range(1, COUNT + 1)
         ]
-        self.new = [event(COUNT + number, self.now_ms) for number in (1, 2)]
+        self.streamed = [*self.events, *(event(COUNT + number, self.now_ms) for number in (1, 2))]
+        self.answers[queries_pb2.ListEventsRequest] = self.listed
 
-    def more(self, method: str, message: Message) -> Message:
-        assert isinstance(message, queries_pb2.ListEventsRequest)
-        self.asked.append(message)
+    def listed(self, message: queries_pb2.ListEventsRequest) -> queries_pb2.ListEventsResponse:
         events = self.events[::-1] if message.newest_first else self.events
         if not self.ignores:
             events = [
@@ -51,14 +47,8 @@ class WithEvents(ScriptedM8):
         start = int(message.page_token or 0)
         end = start + message.page_size
         return queries_pb2.ListEventsResponse(
-            events=events[start:end],
-            next_page_token=str(end) if end < len(events) else "",
-            head=COUNT,
+            events=events[start:end], next_page_token=str(end) if end < len(events) else "", head=COUNT
         )
-
-    def watched(self) -> Iterator[views_pb2.EventSummary]:
-        yield from self.events
-        yield from self.new
 
 
 def event(position: int, at_ms: int) -> views_pb2.EventSummary:
@@ -132,9 +122,7 @@ def test_a_few_of_the_latest_take_one_page(m8: WithEvents, run: Run) -> None:
         (("--all",), range(1, 123)),
     ],
 )
-def test_a_watch_begins_now_unless_it_is_asked_to_begin_earlier(
-    run: Run, words: tuple[str, ...], expected: list[int]
-) -> None:
+def test_a_watch_begins_now_unless_asked_for_earlier(run: Run, words: tuple[str, ...], expected: list[int]) -> None:
     assert positions(run("--watch", *words, "-o", "json")) == list(expected)
 
 
@@ -157,9 +145,7 @@ def test_a_watch_shows_the_time_of_the_clock(m8: WithEvents, run: Run) -> None:
         ("--since", "yesterday"),
     ],
 )
-def test_what_contradicts_itself_is_refused_before_m8_is_asked(
-    m8: WithEvents, run: Run, words: tuple[str, ...]
-) -> None:
+def test_contradictions_are_refused_before_m8_is_asked(m8: WithEvents, run: Run, words: tuple[str, ...]) -> None:
     result = run(*words)
     assert result.exit_code == ExitCode.USAGE
     assert "fix: " in result.stderr

@@ -48,7 +48,18 @@ class Hostile(ScriptedM8):
         can = events_pb2.StoreCapabilities(layout=BAD, key_rule=BAD, copies_to=[BAD], max_plaintext=512)
         reactor = views_pb2.Reactor(replica=b"\x9b", attached=True, capabilities=can, fingerprint_key_id=BAD)
         self.shown = views_pb2.SecretStore(name=BAD, type=BAD, identity=BAD, fingerprint_key_id=BAD, reactors=[reactor])
-        self.event = views_pb2.EventSummary(position=1, stream=BAD, type=BAD, actor=BAD, uri=BAD, detail=BAD)
+        event = views_pb2.EventSummary(position=1, stream=BAD, type=BAD, actor=BAD, uri=BAD, detail=BAD)
+        version = views_pb2.SecretVersion(
+            uri=BAD, upstream_version=BAD, prior_version=BAD, subject=BAD, fingerprint=BAD
+        )
+        self.streamed = [event]
+        self.answers |= {
+            queries_pb2.GetSecretRequest: queries_pb2.GetSecretResponse(secret=self.secret),
+            queries_pb2.ListSecretsRequest: queries_pb2.ListSecretsResponse(secrets=[self.secret]),
+            queries_pb2.ListSecretVersionsRequest: queries_pb2.ListSecretVersionsResponse(versions=[version]),
+            queries_pb2.ListSecretStoresRequest: queries_pb2.ListSecretStoresResponse(stores=[self.shown]),
+            queries_pb2.ListEventsRequest: queries_pb2.ListEventsResponse(events=[event]),
+        }
 
     def handle(self, method: str, message: Message) -> Message:
         match message:
@@ -63,25 +74,9 @@ class Hostile(ScriptedM8):
                 return super().handle(method, message)
 
     def more(self, method: str, message: Message) -> Message:
-        match message:
-            case queries_pb2.GetSecretRequest():
-                return queries_pb2.GetSecretResponse(secret=self.secret)
-            case queries_pb2.ListSecretsRequest():
-                return queries_pb2.ListSecretsResponse(secrets=[self.secret])
-            case queries_pb2.ListSecretVersionsRequest():
-                version = views_pb2.SecretVersion(
-                    uri=BAD, upstream_version=BAD, prior_version=BAD, subject=BAD, fingerprint=BAD
-                )
-                return queries_pb2.ListSecretVersionsResponse(versions=[version])
-            case queries_pb2.ListSecretStoresRequest():
-                return queries_pb2.ListSecretStoresResponse(stores=[self.shown])
-            case queries_pb2.ListEventsRequest():
-                return queries_pb2.ListEventsResponse(events=[self.event])
-            case _:
-                raise NotFoundError(BAD, fix=BAD)
-
-    def watched(self) -> Iterator[views_pb2.EventSummary]:
-        yield self.event
+        if type(message) not in self.answers:
+            raise NotFoundError(BAD, fix=BAD)
+        return super().more(method, message)
 
 
 @pytest.fixture

@@ -7,36 +7,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.errors import NotFoundError
 from monoskope.testing.scripted.m8 import FINGERPRINT, PUBLIC, VERIFIED, VERSION, ScriptedM8
-from tests.unit.monoctl.as_alice import Run
+from tests.unit.monoctl.as_alice import Run, ends
 
 URI = "vault://app/db"
 
 
-class Listing(ScriptedM8):
-    """Lists two secrets, and shows no receipt of either."""
-
-    def more(self, method: str, message: Message) -> Message:
-        match message:
-            case queries_pb2.GetSecretRequest():
-                return queries_pb2.GetSecretResponse(secret=views_pb2.Secret(uri=message.uri))
-            case queries_pb2.ListSecretsRequest(prefix="vault://app"):
-                secrets = [views_pb2.Secret(uri=f"vault://app/{name}") for name in ("a", "b")]
-                return queries_pb2.ListSecretsResponse(secrets=secrets)
-            case queries_pb2.ListSecretsRequest():
-                return queries_pb2.ListSecretsResponse()
-            case _:
-                raise NotFoundError(f"{method} is not scripted.")
+def listed(asked: queries_pb2.ListSecretsRequest) -> queries_pb2.ListSecretsResponse:
+    uris = ("vault://app/a", "vault://app/b") if asked.prefix == "vault://app" else ()
+    return queries_pb2.ListSecretsResponse(secrets=[views_pb2.Secret(uri=uri) for uri in uris])
 
 
 @pytest.fixture
-def scripted() -> Listing:
-    return Listing()
+def scripted() -> ScriptedM8:
+    """It lists two secrets, and shows no receipt of either."""
+    m8 = ScriptedM8()
+    m8.answers[queries_pb2.ListSecretsRequest] = listed
+    m8.answers[queries_pb2.GetSecretRequest] = lambda asked: queries_pb2.GetSecretResponse(
+        secret=views_pb2.Secret(uri=asked.uri)
+    )
+    return m8
 
 
 def drifted(m8: ScriptedM8, outcome: upload_pb2.Outcome) -> None:
@@ -45,26 +38,23 @@ def drifted(m8: ScriptedM8, outcome: upload_pb2.Outcome) -> None:
 
 
 def test_an_import_prints_the_hash(run: Run) -> None:
-    result = run("import", "secret", URI)
-    assert result.exit_code == 0
+    result = ends(run("import", "secret", URI), 0)
     assert result.stdout.splitlines()[-1].split() == [URI, "IMPORTED", VERSION, FINGERPRINT]
     document = json.loads(run("import", "secret", URI, "-o", "json").stdout)
     assert document["values"] == {"password": FINGERPRINT}
 
 
-def test_in_sync_is_0_and_anything_else_12(run: Run, m8: Listing) -> None:
-    result = run("verify", "secret", URI)
-    assert result.exit_code == 0
+def test_in_sync_is_0_and_anything_else_12(run: Run, m8: ScriptedM8) -> None:
+    result = ends(run("verify", "secret", URI), 0)
     assert "IN_SYNC" in result.stdout
     for outcome in (upload_pb2.OUTCOME_DRIFTED, upload_pb2.OUTCOME_GONE):
         drifted(m8, outcome)
-        result = run("verify", "secret", URI, "-o", "json")
-        assert result.exit_code == 12
+        result = ends(run("verify", "secret", URI, "-o", "json"), 12)
         assert json.loads(result.stdout)["outcome"] == upload_pb2.Outcome.Name(outcome).removeprefix("OUTCOME_")
 
 
 @pytest.mark.parametrize("prefix", ["vault://app", "app"])
-def test_all_are_those_below_the_prefixes(run: Run, m8: Listing, prefix: str) -> None:
+def test_all_are_those_below_the_prefixes(run: Run, m8: ScriptedM8, prefix: str) -> None:
     rows = json.loads(run("verify", "secret", "--all", prefix, "-o", "json").stdout)
     assert [row["uri"] for row in rows] == ["vault://app/a", "vault://app/b"]
     assert len(m8.attempts) == 2
@@ -74,7 +64,7 @@ def test_all_are_those_below_the_prefixes(run: Run, m8: Listing, prefix: str) ->
     assert (result.exit_code, "No secrets found." in result.output) == (0, True)
 
 
-def test_an_error_counts_more_than_drift(run: Run, m8: Listing) -> None:
+def test_an_error_counts_more_than_drift(run: Run, m8: ScriptedM8) -> None:
     reason = upload_pb2.REASON_CANNOT_READ
     m8.end = lambda attempt: m8.ended(attempt, attempt.failure(reason), reason)
     assert run("verify", "secret", URI).exit_code == 3
@@ -82,8 +72,7 @@ def test_an_error_counts_more_than_drift(run: Run, m8: Listing) -> None:
 
 def test_a_generation_prints_public_halves_and_writes_them(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "public.pem"
-    result = run("generate", "secret", URI, "--kind", "ed25519", "--out-public", str(file))
-    assert result.exit_code == 0
+    result = ends(run("generate", "secret", URI, "--kind", "ed25519", "--out-public", str(file)), 0)
     assert f"private-key:\n{PUBLIC}" in result.stdout
     assert file.read_text() == PUBLIC
     document = json.loads(run("generate", "secret", URI, "a=rsa:2048", "b=hex", "-o", "json").stdout)
@@ -91,7 +80,7 @@ def test_a_generation_prints_public_halves_and_writes_them(run: Run, tmp_path: P
     assert list(document["values"]) == ["a", "b"]
 
 
-def test_keys_have_names_of_their_own_unless_they_are_given(run: Run, m8: Listing) -> None:
+def test_keys_have_names_of_their_own_unless_they_are_given(run: Run, m8: ScriptedM8) -> None:
     for words, keys in (
         (("--kind", "password"), ["password"]),
         (("--kind", "hex"), ["token"]),
@@ -120,7 +109,7 @@ def test_keys_have_names_of_their_own_unless_they_are_given(run: Run, m8: Listin
     ],
 )
 def test_what_cannot_be_made_is_said_before_anything_is_sent_and_not_repeated(
-    run: Run, m8: Listing, words: tuple[str, ...], said: str
+    run: Run, m8: ScriptedM8, words: tuple[str, ...], said: str
 ) -> None:
     result = run("generate", "secret", URI, *words)
     assert (result.exit_code, m8.attempts) == (2, [])
@@ -129,7 +118,6 @@ def test_what_cannot_be_made_is_said_before_anything_is_sent_and_not_repeated(
 
 
 def test_a_file_that_cannot_be_written_after_all_is_said_with_the_public_half_shown(run: Run) -> None:
-    result = run("generate", "secret", URI, "--kind", "ed25519", "--out-public", "/dev/full")
-    assert result.exit_code == 2
+    result = ends(run("generate", "secret", URI, "--kind", "ed25519", "--out-public", "/dev/full"), 2)
     assert PUBLIC in result.stdout
     assert "cannot be written" in result.stderr

@@ -6,15 +6,13 @@ import json
 from functools import partial
 
 import pytest
-from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.errors import NotFoundError
 from monoskope.protocol.listing import Listing
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 from tests.support.receipts import receipt
-from tests.unit.monoctl.as_alice import Run
+from tests.unit.monoctl.as_alice import Run, ends
 
 NAMES = ("adopted", "deleted", "new", "ours", "web/")
 
@@ -31,6 +29,7 @@ class Knowing(ScriptedM8):
             self.secret("ours", "UPLOADED first"),
             views_pb2.Secret(uri="vault://app/deleted", deleted=True),
         ]
+        self.answers[queries_pb2.ListSecretsRequest] = self.listed
 
     @staticmethod
     def secret(name: str, kind: str) -> views_pb2.Secret:
@@ -44,14 +43,10 @@ class Knowing(ScriptedM8):
         signed = attempt.receipt(upload_pb2.OUTCOME_LISTED, listed=self.pages[of], more=len(self.pages) > of + 1)
         return self.ended(attempt, signed)
 
-    def more(self, method: str, message: Message) -> Message:
-        match message:
-            case queries_pb2.ListSecretsRequest(state=views_pb2.SECRET_STATE_DELETED):
-                return queries_pb2.ListSecretsResponse(secrets=[one for one in self.says if one.deleted])
-            case queries_pb2.ListSecretsRequest(prefix="vault://app"):
-                return queries_pb2.ListSecretsResponse(secrets=[one for one in self.says if not one.deleted])
-            case _:
-                raise NotFoundError(f"{method} is not scripted.")
+    def listed(self, asked: queries_pb2.ListSecretsRequest) -> queries_pb2.ListSecretsResponse:
+        assert asked.prefix == "vault://app"
+        deleted = asked.state == views_pb2.SECRET_STATE_DELETED
+        return queries_pb2.ListSecretsResponse(secrets=[one for one in self.says if one.deleted == deleted])
 
 
 @pytest.fixture
@@ -116,10 +111,7 @@ def test_an_empty_place_lists_nothing(m8: Knowing, run: Run) -> None:
 
 def test_a_store_that_does_not_list_is_not_asked(m8: Knowing, run: Run) -> None:
     m8.stores["vault"].reactors[0].capabilities.listable = False
-    result = run("vault://app")
-    assert result.exit_code == 3
-    assert "the store does not list names" in result.stderr
-    assert "listable = true" in result.stderr
+    ends(run("vault://app"), 3, "the store does not list names", "listable = true")
     assert m8.attempts == []
 
 
@@ -136,8 +128,7 @@ def test_names_that_nobody_signed_are_not_shown(m8: Knowing, run: Run) -> None:
         return m8.ended(attempt, signed)
 
     m8.end = forged
-    result = run("vault://app")
-    assert result.exit_code == 9
+    result = ends(run("vault://app"), 9)
     assert "forged" not in result.output
     assert "which names are there is not known" in result.stderr
 
@@ -152,6 +143,4 @@ def test_an_earlier_page_in_the_place_of_the_next_is_not_shown(m8: Knowing, run:
         return m8.ended(attempt, attempt.receipt(upload_pb2.OUTCOME_LISTED, listed=m8.pages[0], more=True))
 
     m8.end = again
-    result = run("vault://app")
-    assert result.exit_code == 9
-    assert "another page" in result.stderr
+    ends(run("vault://app"), 9, "another page")

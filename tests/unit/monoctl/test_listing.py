@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
@@ -15,7 +14,7 @@ from monoskope.monoctl.output.formats import cell, short
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import FINGERPRINT, KEY_ID, VERSION, ScriptedM8
 from monoskope.times import rfc3339
-from tests.unit.monoctl.as_alice import Run
+from tests.unit.monoctl.as_alice import Run, ends
 
 
 @pytest.mark.parametrize("at_ms", [2**63 - 1, -(2**63), 253_402_300_800_000, -62_135_596_800_001])
@@ -60,21 +59,11 @@ class Listing(ScriptedM8):
             a_secret("b", owner="bob", at_ms=1_000, subject="bob", verified=DRIFTED, drifted=True),
             a_secret("c", owner="anna", at_ms=2_000, expires_on="2027-01-01", subject="anna", drifted=True),
         ]
-        self.asked: list[Message] = []
-
-    def more(self, method: str, message: Message) -> Message:
-        self.asked.append(message)
-        match message:
-            case queries_pb2.ListSecretsRequest():
-                return queries_pb2.ListSecretsResponse(secrets=self.secrets)
-            case queries_pb2.ListSecretStoresRequest():
-                return queries_pb2.ListSecretStoresResponse(stores=list(self.stores.values()))
-            case queries_pb2.ListEventsRequest():
-                return queries_pb2.ListEventsResponse()
-            case queries_pb2.GetSecretRequest():
-                return queries_pb2.GetSecretResponse(secret=self.secrets[0])
-            case _:
-                return super().more(method, message)
+        self.answers |= {
+            queries_pb2.ListSecretsRequest: lambda _: queries_pb2.ListSecretsResponse(secrets=self.secrets),
+            queries_pb2.ListEventsRequest: queries_pb2.ListEventsResponse(),
+            queries_pb2.GetSecretRequest: lambda _: queries_pb2.GetSecretResponse(secret=self.secrets[0]),
+        }
 
 
 @pytest.fixture
@@ -84,8 +73,7 @@ def scripted() -> Listing:
 
 def names(run: Run, *words: str) -> str:
     """The last letters of the URIs that are listed."""
-    result = run("get", "secrets", "-o", "name", *words)
-    assert result.exit_code == 0, result.output
+    result = ends(run("get", "secrets", "-o", "name", *words), 0)
     return "".join(line[-1] for line in result.stdout.splitlines())
 
 
@@ -117,7 +105,7 @@ def test_one_column_says_in_one_word_what_is_known_of_the_engine(run: Run, m8: L
 def test_only_those_with_every_label_that_is_named(run: Run, m8: Listing) -> None:
     assert names(run, "--label", "owner=anna") == "ac"
     assert names(run, "-l", "owner=anna", "-l", "team=x") == ""
-    (label,) = m8.asked[0].labels  # type: ignore[attr-defined]
+    (label,) = m8.asked[0].labels
     assert (label.name, label.value) == ("owner", "anna")
     for wrong in ("owner", "Owner=x"):
         assert run("get", "secrets", "--label", wrong).exit_code == 2
@@ -151,9 +139,9 @@ def test_a_bare_word_is_a_path_in_the_default_store(run: Run, m8: Listing, tmp_p
         ([], ""),
     ):
         assert run("get", "secrets", *words).exit_code == 0
-        assert m8.asked[-1].prefix == prefix  # type: ignore[attr-defined]
+        assert m8.asked[-1].prefix == prefix
     assert run("get", "events", "--prefix", "app").exit_code == 0
-    assert m8.asked[-1].prefix == "vault://app"  # type: ignore[attr-defined]
+    assert m8.asked[-1].prefix == "vault://app"
     assert run("get", "secrets", "app", "--prefix", "app").exit_code == 2
 
 

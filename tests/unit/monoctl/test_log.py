@@ -10,7 +10,7 @@ import pytest
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.testing.scripted.log import ORIGIN, ScriptedLog, ScriptedWitness
 from monoskope.testing.scripted.m8 import ScriptedM8
-from tests.unit.monoctl.as_alice import Alice
+from tests.unit.monoctl.as_alice import Alice, ends
 
 NEW = "monoskope/fedcba9876543210"
 
@@ -98,9 +98,7 @@ def test_a_log_that_is_forgotten_is_pinned_anew(alice: Alice, m8: ScriptedM8) ->
     alice.put()
     m8.log = ScriptedLog(2)
 
-    forgotten = alice("forget-log")
-
-    assert forgotten.exit_code == 0
+    forgotten = ends(alice("forget-log"), 0)
     assert f"The log {ORIGIN}" in forgotten.stdout
     assert (alice.folder / "known_logs.old").exists()
     assert "first look" in alice.put().stderr

@@ -1,14 +1,16 @@
-"""`get upload --proof` and `verify log` against an m8 that records, and against one that shows two logs."""
+"""Proofs of one secret's end: written, compared with a note, and verified without a server."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
-from click.testing import Result
+from click.testing import CliRunner, Result
 from google.protobuf.message import Message
 
 from monoskope.api.eventsourcing.v1 import event_pb2
@@ -18,11 +20,12 @@ from monoskope.client import SyncClient, UploadProof
 from monoskope.client.proofs import log as log_proofs
 from monoskope.client.settings import load_settings
 from monoskope.errors import LogMismatchError, NotFoundError, NotYetError, UsageError
+from monoskope.monoctl.main import cli
 from monoskope.protocol.tlog.merkle import inclusion_plan, outline
 from monoskope.protocol.wire import serialise
 from monoskope.testing.scripted.log import ScriptedLog, ScriptedWitness
 from monoskope.testing.scripted.m8 import ScriptedM8
-from tests.unit.monoctl.as_alice import VALUE, Alice
+from tests.unit.monoctl.as_alice import VALUE, Alice, ends
 
 
 class ForkedLog(ScriptedLog):
@@ -144,12 +147,9 @@ def test_a_proof_is_written_once_and_checked_without_a_server(m8: Recording, ali
     request_id = m8.record()
     m8.later = 2
 
-    written = alice.get(request_id)
-
-    assert written.exit_code == 0, written.output
+    ends(alice.get(request_id), 0)
     assert stat.S_IMODE(alice.file.stat().st_mode) == 0o600
-    said = alice("verify", "proof", str(alice.file), "-o", "json", MONOCTL_SERVER="", MONOCTL_TOKEN_FILE="")
-    assert said.exit_code == 0, said.output
+    said = ends(alice("verify", "proof", str(alice.file), "-o", "json", MONOCTL_SERVER="", MONOCTL_TOKEN_FILE=""), 0)
     document = json.loads(said.stdout)
     assert (document["request_id"], document["outcome"], document["log_size"]) == (request_id, "UPLOADED", 9)
     assert (document["identity"], document["destination"]) == (m8.identity.shown, "")
@@ -181,17 +181,14 @@ def test_a_program_gets_the_proof_with_what_it_says(m8: Recording, alice: Provin
     assert proof.content.startswith(b"c2sp.org/tlog-proof@v1\n")
 
 
-def test_where_witnesses_are_away_the_proof_is_made_without_them_unless_they_are_demanded(
-    m8: Recording, alice: Proving
-) -> None:
+def test_without_witnesses_a_proof_is_made_unless_they_are_demanded(m8: Recording, alice: Proving) -> None:
     witness = ScriptedWitness("witness.example/a")
     m8.log.witnesses = [witness]
     alice.put()
     request_id = m8.record()
     demands = {"MONOCTL_LOG_WITNESSES": str(witness.vkey), "MONOCTL_LOG_QUORUM": "1"}
 
-    good = alice.get(request_id, **demands)
-    assert good.exit_code == 0, good.output
+    ends(alice.get(request_id, **demands), 0)
     said = json.loads(alice("verify", "proof", str(alice.file), "-o", "json", **demands).stdout)
     assert said["witnesses"] == ["witness.example/a"]
     assert said["witnessed_at"]
@@ -211,9 +208,7 @@ def test_a_proof_from_a_log_that_nobody_else_is_shown_is_not_written(m8: Recordi
     m8.proves_from = ScriptedLog(5, key=m8.log.key, seed="fork")
     request_id = m8.record()
 
-    refused = alice.get(request_id)
-
-    assert refused.exit_code == 18, refused.output
+    refused = ends(alice.get(request_id), 18)
     assert not alice.file.exists()
     assert "note of the log" in refused.stderr
 
@@ -231,31 +226,25 @@ def forked(request: pytest.FixtureRequest, m8: Recording, alice: Proving) -> For
 
 
 @pytest.mark.parametrize("shown", [0, 2, 3, 5, 6])
-def test_a_smaller_newest_tree_ties_no_fork_of_a_proof_to_the_log(
-    m8: Recording, alice: Proving, forked: ForkedLog, shown: int
-) -> None:
+def test_a_smaller_tree_ties_no_fork_of_a_proof(m8: Recording, alice: Proving, forked: ForkedLog, shown: int) -> None:
     """The proof is of 6 entries, and the log that is kept has 9: their first 3 are the same."""
     m8.proves_from = forked.fork
     request_id = m8.record()
     forked.honest, forked.shows = 100, shown
 
-    refused = alice.get(request_id)
-
-    assert refused.exit_code == 18, refused.output
+    ends(alice.get(request_id), 18)
     assert not alice.file.exists()
 
 
 @pytest.mark.parametrize("shown", [0, 2, 3, 4, 5, 6, 7])
-def test_a_smaller_newest_tree_ties_no_fork_of_a_note_to_the_log(alice: Proving, forked: ForkedLog, shown: int) -> None:
+def test_a_smaller_tree_ties_no_fork_of_a_note(alice: Proving, forked: ForkedLog, shown: int) -> None:
     """The note is of 7 entries, and the one that is kept of 5: their first 3 are the same."""
     forked.fork.grow(2, seed="fork")
     theirs = alice.folder / "theirs"
     theirs.write_bytes(forked.fork.note(7))
     forked.shows = shown
 
-    refused = alice("verify", "log", str(theirs), "-o", "json")
-
-    assert refused.exit_code == 18, refused.output
+    refused = ends(alice("verify", "log", str(theirs), "-o", "json"), 18)
     assert json.loads(refused.stderr)["error"]["notes"][1].encode() == theirs.read_bytes()
 
 
@@ -269,10 +258,7 @@ def test_a_quorum_that_is_demanded_must_have_seen_the_tree_that_ties_two_notes(m
     assert alice("verify", "log", str(theirs)).exit_code == 0
     log.without_witnesses = True
 
-    refused = alice("verify", "log", str(theirs))
-
-    assert refused.exit_code == 18, refused.output
-    assert "none has the cosignatures of 1 of your witnesses" in refused.stderr
+    ends(alice("verify", "log", str(theirs)), 18, "none has the cosignatures of 1 of your witnesses")
 
 
 @pytest.mark.parametrize("fault", ["another request", "no proof", "another place"])
@@ -286,8 +272,7 @@ def test_a_proof_that_does_not_hold_is_not_written(m8: Recording, alice: Proving
         m8.evidence.record += b"\n"
     else:
         m8.index += 1
-    refused = alice.get(request_id)
-    assert refused.exit_code == 18, refused.output
+    ends(alice.get(request_id), 18)
     assert not alice.file.exists()
 
 
@@ -316,8 +301,7 @@ def test_notes_of_one_log_agree_whoever_is_ahead(m8: Recording, alice: Proving, 
     m8.log.grow(grown)
     for note in (m8.log.note(3), m8.log.note(m8.log.size)):
         theirs.write_bytes(note)
-        agreed = alice("verify", "log", str(theirs), "-o", "json")
-        assert agreed.exit_code == 0, agreed.output
+        agreed = ends(alice("verify", "log", str(theirs), "-o", "json"), 0)
         assert json.loads(agreed.stdout)["known_size"] == m8.log.size
     assert "is of the log that this machine knows" in alice("verify", "log", str(theirs)).stdout
 
@@ -328,9 +312,7 @@ def test_a_note_of_a_fork_is_printed_whole_beside_ones_own(m8: Recording, alice:
     theirs = alice.folder / "theirs"
     theirs.write_bytes(ScriptedLog(size, key=m8.log.key, seed="fork").note(size))
 
-    refused = alice("verify", "log", str(theirs), "-o", "json")
-
-    assert refused.exit_code == 18, refused.output
+    refused = ends(alice("verify", "log", str(theirs), "-o", "json"), 18)
     mine, other = json.loads(refused.stderr)["error"]["notes"]
     assert mine.splitlines()[:2] == [m8.log.key.origin, "5"]
     assert other.encode() == theirs.read_bytes()
@@ -345,3 +327,125 @@ def test_a_note_of_another_log_or_of_none_says_so(m8: Recording, alice: Proving)
     assert alice("verify", "log", str(theirs)).exit_code == 2
     with alice.client() as client, pytest.raises(LogMismatchError):
         client.log.compare(ScriptedLog(5).note(5))
+
+
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors-log.json").read_text())
+PROOFS = {vector["name"]: vector for vector in VECTORS["uploads"]}
+KEYS = VECTORS["keys"]
+LOG = [KEYS["log, Ed25519"], KEYS["log, ML-DSA-44"]]
+WITNESSES = [KEYS["witness one"], KEYS["witness two"], KEYS["witness three"]]
+IDENTITY = PROOFS["a put"]["pins"]["vault"]
+SERVER = "m8.example:8443"
+BY_HAND = ("--log-vkey", LOG[0], "--log-vkey", LOG[1], "--store-identity", f"vault={IDENTITY}")
+SECOND_EARLIEST = "2026-12-23T04:26:44.000Z"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine that knows nothing, and has no server."""
+    for name in ("MONOCTL_SERVER", "MONOCTL_TOKEN", "MONOCTL_TOKEN_FILE", "MONOCTL_STORE_IDENTITY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("MONOCTL_KNOWN_STORES", str(tmp_path / "known_stores"))
+    return tmp_path
+
+
+def check(home: Path, name: str, *words: str) -> Result:
+    file = home / "proof"
+    file.write_bytes(base64.b64decode(PROOFS[name]["proof"]))
+    return CliRunner().invoke(cli, ["verify", "proof", str(file), *words])
+
+
+def document(result: Result) -> dict[str, Any]:
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def knows(home: Path, *, server: str = SERVER) -> None:
+    """Pin the log and the store."""
+    note = base64.b64encode(base64.b64decode(PROOFS["a put"]["proof"]).partition(b"\n\n")[2]).decode()
+    for file, line in (
+        ("known_logs", f"{server} {LOG[0]} {LOG[1]} {note}\n"),
+        ("known_stores", f"{server} vault {IDENTITY}\n"),
+    ):
+        (home / file).write_text(line)
+        (home / file).chmod(0o600)
+
+
+def test_a_machine_that_used_the_server_needs_nothing_more(home: Path) -> None:
+    knows(home)
+    said = document(check(home, "a signed put", "-o", "json"))
+    assert (said["purpose"], said["uri"], said["outcome"]) == ("UPLOAD", "vault://team-a/db", "UPLOADED")
+    assert said["hash"].startswith("fp1:")
+    assert said["signer"] == "anna@example.org"
+    assert said["identity"] == IDENTITY
+    assert said["witnessed_at"] == ""
+
+
+def test_everything_can_be_given_by_hand(home: Path) -> None:
+    said = document(check(home, "a put", *BY_HAND, "-o", "json"))
+    assert said["position"] == 5
+    assert said["log"] == "monoskope/0123456789abcdef"
+
+
+def test_a_quorum_says_since_when(home: Path) -> None:
+    witnesses = [word for key in WITNESSES for word in ("--witness", key)]
+    said = document(check(home, "with three witnesses", *BY_HAND, *witnesses, "--quorum", "2", "-o", "json"))
+    assert len(said["witnesses"]) == 3
+    assert said["witnessed_at"] == SECOND_EARLIEST
+    ends(check(home, "a put", *BY_HAND, *witnesses, "--quorum", "2"), 18, "0 of its witnesses")
+
+
+def test_a_person_is_told_whose_word_is_what(home: Path) -> None:
+    result = check(home, "a put", *BY_HAND)
+    assert "UPLOAD vault://team-a/db" in result.stdout
+    assert "Outcome:" in result.stdout
+    assert "REQUESTED BY and RECORDED are m8's word" in result.stderr
+    assert "only m8 says since when" in result.stderr
+    alone = ends(check(home, "ended by m8", *BY_HAND[:4]), 0)
+    assert "the store signed nothing" in alone.stderr.lower()
+    assert "had not ended" in check(home, "under way", *BY_HAND).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ((), "log_vkeys"),
+        (BY_HAND[:4], "`store_identity` STORE="),
+        (BY_HAND[:2], "two verifier keys, of type 0x01 and of type 0x06"),
+        ((*BY_HAND, "--quorum", "1"), "the quorum must be at most the number of witnesses"),
+        ((*BY_HAND, "--witness", LOG[1]), "none may be the log's own"),
+    ],
+    ids=["no keys", "no identity", "one key", "no witnesses", "the log as its witness"],
+)
+def test_what_is_missing_or_wrong_is_named(home: Path, words: tuple[str, ...], wanted: str) -> None:
+    ends(check(home, "a put", *words), 2, wanted)
+
+
+def test_keys_of_another_log_do_not_count(home: Path) -> None:
+    knows(home)
+    ends(check(home, "a checkpoint of another log"), 2, "monoskope/fedcba9876543210")
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, vector in PROOFS.items() if vector["expected"].get("fault") not in {None, "QUORUM", "FORM"}]
+)
+def test_a_proof_that_does_not_hold_has_an_exit_code_of_its_own(home: Path, name: str) -> None:
+    pins = [f"--store-identity={store}={identity}" for store, identity in PROOFS[name]["pins"].items()]
+    witnesses = [f"--witness={KEYS[key]}" for key in PROOFS[name]["policy"]["witnesses"]]
+    result = check(home, name, *BY_HAND[:4], *pins, *witnesses, f"--quorum={PROOFS[name]['policy']['quorum']}")
+    if "vault" not in PROOFS[name]["pins"]:
+        assert result.exit_code == 2  # it says whose identity it needs
+    else:
+        assert result.exit_code == 18
+        assert not result.stdout
+
+
+def test_what_is_no_proof_is_a_usage_error(home: Path) -> None:
+    (home / "proof").write_bytes(b"c2sp.org/tlog-proof@v1\n")
+    for file in ("proof", "not there"):
+        assert CliRunner().invoke(cli, ["verify", "proof", str(home / file)]).exit_code == 2
+    content = base64.b64decode(PROOFS["a put"]["proof"])
+    ends(CliRunner().invoke(cli, ["verify", "proof", "-", *BY_HAND], input=content), 0)

@@ -18,6 +18,7 @@ from monoskope.exit_codes import ExitCode, exit_code, exit_code_of_all
 from monoskope.monoctl.main import cli
 from monoskope.monoctl.output.report import guarded, wants_json
 from monoskope.testing.parts import program
+from tests.unit.monoctl.as_alice import ends
 
 Run = Callable[..., Result]
 
@@ -105,9 +106,7 @@ def test_errors_are_text_for_others(words: list[str]) -> None:
 
 
 def test_a_usage_error_is_json_too(run: Run) -> None:
-    result = run("get", "secrets", "--nope", "-o", "json")
-
-    assert result.exit_code == 2
+    result = ends(run("get", "secrets", "--nope", "-o", "json"), 2)
     assert json.loads(result.stderr)["error"]["code"] == "USAGE"
 
 
@@ -127,8 +126,7 @@ def test_every_command_explains_itself_and_its_connection_options_stand_apart(ru
             command = group.get_command(context, name)
             assert command is not None
             assert f"\n  {name} " in listed
-            result = run(*words, name, "--help")
-            assert result.exit_code == 0
+            result = ends(run(*words, name, "--help"), 0)
             assert len(result.stdout.splitlines()) > 4
             if isinstance(command, click.Group):
                 dialling += walk(command, [*words, name])
@@ -180,16 +178,13 @@ def test_a_token_given_as_text_is_not_shown_only_where_it_comes_from(run: Run, m
     monkeypatch.setenv("MONOCTL_TOKEN", "e30.hunter2.sig")
 
     for output in ("table", "json", "yaml"):
-        result = run("config", "view", "-o", output)
-        assert result.exit_code == 0
+        result = ends(run("config", "view", "-o", output), 0)
         assert "MONOCTL_TOKEN" in result.stdout
         assert "hunter2" not in result.output
 
 
 def test_a_token_is_no_token_file(run: Run) -> None:
-    result = run("config", "set", "token_file", "e30.hunter2.sig")
-
-    assert result.exit_code == 2
+    result = ends(run("config", "set", "token_file", "e30.hunter2.sig"), 2)
     assert "hunter2" not in result.output
 
 
@@ -217,10 +212,7 @@ def test_help_is_a_command_too(run: Run, words: tuple[str, ...]) -> None:
     ],
 )
 def test_help_of_what_is_no_command_says_so(run: Run, words: tuple[str, ...], said: str) -> None:
-    result = run("help", *words)
-
-    assert result.exit_code == 2
-    assert said in result.stderr
+    ends(run("help", *words), 2, said)
 
 
 @pytest.mark.parametrize(
@@ -238,12 +230,10 @@ def test_help_of_what_is_no_command_says_so(run: Run, words: tuple[str, ...], sa
         (("whoam",), "'whoami'", None),
     ],
 )
-def test_a_misspelt_word_suggests_what_the_help_shows(
+def test_a_misspelt_word_gets_a_hint(
     run: Run, words: tuple[str, ...], suggested: str | None, never: str | None
 ) -> None:
-    result = run(*words)
-
-    assert result.exit_code == 2
+    result = ends(run(*words), 2)
     if suggested is not None:
         assert suggested in result.stderr
     if never is not None:
@@ -272,10 +262,7 @@ def test_colour_only_on_a_terminal_that_wants_it(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_usage_error_is_one_line_without_control_characters(run: Run) -> None:
-    result = run("completion")
-
-    assert result.exit_code == 2
-    assert "Choose from: bash, zsh, fish" in result.stderr
+    ends(run("completion"), 2, "Choose from: bash, zsh, fish")
 
 
 def test_an_output_that_cannot_be_written_is_no_defect_and_says_that_the_work_was_done() -> None:

@@ -6,14 +6,13 @@ import datetime as dt
 import json
 
 import pytest
-from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.monoctl.input.request_options import parse_day, parse_edits, parse_labels
 from monoskope.testing.scripted.m8 import VERSION, ScriptedM8
-from tests.unit.monoctl.as_alice import Run
+from tests.unit.monoctl.as_alice import Run, ends
 
 URI = "vault://app/db"
 
@@ -30,20 +29,18 @@ class Noting(ScriptedM8):
             notes_subject="bob",
             notes_changed_at_ms=1_700_000_000_000,
         )
+        edit = events_pb2.NotesEdit(set_labels=self.secret.labels, remove_labels=["team"])
+        edited = views_pb2.SecretVersion(uri=URI, subject="bob", recorded_at_ms=1_700_000_000_000, edit=edit)
+        self.answers |= {
+            commands_pb2.UpdateSecretNotesRequest: self.edited,
+            queries_pb2.GetSecretRequest: queries_pb2.GetSecretResponse(secret=self.secret),
+            queries_pb2.ListSecretVersionsRequest: queries_pb2.ListSecretVersionsResponse(versions=[edited]),
+        }
 
-    def more(self, method: str, message: Message) -> Message:
-        match message:
-            case commands_pb2.UpdateSecretNotesRequest(uri="vault://app/db"):
-                self.edits.append(message.edit)
-                return commands_pb2.UpdateSecretNotesResponse(secret=self.secret)
-            case queries_pb2.GetSecretRequest():
-                return queries_pb2.GetSecretResponse(secret=self.secret)
-            case queries_pb2.ListSecretVersionsRequest(with_edits=True):
-                edit = events_pb2.NotesEdit(set_labels=self.secret.labels, remove_labels=["team"])
-                edited = views_pb2.SecretVersion(uri=URI, subject="bob", recorded_at_ms=1_700_000_000_000, edit=edit)
-                return queries_pb2.ListSecretVersionsResponse(versions=[edited])
-            case _:
-                return super().more(method, message)
+    def edited(self, asked: commands_pb2.UpdateSecretNotesRequest) -> commands_pb2.UpdateSecretNotesResponse:
+        assert asked.uri == URI
+        self.edits.append(asked.edit)
+        return commands_pb2.UpdateSecretNotesResponse(secret=self.secret)
 
 
 @pytest.fixture
@@ -63,8 +60,7 @@ def scripted() -> Noting:
 )
 def test_a_put_keeps_what_is_not_named(run: Run, m8: Noting, words: list[str], notes: tuple[object, ...]) -> None:
     for command in (["put", "secret", URI, "--from-file", "a=-"], ["generate", "secret", URI, "a=hex"]):
-        result = run(*command, *words, stdin="x")
-        assert result.exit_code == 0, result.output
+        ends(run(*command, *words, stdin="x"), 0)
         request = m8.attempts[-1].request
         assert (request.labels, request.expires_on, request.keep_labels, request.keep_expires_on) == notes
 
@@ -78,8 +74,7 @@ def test_keeping_and_clearing_exclude_each_other(run: Run, m8: Noting, words: li
 
 
 def test_labels_are_set_and_removed_as_kubectl_does(run: Run, m8: Noting) -> None:
-    result = run("label", "secret", "app/db", "owner=anna", "url=a=b", "team-", "empty=")
-    assert result.exit_code == 0, result.output
+    result = ends(run("label", "secret", "app/db", "owner=anna", "url=a=b", "team-", "empty="), 0)
     (edit,) = m8.edits
     assert {label.name: label.value for label in edit.set_labels} == {"owner": "anna", "url": "a=b", "empty": ""}
     assert list(edit.remove_labels) == ["team"]
@@ -122,8 +117,7 @@ def test_the_number_that_the_engine_shows_is_an_expectation(run: Run, m8: Noting
     answer = queries_pb2.ListSecretVersionsResponse(versions=versions)
     before = m8.more
     m8.more = lambda method, message: answer if method == "ListSecretVersions" else before(method, message)  # type: ignore[method-assign]
-    result = run("put", "secret", URI, "--from-file", "a=-", "--expect", "7", stdin="x")
-    assert result.exit_code == 0, result.output
+    ends(run("put", "secret", URI, "--from-file", "a=-", "--expect", "7", stdin="x"), 0)
     request = m8.attempts[0].request
     assert (request.expect, request.expect_version) == (upload_pb2.EXPECT_VERSION, VERSION)
 

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import click
 import pytest
-from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.client.login.credential import KeptLogin, login_path
@@ -285,13 +284,12 @@ def of(loaded: set[str], names: Sequence[str]) -> list[str]:
     return [name for name in names if any(f"{one}.".startswith(f"{name}.") for one in loaded)]
 
 
-class Listing(ScriptedM8):
-    def more(self, method: str, message: Message) -> Message:
-        return queries_pb2.ListSecretsResponse(secrets=[views_pb2.Secret(uri="vault://app")])
-
-
 def test_a_list_loads_what_a_put_does_and_how_lists_look(tmp_path: Path) -> None:
-    with Listing().serving_in_thread(tmp_path) as m8:
+    listing = ScriptedM8()
+    listing.answers[queries_pb2.ListSecretsRequest] = queries_pb2.ListSecretsResponse(
+        secrets=[views_pb2.Secret(uri="vault://app")]
+    )
+    with listing.serving_in_thread(tmp_path) as m8:
         done = ran("get", "secrets", env=environment(m8, tmp_path))
     assert "vault://app" in done.stdout
     loaded = imported(done)

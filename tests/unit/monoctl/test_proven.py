@@ -17,7 +17,7 @@ from monoskope.client.walk import reasons
 from monoskope.monoctl.output.listed import file_name
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
-from tests.unit.monoctl.as_alice import Run
+from tests.unit.monoctl.as_alice import Run, ends
 
 URI = "vault://app/db"
 
@@ -100,14 +100,12 @@ def run(run: Run) -> Run:
 
 
 def put(run: Run, uri: str = URI) -> str:
-    result = run("put", "secret", uri, "--from-file", "password=-", "-o", "json")
-    assert result.exit_code == 0, result.output
+    result = ends(run("put", "secret", uri, "--from-file", "password=-", "-o", "json"), 0)
     return str(json.loads(result.stdout)["request_id"])
 
 
 def shown(run: Run, *words: str) -> dict[str, object]:
-    result = run(*words, "-o", "json")
-    assert result.exit_code == 0, result.output
+    result = ends(run(*words, "-o", "json"), 0)
     document = json.loads(result.stdout)
     found: dict[str, object] = document[0] if isinstance(document, list) else document
     return found
@@ -152,8 +150,7 @@ def test_an_end_that_nobody_signed_is_never_shown_as_one(m8: Remembering, run: R
 
 def test_after_an_unknown_outcome_the_request_is_asked_about_and_proven(m8: Remembering, run: Run) -> None:
     m8.end = lambda attempt: m8.ended(attempt, reason=upload_pb2.REASON_UPSTREAM_REFUSED)
-    unknown = run("put", "secret", URI, "--from-file", "password=-")
-    assert unknown.exit_code == 9
+    ends(run("put", "secret", URI, "--from-file", "password=-"), 9)
     request_id = m8.attempts[0].request.request_id.hex()
 
     m8.end = lambda attempt: granted(m8.remember(attempt), attempt)
@@ -208,9 +205,7 @@ def test_a_receipt_that_proves_nothing_is_warned_about_by_name(m8: Remembering, 
     put(run)
     m8.secrets[URI].upstream_version = "8@2026-01-01T00:00:00Z"
 
-    result = run("get", "secrets", "-o", form)
-
-    assert result.exit_code == 0
+    result = ends(run("get", "secrets", "-o", form), 0)
     assert result.stderr.startswith(f"warning: {URI} is m8's word alone: what m8 shows as its proof is none")
 
 
@@ -304,9 +299,7 @@ def test_where_nothing_can_be_remembered_that_is_said_and_all_is_verified(run: R
     put(run)
     (tmp_path / file_name("alice")).mkdir(mode=0o700)
 
-    result = run("verify", "secret", "--all")
-
-    assert result.exit_code == 0
+    result = ends(run("verify", "secret", "--all"), 0)
     assert "IN_SYNC" in result.stdout
     assert "warning: what m8 lists was not compared with what it listed before: " in result.stderr
 

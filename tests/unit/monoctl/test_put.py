@@ -1,4 +1,4 @@
-"""`monoctl put secret` and `compare secret` against a real server: what is printed, and the exit code."""
+"""`monoctl put`, `patch` and `compare`, through the real command line, to a scripted m8 over TLS."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import yaml
 from click.testing import Result
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.api.secrets.v1 import options_pb2, upload_pb2
+from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.errors import NotFoundError, RefusedError
 from monoskope.monoctl.output import terminal
 from monoskope.protocol.identity import grouped
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import token, was_received
 from monoskope.testing.scripted.m8 import FINGERPRINT, LAYOUT, VERSION, Attempt, ScriptedM8
-from tests.unit.monoctl.as_alice import VALUE, Run
+from tests.unit.monoctl.as_alice import VALUE, Run, ends
 
 
 def put(run: Run, *words: str, value: str = VALUE) -> Result:
@@ -25,9 +25,7 @@ def put(run: Run, *words: str, value: str = VALUE) -> Result:
 
 
 def test_a_put_shows_outcome_version_and_hash(m8: ScriptedM8, run: Run) -> None:
-    result = put(run, "vault://app/db")
-
-    assert result.exit_code == 0
+    result = ends(put(run, "vault://app/db"), 0)
     assert result.stderr == ""
     header, row = result.stdout.splitlines()
     assert header.split() == ["URI", "OUTCOME", "VERSION", "HASH"]
@@ -44,16 +42,11 @@ def test_a_put_shows_outcome_version_and_hash(m8: ScriptedM8, run: Run) -> None:
         ("", ("/dev/null",), "the file"),
     ],
 )
-def test_an_empty_value_replaces_nothing(
-    m8: ScriptedM8, run: Run, piped: str, words: tuple[str, ...], what: str
-) -> None:
+def test_an_empty_value_is_no_value(m8: ScriptedM8, run: Run, piped: str, words: tuple[str, ...], what: str) -> None:
     """In a pipeline the variable was not set, or the program before the pipe failed."""
     source, *more = words
     result = run("put", "secret", "vault://app/db", "--from-file", f"password={source}", *more, stdin=piped)
-
-    assert result.exit_code == 2
-    assert f"{what} holds no value for 'password'" in result.stderr
-    assert "say --allow-empty" in result.stderr
+    ends(result, 2, f"{what} holds no value for 'password'", "say --allow-empty")
     assert m8.calls == []
 
 
@@ -83,19 +76,13 @@ def test_json_and_yaml_say_the_same(m8: ScriptedM8, run: Run) -> None:
 def test_what_nobody_proves_is_unknown_and_says_how_to_ask(m8: ScriptedM8, run: Run) -> None:
     m8.end = m8.ended
 
-    result = put(run, "vault://app/db")
-
-    assert result.exit_code == 9
-    assert f"monoctl get upload {m8.attempts[0].request.request_id.hex()}" in result.stderr
+    ends(put(run, "vault://app/db"), 9, f"monoctl get upload {m8.attempts[0].request.request_id.hex()}")
 
 
 def test_time_that_runs_out_before_anything_was_sent(m8: ScriptedM8, run: Run) -> None:
     m8.key_answer = lambda attempt: type(m8.honest_key(attempt))(state=views_pb2.UPLOAD_STATE_REQUESTED)
 
-    result = put(run, "vault://app/db", "--timeout", "0.3")
-
-    assert result.exit_code == 8
-    assert "nothing was sent" in result.stderr
+    ends(put(run, "vault://app/db", "--timeout", "0.3"), 8, "nothing was sent")
 
 
 def test_a_changed_identity_is_refused_and_both_are_shown(m8: ScriptedM8, run: Run) -> None:
@@ -115,15 +102,11 @@ def test_a_server_that_does_not_answer(m8: ScriptedM8, run: Run, tmp_path: Path)
     assert put(run, "vault://app/db").exit_code == 3
 
     result = put(run, "vault://app/db", "--server", "127.0.0.1:1", "--token-file", str(tmp_path / "token"))
-
-    assert result.exit_code == 7
-    assert "127.0.0.1:1" in result.stderr
+    ends(result, 7, "127.0.0.1:1")
 
 
 def test_a_dry_run_shows_sizes_and_sends_nothing(m8: ScriptedM8, run: Run) -> None:
-    result = put(run, "app/db", "--dry-run", "--expect", "absent", "-o", "json")
-
-    assert result.exit_code == 0
+    result = ends(put(run, "app/db", "--dry-run", "--expect", "absent", "-o", "json"), 0)
     assert json.loads(result.stdout) == {
         "uri": "vault://app/db",
         "purpose": "UPLOAD",
@@ -218,16 +201,14 @@ def test_options_that_cannot_be_meant_are_refused(m8: ScriptedM8, run: Run, word
     ],
 )
 def test_a_value_in_argv_is_refused_and_not_repeated(m8: ScriptedM8, run: Run, words: list[str]) -> None:
-    result = run("put", "secret", "app/db", *words)
-
-    assert result.exit_code == 2
+    result = ends(run("put", "secret", "app/db", *words), 2)
     assert "s3cretvalue" not in result.output
     assert m8.calls == []
     if words[0] == "password=s3cretvalue":
         assert all(word in result.stderr for word in ("history", "process list", "--from-file"))
 
 
-def test_first_contact_is_asked_about_on_a_terminal(
+def test_a_terminal_asks_at_first_contact(
     m8: ScriptedM8, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "known_stores").unlink()
@@ -269,10 +250,7 @@ def test_all_sources_come_together(m8: ScriptedM8, run: Run, tmp_path: Path) -> 
     ],
 )
 def test_sources_that_contradict_each_other_are_refused(run: Run, sources: list[str], said: str) -> None:
-    result = run("put", "secret", "app/db", *sources, stdin="{}")
-
-    assert result.exit_code == 2
-    assert said in result.stderr
+    ends(run("put", "secret", "app/db", *sources, stdin="{}"), 2, said)
 
 
 def test_compare_says_equal_or_different(m8: ScriptedM8, run: Run) -> None:
@@ -284,18 +262,14 @@ def test_compare_says_equal_or_different(m8: ScriptedM8, run: Run) -> None:
         return m8.ended(attempt, attempt.receipt(upload_pb2.OUTCOME_DIFFERENT, differences=changed))
 
     m8.end = different
-    result = run(*words, stdin=VALUE)
-
-    assert result.exit_code == 12
+    result = ends(run(*words, stdin=VALUE), 12)
     assert "password CHANGED" in result.stdout
 
 
 def test_compare_that_fails_is_not_different(m8: ScriptedM8, run: Run) -> None:
     m8.failing["RequestSecretUploadKey"] = [NotFoundError("no such secret.", fix="")]
 
-    result = run("compare", "secret", "vault://app/db", "--from-file", "password=-", stdin=VALUE)
-
-    assert result.exit_code == 4
+    result = ends(run("compare", "secret", "vault://app/db", "--from-file", "password=-", stdin=VALUE), 4)
     assert result.stderr == "error: m8 says: no such secret.\n"
 
 
@@ -311,9 +285,82 @@ def test_what_is_given_in_the_environment_needs_no_file(
     monkeypatch.setenv("MONOCTL_TOKEN", token("alice"))
     monkeypatch.setenv("MONOCTL_STORE_IDENTITY", f"vault={m8.identity.shown}")
 
-    result = run("put", "secret", "vault://app/db", "--from-file", "password=-", stdin=VALUE)
-
-    assert result.exit_code == 0, result.output
+    result = ends(run("put", "secret", "vault://app/db", "--from-file", "password=-", stdin=VALUE), 0)
     assert "UPLOADED" in result.stdout
     assert result.stderr.count("for this run alone") == 1
     assert token("alice") not in result.output
+
+
+def patch(run: Run, *words: str, value: str = VALUE) -> Result:
+    return run("patch", "secret", *words, "--from-file", "password=-", stdin=value)
+
+
+def test_a_patch_prints_what_the_receipt_proves(m8: ScriptedM8, run: Run) -> None:
+    result = ends(patch(run, "app/db", "--remove", "old", "--remove", "a", "-o", "json"), 0)
+    assert json.loads(result.stdout) == {
+        "uri": "vault://app/db",
+        "outcome": "UPLOADED",
+        "hash": FINGERPRINT,
+        "values": {"password": FINGERPRINT},
+        "upstream_version": VERSION,
+        "request_id": m8.attempts[0].request.request_id.hex(),
+    }
+    request = m8.attempts[0].request
+    assert (request.purpose, request.remove_keys) == (upload_pb2.PURPOSE_PATCH, ("a", "old"))
+    assert not was_received(m8, VALUE.encode())
+
+
+def test_what_is_only_removed_is_asked_for_no_value(m8: ScriptedM8, run: Run) -> None:
+    ends(run("patch", "secret", "app/db", "--remove", "old"), 0)
+    assert m8.attempts[0].sealed == [b""]
+
+
+def test_a_key_named_beside_a_removal_is_asked_for(m8: ScriptedM8, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal, "interactive", lambda: True)
+
+    ends(run("patch", "secret", "app/db", "password", "--remove", "old", stdin=f"{VALUE}\n"), 0)
+    assert m8.attempts[0].sealed != [b""]
+
+
+def test_a_dry_run_shows_sizes_and_removals_and_sends_nothing(m8: ScriptedM8, run: Run) -> None:
+    result = patch(run, "app/db", "--dry-run", "--expect", VERSION, "--remove", "old", "-o", "json")
+
+    assert json.loads(result.stdout) == {
+        "uri": "vault://app/db",
+        "purpose": "PATCH",
+        "expect": f"VERSION {VERSION}",
+        "size_class": 512,
+        "sizes": {"password": len(VALUE)},
+        "removes": ["old"],
+        "identity": m8.identity.shown,
+        "pinned": m8.identity.shown,
+        "layout": LAYOUT,
+    }
+    table = run("patch", "secret", "app/db", "--dry-run", "--remove", "old")
+    assert "REMOVES" in table.stdout
+    assert "no key was requested" in table.stderr
+    assert m8.count("RequestSecretUploadKey") == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--expect", "absent"], "something must be there"),
+        (["--expect", VERSION, "--overwrite"], "exclude each other"),
+        (["--remove", "password"], "set and removed"),
+        (["--remove", "a/b"], "KEY 1 is not a valid key"),
+        (["--remove", f"old={VALUE}"], "value on the command line"),
+        ([f"password={VALUE}"], "value on the command line"),
+    ],
+)
+def test_an_invalid_patch_is_refused_before_any_call(m8: ScriptedM8, run: Run, words: list[str], said: str) -> None:
+    ends(patch(run, "app/db", *words), 2, said)
+    assert m8.calls == []
+
+
+def test_a_store_that_cannot_patch_is_asked_for_no_key(m8: ScriptedM8, run: Run) -> None:
+    m8.stores["vault"].reactors[0].capabilities.CopyFrom(events_pb2.StoreCapabilities(max_plaintext=131_072))
+
+    for words in ((), ("--dry-run",)):
+        ends(patch(run, "app/db", *words), 3, "cannot change some keys")
+    assert m8.count("RequestSecretUploadKey") == 0

@@ -13,7 +13,7 @@ from monoskope.monoctl.output import terminal
 from monoskope.testing.parts import program
 from monoskope.testing.scripted.client import was_received
 from monoskope.testing.scripted.m8 import ScriptedM8
-from tests.unit.monoctl.as_alice import VALUE, Run
+from tests.unit.monoctl.as_alice import VALUE, Run, ends
 from tests.unit.monoctl.on_terminal import CTRL_C, Steps, Typed, converse
 
 pytestmark = pytest.mark.usefixtures("run")
@@ -159,8 +159,7 @@ def test_without_a_terminal_nobody_is_asked(m8: ScriptedM8, run: Run) -> None:
 
 def test_a_newline_of_echo_is_said_and_can_be_removed(run: Run) -> None:
     def sizes(value: bytes, *words: str) -> tuple[int, str]:
-        result = run(*PUT, "--from-file", "password=-", "--dry-run", "-o", "json", *words, stdin=value)
-        assert result.exit_code == 0
+        result = ends(run(*PUT, "--from-file", "password=-", "--dry-run", "-o", "json", *words, stdin=value), 0)
         return json.loads(result.stdout)["sizes"]["password"], result.stderr
 
     size, said = sizes(b"abc\n")
@@ -185,6 +184,4 @@ def test_a_newline_is_removed_from_files_too(run: Run, tmp_path: Path) -> None:
 def test_trimming_nothing_is_a_mistake(run: Run, tmp_path: Path) -> None:
     (tmp_path / "app.env").write_text("A=1\n")
     result = run(*PUT, "--from-env-file", str(tmp_path / "app.env"), "--trim-newline")
-
-    assert result.exit_code == 2
-    assert "--trim-newline is for --from-file" in result.stderr
+    ends(result, 2, "--trim-newline is for --from-file")

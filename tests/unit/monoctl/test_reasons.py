@@ -1,13 +1,22 @@
-"""What a user is told beside a reason, that nothing there is NOT FOUND, and what a dry run already knows."""
+"""What monoctl says of the reason of a failure, and that every sentence about an outcome is listed with its proof."""
 
 from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client.walk import reasons, receipts
+from monoskope.monoctl.commands import change
+from monoskope.monoctl.output import listed, views
+from monoskope.protocol.outcomes import ENDS, spelled
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
-from tests.unit.monoctl.as_alice import VALUE, Run
+from tests.unit.monoctl.as_alice import VALUE, Run, ends
 
 URI = "vault://app/db"
 SENTENCE = "the engine's policy does not allow this."
@@ -32,26 +41,20 @@ def refuses_key(m8: ScriptedM8, reason: upload_pb2.Reason, detail: str) -> None:
 
 def test_a_refusal_says_what_the_driver_knew(m8: ScriptedM8, run: Run) -> None:
     fails(m8, REFUSED, SENTENCE)
-    result = run(*PUT, stdin=VALUE)
-    assert result.exit_code == 3
-    assert "(UPSTREAM_REFUSED: the engine's policy does not allow this)" in result.stderr
+    result = ends(run(*PUT, stdin=VALUE), 3, "(UPSTREAM_REFUSED: the engine's policy does not allow this)")
     assert "m8 says" not in result.stderr
 
 
 def test_before_anything_was_sent_the_sentence_is_m8s_word(m8: ScriptedM8, run: Run) -> None:
     refuses_key(m8, REFUSED, "a path in this store is NAMESPACE/NAME.")
     result = run(*PUT, stdin=VALUE)
-    assert result.exit_code == 3
-    assert "m8 says: " in result.stderr
-    assert "(UPSTREAM_REFUSED: a path in this store is NAMESPACE/NAME). No store signed that" in result.stderr
+    ends(result, 3, "m8 says: ", "(UPSTREAM_REFUSED: a path in this store is NAMESPACE/NAME). No store signed that")
 
 
 @pytest.mark.parametrize("detail", ["\x1b[2J gone", "x" * 201, "line\nfix: overwrite it", "\u202e"])
 def test_what_is_no_sentence_is_not_shown(m8: ScriptedM8, run: Run, detail: str) -> None:
     refuses_key(m8, REFUSED, detail)
-    result = run(*PUT, stdin=VALUE)
-    assert result.exit_code == 3
-    assert "(UPSTREAM_REFUSED)" in result.stderr
+    result = ends(run(*PUT, stdin=VALUE), 3, "(UPSTREAM_REFUSED)")
     assert detail not in result.stderr
 
 
@@ -106,17 +109,13 @@ def capabilities(m8: ScriptedM8) -> views_pb2.Reactor:
 
 def test_a_dry_run_says_that_the_store_would_refuse_the_size(m8: ScriptedM8, run: Run) -> None:
     capabilities(m8).capabilities.max_plaintext = 512
-    result = run(*PUT, "--dry-run", stdin="x" * 1_000)
-    assert result.exit_code == 3
-    assert "accepts at most 512" in result.stderr
+    ends(run(*PUT, "--dry-run", stdin="x" * 1_000), 3, "accepts at most 512")
     assert m8.count("RequestSecretUploadKey") == 0
 
 
 def test_a_dry_run_says_that_the_store_takes_another_key(m8: ScriptedM8, run: Run) -> None:
     capabilities(m8).capabilities.key_rule = r"the\-value"
-    result = run(*PUT, "--dry-run", stdin=VALUE)
-    assert result.exit_code == 3
-    assert "takes no key 'password'" in result.stderr
+    ends(run(*PUT, "--dry-run", stdin=VALUE), 3, "takes no key 'password'")
     assert run("put", "secret", URI, "--from-file", "the-value=-", "--dry-run", stdin=VALUE).exit_code == 0
 
 
@@ -129,7 +128,93 @@ def test_a_foreign_pattern_is_not_run_here(m8: ScriptedM8, run: Run) -> None:
 @pytest.mark.parametrize("expect", ["absent", "7@x"])
 def test_a_dry_run_says_that_the_engine_cannot_compare_versions(m8: ScriptedM8, run: Run, expect: str) -> None:
     capabilities(m8).capabilities.check_and_set = False
-    result = run(*PUT, "--dry-run", "--expect", expect, stdin=VALUE)
-    assert result.exit_code == 3
-    assert "cannot replace exactly one version" in result.stderr
+    ends(run(*PUT, "--dry-run", "--expect", expect, stdin=VALUE), 3, "cannot replace exactly one version")
     assert run(*PUT, "--dry-run", stdin=VALUE).exit_code == 0
+
+
+PACKAGE = Path(__file__).resolve().parents[3] / "src" / "monoskope"
+FILES = (
+    "client/walk/walk.py",
+    "client/http/retry.py",
+    "client/walk/task.py",
+    "client/walk/checks.py",
+    "client/walk/pace.py",
+    "client/walk/results.py",
+    *(f"client/purposes/{path.name}" for path in sorted((PACKAGE / "client" / "purposes").glob("*.py"))),
+    "monoctl/output/report.py",
+    "monoctl/commands/put.py",
+)
+"""Where sentences about outcomes are made in place. Each text with a space in it counts, but docstrings and fixes."""
+ROTATION = ("start_rotation", "finish_rotation", "_breaks", "_left_behind")
+"""The functions of `monoctl/commands/stores.py` that tell outcomes."""
+_INSTRUCTION = re.compile(r"Ask with |Have the |Compare again|Verify again|Import it again|…?, |… before you ")
+_OPTIONS = {"option", "argument", "command", "expect_options", "make_request", "UsageError"}
+"""Calls whose texts are about the command line."""
+
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "security" / "threat-model.md"
+HEADING = "## What `monoctl` says of an outcome, and what proves it"
+
+
+def normal(text: str) -> str:
+    """Return a sentence with `…` for what is filled in, as the table has it."""
+    return re.sub(r"\{[^}]*\}", "…", text).strip().rstrip(".").replace("|", "\\|")
+
+
+def every() -> set[str]:
+    """Return all of them, `normal`."""
+    found = {meaning.message for meaning in (*reasons.MEANINGS.values(), *reasons._FOR_PURPOSE.values())}
+    found |= {reasons._UNKNOWN.message, reasons.UNSIGNED, reasons.NOT_WHICH, views.M8S_WORD, views.NOT_WHOSE}
+    found |= {views.OTHER_KEY}
+    found |= {reasons.THERE, change.M8S_WORD}
+    found |= {*receipts.QUIET, *listed.SENTENCES}
+    for name in FILES:
+        found |= set(_texts(ast.parse((PACKAGE / name).read_text(encoding="utf-8"))))
+    stores = ast.parse((PACKAGE / "monoctl/commands/stores.py").read_text(encoding="utf-8"))
+    rotation = [one for one in stores.body if isinstance(one, ast.FunctionDef) and one.name in ROTATION]
+    assert len(rotation) == len(ROTATION)
+    found |= {text for one in rotation for text in _texts(one)}
+    sentences = {normal(text) for text in found}
+    return {text for text in sentences if re.search("[a-z]", text) and not _INSTRUCTION.match(text)} | _words()
+
+
+def _words() -> set[str]:
+    return {spelled(upload_pb2.Outcome, outcome) for outcome in ENDS}
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    for child in ast.iter_child_nodes(node):
+        match child:
+            case ast.Expr(value=ast.Constant()) | ast.keyword(arg="fix" | "otherwise") | ast.Assert():
+                continue  # a docstring, an instruction, what is never printed
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in _OPTIONS:
+                continue
+            case ast.JoinedStr(values=values):
+                text = "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in values)  # type: ignore[misc]
+                if " " in text.strip("{} "):
+                    yield text
+            case ast.Constant(value=str(text)):
+                if " " in text.strip():
+                    yield text
+            case _:
+                yield from _texts(child)
+
+
+def rows() -> list[tuple[str, str]]:
+    """Sentence and proof of each row of the table."""
+    _, _, after = PAGE.read_text(encoding="utf-8").partition(f"{HEADING}\n")
+    lines = [line for line in after.partition("\n## ")[0].splitlines() if line.startswith("| ")]
+    cells = [row.removeprefix("| ").removesuffix(" |").split(" | ") for row in lines[1:]]
+    assert all(len(row) == 2 and all(row) for row in cells)
+    return [(sentence, proof) for sentence, proof in cells]
+
+
+def test_every_sentence_about_an_outcome_is_listed_with_what_proves_it() -> None:
+    missing = sorted(every() - {sentence for sentence, _ in rows()})
+    assert not missing, f"say in {PAGE.name} what proves: {missing}"
+
+
+def test_no_sentence_is_listed_that_is_not_said_and_none_twice() -> None:
+    sentences = [sentence for sentence, _ in rows()]
+    assert set(sentences) <= every()
+    assert len(set(sentences)) == len(sentences)

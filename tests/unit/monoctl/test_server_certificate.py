@@ -5,39 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import RefusedError
 from monoskope.testing.scripted.m8 import ScriptedM8
 from monoskope.times import now_ms
-from tests.unit.monoctl.as_alice import Run
+from tests.unit.monoctl.as_alice import Run, ends
 
 DAY_MS = 86_400_000
 
 
-class Expiring(ScriptedM8):
-    """Says who the caller is, and when its certificate expires."""
-
-    server_answer: Callable[[], queries_pb2.GetServerResponse]
-
-    def more(self, method: str, message: Message) -> Message:
-        if isinstance(message, queries_pb2.GetServerRequest):
-            return self.server_answer()
-        return queries_pb2.ListSecretStoresResponse(stores=list(self.stores.values()))
-
-
-@pytest.fixture
-def scripted() -> Expiring:
-    return Expiring()
-
-
-def said(m8: Expiring, run: Run, server: Callable[[], queries_pb2.GetServerResponse]) -> str:
+def said(m8: ScriptedM8, run: Run, server: Callable[[], queries_pb2.GetServerResponse]) -> str:
     """What `monoctl get secret-stores` prints on stderr."""
-    m8.server_answer = server
-    result = run("get", "secret-stores")
-    assert result.exit_code == 0, result.output
+    m8.answers[queries_pb2.GetServerRequest] = lambda _: server()
+    result = ends(run("get", "secret-stores"), 0)
     assert "vault" in result.stdout
     return str(result.stderr)
 
@@ -47,7 +29,7 @@ def expiring(left_ms: int, role: events_pb2.Role = events_pb2.ROLE_ADMINISTRATOR
     return queries_pb2.GetServerResponse(role=role, certificate_expires_at_ms=at_ms)
 
 
-def test_an_administrator_is_told_and_how_to_renew_it(m8: Expiring, run: Run) -> None:
+def test_an_administrator_is_told_and_how_to_renew_it(m8: ScriptedM8, run: Run) -> None:
     note = said(m8, run, lambda: expiring(29 * DAY_MS + DAY_MS // 2))
     assert "m8 says that its certificate expires at" in note
     assert "in 29 days" in note
@@ -59,11 +41,11 @@ def test_an_administrator_is_told_and_how_to_renew_it(m8: Expiring, run: Run) ->
     [expiring(31 * DAY_MS), expiring(DAY_MS, events_pb2.ROLE_USER), expiring(0)],
     ids=["later", "a user", "an older m8"],
 )
-def test_nobody_else_is_told(m8: Expiring, run: Run, answer: queries_pb2.GetServerResponse) -> None:
+def test_nobody_else_is_told(m8: ScriptedM8, run: Run, answer: queries_pb2.GetServerResponse) -> None:
     assert said(m8, run, lambda: answer) == ""
 
 
-def test_an_m8_that_does_not_answer_this_fails_nothing(m8: Expiring, run: Run) -> None:
+def test_an_m8_that_does_not_answer_this_fails_nothing(m8: ScriptedM8, run: Run) -> None:
     def refused() -> queries_pb2.GetServerResponse:
         raise RefusedError("no.")
 

@@ -1,4 +1,4 @@
-"""Several secrets of one command: a row and an exit code, a bar on a terminal alone, and what Ctrl-C tells of them."""
+"""Several secrets with one command, and each key as a secret of its own."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client.purposes import Expect
 from monoskope.client.walk.pace import Tally
 from monoskope.client.walk.task import Progress, Stage
-from monoskope.errors import OutcomeUnknownError
+from monoskope.errors import OutcomeUnknownError, UnauthenticatedError, UsageError
 from monoskope.exit_codes import ExitCode, exit_code
+from monoskope.monoctl.input.put_each import planned
 from monoskope.monoctl.output.progress import Bar, Watch
 from monoskope.monoctl.output.report import InterruptedBeforeSendingError, interrupted
 from monoskope.testing.cluster.identities import Identity
-from monoskope.testing.scripted.client import pinned
+from monoskope.testing.scripted.client import pinned, was_received
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 from monoskope.uri import SecretUri
-from tests.unit.monoctl.as_alice import VALUE, Run
+from tests.unit.monoctl.as_alice import VALUE, Run, ends
 
 URIS = ["vault://app/db", "local://app/db", "vault://app/other"]
 
@@ -43,9 +45,7 @@ def fails(m8: ScriptedM8, tmp_path: Path) -> ScriptedM8:
 
 @pytest.mark.usefixtures("fails")
 def test_each_has_its_row_with_the_reason(run: Run) -> None:
-    result = run("put", "secret", *URIS, "--from-file", "password=-", stdin=VALUE)
-
-    assert result.exit_code == 16
+    result = ends(run("put", "secret", *URIS, "--from-file", "password=-", stdin=VALUE), 16)
     header, *rows = [line.split() for line in result.stdout.splitlines()]
     assert header == ["URI", "OUTCOME", "VERSION", "HASH", "REASON"]
     assert [(row[0], row[1], row[-1]) for row in rows] == [
@@ -73,15 +73,12 @@ def test_json_says_the_same(run: Run) -> None:
 
 @pytest.mark.usefixtures("fails")
 def test_if_all_that_was_tried_failed_the_code_is_the_first_ones(run: Run) -> None:
-    result = run("put", "secret", "local://app/db", "local://app/x", "--from-file", "password=-", stdin=VALUE)
-    assert result.exit_code == 6
+    ends(run("put", "secret", "local://app/db", "local://app/x", "--from-file", "password=-", stdin=VALUE), 6)
 
 
 @pytest.mark.usefixtures("fails")
 def test_nothing_is_written_where_one_could_not_be(run: Run, m8: ScriptedM8) -> None:
-    result = run("put", "secret", *URIS, "nowhere://app/db", "--from-file", "password=-", stdin=VALUE)
-
-    assert result.exit_code == 4
+    result = ends(run("put", "secret", *URIS, "nowhere://app/db", "--from-file", "password=-", stdin=VALUE), 4)
     assert [line.split()[1] for line in result.stdout.splitlines()[1:]] == [*["NOT_TRIED"] * 3, "FAILED"]
     assert "note: 3 of the secrets were not tried; nothing was sent for them." in result.stderr
     alone = run("put", "secret", URIS[0], "nowhere://app/db", "--from-file", "password=-", stdin=VALUE)
@@ -92,8 +89,7 @@ def test_nothing_is_written_where_one_could_not_be(run: Run, m8: ScriptedM8) -> 
 
 @pytest.mark.usefixtures("fails")
 def test_what_changes_nothing_ends_as_before(run: Run) -> None:
-    result = run("compare", "secret", *URIS, "--from-file", "password=-", stdin=VALUE)
-    assert result.exit_code == 6
+    result = ends(run("compare", "secret", *URIS, "--from-file", "password=-", stdin=VALUE), 6)
     assert [line.split()[0] for line in result.stdout.splitlines()[1:]] == URIS
 
 
@@ -211,3 +207,87 @@ def test_what_a_patch_or_a_deletion_may_have_done_is_named() -> None:
 def test_before_anything_was_sent_that_is_said() -> None:
     watch = watching(Progress(URI, FIRST, Stage.ASKING))
     assert isinstance(interrupted(watch.sent(), watch.ended()), InterruptedBeforeSendingError)
+
+
+KEYS = [f"KEY_{number}" for number in range(200)]
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> str:
+    """The path of an env file of 200 keys."""
+    (tmp_path / "many.env").write_text("".join(f"{key}='{VALUE} {key}'\n" for key in KEYS))
+    return str(tmp_path / "many.env")
+
+
+def test_200_keys_are_too_many_for_one_secret_and_the_fix_names_each(m8: ScriptedM8, run: Run, many: str) -> None:
+    result = run("put", "secret", "vault://app/db", "--from-env-file", many)
+    ends(result, 2, "a secret has 1 to 64 keys, this one 200", "--each")
+    assert m8.calls == []
+
+
+def test_64_keys_fit_into_one_secret(m8: ScriptedM8, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "app.env").write_text("".join(f"{key}={VALUE}\n" for key in KEYS[:64]))
+
+    assert run("put", "secret", "vault://app/db", "--from-env-file", str(tmp_path / "app.env")).exit_code == 0
+    assert len(m8.attempts) == 1
+
+
+def test_200_keys_become_200_secrets(m8: ScriptedM8, run: Run, many: str) -> None:
+    result = ends(run("put", "secret", "vault://app/", "--from-env-file", many, "--each", "-o", "json"), 0)
+    assert [one["uri"] for one in json.loads(result.stdout)] == [f"vault://app/{key}" for key in KEYS]
+    assert [str(attempt.request.uri) for attempt in m8.attempts] == [f"vault://app/{key}" for key in KEYS]
+    assert not was_received(m8, VALUE.encode())
+
+
+def test_a_dry_run_shows_which_and_sends_nothing(m8: ScriptedM8, run: Run, many: str) -> None:
+    words = ("put", "secret", "app/", "--from-env-file", many, "--each", "--dry-run")
+    shown = json.loads(run(*words, "-o", "json").stdout)
+
+    assert [one["uri"] for one in shown] == [f"vault://app/{key}" for key in KEYS]
+    assert shown[7]["sizes"] == {"value": len(f"{VALUE} {KEYS[7]}")}
+    assert run(*words).stdout.count("will lie in its engine") == 1
+    assert m8.count("RequestSecretUploadKey") == 0
+
+
+def test_keys_that_are_no_segments_are_named_before_sending(m8: ScriptedM8, run: Run, tmp_path: Path) -> None:
+    long = "L" * 129
+    (tmp_path / "app.env").write_text(f"GOOD={VALUE}\n.hidden={VALUE}\n-dash={VALUE}\n{long}={VALUE}\nlower={VALUE}\n")
+
+    result = ends(run("put", "secret", "vault://app/", "--from-env-file", str(tmp_path / "app.env"), "--each"), 2)
+    for key in (".hidden", "-dash", long):
+        assert key in result.stderr
+    assert "GOOD" not in result.stderr
+    assert m8.calls == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("vault://app",), "a prefix that ends in '/'"),
+        (("vault://app/", "vault://other/"), "takes one URI"),
+        (("vault://app/", "--expect", "7"), "--expect VERSION exclude each other"),
+        (("vault://../",), "'..'"),
+    ],
+)
+def test_what_contradicts_each_is_refused(
+    m8: ScriptedM8, run: Run, tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    (tmp_path / "app.env").write_text("A=1\n")
+    ends(run("put", "secret", *words, "--each", "--from-env-file", str(tmp_path / "app.env")), 2, said)
+    assert m8.calls == []
+
+
+def test_a_value_that_is_too_large_stops_all(m8: ScriptedM8, run: Run) -> None:
+    values = {"a": b"1", "b": bytes(800_000)}
+    with pytest.raises(UsageError, match="at most 1048576"):
+        planned(["app/"], values, each=True, expect=Expect.ANY)
+
+
+def test_what_holds_for_all_is_met_once_and_each_secret_has_its_row(m8: ScriptedM8, run: Run, many: str) -> None:
+    m8.failing["RequestSecretUploadKey"] = [UnauthenticatedError("the credential is expired.", fix="Ask.")]
+
+    result = ends(run("put", "secret", "vault://app/", "--from-env-file", many, "--each", "-o", "json"), 10)
+    rows = [(one["uri"], one["outcome"]) for one in json.loads(result.stdout)]
+    assert rows == [(f"vault://app/{key}", "NOT_TRIED" if key != KEYS[0] else "FAILED") for key in KEYS]
+    assert result.stderr.count("the credential is expired") == 1
+    assert m8.count("RequestSecretUploadKey") == 1

@@ -15,7 +15,7 @@ from monoskope.exit_codes import ExitCode
 from monoskope.protocol.tlog.merkle import outline
 from monoskope.testing.scripted.log import ScriptedLog
 from monoskope.testing.scripted.m8 import ScriptedM8
-from tests.unit.monoctl.as_alice import Run
+from tests.unit.monoctl.as_alice import Run, ends
 
 COUNT = 150
 """Two pages."""
@@ -82,8 +82,7 @@ def run(run: Run) -> Run:
 
 @pytest.mark.parametrize("words", [("--all",), ("--tail", str(COUNT + NEWER))])
 def test_every_event_is_shown_as_the_log_has_it_and_none_is_missing(run: Run, words: tuple[str, ...]) -> None:
-    result = run(*words)
-    assert result.exit_code == 0, result.output
+    result = ends(run(*words), 0)
     told = f"Each event is in the log as it is pinned, with {COUNT} entries, but the last {NEWER}: they are m8's word"
     assert told in result.stderr
     assert "None that is in it is missing between them." in result.stderr
@@ -93,9 +92,7 @@ def test_every_event_is_shown_as_the_log_has_it_and_none_is_missing(run: Run, wo
 
 
 @pytest.mark.parametrize("words", [("--all",), (), ("--tail", "150"), ("--by", "mallory", "--all")])
-def test_an_event_that_was_changed_ends_the_command_under_an_honest_checkpoint(
-    m8: Recorded, run: Run, words: tuple[str, ...]
-) -> None:
+def test_a_changed_event_ends_the_command_under_an_honest_note(m8: Recorded, run: Run, words: tuple[str, ...]) -> None:
     m8.rows[140] = row(141, actor="mallory")
     result = run(*words)
     assert (result.exit_code, result.stdout) == (ExitCode.LOG_MISMATCH, "")
@@ -114,9 +111,7 @@ def test_an_event_that_is_left_out_ends_the_command_of_those_who_see_all(
 
 
 @pytest.mark.parametrize("words", [("--all",), ("--tail", "150")])
-def test_a_list_that_ends_before_the_log_does_is_one_that_leaves_out(
-    m8: Recorded, run: Run, words: tuple[str, ...]
-) -> None:
+def test_a_list_that_ends_too_early_leaves_out(m8: Recorded, run: Run, words: tuple[str, ...]) -> None:
     del m8.rows[COUNT - 1 :]
     assert run(*words).exit_code == ExitCode.LOG_MISMATCH
 
@@ -139,31 +134,22 @@ def test_what_m8_shows_of_other_requests_and_secrets_is_left_out(
     run: Run, words: tuple[str, ...], every: tuple[str, ...], shown: int
 ) -> None:
     """It stands in the log, and says nothing of what was asked for. This m8 shows everything."""
-    result = run(*words, *every, "-o", "json")
-    assert result.exit_code == 0, result.output
+    result = ends(run(*words, *every, "-o", "json"), 0)
     assert len(json.loads(result.stdout)) == shown
 
 
 def test_of_a_part_nothing_shows_whether_some_is_missing_and_that_is_said(m8: Recorded, run: Run) -> None:
-    of_bob = run("--by", "bob", "--all")
-    assert of_bob.exit_code == 0, of_bob.output
-    assert "Whether m8 left some out of a part cannot be shown." in of_bob.stderr
+    ends(run("--by", "bob", "--all"), 0, "Whether m8 left some out of a part cannot be shown.")
     m8.rows = [one for one in m8.rows if one.uri][::2]
-    as_a_user = run("--all")
-    assert as_a_user.exit_code == 0, as_a_user.output
-    assert f"m8 left out {COUNT // 2}: that you may not see them is its word." in as_a_user.stderr
+    ends(run("--all"), 0, f"m8 left out {COUNT // 2}: that you may not see them is its word.")
 
 
 def test_without_a_log_the_events_are_m8s_word_and_that_is_said(m8: Recorded, run: Run) -> None:
     m8.log = None  # type: ignore[assignment]
     m8.rows = [row(1)]
     m8.more = lambda method, message: queries_pb2.ListEventsResponse(events=m8.rows)  # type: ignore[method-assign]
-    result = run("--all")
-    assert result.exit_code == 0, result.output
-    assert "these events are its word" in result.stderr
+    ends(run("--all"), 0, "these events are its word")
 
 
 def test_events_that_are_all_newer_than_the_checkpoint_are_m8s_word(m8: Recorded, run: Run) -> None:
-    result = run("--tail", str(NEWER))
-    assert result.exit_code == 0, result.output
-    assert "Each event is newer than the log as it is pinned" in result.stderr
+    ends(run("--tail", str(NEWER)), 0, "Each event is newer than the log as it is pinned")

@@ -18,7 +18,7 @@ from monoskope.testing.parts import program
 from monoskope.testing.scripted.m8 import ScriptedM8
 from monoskope.uri import SecretUri
 from tests.support.ssh import certify, keygen, shown
-from tests.unit.monoctl.as_alice import VALUE, Run
+from tests.unit.monoctl.as_alice import VALUE, Run, ends
 from tests.unit.monoctl.on_terminal import converse
 
 URI = "vault://app/db"
@@ -47,8 +47,7 @@ def signed(m8: ScriptedM8) -> None:
 
 class TestSignedPuts:
     def test_a_put_is_signed_and_the_answer_says_by_whom(self, m8: ScriptedM8, run: Run, key: Path) -> None:
-        result = run(*PUT, "--signing-key", str(key), stdin=VALUE)
-        assert result.exit_code == 0, result.output
+        result = ends(run(*PUT, "--signing-key", str(key), stdin=VALUE), 0)
         m8.attempts[0].check_signature()
         answer = json.loads(result.stdout)
         assert (answer["signer"], answer["signer_key"]) == ("alice", shown(key))
@@ -62,26 +61,19 @@ class TestSignedPuts:
         m8.attempts[0].check_signature()
 
     def test_without_a_key_it_says_how_to_set_one(self, m8: ScriptedM8, run: Run) -> None:
-        result = run(*PUT, stdin=VALUE)
-        assert result.exit_code == 2
-        assert "monoctl config set signing_key" in result.stderr
+        ends(run(*PUT, stdin=VALUE), 2, "monoctl config set signing_key")
         assert m8.attempts[0].sealed == []
 
     def test_a_key_with_a_passphrase_is_not_opened_from_a_pipe(self, m8: ScriptedM8, run: Run, tmp_path: Path) -> None:
         encrypted = keygen(tmp_path / "encrypted", passphrase=PASSPHRASE)
-        result = run(*PUT, "--signing-key", str(encrypted), stdin=PASSPHRASE)
-        assert result.exit_code == 2
-        assert "ssh-add" in result.stderr
+        result = ends(run(*PUT, "--signing-key", str(encrypted), stdin=PASSPHRASE), 2, "ssh-add")
         assert PASSPHRASE not in result.output
         assert m8.attempts == []
 
-    def test_a_reactor_that_does_not_let_the_key_has_an_exit_code_of_its_own(
-        self, m8: ScriptedM8, run: Run, key: Path
-    ) -> None:
+    def test_a_key_that_the_reactor_refuses_has_its_own_exit_code(self, m8: ScriptedM8, run: Run, key: Path) -> None:
         reason = upload_pb2.REASON_NOT_AUTHORIZED
         m8.end = lambda attempt: m8.ended(attempt, attempt.failure(reason), reason)
-        result = run(*PUT, "--signing-key", str(key), stdin=VALUE)
-        assert result.exit_code == 17
+        result = ends(run(*PUT, "--signing-key", str(key), stdin=VALUE), 17)
         error = json.loads(result.stderr)["error"]
         assert error["code"] == "NOT_AUTHORIZED"
         # What its operator needs to find the cause in the reactor's audit log.
@@ -89,9 +81,7 @@ class TestSignedPuts:
         assert error["fix"].endswith(f"Name the request {sent} and the key {shown(key)}.")
 
 
-def test_a_passphrase_is_asked_for_on_the_terminal_while_stdin_holds_the_value(
-    m8: ScriptedM8, run: Run, tmp_path: Path
-) -> None:
+def test_a_terminal_asks_for_the_passphrase_beside_a_value_on_stdin(m8: ScriptedM8, run: Run, tmp_path: Path) -> None:
     encrypted = keygen(tmp_path / "encrypted", passphrase=PASSPHRASE)
     steps = [("Passphrase of", b"wrong\n"), ("Passphrase of", f"{PASSPHRASE}\n".encode())]
     words = [program("monoctl"), *PUT, "--signing-key", str(encrypted)]
@@ -115,9 +105,7 @@ def test_the_setting_is_written_shown_and_used(
 def test_a_public_key_itself_is_a_setting_and_what_is_none_is_refused(run: Run, key: Path) -> None:
     line = Path(f"{key}.pub").read_text().strip()
     assert run("config", "set", "signing_key", f"key::{line}").exit_code == 0
-    refused = run("config", "set", "signing_key", "key::ssh-ed25519 AAAA")
-    assert refused.exit_code == 2
-    assert "cannot sign requests" in refused.stderr
+    ends(run("config", "set", "signing_key", "key::ssh-ed25519 AAAA"), 2, "cannot sign requests")
     settings = json.loads(run("config", "view", "-o", "json").stdout)
     assert [row["value"] for row in settings if row["name"] == "signing_key"] == [f"key::{line}"]
 
@@ -125,16 +113,12 @@ def test_a_public_key_itself_is_a_setting_and_what_is_none_is_refused(run: Run, 
 def test_a_certificate_that_ended_is_told_before_a_key_is_asked_for(m8: ScriptedM8, run: Run, tmp_path: Path) -> None:
     ca, mine = keygen(tmp_path / "ca"), keygen(tmp_path / "mine")
     certify(ca, mine, valid="-2h:-1h")
-    result = run(*PUT, "--signing-key", str(mine), stdin=VALUE)
-    assert result.exit_code == 2
-    assert "ended at" in result.stderr
+    ends(run(*PUT, "--signing-key", str(mine), stdin=VALUE), 2, "ended at")
     assert m8.attempts == []
 
 
 @pytest.mark.parametrize(("touch", "said"), [(True, "touch your security key"), (False, "signing the request")])
-def test_the_terminal_says_when_a_security_key_has_to_be_touched(
-    monkeypatch: pytest.MonkeyPatch, touch: bool, said: str
-) -> None:
+def test_the_terminal_says_when_to_touch_the_key(monkeypatch: pytest.MonkeyPatch, touch: bool, said: str) -> None:
     lines: list[str] = []
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")

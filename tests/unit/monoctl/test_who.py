@@ -7,7 +7,6 @@ import stat
 from pathlib import Path
 
 import pytest
-from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import access_pb2, queries_pb2
 from monoskope.api.secrets.v1 import events_pb2
@@ -16,38 +15,29 @@ from monoskope.monoctl.output import terminal
 from monoskope.protocol.identity import grouped
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import ScriptedM8
-from tests.unit.monoctl.as_alice import VALUE, Run
-
-
-class Knowing(ScriptedM8):
-    """An m8 that says who calls."""
-
-    def more(self, method: str, message: Message) -> Message:
-        if isinstance(message, queries_pb2.GetServerRequest):
-            return queries_pb2.GetServerResponse(
-                version="0.1.0",
-                fingerprint_key_id="63e8eb50bcac50aa",
-                subject="al\x1b[2Jice",
-                role=events_pb2.ROLE_USER,
-                prefixes=["vault://app", "local://"],
-                rights=[events_pb2.RIGHT_PUT, events_pb2.RIGHT_SEE_HASH],
-                expires_at_ms=1_800_000_000_000,
-                certificate_expires_at_ms=1_800_000_000_000,
-            )
-        if isinstance(message, access_pb2.WhoAmIRequest):
-            return access_pb2.WhoAmIResponse(subject="al\x1b[2Jice", token_id="0" * 32)
-        return super().more(method, message)
+from tests.unit.monoctl.as_alice import VALUE, Run, ends
 
 
 @pytest.fixture
-def scripted() -> Knowing:
-    return Knowing()
+def scripted() -> ScriptedM8:
+    """It says who calls."""
+    m8, subject = ScriptedM8(), "al\x1b[2Jice"
+    m8.answers[access_pb2.WhoAmIRequest] = access_pb2.WhoAmIResponse(subject=subject, token_id="0" * 32)
+    m8.answers[queries_pb2.GetServerRequest] = queries_pb2.GetServerResponse(
+        version="0.1.0",
+        fingerprint_key_id="63e8eb50bcac50aa",
+        subject=subject,
+        role=events_pb2.ROLE_USER,
+        prefixes=["vault://app", "local://"],
+        rights=[events_pb2.RIGHT_PUT, events_pb2.RIGHT_SEE_HASH],
+        expires_at_ms=1_800_000_000_000,
+        certificate_expires_at_ms=1_800_000_000_000,
+    )
+    return m8
 
 
 def test_whoami_says_what_m8_knows_and_whose_word_it_is(m8: ScriptedM8, run: Run) -> None:
-    shown = run("whoami")
-
-    assert shown.exit_code == 0
+    shown = ends(run("whoami"), 0)
     for text in ("al\\u001b[2Jice", "user", "vault://app, local://", "put, see-hash", "2027-01-15T08:00", m8.server):
         assert text in shown.stdout
     assert shown.stderr == "This is m8's word.\n"
@@ -103,9 +93,7 @@ def test_the_first_contact_says_whom_to_ask_and_what_to_compare(
     assert question.endswith("Do you trust this identity?")
 
 
-def test_a_changed_identity_names_the_command_that_forgets_it_and_then_asks_again(
-    m8: ScriptedM8, run: Run, tmp_path: Path
-) -> None:
+def test_a_changed_identity_names_the_command_that_forgets_it(m8: ScriptedM8, run: Run, tmp_path: Path) -> None:
     before = (tmp_path / "known_stores").read_text()
     former, new = m8.identity.shown, Identity()
     m8.stores["vault"].identity, m8.signers["vault"] = new.shown, new
@@ -115,9 +103,7 @@ def test_a_changed_identity_names_the_command_that_forgets_it_and_then_asks_agai
     assert "another way than m8" in said
     assert "Put nothing until you know" in said
 
-    forgotten = run("forget-store", "vault")
-
-    assert forgotten.exit_code == 0
+    forgotten = ends(run("forget-store", "vault"), 0)
     assert former in forgotten.stdout
     assert "asks" in forgotten.stdout
     copy = tmp_path / "known_stores.old"
@@ -134,14 +120,12 @@ def test_a_changed_identity_names_the_command_that_forgets_it_and_then_asks_agai
 def test_a_store_that_is_not_pinned_is_not_forgotten(run: Run, tmp_path: Path, words: tuple[str, ...]) -> None:
     before = (tmp_path / "known_stores").read_text()
 
-    result = run("forget-store", *words)
-
-    assert result.exit_code == 4
+    ends(run("forget-store", *words), 4)
     assert (tmp_path / "known_stores").read_text() == before
     assert not (tmp_path / "known_stores.old").exists()
 
 
-def test_forgetting_needs_neither_a_token_nor_m8(
+def test_forgetting_needs_no_token_or_m8(
     m8: ScriptedM8, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "token").unlink()

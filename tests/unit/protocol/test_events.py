@@ -90,13 +90,7 @@ class Walk(RuleBasedStateMachine):
     def a_write_needs_an_intent(self) -> None:
         steps = [step for step, _ in self.history]
         if Step.UPLOADED in steps:
-            assert steps == [
-                Step.KEY_REQUESTED,
-                Step.KEY_PROVIDED,
-                Step.UPLOAD_REQUESTED,
-                Step.STARTED,
-                Step.UPLOADED,
-            ]
+            assert steps == [Step.KEY_REQUESTED, Step.KEY_PROVIDED, Step.UPLOAD_REQUESTED, Step.STARTED, Step.UPLOADED]
 
     @invariant()
     def only_the_issuer_answers_a_sealed_secret(self) -> None:

@@ -176,9 +176,7 @@ def walks(draw: st.DrawFn) -> list[Step]:
 
 
 @given(steps=walks(), data=st.data())
-def test_a_reactor_that_is_told_none_of_its_own_events_follows_all_the_same(
-    steps: Sequence[Step], data: st.DataObject
-) -> None:
+def test_a_reactor_that_is_not_told_its_own_events_follows(steps: Sequence[Step], data: st.DataObject) -> None:
     reactor = OpenRequests()
     for version, step in enumerate(steps, 1):
         message = MESSAGES[step]

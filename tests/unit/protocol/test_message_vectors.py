@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,9 @@ from monoskope.protocol.request import parse_request
 from monoskope.protocol.sshsig import container
 from monoskope.protocol.wire import MalformedError, parse
 from monoskope.reactor.identity.fingerprint import FingerprintKey
+from monoskope.testing.parts import needed
 from monoskope.uri import SecretUri
+from tests.support.typescript import bundle
 from tools.message_vectors.__main__ import made, text_of
 
 FILE = Path(__file__).parents[2] / "vectors-messages.json"
@@ -164,11 +168,7 @@ def _signed_request(vector: Vector) -> Vector:
     said = statement(bytes.fromhex(vector["grant_sha256"]), bytes.fromhex(vector["sealed_sha256"]))
     signature = container.parse(bytes.fromhex(vector["expected"]["signature"]))
     signature.verify(said)
-    return {
-        "statement": said.hex(),
-        "signature": signature.serialise().hex(),
-        "signer_key": signature.key.fingerprint,
-    }
+    return {"statement": said.hex(), "signature": signature.serialise().hex(), "signer_key": signature.key.fingerprint}
 
 
 def _private_key(vector: Vector) -> MLKEM768X25519PrivateKey:
@@ -237,3 +237,22 @@ def test_what_is_sealed_here_opens_with_the_key_of_the_vectors() -> None:
 
 def test_the_vectors_are_what_their_tool_makes() -> None:
     assert text_of(made(VECTORS)) == TEXT
+
+
+TESTS = Path(__file__).resolve().parents[2]
+
+
+def test_the_typescript_client_agrees_with_every_vector_and_claims_nothing_unproven(tmp_path: Path) -> None:
+    node, script = needed("node", "nodejs"), bundle("test/all.test.ts", tmp_path)
+    done = subprocess.run(
+        [node, "--no-warnings", "--test-reporter=tap", script],
+        env={"VECTORS": str(TESTS)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout
+    counted = re.search(r"^# pass (\d+)$", done.stdout, re.MULTILINE)
+    assert counted is not None
+    assert int(counted[1]) > 40

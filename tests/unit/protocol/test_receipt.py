@@ -13,13 +13,8 @@ from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import RECEIPT, ProofError, check_shown, shown
 from monoskope.protocol.listing import Listing
 from monoskope.protocol.open_receipt import open_receipt, put_request_id
-from monoskope.protocol.receipt import (
-    Receipt,
-    make_receipt,
-    parse_receipt,
-    sealed_digest,
-    write_tag,
-)
+from monoskope.protocol.outcomes import is_detail
+from monoskope.protocol.receipt import Receipt, make_receipt, parse_receipt, sealed_digest, write_tag
 from monoskope.protocol.wire import MalformedError
 from monoskope.testing.scripted.m8 import PUBLIC
 from tests.support.receipts import (
@@ -242,3 +237,24 @@ def test_receipts_that_were_encoded_by_hand(vector: dict[str, Any]) -> None:
         assert parsed.restored_version == vector.get("restored_version", "")
         assert parsed.retry_after_s == vector.get("retry_after_s", 0)
         assert parsed.detail == vector.get("detail", "")
+
+
+SENTENCE = "the value of password is not UTF-8 text, and this engine holds only text."
+
+
+def test_a_failure_can_say_more_than_its_reason() -> None:
+    failed = receipt("FAILED", reason=upload_pb2.REASON_UPSTREAM_REFUSED, detail=SENTENCE)
+    assert failed.detail == SENTENCE
+
+
+@pytest.mark.parametrize("detail", ["x" * 201, "two\nlines", "\x1b[2J", "\u202e", "é", "\x7f"])
+def test_what_could_control_a_terminal_or_fill_it_is_no_detail(detail: str) -> None:
+    assert not is_detail(detail)
+    with pytest.raises(MalformedError, match="detail"):
+        receipt("FAILED", detail=detail)
+
+
+@pytest.mark.parametrize("kind", ["UPLOADED first", "STARTED", "EQUAL", "LISTED"])
+def test_nothing_else_has_one(kind: str) -> None:
+    with pytest.raises(MalformedError, match="detail"):
+        receipt(kind, detail=SENTENCE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, MutableSequence
 from typing import Any
@@ -13,9 +14,11 @@ from hypothesis import strategies as st
 
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
+from monoskope.errors import UsageError
 from monoskope.protocol.events import upload_stream
-from monoskope.protocol.grant import Grant
-from monoskope.protocol.identity import ProofError
+from monoskope.protocol.grant import Grant, open_grant, parse_grant
+from monoskope.protocol.hello import MAX_CAPABILITIES, MAX_SCHEMA, check_capabilities
+from monoskope.protocol.identity import UPLOAD_GRANT, ProofError
 from monoskope.protocol.notes import are_for
 from monoskope.protocol.open_receipt import check_copied, put_request_id
 from monoskope.protocol.receipt import Receipt, make_receipt
@@ -23,7 +26,7 @@ from monoskope.protocol.request import Options, make_request, parse_request
 from monoskope.protocol.wire import MalformedError, serialise
 from monoskope.reactor.link.open_requests import OpenRequests
 from monoskope.uri import SecretUri
-from tests.support.vectors import KEY_ID, VECTORS, a_grant, a_request
+from tests.support.vectors import KEY_ID, VECTORS, Signer, a_grant, a_request
 
 Change = Callable[[upload_pb2.UploadRequest], object]
 
@@ -282,11 +285,58 @@ def test_a_reactor_passes_no_header_on_that_m8_made_up(told: str, kept: str) -> 
     request_id = os.urandom(16)
     message = events_pb2.SecretUploadKeyRequested(request=b"a", subject="anna", traceparent=told)
     event = event_pb2.Event(
-        stream=upload_stream(request_id),
-        version=1,
-        type="SecretUploadKeyRequested",
-        data=message.SerializeToString(),
+        stream=upload_stream(request_id), version=1, type="SecretUploadKeyRequested", data=message.SerializeToString()
     )
     request = OpenRequests().apply(event, b"", now=0.0)
     assert request is not None
     assert request.traceparent == kept
+
+
+REQUEST = a_request()
+GRANT = a_grant(REQUEST)
+SIGNER = Signer()
+
+
+def test_an_unknown_suite_is_refused_even_if_it_was_offered() -> None:
+    request = upload_pb2.UploadRequest.FromString(REQUEST.content)
+    request.suites.append(2)
+    grant = upload_pb2.UploadGrant.FromString(GRANT.content)
+    grant.request, grant.suite = serialise(request), 2
+    with pytest.raises(MalformedError, match="must be 1"):
+        parse_grant(serialise(grant))
+
+
+def test_a_good_grant_opens_with_its_hash() -> None:
+    signed = SIGNER.sign(UPLOAD_GRANT, GRANT.content)
+    assert open_grant(signed, identity=SIGNER.shown, request=REQUEST.content, subject="anna") == GRANT
+    assert GRANT.sha256 == hashlib.sha256(GRANT.content).digest()
+
+
+def test_a_grant_under_another_identity_is_refused_with_both_names() -> None:
+    other = Signer()
+    with pytest.raises(ProofError) as caught:
+        open_grant(other.sign(UPLOAD_GRANT, GRANT.content), identity=SIGNER.shown, request=b"", subject=None)
+    assert other.shown in str(caught.value)
+    assert SIGNER.shown in str(caught.value)
+
+
+def capabilities(**fields: object) -> events_pb2.StoreCapabilities:
+    return events_pb2.StoreCapabilities(**fields)  # type: ignore[arg-type]
+
+
+def test_what_is_within_the_bounds_is_taken() -> None:
+    check_capabilities(capabilities())
+    check_capabilities(capabilities(layout="x" * (MAX_CAPABILITIES - 100), options_schema='{"type":"object"}'))
+
+
+def test_more_in_all_than_the_bound_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"16,384|may announce"):
+        check_capabilities(capabilities(layout="x" * MAX_CAPABILITIES))
+
+
+@pytest.mark.parametrize(
+    "schema", ['{"$ref":"#"}', '{"pattern":"a"}', "[]", "{", '{"a":1,"a":2}', f'{{"title":"{"x" * MAX_SCHEMA}"}}']
+)
+def test_a_schema_that_could_harm_is_refused(schema: str) -> None:
+    with pytest.raises(UsageError, match="the options schema"):
+        check_capabilities(capabilities(options_schema=schema))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import time
 from collections.abc import Callable
@@ -10,23 +11,39 @@ from pathlib import Path
 import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
+from monoskope.errors import UsageError
 from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.protocol.request import Options
 from monoskope.reactor.admission import NO_ROOM, Admission
 from monoskope.reactor.dispatch import Dispatcher
 from monoskope.reactor.grant import Granter
+from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import OneTimeKeys
 from monoskope.reactor.limits import Rates
 from monoskope.reactor.reasons import FailedError
+from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.report.known_receipts import KnownReceipts
+from monoskope.reactor.run import Reactor
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.work.handle import Handler
 from monoskope.reactor.work.recover import Presence, Recovery
 from monoskope.reactor.work.write import Writer
 from monoskope.stores.driver import StoreRefusedError, UnsupportedError
 from monoskope.uri import SecretUri
-from tests.support.reactor_world import SEED, Clock, MemoryStore, World, admission, ask, opened, refusal, settings
+from tests.support.reactor_world import (
+    FAST,
+    SEED,
+    Clock,
+    K,
+    MemoryStore,
+    World,
+    admission,
+    ask,
+    opened,
+    refusal,
+    settings,
+)
 
 COMPARE = upload_pb2.PURPOSE_COMPARE
 VAULT, AWS = options_pb2.VaultOptions(), options_pb2.AwsOptions()
@@ -68,9 +85,7 @@ def test_suite_1_must_be_offered(suites: tuple[int, ...], reason: str) -> None:
         (upload_pb2.EXPECT_VERSION, "v1", "UNSUPPORTED"),
     ],
 )
-def test_versions_cannot_be_expected_without_check_and_set(
-    expect: upload_pb2.Expect, version: str, reason: str
-) -> None:
+def test_no_version_is_expected_without_check_and_set(expect: upload_pb2.Expect, version: str, reason: str) -> None:
     request = ask(expect=expect, expect_version=version)
     assert refusal(admission(MemoryStore(check_and_set=False)), request) == reason
     assert refusal(admission(), request) == ""
@@ -161,3 +176,22 @@ def test_what_is_refused_for_another_reason_costs_no_rate() -> None:
     for _ in range(5):
         assert refusal(by, ask(uri=SecretUri.parse("memory://team-b/db"))) == "UPSTREAM_REFUSED"
     assert refusal(by, ask()) == ""
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ('{"description": "' + "x" * 8_192 + '"}', "the options schema has 8,211 bytes; at most 8,192 are allowed."),
+        ('{"items": {"pattern": "(a+)+b"}}', "the options schema has the keyword pattern;"),
+        ('{"$ref": "#"}', "the options schema has the keyword $ref;"),
+    ],
+)
+def test_a_reactor_whose_driver_announces_too_much_does_not_start(tmp_path: Path, schema: str, said: str) -> None:
+    with contextlib.closing(AuditFile(tmp_path / "audit.jsonl")) as audit:
+        driver = MemoryStore(options_schema=schema)
+        identity = Identity(SEED, store="memory")
+        with pytest.raises(UsageError) as caught:
+            Reactor(settings(tmp_path), driver, identity, FingerprintKey(K), audit, timings=FAST)
+    assert caught.value.message.startswith("m8 would not let this reactor in: ")
+    assert said in caught.value.message
+    assert "driver" in caught.value.fix

@@ -29,10 +29,7 @@ class Wire:
 
 def recorded(event: ReactorEvent, *, version: int = 3, request_id: bytes = ID) -> event_pb2.Event:
     return event_pb2.Event(
-        stream=f"upload/{request_id.hex()}",
-        version=version,
-        type=type(event).__name__,
-        data=event.SerializeToString(),
+        stream=f"upload/{request_id.hex()}", version=version, type=type(event).__name__, data=event.SerializeToString()
     )
 
 

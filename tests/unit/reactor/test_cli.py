@@ -89,11 +89,27 @@ def process(*words: object, given: str = "") -> subprocess.CompletedProcess[str]
     return warm.typed("m8", "reactor", *words, given=given)
 
 
+def ends(done: subprocess.CompletedProcess[str], code: int, *said: str) -> subprocess.CompletedProcess[str]:
+    """Check with which exit code a command ended, and that it said all this; return it."""
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    for text in said:
+        assert text in done.stderr
+    return done
+
+
 def init(folder: Path, *words: str, kind: str = "age", server: str = "localhost:7443") -> str:
     ca_file = folder.parent / "ca.crt"
     done = typed("init", folder, "--store", "local", "--server", server, "--ca-file", ca_file, "--type", kind, *words)
     assert done.exit_code == 0, done.output
     return check_shown(done.output.splitlines()[-1])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder of a reactor for an `age` store."""
+    init(tmp_path / "reactor")
+    return tmp_path / "reactor"
 
 
 def test_init_makes_a_private_folder_and_prints_the_identity_last(tmp_path: Path) -> None:
@@ -196,23 +212,16 @@ def test_policy_says_what_is_wrong(tmp_path: Path) -> None:
     assert (none.returncode, none.stdout) == (3, "")
     assert "'age' have no policy" in none.stderr
     assert "\nfix: " in none.stderr
-    missing = process("policy", tmp_path / "nowhere")
-    assert missing.returncode == 2
-    assert "reactor.toml" in missing.stderr
+    ends(process("policy", tmp_path / "nowhere"), 2, "reactor.toml")
     init(tmp_path / "vault", kind="vault")
     file = tmp_path / "vault" / "reactor.toml"
     file.write_text(file.read_text().replace("role_id =", "role_idd ="))
-    unknown = process("policy", tmp_path / "vault")
-    assert unknown.returncode == 2
-    assert "unknown field `role_idd`" in unknown.stderr
-    assert "Did you mean 'role_id'?" in unknown.stderr
+    ends(process("policy", tmp_path / "vault"), 2, "unknown field `role_idd`", "Did you mean 'role_id'?")
 
 
 def test_init_names_a_kind_that_is_not_installed_and_makes_nothing(tmp_path: Path) -> None:
     done = process("init", tmp_path / "r", "--store", "local", "--server", "x:1", "--ca-file", "x", "--type", "valt")
-    assert done.returncode == 4
-    assert "'valt'" in done.stderr
-    assert "Did you mean 'vault'?" in done.stderr
+    ends(done, 4, "'valt'", "Did you mean 'vault'?")
     assert not (tmp_path / "r").exists()
 
 
@@ -221,8 +230,7 @@ def test_init_replaces_nothing(tmp_path: Path) -> None:
     again = process(
         "init", tmp_path / "reactor", "--store", "local", "--server", "x:1", "--ca-file", "x", "--type", "age"
     )
-    assert again.returncode == 2
-    assert "exists already" in again.stderr
+    ends(again, 2, "exists already")
     assert typed("identity", tmp_path / "reactor").output == f"{shown}\n"
 
 
@@ -278,8 +286,7 @@ def test_a_fingerprint_key_travels_by_passphrase(tmp_path: Path, monkeypatch: py
 def test_a_fingerprint_key_leaves_encrypted_only(tmp_path: Path, words: Sequence[str]) -> None:
     init(tmp_path / "reactor")
     typed("fingerprint-key", "new", tmp_path / "reactor")
-    done = process("fingerprint-key", "export", tmp_path / "reactor", *words)
-    assert done.returncode == 2
+    done = ends(process("fingerprint-key", "export", tmp_path / "reactor", *words), 2)
     assert done.stdout == ""
 
 
@@ -346,9 +353,7 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path: Path) -> None:
     code = "import sys\nsys.modules['pyrage'] = None\nfrom monoskope.reactor import cli\ncli.main()\n"
     words = ["fingerprint-key", "new", str(tmp_path)]
     done = subprocess.run([sys.executable, "-c", code, *words], check=False, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "'pyrage'" in done.stderr
-    assert "monoskope[reactor" in done.stderr
+    ends(done, 2, "'pyrage'", "monoskope[reactor")
 
 
 @pytest.mark.parametrize(
@@ -362,9 +367,7 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path: Path) -> None:
         (lambda folder: (folder.parent / "ca.crt").write_text(""), "holds no PEM certificate"),
     ],
 )
-def test_run_refuses_what_is_not_as_it_must_be(tmp_path: Path, break_it: object, says: str) -> None:
-    folder = tmp_path / "reactor"
-    init(folder)
+def test_run_refuses_what_is_not_as_it_must_be(folder: Path, tmp_path: Path, break_it: object, says: str) -> None:
     typed("fingerprint-key", "new", folder)
     write_authority(tmp_path / "ca.crt")
     assert callable(break_it)
@@ -414,10 +417,13 @@ def _environment(pid: int) -> dict[str, str] | None:
 def test_a_second_new_key_is_refused_with_what_would_be_lost_and_no_advice_to_remove(tmp_path: Path) -> None:
     key_id = typed("fingerprint-key", "new", tmp_path).output.strip()
     done = process("fingerprint-key", "new", tmp_path)
-    assert done.returncode == 2
-    assert f"has a fingerprint key already, with the id {key_id}" in done.stderr
-    assert "no user can compare the hashes made so far" in done.stderr
-    assert "docs/operate/rotate-fingerprint-key.md" in done.stderr
+    ends(
+        done,
+        2,
+        f"has a fingerprint key already, with the id {key_id}",
+        "no user can compare the hashes made so far",
+        "docs/operate/rotate-fingerprint-key.md",
+    )
     assert "emove" not in done.stderr
 
 
@@ -441,9 +447,7 @@ def test_an_import_of_another_key_replaces_only_if_told_and_one_of_the_same_key_
     typed("fingerprint-key", "export", one, "--recipient", recipient, "-o", tmp_path / "key.age")
     before = typed("fingerprint-key", "new", two).output.strip()
     words = ("fingerprint-key", "import", two, tmp_path / "key.age", "--identity", identity)
-    done = process(*words)
-    assert done.returncode == 2
-    assert before in done.stderr
+    ends(process(*words), 2, before)
     assert typed(*words, "--replace").output == key_id
     assert (two / f"fingerprint.key.{before}").exists()
     assert typed(*words).output == key_id
@@ -485,9 +489,7 @@ def test_a_fingerprint_key_leaves_by_a_passphrase_without_a_terminal(tmp_path: P
         (None, 0o600, 2, "does not exist"),
     ],
 )
-def test_a_passphrase_file_is_private_and_holds_one_line(
-    tmp_path: Path, content: bytes | None, mode: int, code: int, said: str
-) -> None:
+def test_a_passphrase_file_is_private(tmp_path: Path, content: bytes | None, mode: int, code: int, said: str) -> None:
     typed("fingerprint-key", "new", tmp_path)
     file = tmp_path / "passphrase"
     if content is not None:
@@ -512,9 +514,7 @@ def test_an_export_with_nobody_to_ask_names_the_option_for_that(tmp_path: Path) 
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )
-    assert done.returncode == 2
-    assert "--passphrase-file" in done.stderr
-    assert "Traceback" not in done.stderr
+    ends(done, 2, "--passphrase-file")
 
 
 @pytest.mark.parametrize("words", [("identity",), ("rotate-identity", "--yes"), ("run",)])
@@ -525,27 +525,21 @@ def test_a_lost_identity_says_what_is_lost_and_what_to_do(tmp_path: Path, words:
     (folder / "identity.key").unlink()
     write_authority(tmp_path / "ca.crt")
     done = process(words[0], folder, *words[1:])
-    assert done.returncode == 2
-    assert "Restore it from your copy" in done.stderr
-    assert "every user has to pin another one" in done.stderr
-    assert "docs/operate/lost-identity.md" in done.stderr
+    ends(done, 2, "Restore it from your copy", "every user has to pin another one", "docs/operate/lost-identity.md")
     assert not (folder / "identity.key.next").exists()
 
 
 def test_a_rotation_of_the_identity_warns_and_asks_first(tmp_path: Path) -> None:
     folder = tmp_path / "reactor"
     before = init(folder)
-    done = process("rotate-identity", folder)
-    assert done.returncode == 2
+    done = ends(process("rotate-identity", folder), 2)
     for said in (before, "Users:", "Clients pin by this chain", "copy of", "monoctl deactivate secret-store local"):
         assert said in done.stderr
     assert "--yes" in done.stderr
     assert typed("identity", folder).output == f"{before}\n"
 
 
-def test_copy_key_prints_its_line_for_the_destinations_list_and_makes_one_key(tmp_path: Path) -> None:
-    folder = tmp_path / "reactor"
-    init(folder)
+def test_copy_key_prints_its_line_for_the_destinations_list_and_makes_one_key(folder: Path) -> None:
     first, again = typed("copy-key", folder), typed("copy-key", folder)
     assert first.exit_code == 0, first.output
     line = first.stdout.strip()
@@ -558,9 +552,7 @@ def test_copy_key_prints_its_line_for_the_destinations_list_and_makes_one_key(tm
     parse_listed(first.stdout)
 
 
-def test_copy_key_leaves_alone_what_is_no_key(tmp_path: Path) -> None:
-    folder = tmp_path / "reactor"
-    init(folder)
+def test_copy_key_leaves_alone_what_is_no_key(folder: Path) -> None:
     (folder / "copy.key").write_text("something else")
     (folder / "copy.key").chmod(0o600)
     refused = typed("copy-key", folder)
@@ -569,10 +561,8 @@ def test_copy_key_leaves_alone_what_is_no_key(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", ["file", "folder"])
-def test_settings_that_others_can_change_give_nobody_a_right(tmp_path: Path, spoil: str) -> None:
+def test_settings_that_others_can_change_give_nobody_a_right(folder: Path, spoil: str) -> None:
     """Whoever can write them can say who may do what, or that nothing needs a signature."""
-    folder = tmp_path / "reactor"
-    init(folder)
     with_signers(folder)
     settings = folder / "reactor.toml"
     spoilt = settings if spoil == "file" else folder
@@ -594,9 +584,7 @@ def with_signers(folder: Path) -> None:
         )
 
 
-def test_check_shows_who_may_have_what_done(tmp_path: Path) -> None:
-    folder = tmp_path / "reactor"
-    init(folder)
+def test_check_shows_who_may_have_what_done(folder: Path) -> None:
     assert "no [signers], and this reactor does what m8 asks" in typed("check", folder).output
     with_signers(folder)
     lines = typed("check", folder).output.splitlines()
@@ -619,9 +607,7 @@ def test_check_refuses_what_was_left_to_be_filled_in(tmp_path: Path, kind: str, 
     assert typed("check", folder).exit_code == 0
 
 
-def test_init_writes_empty_lists_and_check_says_what_their_last_line_is_for(tmp_path: Path) -> None:
-    folder = tmp_path / "reactor"
-    init(folder)
+def test_init_writes_empty_lists_and_check_says_what_their_last_line_is_for(folder: Path) -> None:
     lists = [folder / name for name in ("allowed_signers", "revoked_keys")]
     assert all(path.read_text().endswith("refuses everybody.\n# end\n") for path in lists)
     with (folder / "reactor.toml").open("a") as file:
@@ -646,9 +632,7 @@ def test_init_leaves_lists_that_are_there(tmp_path: Path) -> None:
     assert (folder / "revoked_keys").read_text() == "mine\n# end\n"
 
 
-def test_check_refuses_lists_that_run_would_refuse(tmp_path: Path) -> None:
-    folder = tmp_path / "reactor"
-    init(folder)
+def test_check_refuses_lists_that_run_would_refuse(folder: Path) -> None:
     with_signers(folder)
     (folder / "allowed_signers").chmod(0o664)
     refused = typed("check", folder).exception

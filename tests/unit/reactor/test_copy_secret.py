@@ -133,9 +133,7 @@ async def test_nothing_here_cannot_be_copied_and_no_token_is_asked_for(copies: C
     assert not copies.jobs
 
 
-async def test_what_vanishes_while_the_token_is_asked_for_cannot_be_copied(
-    copies: Copies, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_vanishes_meanwhile_cannot_be_copied(copies: Copies, monkeypatch: pytest.MonkeyPatch) -> None:
     async def gone(*_: object) -> None:
         return None
 
@@ -278,7 +276,7 @@ async def test_nothing_is_read_or_sent_once_the_seconds_for_the_key_there_are_ov
         ("put", "FAILED OUTCOME_UNKNOWN"),
     ],
 )
-async def test_an_exception_that_nobody_foresaw_ends_the_copy_with_a_receipt(
+async def test_a_defect_ends_the_copy_with_a_receipt(
     copies: Copies, failure: Exception, method: str, outcome: str
 ) -> None:
 
@@ -393,7 +391,7 @@ async def test_no_value_is_left_when_the_receipt_goes_out(
         ((("team-a", "team-a"),), "other", False, "CANNOT_READ"),
     ],
 )
-def test_where_to_copy_the_reactors_own_settings_say(
+def test_the_reactors_settings_say_where_to(
     tmp_path: Path, *, pairs: Any, to: str, readable: bool, reason: str
 ) -> None:
     store = MemoryStore(readable=readable, check_and_set=False)
@@ -451,9 +449,7 @@ async def test_what_is_there_keeps_its_notes_only_if_the_copy_asks_for_it(m8: Sc
     assert kept == [(False, False), (True, True)]
 
 
-async def test_a_destination_under_another_identity_than_configured_gets_nothing(
-    m8: ScriptedM8, tmp_path: Path
-) -> None:
+async def test_a_destination_under_another_identity_gets_nothing(m8: ScriptedM8, tmp_path: Path) -> None:
     """m8 shows a store and a grant of its own: neither bears the identity in the settings."""
     result = await put_there(job(m8, tmp_path, identity=Identity().shown), Payload(SECRET))
     assert result == upload_pb2.REASON_UPSTREAM_REFUSED
@@ -507,7 +503,7 @@ def refused(reason: upload_pb2.Reason) -> queries_pb2.GetSecretUploadKeyResponse
     return queries_pb2.GetSecretUploadKeyResponse(state=views_pb2.UPLOAD_STATE_ENDED, reason=reason)
 
 
-async def test_a_key_there_that_does_not_come_in_time_gets_nothing(
+async def test_a_key_there_that_is_late_gets_nothing(
     m8: ScriptedM8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = AsyncioRuntime.now
@@ -566,9 +562,7 @@ async def test_an_answer_that_does_not_parse_is_no_exception(
     assert method in m8.calls
 
 
-async def test_an_identity_that_follows_from_the_configured_one_counts_and_no_file_remembers_it(
-    m8: ScriptedM8, tmp_path: Path
-) -> None:
+async def test_a_later_identity_counts_and_no_file_remembers_it(m8: ScriptedM8, tmp_path: Path) -> None:
     first, second = m8.identity, Identity()
     m8.stores["vault"].rotations.append(first.rotate(second, "vault"))
     m8.stores["vault"].identity, m8.signers["vault"] = second.shown, second
@@ -592,9 +586,7 @@ def a_copy_key(folder: Path) -> str:
     return key.fingerprint
 
 
-async def test_the_put_there_is_signed_with_the_copy_key_and_never_with_the_identity(
-    m8: ScriptedM8, tmp_path: Path
-) -> None:
+async def test_the_put_there_is_signed_with_the_copy_key_alone(m8: ScriptedM8, tmp_path: Path) -> None:
     m8.signed, key = True, a_copy_key(tmp_path)
     result = await put_there(job(m8, tmp_path), Payload(SECRET))
     assert isinstance(result, Result)
@@ -647,3 +639,9 @@ async def test_a_copy_that_cannot_be_signed_says_what_its_operator_must_do(copie
     copies.there = lambda _: upload_pb2.REASON_NOT_AUTHORIZED
     assert await copies.walk() == "FAILED NOT_AUTHORIZED"
     assert copies.world.receipt().detail == ""
+
+
+async def test_without_a_session_there_is_no_token() -> None:
+    with pytest.raises(FailedError) as raised:
+        await CopyTokens().ask(bytes(16), within=1.0)
+    assert raised.value.reason == upload_pb2.REASON_UPSTREAM_UNAVAILABLE

@@ -9,9 +9,7 @@ from monoskope.protocol.receipt import write_tag
 from monoskope.reactor.guarded_driver import GuardedDriver
 from monoskope.reactor.memory import Garbage
 from monoskope.reactor.work.delivery import DeliveredRequest
-from monoskope.stores.driver import (
-    OvertakenError,
-)
+from monoskope.stores.driver import OvertakenError
 from tests.support.reactor_world import EMPTY, SECRET, MemoryStore, World, ask, outcome
 
 DELETE, UPLOAD = upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_UPLOAD

@@ -1,15 +1,18 @@
-"""What a driver knew reaches the user: a fixed sentence, signed; and nothing that is not on the list."""
+"""What a driver knows reaches the user as a fixed sentence; what it could never take ends alike for every guess."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from monoskope import operating_log
-from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
+from monoskope.protocol.payload import Payload, Recipe
 from monoskope.reactor.admission import OUTSIDE_KEY_RULE, OUTSIDE_PREFIXES, Admission
 from monoskope.reactor.grant import Granter
 from monoskope.reactor.guarded_driver import GuardedDriver, Sentences
@@ -23,6 +26,7 @@ from monoskope.stores.driver import (
     StoreUnavailableError,
     UnsupportedError,
 )
+from monoskope.stores.vault.versions import merge_patch, wants_base64
 from monoskope.uri import SecretUri
 from tests.support.reactor_world import MemoryStore, World, ask, opened, settings
 
@@ -128,3 +132,96 @@ async def test_a_key_outside_the_rule_is_said_to_be_one() -> None:
     world, _ = guarded(MemoryStore(key_rule=re.compile("value")))
     receipt = await world.walk(secret={"other": b"x"})
     assert (receipt.reason, receipt.detail) == (upload_pb2.REASON_UNSUPPORTED, OUTSIDE_KEY_RULE)
+
+
+BASE64 = options_pb2.VaultOptions(binary=options_pb2.VaultBinary.VAULT_BINARY_BASE64)
+
+
+class Particular(MemoryStore):
+    """An engine that takes text alone, and bytes as base64, as `vault` does; it holds bytes all the same."""
+
+    def __init__(self, **changes: Any) -> None:
+        super().__init__(kind="vault", **changes)
+        self.asked: list[tuple[tuple[str, ...], list[str] | None, Sequence[str] | None, object | None]] = []
+        self.error: DriverError | None = None
+
+    def check_payload(
+        self, path: tuple[str, ...], payload: Payload | None, *, remove: Sequence[str] | None, options: object | None
+    ) -> None:
+        self.asked.append((path, None if payload is None else list(payload), remove, options))
+        if self.error is not None:
+            raise self.error
+        merge_patch(payload, remove or (), binary=wants_base64(options))
+
+
+def there(store: MemoryStore) -> World:
+    """Return a world in which the PIN is one that is not text."""
+    world = World(store)
+    store.put({"pin": b"\x80\x01"}, world.uri.path)
+    return world
+
+
+@pytest.mark.parametrize("guess", [b"\x80\x01", b"\x80\x02"], ids=["right", "wrong"])
+@pytest.mark.parametrize("purpose", [upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_PATCH])
+async def test_a_right_guess_ends_as_a_wrong_one(purpose: upload_pb2.Purpose, guess: bytes) -> None:
+    store = Particular()
+    world = there(store)
+    expect = upload_pb2.EXPECT_OVERWRITE
+    receipt = await world.walk(ask(purpose, expect=expect), {"pin": guess})
+    assert world.outcomes() == ["FAILED UPSTREAM_REFUSED"]
+    assert receipt.upstream_version == ""
+    assert store.calls == ["read_version"]
+
+
+async def test_options_under_which_it_fits_let_it_through() -> None:
+    store = Particular()
+    world = there(store)
+    request = ask(expect=upload_pb2.EXPECT_OVERWRITE, options=BASE64)
+    assert (await world.walk(request, {"pin": b"\x80\x02"})).outcome == upload_pb2.OUTCOME_UPLOADED
+    assert store.asked == [(world.uri.path, ["pin"], None, BASE64)]
+
+
+async def test_a_comparison_needs_no_options() -> None:
+    """What lies there as base64 can be compared without saying so again: nothing is written."""
+    store = Particular()
+    world = there(store)
+    receipt = await world.walk(ask(upload_pb2.PURPOSE_COMPARE), {"pin": b"\x80\x01"})
+    assert receipt.outcome == upload_pb2.OUTCOME_EQUAL
+    assert store.asked == []
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (StoreRefusedError("no."), "UPSTREAM_REFUSED"),
+        (UnsupportedError("no."), "UNSUPPORTED"),
+        (CannotReadError("no."), "CANNOT_READ"),
+    ],
+)
+async def test_the_reason_is_that_of_the_error(error: DriverError, reason: str) -> None:
+    store = Particular()
+    store.error = error
+    world = there(store)
+    await world.walk(ask(expect=upload_pb2.EXPECT_OVERWRITE))
+    assert world.outcomes() == [f"FAILED {reason}"]
+
+
+async def test_what_is_dropped_made_here_or_written_anew_is_judged_too() -> None:
+    store = Particular()
+    store.error = StoreRefusedError("no.")
+    world = there(store)
+    await world.walk(ask(upload_pb2.PURPOSE_PATCH, remove_keys=("pin",)), {})
+    recipes = (Recipe("pin", "password", 24),)
+    expect = upload_pb2.EXPECT_OVERWRITE
+    await world.walk(ask(upload_pb2.PURPOSE_GENERATE, expect=expect, recipes=recipes))
+    await world.walk(ask(upload_pb2.PURPOSE_ROLLBACK, expect=expect, to_version="v1"))
+    assert world.outcomes() == ["FAILED UPSTREAM_REFUSED"] * 3
+    asked = [(keys, remove) for _, keys, remove, _ in store.asked]
+    assert asked == [(None, ("pin",)), (["pin"], None), (["pin"], None)]
+    assert "write" not in store.calls
+    assert "patch" not in store.calls
+
+
+async def test_a_driver_that_says_nothing_of_values_takes_them(world: World) -> None:
+    """As every driver did before there was such a method."""
+    assert (await world.walk()).outcome == upload_pb2.OUTCOME_UPLOADED

@@ -19,8 +19,9 @@ from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.outcomes import State
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import parse_receipt
+from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.report.audit_log import AuditFile
-from tests.support.reactor_world import FAST, PATIENCE_S, SECRET, ask, seal
+from tests.support.reactor_world import FAST, PATIENCE_S, SECRET, World, ask, seal
 from tests.unit.reactor.bench import Bench, asked
 
 EXPIRED = events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_EXPIRED)
@@ -239,3 +240,9 @@ async def test_what_comes_after_that_is_told_that_the_key_is_gone(bench: Bench) 
     bench.reactor.appends.answered(reactor_pb2.Appended(call=again.call, version=4))
     await draining
     assert bench.sent == []
+
+
+def test_a_request_without_a_key_is_not_walked() -> None:
+    with pytest.raises(FailedError) as raised:
+        World().keys.discard(bytes(16))
+    assert raised.value.reason == upload_pb2.REASON_KEY_LOST

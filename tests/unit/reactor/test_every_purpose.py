@@ -10,6 +10,7 @@ import pytest
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.payload import Recipe
 from monoskope.protocol.purposes import PURPOSES
+from monoskope.protocol.request import Request
 from monoskope.reactor.grant import Granter
 from monoskope.reactor.report.audit_log import AuditEntry
 from monoskope.reactor.upstream.content import TRIES
@@ -101,6 +102,11 @@ async def written(store: MemoryStore | None = None) -> World:
     return world
 
 
+def expecting(purpose: upload_pb2.Purpose, expect: upload_pb2.Expect, version: str = "") -> Request:
+    """Return a request of `purpose` with this expectation."""
+    return ask(purpose, **REQUESTS[purpose] | {"expect": expect, "expect_version": version})
+
+
 def test_there_is_a_request_of_every_purpose() -> None:
     assert set(REQUESTS) == set(upload_pb2.Purpose.values()) - {upload_pb2.PURPOSE_UNSPECIFIED}
 
@@ -169,35 +175,33 @@ async def test_a_driver_patches_and_deletes_nothing_unless_it_says_so() -> None:
 
 @of(PATCH, DELETE)
 @pytest.mark.parametrize("expect", [ANY, OVERWRITE])
-async def test_nothing_is_not_found_whatever_is_expected(
-    world: World, purpose: upload_pb2.Purpose, expect: upload_pb2.Expect
-) -> None:
+async def test_nothing_is_not_found(world: World, purpose: upload_pb2.Purpose, expect: upload_pb2.Expect) -> None:
     await world.walk(ask(purpose, expect=expect))
     assert world.outcomes() == ["FAILED NOT_FOUND"]
     assert CALLS[purpose][0] not in world.memory.calls
 
 
-@of(PATCH, DELETE)
+@of(UPLOAD, PATCH, DELETE, GENERATE)
 async def test_content_that_no_receipt_of_ours_names_needs_overwrite(world: World, purpose: upload_pb2.Purpose) -> None:
+    """Even the content that the request carries."""
     version = world.memory.put(SECRET)
-    assert outcome(await world.walk(ask(purpose))) == "FAILED UPSTREAM_CHANGED"
-    assert (await world.walk(ask(purpose, expect=OVERWRITE), {"k": b"new"})).prior_version == version
+    refused = await world.walk(expecting(purpose, ANY))
+    assert (outcome(refused), refused.upstream_version) == ("FAILED UPSTREAM_CHANGED", version)
+    assert (await world.walk(expecting(purpose, OVERWRITE), {"k": b"new"})).prior_version == version
 
 
-@of(PATCH, DELETE, UNDELETE)
+@of(UPLOAD, PATCH, DELETE, GENERATE, UNDELETE)
 @pytest.mark.parametrize("version", ["v1", "v0"])
 async def test_version_expects_that_version(world: World, purpose: upload_pb2.Purpose, version: str) -> None:
     world.memory.put(SECRET)
     if purpose == UNDELETE:
         world.memory.set_aside()
-    await world.walk(ask(purpose, expect=VERSION, expect_version=version), {"k": b"new"})
+    await world.walk(expecting(purpose, VERSION, version), {"k": b"new"})
     assert world.outcomes()[-1] == (CALLS[purpose][2] if version == "v1" else "FAILED CONFLICT")
 
 
 @of(PATCH, DELETE)
-async def test_a_version_that_moved_meanwhile_stays_and_is_not_tried_again(
-    world: World, purpose: upload_pb2.Purpose
-) -> None:
+async def test_a_version_that_moved_stays_and_is_not_retried(world: World, purpose: upload_pb2.Purpose) -> None:
     await world.walk()
     method, _, _ = CALLS[purpose]
     world.memory.failures[method].append(lambda: world.memory.put({"a": b""}))
@@ -248,7 +252,9 @@ async def test_a_change_whose_answer_was_lost_is_looked_up(purpose: upload_pb2.P
 async def test_refused_started_changes_nothing(purpose: upload_pb2.Purpose) -> None:
     world = await written()
     world.log.refusals.append("CONFLICT")
-    assert not await world.handler.handle(requested(world, purpose))
+    with uncollected():
+        assert not await world.handler.handle(requested(world, purpose))
+        assert not payload_is_alive(MARKER)
     assert world.log.events == []
     assert CALLS[purpose][0] not in world.memory.calls
 
@@ -257,7 +263,7 @@ async def test_refused_started_changes_nothing(purpose: upload_pb2.Purpose) -> N
 
 
 @of_each
-async def test_a_defect_before_started_ends_a_request_at_once_as_key_lost(
+async def test_a_defect_before_started_is_key_lost(
     purpose: upload_pb2.Purpose, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = await written()
@@ -305,9 +311,7 @@ async def test_a_defect_of_the_engines_driver_ends_a_look_at_once(purpose: uploa
 
 
 @of_each
-async def test_a_defect_before_the_grant_ends_a_request_at_once_as_key_lost(
-    world: World, purpose: upload_pb2.Purpose
-) -> None:
+async def test_a_defect_before_the_grant_is_key_lost_at_once(world: World, purpose: upload_pb2.Purpose) -> None:
     class Stumbles:
         def admit(self, *_: object) -> NoReturn:
             raise ZeroDivisionError

@@ -27,7 +27,7 @@ from monoskope.reactor.identity.fingerprint import digest_of
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.work.new_values import ALPHABET, MAX_WAITING, Generator, public_halves
 from monoskope.stores.driver import StoreConflictError, UnknownOutcomeError
-from tests.support.reactor_world import EMPTY, PATIENCE_S, SECRET, URI, MemoryStore, World, ask, uncollected
+from tests.support.reactor_world import EMPTY, PATIENCE_S, URI, MemoryStore, World, ask, uncollected
 
 GENERATE = upload_pb2.PURPOSE_GENERATE
 PAIR = (Recipe("key", "ed25519"), Recipe("password", "password"))
@@ -100,20 +100,6 @@ async def test_a_repeated_generation_is_never_unchanged(world: World) -> None:
     assert second.public_values != first.public_values
 
 
-async def test_expectations_are_those_of_an_upload(world: World) -> None:
-    version = world.memory.put(SECRET)
-    for expect, expect_version, reason in (
-        (upload_pb2.EXPECT_ANY, "", upload_pb2.REASON_UPSTREAM_CHANGED),
-        (upload_pb2.EXPECT_ABSENT, "", upload_pb2.REASON_CONFLICT),
-        (upload_pb2.EXPECT_VERSION, "v0", upload_pb2.REASON_CONFLICT),
-    ):
-        assert (await world.walk(asked(expect=expect, expect_version=expect_version))).reason == reason
-    receipt = await world.walk(asked(expect=upload_pb2.EXPECT_VERSION, expect_version=version))
-    assert receipt.prior_version == version
-    world.memory.put(SECRET)
-    assert (await world.walk(asked(expect=upload_pb2.EXPECT_OVERWRITE))).outcome == upload_pb2.OUTCOME_UPLOADED
-
-
 async def test_after_a_conflict_the_same_values_are_tried_again(world: World) -> None:
     world.memory.failures["write"].append(StoreConflictError("x"))
     receipt = await world.walk(asked())
@@ -141,11 +127,6 @@ async def test_an_heir_shows_the_public_halves_of_what_it_can_read(*, readable: 
     assert [key for key, _ in receipt.public_values] == keys
 
 
-async def test_an_heir_that_finds_nothing_says_key_lost(world: World) -> None:
-    receipt = await world.taken_over(world.sealed(asked()).grant, intent=b"i" * 32)
-    assert receipt.reason == upload_pb2.REASON_KEY_LOST
-
-
 async def test_what_the_engine_could_not_take_is_refused_before_it_is_announced() -> None:
     world = World(MemoryStore(key_rule=re.compile("[a-z]+")))
     assert (await world.walk(asked(Recipe("A", "hex")))).reason == upload_pb2.REASON_UNSUPPORTED
@@ -155,7 +136,7 @@ async def test_what_the_engine_could_not_take_is_refused_before_it_is_announced(
     assert world.outcomes() == ["FAILED UNSUPPORTED"]
 
 
-async def test_only_so_many_rsa_keys_are_waited_for_and_everything_else_goes_on(
+async def test_only_so_many_rsa_keys_are_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     go_on = threading.Event()

@@ -220,10 +220,7 @@ def test_what_a_driver_says_of_values_passes_the_guard_and_nothing_else() -> Non
     assert caught.value.__context__ is None
 
 
-async def test_a_defect_between_start_and_write_is_looked_up_like_any_unknown_end(
-    world: World,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_defect_between_start_and_write_is_looked_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """That nothing was written is said only once the engine was asked."""
 
     def breaks(name: str) -> None:

@@ -19,12 +19,7 @@ from monoskope.reactor.health import Health
 from monoskope.reactor.reasons import Failure
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.work.lookup import failed
-from monoskope.stores.driver import (
-    CannotReadError,
-    StoreRefusedError,
-    StoreUnavailableError,
-    UnknownOutcomeError,
-)
+from monoskope.stores.driver import CannotReadError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
 from tests.support.reactor_world import PATIENCE_S
 from tests.support.vectors import a_grant, a_request
 

@@ -189,9 +189,7 @@ async def test_a_ghost_does_not_bring_back_what_was_put_and_deleted_after_it(sto
     assert not world.memory.content[URI.path], world.outcomes()
 
 
-async def test_a_key_does_not_stay_young_while_a_peers_receipt_is_waited_for(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_key_ages_while_a_peers_receipt_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     peer = World(world.store, key=world.key)
     object.__setattr__(world.upstream, "peer_writes", lambda _: True)
     await world.walk(secret={"password": b"first"})
@@ -355,7 +353,7 @@ async def test_one_subjects_copies_do_not_keep_out_anothers(tmp_path: Path) -> N
         await gone.wait()
         return upload_pb2.REASON_UPSTREAM_UNAVAILABLE
 
-    copies.copier._put = dead
+    copies.copier.put = dead
     flood = [
         asyncio.create_task(copies.world.handler.handle(copies.world.sealed(copy_asked(), subject="mallory")))
         for _ in range(copy_secret.AT_ONCE)

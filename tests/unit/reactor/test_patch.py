@@ -10,10 +10,7 @@ import pytest
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.receipt import write_tag
 from monoskope.reactor.identity.fingerprint import digest_of
-from monoskope.stores.driver import (
-    CannotReadError,
-    UnknownOutcomeError,
-)
+from monoskope.stores.driver import CannotReadError, UnknownOutcomeError
 from tests.support.reactor_world import EMPTY, SECRET, URI, MemoryStore, World, admission, ask, outcome, refusal
 
 PATCH = upload_pb2.PURPOSE_PATCH
@@ -117,7 +114,7 @@ async def test_a_patch_that_drops_nothing_and_carries_nothing_is_refused_and_its
 
 
 @pytest.mark.parametrize("change", [{"sha256": b""}, {"ciphertext": b"x"}, {"encapsulated_key": b"x"}])
-async def test_bytes_that_are_not_what_was_announced_are_refused_and_the_key_dies(
+async def test_bytes_that_were_not_announced_are_refused_and_end_the_key(
     world: World, change: dict[str, bytes]
 ) -> None:
     await world.walk()
@@ -126,15 +123,6 @@ async def test_bytes_that_are_not_what_was_announced_are_refused_and_the_key_die
     assert world.outcomes()[-1] == "FAILED BAD_PAYLOAD"
     assert len(world.keys) == 0
     assert there(world) == SECRET
-
-
-@pytest.mark.parametrize("tagged", [True, False], ids=["by its tag", "by its content"])
-async def test_a_patch_whose_answer_was_lost_is_found_again(*, tagged: bool) -> None:
-    world = World(MemoryStore(readable=not tagged, write_tag=tagged))
-    await world.walk()
-    world.memory.failures["patched"].append(UnknownOutcomeError("x"))
-    receipt = await world.walk(ask(PATCH), NEW)
-    assert (receipt.outcome, receipt.fingerprint) == (upload_pb2.OUTCOME_UPLOADED, world.key.fingerprints(AFTER).whole)
 
 
 async def test_a_patch_of_what_cannot_be_read_says_so(world: World) -> None:

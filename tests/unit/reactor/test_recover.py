@@ -85,22 +85,12 @@ class Heir(World):
         return self.outcomes()[-1]
 
 
-@pytest.mark.parametrize("state", [State.GRANTED, State.UPLOADING])
-def test_before_writing_an_issuer_is_given_ten_seconds(state: State) -> None:
+@pytest.mark.parametrize(("state", "seconds"), [(State.GRANTED, 10), (State.UPLOADING, 10), (State.WRITING, 60)])
+def test_an_issuer_is_given_ten_seconds_and_sixty_once_it_writes(state: State, seconds: int) -> None:
     heir = Heir()
     request = heir.left(state)
     assert not heir.abandoned(request)
-    heir.now.time += 9.9
-    assert not heir.abandoned(request)
-    heir.now.time += 0.2
-    assert heir.abandoned(request)
-
-
-def test_a_writing_issuer_is_given_sixty_seconds_from_when_it_was_seen() -> None:
-    heir = Heir()
-    request = heir.left(State.WRITING)
-    heir.abandoned(request)
-    heir.now.time += 59.9
+    heir.now.time += seconds - 0.1
     assert not heir.abandoned(request)
     heir.now.time += 0.2
     assert heir.abandoned(request)
@@ -233,36 +223,30 @@ async def test_the_version_that_was_to_be_replaced_is_no_proof() -> None:
     assert await heir.end(heir.left(State.WRITING, started=heir.started(prior=prior))) == "FAILED KEY_LOST"
 
 
-async def test_nothing_new_means_nothing_was_written() -> None:
-    heir = Heir()
-    assert await heir.end(heir.left(State.WRITING)) == "FAILED KEY_LOST"
+AWAY, REFUSED = StoreUnavailableError("away."), StoreRefusedError("no.")
 
 
-async def test_something_new_that_does_not_fit_stays_unknown() -> None:
-    heir = Heir()
-    heir.memory.put({"theirs": b""})
-    assert await heir.end(heir.left(State.WRITING)) == "FAILED OUTCOME_UNKNOWN"
-
-
-async def test_something_new_that_cannot_be_read_stays_unknown() -> None:
-    heir = Heir(MemoryStore(write_tag=False))
-    heir.memory.put(SECRET)
-    heir.memory.failures["read"].append(CannotReadError("no."))
-    assert await heir.end(heir.left(State.WRITING)) == "FAILED OUTCOME_UNKNOWN"
-
-
-async def test_an_engine_that_is_away_is_asked_again() -> None:
-    heir = Heir()
-    heir.memory.put(SECRET, tag=heir.tag)
-    heir.memory.failures["find"].extend([StoreUnavailableError("away.")] * 2)
-    assert await heir.end(heir.left(State.WRITING)) == "UPLOADED"
-
-
-@pytest.mark.parametrize("error", [StoreUnavailableError("away."), StoreRefusedError("no.")])
-async def test_an_engine_that_gives_no_answer_leaves_it_unknown(error: Exception) -> None:
-    heir = Heir()
-    heir.memory.failures["read_version"].extend([error] * 3)
-    assert await heir.end(heir.left(State.WRITING)) == "FAILED OUTCOME_UNKNOWN"
+@pytest.mark.parametrize(
+    ("there", "tagged", "failures", "said"),
+    [
+        ({}, True, {}, "FAILED KEY_LOST"),
+        ({"theirs": b""}, True, {}, "FAILED OUTCOME_UNKNOWN"),
+        (SECRET, False, {"read": [CannotReadError("no.")]}, "FAILED OUTCOME_UNKNOWN"),
+        (SECRET, True, {"find": [AWAY] * 2}, "UPLOADED"),
+        ({}, True, {"read_version": [AWAY] * 3}, "FAILED OUTCOME_UNKNOWN"),
+        ({}, True, {"read_version": [REFUSED] * 3}, "FAILED OUTCOME_UNKNOWN"),
+    ],
+    ids=["nothing new", "of others", "unreadable", "away for a while", "away", "refused"],
+)
+async def test_a_write_ends_as_the_engine_shows(
+    there: dict[str, bytes], *, tagged: bool, failures: dict[str, list[Exception]], said: str
+) -> None:
+    heir = Heir(MemoryStore(write_tag=tagged))
+    if there:
+        heir.memory.put(there, tag=heir.tag if tagged and there == SECRET else "")
+    for method, errors in failures.items():
+        heir.memory.failures[method].extend(errors)
+    assert await heir.end(heir.left(State.WRITING)) == said
 
 
 async def test_a_started_that_is_not_ours_or_about_another_grant_ends_nothing() -> None:

@@ -135,9 +135,7 @@ async def test_a_flood_of_unsigned_requests_holds_no_place_and_no_secret(tmp_pat
 
 
 @pytest.mark.parametrize(("signed", "outcome"), [(True, "started"), (False, "failed")], ids=["signed", "unsigned"])
-async def test_the_signature_in_m8s_event_is_the_one_that_is_verified(
-    tmp_path: Path, *, signed: bool, outcome: str
-) -> None:
+async def test_the_signature_in_m8s_event_is_verified(tmp_path: Path, *, signed: bool, outcome: str) -> None:
     """From the settings to what m8 gets, through a whole reactor: only the connection to m8 is played."""
     write_lists(tmp_path, ANNA)
     bench, request = Bench(tmp_path, file=table(may(ANNA))), ask()
@@ -149,7 +147,7 @@ async def test_the_signature_in_m8s_event_is_the_one_that_is_verified(
     append = await bench.next()
     assert append.WhichOneof("event") == outcome
     assert append.failed.reason == (0 if signed else upload_pb2.REASON_NOT_AUTHORIZED)
-    assert bench.reactor.session._endpoint.announced.signatures
+    assert bench.reactor.session.endpoint.announced.signatures
 
 
 async def test_m8_has_one_try_with_a_request_whichever_signature_it_shows_then(tmp_path: Path) -> None:

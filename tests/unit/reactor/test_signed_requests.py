@@ -214,9 +214,7 @@ def revoked(folder: Path) -> World:
 
 
 @pytest.mark.parametrize("refuses", [outside, another_purpose, revoked])
-async def test_who_may_not_have_it_done_is_told_no_more_than_a_stranger(
-    tmp_path: Path, refuses: Callable[[Path], World]
-) -> None:
+async def test_who_may_not_is_told_no_more_than_a_stranger(tmp_path: Path, refuses: Callable[[Path], World]) -> None:
     world = refuses(tmp_path)
     await refused(world, world.sealed(sign=ANNA.signs))
 

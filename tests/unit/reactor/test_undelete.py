@@ -11,12 +11,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
 from monoskope.reactor.work.lookup import deletion_digest
-from monoskope.stores.driver import (
-    NOTHING,
-    DeletedVersion,
-    StoreUnavailableError,
-    UnknownOutcomeError,
-)
+from monoskope.stores.driver import NOTHING, DeletedVersion, StoreUnavailableError, UnknownOutcomeError
 from tests.support.reactor_world import EMPTY, SECRET, URI, MemoryStore, World, ask, looked, outcome
 
 UNDELETE, DELETE, UPLOAD = upload_pb2.PURPOSE_UNDELETE, upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_UPLOAD

@@ -17,22 +17,11 @@ from tests.support.engines import Version
 
 GOOD = {
     "nothing": [],
-    "one after the other": [
-        Call(0, 1, "cas", "a"),
-        Call(2, 3, "cas", "b", "a"),
-        Call(4, 5, "read", "b"),
-    ],
-    "both orders of two that overlap": [
-        Call(0, 10, "write", "a"),
-        Call(1, 9, "write", "b"),
-        Call(11, 12, "read", "a"),
-    ],
+    "one after the other": [Call(0, 1, "cas", "a"), Call(2, 3, "cas", "b", "a"), Call(4, 5, "read", "b")],
+    "both orders of two that overlap": [Call(0, 10, "write", "a"), Call(1, 9, "write", "b"), Call(11, 12, "read", "a")],
     "a read during a write sees it": [Call(0, 10, "write", "a"), Call(1, 2, "read", "a")],
     "a read during a write does not see it yet": [Call(0, 10, "write", "a"), Call(1, 2, "read", "")],
-    "refused because somebody else was first": [
-        Call(0, 5, "cas", "a"),
-        Call(1, 4, "refused", expected=""),
-    ],
+    "refused because somebody else was first": [Call(0, 5, "cas", "a"), Call(1, 4, "refused", expected="")],
     "an unknown write that took effect much later": [
         Call(0, math.inf, "cas", "a"),
         Call(5, 6, "read", ""),
@@ -43,11 +32,7 @@ GOOD = {
 }
 BAD = {
     "two succeed on one version": [Call(0, 5, "cas", "a"), Call(1, 4, "cas", "b")],
-    "a lost update": [
-        Call(0, 1, "write", "a"),
-        Call(2, 3, "cas", "b", "a"),
-        Call(4, 5, "cas", "c", "a"),
-    ],
+    "a lost update": [Call(0, 1, "write", "a"), Call(2, 3, "cas", "b", "a"), Call(4, 5, "cas", "c", "a")],
     "a stale read": [Call(0, 1, "write", "a"), Call(2, 3, "write", "b"), Call(4, 5, "read", "a")],
     "what was written is not there": [Call(0, 1, "write", "a"), Call(2, 3, "read-other", "a")],
     "the value comes back": [

@@ -1,16 +1,22 @@
-"""A seed gives the same round again, in every process, and rounds differ."""
+"""A round of the rig: what a seed plans, what its clients note, and when a run has failed."""
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 
 import pytest
 
 from monoskope import failpoints
+from monoskope.exit_codes import ExitCode
+from monoskope.failpoints import EXIT_CODE
 from tests.faults.table import LINK, at
 from tests.faults.tcp_proxy import HOLD
 from tests.rig.__main__ import rounds
-from tests.rig.schedule import CLIENTS, HELD_S, LINKS, REACTORS, WORLDS, plan, replay
+from tests.rig.clients import is_killed, note
+from tests.rig.history import DEFECTS, KILLED, Operation
+from tests.rig.run import too_little
+from tests.rig.schedule import CLIENTS, HELD_S, LINKS, REACTORS, WORLDS, Step, plan, replay
 
 
 def test_a_seed_gives_the_same_round_in_every_process() -> None:
@@ -58,3 +64,39 @@ def test_every_failpoint_that_is_drawn_exists_and_what_holds_an_engine_is_short(
             assert detail.partition("=")[0] in failpoints.NAMES
         held = [fault for fault in one.faults if fault.target == "openbao" and fault.kind in {"stop", HOLD}]
         assert all(fault.lasts_s <= HELD_S for fault in held)
+
+
+def test_a_run_in_which_nearly_nothing_succeeded_has_failed() -> None:
+    assert too_little(Counter(operations=100, acknowledged=20)) == []
+    assert too_little(Counter(operations=100, acknowledged=4)) == [
+        "of 100 operations 4 were acknowledged: that shows nothing"
+    ]
+
+
+def step(failpoint: str = "", killed_after_s: float = 0.0) -> Step:
+    return Step("put", "vault://rig/a", "value", "any", "", 0.0, failpoint, killed_after_s)
+
+
+@pytest.mark.parametrize("code", [-9, -11, EXIT_CODE])
+def test_a_program_that_dies_by_itself_is_a_defect(code: int) -> None:
+    one = Operation(1, "put", "vault://rig/a", "value")
+    note(one, code, b"", "Segmentation fault", killed=False)
+    assert one.end in DEFECTS
+    assert "Segmentation fault" in one.said
+    note(one, code, b"", "", killed=True)
+    assert one.end == KILLED
+
+
+def test_only_a_plan_that_says_so_has_a_program_killed() -> None:
+    assert is_killed(step("monoctl.before-send=kill"))
+    assert is_killed(step("monoctl.before-send=exit"))
+    assert is_killed(step(killed_after_s=0.5))
+    assert not is_killed(step("monoctl.before-send=interrupt"))
+    assert not is_killed(step("monoctl.before-send=stop"))
+    assert not is_killed(step())
+
+
+def test_an_end_that_is_told_is_noted() -> None:
+    one = Operation(1, "put", "vault://rig/a", "value")
+    note(one, ExitCode.CONFLICT, b"", "it is there", killed=False)
+    assert (one.end, one.said) == ("CONFLICT", "it is there")

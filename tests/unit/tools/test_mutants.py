@@ -178,7 +178,7 @@ def test_the_same_seed_chooses_the_same_places_and_a_place_that_moved_is_found(s
 
 
 def test_the_nearest_tests_run_first() -> None:
-    assert random_mutants.tests_near("client/walk/pace.py", 40)[0] == "tests/unit/client/test_pace.py"
+    assert random_mutants.tests_near("client/walk/pace.py", 40)[0] == "tests/unit/client/test_bulk.py"
     near = random_mutants.tests_near("monoctl/commands/stores.py", 32)  # nothing imports it: its words are found
     assert "tests/unit/monoctl/test_commands.py" in near
 

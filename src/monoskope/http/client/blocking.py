@@ -381,7 +381,6 @@ def _receive(connection: ssl.SSLSocket, reader: ResponseReader, deadline: float 
 
 
 def _left(deadline: float, *, sent: bool) -> float:
-    """Return the seconds until `deadline`."""
     left = deadline - time.monotonic()
     if left <= 0:
         raise LateError(_LATE, sent=sent)

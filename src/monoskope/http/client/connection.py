@@ -260,7 +260,6 @@ async def connect(server: Server, deadline: float) -> Connection:
 
 
 async def _connected(host: str, port: int, deadline: float) -> socket.socket:
-    """Return a socket that is connected to one of the addresses of `host`."""
     loop = asyncio.get_running_loop()
     last: OSError = OSError("the name has no address")
     try:

@@ -25,7 +25,6 @@ from monoskope.m8.log.documents import Cursor
 from monoskope.m8.log.event_log import GENESIS_HASH, RecordedEvent
 from monoskope.m8.service.app import App
 from monoskope.m8.service.call_notes import CallNote
-from monoskope.m8.service.feed import locate
 from monoskope.m8.sink_settings import EVENTS
 
 FIRST_PAUSE_S = 1.0
@@ -136,7 +135,6 @@ class EventExporter:
                 await asyncio.sleep(PAUSE_S)
 
     async def _more(self, position: int) -> None:
-        """Return once there may be an event after `position`."""
         while True:
             await asyncio.sleep(self._app.limits.tick_s)
             if self._app.feed.position > position:
@@ -165,7 +163,7 @@ class EventExporter:
     async def _lines(self, events: list[RecordedEvent]) -> tuple[Line, ...]:
         made: list[Line] = []
         for event in events:
-            made.append(lines.of_event(locate(event), log_id=self._log_id))
+            made.append(lines.of_event(event, log_id=self._log_id))
             await asyncio.sleep(0)  # calls go first
         return tuple(made)
 

@@ -20,7 +20,6 @@ from monoskope.m8.domain.events import read
 from monoskope.m8.domain.principal import ROLE_NAMES
 from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.service.call_notes import CallNote
-from monoskope.m8.service.feed import LocatedEvent
 from monoskope.m8.sink_settings import ACCESS, EVENTS, Kind
 from monoskope.protocol.events import receipt_of
 from monoskope.protocol.receipt import parse_receipt
@@ -54,9 +53,8 @@ class Line(NamedTuple):
     text: bytes
 
 
-def of_event(located: LocatedEvent, *, log_id: str) -> Line:
+def of_event(event: RecordedEvent, *, log_id: str) -> Line:
     """Return the line of an event of the log `log_id`."""
-    event = located.event
     fields: dict[str, object] = {
         "kind": "event",
         "log": log_id,
@@ -66,7 +64,7 @@ def of_event(located: LocatedEvent, *, log_id: str) -> Line:
         "stream": event.stream,
         "version": event.version,
         "actor": event.actor,
-        "uri": str(located.uri or ""),
+        "uri": event.uri,
         "detail": event.detail,
         **_signer(event),
         "hash": event.hash.hex(),

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import NoReturn
 
 from monoskope import operating_log
 from monoskope.errors import UnavailableError
@@ -34,6 +35,13 @@ async def last_write() -> AsyncIterator[None]:
 
 ASKS = 3
 """How often a holder asks within the time of its lease."""
+
+
+async def again(work: Callable[[], Awaitable[object]], *, every_s: float) -> NoReturn:
+    """Do `work` again and again, with a pause, until cancelled."""
+    while True:
+        await work()
+        await asyncio.sleep(every_s)
 
 
 AGAIN_S = 1.0

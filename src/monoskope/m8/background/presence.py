@@ -23,8 +23,14 @@ from monoskope.m8.service.app import App
 PREFIX = "m8/"
 """How the keys of m8's own heartbeats begin: `m8/<32 hex>`."""
 
-MUST_AGREE = ("audience", "signing_key")
-"""Where two processes differ in one of these, each refuses tokens of the other."""
+_MUST_AGREE = {
+    "audience": ("audience", "Write the same `audience` in both m8.toml, or give this m8 a log of its own."),
+    "signing_key": (
+        "token signing key",
+        "Copy token-signing.key from the folder of that m8, or give this m8 a log of its own.",
+    ),
+}
+"""Where two processes differ in one of these, each refuses tokens of the other: its name for people, and what helps."""
 
 
 class Note(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -69,20 +75,6 @@ class Replica:
         return self.note.started_ms, self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A setting in which two processes differ."""
-
-    field: str
-    ours: str
-    theirs: str
-
-
-def encoded(note: Note) -> bytes:
-    """Return `note` as the log keeps it."""
-    return msgspec.json.encode(note)
-
-
 def replicas(beats: Mapping[str, int], notes: Mapping[str, bytes]) -> list[Replica]:
     """Return the m8 processes among the heartbeats, the one that serves longest first."""
     found = []
@@ -96,14 +88,11 @@ def replicas(beats: Mapping[str, int], notes: Mapping[str, bytes]) -> list[Repli
     return sorted(found, key=lambda replica: replica.order)
 
 
-def differences(ours: Note, theirs: Note) -> list[Difference]:
-    """Return the settings that both name and in which they differ, in the order of their names."""
+def differences(ours: Note, theirs: Note) -> list[tuple[str, str, str]]:
+    """Return the settings that both name and in which they differ, by name: each with our value and theirs."""
     both = sorted(ours.settings.keys() & theirs.settings.keys())
-    return [
-        Difference(name, ours.settings[name], theirs.settings[name])
-        for name in both
-        if ours.settings[name] != theirs.settings[name]
-    ]
+    found = ((name, ours.settings[name], theirs.settings[name]) for name in both)
+    return [(name, here, there) for name, here, there in found if here != there]
 
 
 class Presence:
@@ -162,7 +151,7 @@ class Presence:
 
     async def _beat(self) -> None:
         note = structs.replace(self._note, leases=tuple(sorted(self._app.leases)))
-        await self._app.log.beat(self._app.replica, self._app.clock(), encoded(note))
+        await self._app.log.beat(self._app.replica, self._app.clock(), msgspec.json.encode(note))
 
     async def _others(self) -> list[Replica]:
         """Return the others that were heard lately. The former process at our own address is none: we are there."""
@@ -178,13 +167,13 @@ class Presence:
         ]
 
     def _require_fit(self, other: Replica) -> None:
-        for found in differences(self._note, other.note):
-            if found.field in MUST_AGREE:
+        for name, ours, theirs in differences(self._note, other.note):
+            if name in _MUST_AGREE:
+                what, fix = _MUST_AGREE[name]
                 raise RefusedError(
-                    f"the m8 at {_where(other)} serves this log with another {_WORDS[found.field]}: {found.theirs}; "
-                    f"ours is {found.ours}. Each would refuse the tokens of the other.",
-                    fix=f"{_FIXES[found.field]} If that m8 is gone, start again in "
-                    f"{self._app.limits.deadlines.issuer_gone_s:g} s.",
+                    f"the m8 at {_where(other)} serves this log with another {what}: {theirs}; "
+                    f"ours is {ours}. Each would refuse the tokens of the other.",
+                    fix=f"{fix} If that m8 is gone, start again in {self._app.limits.deadlines.issuer_gone_s:g} s.",
                 )
 
     def _compare(self, others: list[Replica]) -> None:
@@ -192,10 +181,11 @@ class Presence:
         for other in others:
             if other.name not in self._known:
                 log.info("another m8 serves this log", server=_where(other), version=other.note.version)
-            for found in differences(self._note, other.note):
-                if (other.name, found.field) not in self._warned:
-                    self._warned.add((other.name, found.field))
-                    log.warning("two m8 differ", server=_where(other), message=_told(found), fix=_FIX)
+            for name, ours, theirs in differences(self._note, other.note):
+                if (other.name, name) not in self._warned:
+                    self._warned.add((other.name, name))
+                    said = f"{name} is {ours} here, and {theirs} there."
+                    log.warning("two m8 differ", server=_where(other), message=said, fix=_FIX)
         there = {other.name: _where(other) for other in others}
         for key in self._known.keys() - there.keys():
             log.info("another m8 is gone", server=self._known[key], replica=key.rpartition("/")[2][:8])
@@ -214,17 +204,8 @@ async def present(app: App, note: Note) -> AsyncIterator[Presence]:
         await presence.end()
 
 
-_WORDS = {"audience": "audience", "signing_key": "token signing key"}
-_FIXES = {
-    "audience": "Write the same `audience` in both m8.toml, or give this m8 a log of its own.",
-    "signing_key": "Copy token-signing.key from the folder of that m8, or give this m8 a log of its own.",
-}
 _FIX = "Write the same in both m8.toml, and restart the m8 that was changed."
 
 
 def _where(other: Replica) -> str:
     return " on ".join(part for part in (other.note.address, other.note.host) if part)
-
-
-def _told(found: Difference) -> str:
-    return f"{found.field} is {found.ours} here, and {found.theirs} there."

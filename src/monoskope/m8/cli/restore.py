@@ -194,7 +194,6 @@ async def _check_whole(used: EventLog, header: Header) -> None:
 
 
 def _next(settings: ServerSettings, target: Place, text: str) -> str:
-    """Return what to change in m8.toml after a move."""
     file = settings.folder / SETTINGS_FILE
     if target.database is not None:
         return (

@@ -12,7 +12,7 @@ from monoskope import event_loop, failpoints, start
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings
 from monoskope.m8.cli.common import arm_failpoints, folder_option, on_log, output_option, show
-from monoskope.m8.init import Plan, check_owners, lay_out
+from monoskope.m8.init import check_owners, lay_out
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.tree.tree import rebuild_tree
 from monoskope.text import counted
@@ -69,18 +69,16 @@ def init(
     """Create the folder of a new server, with settings, token key, CA and certificate."""
     given = {"database": database, "database_ca": database_ca, "database_password_file": database_password_file}
     lay_out(
-        Plan(
-            folder=folder,
-            listen=HostPort.parse(listen),
-            names=names,
-            keep_ca_key=not no_ca_key,
-            log_origin=log_origin,
-            database={
-                name: str(Path(value).absolute()) if isinstance(value, Path) else value
-                for name, value in given.items()
-                if value
-            },
-        )
+        folder,
+        HostPort.parse(listen),
+        names=names,
+        keep_ca_key=not no_ca_key,
+        log_origin=log_origin,
+        database={
+            name: str(Path(value).absolute()) if isinstance(value, Path) else value
+            for name, value in given.items()
+            if value
+        },
     )
     here = f" --dir {folder}" if folder != settings.default_folder() else ""
     click.echo(f"m8 is ready in {folder}. Next:\n")

@@ -75,8 +75,8 @@ def renew(folder: Path, names: tuple[str, ...], ca_key: Path | None, *, new_ca: 
     tls activate.
     """
     loaded = settings.load(folder)
-    wanted = renewal.Wanted(names=names, ca_key=ca_key, new_ca=new_ca, keep_ca_key=not no_ca_key)
-    renewed = renewal.renew(loaded, wanted, now=dt.datetime.now(dt.UTC))
+    now = dt.datetime.now(dt.UTC)
+    renewed = renewal.renew(loaded, now=now, names=names, ca_key=ca_key, new_ca=new_ca, keep_ca_key=not no_ca_key)
     click.echo(f"The new certificate is valid until {_day(renewed.expires)}, for {', '.join(renewed.names)}.")
     for line in _next_steps(folder, renewed):
         click.echo(line)

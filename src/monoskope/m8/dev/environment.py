@@ -24,7 +24,7 @@ from monoskope.m8 import settings
 from monoskope.m8.dev import setup
 from monoskope.m8.dev.setup import DevStore
 from monoskope.m8.dev.supervisor import Child, Supervisor
-from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.init import lay_out
 from monoskope.m8.opened import open_tokens, opened_log, os_actor
 from monoskope.start import reactor_command
 
@@ -106,7 +106,6 @@ async def _supervise(options: Options, say: Callable[[str], None], ready: Callab
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process alone."""
     try:
         for part in (folder, folder / "client", folder / "logs"):
             part.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -129,7 +128,7 @@ def _server(options: Options) -> settings.ServerSettings:
     folder = options.folder / "m8"
     if not (folder / settings.SETTINGS_FILE).exists():
         port = _port_to_listen_on(PORT if options.port is None else options.port)
-        return lay_out(Plan(folder=folder, listen=HostPort(HOST, port)))
+        return lay_out(folder=folder, listen=HostPort(HOST, port))
     kept = settings.load(folder)
     if options.port not in {None, 0, kept.listen.port}:
         raise UsageError(

@@ -8,15 +8,17 @@ byte or its digest.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES
 from monoskope.m8.log.event_log import NewEvent, RecordedEvent
-from monoskope.protocol.events import EVENTS, Step, receipt_of
+from monoskope.protocol.events import Step, receipt_of
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.identity import open_rotation
 from monoskope.protocol.notes import edit_of
@@ -24,29 +26,11 @@ from monoskope.protocol.outcomes import State, spelled
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.protocol.request import parse_request
 from monoskope.protocol.wire import serialise
-from monoskope.text import counted
+from monoskope.text import counted, some
 from monoskope.uri import SecretUri
 
 SHOWN = 10
 """How many prefixes of a token, or members of a role binding, an event's detail names at most."""
-
-
-def of_access(message: Message) -> str:
-    """Return what an event says, "" for events that are not about rights."""
-    match message:
-        case events_pb2.TokenIssued():
-            return f"{message.id} for {message.subject}, {_of_token(message)}"
-        case events_pb2.RoleBindingCreated():
-            said = _allowed(message.role, message.rights, [message.prefix] if message.prefix else [])
-            return f"{message.name}: {said}, for {_some(message.members)}"
-        case events_pb2.TokenRevoked() | events_pb2.RoleBindingDeleted():
-            return message.id if isinstance(message, events_pb2.TokenRevoked) else message.name
-        case events_pb2.IssuerRegistered():
-            return f"{message.name} is {message.issuer}"
-        case events_pb2.MemberRegistered():
-            return f"{message.member} is {message.issuer_subject}"
-        case _:
-            return ""
 
 
 def _of_token(token: events_pb2.TokenIssued) -> str:
@@ -55,7 +39,7 @@ def _of_token(token: events_pb2.TokenIssued) -> str:
     said = "with the rights of its role bindings"
     if token.issuer:
         said += f", by {token.issuer}"
-    return said + (f", in {_some(token.groups)}" if token.groups else "")
+    return said + (f", in {some(token.groups, SHOWN)}" if token.groups else "")
 
 
 def _allowed(role: events_pb2.Role, rights: Iterable[events_pb2.Right], prefixes: Sequence[str]) -> str:
@@ -65,12 +49,7 @@ def _allowed(role: events_pb2.Role, rights: Iterable[events_pb2.Right], prefixes
     names = [RIGHT_NAMES.get(right, f"right {right}") for right in rights]
     if names:
         said += f": {', '.join(names)}"
-    return said + (f" below {_some(prefixes)}" if prefixes else "")
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return said + (f" below {some(prefixes, SHOWN)}" if prefixes else "")
 
 
 MOST = 512
@@ -79,25 +58,26 @@ MOST = 512
 
 def detail(message: Message) -> str:
     """Return what an event says in a few words: a purpose, an outcome, a reason, a name. A long one is cut."""
-    said = _of_request(message) or _of_receipt(message) or _of_store(message) or of_access(message) or _of_rest(message)
+    said = _DETAILS.get(type(message), _of_receipt)(message)
     whole = said.encode()
     return said if len(whole) <= MOST else f"{whole[: MOST - 3].decode(errors='ignore')}…"
 
 
-def _of_request(message: Message) -> str:
-    match message:
-        case events_pb2.SecretUploadKeyRequested():
-            request = parse_request(message.request)
-            to = f" to {request.destination}" if request.destination else ""
-            after = f" after {request.list_after}" if request.list_after else ""
-            return f"{spelled(upload_pb2.Purpose, request.purpose)} of {request.uri}{to}{after}"
-        case events_pb2.SecretUploadKeyProvided():
-            grant = parse_grant(message.grant.content)
-            return f"by replica {grant.replica.hex()[:8]}, for {grant.lifetime_s} s"
-        case events_pb2.SecretUploadRequested():
-            return f"{message.size} sealed bytes"
-        case _:
-            return ""
+def _of_binding(message: events_pb2.RoleBindingCreated) -> str:
+    said = _allowed(message.role, message.rights, [message.prefix] if message.prefix else [])
+    return f"{message.name}: {said}, for {some(message.members, SHOWN)}"
+
+
+def _of_request(message: events_pb2.SecretUploadKeyRequested) -> str:
+    request = parse_request(message.request)
+    to = f" to {request.destination}" if request.destination else ""
+    after = f" after {request.list_after}" if request.list_after else ""
+    return f"{spelled(upload_pb2.Purpose, request.purpose)} of {request.uri}{to}{after}"
+
+
+def _of_grant(message: events_pb2.SecretUploadKeyProvided) -> str:
+    grant = parse_grant(message.grant.content)
+    return f"by replica {grant.replica.hex()[:8]}, for {grant.lifetime_s} s"
 
 
 def _of_receipt(message: Message) -> str:
@@ -128,37 +108,33 @@ def _of_outcome(receipt: Receipt) -> str:
             return spelled(upload_pb2.Outcome, outcome) + (f", version {version}{was}" if version else "")
 
 
-def _of_store(message: Message) -> str:
-    match message:
-        case events_pb2.SecretStoreCreated():
-            return f"{message.name}, type {message.type}, identity {message.identity}"
-        case (
-            events_pb2.SecretStoreActivated() | events_pb2.SecretStoreDeactivated() | events_pb2.DefaultSecretStoreSet()
-        ):
-            return message.name
-        case events_pb2.SecretStoreIdentityRotated():
-            return f"{message.name}, to {open_rotation(message.rotation, store=message.name).new}"
-        case events_pb2.SecretStoreIdentityReplaced():
-            return f"{message.name}, to {message.identity}"
-        case events_pb2.ReactorAttached() | events_pb2.ReactorDetached():
-            return f"{message.store}, replica {message.replica.hex()[:8]}"
-        case _:
-            return ""
-
-
-def _of_rest(message: Message) -> str:
-    match message:
-        case (
-            events_pb2.FingerprintKeyAdopted()
-            | events_pb2.FingerprintKeyRotationStarted()
-            | events_pb2.FingerprintKeyRotationFinished()
-        ):
-            return f"key id {message.key_id}"
-        case events_pb2.SecretNotesUpdated():
-            # Its stream has a hash in its name, not the URI.
-            return f"{message.uri}: {edit_of(message.edit)}"
-        case _:
-            return ""
+_DETAILS: Mapping[type[Message], Callable[[Any], str]] = {
+    events_pb2.SecretUploadKeyRequested: _of_request,
+    events_pb2.SecretUploadKeyProvided: _of_grant,
+    events_pb2.SecretUploadRequested: lambda sent: f"{sent.size} sealed bytes",
+    events_pb2.SecretStoreCreated: lambda store: f"{store.name}, type {store.type}, identity {store.identity}",
+    events_pb2.SecretStoreActivated: lambda store: store.name,
+    events_pb2.SecretStoreDeactivated: lambda store: store.name,
+    events_pb2.DefaultSecretStoreSet: lambda store: store.name,
+    events_pb2.SecretStoreIdentityRotated: lambda rotated: (
+        f"{rotated.name}, to {open_rotation(rotated.rotation, store=rotated.name).new}"
+    ),
+    events_pb2.SecretStoreIdentityReplaced: lambda replaced: f"{replaced.name}, to {replaced.identity}",
+    events_pb2.ReactorAttached: lambda reactor: f"{reactor.store}, replica {reactor.replica.hex()[:8]}",
+    events_pb2.ReactorDetached: lambda reactor: f"{reactor.store}, replica {reactor.replica.hex()[:8]}",
+    events_pb2.FingerprintKeyAdopted: lambda key: f"key id {key.key_id}",
+    events_pb2.FingerprintKeyRotationStarted: lambda key: f"key id {key.key_id}",
+    events_pb2.FingerprintKeyRotationFinished: lambda key: f"key id {key.key_id}",
+    # Its stream has a hash in its name, not the URI.
+    events_pb2.SecretNotesUpdated: lambda updated: f"{updated.uri}: {edit_of(updated.edit)}",
+    events_pb2.TokenIssued: lambda token: f"{token.id} for {token.subject}, {_of_token(token)}",
+    events_pb2.TokenRevoked: lambda token: token.id,
+    events_pb2.RoleBindingCreated: _of_binding,
+    events_pb2.RoleBindingDeleted: lambda binding: binding.name,
+    events_pb2.IssuerRegistered: lambda issuer: f"{issuer.name} is {issuer.issuer}",
+    events_pb2.MemberRegistered: lambda member: f"{member.member} is {member.issuer_subject}",
+}
+"""What each event says; all others end a request, and say what their receipt does."""
 
 
 CATALOGUE_STREAM = "secret-stores"
@@ -170,32 +146,14 @@ FINGERPRINT_KEY_STREAM = "fingerprint-key"
 M8 = "m8"
 """The actor of what m8 does of its own accord, or for one who can open the log itself."""
 
+_PARTS = {"StoreCapabilities", "NotesEdit"}
+"""The messages beside the events that are parts of one."""
+
 KINDS: Mapping[str, type[Message]] = MappingProxyType(
     {
-        **EVENTS,
-        **{
-            kind.DESCRIPTOR.name: kind
-            for kind in (
-                events_pb2.SecretStoreCreated,
-                events_pb2.SecretStoreActivated,
-                events_pb2.SecretStoreDeactivated,
-                events_pb2.DefaultSecretStoreSet,
-                events_pb2.SecretStoreIdentityRotated,
-                events_pb2.SecretStoreIdentityReplaced,
-                events_pb2.ReactorAttached,
-                events_pb2.ReactorDetached,
-                events_pb2.FingerprintKeyAdopted,
-                events_pb2.FingerprintKeyRotationStarted,
-                events_pb2.FingerprintKeyRotationFinished,
-                events_pb2.TokenIssued,
-                events_pb2.TokenRevoked,
-                events_pb2.SecretNotesUpdated,
-                events_pb2.RoleBindingCreated,
-                events_pb2.RoleBindingDeleted,
-                events_pb2.IssuerRegistered,
-                events_pb2.MemberRegistered,
-            )
-        },
+        name: GetMessageClass(kind)
+        for name, kind in events_pb2.DESCRIPTOR.message_types_by_name.items()
+        if name not in _PARTS
     }
 )
 """Every event: the name of its type, which is its message's name, and its message."""

@@ -15,6 +15,7 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import ConflictError, RefusedError, UsageError
 from monoskope.protocol.grant import is_key_id
 from monoskope.protocol.hello import MAX_REPLICAS
+from monoskope.text import some
 
 
 def beat_key(store: str, replica: bytes) -> str:
@@ -212,7 +213,8 @@ def finish_rotation(
         )
     if left and not force:
         raise ConflictError(
-            f"attached reactors still have another fingerprint key than {key_id}: {_named(left)}. Nothing was changed.",
+            f"attached reactors still have another fingerprint key than {key_id}: {some(left, NAMED)}."
+            " Nothing was changed.",
             fix="Import the new key on each (m8 reactor fingerprint-key import --replace), start it again, then finish."
             " A reactor that was stopped is forgotten after 10 s. With --force these reactors are shut out.",
         )
@@ -227,8 +229,3 @@ def _check(key_id: str) -> str:
 
 def _listed(key_ids: Iterable[str]) -> str:
     return " or ".join(sorted(key_ids))
-
-
-def _named(reactors: Sequence[str]) -> str:
-    more = len(reactors) - NAMED
-    return ", ".join(reactors[:NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""How many logins of reactors and exchanges of tokens may be under way, and how many may fail: by address, and in all.
+"""How many logins and exchanges of tokens may be under way, and may fail, by address; and the pace of reactors.
 
 To verify a login costs the check of a signature, so an address from which too many logins failed is refused before
 that. A flood from other addresses shuts nobody out: where too many logins failed in all, only addresses with a recent
@@ -13,11 +13,10 @@ import asyncio
 import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from monoskope.errors import RateLimitedError, UnavailableError
-from monoskope.m8.limits.rates import Bucket
+from monoskope.m8.limits.connections import Bucket
 
 WAITING_EACH = 32
 """Logins of one address that may be under way: as many as two stores have reactors at most."""
@@ -130,34 +129,19 @@ class Logins:
         self._by_origin.pop(origin, None)
 
 
-class Exchanges:
-    """Counts the exchanges of one process.
-
-    Args:
-        failed: Failures a second in all.
-        failed_each: Failures a second of one address.
-        clock: Seconds of a monotonic clock.
-    """
+class Exchanges(Logins):
+    """Counts the exchanges of one process, and those of each member. Arguments as `Logins`."""
 
     def __init__(self, failed: float, failed_each: float, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._strangers = Logins(failed, failed_each, clock)
+        super().__init__(failed, failed_each, clock)
         self._members: OrderedDict[str, Bucket] = OrderedDict()
-
-    def under_way(self, origin: str, deadline: asyncio.Timeout) -> AbstractContextManager[None]:
-        """Count an exchange from `origin` while the block runs. Too many end the oldest one."""
-        return self._strangers.under_way(origin, deadline)
 
     def admit(self, origin: str) -> None:
         """Return if a token from `origin` may be verified now. Raises `RateLimitedError` if too many were refused."""
         try:
-            self._strangers.admit(origin)
+            super().admit(origin)
         except UnavailableError:
             raise _too_many("too many tokens were refused just now") from None
-
-    def failed(self, origin: str) -> None:
-        """Count a refused token against its address."""
-        self._strangers.failed(origin)
 
     def succeed(self, member: str) -> None:
         """Count an exchange for `member`. Raises `RateLimitedError` if there were too many lately."""
@@ -175,3 +159,34 @@ def _too_many(what: str) -> RateLimitedError:
     return RateLimitedError(
         f"{what}.", fix="Try again in some seconds, and use m8's token until it expires.", retry_after_s=RETRY_AFTER_S
     )
+
+
+HEARTBEAT = 10.0
+"""What a heartbeat counts, in messages: each is written into the log's database."""
+
+EACH_BYTES = 16_384
+"""So many bytes count as one more message: signatures are verified over all of them."""
+
+LOOK_S = 0.02
+"""Seconds between two looks whether there is room again."""
+
+
+class Pace:
+    """Counts what reactors say to this process.
+
+    Args:
+        a_second: Messages of one store's reactors a second.
+        clock: Seconds of a monotonic clock.
+    """
+
+    def __init__(self, a_second: float, clock: Callable[[], float]) -> None:
+        self._a_second = a_second
+        self._clock = clock
+        self._stores: dict[str, Bucket] = {}
+
+    async def keep(self, store: str, *, size: int, is_heartbeat: bool) -> None:
+        """Wait until a message of `size` bytes may be handled that a reactor of `store`, which exists, has sent."""
+        bucket = self._stores.setdefault(store, Bucket(self._a_second, self._clock()))
+        while not bucket.has(self._clock()):  # noqa: ASYNC110 - time passes, and nothing tells it
+            await asyncio.sleep(LOOK_S)
+        bucket.take(self._clock(), (HEARTBEAT if is_heartbeat else 1.0) + size / EACH_BYTES)

@@ -10,7 +10,7 @@ from monoskope.errors import UsageError
 from monoskope.m8.credentials.token_rules import principal_of
 from monoskope.m8.domain.principal import RIGHT_NAMES, Principal
 from monoskope.m8.domain.role_bindings import RoleBindings
-from monoskope.m8.queries.pages import make_token, page_size, read_token
+from monoskope.m8.queries.pages import make_token, page_size, read_token, scope_of
 from monoskope.m8.readmodels.documents import REVOCATIONS, TOKENS
 from monoskope.m8.service import policy
 from monoskope.m8.service.administration import view
@@ -18,8 +18,6 @@ from monoskope.m8.service.aggregates import ROLE_BINDINGS
 from monoskope.m8.service.app import App, Caller
 from monoskope.protocol.login import Member
 from monoskope.uri import UriPrefix
-
-_SCOPE = "tokens.1"
 
 
 class AccessQueries:
@@ -63,14 +61,14 @@ class AccessQueries:
         Raises:
             UsageError: a bad page token.
         """
-        log, size = self._app.log, page_size(message.page_size)
-        found = await log.scan(TOKENS, after=read_token(_SCOPE, message.page_token), limit=size + 1)
+        log, scope, size = self._app.log, scope_of(message), page_size(message.page_size)
+        found = await log.scan(TOKENS, after=read_token(scope, message.page_token), limit=size + 1)
         return access_pb2.ListTokensResponse(
             tokens=[
                 _token(events_pb2.TokenIssued.FromString(body), revoked=await log.get(REVOCATIONS, key) is not None)
                 for key, body in found[:size]
             ],
-            next_page_token=make_token(_SCOPE, found[size - 1][0]) if len(found) > size else "",
+            next_page_token=make_token(scope, found[size - 1][0]) if len(found) > size else "",
         )
 
     async def can_i(self, message: access_pb2.CanIRequest, caller: Caller) -> access_pb2.CanIResponse:
@@ -132,7 +130,6 @@ def _by_bindings(
 
 
 def _named(member: Member) -> Principal:
-    """Return a principal that is one member, in no group."""
     return Principal("", str(member), frozenset(), (), 0, member=member)
 
 

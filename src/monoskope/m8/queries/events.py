@@ -21,11 +21,12 @@ from monoskope.m8.queries.pages import (
     make_token,
     page_size,
     read_position,
+    scope_of,
     visible_scope,
 )
 from monoskope.m8.readmodels.documents import REVOCATIONS
 from monoskope.m8.service.app import App, Caller
-from monoskope.m8.service.feed import Follower, LocatedEvent, locate
+from monoskope.m8.service.feed import Follower
 from monoskope.protocol.events import upload_stream
 from monoskope.uri import SecretUri
 
@@ -62,15 +63,9 @@ class Events:
             NotFoundError: with `request_id`, the caller sees no such request.
             UnavailableError: this process knows no tree of that size.
         """
-        scope = _scope(message)
+        scope = scope_of(message, "tree_size")
         begin = read_position(scope, message.page_token)
-        wanted = EventFilter(
-            visible_scope(caller.principal, message.prefix),
-            message.since_ms,
-            message.until_ms,
-            message.actor,
-            message.before,
-        )
+        wanted = EventFilter(message, visible_scope(caller.principal, message.prefix))
         # Before the page is made: an event that it misses stands after this position.
         head = await self._app.log.head()
         if message.request_id:
@@ -85,7 +80,7 @@ class Events:
             )
         found, looked_at = await self._page(chunks, wanted, page_size(message.page_size))
         return queries_pb2.ListEventsResponse(
-            events=[_row(located.event) for located in found],
+            events=[_row(event) for event in found],
             next_page_token=make_token(scope, str(looked_at)) if looked_at else "",
             head=head,
             inclusion=await self._inclusion(found, message.tree_size),
@@ -110,32 +105,32 @@ class Events:
             if not message.from_now:
                 async with contextlib.aclosing(self._past(after, caller.principal)) as pages:
                     async for page in pages:
-                        for located in page:
-                            if is_visible(located, visible):
-                                yield _response(located)
-                        after = page[-1].event.position
-            with self._app.feed.follow(lambda one: one.event.stream in streams or is_visible(one, visible)) as follower:
+                        for event in page:
+                            if is_visible(event, visible):
+                                yield _response(event)
+                        after = page[-1].position
+            with self._app.feed.follow(lambda one: one.stream in streams or is_visible(one, visible)) as follower:
                 # Followed first, read then: a later revocation is seen as an event.
                 await self._require_rights(caller.principal)
                 head = await self._app.log.head()
                 after = head if message.from_now else after
                 while after < head:
                     page = await self._page_after(after, caller.principal)
-                    for located in page:
-                        if is_visible(located, visible):
-                            yield _response(located)
-                    after = page[-1].event.position
+                    for event in page:
+                        if is_visible(event, visible):
+                            yield _response(event)
+                    after = page[-1].position
                 while True:
-                    located = await self._next(follower, caller.principal)
-                    if located.event.position > after and is_visible(located, visible):
-                        yield _response(located)
+                    event = await self._next(follower, caller.principal)
+                    if event.position > after and is_visible(event, visible):
+                        yield _response(event)
 
-    async def _inclusion(self, found: Sequence[LocatedEvent], size: int) -> tuple[bytes, ...]:
+    async def _inclusion(self, found: Sequence[RecordedEvent], size: int) -> tuple[bytes, ...]:
         """Return what proves that those of the events that a tree of `size` entries can have are in it."""
-        indexes = sorted(located.event.position - 1 for located in found if located.event.position <= size)
+        indexes = sorted(event.position - 1 for event in found if event.position <= size)
         return await self._app.witnessed.tree.batch(indexes, size) if indexes else ()
 
-    async def _past(self, after: int, principal: Principal) -> AsyncGenerator[list[LocatedEvent], None]:
+    async def _past(self, after: int, principal: Principal) -> AsyncGenerator[list[RecordedEvent], None]:
         """Yield pages of what was recorded after `after`, until less than one is left.
 
         Nothing is queued for a watcher meanwhile: it would be called too slow for reading the past. Many that read the
@@ -150,27 +145,27 @@ class Events:
             finally:
                 self._reading_past -= 1
             yield page
-            after = page[-1].event.position
+            after = page[-1].position
             if head - after <= _CHUNK:  # what was recorded meanwhile is the past, too
                 head = await self._app.log.head()
 
-    async def _page_after(self, after: int, principal: Principal) -> list[LocatedEvent]:
+    async def _page_after(self, after: int, principal: Principal) -> list[RecordedEvent]:
         """Return the next events after the position `after`, as long as the caller has the rights to watch."""
-        located = [locate(event) for event in await self._app.log.read(after=after, limit=_CHUNK)]
+        events = await self._app.log.read(after=after, limit=_CHUNK)
         await self._require_rights(principal)
-        return located
+        return events
 
-    async def _next(self, follower: Follower, principal: Principal) -> LocatedEvent:
+    async def _next(self, follower: Follower, principal: Principal) -> RecordedEvent:
         """Return the next event, as long as the token and what it allows are what they were."""
         left_ms = principal.expires_at_ms - self._app.clock()
         try:
             async with asyncio.timeout(left_ms / 1000):
-                located = await follower.next()
+                event = await follower.next()
         except TimeoutError:
             raise _ended("expired") from None
-        if located.event.stream in _streams_of(principal):
+        if event.stream in _streams_of(principal):
             await self._require_rights(principal)
-        return located
+        return event
 
     async def _require_rights(self, principal: Principal) -> None:
         """Raise unless the token is valid, and role bindings give its holder what they gave when the call came."""
@@ -219,17 +214,16 @@ class Events:
 
     async def _page(
         self, chunks: AsyncIterator[list[RecordedEvent]], wanted: EventFilter, size: int
-    ) -> tuple[list[LocatedEvent], int]:
+    ) -> tuple[list[RecordedEvent], int]:
         """Return up to `size` wanted events, and the position of the last one looked at, 0 if none is left."""
-        found: list[LocatedEvent] = []
+        found: list[RecordedEvent] = []
         looked_at = last = 0
         async for events in chunks:
             for event in events:
                 if len(found) == size:
                     return found, last
-                located = locate(event)
-                if wanted.takes(located):
-                    found.append(located)
+                if wanted.takes(event):
+                    found.append(event)
                 last = event.position
             looked_at += max(len(events), 1)
             if looked_at >= MAX_LOOKED_AT:
@@ -251,19 +245,10 @@ def _ended(how: str) -> UnauthenticatedError:
     )
 
 
-def _scope(message: queries_pb2.ListEventsRequest) -> str:
-    """Return what a page token is bound to: the order and the filters."""
-    order = "newest" if message.newest_first else "1"
-    scope = f"events.{order}:{message.prefix}:{message.request_id.hex()}"
-    if message.since_ms or message.until_ms or message.actor:
-        scope += f":{message.since_ms}:{message.until_ms}:{message.actor}"
-    return f"{scope}:before {message.before}" if message.before else scope
-
-
 # All watchers get the same message, so it is made once.
 @functools.lru_cache(maxsize=500)
-def _response(located: LocatedEvent) -> queries_pb2.WatchEventsResponse:
-    return queries_pb2.WatchEventsResponse(event=_row(located.event))
+def _response(event: RecordedEvent) -> queries_pb2.WatchEventsResponse:
+    return queries_pb2.WatchEventsResponse(event=_row(event))
 
 
 def _row(event: RecordedEvent) -> views_pb2.EventSummary:

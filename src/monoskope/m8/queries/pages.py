@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import hashlib
 import re
 from dataclasses import dataclass
 
+from google.protobuf.message import Message
+
+from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.errors import UsageError
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.log.documents import Where
-from monoskope.m8.log.event_log import EventLog
-from monoskope.m8.service.feed import LocatedEvent
+from monoskope.m8.log.event_log import EventLog, RecordedEvent
 from monoskope.uri import SecretUri, UriPrefix
 
 
@@ -106,13 +109,17 @@ def page_size(asked: int) -> int:
     return asked or DEFAULT_SIZE
 
 
-def make_token(scope: str, key: str) -> str:
-    """Return the token of a page of `scope` that ends with `key`.
+def scope_of(request: Message, *besides: str) -> str:
+    """Return what a page token is bound to: all that a request asks for, but its page and the fields `besides`."""
+    bound = type(request)()
+    bound.CopyFrom(request)
+    for name in ("page_size", "page_token", *besides):
+        bound.ClearField(name)
+    return f"{request.DESCRIPTOR.name} {bound.SerializeToString(deterministic=True).hex()}"
 
-    Args:
-        scope: Collection, form version and filters, for example `secrets.1:vault://team-a`.
-        key: The last key of the page.
-    """
+
+def make_token(scope: str, key: str) -> str:
+    """Return the token of a page of `scope` (`scope_of`) that ends with `key`."""
     content = key.encode()
     return base64.urlsafe_b64encode(_check(scope, content) + content).decode().rstrip("=")
 
@@ -159,48 +166,40 @@ STEP_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """What a caller may see of the log, and asked for.
+    """What a caller asks for, and may see of it."""
 
-    Attributes:
-        visible: What the caller may see below the prefix that was asked for.
-        since_ms: Recorded then or later, milliseconds since 1970; 0 for any time.
-        until_ms: Recorded before then; 0 for any time.
-        actor: Caused by this actor, "" for all.
-        before: At a position before this one; 0 for any.
-    """
-
+    asked: queries_pb2.ListEventsRequest
     visible: VisibleScope
-    since_ms: int = 0
-    until_ms: int = 0
-    actor: str = ""
-    before: int = 0
 
-    def takes(self, located: LocatedEvent) -> bool:
+    def takes(self, event: RecordedEvent) -> bool:
         """Whether an event is among those."""
-        event = located.event
+        asked = self.asked
         return (
-            self.since_ms <= event.recorded_at_ms
-            and (not self.until_ms or event.recorded_at_ms < self.until_ms)
-            and (not self.actor or event.actor == self.actor)
-            and (not self.before or event.position < self.before)
-            and is_visible(located, self.visible)
+            asked.since_ms <= event.recorded_at_ms
+            and (not asked.until_ms or event.recorded_at_ms < asked.until_ms)
+            and (not asked.actor or event.actor == asked.actor)
+            and (not asked.before or event.position < asked.before)
+            and is_visible(event, self.visible)
         )
 
     async def part(self, log: EventLog, head: int) -> tuple[int, int]:
         """Return the first and the last position at which such an event can be, the log being `head` events long."""
-        first, last = 1, min(head, self.before - 1) if self.before else head
-        if self.since_ms:
-            first += await _recorded_before(log, self.since_ms - STEP_MS, head)
-        if self.until_ms:
-            last = min(last, await _recorded_before(log, self.until_ms + STEP_MS, head))
+        asked = self.asked
+        first, last = 1, min(head, asked.before - 1) if asked.before else head
+        if asked.since_ms:
+            first += await _recorded_before(log, asked.since_ms - STEP_MS, head)
+        if asked.until_ms:
+            last = min(last, await _recorded_before(log, asked.until_ms + STEP_MS, head))
         return first, last
 
 
-def is_visible(located: LocatedEvent, visible: VisibleScope) -> bool:
+def is_visible(event: RecordedEvent, visible: VisibleScope) -> bool:
     """Whether an event lies in what a caller may see; events that are of no secret are for administrators."""
-    if located.uri is None:
-        return visible.prefixes is None
-    return visible.covers(located.uri)
+    return visible.prefixes is None if not event.uri else visible.covers(_secret(event.uri))
+
+
+_secret = functools.lru_cache(maxsize=1_024)(SecretUri.parse)
+"""Each event is looked at for every caller that follows the log."""
 
 
 async def _recorded_before(log: EventLog, at_ms: int, head: int) -> int:

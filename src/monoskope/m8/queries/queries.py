@@ -6,7 +6,6 @@ They change nothing, and they treat what a caller may not see as if it did not e
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 from monoskope import operating_log
@@ -16,71 +15,15 @@ from monoskope.m8.domain.principal import Principal
 from monoskope.m8.domain.stores import unknown_store
 from monoskope.m8.domain.upload import unknown_request
 from monoskope.m8.log.documents import Where
-from monoskope.m8.queries.pages import VisibleScope, make_token, page, page_size, read_token, visible_scope
+from monoskope.m8.queries.pages import make_token, page, page_size, read_token, scope_of, visible_scope
 from monoskope.m8.readmodels.secrets import SECRETS
 from monoskope.m8.readmodels.stores import STORES, with_beats
 from monoskope.m8.service import policy
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.upload_key import rotations, settled, upload_key
 from monoskope.protocol.events import upload_stream
-from monoskope.protocol.notes import Labels, check_day, check_labels, labels_of
+from monoskope.protocol.notes import check_day, check_labels, labels_of
 from monoskope.uri import SecretUri, check_store_name
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """What was asked for."""
-
-    store: str
-    subject: str
-    state: views_pb2.SecretState
-    expiring_before: str
-    labels: Labels
-
-    @classmethod
-    def parse(cls, message: queries_pb2.ListSecretsRequest) -> Filter:
-        """Return the filter in `message`. Raises `UsageError` for a bad store name, day or label."""
-        if message.store:
-            check_store_name(message.store)
-        if message.expiring_before:
-            check_day(message.expiring_before)
-        labels = check_labels(labels_of(message.labels))
-        return cls(message.store, message.subject, message.state, message.expiring_before, labels)
-
-    @property
-    def scope(self) -> str:
-        """What page tokens are bound to: every part of this filter."""
-        labels = [f"{name}={value}" for name, value in self.labels]
-        return "\n".join((self.store, self.subject, str(self.state), self.expiring_before, *labels))
-
-    @property
-    def where(self) -> Where:
-        """The same, as the log is asked."""
-        return Where(
-            deleted=self.state == views_pb2.SECRET_STATE_DELETED,
-            subject=self.subject,
-            expiring_before=self.expiring_before,
-            drifted=self.state == views_pb2.SECRET_STATE_DRIFTED,
-            out_of_sync=self.state == views_pb2.SECRET_STATE_OUT_OF_SYNC,
-            labels=tuple(f"{name}={value}" for name, value in self.labels),
-        )
-
-
-async def secrets_page(
-    app: App, visible: VisibleScope, message: queries_pb2.ListSecretsRequest
-) -> tuple[list[views_pb2.Secret], str]:
-    """Return the secrets of the page that `message` asks for, and the next page's token, "" after the last.
-
-    Raises:
-        UsageError: a bad filter, or a token that is not one of this list's.
-    """
-    wanted, size = Filter.parse(message), page_size(message.page_size)
-    scope = f"secrets.1\n{message.prefix}\n{wanted.scope}"
-    after = read_token(scope, message.page_token)
-    found = await page(app.log, SECRETS, visible.within(wanted.store), wanted.where, after=after, limit=size + 1)
-    secrets = await app.documents.secrets(found[:size])
-    return secrets, make_token(scope, secrets[-1].uri) if len(found) > size else ""
-
 
 T = TypeVar("T")
 
@@ -160,9 +103,13 @@ class Queries:
             UsageError: a bad prefix, filter or token.
         """
         visible = visible_scope(caller.principal, message.prefix)
-        secrets, token = await secrets_page(self._app, visible, message)
+        where, scope, size = _where(message), scope_of(message), page_size(message.page_size)
+        after, within = read_token(scope, message.page_token), visible.within(message.store)
+        found = await page(self._app.log, SECRETS, within, where, after=after, limit=size + 1)
+        secrets = await self._app.documents.secrets(found[:size])
         return queries_pb2.ListSecretsResponse(
-            secrets=[policy.secret_for(caller.principal, secret) for secret in secrets], next_page_token=token
+            secrets=[policy.secret_for(caller.principal, secret) for secret in secrets],
+            next_page_token=make_token(scope, secrets[-1].uri) if len(found) > size else "",
         )
 
     async def list_secret_versions(
@@ -179,7 +126,7 @@ class Queries:
         uri = SecretUri.parse(message.uri)
         operating_log.bind_contextvars(uri=str(uri))
         policy.require_visible(caller.principal, uri)
-        scope, size = f"secret-versions.1:{uri}", page_size(message.page_size)
+        scope, size = scope_of(message), page_size(message.page_size)
         after = read_token(scope, message.page_token)
         found = await self._app.documents.versions(str(uri), after=after, limit=size + 1)
         if not found and not after:
@@ -216,7 +163,7 @@ class Queries:
         Raises:
             UsageError: a bad token.
         """
-        scope, size = "secret-stores.1", page_size(message.page_size)
+        scope, size = scope_of(message), page_size(message.page_size)
         beats, notes = await self._app.log.beats(), await self._app.log.beat_notes()
         stores: list[views_pb2.SecretStore] = []
         taken, more = 0, False
@@ -264,7 +211,8 @@ class Queries:
 
     async def _wait(self, request_id: bytes, ready: Callable[[], Awaitable[T | None]], caller: Caller) -> T | None:
         operating_log.bind_contextvars(request_id=request_id.hex())
-        return await self._app.feed.until(upload_stream(request_id), ready, wait_s=caller.wait_s)
+        with self._app.feed.waiting(upload_stream(request_id)) as waker:
+            return await waker.until(ready, wait_s=caller.wait_s)
 
     async def _visible_upload(self, request_id: bytes, caller: Caller) -> views_pb2.SecretUpload:
         upload = await self._app.documents.upload(request_id)
@@ -283,3 +231,19 @@ def _shown_role(principal: Principal) -> events_pb2.Role:
     """Return the one role that `GetServer` has room for, of several the one that sees most; `WhoAmI` has them all."""
     known = (events_pb2.ROLE_ADMINISTRATOR, events_pb2.ROLE_AUDITOR)
     return next((role for role in known if role in principal.roles), events_pb2.ROLE_USER)
+
+
+def _where(message: queries_pb2.ListSecretsRequest) -> Where:
+    """Return what the log is asked for. Raises `UsageError` for a bad store name, day or label."""
+    if message.store:
+        check_store_name(message.store)
+    if message.expiring_before:
+        check_day(message.expiring_before)
+    return Where(
+        deleted=message.state == views_pb2.SECRET_STATE_DELETED,
+        subject=message.subject,
+        expiring_before=message.expiring_before,
+        drifted=message.state == views_pb2.SECRET_STATE_DRIFTED,
+        out_of_sync=message.state == views_pb2.SECRET_STATE_OUT_OF_SYNC,
+        labels=tuple(f"{name}={value}" for name, value in check_labels(labels_of(message.labels))),
+    )

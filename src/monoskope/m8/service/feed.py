@@ -14,25 +14,11 @@ from typing import TypeVar
 
 from monoskope.errors import Error, UnavailableError
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
-from monoskope.uri import SecretUri
-from monoskope.value import Value
 
 T = TypeVar("T")
 
 RETRY_S = 1.0
 """Seconds before the log is asked again after it did not answer."""
-
-
-class LocatedEvent(Value, frozen=True):
-    """An event, and the URI of its secret if it is one of a request's, or an edit of a secret's notes."""
-
-    event: RecordedEvent
-    uri: SecretUri | None
-
-
-def locate(event: RecordedEvent) -> LocatedEvent:
-    """Return `event` with the secret that it is about."""
-    return LocatedEvent(event, SecretUri.parse(event.uri) if event.uri else None)
 
 
 def _every(_event: RecordedEvent) -> bool:
@@ -42,22 +28,22 @@ def _every(_event: RecordedEvent) -> bool:
 class Follower:
     """The queue of events that one call wants, in order, from the moment it joined."""
 
-    def __init__(self, wants: Callable[[LocatedEvent], bool], backlog: int) -> None:
+    def __init__(self, wants: Callable[[RecordedEvent], bool], backlog: int) -> None:
         self._wants = wants
         self._backlog = backlog
-        self._events: deque[LocatedEvent] = deque()
+        self._events: deque[RecordedEvent] = deque()
         self._changed = asyncio.Event()
         self._ended = asyncio.Event()
         self._error: Error = too_slow()
 
-    def take(self, located: LocatedEvent) -> None:
+    def take(self, event: RecordedEvent) -> None:
         """Queue an event if it is wanted; never waits. A follower that is too far behind is ended."""
-        if self._ended.is_set() or not self._wants(located):
+        if self._ended.is_set() or not self._wants(event):
             return
         if len(self._events) >= self._backlog:
             self.end(too_slow())
         else:
-            self._events.append(located)
+            self._events.append(event)
             self._changed.set()
 
     def end(self, error: Error) -> None:
@@ -67,7 +53,7 @@ class Follower:
         self._ended.set()
         self._changed.set()
 
-    async def next(self) -> LocatedEvent:
+    async def next(self) -> RecordedEvent:
         """Return the next event. Raises `UnavailableError` if this follower was too slow, or m8 stops."""
         while not self._events:
             if self._ended.is_set():
@@ -186,25 +172,12 @@ class Feed:
             async for event in events:
                 await self._tell(event)
 
-    async def until(
-        self,
-        stream: str,
-        ready: Callable[[], Awaitable[T | None]],
-        *,
-        wait_s: float,
-        wakes: Callable[[RecordedEvent], bool] = _every,
-    ) -> T | None:
-        """Return what `ready` returns as soon as that is not None, None after `wait_s` seconds or when m8 stops.
-
-        `ready` is asked at once and after every event of `stream` for which `wakes` is true. It is asked only after we
-        are registered, so that no event can fall between the question and the waiting.
-        """
-        with self.waiting(stream, wakes) as waker:
-            return await waker.until(ready, wait_s=wait_s)
-
     @contextlib.contextmanager
     def waiting(self, stream: str, wakes: Callable[[RecordedEvent], bool] = _every) -> Iterator[Waker]:
-        """Take note of the events of `stream` for which `wakes` is true, as long as the block runs."""
+        """Take note of the events of `stream` for which `wakes` is true, as long as the block runs.
+
+        What the block asks of the log is asked after this has begun, so that no event can fall between.
+        """
         waker = Waker(wakes)
         if self._stopping:
             waker.stop()
@@ -215,7 +188,7 @@ class Feed:
             self._forget(stream, waker)
 
     @contextlib.contextmanager
-    def follow(self, wants: Callable[[LocatedEvent], bool]) -> Iterator[Follower]:
+    def follow(self, wants: Callable[[RecordedEvent], bool]) -> Iterator[Follower]:
         """Follow the log from now on, as long as the block runs."""
         follower = Follower(wants, self._backlog)
         if self._stopping:
@@ -249,11 +222,8 @@ class Feed:
 
     async def _tell(self, event: RecordedEvent) -> None:
         self._saw(event)
-        # Only followers need the secret of an event.
-        if self._followers:
-            located = locate(event)
-            for follower in tuple(self._followers):
-                follower.take(located)
+        for follower in tuple(self._followers):
+            follower.take(event)
         for waker in self._waiting.get(event.stream, ()):
             waker.saw(event)
         self._position = event.position

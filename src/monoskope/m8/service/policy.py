@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from enum import Enum, auto
+from typing import TypeVar
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
@@ -15,6 +16,9 @@ from monoskope.protocol.request import Request
 from monoskope.uri import SecretUri
 
 _OF_ENGINES = frozenset({upload_pb2.REASON_UPSTREAM_UNAVAILABLE, upload_pb2.REASON_UPSTREAM_REFUSED})
+
+
+_V = TypeVar("_V", views_pb2.Secret, views_pb2.SecretVersion)
 
 
 def hidden(uri: str) -> NotFoundError:
@@ -115,17 +119,15 @@ def store_for(principal: Principal, store: views_pb2.SecretStore) -> views_pb2.S
 
 def secret_for(principal: Principal, secret: views_pb2.Secret) -> views_pb2.Secret:
     """Return `secret` as the caller may see it: without see-hash no fingerprint and no receipt, which holds them."""
-    if principal.may(events_pb2.RIGHT_SEE_HASH, SecretUri.parse(secret.uri)):
-        return secret
-    shown = copy.deepcopy(secret)
-    shown.fingerprint = ""
-    shown.ClearField("receipt")
-    for value in shown.values:
-        value.fingerprint = ""
+    shown = version_for(principal, secret)
+    if shown is not secret:
+        shown.ClearField("receipt")
+        for value in shown.values:
+            value.fingerprint = ""
     return shown
 
 
-def version_for(principal: Principal, version: views_pb2.SecretVersion) -> views_pb2.SecretVersion:
+def version_for(principal: Principal, version: _V) -> _V:
     """Return `version` as the caller may see it: without see-hash no fingerprint."""
     if principal.may(events_pb2.RIGHT_SEE_HASH, SecretUri.parse(version.uri)):
         return version

@@ -29,7 +29,7 @@ from monoskope.m8.readmodels.stores import note_of
 from monoskope.m8.service.aggregates import CATALOGUE, FINGERPRINT_KEY, attachments_of, upload_of
 from monoskope.m8.service.app import App
 from monoskope.m8.service.call_notes import defect, validate
-from monoskope.m8.service.feed import Follower, LocatedEvent
+from monoskope.m8.service.feed import Follower
 from monoskope.protocol.events import request_id_of, upload_stream
 from monoskope.protocol.outcomes import State
 
@@ -108,12 +108,11 @@ class ServerSession:
         await self.replaced.wait()
         raise UnavailableError("this process attached again.", fix="Use that stream.")
 
-    def _wants(self, located: LocatedEvent) -> bool:
-        if request_id_of(located.event.stream) is not None:
+    def _wants(self, event: RecordedEvent) -> bool:
+        if request_id_of(event.stream) is not None:
             # What an earlier session appended without an answer, the reactor appends again and is answered.
-            here = located.uri is not None and located.uri.store == self._login.store
-            return here and located.event.actor != self._login.actor
-        return located.event.stream in {reactor_stream(self._login.store), *_OURS}
+            return event.uri.startswith(f"{self._login.store}://") and event.actor != self._login.actor
+        return event.stream in {reactor_stream(self._login.store), *_OURS}
 
     async def _attached(self, position: int) -> reactor_pb2.AttachResponse:
         attachments = await self._app.aggregates.get(attachments_of(self._login.store))
@@ -133,7 +132,7 @@ class ServerSession:
                         await self._send_event(event)
         await self._send(reactor_pb2.AttachResponse(caught_up=reactor_pb2.CaughtUp()))
         while True:
-            event = (await follower.next()).event
+            event = await follower.next()
             if event.position > position:
                 self._check_standing(event)
                 if event.stream == FINGERPRINT_KEY_STREAM:

@@ -97,7 +97,7 @@ async def secrets(context: Context, asked: SecretsAsked) -> Document:
         "complete": cache.complete,
         "note": cache.note,
         "figures": to_builtins(cache.counts.figures(today=today())),
-        **to_builtins(cache.counts.facets),
+        **cache.counts.facets,
     }
 
 

@@ -60,22 +60,18 @@ class FirstLook:
         return found
 
 
+@dataclass(slots=True)
 class FirstLooks:
-    """Begins a look for each key that may write.
+    """Begins a look for each key that may write."""
 
-    Args:
-        looks: Asks the engine.
-        within_s: Seconds that a look may take, waiting included: as long as a key is young. What is read later could
-            be newer than what the user knew.
-        now: Monotonic seconds.
-    """
-
-    def __init__(self, looks: Looks, *, within_s: float, now: Callable[[], float] = time.monotonic) -> None:
-        self._looks = looks
-        self._within_s = within_s
-        self._now = now
-        self._places = FairPlaces(AT_ONCE)
-        self._running: set[asyncio.Task[Found | DriverError]] = set()
+    looks: Looks
+    """Asks the engine."""
+    within_s: float
+    """Seconds that a look may take, waiting included: as long as a key is young. What is read later could be newer than
+    what the user knew."""
+    now: Callable[[], float] = time.monotonic
+    _places: FairPlaces = field(default_factory=lambda: FairPlaces(AT_ONCE))
+    _running: set[asyncio.Task[Found | DriverError]] = field(default_factory=set)
 
     def begin(self, request: Request, subject: str) -> FirstLook | None:
         """Begin to look at the request's place; return None for a request that writes nothing here."""
@@ -88,12 +84,12 @@ class FirstLooks:
         return FirstLook(task)
 
     async def _look(self, request: Request, subject: str) -> Found | DriverError:
-        began = self._now()
+        began = self.now()
         # The grant, which is made in the same breath and is what the client waits for, goes out first.
         await asyncio.sleep(0)
         try:
-            async with asyncio.timeout(self._within_s), self._places.held(subject):
-                content = await self._looks.present(request)
+            async with asyncio.timeout(self.within_s), self._places.held(subject):
+                content = await self.looks.present(request)
         except TimeoutError:
             return StoreUnavailableError("the engine did not answer when the key was made.", fix="Try again later.")
         except DriverError as error:
@@ -102,4 +98,4 @@ class FirstLooks:
             operating_log.error("first look failed", error)
             forget(error)
             return StoreUnavailableError("what is upstream could not be looked at.", fix="Look into the reactor's log.")
-        return Found(content, late=self._now() - began > LATE_S)
+        return Found(content, late=self.now() - began > LATE_S)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from monoskope.errors import UnavailableError
-from monoskope.testing.engines.openbao import OpenBao, binary
+from monoskope.testing.engines.openbao import OpenBao
 from monoskope.testing.parts import Part, program
 
 _COMMAND_S = 120.0
@@ -154,15 +154,7 @@ class Commands:
 
     def run_bao(self, *arguments: str) -> Ran:
         """Run OpenBao's own command line as its administrator; never raises for its exit code."""
-        environment = self._environment(None) | {
-            "BAO_ADDR": self.bao.address,
-            "BAO_CACERT": str(self.bao.ca_file),
-            "BAO_TOKEN": self.bao.root_token,
-        }
-        done = subprocess.run(
-            [binary(), *arguments], env=environment, capture_output=True, check=False, timeout=_COMMAND_S
-        )
-        return self._told("", ("bao", *arguments), done)
+        return self._told("", ("bao", *arguments), self.bao.bao(*arguments))
 
     def background(self, name: str, *arguments: str, log: str, user: User | None = None) -> Part:
         """Start a program that goes on running; the caller stops it."""

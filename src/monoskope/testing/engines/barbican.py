@@ -12,14 +12,13 @@ import ssl
 import urllib.error
 import urllib.request
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from monoskope.errors import Error
 from monoskope.testing.engines import barbican_files as files
 from monoskope.testing.engines.openbao_files import CA
-from monoskope.testing.parts import Part, free_port, program
+from monoskope.testing.parts import Part, Server, free_port, program
 
 _HOST = "127.0.0.1"
 
@@ -28,7 +27,7 @@ class BarbicanError(Error):
     """Barbican refused an administrative request, or did not answer it."""
 
 
-class Barbican:
+class Barbican(Server):
     """One server, in `folder`, on a free port of 127.0.0.1 that stays the same over restarts.
 
     Laid out on construction, running between `start` and `stop`. Usable as a context manager.
@@ -63,29 +62,6 @@ class Barbican:
 
     def __repr__(self) -> str:
         return f"<Barbican {self.address} in {self.folder}>"
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.kill()
-
-    def start(self) -> None:
-        """Start the server and return when it answers. Does nothing if it runs.
-
-        Raises:
-            UnavailableError: it ended, or did not answer within 60 s; names the server's log file.
-        """
-        if self._part.pid is None:
-            self._part.start()
-            self._part.wait_for(self._answers)
-
-    def kill(self) -> None:
-        """End the server at once, as a crash would. Does nothing if it does not run."""
-        self._part.kill()
 
     def _answers(self) -> bool:
         try:

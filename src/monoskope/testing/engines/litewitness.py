@@ -13,12 +13,11 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypedDict
+from typing import TypedDict
 
 from monoskope.errors import UnavailableError
 from monoskope.testing.engines.openssh import Agent, make_key, run
-from monoskope.testing.parts import Part, free_port, listens, needed
+from monoskope.testing.parts import Part, Server, free_port, listens, needed
 
 
 class KnownLog(TypedDict):
@@ -30,7 +29,7 @@ class KnownLog(TypedDict):
     keys: list[str]
 
 
-class Litewitness:
+class Litewitness(Server):
     """One witness, with a database and a key of its own. Usable as a context manager.
 
     Args:
@@ -45,30 +44,20 @@ class Litewitness:
         self.name = name
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="m8-litewitness-", dir="/tmp"))
-        self._program = program
         self._agent = Agent()
-        self._part: Part | None = None
+        self._part = Part(
+            name,
+            [str(program)],
+            log=self.folder / "log",
+            folder=self.folder,
+            # Built as Debian builds it, Go 1.24 reads the patterns of its paths as Go 1.21 did, and finds none.
+            environment={"PATH": os.environ.get("PATH", os.defpath), "GODEBUG": "httpmuxgo121=0"},
+        )
         self.vkey = ""
         """Its verifier key, once it runs."""
 
     def __repr__(self) -> str:
         return f"<Litewitness {self.name}>"
-
-    def __enter__(self) -> Self:
-        self._agent.__enter__()
-        try:
-            make_key(self.folder / "key")
-            self._agent.add(self.folder / "key")
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End it, with its key and its database."""
@@ -82,28 +71,21 @@ class Litewitness:
         return self.folder / "litewitness.db"
 
     def start(self) -> None:
-        """Start it, and wait until it listens."""
+        """Start it, with a key and an agent at the first time, and wait until it listens."""
+        if not (self.folder / "key").exists():
+            self._agent.start()
+            make_key(self.folder / "key")
+            self._agent.add(self.folder / "key")
         fingerprint = run("ssh-keygen", "-l", "-f", str(self.folder / "key.pub")).split()[1]
         agent = str(self._agent.socket)
         options = ("-db", str(self.database), "-name", self.name, "-key", fingerprint, "-ssh-agent", agent)
-        self._part = Part(
-            self.name,
-            [str(self._program), *options, "-listen", f"127.0.0.1:{self.port}"],
-            log=self.folder / "log",
-            folder=self.folder,
-            # Built as Debian builds it, Go 1.24 reads the patterns of its paths as Go 1.21 did, and finds none.
-            environment={"PATH": os.environ.get("PATH", os.defpath), "GODEBUG": "httpmuxgo121=0"},
-        )
-        self._part.start()
-        self._part.wait_for(lambda: listens(f"127.0.0.1:{self.port}"))
+        self._part.arguments = (self._part.arguments[0], *options, "-listen", f"127.0.0.1:{self.port}")
+        super().start()
         found = re.findall(r"vkey=(\S+)", (self.folder / "log").read_text(encoding="utf-8"))
         self.vkey = found[-1]
 
-    def kill(self) -> None:
-        """End it as a crash would."""
-        if self._part is not None:
-            self._part.kill()
-            self._part = None
+    def _answers(self) -> bool:
+        return listens(f"127.0.0.1:{self.port}")
 
     def wipe(self) -> None:
         """Lose everything that it remembers; it must not run."""

@@ -10,10 +10,9 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from monoskope.testing.parts import Part, free_port, listens
+from monoskope.testing.parts import Part, Server, free_port, listens
 
 REGION = "eu-central-1"
 
@@ -38,7 +37,7 @@ server.main()
 """moto's own server, in a third less time: it logs no line for each request."""
 
 
-class Moto:
+class Moto(Server):
     """One emulator on a free port of 127.0.0.1 that stays the same over restarts. Usable as a context manager.
 
     Args:
@@ -60,23 +59,8 @@ class Moto:
             environment={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder)},
         )
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.kill()
-
-    def start(self) -> None:
-        """Start it, unless it runs, and return when it listens."""
-        self._part.start()
-        self._part.wait_for(lambda: listens(self.url.partition("://")[2]))
-
-    def kill(self) -> None:
-        """End it at once. Whatever was in it is lost."""
-        self._part.kill()
+    def _answers(self) -> bool:
+        return listens(self.url.partition("://")[2])
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - the SDK has no types
         """Return the plain SDK client of a service, as people and other programs have."""

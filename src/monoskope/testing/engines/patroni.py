@@ -25,10 +25,7 @@ from monoskope.m8.log.postgres.target import PostgresTarget, Tls
 from monoskope.testing.engines import patroni_files as files
 from monoskope.testing.engines.patroni_node import Etcd, Node, answer
 from monoskope.testing.engines.postgres import USER, binaries
-from monoskope.testing.engines.unprivileged import (
-    owned_folder,
-    python_within_reach,
-)
+from monoskope.testing.engines.unprivileged import owned_folder, python_within_reach
 from monoskope.testing.parts import wait_until
 
 # Patroni starts PostgreSQL in a session of its own, so PostgreSQL outlives it. This ends it when we are gone.
@@ -72,14 +69,7 @@ class Patroni:
         self.nodes: list[Node] = []
         for number in range(1, NODES + 1):
             place = files.Place(f"n{number}", self.folder / f"n{number}")
-            files.write(
-                place,
-                made,
-                etcd=self.etcd.port,
-                programs=programs,
-                passwords=self.passwords,
-                mode=mode,
-            )
+            files.write(place, made, etcd=self.etcd.port, programs=programs, passwords=self.passwords, mode=mode)
             self.nodes.append(Node(place, [python, "-m", "patroni", str(place.settings)], environment))
 
     def __enter__(self) -> Self:

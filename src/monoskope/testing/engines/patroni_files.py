@@ -96,10 +96,7 @@ def _settings(place: Place, etcd: int, programs: Path, passwords: Passwords, mod
         "name": place.name,
         "restapi": {"listen": f"{HOST}:{place.rest}", "connect_address": f"{HOST}:{place.rest}"},
         "etcd3": {"host": f"{HOST}:{etcd}"},
-        "bootstrap": {
-            "dcs": mode | DCS,
-            "initdb": ["data-checksums", {"encoding": "UTF8"}, {"locale": "C"}],
-        },
+        "bootstrap": {"dcs": mode | DCS, "initdb": ["data-checksums", {"encoding": "UTF8"}, {"locale": "C"}]},
         "postgresql": {
             "listen": f"{HOST}:{place.port}",
             "connect_address": f"{HOST}:{place.port}",

@@ -16,14 +16,13 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from monoskope.errors import UnavailableError, UsageError
 from monoskope.m8.log.event_log import Projector
 from monoskope.m8.log.postgres.target import PostgresTarget, Tls
 from monoskope.testing.engines.openbao_files import make_certificate
-from monoskope.testing.parts import Part, free_port, wait_until
+from monoskope.testing.parts import Part, Server, free_port, wait_until
 
 if TYPE_CHECKING:
     from monoskope.m8.log.postgres.log import PostgresLog
@@ -96,7 +95,7 @@ def run(
     return done.stdout
 
 
-class Postgres:
+class Postgres(Server):
     """One server on a free port of 127.0.0.1 that stays the same over restarts. Usable as a context manager.
 
     Laid out on construction, running between `start` and `stop`.
@@ -140,13 +139,8 @@ class Postgres:
     def __repr__(self) -> str:
         return f"<Postgres on port {self.port} in {self.folder}>"
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """End it, and remove a folder that was made for it."""
         self.kill()
         if self._is_temporary:
             shutil.rmtree(self.folder)
@@ -193,21 +187,11 @@ class Postgres:
 
     # --- the process ---
 
-    @property
-    def pid(self) -> int | None:
-        """The postmaster's process id while it runs."""
-        return self._part.pid
-
     def start(self) -> None:
-        """Start the server and return when it answers. Does nothing if it runs.
-
-        Raises:
-            UnavailableError: it ended, or did not answer within 60 s; holds the end of its log.
-        """
+        """As `Server.start`; the role of m8 is there then."""
         if self.pid is not None:
             return
-        self._part.start()
-        self._part.wait_for(self._answers)
+        super().start()
         password = f"PASSWORD '{self.password}'"
         found = self.sql(f"SELECT count(*) FROM pg_roles WHERE rolname = '{USER}'")
         self.sql(f"{'CREATE' if found == '0' else 'ALTER'} ROLE {USER} LOGIN {password}")

@@ -147,6 +147,16 @@ class ScriptedM8:
         """Whether it answers the request for a key with the key; older versions did not."""
         self.rotations_later: list[identity_pb2.SignedRotation] = []
         """What GetSecretUpload shows."""
+        self.answers: dict[type[Message], Message | Callable[[Any], Message]] = {
+            queries_pb2.ListSecretStoresRequest: lambda _: queries_pb2.ListSecretStoresResponse(
+                stores=self.stores.values()
+            )
+        }
+        """What the calls are answered with that a put does not make, by the type of the request."""
+        self.asked: list[Any] = []
+        """The requests of those calls, in order."""
+        self.streamed: list[views_pb2.EventSummary] = []
+        """What WatchEvents streams."""
         self.server = ""
         self.ca_file = Path()
 
@@ -252,12 +262,16 @@ class ScriptedM8:
         return self.log.answer(message)
 
     def more(self, method: str, message: Message) -> Message:
-        """Answer the calls that a put does not make; a test's own subclass says how."""
-        raise NotFoundError(f"{method} is not scripted, nor is an answer to {type(message).__name__}.")
+        """Answer the calls that a put does not make by `answers`, or as a test's own subclass says."""
+        self.asked.append(message)
+        answer = self.answers.get(type(message))
+        if answer is None:
+            raise NotFoundError(f"{method} is not scripted, nor is an answer to {type(message).__name__}.")
+        return answer if isinstance(answer, Message) else answer(message)
 
     def watched(self) -> Iterator[views_pb2.EventSummary]:
-        """Yield what WatchEvents streams; a test's own subclass says what."""
-        yield from ()
+        """Yield what WatchEvents streams."""
+        yield from self.streamed
 
     def _store(self, name: str) -> views_pb2.SecretStore:
         if name not in self.stores:

@@ -88,9 +88,7 @@ def test_what_is_no_answer_to_this_login_does_not_end_it(query: str) -> None:
     ],
     ids=["other", "slash", "silent", "error", "denied"],
 )
-def test_the_answer_of_another_issuer_and_a_refusal_end_the_login(
-    fields: dict[str, str], names_itself: bool, said: str
-) -> None:
+def test_another_issuer_and_a_refusal_end_the_login(fields: dict[str, str], names_itself: bool, said: str) -> None:
     one, state = flow(names_itself=names_itself)
     with pytest.raises(RefusedError) as caught:
         one.code(urlencode({"code": "c", "state": state} | fields))
@@ -252,9 +250,7 @@ def test_the_wait_for_a_device_obeys_the_issuer(scripted: ScriptedIssuer) -> Non
         ("invalid_client", RefusedError, "refuses the login (invalid_client)"),
     ],
 )
-def test_a_device_login_ends_with_its_sentence(
-    scripted: ScriptedIssuer, code: str, kind: type[Error], said: str
-) -> None:
+def test_a_device_login_ends_with_a_reason(scripted: ScriptedIssuer, code: str, kind: type[Error], said: str) -> None:
     found, _ = waited(scripted, refusal(code))
     assert isinstance(found, kind)
     assert said in found.message
@@ -282,9 +278,7 @@ def test_a_code_that_nobody_types_ends(scripted: ScriptedIssuer) -> None:
     ],
     ids=range(10),
 )
-def test_a_code_that_could_fool_a_terminal_or_its_reader_is_not_shown(
-    scripted: ScriptedIssuer, changed: dict[str, object]
-) -> None:
+def test_a_code_that_could_fool_its_reader_is_not_shown(scripted: ScriptedIssuer, changed: dict[str, object]) -> None:
     scripted.answers["/device_authorization"] = [(200, given(scripted, **changed))]
     issuer = scripted.issuer()
     with pytest.raises((ProtocolError, UsageError)):
@@ -418,7 +412,7 @@ def test_a_token_that_m8_has_exchanged_once_and_that_nothing_renews_is_told_as_t
 
 
 @pytest.mark.parametrize("given", [None, "", "new"], ids=str)
-def test_without_a_new_refresh_token_the_old_one_is_kept(
+def test_without_a_new_refresh_token_the_old_one_stays(
     scripted: ScriptedIssuer, tmp_path: Path, given: str | None
 ) -> None:
     path = tmp_path / "m8"

@@ -57,9 +57,7 @@ def test_other_forms_of_the_same_are_taken(scripted: ScriptedIssuer, claims: dic
     ],
     ids=lambda value: "-".join(f"{key}={one}" for key, one in value.items()) if isinstance(value, dict) else "",
 )
-def test_a_token_that_is_not_for_this_login_is_refused(
-    scripted: ScriptedIssuer, claims: dict[str, Any], why: str
-) -> None:
+def test_a_token_for_another_login_is_refused(scripted: ScriptedIssuer, claims: dict[str, Any], why: str) -> None:
     with pytest.raises(UnauthenticatedError, match=why):
         check(scripted, scripted.id_token(**claims))
 

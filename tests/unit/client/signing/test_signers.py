@@ -84,7 +84,7 @@ async def test_a_private_key_file_signs(keys: dict[str, Path], tmp_path: Path, k
 
 
 @pytest.mark.parametrize("kind", TYPES)
-async def test_an_ssh_agent_signs_for_a_public_key(
+async def test_an_agent_signs_for_a_public_key(
     keys: dict[str, Path], agent: RealAgent, tmp_path: Path, kind: str
 ) -> None:
     agent.add(keys[kind])
@@ -103,9 +103,7 @@ async def test_a_public_key_is_given_as_itself_as_to_git(agent: RealAgent, tmp_p
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa-384", "rsa"])
-async def test_a_certificate_beside_a_private_key_is_used_and_a_new_one_counts_at_once(
-    ca: Path, tmp_path: Path, kind: str
-) -> None:
+async def test_a_certificate_beside_a_private_key_counts_at_once(ca: Path, tmp_path: Path, kind: str) -> None:
     key = keygen(tmp_path / "key", kind)
     signer = KeySigner(key)
     check(await signer.sign(GRANT, SEALED), key, tmp_path)
@@ -176,9 +174,7 @@ def test_a_private_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     assert isinstance(refusal(signer_of(str(key))), RefusedError)
 
 
-def test_an_agent_that_holds_other_keys_or_is_locked_says_so_before_a_key_is_asked_for(
-    keys: dict[str, Path], agent: RealAgent
-) -> None:
+def test_an_agent_that_is_locked_or_holds_other_keys_says_so_at_once(keys: dict[str, Path], agent: RealAgent) -> None:
     signer = signer_of(f"{keys['ed25519']}.pub")
     agent.add(keys["ecdsa-256"])
     error = refusal(signer)
@@ -190,9 +186,7 @@ def test_an_agent_that_holds_other_keys_or_is_locked_says_so_before_a_key_is_ask
     signer.prepare()
 
 
-async def test_an_agent_that_has_lost_the_key_since_it_was_asked_says_so(
-    keys: dict[str, Path], agent: RealAgent, tmp_path: Path
-) -> None:
+async def test_an_agent_that_lost_the_key_says_so(keys: dict[str, Path], agent: RealAgent, tmp_path: Path) -> None:
     signer = signer_of(f"{keys['ed25519']}.pub")
     agent.add(keys["ed25519"])
     signer.prepare()
@@ -203,9 +197,7 @@ async def test_an_agent_that_has_lost_the_key_since_it_was_asked_says_so(
     check(await signer.sign(GRANT, SEALED), keys["ed25519"], tmp_path)
 
 
-def test_no_agent_and_one_that_is_gone_are_told_apart(
-    keys: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_agent_is_not_a_lost_one(keys: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     signer = signer_of(f"{keys['ed25519']}.pub")
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     assert isinstance(refusal(signer), UsageError)
@@ -227,9 +219,7 @@ async def test_an_agent_that_asks_and_is_told_no_signs_nothing(
 @pytest.mark.parametrize(
     ("valid", "said"), [("-2h:-1h", "ended at"), ("+1h:+2h", "begins at")], ids=["ended", "not yet"]
 )
-def test_a_certificate_out_of_its_time_is_told_before_a_key_is_asked_for(
-    ca: Path, tmp_path: Path, valid: str, said: str
-) -> None:
+def test_a_certificate_out_of_its_time_is_told_at_once(ca: Path, tmp_path: Path, valid: str, said: str) -> None:
     key = keygen(tmp_path / "key")
     certify(ca, key, valid=valid)
     error = refusal(KeySigner(key))
@@ -238,9 +228,7 @@ def test_a_certificate_out_of_its_time_is_told_before_a_key_is_asked_for(
 
 
 @pytest.mark.parametrize("kept", ["anna,root", ""])
-def test_a_certificate_that_no_reactor_takes_is_told_before_a_key_is_asked_for(
-    ca: Path, tmp_path: Path, kept: str
-) -> None:
+def test_a_certificate_that_no_reactor_takes_is_told_at_once(ca: Path, tmp_path: Path, kept: str) -> None:
     key = keygen(tmp_path / "key")
     certify(ca, key, principals=kept) if kept else certify(ca, key, valid="always:forever")
     error = refusal(KeySigner(key))
@@ -336,7 +324,7 @@ def test_a_pipe_is_no_signing_key() -> None:
         signer_of("/dev/fd/0")
 
 
-def test_where_no_sockets_of_unix_are_the_file_is_named(
+def test_without_unix_sockets_a_file_helps(
     keys: dict[str, Path], agent: RealAgent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr("socket.AF_UNIX")
@@ -434,9 +422,7 @@ def message(content: bytes) -> bytes:
     ],
     ids=["closed", "empty", "failure", "another kind", "too long", "cut", "fewer than said"],
 )
-def test_what_is_no_answer_of_an_agent_is_an_error_and_no_key(
-    fake: FakeAgent, tmp_path: Path, answer: bytes | None, said: str
-) -> None:
+def test_what_is_no_agents_answer_is_an_error(fake: FakeAgent, tmp_path: Path, answer: bytes | None, said: str) -> None:
     fake.answers = [answer]
     with pytest.raises(UnavailableError, match="nothing was sent") as caught:
         Agent(str(tmp_path / "s")).keys()
@@ -489,9 +475,7 @@ async def test_an_agent_that_signs_rsa_with_sha_1_is_told_before_anything_is_sen
         await signing.sign(GRANT, SEALED)
 
 
-async def test_an_agent_that_holds_the_key_is_asked_for_its_list_once(
-    fake: FakeAgent, tmp_path: Path, keys: dict[str, Path]
-) -> None:
+async def test_an_agent_is_asked_for_its_list_once(fake: FakeAgent, tmp_path: Path, keys: dict[str, Path]) -> None:
     """Each question is a wait for another process, and each secret of many takes a signature."""
     public = from_line(Path(f"{keys['ed25519']}.pub").read_text(), "key")
     listed = message(b"\x0c" + uint32(1) + string(public.key.blob) + string(b"comment"))

@@ -14,7 +14,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import access_pb2
 from monoskope.host_port import HostPort
-from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.init import lay_out
 from monoskope.m8.service.exchange import ID_TOKEN
 from monoskope.testing.search import Wanted
 from monoskope.testing.search.memory import look_in_memory
@@ -42,7 +42,7 @@ name_claim = "sub"
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     need_memory()
-    settings = lay_out(Plan(tmp_path / "m8", HostPort("127.0.0.1", 0)))
+    settings = lay_out(tmp_path / "m8", HostPort("127.0.0.1", 0))
     (settings.folder / "keys.json").write_bytes(jwks(jwk(rsa_key(), "a")))
     with (settings.folder / "m8.toml").open("a", encoding="utf-8") as file:
         file.write(SETTINGS)

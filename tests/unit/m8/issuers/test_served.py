@@ -16,7 +16,7 @@ from monoskope import operating_log
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings
 from monoskope.m8.bootstrap import Running, build
-from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.init import lay_out
 from monoskope.m8.issuers import discovery, keys
 from monoskope.m8.service.exchange import JWT
 from tests.support.http_calls import Answered, ask, hang_up
@@ -71,7 +71,7 @@ async def served(tmp_path: Path, issuer: HttpsIssuer, monkeypatch: pytest.Monkey
     monkeypatch.setattr(keys, "RETRY_S", 0.0)
     monkeypatch.setattr(discovery, "TIMEOUT_S", 60.0)  # a machine that is busy makes no issuer silent
     operating_log.set_up(io.StringIO())
-    folder = lay_out(Plan(tmp_path / "m8", HostPort("127.0.0.1", 0))).folder
+    folder = lay_out(tmp_path / "m8", HostPort("127.0.0.1", 0)).folder
     with (folder / "m8.toml").open("a", encoding="utf-8") as file:
         file.write(SETTINGS.format(url=issuer.url, ca=issuer.ca_file))
     async with build(settings.load(folder)) as server:

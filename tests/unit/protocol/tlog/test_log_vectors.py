@@ -15,13 +15,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.tlog.checkpoint import VerifierKey
 from monoskope.protocol.tlog.forms import Fault, LogProofError, NoteError
-from monoskope.protocol.tlog.merkle import (
-    leaf_hash,
-    node_hash,
-    root_plan,
-    verify_consistency,
-    verify_inclusion,
-)
+from monoskope.protocol.tlog.merkle import leaf_hash, node_hash, root_plan, verify_consistency, verify_inclusion
 from monoskope.protocol.tlog.note import LogKeys, Note, Policy
 from monoskope.protocol.tlog.proof_file import ProofFile
 from monoskope.protocol.tlog.tiles import Tile
@@ -30,16 +24,7 @@ from monoskope.protocol.tlog.upload_proof import UploadProof
 Vector = dict[str, Any]
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[3] / "vectors-log.json").read_text())
-MALFORMED = {
-    Fault.FORM,
-    Fault.SIZE,
-    Fault.BASE64,
-    Fault.NUMBER,
-    Fault.NAME,
-    Fault.KEY,
-    Fault.DUPLICATE,
-    Fault.ROOT,
-}
+MALFORMED = {Fault.FORM, Fault.SIZE, Fault.BASE64, Fault.NUMBER, Fault.NAME, Fault.KEY, Fault.DUPLICATE, Fault.ROOT}
 
 
 def fault_of(refused: pytest.ExceptionInfo[Exception]) -> Fault:

@@ -105,9 +105,7 @@ def test_a_list_without_entries_is_empty(held: ListFile[list[str]], path: Path) 
         "first\n# end\nb\n# end\n",
     ],
 )
-def test_a_list_that_does_not_end_with_its_last_line_is_not_whole(
-    held: ListFile[list[str]], path: Path, content: str
-) -> None:
+def test_a_list_without_its_last_line_is_not_whole(held: ListFile[list[str]], path: Path, content: str) -> None:
     path.write_text(content)
     held.read_again()
     assert "does not end with the line `# end`" in held.trouble
@@ -116,9 +114,7 @@ def test_a_list_that_does_not_end_with_its_last_line_is_not_whole(
 
 
 @pytest.mark.parametrize("keeps", ["size-and-time", "size"])
-def test_a_change_counts_whatever_the_times_of_the_file_say(
-    held: ListFile[list[str]], path: Path, *, keeps: str
-) -> None:
+def test_a_change_counts_whatever_the_file_s_times_say(held: ListFile[list[str]], path: Path, *, keeps: str) -> None:
     found = path.stat()
     path.write_text("other\n# end\n")
     if keeps == "size-and-time":
@@ -164,7 +160,7 @@ def test_a_clock_that_is_behind_the_files_neither_keeps_a_change_away_nor_lets_h
     assert held.value == ["second"]
 
 
-def test_who_goes_on_linking_to_the_file_does_not_keep_a_revocation_away(
+def test_links_to_the_file_keep_no_revocation_away(
     held: ListFile[list[str]], path: Path, tmp_path: Path, clock: Clock, now: Now
 ) -> None:
     """Each link is a change by the file's own time."""
@@ -316,9 +312,7 @@ def test_a_folder_in_which_others_can_put_another_file_in_its_place_is_refused_a
 
 
 @pytest.mark.parametrize("whose", ["folder", "link", "root"])
-def test_a_folder_or_link_of_another_user_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whose: str
-) -> None:
+def test_another_user_s_folder_or_link_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whose: str) -> None:
     path = tmp_path / "folder" / "list"
     path.parent.mkdir()
     (tmp_path / "real").write_text("first\n# end\n")
@@ -335,9 +329,7 @@ def test_a_folder_or_link_of_another_user_is_refused(
         ListFile(path, "the list", parse)
 
 
-def test_a_sticky_folder_and_a_volume_as_kubernetes_mounts_it_are_taken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sticky_folder_and_a_volume_of_kubernetes_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A volume: a folder that everybody could write, were it not mounted read-only, and in it links to links."""
     volume = tmp_path / "volume"
     (volume / "..data_1").mkdir(parents=True)

@@ -28,11 +28,7 @@ def outcome(vector: Vector) -> dict[str, str]:
     """What we say of a vector."""
     try:
         signed = decide(
-            rules_of(vector),
-            request_of(vector),
-            bytes.fromhex(vector["statement"]),
-            blob_of(vector),
-            now=vector["now"],
+            rules_of(vector), request_of(vector), bytes.fromhex(vector["statement"]), blob_of(vector), now=vector["now"]
         )
     except FaultError as error:
         return {"fault": error.fault.value}

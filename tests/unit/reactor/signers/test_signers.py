@@ -235,7 +235,7 @@ def test_a_key_id_that_would_revoke_nobody_is_a_bad_line(signers: Signers, folde
         ({"serial": 0, "key_id": b""}, "serial 0"),
     ],
 )
-def test_the_audit_log_names_a_certificate_as_a_revocation_does(
+def test_audit_log_and_revocation_name_it_alike(
     signers: Signers, folder: Path, fields: dict[str, Any], line: str
 ) -> None:
     grant = a_grant()

@@ -79,7 +79,6 @@ class Follower:
             failures += 1
 
     async def _listen(self, connection: Connection) -> None:
-        """Follow until the connection is lost."""
         connection.add_termination_listener(lambda _connection: self._changed.set())
         with deadline(connection):
             await connection.add_listener(CHANNEL, self._notified)

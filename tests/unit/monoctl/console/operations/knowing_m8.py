@@ -221,11 +221,6 @@ async def at_console(
         settings = settings_for(serving, folder, signing_key=signing_key)
         if credential is not None:
             settings = msgspec.structs.replace(settings, token="", credential=credential)
-        client = Client(
-            settings,
-            system_known_stores=folder / "no_known_stores",
-            pause_s=0.001,
-            notify=heard.note,
-        )
+        client = Client(settings, system_known_stores=folder / "no_known_stores", pause_s=0.001, notify=heard.note)
         async with client:
             yield AtConsole(serving, client)

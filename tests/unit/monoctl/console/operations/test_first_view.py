@@ -88,9 +88,7 @@ def test_figures_follow_each_change() -> None:
     assert counted.figures(today=TODAY) == structs.replace(zero, present=1, expiring=1)
 
 
-async def test_a_longer_time_reads_nothing_again_that_would_be_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_longer_time_reads_only_what_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     m8 = KnowingM8()
     async with at_console(tmp_path, m8) as page:
         for _ in range(20):

@@ -196,9 +196,7 @@ async def test_what_happens_now_is_told_as_events_are_answered(page: AtConsole) 
 
 
 @pytest.mark.parametrize("operation", ["events", "secrets"])
-async def test_what_is_pasted_into_a_field_for_a_prefix_by_mistake_is_not_sent_to_m8(
-    page: AtConsole, operation: str
-) -> None:
+async def test_what_is_pasted_by_mistake_for_a_prefix_is_not_sent_to_m8(page: AtConsole, operation: str) -> None:
     calls = list(page.m8.calls)
     for text in ("PASSWORD=correct horse", "correct-horse-battery-staple"):
         with pytest.raises(UsageError):
@@ -325,9 +323,7 @@ def test_activity_counts_ends_by_time_outcome_and_who_asked() -> None:
     assert (open_["request_id"], open_["actor"], open_["last"]) == (f"{3:032x}", "bob", "SecretUploadKeyProvided")
 
 
-async def test_activity_reads_what_is_new_and_says_whether_it_is_all(
-    page: AtConsole, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_activity_reads_what_is_new_and_says_if_all(page: AtConsole, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monoskope.monoctl.console.overview.now_ms", lambda: AT_MS + DAY_MS)
     page.m8.record("SecretUploaded", "vault://app/a", "UPLOADED, version 7")
     first = await page.ask("activity", days=7)

@@ -86,9 +86,7 @@ async def test_another_pages_call_is_refused_by_its_origin(served: Served, origi
 
 
 @pytest.mark.parametrize("site", ["", "cross-site", "same-site", "none"])
-async def test_another_pages_call_is_refused_by_where_the_browser_says_that_it_comes_from(
-    served: Served, site: str
-) -> None:
+async def test_another_pages_call_is_refused_by_what_the_browser_says(served: Served, site: str) -> None:
     assert "Sec-Fetch-Site" in await refused(await served.begun(), 403, Sec_Fetch_Site=site)
     assert not served.taken
 
@@ -214,7 +212,7 @@ async def first_line(page: Page, line: str, more: list[tuple[str, str]]) -> int:
 # A stolen link.
 
 
-async def test_a_link_counts_once_and_who_comes_second_is_told_and_ends_the_session_of_the_first(
+async def test_a_link_counts_once_and_who_comes_second_ends_the_first_session(
     served: Served,
 ) -> None:
     link = served.sessions.new_link()
@@ -350,9 +348,7 @@ async def test_a_body_counts_for_the_operation_and_the_session_alone_that_it_was
 
 
 @pytest.mark.parametrize("nonce", ["", "x", "A" * 21, "A" * 24])
-async def test_a_call_without_a_nonce_could_not_be_answered_so_that_the_page_believes_it(
-    served: Served, nonce: str
-) -> None:
+async def test_a_call_without_a_nonce_is_refused(served: Served, nonce: str) -> None:
     page = await served.begun()
     page.headers = {"Console-Nonce": nonce}
     assert (await asked(page.call, "whoami")).status == 400

@@ -40,9 +40,7 @@ async def test_a_body_that_is_cut_calls_nothing(served: Served) -> None:
     assert not served.taken
 
 
-async def test_other_pages_are_answered_while_a_large_file_is_parsed(
-    served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_pages_are_answered_while_a_file_is_parsed(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     page, other = await served.begun(), await served.begun()
     begun, answered, parse = asyncio.Event(), threading.Event(), body.parsed_frame
     loop = asyncio.get_running_loop()

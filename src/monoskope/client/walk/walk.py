@@ -52,7 +52,7 @@ from monoskope.client.walk.task import (
     whole,
 )
 from monoskope.client.walk.trust import Trust, subject_of
-from monoskope.errors import Error, RateLimitedError, TimedOutError, let_go
+from monoskope.errors import Error, TimedOutError, let_go
 from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import ProofError
@@ -156,8 +156,7 @@ class Walk:
 
     def _may_wait(self, error: Error, times: int) -> bool:
         """Whether to ask anew after a limit refused a request `times` before: if there is time until then."""
-        told_s = error.retry_after_s if isinstance(error, RateLimitedError) else 0.0
-        pause_s = self._pace.refused(told_s, times)
+        pause_s = self._pace.refused(error.retry_after_s, times)
         return pause_s is not None and pause_s < self._time.remaining_s()
 
     async def _attempt(self, task: Task, *, resends: int | None) -> Result | Failure:

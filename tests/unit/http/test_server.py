@@ -24,9 +24,7 @@ from tests.unit.http.wire import Asked, Wire, asked, narrow, statuses
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
-def test_of_two_servers_that_are_bound_to_one_address_the_second_does_not_start(
-    run: Callable[[Coroutine[Any, Any, None]], None],
-) -> None:
+def test_of_two_servers_at_one_address_one_starts(run: Callable[[Coroutine[Any, Any, None]], None]) -> None:
     async def both() -> None:
         first = await bind(ANYWHERE, Asked())
         second = await bind(HostPort(ANYWHERE.host, first.port), Asked())

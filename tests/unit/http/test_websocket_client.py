@@ -87,9 +87,7 @@ async def test_messages_come_whole_however_they_are_cut() -> None:
 @pytest.mark.parametrize(
     "runner", [asyncio.Runner, functools.partial(asyncio.Runner, loop_factory=uvloop.new_event_loop)]
 )
-def test_it_speaks_over_tls_on_each_event_loop_and_checks_the_servers_name(
-    runner: Callable[[], asyncio.Runner], tmp_path: Path
-) -> None:
+def test_over_tls_it_checks_the_servers_name_on_each_loop(runner: Callable[[], asyncio.Runner], tmp_path: Path) -> None:
     made = tls.make(["localhost"], now=dt.datetime.now(dt.UTC))
     for name, content in (("crt", made.certificate), ("key", made.key)):
         (tmp_path / name).write_bytes(content)

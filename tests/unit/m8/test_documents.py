@@ -61,9 +61,7 @@ def test_the_head_is_the_end_of_the_chain_in_whatever_order_it_was_recorded(orde
     order=st.permutations([*CHAIN, ("6", "5"), ("7", "6")]),
     again=st.lists(st.sampled_from(["1", "4", "6", "7"]), max_size=3),
 )
-def test_exactly_what_replaced_an_unknown_version_has_drifted(
-    order: Sequence[tuple[str, str]], again: Sequence[str]
-) -> None:
+def test_what_replaced_an_unknown_version_has_drifted(order: Sequence[tuple[str, str]], again: Sequence[str]) -> None:
     documents = Documents()
     for name, prior in order:
         upload(documents, name, prior)
@@ -314,9 +312,7 @@ async def test_a_patch_needs_the_right_to_put(world: World) -> None:
 
 
 @pytest.mark.parametrize("purpose", [PATCH, upload_pb2.PURPOSE_IMPORT])
-async def test_hashes_of_values_that_one_did_not_send_need_their_own_right(
-    world: World, purpose: upload_pb2.Purpose
-) -> None:
+async def test_hashes_of_values_of_others_need_their_own_right(world: World, purpose: upload_pb2.Purpose) -> None:
     """Whoever asks gets the receipt, and it has the hashes of every value."""
     await world.attached()
     with refused("REFUSED") as error:

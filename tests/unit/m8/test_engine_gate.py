@@ -156,9 +156,7 @@ async def test_since_counts_from_the_first_heartbeat_that_says_so(world: World) 
 @pytest.mark.parametrize(
     ("reason", "is_shown"), [(upload_pb2.REASON_UPSTREAM_UNAVAILABLE, True), (upload_pb2.REASON_CONFLICT, False)]
 )
-async def test_why_others_failed_is_theirs_unless_it_is_the_engines(
-    world: World, reason: upload_pb2.Reason, *, is_shown: bool
-) -> None:
+async def test_why_others_failed_is_their_matter(world: World, reason: upload_pb2.Reason, *, is_shown: bool) -> None:
     shown = await says(world, await world.attached(), OK, last_failure=reason, last_failure_at_ms=5)
     assert (shown.last_failure, shown.last_failure_at_ms) == (reason, 5)
     (seen,) = (await world.user("anna", "vault://app").store("vault")).reactors
@@ -182,9 +180,7 @@ async def test_unfinished_requests_in_sight_are_counted(world: World) -> None:
     assert counted == [2, 1, 3]
 
 
-async def test_many_callers_of_one_store_look_no_more_often_than_one(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_many_callers_of_a_store_look_as_often_as_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """One of them looks again and again. The others wait for it, and look once each when its time is over."""
     callers, waiting, looks, answers = 80, 0, 0, asyncio.Event()
     await says(world, await world.attached(), DOWN)

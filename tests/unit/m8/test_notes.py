@@ -245,6 +245,5 @@ async def test_secrets_are_listed_by_all_the_labels_that_are_named(world: World)
 
 def test_what_an_edit_says_in_a_few_words_is_cut_where_it_is_long() -> None:
     labels = [options_pb2.Label(name=f"l{number}", value="ä" * 120) for number in range(16)]
-    edit = events_pb2.NotesEdit(set_labels=labels)
-    event = write(events_pb2.SecretNotesUpdated(uri=URI, edit=edit))
+    event = write(events_pb2.SecretNotesUpdated(uri=URI, edit=events_pb2.NotesEdit(set_labels=labels)))
     assert (event.uri, len(event.detail.encode()) <= MOST, event.detail[-1]) == (URI, True, "…")

@@ -23,7 +23,7 @@ from monoskope.m8.service.aggregates import Aggregates, upload_of
 from monoskope.m8.service.app import App
 from monoskope.protocol.events import RequestEvent, upload_stream
 from tests.support.http_calls import CallError
-from tests.support.m8_world import PATIENCE_S, Sealed, User, World, a_second, a_world, refusal, until_granted
+from tests.support.m8_world import PATIENCE_S, Sealed, User, World, a_second, a_world, refusal, stop, until_granted
 from tests.support.vectors import a_request
 
 NO_TICKS = ServerLimits(tick_s=3_600)
@@ -210,16 +210,8 @@ def another(app: App) -> App:
     return replace(app, replica="m8/other", leases=set(), news=asyncio.Event())
 
 
-async def stop(*tasks: asyncio.Task[None]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
 @pytest.mark.usefixtures("time")
-async def test_one_of_two_works_and_the_other_as_soon_as_the_first_stops(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_one_of_two_works_and_the_other_when_it_stops(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = Work(), Work()
     refused, lease = asyncio.Event(), type(world.app.log).lease
 

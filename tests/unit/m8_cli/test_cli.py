@@ -25,7 +25,7 @@ from monoskope.m8.log.sqlite import file as sqlite_file
 from monoskope.m8.settings import ServerSettings
 from monoskope.start import EXECUTED
 from tests.support import warm
-from tests.support.m8_command import ENVIRONMENT, Ended, m8
+from tests.support.programs import ENVIRONMENT, Ended, m8
 
 
 def process(*arguments: str, home: Path, code: int = 0, env: dict[str, str] | None = None) -> Ended:
@@ -182,9 +182,7 @@ def test_verify_and_rebuild_and_erase_work_in_the_folder_they_are_given(home: Pa
         (("events", "--limit", "0"), "limit"),
     ],
 )
-def test_a_malformed_command_line_says_what_and_where_to_look(
-    tmp_path: Path, arguments: tuple[str, ...], said: str
-) -> None:
+def test_a_malformed_command_line_says_what_is_wrong(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
     assert said in m8(*arguments, home=tmp_path, code=ExitCode.USAGE).stderr
 
 

@@ -85,9 +85,7 @@ def test_two_servers_share_one_log(server: Server) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_address_stands_in_its_file_as_long_as_it_is_served(
-    settings: ServerSettings, number: signal.Signals
-) -> None:
+def test_the_address_stands_in_its_file_while_it_is_served(settings: ServerSettings, number: signal.Signals) -> None:
     server = Server(settings)
     assert settings.address_file.read_text() == f"{server.address}\n"
     server.stop(number)

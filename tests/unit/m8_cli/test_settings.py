@@ -21,7 +21,7 @@ from monoskope.m8.settings import File
 from monoskope.reactor.timings import Timings
 from monoskope.settings import convert
 from monoskope.testing.engines.openbao_files import make_certificate
-from tests.support.m8_command import m8
+from tests.support.programs import m8
 
 
 def write(folder: Path, text: str) -> Path:
@@ -145,9 +145,7 @@ def test_an_empty_folder_says_how_to_make_one(tmp_path: Path) -> None:
         ("connections = 100\nconnections_per_address = 700", 1_024, 100, 100),
     ],
 )
-def test_connections_stay_below_the_files_that_may_be_open(
-    tmp_path: Path, text: str, files: int, most: int, each: int
-) -> None:
+def test_connections_stay_below_the_limit_of_files(tmp_path: Path, text: str, files: int, most: int, each: int) -> None:
     loaded = settings.load(write(tmp_path, f"[limits]\n{text}"))
     assert loaded.file.limits.within(files) == (most, each)
 

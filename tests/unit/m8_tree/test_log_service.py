@@ -88,9 +88,7 @@ async def test_a_log_without_keys_says_that_it_is_not_witnessed(world: World) ->
     assert "is not witnessed" in await refused(checkpoint(world, anna), NOT_FOUND)
 
 
-async def test_every_caller_gets_the_newest_checkpoint_proven_from_the_size_that_they_know(
-    world: World, tmp_path: Path
-) -> None:
+async def test_a_caller_gets_the_newest_checkpoint_proven_from_the_size_it_knows(world: World, tmp_path: Path) -> None:
     keys_in(tmp_path)
     anna = world.user("anna", "vault://app")
     await signed(world, tmp_path)
@@ -146,9 +144,7 @@ async def test_a_process_that_knows_less_than_the_caller_answers_no_old_note(wor
     assert checkpoint_of((await checkpoint(world, anna, size + 1)).newest.note).size == size + 1
 
 
-async def test_a_caller_who_knows_what_the_log_has_lost_is_told_so_and_not_that_it_may_come(
-    world: World, tmp_path: Path
-) -> None:
+async def test_a_caller_who_knows_what_the_log_has_lost_is_told_that_it_is_lost(world: World, tmp_path: Path) -> None:
     """As after `m8 backup restore --accept-loss` in the folder that knows how far the log had come."""
     key = keys_in(tmp_path)
     anna = world.user("anna", "vault://app")
@@ -186,9 +182,7 @@ async def test_what_a_quorum_cosigned_is_told_apart_from_what_is_newest(world: W
     assert [(each.vkey, each.size, each.cosigned_at_s) for each in answer.witnesses] == [("one+key", old.size, 7)]
 
 
-async def test_a_renewed_log_tells_how_far_the_former_one_had_come_as_a_witness_has_shown(
-    world: World, tmp_path: Path
-) -> None:
+async def test_a_renewed_log_tells_how_far_a_witness_saw_the_former_one_come(world: World, tmp_path: Path) -> None:
     """The database was put back, and `log.checkpoint` is lost: what a witness showed is all that is known."""
     key = keys_in(tmp_path)
     await grown(world.app.log, 2)
@@ -284,9 +278,7 @@ def names(level: str, size: int) -> list[str]:
     return [f"/tile/{level}/{index:03}" for index in range(full)] + partial
 
 
-async def test_an_independent_reader_verifies_the_whole_log_from_its_tiles_and_records(
-    world: World, auditor: User, tmp_path: Path
-) -> None:
+async def test_an_independent_reader_verifies_the_log_by_its_tiles(world: World, auditor: User, tmp_path: Path) -> None:
     """It reads the checkpoint, all entries and both levels of tiles, and compares the entries with the records."""
     keys_in(tmp_path)
     await grown(world.app.log, 600)
@@ -310,9 +302,7 @@ async def test_an_independent_reader_verifies_the_whole_log_from_its_tiles_and_r
     assert [hashlib.sha256(outline).digest() for outline in outlines] == entries
 
 
-async def test_only_auditors_and_administrators_read_it_and_no_cache_shares_it(
-    world: World, auditor: User, tmp_path: Path
-) -> None:
+async def test_auditors_and_administrators_read_it_and_no_cache(world: World, auditor: User, tmp_path: Path) -> None:
     keys_in(tmp_path)
     await grown(world.app.log, 300)
     await signed(world, tmp_path)
@@ -331,9 +321,7 @@ async def test_only_auditors_and_administrators_read_it_and_no_cache_shares_it(
         assert (await ask(world.address, "POST", path, bearer(auditor))).status == 405
 
 
-async def test_a_tile_is_served_only_for_a_checkpoint_that_was_signed(
-    world: World, auditor: User, tmp_path: Path
-) -> None:
+async def test_a_tile_is_served_for_a_signed_checkpoint_alone(world: World, auditor: User, tmp_path: Path) -> None:
     """Another width, what is not signed yet, and every path that is no tile's, are not there."""
     keys_in(tmp_path)
     assert (await get(world, auditor, "/checkpoint")).status == 404

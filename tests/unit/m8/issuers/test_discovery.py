@@ -135,9 +135,7 @@ async def test_an_issuer_that_fails_is_told_of(issuer: HttpsIssuer, tmp_path: Pa
     assert "no connection" in await trouble(discovery("https://127.0.0.1:1", tmp_path))
 
 
-async def test_an_issuer_that_never_answers_is_not_waited_for_long(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_issuer_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monoskope.m8.issuers.discovery.TIMEOUT_S", 0.2)
     with https_issuer(tmp_path) as issuer:  # one of its own: what it reads late is asked of no other test
         issuer.wait.clear()

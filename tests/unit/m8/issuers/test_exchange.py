@@ -292,9 +292,7 @@ async def test_a_stranger_is_not_told_where_m8_has_its_files(m8: Exchanging) -> 
     assert "/srv" not in json.dumps(answered.json)
 
 
-async def test_each_exchange_is_one_line_with_the_member_and_without_a_token(
-    m8: Exchanging, lines: io.StringIO
-) -> None:
+async def test_an_exchange_is_one_line_with_the_member_and_without_a_token(m8: Exchanging, lines: io.StringIO) -> None:
     good, bad = minted(claims_of(sub="anna", mail="private@example.com")), minted(claims_of(sub="bob", aud="x"))
     answer = await m8.exchange(good)
     await m8.form(bad)
@@ -366,9 +364,7 @@ async def test_forms_are_read_strictly(m8: Exchanging, what: str) -> None:
     ],
     ids=lambda case: "-".join(case) if isinstance(case, dict) else "",
 )
-async def test_what_m8_does_not_do_is_refused_by_the_codes_of_oauth(
-    m8: Exchanging, fields: dict[str, str], error: str
-) -> None:
+async def test_what_m8_does_not_do_has_the_codes_of_oauth(m8: Exchanging, fields: dict[str, str], error: str) -> None:
     answered = await m8.form(minted(claims_of()), **fields)
     assert (answered.status, answered.json["error"]) == (400, error)
     assert await m8.recorded() == []

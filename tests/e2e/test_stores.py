@@ -1,4 +1,4 @@
-"""Stores come, go and move on, on real parts: activation, the default store, a new identity, and two reactors of one."""
+"""Stores come, go and move on, on real parts: activation, the default store, a new identity, two reactors of one."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from monoskope.failpoints import VARIABLE
 from monoskope.m8.settings import ServerSettings, load
 from monoskope.testing.parts import wait_until
 from tests.support.http_calls import CallError
-from tests.support.m8_command import m8
+from tests.support.programs import m8
 from tests.unit.m8_cli.served import ENVIRONMENT, PROGRAM, administrator, laid_out, served
 
 FILE = '[[audit]]\nname = "file"\nkind = "file"\npath = "audit.jsonl"\n'

@@ -26,7 +26,7 @@ from monoskope.m8.settings import ServerSettings
 from monoskope.testing.logs import some_time
 from monoskope.testing.parts import program
 from tests.support import disk, warm
-from tests.support.m8_command import Ended, m8
+from tests.support.programs import Ended, m8
 from tests.unit.m8_cli.served import PATIENCE_S, PROGRAM, laid_out, served
 
 

@@ -37,8 +37,8 @@ from monoskope.testing.parts import wait_until
 from tests.faults.tcp_proxy import proxy
 from tests.support.disk import fill, mounted
 from tests.support.http_calls import CallError
-from tests.support.m8_command import m8
 from tests.support.operations import address_of, asked, prometheus, samples
+from tests.support.programs import m8
 from tests.unit.m8_cli.sealed_log import document
 from tests.unit.m8_cli.served import PATIENCE_S, Server, administrator, laid_out, refuse, served
 

@@ -25,7 +25,7 @@ from monoskope.m8.log.sqlite import file as sqlite_file
 from monoskope.m8.settings import ServerSettings
 from monoskope.start import EXECUTED
 from tests.support import warm
-from tests.support.m8_command import ENVIRONMENT, Ended, m8
+from tests.support.programs import ENVIRONMENT, Ended, m8
 
 
 def process(*arguments: str, home: Path, code: int = 0, env: dict[str, str] | None = None) -> Ended:

@@ -21,7 +21,7 @@ from monoskope.m8.settings import File
 from monoskope.reactor.timings import Timings
 from monoskope.settings import convert
 from monoskope.testing.engines.openbao_files import make_certificate
-from tests.support.m8_command import m8
+from tests.support.programs import m8
 
 
 def write(folder: Path, text: str) -> Path:

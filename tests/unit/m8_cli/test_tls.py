@@ -31,7 +31,7 @@ from monoskope.m8.init import lay_out
 from monoskope.m8.renewal import activate, authorities, renew
 from monoskope.m8.settings import ServerSettings
 from monoskope.reactor.link.link import trust
-from tests.support.m8_command import m8
+from tests.support.programs import m8
 from tests.unit.m8_cli.served import PATIENCE_S, Server, administrator, served
 
 NOW = dt.datetime.now(dt.UTC)

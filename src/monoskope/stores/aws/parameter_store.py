@@ -21,14 +21,12 @@ from monoskope.stores.aws.layout import FLAG, AwsContent, Tags, in_parameter_sto
 from monoskope.stores.aws.store import AwsStore, Prefixes, parameter_store_policy
 from monoskope.stores.driver import (
     NOTHING,
-    CannotReadError,
     DriverError,
     Snapshot,
     StoreConflictError,
     StoreRefusedError,
     UnknownOutcomeError,
     UnsupportedError,
-    certain,
 )
 
 _MAX_LEVELS = 15
@@ -120,10 +118,7 @@ class ParameterStore(AwsStore):
     async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
         """See `StoreDriver.delete`: the parameter with all its versions, for good. The service knows no other way."""
         _refuse_expectation(replacing)
-        if not self._config.deletable:
-            raise UnsupportedError(
-                "this store is not configured to delete.", fix="The store's operator can allow it: deletable."
-            )
+        self._require_deletable()
         if not destroy:
             raise UnsupportedError(
                 "this engine deletes for good only.",
@@ -155,14 +150,9 @@ class ParameterStore(AwsStore):
             if not page["NextToken"]:
                 return None
 
-    async def read(self, path: tuple[str, ...]) -> Snapshot | None:
-        """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""
-        return certain(await self.read_either(path))
-
     async def read_either(self, path: tuple[str, ...]) -> Snapshot | None:
         """See `StoreDriver.read_either`."""
-        if not self._config.readable:
-            raise CannotReadError("this store is write-only.")
+        self._require_readable()
         answer = await self._get(self._name(path), decrypt=True)
         if answer.code:
             return None
@@ -174,7 +164,7 @@ class ParameterStore(AwsStore):
         return Snapshot(_version(parameter), payload, either)
 
     def _name(self, path: tuple[str, ...]) -> str:
-        return "/".join(("", self._config.prefix, *path) if self._config.prefix else ("", *path))
+        return f"/{super()._name(path)}"
 
     async def _get(self, name: str, *, decrypt: bool) -> AwsAnswer:
         return await self._client.call(

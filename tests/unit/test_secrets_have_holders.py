@@ -61,7 +61,7 @@ FREE = {
     "monoskope.m8.log.event_log.NewEvent": "an event, which holds sealed bytes at most",
     "monoskope.m8.log.event_log.RecordedEvent": "an event, which holds sealed bytes at most",
     "monoskope.m8.log.postgres.documents._Query": "names of documents and what a listing asks for",
-    "monoskope.m8.log.postgres.group.Append": "events and sealed bytes",
+    "monoskope.m8.log.record.Append": "events and sealed bytes",
     "monoskope.m8.log.postgres.group.Known": "documents of what m8 knows",
     "monoskope.m8.log.postgres.group.Projection": "documents of what m8 knows",
     "monoskope.m8.log.postgres.group._Projected": "documents of what m8 knows",

@@ -15,8 +15,8 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.calls import Arrival
 from monoskope.m8.domain.events import reactor_stream, token_stream, write
 from monoskope.m8.http import application as attach
-from monoskope.m8.limits.logins import EACH_BYTES, HEARTBEAT, Pace
 from monoskope.m8.limits.settings import ServerLimits
+from monoskope.m8.limits.subjects import EACH_BYTES, HEARTBEAT, Pace
 from monoskope.m8.methods import MAX_APPEND, MAX_LOGIN, methods
 from monoskope.m8.metrics import Meters
 from monoskope.reactor.link.link import PATH

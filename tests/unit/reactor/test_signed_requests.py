@@ -229,7 +229,7 @@ async def test_a_defect_of_the_verification_authorizes_nobody(tmp_path: Path, mo
 async def test_what_the_audit_log_cannot_record_is_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(signers=signers(tmp_path, ANNA))
     delivered = world.sealed(sign=ANNA.signs)
-    monkeypatch.setattr(world.gate, "_audit", FullDisk())
+    monkeypatch.setattr(world.gate, "audit", FullDisk())
     await world.handler.handle(delivered)
     assert world.outcomes() == ["FAILED KEY_LOST"]
     assert not world.memory.content

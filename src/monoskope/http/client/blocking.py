@@ -2,6 +2,8 @@
 
 A connection is used again as in `pool`: only if the answer before was read to its end, and nothing came since. On
 failure the error says whether anything was sent.
+
+One file, however long: a command imports it, and nothing else, at its start.
 """
 
 from __future__ import annotations

@@ -211,7 +211,7 @@ QUIET_S = 2.0
 T = TypeVar("T")
 
 REMEMBERED = 10_000
-"""Addresses that are remembered: known ones, and strangers."""
+"""Addresses that are remembered, and members."""
 
 
 class Bucket:
@@ -276,20 +276,22 @@ class Handshakes:
         is_quiet = stranger is None or now - stranger.asked_at >= QUIET_S
         bucket = self._bucket(self._each) if stranger is None else stranger.bucket
         # Remembered also where it is refused: many who flood are not quiet because each of them gets little.
-        _remember(self._by_stranger, address, _Stranger(bucket, now))
+        remember(self._by_stranger, address, _Stranger(bucket, now))
         return bucket, self._quiet if is_quiet else self._busy
 
     def know(self, address: str) -> None:
         """Note that a login from `address`, as `origin` returns it, succeeded."""
         self._by_stranger.pop(address, None)
-        _remember(self._known, address, self._known.get(address) or self._bucket(self._half))
+        remember(self._known, address, self._known.get(address) or self._bucket(self._half))
 
     def _bucket(self, per_second: float) -> Bucket:
         return Bucket(per_second, self._clock(), burst=BURST_S * per_second)
 
 
-def _remember(addresses: OrderedDict[str, T], address: str, what: T) -> None:
-    addresses[address] = what
-    addresses.move_to_end(address)
-    if len(addresses) > REMEMBERED:
-        addresses.popitem(last=False)
+def remember(entries: OrderedDict[str, T], key: str, what: T) -> T:
+    """Keep `what` as the newest of the `REMEMBERED` entries, and return it."""
+    entries[key] = what
+    entries.move_to_end(key)
+    if len(entries) > REMEMBERED:
+        entries.popitem(last=False)
+    return what

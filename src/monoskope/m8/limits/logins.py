@@ -1,4 +1,4 @@
-"""How many logins and exchanges of tokens may be under way, and may fail, by address; and the pace of reactors.
+"""How many logins and exchanges of tokens may be under way, and may fail, by address.
 
 To verify a login costs the check of a signature, so an address from which too many logins failed is refused before
 that. A flood from other addresses shuts nobody out: where too many logins failed in all, only addresses with a recent
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from monoskope.errors import RateLimitedError, UnavailableError
-from monoskope.m8.limits.connections import Bucket
+from monoskope.m8.limits.connections import Bucket, remember
 
 WAITING_EACH = 32
 """Logins of one address that may be under way: as many as two stores have reactors at most."""
@@ -26,10 +26,6 @@ WAITING = 256
 
 BLAMED_S = 10.0
 """For so long a failure counts against its address when too many fail in all."""
-
-_REMEMBERED = 10_000
-"""Addresses of which failures are remembered, and members whose exchanges are."""
-
 
 ATTACHMENTS_PER_S = 1.0
 """Attachments of one store that are recorded per second on average: each stays in the log, with up to 16 KiB."""
@@ -118,11 +114,8 @@ class Logins:
         """Count a failed login against its address."""
         now = self._clock()
         self._all.take(now)
-        own = self._by_origin.pop(origin, None) or Bucket(self._failed_each, now)
-        own.take(now)
-        self._by_origin[origin] = own
-        if len(self._by_origin) > _REMEMBERED:
-            self._by_origin.popitem(last=False)
+        known = self._by_origin.get(origin) or Bucket(self._failed_each, now)
+        remember(self._by_origin, origin, known).take(now)
 
     def succeeded(self, origin: str) -> None:
         """Forget the failures of an address from which a reactor proved an identity."""
@@ -146,10 +139,8 @@ class Exchanges(Logins):
     def succeed(self, member: str) -> None:
         """Count an exchange for `member`. Raises `RateLimitedError` if there were too many lately."""
         now = self._clock()
-        bucket = self._members.pop(member, None) or Bucket(PER_MEMBER_S, now, burst=PER_MEMBER)
-        self._members[member] = bucket
-        if len(self._members) > _REMEMBERED:
-            self._members.popitem(last=False)
+        known = self._members.get(member) or Bucket(PER_MEMBER_S, now, burst=PER_MEMBER)
+        bucket = remember(self._members, member, known)
         if not bucket.has(now):
             raise _too_many("too many tokens of one member were exchanged just now")
         bucket.take(now)
@@ -159,34 +150,3 @@ def _too_many(what: str) -> RateLimitedError:
     return RateLimitedError(
         f"{what}.", fix="Try again in some seconds, and use m8's token until it expires.", retry_after_s=RETRY_AFTER_S
     )
-
-
-HEARTBEAT = 10.0
-"""What a heartbeat counts, in messages: each is written into the log's database."""
-
-EACH_BYTES = 16_384
-"""So many bytes count as one more message: signatures are verified over all of them."""
-
-LOOK_S = 0.02
-"""Seconds between two looks whether there is room again."""
-
-
-class Pace:
-    """Counts what reactors say to this process.
-
-    Args:
-        a_second: Messages of one store's reactors a second.
-        clock: Seconds of a monotonic clock.
-    """
-
-    def __init__(self, a_second: float, clock: Callable[[], float]) -> None:
-        self._a_second = a_second
-        self._clock = clock
-        self._stores: dict[str, Bucket] = {}
-
-    async def keep(self, store: str, *, size: int, is_heartbeat: bool) -> None:
-        """Wait until a message of `size` bytes may be handled that a reactor of `store`, which exists, has sent."""
-        bucket = self._stores.setdefault(store, Bucket(self._a_second, self._clock()))
-        while not bucket.has(self._clock()):  # noqa: ASYNC110 - time passes, and nothing tells it
-            await asyncio.sleep(LOOK_S)
-        bucket.take(self._clock(), (HEARTBEAT if is_heartbeat else 1.0) + size / EACH_BYTES)

@@ -133,6 +133,9 @@ class SqlLog(EventLog):
         query = "SELECT position, record FROM events WHERE position > $1 ORDER BY position LIMIT $2"
         return [record.parse(position, body) for position, body in await self._fetch(query, after, limit)]
 
+    async def read_stream(self, stream: str, *, after_version: int = 0) -> list[RecordedEvent]:
+        return (await self.read_streams({stream: after_version}))[stream]
+
     async def subscribe(self, *, after: int) -> AsyncGenerator[RecordedEvent, None]:
         signal = asyncio.Event()
         self._signals.add(signal)

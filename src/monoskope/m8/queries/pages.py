@@ -78,7 +78,7 @@ def _places(prefixes: tuple[UriPrefix, ...]) -> set[tuple[str, bool]]:
     """Return single keys (False) and ranges (True) that do not overlap."""
     places: set[tuple[str, bool]] = set()
     for prefix in prefixes:
-        if any(other != prefix and _covers(other, prefix) for other in prefixes):
+        if any(other != prefix and other.covers(prefix) for other in prefixes):
             continue
         if prefix.path:
             places |= {(str(prefix), False), (f"{prefix}/", True)}
@@ -87,14 +87,10 @@ def _places(prefixes: tuple[UriPrefix, ...]) -> set[tuple[str, bool]]:
     return places
 
 
-def _covers(wide: UriPrefix, narrow: UriPrefix) -> bool:
-    return wide.store == narrow.store and narrow.path[: len(wide.path)] == wide.path
-
-
 def _narrower(one: UriPrefix, other: UriPrefix) -> UriPrefix | None:
-    if _covers(one, other):
+    if one.covers(other):
         return other
-    return one if _covers(other, one) else None
+    return one if other.covers(one) else None
 
 
 DEFAULT_SIZE = 100

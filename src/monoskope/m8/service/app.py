@@ -14,9 +14,9 @@ from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.issuers.verifying import Issuers
 from monoskope.m8.limits.connections import Connections, Handshakes
-from monoskope.m8.limits.logins import Exchanges, Logins, Pace
+from monoskope.m8.limits.logins import Exchanges, Logins
 from monoskope.m8.limits.settings import ServerLimits
-from monoskope.m8.limits.subjects import CallPlaces, PutLimit, Quota, RequestLimit
+from monoskope.m8.limits.subjects import CallPlaces, Pace, PutLimit, Quota, RequestLimit
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.metrics import Meters, RequestMeter
 from monoskope.m8.readmodels.documents import Documents

@@ -291,6 +291,19 @@ def test_a_batch_of_no_such_entries_is_refused(indexes: list[int]) -> None:
         batch_plan(indexes, 5)
 
 
+def test_a_batch_of_a_tree_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ValueError, match="no tree has"):
+        batch_plan([], MAX_SIZE + 1)
+
+
+def test_a_byte_moved_from_one_hash_to_its_neighbour_is_refused() -> None:
+    """The node above both is hashed over the same bytes."""
+    leaves, proof, root = {0: leaf_hash(ENTRIES[0])}, (leaf_hash(ENTRIES[1]),), mth(ENTRIES[:2])
+    verify_batch(leaves, 2, proof, root)
+    with pytest.raises(LogProofError):
+        verify_batch({0: leaves[0][:-1]}, 2, (leaves[0][-1:] + proof[0],), root)
+
+
 SIZE = 66_000
 """Three levels of tiles."""
 

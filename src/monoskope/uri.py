@@ -96,8 +96,8 @@ class UriPrefix(Value, frozen=True):
         check_store_name(store)
         return cls(store, parse_path(rest.removesuffix("/")) if rest else ())
 
-    def covers(self, uri: SecretUri) -> bool:
-        """Whether `uri` lies at or below this prefix."""
+    def covers(self, uri: SecretUri | UriPrefix) -> bool:
+        """Whether `uri`, or all that another prefix covers, lies at or below this prefix."""
         return uri.store == self.store and uri.path[: len(self.path)] == self.path
 
     def __str__(self) -> str:

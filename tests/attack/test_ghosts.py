@@ -20,7 +20,7 @@ from monoskope.client import Expect
 from monoskope.errors import Error
 from tests.attack.conftest import Scene
 from tests.support.hostile_cluster import KV1, YOUNG_S, young
-from tests.support.hostile_ghost import Ghost
+from tests.support.hostile_session import Ghost
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -11,7 +11,7 @@ from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, Expect
-from monoskope.errors import Code, Error
+from monoskope.errors import Code, Error, OutcomeUnknownError
 from tests.attack.conftest import Scene
 from tests.support.hostile_cluster import KV1, YOUNG_S, young
 from tests.support.hostile_m8 import HostileM8
@@ -111,3 +111,26 @@ async def test_recovery_does_not_tell_a_right_guess_from_wrong_ones(
     found = [pins[order.index(request_id)] for request_id, end in m8.ends.items() if end == "SecretUploaded"]
     assert (await scene.hostile.holds(uri) or {})["pin"] == right.decode()
     assert found == []
+
+
+VALUE = b"a value that no listing reads"
+RIGHTS = ("list", "put", "see-hash")
+
+
+async def test_a_withheld_listing_answers_no_later_one_and_changes_nothing(scene: Scene) -> None:
+    await scene.hostile.serve("vault", timings=young())
+    uri, root = scene.uri("vault"), scene.uri("vault", "x").removesuffix("/x")
+    lister = await asyncio.to_thread(scene.hostile.add_user, f"lister-{scene.team}", ["vault://attack"], rights=RIGHTS)
+    async with scene.hostile.client(lister) as client:
+        await client.put_secret(uri, {"password": VALUE})
+        before = await asyncio.to_thread(scene.hostile.history, uri)
+        ghost = scene.m8.withhold(of=root)
+        with pytest.raises(OutcomeUnknownError, match="which names are there is not known"):
+            [name async for name in client.list_upstream(root, timeout=60.0)]
+        await client.put_secret(scene.uri("vault", "later"), {"password": VALUE})
+        await ghost.deliver()
+        scene.m8.honest()
+        names = [name.uri async for name in client.list_upstream(root)]
+        assert names == [uri, scene.uri("vault", "later")]
+        assert await asyncio.to_thread(scene.hostile.history, uri) == before
+    assert scene.m8.saw(VALUE) == 0

@@ -23,8 +23,8 @@ from monoskope.m8.service.app import App
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.logs import some_time
 from tests.support.checkpoints import cosigned, keys_in, signing
-from tests.support.m8_command import Ended, m8
 from tests.support.m8_world import Sealed, a_world
+from tests.support.programs import Ended, m8
 from tests.support.vectors import a_request
 
 COLLECTIONS = (

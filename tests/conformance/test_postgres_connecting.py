@@ -21,8 +21,8 @@ from monoskope.errors import (
     UnavailableError,
     UsageError,
 )
-from monoskope.m8.log.postgres import connections, failures, pooler
-from monoskope.m8.log.postgres.pooler import SharedSessionsError
+from monoskope.m8.log.postgres import connections, failures, notifications
+from monoskope.m8.log.postgres.notifications import SharedSessionsError
 from monoskope.m8.log.postgres.target import PostgresTarget, Tls
 from monoskope.testing.engines import pgbouncer
 from monoskope.testing.engines.postgres import Postgres, user
@@ -356,7 +356,7 @@ async def test_a_server_that_is_told_not_to_wait_for_its_disk_still_waits_for_m8
 async def is_shared(target: PostgresTarget, *, wait_s: float = 0.5) -> bool:
     """Whether sessions are found to be shared. What is not shared hears of it at once, and may take its time."""
     try:
-        async with pooler.checked(target, wait_s=wait_s):
+        async with notifications.checked(target, wait_s=wait_s):
             return False
     except SharedSessionsError:
         return True

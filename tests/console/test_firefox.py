@@ -1,4 +1,4 @@
-"""The console in Firefox: it begins, a secret is put, and the table shows it.
+"""The browsers of these tests have their sandbox and no rights, and Firefox puts a secret and shows it.
 
 Firefox is driven by WebDriver BiDi (https://www.w3.org/TR/webdriver-bidi/).
 """
@@ -15,13 +15,34 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 from websockets.sync.client import ClientConnection, connect
 
 from monoskope.testing.parts import STOP_S, dying_with_us, needed, wait_until
 from tests.console.conftest import upstream
 from tests.e2e.conftest import Team
-from tests.support.browser import as_unprivileged, browser_folder, environment
+from tests.support.browser import Chromium, as_unprivileged, browser_folder, environment, unprivileged
 from tests.support.console import Console
+
+
+def test_chromium_runs_in_its_sandbox_and_not_as_root(chromium: Chromium) -> None:
+    with chromium.visit() as page:
+        page.goto("chrome://sandbox")
+        assert "You are adequately sandboxed." in page.inner_text("body")
+        browsers = list(running())
+    assert browsers
+    assert not any("--no-sandbox" in words for words, _ in browsers)
+    if owner := unprivileged():
+        assert {uid for _, uid in browsers} == {owner.pw_uid}
+
+
+def running() -> Iterator[tuple[list[str], int]]:
+    """The command lines and the users of Chromium's processes; some may end meanwhile."""
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "chromium" in process.name():
+                yield process.cmdline(), process.uids().real
+
 
 _LISTENS = re.compile(r"WebDriver BiDi listening on (ws://\S+)")
 _WAIT_S = 60.0

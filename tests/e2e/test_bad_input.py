@@ -21,8 +21,7 @@ from monoskope.protocol.wire import serialise
 from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster
 from tests.e2e.conftest import Team
-from tests.e2e.inside import Caller, inside, put_inside
-from tests.e2e.ran import ok, refused
+from tests.e2e.ran import Caller, inside, ok, put_inside, refused
 from tests.support.m8_world import refused as refuses
 from tests.support.vectors import VECTORS, a_request
 

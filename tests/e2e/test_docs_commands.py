@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.testing.parts import program, wait_until
-from tests.e2e.typist import DESCRIBE, ROOT, SERVE, Typist, blocks, pattern
+from tests.e2e.operating import DESCRIBE, ROOT, SERVE, Typist, blocks, pattern
 from tests.unit.monoctl.on_terminal import converse
 
 TUTORIAL = ROOT / "docs" / "tutorial.md"

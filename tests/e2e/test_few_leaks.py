@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from monoskope.testing.search import Result, Wanted, look, look_below, look_in_file, look_in_rows
 from monoskope.testing.search.memory import look_in_memory
 from tests.e2e.conftest import Team
-from tests.e2e.inside import inside
+from tests.e2e.ran import inside
 from tests.leaks.looking import must_be_able_to_look
 from tests.leaks.marks import Marks
 

@@ -18,7 +18,7 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 
 from monoskope.testing.parts import Part, listens, needed, program
 from tests.e2e.conftest import Team
-from tests.e2e.typist import ROOT, Typist, pattern
+from tests.e2e.operating import ROOT, Typist, pattern
 from tests.support import issuers
 
 PAGE = ROOT / "docs" / "reference" / "http.md"

@@ -16,8 +16,7 @@ from monoskope.testing.cluster.commands import User
 from monoskope.testing.parts import wait_until
 from monoskope.testing.search import Wanted, look, look_below
 from tests.e2e.conftest import Team
-from tests.e2e.inside import put_inside
-from tests.e2e.ran import UPLOADED, ok, refused
+from tests.e2e.ran import UPLOADED, ok, put_inside, refused
 
 LOUD = {
     "PYTHONASYNCIODEBUG": "1",

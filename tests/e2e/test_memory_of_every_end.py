@@ -18,7 +18,7 @@ from monoskope.testing.parts import wait_until
 from tests.e2e.breaking_store import GATE
 from tests.e2e.ends_rig import REFUSED, Rig, Way, running
 from tests.e2e.ends_table import CANNOT, DEFECTS, FEW, HELD, UPLOAD, WAYS, ends, purposes, reached
-from tests.e2e.inside import Caller
+from tests.e2e.ran import Caller
 from tests.support.absent import need_tracing
 from tests.support.what_stays import what_stays
 

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.operating import OPERATE, Operator
-from tests.e2e.typist import DESCRIBE, RUN, SERVE
+from tests.e2e.operating import DESCRIBE, OPERATE, RUN, SERVE, Operator
 
 CREATE = "m8 backup create backup.age --recipients-file backup-recipient"
 VERIFY = "monoctl verify secret --all notes://team-a"

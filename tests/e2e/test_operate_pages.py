@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.operating import ADMIN, OPERATE, Operator
-from tests.e2e.typist import ROOT, blocks
+from tests.e2e.operating import ADMIN, OPERATE, ROOT, Operator, blocks
 
 INCIDENTS = ROOT / "docs" / "security" / "incidents"
 KEYS = INCIDENTS.parent / "keys.md"

@@ -11,8 +11,7 @@ import pytest
 
 from monoskope.errors import UnavailableError
 from monoskope.testing.engines.postgres import Postgres
-from tests.e2e.operating import OPERATE, Operator
-from tests.e2e.typist import pattern
+from tests.e2e.operating import OPERATE, Operator, pattern
 from tests.support.engines import POSTGRES_VERSIONS, postgres_programs
 
 PAGE = OPERATE / "postgresql.md"

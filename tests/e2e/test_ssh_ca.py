@@ -28,7 +28,7 @@ from monoskope.testing.engines.openbao import binary
 from monoskope.testing.engines.openbao_company import Company, OidcClient
 from monoskope.testing.engines.openssh import Agent, run
 from monoskope.testing.parts import free_port, wait_until
-from tests.e2e.typist import ROOT, blocks
+from tests.e2e.operating import ROOT, blocks
 
 PAGE, USERS = ROOT / "docs" / "operate" / "ssh-ca.md", ROOT / "docs" / "signed-requests.md"
 ANNA = "anna@example.org"

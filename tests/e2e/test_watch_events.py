@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.testing.parts import Part, free_port, listens, program
-from tests.support.m8_command import m8
+from tests.support.programs import m8
 
 
 class Scene:

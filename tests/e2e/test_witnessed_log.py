@@ -16,9 +16,9 @@ from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.cluster.rewritten_log import make_strange
 from monoskope.testing.parts import wait_until
 from monoskope.testing.scripted.log import ScriptedWitness
-from tests.e2e.typist import ROOT, blocks
+from tests.e2e.operating import ROOT, blocks
 from tests.support.log_world import World, rewritten
-from tests.support.m8_command import m8
+from tests.support.programs import m8
 
 PAGE = ROOT / "docs" / "security" / "incidents" / "m8-lies.md"
 PUBLISHED = "monoskope/0123456789abcdef"

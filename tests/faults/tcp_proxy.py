@@ -144,6 +144,7 @@ class Link:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.counts["connections"] += 1
+        self._writers.add(writer)
         if self.refuses:
             self.counts["cut"] += 1
             writer.close()
@@ -162,7 +163,7 @@ class Link:
             one.left = self._chance.choice(_RESET_AFTER)
         also = await self._second() if self._fault == DUPLICATE else None
         self._open.add(one)
-        self._writers |= {writer, far} | ({also} if also is not None else set())
+        self._writers |= {far} | ({also} if also is not None else set())
         for carried in (self._copy(one, reader, far, also), self._copy(one, far_reader, writer, None)):
             task = asyncio.create_task(carried)
             self._tasks.add(task)

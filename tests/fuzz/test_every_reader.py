@@ -39,10 +39,7 @@ _OURS = "converts between types of our own"
 _FILE = "PEM files of the operator, which the library reads; a failure of it is a usage error"
 EXEMPT = {
     "failpoints.py": "an environment variable that tests set",
-    "m8/background/timekeeper.py": _OWN,
     "m8/cli/backup_report.py": _OWN,
-    "m8/cli/backup.py": _OWN,
-    "m8/cli/restore.py": _CHECKED,
     "m8/cli/main.py": "passes words of a command line on",
     "m8/cli/tls.py": _FILE,
     "m8/credentials/tokens.py": _OWN,

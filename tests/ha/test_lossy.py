@@ -12,8 +12,7 @@ from monoskope.testing.engines.patroni import Patroni
 from monoskope.testing.log_writer import some_time
 from monoskope.testing.logs.harness import ledger
 from tests.faults.databases import another_leads
-from tests.ha.appender import Appender
-from tests.ha.audit import check
+from tests.ha.appender import Appender, check
 from tests.ha.world import running
 
 pytestmark = pytest.mark.ha

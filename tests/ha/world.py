@@ -22,8 +22,7 @@ from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.log_writer import some_time
 from monoskope.testing.logs.harness import ledger
 from tests.faults.parts import database_settings
-from tests.ha.appender import Appender, Reader
-from tests.ha.audit import Findings, check, everything
+from tests.ha.appender import Appender, Findings, Reader, check, everything
 from tests.ha.puts import Puts
 from tests.support.engines import OpenBaoEngine
 

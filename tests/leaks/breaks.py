@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monoskope.testing.parts import listens, wait_until
-from tests.leaks.places import KILLED
+from tests.leaks.looking import KILLED
 from tests.leaks.ways import Ways
 
 STUMBLES = tuple(f"reactor.{place}-{step}" for step in ("open", "started", "write") for place in ("before", "after"))

@@ -21,11 +21,8 @@ from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.parts import wait_until
 from tests.console.page import ConsolePage
 from tests.leaks.breaks import breaking
-from tests.leaks.found import Found
-from tests.leaks.looking import must_be_able_to_look
+from tests.leaks.looking import Found, must_be_able_to_look, search_files, search_processes
 from tests.leaks.marks import WITH_NUL, Marks
-from tests.leaks.memory import search_processes
-from tests.leaks.places import search_files
 from tests.leaks.programs import KINDS, Program
 from tests.leaks.watching import Processes
 from tests.leaks.ways import Ways

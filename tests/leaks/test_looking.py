@@ -12,10 +12,8 @@ import pytest
 from monoskope.testing.parts import wait_until
 from monoskope.testing.search import look_in_file
 from tests.leaks import watching
-from tests.leaks.found import Found
-from tests.leaks.looking import is_stopped, must_be_able_to_look
+from tests.leaks.looking import Found, frozen, is_stopped, must_be_able_to_look, open_files
 from tests.leaks.marks import CANARIES, NAMES, Marks
-from tests.leaks.memory import frozen, open_files
 from tests.support.absent import not_skipped
 
 

@@ -22,7 +22,7 @@ from tests.lies.about import (
     stores,
     time,
 )
-from tests.lies.lie import QUIET_S, Lie, Step, Victim
+from tests.lies.lie import Lie, Step, Victim
 from tests.lies.signed import copies as signed_copies
 from tests.lies.signed import grants, receipts, rotations, signatures
 from tests.lies.signed.row import SignedLie
@@ -64,7 +64,7 @@ def plan(lie: Lie, *, every: bool) -> list[str]:
     alike = [one for one in PROXIED if (one.step, len(one.purposes)) == (lie.step, len(lie.purposes))]
     at, count = alike.index(lie), len(lie.purposes)
     each = 1 if len(alike) >= count else min(AT_ONCE, count)
-    slow = lie.patience_s <= QUIET_S or lie.against is Victim.COMMAND
+    slow = lie.silent or lie.against is Victim.COMMAND
     return [lie.purposes[(at * each + number) % count] for number in range(1 if slow else each)]
 
 

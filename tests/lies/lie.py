@@ -18,10 +18,6 @@ SEALING = ("put", "patch", "compare")
 """Those that send something sealed."""
 
 
-QUIET_S = 1.0
-"""How long a client waits where m8 says nothing: long enough for all that comes before, on a busy machine."""
-
-
 class Step(Enum):
     """Where m8 lies."""
 
@@ -63,7 +59,7 @@ class Lie:
         code: The code of the error; None if what is asked for succeeds all the same, and is the truth.
         purposes: What is asked for while it is told: purposes, questions or commands (`tests.lies.walks`).
         against: Who is lied to.
-        patience_s: How long the client waits in all. Short for a silence alone.
+        silent: Whether m8 says nothing more, so that the client waits until its patience is over.
         both_servers: Whether the client has a list of both servers.
         settles: Whether the real m8 gets to know how it ended.
         done: Whether what was asked for is done upstream, although the client cannot know; None for either.
@@ -76,7 +72,7 @@ class Lie:
     code: Code | None = None
     purposes: tuple[str, ...] = EVERY
     against: Victim = Victim.SDK
-    patience_s: float = 20.0
+    silent: bool = False
     done: bool | None = None
     both_servers: bool = False
     settles: bool = True

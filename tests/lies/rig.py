@@ -24,6 +24,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, ClientSettings
 from monoskope.client.known.logs import KnownLogs
 from monoskope.client.known.stores import KnownStores
+from monoskope.client.runtime.on_asyncio import AsyncioRuntime
 from monoskope.client.signing.key_file import KeySigner
 from monoskope.m8.background.checkpoint_task import CheckpointTask
 from monoskope.m8.domain.principal import RIGHT_NAMES
@@ -44,7 +45,7 @@ from monoskope.reactor.signers.settings import MayRule, SignersFile
 from monoskope.settings import write_private
 from monoskope.testing.cluster.identities import Identity as Stranger
 from monoskope.testing.scripted.client import token
-from tests.lies.engine import Engine
+from tests.lies.walks import Engine
 from tests.support.hostile_m8 import HostileM8
 from tests.support.reactor_world import FAST, SEED, K, settings
 from tests.support.real_m8 import RealM8, serving
@@ -52,7 +53,8 @@ from tests.support.signed_requests import may, table
 
 ORIGIN = "monoskope/0123456789abcdef"
 MEMORY, OTHER = "memory", "other"
-TIMINGS = structs.replace(FAST, write_window=1.0)
+TIMINGS = structs.replace(FAST, write_window=20.0, drain=0.5)
+"""However slow the machine is, a write comes within its window."""
 COPIES = copy_key.principal_of(MEMORY)
 MANY = ReactorLimits(
     uploads_per_second=1_000,
@@ -61,6 +63,20 @@ MANY = ReactorLimits(
     puts_per_hour=1_000_000,
     keys_alive=10_000,
 )
+
+
+class Patience(AsyncioRuntime):
+    """The time of alice's clients. It passes as it does, and all of it at once where m8 says nothing more."""
+
+    def __init__(self) -> None:
+        self._passed = 0.0
+
+    def now(self) -> float:
+        return super().now() + self._passed
+
+    def is_over(self, patience_s: float) -> None:
+        """Let clients that wait for so long wait no longer, whenever they began."""
+        self._passed += patience_s
 
 
 class AliceSigns(KeySigner):
@@ -108,6 +124,7 @@ class Rig:
     kept: dict[str, Kept] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    patience: Patience = field(default_factory=Patience)
     told: list[str] = field(default_factory=list)
     """What clients said to alice besides their answers."""
     old_note: bytes = b""
@@ -166,6 +183,7 @@ class Rig:
             system_known_stores=self.folder / "none",
             notify=self.told.append,
             pause_s=0.002,
+            runtime=self.patience,
         )
 
 
@@ -177,6 +195,7 @@ async def rigged(folder: Path, *, witnessed: bool = False) -> AsyncIterator[Rig]
     """
     limits = ServerLimits(
         heartbeat_s=1,
+        longest_wait_s=0.5,  # a client looks so often whether its patience is over
         open_per_user=1_000_000,
         puts_per_hour_per_user=0,
         failed_logins=1_000,

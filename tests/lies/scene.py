@@ -13,11 +13,13 @@ from monoskope.api.gateway.v1 import commands_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client
 from tests.lies.commands import COMMANDS
-from tests.lies.questions import QUESTIONS
 from tests.lies.rig import Kept, Rig
-from tests.lies.walks import NEW, WALKS, Asking, check_truth
+from tests.lies.walks import NEW, QUESTIONS, WALKS, Asking, check_truth
 from tests.support.hostile_m8 import HostileM8
 from tests.support.hostile_rules import METHODS, Call, Way
+
+PATIENCE_S = 60.0
+"""How long clients wait, if m8 says what they wait for."""
 
 
 @dataclass
@@ -107,7 +109,7 @@ class Scene:
 
 
 @contextlib.asynccontextmanager
-async def scene(rig: Rig, purpose: str, *, patience_s: float = 20.0) -> AsyncIterator[Scene]:
+async def scene(rig: Rig, purpose: str, *, patience_s: float = PATIENCE_S) -> AsyncIterator[Scene]:
     """Set the stage for one purpose: what it needs is upstream, put there honestly."""
     purpose = COMMANDS[purpose][0] if purpose in COMMANDS else purpose
     uri = rig.places.pop(purpose, "") or await _prepared(rig, purpose)
@@ -141,7 +143,7 @@ async def rehearse(rig: Rig) -> None:
 async def _prepared(rig: Rig, purpose: str) -> str:
     """Have what a purpose needs put at a new place, honestly; keep the first request of each purpose."""
     uri = f"memory://team-a/{purpose.replace(' ', '-')}-{next(rig.numbers)}"
-    one = Asking(uri, rig.canary(), 20.0, rig.engines["memory"], rig.engines["other"])
+    one = Asking(uri, rig.canary(), PATIENCE_S, rig.engines["memory"], rig.engines["other"])
     async with rig.client(rig.servers[0]) as client:
         if purpose in {"import", "list"}:
             one.engine.put({NEW: one.value}, one.path if purpose == "import" else (*one.path, "below"))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from tests.lies.catalogue import PROXIED
 from tests.lies.lie import EVERY, Lie, Step
 from tests.lies.rig import Rig
-from tests.lies.telling import LateError, tell, tell_as_planned
+from tests.lies.telling import tell, tell_as_planned
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.lie]
 
@@ -25,16 +23,6 @@ HONEST = Lie(Step.STORE, "nothing false", lambda _: None)
 @pytest.mark.parametrize("purpose", EVERY)
 async def test_without_a_lie_it_is_done(rig: Rig, purpose: str) -> None:
     await tell(rig, HONEST, purpose)
-
-
-async def test_a_client_that_had_no_time_left_is_asked_again_with_more(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LIES", "all")
-    hurried = replace(HONEST, name="nothing false, to one in a hurry", purposes=("verify",), patience_s=0.001)
-    with pytest.raises(LateError):
-        await tell(rig, hurried, "verify")
-    await tell_as_planned(rig, hurried)
 
 
 async def test_without_a_lie_what_is_shown_is_proven(rig: Rig) -> None:

@@ -31,7 +31,7 @@ MOST = 3
 FIT = tuple(
     lie
     for lie in PROXIED
-    if lie.against is not Victim.COMMAND and lie.step is not Step.LOG and lie.settles and lie.patience_s > 1
+    if lie.against is not Victim.COMMAND and lie.step is not Step.LOG and lie.settles and not lie.silent
 )
 
 

@@ -1,17 +1,63 @@
-"""What alice asks for while m8 lies: the purposes, and what is true when one of them succeeds."""
+"""What alice asks for while m8 lies, of an engine that keeps every change, and what is true when it succeeds.
+
+To her questions each answer says what is proven, and what is m8's word.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from monoskope.client import Client, Expect
 from monoskope.protocol.payload import Payload
 from monoskope.reactor.identity.fingerprint import FingerprintKey
+from monoskope.stores.driver import DeletedVersion
 from monoskope.uri import SecretUri
-from tests.lies.engine import Engine
-from tests.support.reactor_world import K
+from tests.lies.lie import EVERY
+from tests.support.reactor_world import K, MemoryStore
+
+Path = tuple[str, ...]
+
+
+class Engine(MemoryStore):
+    """Keeps what its reactor changed.
+
+    Attributes:
+        changes: The path of each change that came by the reactor, in order.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.changes: list[Path] = []
+
+    async def write(self, path: Path, payload: Payload, **how: Any) -> str:
+        version = await super().write(path, payload, **how)
+        self.changes.append(path)
+        return version
+
+    async def patch(self, path: Path, changes: Payload | None, remove: Sequence[str], **how: Any) -> str:
+        version = await super().patch(path, changes, remove, **how)
+        self.changes.append(path)
+        return version
+
+    async def delete(self, path: Path, **how: Any) -> None:
+        await super().delete(path, **how)
+        self.changes.append(path)
+
+    async def undelete(self, path: Path, deleted: DeletedVersion, *, write_tag: str) -> str:
+        version = await super().undelete(path, deleted, write_tag=write_tag)
+        self.changes.append(path)
+        return version
+
+    def there(self, path: Path) -> tuple[Any, Any]:
+        """Everything that is at a path: its versions, and what was deleted."""
+        return list(self.content[path]), self.aside.get(path)
+
+    def now_at(self, path: Path) -> Mapping[str, bytes] | None:
+        """The newest content of a path, None for nothing."""
+        return dict(self.content[path][-1][1].items()) if self.content[path] else None
+
 
 NEW, KEPT = "password", "old"
 """The two keys of every secret."""
@@ -97,3 +143,44 @@ def check_truth(purpose: str, one: Asking, result: Any) -> None:
     if purpose in {"put", "patch", "generate", "undelete", "rollback", "copy", "import"}:
         assert now is not None
         assert result.hash == FingerprintKey(K).fingerprints(Payload(now)).whole
+
+
+MOST = 5
+"""How much is read of an answer that has no end."""
+
+
+async def _all(found: AsyncIterator[Any]) -> list[Any]:
+    return [one async for one in found]
+
+
+async def _watched(client: Client, one: Asking) -> list[Any]:
+    del one
+    seen: list[Any] = []
+    async for event in client.log.watch_events(after=0):
+        seen.append(event)
+        if len(seen) == MOST:
+            break
+    return seen
+
+
+async def _whoami(client: Client, one: Asking) -> Any:
+    del one
+    return await client.access.who_am_i()
+
+
+QUESTIONS: Mapping[str, Callable[[Client, Asking], Awaitable[Any]]] = {
+    "get secret": lambda client, one: client.get_secret(one.uri),
+    "get secret of the default store": lambda client, one: client.get_secret(one.uri.removeprefix("memory://")),
+    "list secrets": lambda client, one: _all(client.list_secrets(one.uri)),
+    "list versions": lambda client, one: _all(client.list_secret_versions(one.uri)),
+    "get upload": lambda client, one: client.get_upload(one.request_id),
+    **{f"get upload of {purpose}": lambda client, one: client.get_upload(one.request_id) for purpose in EVERY},
+    "get upload proof": lambda client, one: client.log.upload_proof(one.request_id, timeout=0.3),
+    "list events": lambda client, one: _all(client.log.events(request_id=one.request_id)),
+    "last events": lambda client, one: client.log.last_events(MOST, request_id=one.request_id),
+    "watch events": _watched,
+    "list stores": lambda client, _: _all(client.stores.list()),
+    "who am I": _whoami,
+    "list tokens": lambda client, _: _all(client.access.tokens()),
+}
+"""By name. Each is asked about a secret that alice put, or about an earlier request of hers for that purpose."""

@@ -13,7 +13,7 @@ from playwright.sync_api import Page
 
 from monoskope.testing.parts import wait_until
 from tests.support.browser import Chromium, Watched, chromium
-from tests.support.exchanging_m8 import ExchangingM8
+from tests.support.exchanging import ExchangingM8
 from tests.support.logins import Home
 from tests.support.openid_provider import CLIENT_ID, OpenIdProvider
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.errors import Error, RefusedError, UnauthenticatedError
-from tests.support.exchanging_m8 import ExchangingM8
+from tests.support.exchanging import ExchangingM8
 from tests.support.logins import Home, address_of, said_by
 from tests.support.openid_provider import CLIENT_ID, OpenIdProvider, User
 

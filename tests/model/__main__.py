@@ -13,7 +13,7 @@ from collections import Counter
 from monoskope import operating_log
 from monoskope.m8.log.sqlite import records as sqlite_readers
 from monoskope.testing.engines.postgres import Postgres
-from tests.model.running import POLL_S, run
+from tests.model.machine import POLL_S, run
 
 EXAMPLES, STEPS = 10, 50
 

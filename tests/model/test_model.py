@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monoskope.m8.log.sqlite import records as sqlite_readers
-from tests.model.running import POLL_S, run
+from tests.model.machine import POLL_S, run
 
 
 def test_two_m8_and_their_reactors_do_what_the_decision_record_says(monkeypatch: pytest.MonkeyPatch) -> None:

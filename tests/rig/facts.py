@@ -21,7 +21,7 @@ from monoskope.m8.tree.signing import Signed
 from monoskope.m8.tree.verifying import verified
 from monoskope.protocol.events import request_id_of
 from tests.faults.logbook import Request
-from tests.ha.audit import everything
+from tests.ha.appender import everything
 from tests.rig.history import Operation
 from tests.support.engines import Version
 

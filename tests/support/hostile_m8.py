@@ -32,8 +32,6 @@ from monoskope.http.messages import Decision, Head, Response
 from monoskope.http.server.server import serving
 from monoskope.m8.http.requests import end_of_stream, enveloped
 from monoskope.testing.search import Wanted, look
-from tests.support.hostile_door import Attach, Failure, OneCall, as_response
-from tests.support.hostile_ghost import Ghost
 from tests.support.hostile_rules import (
     ATTACH,
     DEADLINE_S,
@@ -49,7 +47,7 @@ from tests.support.hostile_rules import (
     failures,
     unsigned_end,
 )
-from tests.support.hostile_session import Session
+from tests.support.hostile_session import Attach, Failure, Ghost, OneCall, Session, as_response
 from tests.support.hostile_upstream import NotAnsweredError, Upstream
 
 PROTO = ("Content-Type", "application/proto")
@@ -114,6 +112,11 @@ class HostileM8:
         """Forget every rule, and let go what is held."""
         self.calls.clear()
         self.messages.clear()
+
+    @property
+    def is_untold(self) -> bool:
+        """Whether it has rules, and none of those for calls, or for messages, has taken anything."""
+        return self.calls.untaken or self.messages.untaken
 
     # --- what came by ---
 

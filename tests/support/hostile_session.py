@@ -1,4 +1,4 @@
-"""One reactor's stream on its way through a hostile m8, in both directions, message by message."""
+"""What comes to a hostile m8: calls, reactors' streams, message by message, and sealed secrets that it keeps back."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ import inspect
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import Message
 
-from monoskope.api.gateway.v1 import reactor_pb2
+from monoskope.api.gateway.v1 import commands_pb2, reactor_pb2, views_pb2
+from monoskope.errors import Error
 from monoskope.http.client.websocket_client import ClientSocket
-from monoskope.http.messages import EndedError, WebSocket
+from monoskope.http.messages import Body, EndedError, Head, Response, Streamed, WebSocket
+from monoskope.m8.http import refused
+from monoskope.m8.http.requests import only_message
+from monoskope.m8.methods import MAX_MESSAGE
 from monoskope.protocol.hello import parse_hello
-from tests.support.hostile_rules import Passing, Way, read_answer, read_append, within
+from tests.support.hostile_rules import DEADLINE_S, METHODS, Call, Passing, Rule, Way, read_answer, read_append, within
 
 if TYPE_CHECKING:
     from tests.support.hostile_m8 import HostileM8
@@ -165,3 +170,75 @@ async def _end(near: WebSocket, word: str) -> None:
     with contextlib.suppress(EndedError):
         await near.send(word)
         await near.close(1011 if "error" in json.loads(word) else 1000)
+
+
+STREAM = ("Content-Type", "application/connect+proto")
+
+Failure = Error | str | dict[str, object]
+"""How a call fails: as m8 refuses; with one of Connect's codes alone, as "unavailable" for a connection that broke; or
+with any error of Connect's."""
+
+
+def as_response(failure: Failure) -> Response:
+    """Return the answer to a call that fails so."""
+    if isinstance(failure, Error):
+        return refused.response(failure)
+    said = {"code": failure, "message": "broken"} if isinstance(failure, str) else failure
+    return Response(refused.HTTP_STATUS[str(said["code"])], (refused.JSON,), refused.encoded(said))
+
+
+@dataclass(slots=True)
+class OneCall:
+    """One call (`http.messages.Accepted`)."""
+
+    m8: HostileM8
+    head: Head
+    most_body: int = 8 * MAX_MESSAGE
+
+    async def answer(self, body: Body) -> Response | Streamed:
+        content = await body()
+        if METHODS[self.head.path].streams:
+            return Streamed(200, (STREAM,), self.m8.streamed(self.m8.taken(self.head, only_message(content))))
+        return await self.m8.answered(self.m8.taken(self.head, content))
+
+
+@dataclass(slots=True)
+class Attach:
+    """A reactor's stream (`http.messages.Upgrade`)."""
+
+    session: Session
+    most_message: int = MAX_MESSAGE
+
+    async def serve(self, socket: WebSocket) -> None:
+        await self.session.serve(socket)
+
+
+@dataclass(eq=False)
+class Ghost:
+    """A sealed secret whose client was told that it is lost."""
+
+    m8: HostileM8
+    rule: Rule[Call]
+    _delivered: asyncio.Task[bytes] | None = None
+
+    def is_about(self, call: Any) -> bool:
+        """Whether a call asks for that request."""
+        return any(call.request_id == taken.request_id for taken in self.rule.taken)
+
+    @property
+    def request_id(self) -> bytes:
+        return self.rule.taken[0].request_id
+
+    def deliver_soon(self, call: Call) -> None:
+        """Begin to give it to the real m8, in its user's name."""
+        token = tuple(pair for pair in call.headers if pair[0] == "authorization")
+        self._delivered = asyncio.ensure_future(self.m8.forward(Call(call.path, call.content, token)))
+
+    async def deliver(self) -> views_pb2.SecretUpload:
+        """Give it to the real m8 after all, if that was not done, and return how the request ended."""
+        call = await self.rule.arrived()
+        if self._delivered is None:
+            self.deliver_soon(call)
+        assert self._delivered is not None, "it was begun"
+        async with asyncio.timeout(DEADLINE_S):
+            return commands_pb2.RequestUploadSecretResponse.FromString(await self._delivered).upload

@@ -16,7 +16,7 @@ from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.cluster.rewritten_log import rewrite
 from monoskope.testing.parts import wait_until
-from tests.support.m8_command import m8
+from tests.support.programs import m8
 from tests.support.quick_cluster import QuickCluster
 
 QUICK = "\n[log]\ncheckpoint_every_s = 0.05\n"

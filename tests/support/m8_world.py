@@ -610,6 +610,13 @@ async def refusal(code: str, call: Awaitable[object], *words: str) -> refused:
     return found
 
 
+async def stop(*tasks: asyncio.Task[None]) -> None:
+    """Cancel tasks, and wait for their end."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def until(is_so: Callable[[], object]) -> None:
     """Wait until that is so."""
     async with asyncio.timeout(PATIENCE_S):

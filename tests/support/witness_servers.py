@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 from monoskope.m8.http import tls
-from monoskope.m8.witnesses.witnesses import Witnesses
+from monoskope.m8.tree.witnesses import Witnesses
 from monoskope.protocol.tlog.checkpoint import Checkpoint, Kind, VerifierKey, cosigned_message, cosigned_text
 from monoskope.protocol.tlog.note import NoteSignature
 from monoskope.testing.engines.litewitness import Litewitness

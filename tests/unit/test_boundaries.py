@@ -39,23 +39,14 @@ def test_hpke_is_imported_where_secrets_are_sealed_and_opened_alone() -> None:
     assert users == SEALS_AND_OPENS
 
 
-def test_no_test_module_is_imported_by_another() -> None:
-    """What tests share lies in a conftest.py, in tests/support or in a module that is no test."""
+@pytest.mark.parametrize(("folder", "others"), [("", r"tests\..*\btest_"), ("support", r"tests\.(?!support\b)")])
+def test_what_tests_share_is_no_test_and_knows_none(folder: str, others: str) -> None:
+    """It lies in a conftest.py, in tests/support or in a module that is no test."""
     found = [
         f"{path.relative_to(TESTS)}: {line.strip()}"
-        for path in sorted(TESTS.rglob("*.py"))
+        for path in sorted((TESTS / folder).rglob("*.py"))
         for line in path.read_text(encoding="utf-8").splitlines()
-        if re.match(r"\s*(from|import) tests\..*\btest_", line)
-    ]
-    assert found == []
-
-
-def test_what_tests_share_imports_no_folder_of_tests() -> None:
-    found = [
-        f"{path.relative_to(TESTS)}: {line.strip()}"
-        for path in sorted((TESTS / "support").rglob("*.py"))
-        for line in path.read_text(encoding="utf-8").splitlines()
-        if re.match(r"\s*(from|import) tests\.(?!support\b)", line)
+        if re.match(rf"\s*(from|import) {others}", line)
     ]
     assert found == []
 
@@ -104,26 +95,26 @@ def test_all_of_monoctl_in_memory_holds_no_server_and_needs_no_extra() -> None:
     assert not _below(loaded, "monoskope.m8", "monoskope.reactor", "monoskope.stores", "monoskope.testing", *OF_EXTRAS)
 
 
-@pytest.mark.parametrize("module", ["monoskope.errors", "monoskope.uri", "monoskope.settings", "monoskope.exit_codes"])
-def test_the_lowest_layer_brings_no_weight(module: str) -> None:
-    code = f"import sys, {module}; print('\\n'.join(sys.modules))"
+def _loaded(*modules: str) -> set[str]:
+    """Names of all modules in memory after importing these in a fresh interpreter."""
+    code = f"import sys, {', '.join(modules)}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert not _below(set(done.stdout.split()), "grpc", "google.protobuf", "cryptography", "click", "asyncio")
+    return set(done.stdout.split())
+
+
+def test_the_lowest_layer_brings_no_weight() -> None:
+    loaded = _loaded("monoskope.errors", "monoskope.uri", "monoskope.settings", "monoskope.exit_codes")
+    assert not _below(loaded, "grpc", "google.protobuf", "cryptography", "click", "asyncio")
 
 
 def test_m8_loads_nothing_large_that_it_does_not_use() -> None:
     """Each of these once took megabytes of every m8, some only where a development tool had been installed."""
-    code = "import sys, monoskope.m8.cli.server, monoskope.m8.bootstrap; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
-    loaded = set(done.stdout.split())
+    loaded = _loaded("monoskope.m8.cli.server", "monoskope.m8.bootstrap")
     assert "monoskope.m8.bootstrap" in loaded
     assert not loaded & {"aiohttp", "asyncpg", "opentelemetry", "pygments", "rich"}
 
 
-@pytest.mark.parametrize("command", ["access", "events", "server"])
-def test_what_works_on_the_log_loads_nothing_of_what_serves(command: str) -> None:
+def test_what_works_on_the_log_loads_nothing_of_what_serves() -> None:
     """Whoever makes a hundred tokens waits for each of these starts."""
-    code = f"import sys, monoskope.m8.cli.main, monoskope.m8.cli.{command}; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
-    heavy = _below(set(done.stdout.split()), "monoskope.m8.http.server", "grpc", "protovalidate", "prometheus_client")
-    assert not heavy
+    loaded = _loaded("monoskope.m8.cli.main", *(f"monoskope.m8.cli.{one}" for one in ("access", "events", "server")))
+    assert not _below(loaded, "monoskope.m8.http.server", "grpc", "protovalidate", "prometheus_client")

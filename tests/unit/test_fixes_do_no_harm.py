@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from monoskope.errors import DOCS
@@ -49,10 +50,16 @@ Meaning(Error, "deleted", "Overwrite it.")
     }
 
 
+@cache
+def trees() -> dict[Path, ast.AST]:
+    """The files of the package, read once."""
+    files = (file for file in sorted(PACKAGE.rglob("*.py")) if PACKAGE / "api" not in file.parents)
+    return {file: ast.parse(file.read_text(encoding="utf-8")) for file in files}
+
+
 def fixes() -> Iterator[str]:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        if PACKAGE / "api" not in path.parents:
-            yield from harmful(ast.parse(path.read_text(encoding="utf-8")))
+    for tree in trees().values():
+        yield from harmful(tree)
 
 
 def harmful(tree: ast.AST) -> Iterator[str]:
@@ -86,18 +93,16 @@ def _texts(value: ast.AST) -> Iterator[str]:
                 yield from _texts(child)
 
 
-ROOT = Path(__file__).parents[2]
 _PAGE = re.compile(r"docs_page\(['\"]([^'\"#]+)")
 
 
 def sources() -> Iterator[Path]:
-    src = ROOT / "src/monoskope"
-    return (file for file in src.rglob("*.py") if not {"api", "testing"} & set(file.relative_to(src).parts))
+    return (file for file in trees() if "testing" not in file.relative_to(PACKAGE).parts)
 
 
 def texts(file: Path) -> Iterator[str]:
     """Every text of a file that is no docstring."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+    tree = trees()[file]
     docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
@@ -112,5 +117,5 @@ def test_no_sentence_names_a_file_that_only_the_repository_has() -> None:
 def test_every_page_that_a_sentence_names_is_there() -> None:
     named = {page for file in sources() for page in _PAGE.findall(file.read_text(encoding="utf-8"))}
     assert len(named) > 10
-    assert [page for page in sorted(named) if not (ROOT / "docs" / page).exists()] == []
+    assert [page for page in sorted(named) if not (PACKAGE.parents[1] / "docs" / page).exists()] == []
     assert DOCS.endswith("/docs")

@@ -25,6 +25,7 @@ from monoskope.m8 import bootstrap
 from monoskope.m8.cli.main import program
 from monoskope.m8.init import lay_out
 from monoskope.m8.issuers.discovery import Discovery
+from monoskope.ownership import check_folder
 from monoskope.reactor.run import run
 from monoskope.settings import append_private, find_private, read_private, write_private
 from monoskope.stores.age.folder import SecretFolder
@@ -32,7 +33,7 @@ from monoskope.stores.driver import StoreRefusedError
 from monoskope.stores.password_store.files import SecretFile
 from tests.support import warm
 from tests.support.exchanging import an_issuer
-from tests.support.m8_command import ENVIRONMENT
+from tests.support.programs import ENVIRONMENT
 
 IDENTITY = "SHA256:" + "A" * 43
 
@@ -357,6 +358,15 @@ def test_m8_does_not_serve_from_what_others_can_write(
         folder.chmod(0o755)
     assert isinstance(refused := serve(folder), RefusedError)
     assert f"{folder / name} has mode {mode:04o}: others than its owner can write" in refused.message
+
+
+def test_a_server_s_files_may_be_missing_but_not_something_else(tmp_path: Path) -> None:
+    """Whether it needs them, it says itself."""
+    missing, pipe = tmp_path / "ca.key", tmp_path / "m8.toml"
+    check_folder(tmp_path, missing)
+    os.mkfifo(pipe, 0o600)
+    with pytest.raises(UsageError, match=r"m8\.toml is not a regular file"):
+        check_folder(tmp_path, missing, pipe)
 
 
 def test_m8_takes_settings_that_a_container_mounts_read_only(

@@ -32,9 +32,9 @@ from monoskope.client.connection import Connection
 from monoskope.client.login.browser import CodeFlow
 from monoskope.client.login.credential import Caller, FixedToken, KeptLogin, Login
 from monoskope.client.login.credential import Issued as IssuedToken
-from monoskope.client.login.device import DeviceCode
 from monoskope.client.login.id_token import IdToken
 from monoskope.client.login.issuer import Provider
+from monoskope.client.login.starting import DeviceCode
 from monoskope.client.login.workload import WorkloadToken
 from monoskope.client.purposes import Expect, encoded
 from monoskope.client.results.access import NewToken
@@ -390,10 +390,10 @@ FREE = {
     "monoskope.m8.backup.form.Frames": "events and sealed bytes",
     "monoskope.m8.cli.signatures.Done": "a signature and its statement, as the log has them",
     "monoskope.m8.cli.signatures._Asked": "a signature, as the log has it",
-    "monoskope.m8.http.attach._Messages": "what a reactor appends: grants and receipts",
+    "monoskope.m8.http.application._Messages": "what a reactor appends: grants and receipts",
     "monoskope.m8.issuers.keys.IssuerKeys": "public keys, and a function that reads them",
     "monoskope.m8.issuers.rules.Condition": "what a claim must be, from m8.toml",
-    "monoskope.m8.limits.rates.Bucket": "a number",
+    "monoskope.m8.limits.connections.Bucket": "a number",
     "monoskope.m8.log.documents.Delete": "the name of a document",
     "monoskope.m8.log.documents.Put": "a document of what m8 knows",
     "monoskope.m8.log.event_log.NewEvent": "an event, which holds sealed bytes at most",
@@ -416,9 +416,9 @@ FREE = {
     "monoskope.m8.tree.tree.Edge": "hashes of the log's tree, which are published",
     "monoskope.m8.tree.signing.Signed": "a signed note, which is published",
     "monoskope.m8.tree.witnessed_log.WitnessedLog": "proofs about the log, which are published",
-    "monoskope.m8.witnesses.witness.Contradicted": "a checkpoint, which a witness shows to everybody",
-    "monoskope.m8.witnesses.witness.Witness": "a witness's public key",
-    "monoskope.m8.witnesses.witnesses.Witnesses": "reads the file with the log's keys, for their public halves",
+    "monoskope.m8.tree.witness.Contradicted": "a checkpoint, which a witness shows to everybody",
+    "monoskope.m8.tree.witness.Witness": "a witness's public key",
+    "monoskope.m8.tree.witnesses.Witnesses": "reads the file with the log's keys, for their public halves",
     "monoskope.monoctl.console.rows.Row": "fingerprints, and words that m8 shows",
     "monoskope.monoctl.console.server._Call": "a function that is given a body and keeps none",
     "monoskope.monoctl.console.requests.Source": "the name of a value",

@@ -32,6 +32,18 @@ class Head(Unshared):
         values = [value for known, value in self.headers if known == name]
         return values[0] if len(values) == 1 else ""
 
+    @property
+    def length(self) -> int:
+        """Bytes of the body, as `Content-Length` says, which the server has checked."""
+        return int(self.header("content-length") or "0")
+
+    @property
+    def media_type(self) -> str:
+        """The type of the body, in lower case; "" for one with another parameter than UTF-8."""
+        media, _, parameter = self.header("content-type").partition(";")
+        is_utf8 = parameter.strip(" \t").lower() in {"", "charset=utf-8", 'charset="utf-8"'}
+        return media.strip(" \t").lower() if is_utf8 else ""
+
     def __repr__(self) -> str:
         # A header may hold a token.
         return f"<Head {self.method} {self.path}>"

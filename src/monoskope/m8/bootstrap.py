@@ -36,7 +36,7 @@ from monoskope.m8.opened import open_tokens, opened_log
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.service.app import App
 from monoskope.m8.settings import ServerSettings
-from monoskope.m8.witnesses.witnesses import asked
+from monoskope.m8.tree.witnesses import asked
 from monoskope.operations import OPERATIONS_FILE, announced_in, listening
 from monoskope.times import wall_clock
 

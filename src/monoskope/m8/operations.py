@@ -55,23 +55,58 @@ _ENGINES = {
 }
 
 
-class Snapshot:
-    """Sets the gauges of one m8 process.
+DATABASE_S = 2.0
+"""A database that does not answer within so many seconds counts as away."""
+
+
+class Endpoints:
+    """Answers for one m8 process.
 
     Args:
         app: The process.
         has_reserve: Whether the disk reserve is there; None where the database has none.
     """
 
-    def __init__(self, app: App, has_reserve: Callable[[], bool] | None) -> None:
+    def __init__(self, app: App, *, has_reserve: Callable[[], bool] | None = None) -> None:
         self._app = app
         self._has_reserve = has_reserve
         self._gauges = app.meters.gauges
         self._set("m8_start_time_seconds", time.time())
         self._gauges["m8_build_info"].labels(app.version).set(1)
 
-    async def take(self, *, up: bool) -> None:
-        """Look everything up. Without a database, what it knows stays as it was last."""
+    @property
+    def handlers(self) -> Handlers:
+        """Each path, and what answers it."""
+        return {"/healthz": self.healthz, "/readyz": self.readyz, "/metrics": self.metrics}
+
+    async def healthz(self) -> Answer:
+        """Say that the process lives."""
+        return alive()
+
+    async def readyz(self) -> Answer:
+        """Say whether this process can take calls, and name each check with its state."""
+        app = self._app
+        database, schema = await self._looked_at()
+        return readiness(
+            {
+                "database": database,
+                "schema": schema,
+                "log": OK if app.log_is_writable else "not writable",
+                "serving": "draining" if app.is_draining else OK,
+            },
+            {
+                "reserve": OK if self._has_reserve is None or self._has_reserve() else "missing",
+                "witnessed log": await _in_time(self._witnessed()) if database == OK else "unknown",
+            },
+        )
+
+    async def metrics(self) -> Answer:
+        """Return all metrics in Prometheus' text format."""
+        await self._take(up=await self._answers() == OK)
+        return metrics(generate_latest(self._app.meters.registry))
+
+    async def _take(self, *, up: bool) -> None:
+        """Set all gauges. Without a database, what it knows stays as it was last."""
         app = self._app
         expires_s = app.certificate_expires_at_ms() / 1000
         self._set("m8_certificate_expiry_timestamp_seconds", expires_s)
@@ -80,10 +115,10 @@ class Snapshot:
         self._set("m8_subscribers", app.feed.subscribers)
         self._set("m8_subscribers_lag_events", app.feed.worst_lag)
         self._set("m8_database_up", up)
-        self._set("m8_database_writable", app.state.log_is_writable)
+        self._set("m8_database_writable", app.log_is_writable)
         self._set("m8_database_reserve", self._has_reserve is None or self._has_reserve())
         self._set("m8_operating_log_failures", operating_log.Unbroken.failures)
-        self._set("m8_draining", app.state.is_draining)
+        self._set("m8_draining", app.is_draining)
         self._set("m8_timekeeper_lease_held", "timekeeper" in app.leases)
         if up:
             with contextlib.suppress(UnavailableError):  # it fell between two questions; the next reading says so
@@ -131,58 +166,7 @@ class Snapshot:
     def _of_store(self, name: str, store: str, value: float) -> None:
         self._gauges[name].labels(store).set(value)
 
-
-DATABASE_S = 2.0
-"""A database that does not answer within so many seconds counts as away."""
-
-
-class Endpoints:
-    """Answers for one m8 process.
-
-    Args:
-        app: The process.
-        has_reserve: Whether the disk reserve is there; None where the database has none.
-    """
-
-    def __init__(self, app: App, *, has_reserve: Callable[[], bool] | None = None) -> None:
-        self._app = app
-        self._has_reserve = has_reserve
-        self._snapshot = Snapshot(app, has_reserve)
-
-    @property
-    def handlers(self) -> Handlers:
-        """Each path, and what answers it."""
-        return {"/healthz": self.healthz, "/readyz": self.readyz, "/metrics": self.metrics}
-
-    async def healthz(self) -> Answer:
-        """Say that the process lives."""
-        return alive()
-
-    async def readyz(self) -> Answer:
-        """Say whether this process can take calls, and name each check with its state."""
-        app = self._app
-        database, schema = await self._looked_at()
-        return readiness(
-            {
-                "database": database,
-                "schema": schema,
-                "log": OK if app.state.log_is_writable else "not writable",
-                "serving": "draining" if app.state.is_draining else OK,
-            },
-            {
-                "reserve": OK if self._has_reserve is None or self._has_reserve() else "missing",
-                "witnessed log": await _in_time(self._witnessed()) if database == OK else "unknown",
-            },
-        )
-
-    async def metrics(self) -> Answer:
-        """Return all metrics in Prometheus' text format."""
-        up = await self._answers() == OK
-        await self._snapshot.take(up=up)
-        return metrics(generate_latest(self._app.meters.registry))
-
     async def _looked_at(self) -> tuple[str, str]:
-        """Return how the database is, and its schema: of one that does not answer, the schema is not known."""
         found = await self._answers()
         return found, await _in_time(self._app.log.schema_state()) if found == OK else "unknown"
 

@@ -26,9 +26,9 @@ from monoskope.m8.limits.settings import AccessLimits, ServerTimings
 from monoskope.m8.log.postgres.settings import DatabaseSettings
 from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.m8.sink_settings import AuditTable, SinkSettings
+from monoskope.m8.tree import witness_settings
+from monoskope.m8.tree.witness_settings import WitnessesSettings, WitnessTable
 from monoskope.m8.tree.witnessed_log import LogTable
-from monoskope.m8.witnesses import settings as witness_settings
-from monoskope.m8.witnesses.settings import WitnessesSettings, WitnessTable
 from monoskope.operations import Address
 
 SETTINGS_FILE = "m8.toml"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +11,8 @@ import click
 
 from monoskope.client.known.sources import FIELDS, Setting, find
 from monoskope.client.settings import ClientSettings, load_settings, parse_identities
+from monoskope.errors import UsageError
+from monoskope.host_port import check_servers
 from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.formats import TABLE, WORDS
 from monoskope.monoctl.output.progress import Bar, Watch
@@ -24,6 +26,13 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 TIMEOUT_S = 120.0
+
+
+def configured(found: Mapping[str, Setting]) -> tuple[str, ...]:
+    """Return the servers that the settings name. Raises `UsageError` if there is none, or one is malformed."""
+    if "server" not in found:
+        raise UsageError("no server is configured.", fix="Run `monoctl config set server SERVER`, or say --server.")
+    return check_servers(found["server"].value)
 
 
 class ConnectionOption(click.Option):
@@ -135,25 +144,12 @@ class CommandSession:
         """
         settings = self.settings(credential)
         if several:
-            return self._on_asyncio(settings, work)
-        from monoskope.client.runtime.blocking import BlockingRuntime, run  # noqa: PLC0415 - one of the two is loaded
+            import asyncio  # noqa: PLC0415 - one of the two is loaded
+
+            return asyncio.run(self._work(self._client(settings, None), work))
+        from monoskope.client.runtime.blocking import BlockingRuntime, run  # noqa: PLC0415 - as above
 
         return run(self._work(self._client(settings, BlockingRuntime()), work))
-
-    def _on_asyncio(self, settings: ClientSettings, work: Callable[[Client], Awaitable[R]]) -> R:
-        import asyncio  # noqa: PLC0415 - as above
-
-        from monoskope.monoctl.output.progress import Spinner  # noqa: PLC0415
-
-        async def spinning() -> R:
-            spinner = self.watch.spinner = Spinner()
-            try:
-                return await self._work(self._client(settings, None), work)
-            finally:
-                await spinner.stop()
-                self.watch.clear()
-
-        return asyncio.run(spinning())
 
     def _client(self, settings: ClientSettings, runtime: Runtime | None) -> Client:
         from monoskope.client import Client  # noqa: PLC0415 - a help needs none

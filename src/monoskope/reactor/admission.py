@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from monoskope import operating_log
@@ -33,27 +33,19 @@ _OTHER_BYTES = "the sealed bytes are not those that m8's event names."
 _DEFECT = "it could not be verified: see the operating log."
 
 
+@dataclass(slots=True)
 class SignatureGate:
-    """Lets requests pass that need no signature, and those that a key of the list signed.
+    """Lets requests pass that need no signature, and those that a key of the list signed."""
 
-    Args:
-        signers: The lists and rules of `[signers]`; None if the settings have no such table.
-        audit: Where each decision is recorded.
-    """
-
-    def __init__(self, signers: Signers | None = None, audit: Audit | None = None) -> None:
-        self._signers = signers
-        self._audit = audit
-        self._logged: tuple[str, ...] = ()
-
-    @property
-    def has_lists(self) -> bool:
-        """Whether the settings have `[signers]`."""
-        return self._signers is not None
+    signers: Signers | None = None
+    """The lists and rules of `[signers]`; None if the settings have no such table."""
+    audit: Audit | None = None
+    """Where each decision is recorded."""
+    _logged: tuple[str, ...] = ()
 
     def troubles(self) -> tuple[str, ...]:
         """Return a sentence for each list that cannot be used as it is now; none if all is well. Log what is new."""
-        troubles = () if self._signers is None else self._signers.state().troubles
+        troubles = () if self.signers is None else self.signers.state().troubles
         for sentence in troubles:
             if sentence not in self._logged:
                 operating_log.get().error("signers", message=sentence)
@@ -64,7 +56,7 @@ class SignatureGate:
 
     def requires(self, purpose: upload_pb2.Purpose) -> bool:
         """Whether requests of `purpose` need a signature. It is the same as long as the process runs."""
-        return self._signers is not None and self._signers.requires(purpose)
+        return self.signers is not None and self.signers.requires(purpose)
 
     def authorize(self, grant: Grant, sealed_sha256: bytes, signature: bytes) -> Authorized | None:
         """Return who signed the request; None if its grant requires no signature, and it has none.
@@ -88,9 +80,9 @@ class SignatureGate:
         return self._verified(grant, sealed_sha256, signature)
 
     def _verified(self, grant: Grant, sealed_sha256: bytes, signature: bytes) -> Authorized:
-        assert self._signers is not None, "the grant of a process without [signers] requires no signature"
+        assert self.signers is not None, "the grant of a process without [signers] requires no signature"
         try:
-            authorized = self._signers.authorize(grant, sealed_sha256, signature)
+            authorized = self.signers.authorize(grant, sealed_sha256, signature)
         except NotAuthorizedError as error:
             if out_of_descriptors() is not None:
                 # The lists could not be read: that says nothing of the signer, who is told to try again.
@@ -104,14 +96,14 @@ class SignatureGate:
         return authorized
 
     def _refused(self, grant: Grant, why: str, lists: ListDigests | None = None) -> FailedError:
-        if lists is None and self._signers is not None:
-            lists = self._signers.state().lists
+        if lists is None and self.signers is not None:
+            lists = self.signers.state().lists
         self._record(grant, lists, why)
         return FailedError(upload_pb2.REASON_NOT_AUTHORIZED)
 
     def _record(self, grant: Grant, lists: ListDigests | None, decision: Authorized | str) -> None:
         """Write the decision into the audit log: who may have this done, or why it is refused."""
-        if self._audit is None:
+        if self.audit is None:
             return
         if isinstance(decision, str):
             reason = upload_pb2.REASON_NOT_AUTHORIZED
@@ -125,7 +117,7 @@ class SignatureGate:
             )
         if lists is not None:
             entry = replace(entry, signers_sha256=lists.file, revoked_sha256=lists.revoked)
-        self._audit.write(entry)
+        self.audit.write(entry)
 
 
 OUTSIDE_PREFIXES = "the path lies outside what the store's reactor serves."
@@ -138,22 +130,15 @@ _NOT_FOR_GOOD = "this store cannot delete for good."
 _NEEDS_CHECK_AND_SET = frozenset({upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_VERSION})
 
 
+@dataclass(slots=True)
 class Admission:
     """Decides which requests get a key."""
 
-    def __init__(
-        self,
-        settings: ReactorSettings,
-        driver: StoreDriver,
-        rates: Rates,
-        gate: SignatureGate | None = None,
-        known: KnownReceipts | None = None,
-    ) -> None:
-        self._settings = settings
-        self._driver = driver
-        self._rates = rates
-        self._gate = gate or SignatureGate()
-        self._known = known
+    settings: ReactorSettings
+    driver: StoreDriver
+    rates: Rates
+    gate: SignatureGate = field(default_factory=SignatureGate)
+    known: KnownReceipts | None = None
 
     def admit(self, request: Request, subject: str) -> None:
         """Return if the `request` of `subject` may get a key, and count it against the rates.
@@ -162,32 +147,32 @@ class Admission:
             FailedError: UPSTREAM_REFUSED for another store or a path outside the configured prefixes, UNSUPPORTED for
                 what the engine or this version cannot do, CANNOT_READ, the driver's own reason, RATE_LIMITED.
         """
-        if not self._settings.allows(request.uri):
+        if not self.settings.allows(request.uri):
             raise FailedError(upload_pb2.REASON_UPSTREAM_REFUSED, detail=OUTSIDE_PREFIXES)
         if SUITE_1 not in request.suites:
             raise _cannot("none of the suites that were asked for is known here.")
         here = request.destination is None
-        if here and request.expect in _NEEDS_CHECK_AND_SET and not self._driver.capabilities.check_and_set:
+        if here and request.expect in _NEEDS_CHECK_AND_SET and not self.driver.capabilities.check_and_set:
             raise _cannot("this engine cannot replace exactly one version.")
         self._check_purpose(request)
         try:
-            self._driver.check(request.uri.path, driver_options(self._driver, request))
+            self.driver.check(request.uri.path, driver_options(self.driver, request))
         except DriverError as error:
             raise failed_by(error) from None
         self._check_memory()
-        self._rates.take(request, subject, must_be_signed=self._gate.requires(request.purpose))
+        self.rates.take(request, subject, must_be_signed=self.gate.requires(request.purpose))
 
     def _check_memory(self) -> None:
         """Raise `FailedError` (RATE_LIMITED) while this process has forgotten receipts younger than a key may become.
 
         A key that is given now could outlive what the reactor remembers of its secret, and would write nothing then.
         """
-        wait_s = 0.0 if self._known is None else self._known.full_for
+        wait_s = 0.0 if self.known is None else self.known.full_for
         if wait_s:
             raise FailedError(upload_pb2.REASON_RATE_LIMITED, detail=NO_ROOM, retry_after_s=math.ceil(wait_s))
 
     def _check_purpose(self, request: Request) -> None:
-        can = self._driver.capabilities
+        can = self.driver.capabilities
         if request.rules.merges:
             fits = can.key_rule is None or all(can.key_rule.fullmatch(key) for key in request.remove_keys)
             if not (can.patchable and fits):
@@ -207,7 +192,7 @@ class Admission:
 
     def _check_copy(self, source: SecretUri, destination: SecretUri) -> None:
         """Raise `FailedError` unless this reactor's own settings allow the copy: UNSUPPORTED or UPSTREAM_REFUSED."""
-        rule = self._settings.copies_to(destination.store)
+        rule = self.settings.copies_to(destination.store)
         if rule is None:
             raise _cannot("no [[copy]] table of this store's reactor names the destination's store.")
         if not rule.allows(source, destination):

@@ -15,6 +15,7 @@ import errno
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from monoskope import operating_log
@@ -143,53 +144,37 @@ class Asked(Protocol):
         """See `StoreDriver.health`."""
 
 
+@dataclass(slots=True)
 class Health:
-    """Asks the engine, and remembers how the last failed request ended.
+    """Asks the engine, and remembers how the last failed request ended."""
 
-    Args:
-        driver: The engine.
-        timings: How often it is asked.
-        troubles: Returns a sentence for each list of signers that cannot be used.
-        resources: What this process needs to ask the engine at all.
-        now_ms: Milliseconds since 1970.
-    """
-
-    def __init__(
-        self,
-        driver: Asked,
-        timings: Timings,
-        *,
-        troubles: Callable[[], tuple[str, ...]] = tuple,
-        resources: Resources | None = None,
-        now_ms: Callable[[], int] = now_ms,
-    ) -> None:
-        self._troubles = troubles
-        self._resources = resources
-        self._driver = driver
-        self._timings = timings
-        self._now_ms = now_ms
-        self._said = reactor_pb2.Heartbeat()
-        self._looked: float | None = None
-        self._looked_at_s = 0.0
-        self._news = asyncio.Event()
-        self._soon = asyncio.Event()
+    driver: Asked
+    timings: Timings
+    """How often it is asked."""
+    troubles: Callable[[], tuple[str, ...]] = tuple
+    """Returns a sentence for each list of signers that cannot be used."""
+    resources: Resources | None = None
+    """What this process needs to ask the engine at all."""
+    now_ms: Callable[[], int] = now_ms
+    """Milliseconds since 1970."""
+    looked_at_s: float = field(default=0.0, init=False)
+    """When the engine was found last, seconds since 1970; 0 for never."""
+    _said: reactor_pb2.Heartbeat = field(default_factory=reactor_pb2.Heartbeat)
+    _looked: float | None = None
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _soon: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def state(self) -> str:
         """How the engine was found last, one of `STATES`."""
         return _STATES[self._said.engine]
 
-    @property
-    def looked_at_s(self) -> float:
-        """When that was, seconds since 1970; 0 for never."""
-        return self._looked_at_s
-
     def heartbeat(self) -> reactor_pb2.Heartbeat:
         """Return the heartbeat to send now."""
         self._news.clear()
         said = reactor_pb2.Heartbeat()
         said.CopyFrom(self._said)
-        said.signers_trouble = bool(self._troubles())
+        said.signers_trouble = bool(self.troubles())
         if self._looked is not None:
             said.engine_looked_ms_ago = int((time.monotonic() - self._looked) * 1000)
         return said
@@ -205,7 +190,7 @@ class Health:
         if receipt.outcome != upload_pb2.OUTCOME_FAILED:
             return
         self._said.last_failure = receipt.reason
-        self._said.last_failure_at_ms = self._now_ms()
+        self._said.last_failure_at_ms = self.now_ms()
         self._news.set()
         if receipt.reason in _ABOUT_THE_ENGINE:
             self._soon.set()
@@ -216,12 +201,12 @@ class Health:
             self._soon.clear()
             began = time.monotonic()
             found = await self._found()
-            self._looked, self._looked_at_s = began, self._now_ms() / 1000
+            self._looked, self.looked_at_s = began, self.now_ms() / 1000
             self._note(found)
-            await asyncio.sleep(self._timings.health_again)
+            await asyncio.sleep(self.timings.health_again)
             if self._said.engine in _WELL:
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(max(0.0, self._timings.health - self._timings.health_again)):
+                    async with asyncio.timeout(max(0.0, self.timings.health - self.timings.health_again)):
                         await self._soon.wait()
 
     def _note(self, engine: reactor_pb2.EngineHealth) -> None:
@@ -235,11 +220,11 @@ class Health:
         operating_log.get().info("engine", health=reactor_pb2.EngineHealth.Name(engine).removeprefix("ENGINE_HEALTH_"))
 
     async def _found(self) -> reactor_pb2.EngineHealth:
-        if self._resources is not None and self._resources.trouble() is not None:
+        if self.resources is not None and self.resources.trouble() is not None:
             return reactor_pb2.ENGINE_HEALTH_UNSPECIFIED  # It could not be asked, and is not to be blamed.
         try:
-            async with asyncio.timeout(self._timings.connect):
-                looked = await self._driver.health()
+            async with asyncio.timeout(self.timings.connect):
+                looked = await self.driver.health()
         except TimeoutError:
             return reactor_pb2.ENGINE_HEALTH_UNAVAILABLE
         except StoreUnavailableError as error:

@@ -33,7 +33,7 @@ from bisect import bisect_right
 from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.request import Request
@@ -143,29 +143,19 @@ class Guess:
         return self.announced and not self.written
 
 
+@dataclass(slots=True)
 class Rates:
-    """The windows of this process. The memory of each is bounded by its limit.
+    """The windows of this process. The memory of each is bounded by its limit."""
 
-    Args:
-        limits: As configured.
-        now: Monotonic seconds.
-        refused: Called for each put that was too much for its hour.
-    """
-
-    def __init__(
-        self,
-        limits: ReactorLimits,
-        *,
-        now: Callable[[], float] = time.monotonic,
-        refused: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._limits = limits
-        self._now = now
-        self._refused = refused
-        self._puts: OrderedDict[Who, array[float]] = OrderedDict()
-        self._signed_puts: OrderedDict[Who, array[float]] = OrderedDict()
-        self._uploads: deque[_Use] = deque()
-        self._guesses: deque[_Use] = deque()
+    limits: ReactorLimits
+    """As configured."""
+    now: Callable[[], float] = time.monotonic
+    refused: Callable[[], None] = lambda: None
+    """Called for each put that was too much for its hour."""
+    _puts: OrderedDict[Who, array[float]] = field(default_factory=OrderedDict)
+    _signed_puts: OrderedDict[Who, array[float]] = field(default_factory=OrderedDict)
+    _uploads: deque[_Use] = field(default_factory=deque)
+    _guesses: deque[_Use] = field(default_factory=deque)
 
     def take(self, request: Request, subject: str, *, must_be_signed: bool = False) -> None:
         """Count `request`, or raise `FailedError` (RATE_LIMITED, with when there is room again) and count nothing.
@@ -173,11 +163,11 @@ class Rates:
         A comparison that must be signed is no guess yet: `compared` counts it once its signature is verified. Until
         then it counts as any other request, and is refused if there is no room for guesses.
         """
-        use = _Use(self._now(), subject, str(request.uri))
+        use = _Use(self.now(), subject, str(request.uri))
         if request.rules.guesses and not must_be_signed:
             self._take_guess(use)
             return
-        _check_room(_room_after(self._uploads, self._limits.uploads_per_second, use, _SECOND))
+        _check_room(_room_after(self._uploads, self.limits.uploads_per_second, use, _SECOND))
         if request.rules.guesses:
             _check_room(self._guess_after(use))
         if request.rules.puts:
@@ -187,20 +177,20 @@ class Rates:
     def signed(self, request: Request, signer: Signer) -> None:
         """Count a comparison or a put that `signer` signed. Raises as `take`."""
         if request.rules.guesses:
-            self._take_guess(_Use(self._now(), signer, str(request.uri)))
+            self._take_guess(_Use(self.now(), signer, str(request.uri)))
         elif request.rules.puts:
             self._take_put(self._signed_puts, signer, signer.name)
 
     def _take_put(self, windows: OrderedDict[Who, array[float]], who: Who, name: str) -> None:
         """Count one more put in the window of `who`: the times of its puts, eight bytes each."""
-        now, most = self._now(), self._limits.puts_per_hour_of.get(name, self._limits.puts_per_hour)
+        now, most = self.now(), self.limits.puts_per_hour_of.get(name, self.limits.puts_per_hour)
         window = windows.pop(who, None) or array("d")
         del window[: bisect_right(window, now - _HOUR)]
         windows[who] = window
         if len(windows) > _MOST_PUTTING:
             windows.popitem(last=False)
         if len(window) >= most:
-            self._refused()
+            self.refused()
             raise FailedError(
                 upload_pb2.REASON_RATE_LIMITED,
                 detail=_TOO_MANY_PUTS,
@@ -215,7 +205,7 @@ class Rates:
     @contextmanager
     def guess(self, uri: SecretUri, who: Who) -> Iterator[Guess]:
         """Count one guess while the block runs; go on counting it if the write was announced and not made."""
-        use = _Use(self._now(), who, str(uri))
+        use = _Use(self.now(), who, str(uri))
         guess = Guess(may_compare=not self._guess_after(use))
         if guess.may_compare:
             self._guesses.append(use)
@@ -227,9 +217,9 @@ class Rates:
 
     def _guess_after(self, use: _Use) -> float:
         """Return the seconds after which `use` may be one more guess; 0 if it may be one now."""
-        in_all = _room_after(self._guesses, self._limits.compares_per_hour, use, _HOUR)
+        in_all = _room_after(self._guesses, self.limits.compares_per_hour, use, _HOUR)
         of_this = deque(one for one in self._guesses if one.uri == use.uri)
-        return max(in_all, _room_after(of_this, self._limits.compares_per_hour_per_uri, use, _HOUR))
+        return max(in_all, _room_after(of_this, self.limits.compares_per_hour_per_uri, use, _HOUR))
 
 
 def _check_room(wait_s: float) -> None:

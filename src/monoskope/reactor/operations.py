@@ -55,7 +55,7 @@ class Endpoints:
             "engine": "ok" if engine == "unknown" else engine,
             "serving": "draining" if self.dispatcher.is_stopping else "ok",
         }
-        if self.gate.has_lists:
+        if self.gate.signers is not None:
             checks["signers"] = " ".join(self.gate.troubles()) or "ok"
         return readiness(checks)
 

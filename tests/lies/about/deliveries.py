@@ -12,7 +12,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import Code
 from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
 from monoskope.testing.cluster.identities import Identity
-from tests.lies.lie import EVERY, QUIET_S, SEALING, WRITING, Lie, Step, Victim
+from tests.lies.lie import EVERY, SEALING, WRITING, Lie, Step, Victim
 from tests.lies.scene import Scene
 from tests.support.hostile_rules import Passing, Way
 
@@ -143,9 +143,9 @@ def _grant_of_thief(append: Any) -> None:
 
 refused = partial(Lie, DELIVERY, code=Code.REFUSED, against=REACTOR)
 done = partial(Lie, DELIVERY, against=REACTOR)
-no_key = partial(Lie, DELIVERY, code=Code.TIMED_OUT, against=REACTOR, patience_s=QUIET_S)
+no_key = partial(Lie, DELIVERY, code=Code.TIMED_OUT, against=REACTOR, silent=True)
 not_authorized = partial(Lie, DELIVERY, code=Code.NOT_AUTHORIZED, against=REACTOR, done=False)
-append_without_key = partial(Lie, APPENDS, code=Code.TIMED_OUT, against=REACTOR, patience_s=QUIET_S)
+append_without_key = partial(Lie, APPENDS, code=Code.TIMED_OUT, against=REACTOR, silent=True)
 append_unknown = partial(Lie, APPENDS, code=UNKNOWN, against=REACTOR, purposes=ALONE)
 
 LIES = (
@@ -198,7 +198,7 @@ LIES = (
     ),
     done("a receipt of another secret as the last one", told(REQUESTED, older_receipt)),
     done("another grant than it gave", forged_grant),
-    done("no record of the request", garbage("SecretUploadKeyRequested"), patience_s=20.0),
+    done("no record of the request", garbage("SecretUploadKeyRequested")),
     not_authorized("sealed bytes of an earlier request", sealed_of_earlier, "NOT_AUTHORIZED", purposes=SEALING),
     append_without_key("that its grant came too late", append_refused("SecretUploadKeyProvided"), "no key came"),
     append_without_key(
@@ -214,7 +214,7 @@ LIES = (
         "nothing of the beginning",
         append_lost("SecretUploadStarted"),
         "no receipt came",
-        patience_s=QUIET_S,
+        silent=True,
         done=False,
         settles=False,
     ),
@@ -222,7 +222,7 @@ LIES = (
         "a beginning that it does not record",
         said_recorded,
         "no receipt came",
-        patience_s=QUIET_S,
+        silent=True,
         done=True,
         settles=False,
     ),

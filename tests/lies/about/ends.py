@@ -12,7 +12,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Code
 from monoskope.protocol.identity import RECEIPT
 from monoskope.testing.cluster.identities import Identity
-from tests.lies.lie import QUIET_S, WRITING, Lie, Step
+from tests.lies.lie import WRITING, Lie, Step
 from tests.lies.rig import MEMORY
 from tests.lies.scene import Scene
 
@@ -139,7 +139,7 @@ LIES = (
     unknown_end("that it is over", unsigned(), NO_RECEIPT),
     unknown_end("success without a receipt", unsigned(outcome=upload_pb2.OUTCOME_UPLOADED), NO_RECEIPT),
     *(unknown_end(f"{reason} without a receipt", unsigned(reason), f"{reason}.*no receipt") for reason in UNSIGNED),
-    unknown_end("that it still goes on", end(_never), "no receipt came within", patience_s=QUIET_S),
+    unknown_end("that it still goes on", end(_never), "no receipt came within", silent=True),
     true_end(
         "another outcome beside its receipt", end(lambda view, _: setattr(view, "outcome", upload_pb2.OUTCOME_FAILED))
     ),

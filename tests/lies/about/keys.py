@@ -12,7 +12,7 @@ from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
 from monoskope.errors import Code
 from monoskope.protocol.identity import UPLOAD_GRANT
 from monoskope.testing.cluster.identities import Identity, OneTimeKey
-from tests.lies.lie import QUIET_S, Lie, Step
+from tests.lies.lie import Lie, Step
 from tests.lies.rig import MEMORY
 from tests.lies.scene import Scene
 
@@ -194,7 +194,7 @@ LIES = (
         key(_silence),
         "no key came within .*; nothing was sent",
         Code.TIMED_OUT,
-        patience_s=QUIET_S,
+        silent=True,
     ),
     changed(
         "that another secret is asked for",

@@ -202,7 +202,6 @@ LIES = (
         NO_END,
         Code.UNAVAILABLE,
         ("list tokens",),
-        patience_s=5.0,
     ),
     Lie(
         QUESTIONS,

@@ -11,7 +11,7 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from monoskope.errors import Code, ConflictError, Error, IdentityChangedError, RateLimitedError, RefusedError
 from tests.lies.lie import Lie, Step
 from tests.lies.scene import Scene
-from tests.support.hostile_door import Failure
+from tests.support.hostile_session import Failure
 
 REFUSAL = Step.REFUSAL
 ASK, SEND = "RequestSecretUploadKey", "RequestUploadSecret"
@@ -82,7 +82,7 @@ LIES = (
         "m8 says: too much",
         Code.RATE_LIMITED,
         purposes=("put",),
-        patience_s=3.0,
+        silent=True,
     ),
     lie("a defect", Error("a defect."), "m8 says: a defect", Code.INTERNAL),
     *(lie(f"a bare {one}", one, ANSWERED, Code.INTERNAL) for one in ("unknown", "data_loss")),

@@ -21,7 +21,7 @@ from monoskope.client.queries import Queries
 from monoskope.client.runtime import Runtime
 from monoskope.client.runtime.on_asyncio import ASYNCIO
 from monoskope.errors import Code, Error, ProtocolError, UnauthenticatedError, UnavailableError, UsageError
-from tests.support.exchanging_m8 import ExchangingM8, jwt
+from tests.support.exchanging import ExchangingM8, jwt
 
 
 class Tokens:

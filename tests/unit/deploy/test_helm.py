@@ -119,9 +119,7 @@ def test_the_settings_are_toml_and_name_what_is_placed_beside_them(manifests: li
     assert settings["ca_file"] in reactor
 
 
-def test_the_folder_of_a_reactor_is_one_that_its_init_container_made_for_its_owner_alone(
-    manifests: list[Manifest],
-) -> None:
+def test_the_folder_of_a_reactor_is_made_for_its_owner_alone_by_an_init_container(manifests: list[Manifest]) -> None:
     """Everybody can write an emptyDir itself, and a reactor takes no list of signers from such a folder."""
     pod = dict(pods(manifests))["m8-reactor-vault"]
     (init,) = pod["initContainers"]

@@ -151,9 +151,7 @@ def test_bytes_that_nobody_asked_for_are_never_an_answer(scripted: Scripted, lin
     assert (ask(line), ask(line)) == (b"ok", b"ok")
 
 
-def test_an_idle_connection_that_ends_before_an_answer_is_told_of_and_a_new_one_can_be_had(
-    scripted: Scripted, line: BlockingPool
-) -> None:
+def test_an_idle_connection_that_ends_is_told_of_and_replaced(scripted: Scripted, line: BlockingPool) -> None:
     scripted.scripts = [[OK, b"", CLOSE], [OK, CLOSE], [OK]]
     ask(line)
     with pytest.raises(StaleError):

@@ -56,9 +56,7 @@ def test_an_answer_reads_the_same_however_it_is_cut(
 
 
 @given(st.binary(max_size=300), _PLACES)
-def test_an_answer_without_a_length_ends_with_its_connection_which_is_not_used_again(
-    body: bytes, places: list[int]
-) -> None:
+def test_an_answer_without_a_length_ends_with_its_connection(body: bytes, places: list[int]) -> None:
     reader = read(*cut(OK + b"\r\n" + body, places))
     assert not reader.complete
     reader.end()
@@ -70,9 +68,7 @@ def test_an_answer_without_a_length_ends_with_its_connection_which_is_not_used_a
     st.binary(min_size=1, max_size=40) | st.just(OK + b"Content-Length: 4\r\n\r\nevil"),
     _PLACES,
 )
-def test_what_follows_an_answer_is_in_no_answer_and_ends_the_use_of_the_connection(
-    answer: bytes, more: bytes, places: list[int]
-) -> None:
+def test_what_follows_an_answer_is_in_none_and_ends_the_line(answer: bytes, more: bytes, places: list[int]) -> None:
     if not more.strip(b"\r\n"):
         more += b"x"  # empty lines alone after chunks are nobody's answer
     reader = ResponseReader("GET", most_body=1000)
@@ -208,9 +204,7 @@ def test_a_request_is_framed_here_and_its_parts_cannot_leave_their_place() -> No
         ("GET", "/", "a", ("Host", "b")),
     ],
 )
-def test_a_request_that_would_be_read_as_another_one_is_not_built(
-    method: str, target: str, host: str, header: tuple[str, str]
-) -> None:
+def test_no_request_is_built_that_reads_as_two(method: str, target: str, host: str, header: tuple[str, str]) -> None:
     with pytest.raises(ValueError, match="cannot be sent"):
         request_head(method, target, host, [header], None)
 

@@ -16,8 +16,8 @@ from monoskope.m8.log.documents import Change, Delete, Lookup, Put
 from monoskope.m8.log.event_log import GENESIS_HASH, ExpectedVersionError, NewEvent, RecordedEvent
 from monoskope.m8.log.postgres import records as names
 from monoskope.m8.log.postgres.connections import Pool
-from monoskope.m8.log.postgres.follower import Follower
 from monoskope.m8.log.postgres.group import Group, Head, Known, Which
+from monoskope.m8.log.postgres.notifications import Follower
 from monoskope.m8.log.record import Append
 from monoskope.m8.log.sql import Tail
 

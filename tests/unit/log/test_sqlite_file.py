@@ -190,9 +190,7 @@ async def test_a_full_disk_refuses_appends_and_takes_them_again_later(tmp_path: 
     await log.close()
 
 
-async def test_a_lock_that_is_never_released_refuses_and_then_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_lock_that_is_kept_refuses_and_then_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_file, "BUSY_MS", 20)
     log = await opened(tmp_path / "log.db")
     with closing(sqlite3.connect(tmp_path / "log.db", isolation_level=None)) as other:

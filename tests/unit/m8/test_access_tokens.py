@@ -25,8 +25,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 
 async def create(user: User, member: str, ttl_s: int = 60) -> access_pb2.CreateTokenResponse:
-    message = access_pb2.CreateTokenRequest(member=member, ttl_s=ttl_s)
-    answer: access_pb2.CreateTokenResponse = await user.call(message)
+    answer: access_pb2.CreateTokenResponse = await user.call(access_pb2.CreateTokenRequest(member=member, ttl_s=ttl_s))
     return answer
 
 

@@ -43,9 +43,7 @@ async def test_the_same_event_appended_again_is_not_recorded_twice(world: World)
     assert await world.app.log.head() == head
 
 
-async def test_what_a_broken_session_records_while_it_is_appended_again_is_recorded_once(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_a_broken_session_repeats_is_recorded_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     user, reactor = world.user("anna", "vault://app"), await world.attached()
     request = a_request()
     await user.ask(request)
@@ -83,12 +81,8 @@ async def test_of_two_replicas_one_gives_the_key(world: World) -> None:
     user, first, second = world.user("anna", "vault://app"), await world.attached(), await world.attached()
     request = a_request()
     await user.ask(request)
-    answers = await asyncio.gather(
-        *(
-            reactor.append(request.request_id, 1, reactor.provided(reactor.grant_for(request, "anna")))
-            for reactor in (first, second)
-        )
-    )
+    provided = [(one, one.provided(one.grant_for(request, "anna"))) for one in (first, second)]
+    answers = await asyncio.gather(*(one.append(request.request_id, 1, event) for one, event in provided))
     assert sorted(answer.error for answer in answers) == ["", "CONFLICT"]
     assert sorted(answer.version for answer in answers) == [0, 2]
 
@@ -142,34 +136,29 @@ async def test_a_peer_cannot_write_but_may_say_how_a_write_ended(world: World) -
     assert (await sending).reason == upload_pb2.REASON_OUTCOME_UNKNOWN
 
 
-async def test_an_heir_that_was_first_stops_a_slow_issuer(world: World) -> None:
+@pytest.mark.parametrize("heir_is_first", [True, False])
+async def test_of_a_slow_issuer_and_its_heir_the_first_counts(world: World, heir_is_first: bool) -> None:
     user, issuer, heir = world.user("anna", "vault://app"), await world.attached(), await world.attached()
     grant, sealed, sending = await sent(user, issuer)
     request_id = grant.request.request_id
-    lost = heir.failed(grant, b"", upload_pb2.REASON_KEY_LOST)
-    assert (await heir.append(request_id, 3, lost)).version == 4
-    assert (await issuer.append(request_id, 3, issuer.started(grant, sealed.sha256))).error == "CONFLICT"
-    assert (await sending).reason == upload_pb2.REASON_KEY_LOST
-
-
-async def test_an_issuer_that_was_first_is_not_called_lost_by_a_slow_heir(world: World) -> None:
-    user, issuer, heir = world.user("anna", "vault://app"), await world.attached(), await world.attached()
-    grant, sealed, sending = await sent(user, issuer)
-    request_id = grant.request.request_id
-    assert (await issuer.append(request_id, 3, issuer.started(grant, sealed.sha256))).version == 4
-    lost = heir.failed(grant, b"", upload_pb2.REASON_KEY_LOST)
-    for version in (3, 4):
-        assert (await heir.append(request_id, version, lost)).error == "CONFLICT"
-    assert (await issuer.append(request_id, 4, issuer.uploaded(grant, sealed.sha256))).version == 5
-    assert (await sending).outcome == upload_pb2.OUTCOME_UPLOADED
+    lost, started = heir.failed(grant, b"", upload_pb2.REASON_KEY_LOST), issuer.started(grant, sealed.sha256)
+    if heir_is_first:
+        assert (await heir.append(request_id, 3, lost)).version == 4
+        assert (await issuer.append(request_id, 3, started)).error == "CONFLICT"
+        assert (await sending).reason == upload_pb2.REASON_KEY_LOST
+    else:
+        assert (await issuer.append(request_id, 3, started)).version == 4
+        for version in (3, 4):
+            assert (await heir.append(request_id, version, lost)).error == "CONFLICT"
+        assert (await issuer.append(request_id, 4, issuer.uploaded(grant, sealed.sha256))).version == 5
+        assert (await sending).outcome == upload_pb2.OUTCOME_UPLOADED
 
 
 async def test_an_append_without_an_event_is_refused(world: World) -> None:
     reactor = await world.attached()
     answer: asyncio.Future[reactor_pb2.Appended] = asyncio.get_running_loop().create_future()
     reactor.answers[9] = answer
-    append = reactor_pb2.AppendEvent(call=9, request_id=bytes(16))
-    await reactor.call.write(reactor_pb2.AttachRequest(append=append))
+    await reactor.call.write(reactor_pb2.AttachRequest(append=reactor_pb2.AppendEvent(call=9, request_id=bytes(16))))
     assert (await answer).error == "USAGE"
 
 

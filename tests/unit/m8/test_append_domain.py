@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from monoskope.errors import AlreadyExistsError, ConflictError, NotFoundError, R
 from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.upload import NEW, Deadlines, Upload, evolve, fail_by_m8, overdue, request_key, request_upload
 from monoskope.protocol.events import ReactorEvent
-from monoskope.protocol.grant import Grant, make_grant
+from monoskope.protocol.grant import make_grant
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.outcomes import State, WrongStepError
 from monoskope.protocol.request import Request, make_request
@@ -22,6 +23,7 @@ from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, ISSUER, PEER, Walk, 
 from tests.support.vectors import KEY_ID, Signer, a_grant, a_request
 
 OTHER_KEY = "0123456789abcdef"
+AtState = Callable[[Walk], Upload]
 
 
 def expecting(expect: upload_pb2.Expect, version: str = "") -> Request:
@@ -46,48 +48,109 @@ def test_the_walk_is_accepted() -> None:
 
 
 @pytest.mark.parametrize("upload", [Walk.requested, Walk.granted, Walk.uploading])
-def test_a_replica_may_end_a_request_before_writing_without_a_receipt(upload: Callable[[Walk], Upload]) -> None:
+def test_a_replica_may_end_a_request_before_writing_without_a_receipt(upload: AtState) -> None:
     walk = Walk()
-    event = events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_RATE_LIMITED)
+    event = unsigned(upload_pb2.REASON_RATE_LIMITED)
     assert append_by_reactor(upload(walk), event, walk.by(PEER)) == [event]
 
 
+def unsigned(reason: upload_pb2.Reason = upload_pb2.REASON_KEY_LOST, **fields: Any) -> events_pb2.SecretUploadFailed:
+    return events_pb2.SecretUploadFailed(reason=reason, **fields)
+
+
+def with_another_reason(walk: Walk) -> events_pb2.SecretUploadFailed:
+    event = walk.failed(upload_pb2.REASON_CONFLICT)
+    event.reason = upload_pb2.REASON_KEY_LOST
+    return event
+
+
+def overlong(walk: Walk) -> ReactorEvent:
+    grant = make_grant(
+        request=walk.request,
+        subject="anna",
+        public_key=bytes(1216),
+        replica=ISSUER,
+        lifetime_s=300,
+        max_plaintext=512,
+        fingerprint_key_id=KEY_ID,
+    )
+    return walk.provided(replace(grant, content=grant.content + b"\x9a\x06\x00"))
+
+
+LIES: dict[str, tuple[AtState, Callable[[Walk], Any], type[Exception], str]] = {
+    "a time to come back without a limit": (
+        Walk.requested,
+        lambda _: unsigned(upload_pb2.REASON_CANNOT_READ, retry_after_s=1),
+        UsageError,
+        "retry_after_s",
+    ),
+    "a time to come back of more than a day": (
+        Walk.requested,
+        lambda _: unsigned(upload_pb2.REASON_RATE_LIMITED, retry_after_s=86_401),
+        UsageError,
+        "retry_after_s",
+    ),
+    "no receipt of a failed write": (Walk.writing, lambda _: unsigned(), UsageError, "receipt"),
+    "another reason than the receipt's": (Walk.uploading, with_another_reason, UsageError, "reason"),
+    "no reason": (Walk.uploading, lambda _: events_pb2.SecretUploadFailed(), UsageError, "reason"),
+    "an upload that was not announced": (Walk.uploading, Walk.uploaded, WrongStepError, ""),
+    "nothing changed by what was announced": (Walk.writing, Walk.unchanged, WrongStepError, ""),
+    "a second grant": (Walk.granted, Walk.provided, WrongStepError, ""),
+    "a grant of another request": (
+        Walk.requested,
+        lambda walk: walk.provided(a_grant(a_request(), replica=ISSUER)),
+        ProofError,
+        "",
+    ),
+    "a grant for another user": (
+        Walk.requested,
+        lambda walk: walk.provided(a_grant(walk.request, subject="bob", replica=ISSUER)),
+        ProofError,
+        "",
+    ),
+    "a grant of another identity": (Walk.requested, lambda walk: walk.provided(signer=Signer()), ProofError, ""),
+    "a grant that is not well formed": (Walk.requested, overlong, UsageError, "serialised"),
+    "a receipt before any grant": (Walk.requested, Walk.failed, ProofError, "without a grant"),
+    "a fingerprint of a foreign key": (
+        Walk.writing,
+        lambda walk: walk.uploaded(**fingerprints(OTHER_KEY)),
+        RefusedError,
+        OTHER_KEY,
+    ),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_lie_of_a_reactor_is_refused(lie: str) -> None:
+    state, event, error, why = LIES[lie]
+    walk = Walk()
+    with pytest.raises(error, match=why or "."):
+        append_by_reactor(state(walk), event(walk), walk.by())
+
+
 @pytest.mark.parametrize(
-    ("reason", "retry_after_s"), [(upload_pb2.REASON_CANNOT_READ, 1), (upload_pb2.REASON_RATE_LIMITED, 86_401)]
+    ("kind", "receipt"),
+    [
+        (events_pb2.SecretUploadStarted, Walk.uploaded),
+        (events_pb2.SecretUploaded, Walk.failed),
+        (partial(unsigned, upload_pb2.REASON_CONFLICT), Walk.unchanged),
+        (events_pb2.SecretCompared, Walk.uploaded),
+    ],
 )
-def test_a_time_to_come_back_goes_with_a_limit_and_is_a_day_at_most(
-    reason: upload_pb2.Reason, retry_after_s: int
-) -> None:
+def test_an_events_receipt_has_a_fitting_outcome(kind: Callable[..., Any], receipt: Callable[[Walk], Any]) -> None:
     walk = Walk()
-    event = events_pb2.SecretUploadFailed(reason=reason, retry_after_s=retry_after_s)
-    with pytest.raises(UsageError, match="retry_after_s"):
-        append_by_reactor(walk.requested(), event, walk.by())
-
-
-def test_once_writing_began_a_failure_needs_a_receipt() -> None:
-    walk = Walk()
-    with pytest.raises(UsageError, match="receipt"):
-        append_by_reactor(walk.writing(), events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_KEY_LOST), walk.by())
-    assert append_by_reactor(walk.writing(), walk.failed(upload_pb2.REASON_KEY_LOST), walk.by(PEER))
+    with pytest.raises(UsageError, match="outcome"):
+        append_by_reactor(walk.uploading(), kind(receipt=receipt(walk).receipt), walk.by())
 
 
 def test_a_failure_signed_before_writing_began_does_not_end_a_write() -> None:
     walk = Walk()
     writing = walk.writing()
+    assert append_by_reactor(writing, walk.failed(upload_pb2.REASON_KEY_LOST), walk.by(PEER))
     walk.digest = b""
     assert append_by_reactor(walk.uploading(), walk.failed(upload_pb2.REASON_KEY_LOST), walk.by(PEER))
     with pytest.raises(ConflictError, match="before writing"):
         append_by_reactor(writing, walk.failed(upload_pb2.REASON_KEY_LOST), walk.by(PEER))
-
-
-def test_a_failure_says_what_its_receipt_says() -> None:
-    walk = Walk()
-    event = walk.failed(upload_pb2.REASON_CONFLICT)
-    event.reason = upload_pb2.REASON_KEY_LOST
-    with pytest.raises(UsageError, match="reason"):
-        append_by_reactor(walk.uploading(), event, walk.by())
-    with pytest.raises(UsageError, match="reason"):
-        append_by_reactor(walk.uploading(), events_pb2.SecretUploadFailed(), walk.by())
 
 
 @pytest.mark.parametrize(
@@ -112,47 +175,28 @@ def test_another_stores_request_is_unknown(event: Callable[[Walk], ReactorEvent]
         (Walk.writing, Walk.failed),
     ],
 )
-class TestReceipts:
-    """Each must be signed by the store's identity and be about this grant and these sealed bytes."""
-
-    def test_one_of_another_identity_is_refused(
-        self, state: Callable[[Walk], Upload], event: Callable[[Walk], ReactorEvent]
-    ) -> None:
-        walk = Walk()
-        upload = state(walk)
+@pytest.mark.parametrize(
+    ("lie", "why"),
+    [("identity", ""), ("grant", "another grant"), ("bytes", "other sealed bytes"), ("signature", "signature")],
+)
+def test_a_receipt_is_signed_by_the_store_about_this_grant_and_these_bytes(
+    state: AtState, event: Callable[[Walk], Any], lie: str, why: str
+) -> None:
+    walk = Walk()
+    upload, by = state(walk), walk.by()
+    if lie == "identity":
         walk.signer = Signer()
-        with pytest.raises(ProofError):
-            append_by_reactor(upload, event(walk), walk.by(identity=Signer().shown))
-
-    def test_one_of_another_grant_is_refused(
-        self, state: Callable[[Walk], Upload], event: Callable[[Walk], ReactorEvent]
-    ) -> None:
-        walk = Walk()
-        upload = state(walk)
+    elif lie == "grant":
         walk.grant = a_grant(walk.request, replica=ISSUER)
-        with pytest.raises(ProofError, match="another grant"):
-            append_by_reactor(upload, event(walk), walk.by())
-
-    def test_one_of_other_sealed_bytes_is_refused(
-        self, state: Callable[[Walk], Upload], event: Callable[[Walk], ReactorEvent]
-    ) -> None:
-        walk = Walk()
-        upload = state(walk)
+    elif lie == "bytes":
         walk.digest = b"x" * 32
-        with pytest.raises(ProofError, match="other sealed bytes"):
-            append_by_reactor(upload, event(walk), walk.by())
-
-    def test_one_with_a_changed_signature_is_refused(
-        self, state: Callable[[Walk], Upload], event: Callable[[Walk], ReactorEvent]
-    ) -> None:
-        walk = Walk()
-        appended = event(walk)
-        assert not isinstance(appended, events_pb2.SecretUploadKeyProvided)
+    appended = event(walk)
+    if lie == "signature":
         signature = bytearray(appended.receipt.signature)
         signature[5] ^= 1
         appended.receipt.signature = bytes(signature)
-        with pytest.raises(ProofError, match="signature"):
-            append_by_reactor(state(walk), appended, walk.by())
+    with pytest.raises(ProofError, match=why or "."):
+        append_by_reactor(upload, appended, by)
 
 
 @pytest.mark.parametrize("event", [Walk.started, Walk.unchanged])
@@ -160,30 +204,10 @@ def test_only_the_issuer_opens_and_writes(event: Callable[[Walk], ReactorEvent])
     walk = Walk()
     with pytest.raises(WrongStepError):
         append_by_reactor(walk.uploading(), event(walk), walk.by(PEER))
-
-
-def test_any_replica_may_finish_a_write() -> None:
-    walk = Walk()
+    with pytest.raises(ProofError):
+        append_by_reactor(walk.requested(), walk.provided(), walk.by(PEER))
     unreadable = walk.uploaded(fingerprint="", values=())
     assert append_by_reactor(walk.writing(), unreadable, walk.by(PEER)) == [unreadable]
-
-
-@pytest.mark.parametrize(
-    ("kind", "receipt"),
-    [
-        (events_pb2.SecretUploadStarted, Walk.uploaded),
-        (events_pb2.SecretUploaded, Walk.failed),
-        (events_pb2.SecretUploadFailed, Walk.unchanged),
-        (events_pb2.SecretCompared, Walk.uploaded),
-    ],
-)
-def test_an_events_receipt_has_a_fitting_outcome(kind: Callable[..., Any], receipt: Callable[[Walk], Any]) -> None:
-    walk = Walk()
-    event = kind(receipt=receipt(walk).receipt)
-    if isinstance(event, events_pb2.SecretUploadFailed):
-        event.reason = upload_pb2.REASON_CONFLICT
-    with pytest.raises(UsageError, match="outcome"):
-        append_by_reactor(walk.uploading(), event, walk.by())
 
 
 def test_a_comparison_cannot_end_as_an_upload() -> None:
@@ -192,112 +216,32 @@ def test_a_comparison_cannot_end_as_an_upload() -> None:
         append_by_reactor(compare.uploading(), compare.unchanged(), compare.by())
 
 
-def test_uploaded_does_not_follow_without_started() -> None:
-    walk = Walk()
-    with pytest.raises(WrongStepError):
-        append_by_reactor(walk.uploading(), walk.uploaded(), walk.by())
-    with pytest.raises(WrongStepError):
-        append_by_reactor(walk.writing(), walk.unchanged(), walk.by())
+def test_the_fingerprint_keys_that_count_are_those_allowed_and_the_grants() -> None:
+    walk, other = Walk(), frozenset({OTHER_KEY})
+    with pytest.raises(RefusedError):
+        append_by_reactor(walk.requested(), walk.provided(), walk.by(key_ids=other))
+    assert append_by_reactor(walk.writing(), walk.uploaded(), walk.by(key_ids=other))
+    event = walk.uploaded(**fingerprints(OTHER_KEY))
+    assert append_by_reactor(walk.writing(), event, walk.by(key_ids=other | {KEY_ID})), "during a rotation both count"
 
 
-class TestGrants:
-    """A grant is for this request, this user and the process that appends it."""
-
-    def refuse(self, walk: Walk, grant: Grant, *, error: type[Exception] = ProofError, **by: Any) -> None:
-        with pytest.raises(error):
-            append_by_reactor(walk.requested(), walk.provided(grant), walk.by(**by))
-
-    def test_one_of_another_request_is_refused(self) -> None:
-        self.refuse(Walk(), a_grant(a_request(), replica=ISSUER))
-
-    def test_one_for_another_user_is_refused(self) -> None:
-        walk = Walk()
-        self.refuse(walk, a_grant(walk.request, subject="bob", replica=ISSUER))
-
-    def test_one_of_another_process_is_refused(self) -> None:
-        walk = Walk()
-        self.refuse(walk, walk.grant, replica=PEER)
-
-    def test_one_of_another_identity_is_refused(self) -> None:
-        walk = Walk()
-        with pytest.raises(ProofError):
-            append_by_reactor(walk.requested(), walk.provided(signer=Signer()), walk.by())
-
-    def test_one_with_a_fingerprint_key_that_is_not_allowed_is_refused(self) -> None:
-        walk = Walk()
-        self.refuse(walk, walk.grant, error=RefusedError, key_ids=frozenset({OTHER_KEY}))
-
-    def test_a_second_one_is_refused(self) -> None:
-        walk = Walk()
-        with pytest.raises(WrongStepError):
-            append_by_reactor(walk.granted(), walk.provided(), walk.by())
-
-    def test_a_receipt_before_any_grant_is_refused(self) -> None:
-        walk = Walk()
-        with pytest.raises(ProofError, match="without a grant"):
-            append_by_reactor(walk.requested(), walk.failed(), walk.by())
+def test_another_version_than_expected_is_not_replaced() -> None:
+    walk = Walk(expecting(upload_pb2.EXPECT_VERSION, "3"))
+    assert append_by_reactor(walk.uploading(), walk.started("3"), walk.by())
+    with pytest.raises(ConflictError):
+        append_by_reactor(walk.uploading(), walk.started("4"), walk.by())
+    with pytest.raises(ConflictError):
+        append_by_reactor(walk.writing("3"), walk.uploaded("5", "4"), walk.by())
+    absent = Walk(expecting(upload_pb2.EXPECT_ABSENT))
+    assert append_by_reactor(absent.uploading(), absent.started(), absent.by())
+    with pytest.raises(ConflictError):
+        append_by_reactor(absent.uploading(), absent.started("1"), absent.by())
 
 
-class TestFingerprintKeyIds:
-    """m8 refuses other key ids than the allowed ones and the grant's."""
-
-    def test_a_receipt_under_a_foreign_key_is_refused(self) -> None:
-        walk = Walk()
-        event = walk.uploaded(**fingerprints(OTHER_KEY))
-        with pytest.raises(RefusedError, match=OTHER_KEY):
-            append_by_reactor(walk.writing(), event, walk.by())
-
-    def test_a_rotation_that_ended_meanwhile_does_not_lose_a_finished_write(self) -> None:
-        walk = Walk()
-        assert append_by_reactor(walk.writing(), walk.uploaded(), walk.by(key_ids=frozenset({OTHER_KEY})))
-
-    def test_during_a_rotation_both_count(self) -> None:
-        walk = Walk()
-        event = walk.uploaded(**fingerprints(OTHER_KEY))
-        assert append_by_reactor(walk.writing(), event, walk.by(key_ids=frozenset({KEY_ID, OTHER_KEY})))
-
-
-class TestVersions:
-    """What was expected and announced is what was replaced."""
-
-    def test_another_version_than_expected_is_not_replaced(self) -> None:
-        walk = Walk(expecting(upload_pb2.EXPECT_VERSION, "3"))
-        assert append_by_reactor(walk.uploading(), walk.started("3"), walk.by())
-        with pytest.raises(ConflictError):
-            append_by_reactor(walk.uploading(), walk.started("4"), walk.by())
-        with pytest.raises(ConflictError):
-            append_by_reactor(walk.writing("3"), walk.uploaded("5", "4"), walk.by())
-
-    def test_absent_replaces_nothing(self) -> None:
-        walk = Walk(expecting(upload_pb2.EXPECT_ABSENT))
-        assert append_by_reactor(walk.uploading(), walk.started(), walk.by())
-        with pytest.raises(ConflictError):
-            append_by_reactor(walk.uploading(), walk.started("1"), walk.by())
-
-    @pytest.mark.parametrize("expect", [upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE])
-    def test_a_check_and_set_that_was_tried_again_is_recorded_as_it_was(self, expect: upload_pb2.Expect) -> None:
-        walk = Walk(expecting(expect))
-        assert append_by_reactor(walk.writing("1"), walk.uploaded("3", "2"), walk.by())
-
-
-def test_a_grant_that_is_not_well_formed_is_refused() -> None:
-    walk = Walk()
-    grant = make_grant(
-        request=walk.request,
-        subject="anna",
-        public_key=bytes(1216),
-        replica=ISSUER,
-        lifetime_s=300,
-        max_plaintext=512,
-        fingerprint_key_id=KEY_ID,
-    )
-    with pytest.raises(UsageError, match="serialised"):
-        append_by_reactor(
-            walk.requested(), walk.provided(replace(grant, content=grant.content + b"\x9a\x06\x00")), walk.by()
-        )
-
-
-UNSPECIFIED = upload_pb2.REASON_UNSPECIFIED
+@pytest.mark.parametrize("expect", [upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE])
+def test_a_check_and_set_that_was_tried_again_is_recorded_as_it_was(expect: upload_pb2.Expect) -> None:
+    walk = Walk(expecting(expect))
+    assert append_by_reactor(walk.writing("1"), walk.uploaded("3", "2"), walk.by())
 
 
 def send(upload: Upload, *, subject: str = "anna", ciphertext: bytes = CIPHERTEXT) -> list[object]:
@@ -309,8 +253,7 @@ def send(upload: Upload, *, subject: str = "anna", ciphertext: bytes = CIPHERTEX
 def test_asking_again_with_the_same_bytes_and_subject_records_nothing() -> None:
     walk = Walk()
     (event,) = request_key(NEW, request=walk.request, subject="anna", last_receipt=None)
-    again = request_key(evolve(NEW, event), request=walk.request, subject="anna", last_receipt=None)
-    assert again == []
+    assert request_key(evolve(NEW, event), request=walk.request, subject="anna", last_receipt=None) == []
 
 
 def test_a_taken_request_id_is_refused_without_detail() -> None:
@@ -325,12 +268,13 @@ def test_a_taken_request_id_is_refused_without_detail() -> None:
     assert "app" not in str(by_other_bytes.value)
 
 
-def test_the_sealed_secret_is_recorded_once() -> None:
+def test_the_sealed_secret_is_recorded_once_also_after_the_end() -> None:
     walk = Walk()
     assert len(send(walk.granted())) == 1
-    assert send(walk.uploading()) == []
-    with pytest.raises(AlreadyExistsError):
-        send(walk.uploading(), ciphertext=b"x" * 528)
+    for sent in (walk.uploading(), evolve(walk.writing(), walk.uploaded())):
+        assert send(sent) == []
+        with pytest.raises(AlreadyExistsError):
+            send(sent, ciphertext=b"x" * 528)
 
 
 def test_another_user_does_not_learn_that_a_request_exists() -> None:
@@ -356,23 +300,12 @@ def test_padded_sizes_up_to_the_grants_limit_are_taken(padded: int) -> None:
     assert event.size == 1120 + padded + 16
 
 
-def test_sealing_before_there_is_a_key_conflicts() -> None:
-    with pytest.raises(ConflictError):
-        send(Walk().requested())
-
-
-def test_bytes_that_come_after_the_end_are_answered_with_it() -> None:
+def test_bytes_before_there_is_a_key_conflict_and_those_after_the_end_are_answered_with_it() -> None:
     walk = Walk()
+    with pytest.raises(ConflictError):
+        send(walk.requested())
     (end,) = fail_by_m8(walk.granted(), upload_pb2.REASON_EXPIRED)
     assert send(evolve(walk.granted(), end)) == []
-
-
-def test_bytes_other_than_those_sent_are_refused_even_after_the_end() -> None:
-    walk = Walk()
-    ended = evolve(walk.writing(), walk.uploaded())
-    assert send(ended) == []
-    with pytest.raises(AlreadyExistsError):
-        send(ended, ciphertext=b"x" * 528)
 
 
 @pytest.mark.parametrize("state", [Walk.requested, Walk.granted, Walk.uploading])
@@ -389,33 +322,33 @@ def test_m8_never_ends_a_request_that_may_have_been_written() -> None:
             fail_by_m8(upload, upload_pb2.REASON_KEY_LOST)
 
 
-class TestDeadlines:
+@pytest.mark.parametrize(
+    ("states", "reason", "just_before", "then"),
+    [
+        ([Walk.requested], upload_pb2.REASON_NO_REACTOR, {"age_s": 59.999}, {"age_s": 60}),
+        ([Walk.granted], upload_pb2.REASON_EXPIRED, {"age_s": 359.999}, {"age_s": 360}),
+        ([Walk.granted, Walk.uploading], upload_pb2.REASON_KEY_LOST, {"silent_s": 9.999}, {"silent_s": 10}),
+        (
+            [Walk.requested, Walk.granted, Walk.uploading],
+            upload_pb2.REASON_STORE_INACTIVE,
+            {"age_s": 1},
+            {"age_s": 1, "active": False},
+        ),
+    ],
+    ids=["nobody answers", "nobody uses the grant", "its issuer is gone", "its store is deactivated"],
+)
+def test_a_request_ends_in_time(
+    states: list[AtState], reason: upload_pb2.Reason, just_before: dict[str, Any], then: dict[str, Any]
+) -> None:
+    for state in states:
+        assert due(state(Walk()), **just_before) == upload_pb2.REASON_UNSPECIFIED
+        assert due(state(Walk()), **then) == reason
+
+
+def test_a_write_under_way_has_no_deadline_of_m8s() -> None:
+    assert due(Walk().writing(), 10_000, active=False, silent_s=1000) == upload_pb2.REASON_UNSPECIFIED
+
+
+def due(upload: Upload, age_s: float = 20, *, active: bool = True, silent_s: float = 0) -> upload_pb2.Reason:
     """The issuer was heard just now unless said otherwise."""
-
-    def reason(self, upload: Upload, age_s: float, *, active: bool = True, silent_s: float = 0) -> upload_pb2.Reason:
-        return overdue(
-            upload, age_ms=age_s * 1000, silent_ms=silent_s * 1000, store_active=active, deadlines=Deadlines()
-        )
-
-    def test_a_request_that_nobody_answers_ends(self) -> None:
-        upload = Walk().requested()
-        assert self.reason(upload, 59.999) == UNSPECIFIED
-        assert self.reason(upload, 60) == upload_pb2.REASON_NO_REACTOR
-
-    def test_a_grant_that_nobody_uses_ends(self) -> None:
-        upload = Walk().granted()
-        assert self.reason(upload, 359.999) == UNSPECIFIED
-        assert self.reason(upload, 360) == upload_pb2.REASON_EXPIRED
-
-    @pytest.mark.parametrize("state", [Walk.granted, Walk.uploading])
-    def test_a_request_whose_issuer_is_gone_ends(self, state: Callable[[Walk], Upload]) -> None:
-        upload = state(Walk())
-        assert self.reason(upload, 20, silent_s=9.999) == UNSPECIFIED
-        assert self.reason(upload, 20, silent_s=10) == upload_pb2.REASON_KEY_LOST
-
-    @pytest.mark.parametrize("state", [Walk.requested, Walk.granted, Walk.uploading])
-    def test_a_request_of_a_deactivated_store_ends(self, state: Callable[[Walk], Upload]) -> None:
-        assert self.reason(state(Walk()), 1, active=False) == upload_pb2.REASON_STORE_INACTIVE
-
-    def test_a_write_under_way_has_no_deadline_of_m8s(self) -> None:
-        assert self.reason(Walk().writing(), 10_000, active=False, silent_s=1000) == UNSPECIFIED
+    return overdue(upload, age_ms=age_s * 1000, silent_ms=silent_s * 1000, store_active=active, deadlines=Deadlines())

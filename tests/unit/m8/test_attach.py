@@ -14,9 +14,9 @@ from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.calls import Arrival
 from monoskope.m8.domain.events import reactor_stream, token_stream, write
-from monoskope.m8.http import attach
-from monoskope.m8.limits.rates import EACH_BYTES, HEARTBEAT, Pace
+from monoskope.m8.http import application as attach
 from monoskope.m8.limits.settings import ServerLimits
+from monoskope.m8.limits.subjects import EACH_BYTES, HEARTBEAT, Pace
 from monoskope.m8.methods import MAX_APPEND, MAX_LOGIN, methods
 from monoskope.m8.metrics import Meters
 from monoskope.reactor.link.link import PATH
@@ -149,12 +149,6 @@ async def test_what_comes_after_the_end_is_not_done(world: World) -> None:
     assert [event.type for event in await world.app.log.read_stream(delivered.event.stream)] == [
         "SecretUploadKeyRequested"
     ]
-
-
-async def test_what_is_no_message_is_refused_with_our_words(world: World) -> None:
-    reactor = await world.attached()
-    await (await reactor.call.socket()).send(b"\xff\xff")
-    assert (await reactor.failure()).reason == "USAGE"
 
 
 @pytest.mark.parametrize(
@@ -326,11 +320,6 @@ async def test_a_request_that_is_no_websocket_is_told_so(world: World) -> None:
     writer.write(f"GET {PATH} HTTP/1.1\r\nHost: {world.address}\r\n\r\n".encode())
     assert (await reader.readline()).startswith(b"HTTP/1.1 426 ")
     writer.close()
-
-
-async def test_pings_of_a_stranger_are_answered_and_are_no_login(raw: Raw) -> None:
-    raw.say(frame(PING, b"a", mask=MASK), frame(PING, b"b", mask=MASK))
-    assert [await raw.hear(PONG), await raw.hear(PONG)] == [b"a", b"b"]
 
 
 RATE = 100

@@ -23,7 +23,7 @@ from monoskope.m8.log.documents import Cursor
 from monoskope.m8.service.app import App
 from monoskope.m8.service.call_notes import CallNote, Strangers
 from monoskope.m8.sink_settings import EVENTS, FileTarget, SinkSettings
-from tests.support.m8_world import PATIENCE_S, Sealed, User, World, a_world, put, refusal
+from tests.support.m8_world import PATIENCE_S, Sealed, User, World, a_world, put, refusal, stop, until
 from tests.support.vectors import Signer
 
 QUICK = ServerLimits(tick_s=0.01)
@@ -68,18 +68,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with a_world(tmp_path, limits=QUICK) as world:
         yield world
-
-
-async def stop(*tasks: asyncio.Task[None]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def until(done: Any) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not done():
-            await asyncio.sleep(0.005)
 
 
 def exporting(app: App, sink: Takes) -> CallExporter:

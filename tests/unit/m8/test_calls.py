@@ -24,9 +24,7 @@ from tests.support.m8_world import PATIENCE_S, Delivered, Sealed, User, World, a
 from tests.support.vectors import Signer, a_request
 
 
-async def test_a_defect_says_nothing_of_itself(
-    world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_defect_tells_nothing(world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(_self: EventLog, _collection: str, _key: str) -> bytes:
         raise LookupError("hunter2")
 
@@ -48,9 +46,7 @@ async def test_a_call_is_one_line_without_its_token_or_content(world: World, lin
     assert user.token not in lines.getvalue()
 
 
-async def test_the_line_of_a_refused_reactor_names_the_store_that_it_asked_for(
-    world: World, lines: io.StringIO
-) -> None:
+async def test_the_line_of_a_refused_reactor_names_the_store_it_asked_for(world: World, lines: io.StringIO) -> None:
     stranger, garbled = world.reactor(Signer()), world.reactor()
     await refusal("REFUSED", stranger.attach())
     await garbled.open()
@@ -138,16 +134,8 @@ SIGNATURE = b"SSHSIG and so on"
 
 
 def send(upload: Upload, signature: bytes) -> list[object]:
-    return list(
-        request_upload(
-            upload,
-            subject="anna",
-            encapsulated_key=ENCAPSULATED,
-            ciphertext=CIPHERTEXT,
-            request_signature=signature,
-            last_receipt=None,
-        )
-    )
+    sealed: dict[str, Any] = {"encapsulated_key": ENCAPSULATED, "ciphertext": CIPHERTEXT}
+    return list(request_upload(upload, subject="anna", **sealed, request_signature=signature, last_receipt=None))
 
 
 def signed(signature: bytes) -> Upload:
@@ -157,14 +145,11 @@ def signed(signature: bytes) -> Upload:
     return evolve(walk.granted(), event)
 
 
-@pytest.mark.parametrize("size", [0, 1, MAX_SIGNATURE])
-def test_a_signature_is_recorded_as_it_came(size: int) -> None:
-    (event,) = send(Walk().granted(), b"s" * size)
-    assert isinstance(event, events_pb2.SecretUploadRequested)
-    assert event.request_signature == b"s" * size
-
-
-def test_a_signature_that_is_too_long_is_refused() -> None:
+def test_a_signature_is_recorded_as_it_came_unless_it_is_too_long() -> None:
+    for size in (0, 1, MAX_SIGNATURE):
+        (event,) = send(Walk().granted(), b"s" * size)
+        assert isinstance(event, events_pb2.SecretUploadRequested)
+        assert event.request_signature == b"s" * size
     with pytest.raises(UsageError, match="request_signature"):
         send(Walk().granted(), b"s" * (MAX_SIGNATURE + 1))
 
@@ -181,17 +166,14 @@ def test_the_same_bytes_with_another_signature_are_refused(first: bytes, then: b
         send(signed(first), then)
 
 
-def message(request_id: bytes, sealed: Sealed, signature: bytes) -> commands_pb2.RequestUploadSecretRequest:
-    return commands_pb2.RequestUploadSecretRequest(
+async def send_signed(user: User, request_id: bytes, sealed: Sealed, signature: bytes) -> None:
+    message = commands_pb2.RequestUploadSecretRequest(
         request_id=request_id,
         encapsulated_key=sealed.encapsulated_key,
         ciphertext=sealed.ciphertext,
         request_signature=signature,
     )
-
-
-async def send_signed(user: User, request_id: bytes, sealed: Sealed, signature: bytes) -> None:
-    await user.call(message(request_id, sealed, signature))
+    await user.call(message)
 
 
 def signature_in(delivered: Delivered) -> bytes:
@@ -199,14 +181,13 @@ def signature_in(delivered: Delivered) -> bytes:
 
 
 async def test_the_reactor_gets_the_signature_that_the_user_sent(world: World) -> None:
-    reactor = await world.attached()
-    anna = world.user("anna", "vault://app")
+    reactor, anna = await world.attached(), world.user("anna", "vault://app")
     grant = await until_granted(anna, reactor)
     sealed, request_id = Sealed(), grant.request.request_id
     sending = asyncio.create_task(send_signed(anna, request_id, sealed, SIGNATURE))
     assert signature_in(await reactor.next("SecretUploadRequested")) == SIGNATURE
-    await refusal("ALREADY_EXISTS", send_signed(anna, request_id, sealed, b"another"))
-    await refusal("ALREADY_EXISTS", send_signed(anna, request_id, sealed, b""))
+    for other in (b"another", b""):
+        await refusal("ALREADY_EXISTS", send_signed(anna, request_id, sealed, other))
     failed = reactor.failed(grant, sealed.sha256, upload_pb2.REASON_NOT_AUTHORIZED)
     answer = await reactor.append(request_id, 3, failed)
     assert answer.error == "", answer.message
@@ -216,8 +197,7 @@ async def test_the_reactor_gets_the_signature_that_the_user_sent(world: World) -
 
 async def test_a_session_that_begins_later_gets_the_signature_too(world: World) -> None:
     """A reactor whose connection broke gets its unfinished requests again."""
-    reactor = await world.attached()
-    anna = world.user("anna", "vault://app")
+    reactor, anna = await world.attached(), world.user("anna", "vault://app")
     grant = await until_granted(anna, reactor)
     sending = asyncio.create_task(send_signed(anna, grant.request.request_id, Sealed(), SIGNATURE))
     await reactor.next("SecretUploadRequested")
@@ -229,8 +209,7 @@ async def test_a_session_that_begins_later_gets_the_signature_too(world: World) 
 
 async def test_signatures_count_against_the_quota_of_a_day(world: World) -> None:
     """They stay in the log for ever, as sealed bytes do."""
-    reactor = await world.attached()
-    anna = world.user("anna", "vault://app")
+    reactor, anna = await world.attached(), world.user("anna", "vault://app")
     grant = await until_granted(anna, reactor, purpose=upload_pb2.PURPOSE_IMPORT)
     before = (await world.app.documents.usage("anna", world.clock.now_ms)).size
     sending = asyncio.create_task(send_signed(anna, grant.request.request_id, Sealed(b"", b""), bytes(MAX_SIGNATURE)))

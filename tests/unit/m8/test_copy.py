@@ -74,15 +74,10 @@ def test_only_the_issuer_says_that_it_copied_and_only_after_announcing_it() -> N
     assert append_by_reactor(walk.writing(), failure, walk.by(PEER)) == [failure]
 
 
-def test_the_end_of_a_copy_by_an_older_reactor_is_recorded() -> None:
-    """It shows no grant of the destination; what it did is done, and the log must tell."""
-    walk = Walk(a_copy(), digest=EMPTY)
-    event = copied(walk, destination_grant=None)
-    assert append_by_reactor(walk.writing(), event, walk.by()) == [event]
-
-
 def test_a_put_that_is_not_this_copys_is_not_recorded_as_its_end() -> None:
     walk = Walk(a_copy(), digest=EMPTY)
+    event = copied(walk, destination_grant=None)  # of an older reactor: what it did is done, and the log must tell
+    assert append_by_reactor(walk.writing(), event, walk.by()) == [event]
     with pytest.raises(ProofError, match="another request"):
         append_by_reactor(walk.writing(), copied(walk, request_id=b"e" * 16), walk.by())
 
@@ -115,14 +110,10 @@ async def test_rights_are_needed_on_both_sides(world: World) -> None:
         (events_pb2.RIGHT_SEE_HASH, "see-hash"),
     ):
         await refusal("REFUSED", copier(world, rights=COPY_RIGHTS - {missing}).ask(a_copy()), word)
-    for prefix in BOTH:
-        await refusal("NOT_FOUND", world.user("bob", prefix, rights=COPY_RIGHTS).ask(a_copy()))
-
-
-async def test_a_store_that_does_not_exist_is_no_destination(world: World) -> None:
-    await world.attached()
     user = world.user("anna", "vault://app", "third://app", rights=COPY_RIGHTS)
     await refusal("NOT_FOUND", user.ask(a_request(purpose=COPY, destination=SecretUri.parse("third://app/db"))))
+    for prefix in BOTH:
+        await refusal("NOT_FOUND", world.user("bob", prefix, rights=COPY_RIGHTS).ask(a_copy()))
 
 
 async def authorize(reactor: FakeReactor, request_id: bytes) -> reactor_pb2.CopyAuthorized:
@@ -137,31 +128,39 @@ async def authorize(reactor: FakeReactor, request_id: bytes) -> reactor_pb2.Copy
     return found
 
 
-async def writing(user: User, reactor: FakeReactor, request: Request) -> tuple[Grant, asyncio.Task[Any]]:
+async def writing(
+    user: User, reactor: FakeReactor, request: Request, sealed: Sealed = NOTHING
+) -> tuple[Grant, asyncio.Task[Any]]:
     """Bring a request to WRITING."""
     await user.ask(request)
     _, grant = await reactor.give_key()
-    sending = asyncio.create_task(user.send(request.request_id, NOTHING))
+    sending = asyncio.create_task(user.send(request.request_id, sealed))
     await reactor.next("SecretUploadRequested")
-    assert (await reactor.append(request.request_id, 3, reactor.started(grant, EMPTY))).error == ""
+    assert (await reactor.append(request.request_id, 3, reactor.started(grant, sealed.sha256))).error == ""
     return grant, sending
 
 
-async def test_a_copy_gets_one_token_that_may_put_at_its_destination(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reactor, given = await world.attached(), []
+@pytest.fixture
+def given(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ids of the tokens that m8 gave; each is given once, and names who may put where."""
+    found: list[str] = []
 
     async def issue(token_id: str, subject: str, destination: SecretUri) -> str:
-        if token_id in given:
+        if token_id in found:
             raise ConflictError("that token was issued before.")
-        given.append(token_id)
+        found.append(token_id)
         return f"{subject} at {destination}"
 
     monkeypatch.setattr(world.app.issuing(), "issue_for_copy", issue)
+    return found
+
+
+async def test_a_copy_gets_one_token_to_put_at_its_destination(world: World, given: list[str]) -> None:
+    reactor = await world.attached()
     request = a_copy()
     grant, sending = await writing(copier(world), reactor, request)
     assert (await authorize(reactor, request.request_id)).token == f"anna at {DESTINATION}"
+    assert len(given) == 1
     again = await authorize(reactor, request.request_id)
     assert (again.token, again.error) == ("", "CONFLICT")
     receipt = reactor.receipt(
@@ -172,8 +171,7 @@ async def test_a_copy_gets_one_token_that_may_put_at_its_destination(
         destination=there(a_grant(a_request(uri=str(DESTINATION)))),
         **fingerprints(KEY_ID),
     )
-    event = events_pb2.SecretCopied(receipt=receipt)
-    assert (await reactor.append(request.request_id, 4, event)).error == ""
+    assert (await reactor.append(request.request_id, 4, events_pb2.SecretCopied(receipt=receipt))).error == ""
     upload = await sending
     assert (upload.outcome, upload.state) == (upload_pb2.OUTCOME_COPIED, views_pb2.UPLOAD_STATE_ENDED)
     assert (await authorize(reactor, request.request_id)).error == "CONFLICT"
@@ -182,20 +180,13 @@ async def test_a_copy_gets_one_token_that_may_put_at_its_destination(
     assert events[-1].detail == "COPIED, version 1"
 
 
-async def test_nobody_else_and_nothing_else_gets_a_token(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nobody_else_and_nothing_else_gets_a_token(world: World, given: list[str]) -> None:
     issuer, peer = await world.attached(), await world.attached()
-    given: list[str] = []
-
-    async def issue(token_id: str, *_: object) -> str:
-        given.append(token_id)
-        return "a token"
-
-    monkeypatch.setattr(world.app.issuing(), "issue_for_copy", issue)
     assert (await authorize(issuer, bytes(16))).error == "NOT_FOUND"
     early = await until_granted(copier(world), issuer, purpose=COPY, destination=DESTINATION)
     assert (await authorize(issuer, early.request.request_id)).error == "CONFLICT"
     put = a_request()
-    _, sending = await writing_put(copier(world), issuer, put)
+    _, sending = await writing(copier(world), issuer, put, Sealed())
     assert (await authorize(issuer, put.request_id)).error == "NOT_FOUND"
     sending.cancel()
     copy = a_copy()
@@ -211,14 +202,8 @@ async def test_nobody_else_and_nothing_else_gets_a_token(world: World, monkeypat
     sending.cancel()
 
 
-async def test_a_token_is_not_given_long_after_the_copy_began(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    reactor, given = await world.attached(), []
-
-    async def issue(token_id: str, *_: object) -> str:
-        given.append(token_id)
-        return "a token"
-
-    monkeypatch.setattr(world.app.issuing(), "issue_for_copy", issue)
+async def test_a_token_is_not_given_long_after_the_copy_began(world: World, given: list[str]) -> None:
+    reactor = await world.attached()
     late, in_time = a_copy(), a_copy()
     _, first = await writing(copier(world), reactor, late)
     world.clock.pass_s(COPY_WITHIN_S + 1)
@@ -226,19 +211,9 @@ async def test_a_token_is_not_given_long_after_the_copy_began(world: World, monk
     world.clock.pass_s(COPY_WITHIN_S)
     assert (await authorize(reactor, late.request_id)).error == "CONFLICT"
     assert given == []
-    assert (await authorize(reactor, in_time.request_id)).token == "a token"
+    assert (await authorize(reactor, in_time.request_id)).token
     first.cancel()
     second.cancel()
-
-
-async def writing_put(user: User, reactor: FakeReactor, request: Request) -> tuple[Grant, asyncio.Task[Any]]:
-    await user.ask(request)
-    _, grant = await reactor.give_key()
-    sealed = Sealed()
-    sending = asyncio.create_task(user.send(request.request_id, sealed))
-    await reactor.next("SecretUploadRequested")
-    assert (await reactor.append(request.request_id, 3, reactor.started(grant, sealed.sha256))).error == ""
-    return grant, sending
 
 
 async def test_a_server_without_tokens_says_so(world: World) -> None:

@@ -152,9 +152,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
-async def test_no_field_of_any_call_meets_a_defect_or_takes_long(
-    world: World, waits: asyncio.Event, method: MethodDescriptor
-) -> None:
+async def test_no_field_meets_a_defect_or_delay(world: World, waits: asyncio.Event, method: MethodDescriptor) -> None:
     await no_defect(world, method, waits, codec="proto")
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from itertools import count
+from types import SimpleNamespace
 
 import pytest
 
 from monoskope.errors import RateLimitedError, UnavailableError
 from monoskope.host_port import peer_name
+from monoskope.m8.limits import connections as limit
 from monoskope.m8.limits import connections as limits
-from monoskope.m8.limits import rates as limit
-from monoskope.m8.limits.connections import Connection, Connections, origin
+from monoskope.m8.limits.connections import BURST_S, QUIET_S, Connection, Connections, Handshakes, origin
 from monoskope.m8.limits.logins import ATTACHMENTS, BLAMED_S, WAITING, WAITING_EACH, Logins
-from monoskope.m8.limits.rates import BURST_S, QUIET_S, Handshakes
 from monoskope.m8.limits.subjects import RequestLimit
 
 
@@ -104,9 +104,7 @@ def test_a_peer_that_comes_again_by_the_same_port_is_another_connection() -> Non
     assert len(connections) == 0
 
 
-async def test_memory_is_given_back_when_a_crowd_has_left_that_no_limit_sent_away(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_memory_is_given_back_when_a_crowd_left_that_no_limit_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection takes 280 kB, and the allocator would keep them."""
     given_back = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -115,7 +113,7 @@ async def test_memory_is_given_back_when_a_crowd_has_left_that_no_limit_sent_awa
     monkeypatch.setattr(limits, "give_memory_back", lambda: loop.call_soon_threadsafe(given_back.set))
     crowd = Crowd(1_000, 1_000)
     peers = [crowd.comes() for _ in range(64)]
-    assert not crowd.connections.is_disturbed
+    assert crowd.connections._disturbed_at is None
     for peer in peers:
         crowd.leaves(peer)
     running = asyncio.create_task(crowd.connections.run())
@@ -220,9 +218,7 @@ def test_who_comes_for_the_first_time_gets_in_beside_a_flood_from_many_addresses
         door.now += QUIET_S / 2
 
 
-def test_what_is_remembered_has_an_end_and_a_login_is_kept_beside_strangers(
-    door: Door, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_memory_has_an_end_and_logins_outlast_strangers(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limit, "REMEMBERED", 50)
     door.handshakes.know(OFFICE)
     for host in range(60):
@@ -240,24 +236,15 @@ FLOOD = "192.0.2.66"
 HONEST = "192.0.2.1"
 
 
-class Clock:
+@pytest.fixture
+def clock() -> SimpleNamespace:
     """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
+    return SimpleNamespace(now=1_000.0)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def logins(clock: Clock) -> Logins:
-    return Logins(20.0, 10.0, clock)
+def logins(clock: SimpleNamespace) -> Logins:
+    return Logins(20.0, 10.0, lambda: clock.now)
 
 
 def verified(logins: Logins, address: str, tries: int) -> int:
@@ -271,13 +258,13 @@ def verified(logins: Logins, address: str, tries: int) -> int:
     return count
 
 
-def test_one_address_fails_ten_times_a_second(logins: Logins, clock: Clock) -> None:
+def test_one_address_fails_ten_times_a_second(logins: Logins, clock: SimpleNamespace) -> None:
     assert verified(logins, FLOOD, 28) == 10
     clock.now += 1.0
     assert verified(logins, FLOOD, 28) == 10
 
 
-def test_many_addresses_fail_twenty_times_a_second(logins: Logins, clock: Clock) -> None:
+def test_many_addresses_fail_twenty_times_a_second(logins: Logins, clock: SimpleNamespace) -> None:
     flood = [f"192.0.2.{host}" for host in range(100, 120)]
     for _ in range(5):
         sum(verified(logins, address, 28) for address in flood)
@@ -285,7 +272,7 @@ def test_many_addresses_fail_twenty_times_a_second(logins: Logins, clock: Clock)
     assert sum(verified(logins, address, 28) for address in flood) <= 20
 
 
-def test_a_flood_from_elsewhere_shuts_nobody_out(logins: Logins, clock: Clock) -> None:
+def test_a_flood_from_elsewhere_shuts_nobody_out(logins: Logins, clock: SimpleNamespace) -> None:
     for host in range(100, 120):
         verified(logins, f"192.0.2.{host}", 28)
     logins.admit(HONEST)
@@ -350,7 +337,7 @@ async def test_a_login_whose_time_is_over_at_that_moment_makes_room_without_a_de
             task.cancel()
 
 
-def test_one_store_attaches_a_few_times_at_once_and_then_once_a_second(logins: Logins, clock: Clock) -> None:
+def test_one_store_attaches_a_few_times_at_once_and_then_once_a_second(logins: Logins, clock: SimpleNamespace) -> None:
     def attached(store: str, tries: int) -> int:
         count = 0
         for _ in range(tries):
@@ -375,7 +362,8 @@ async def test_whoever_has_too_many_open_requests_is_refused_when_time_is_over()
         pass
 
 
-async def test_a_waiting_caller_goes_on_when_a_request_ends() -> None:
+@pytest.mark.parametrize("gives_up", [False, True])
+async def test_a_waiting_caller_goes_on_when_a_request_ends_and_keeps_no_turn_if_it_gives_up(gives_up: bool) -> None:
     open_requests = {"anna": 1}
     limit = RequestLimit(_Count(open_requests), most=1)
 
@@ -385,26 +373,12 @@ async def test_a_waiting_caller_goes_on_when_a_request_ends() -> None:
 
     asking = asyncio.create_task(ask())
     await asyncio.sleep(0)
+    if gives_up:
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
     open_requests["anna"] = 0
-    assert await asking == "in"
-
-
-async def test_a_caller_who_gives_up_does_not_keep_the_turn() -> None:
-    open_requests = {"anna": 1}
-    limit = RequestLimit(_Count(open_requests), most=1)
-
-    async def ask() -> None:
-        async with limit.place("anna", wait_s=30):
-            pass
-
-    asking = asyncio.create_task(ask())
-    await asyncio.sleep(0)
-    asking.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await asking
-    open_requests["anna"] = 0
-    async with limit.place("anna", wait_s=30):
-        pass
+    assert await (ask() if gives_up else asking) == "in"
 
 
 class _Count:

@@ -82,9 +82,7 @@ LACK: dict[Needs, list[str]] = {
 
 
 @pytest.mark.parametrize("codec", Codec)
-async def test_who_lacks_the_right_is_told_so_before_any_byte_of_the_request_is_sent(
-    world: World, codec: Codec
-) -> None:
+async def test_who_lacks_the_right_is_told_before_any_byte_of_the_request_is_sent(world: World, codec: Codec) -> None:
     """The head alone comes, of the largest request: an answer proves that nothing of the body was waited for."""
     asks = {
         "stranger": (),

@@ -47,9 +47,7 @@ def line_of(event: NewEvent, *, actor: str = "anna", stream: str = "stream", uri
 
 
 @given(actor=TEXT, stream=TEXT, peer=TEXT, about_text=TEXT)
-def test_whatever_a_caller_puts_into_a_name_a_line_is_one_line(
-    actor: str, stream: str, peer: str, about_text: str
-) -> None:
+def test_whatever_a_name_holds_a_line_is_one_line(actor: str, stream: str, peer: str, about_text: str) -> None:
     event = line_of(NewEvent("Happened", b""), actor=actor, stream=stream)
     noted = CallNote("GetSecret", peer, about={"uri": about_text}, code="OK")
     call = lines.of_call(noted, at_ms=1, replica="m8/1", number=1)
@@ -130,10 +128,8 @@ def test_an_access_line_names_the_caller_and_never_the_token_that_was_exchanged(
         "client_request_id": "id-1",
         "uri": "vault://a/b",
     }
-    exchange = access_pb2.ExchangeTokenRequest(subject_token="secret", subject_token_type="jwt")
-    assert about_request(exchange) == {}
-    exchanged = access_pb2.ExchangeTokenResponse(access_token="secret", member="user:corp:anna")
-    assert about_response(exchanged) == {}
+    assert about_request(access_pb2.ExchangeTokenRequest(subject_token="secret", subject_token_type="jwt")) == {}
+    assert about_response(access_pb2.ExchangeTokenResponse(access_token="secret", member="user:corp:anna")) == {}
     made = access_pb2.CreateTokenResponse(token="secret", token_id="ab" * 16)
     assert about_response(made) == {"for_token_id": "ab" * 16}
 

@@ -226,9 +226,7 @@ async def test_a_server_that_does_not_answer_the_end_of_tls_has_taken_nothing(
     assert taken
 
 
-async def test_a_server_that_ended_tls_before_the_lines_came_has_taken_nothing(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_server_that_ended_tls_early_has_taken_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As one that is stopped at that moment: its `close_notify` is genuine, and answers nothing."""
     has_ended = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -255,9 +253,7 @@ async def test_a_server_that_ended_tls_before_the_lines_came_has_taken_nothing(
         await serving_it
 
 
-async def test_lines_are_taken_only_once_every_byte_is_acknowledged(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_lines_are_taken_once_every_byte_is_acknowledged(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a slow network the end of the stream comes before the reset that answers the lines."""
     left = [7, 7, 0]
     monkeypatch.setattr(syslog_sink, "_unacknowledged", lambda _connection: left.pop(0))

@@ -23,7 +23,7 @@ from monoskope.m8.settings import ServerSettings, load
 from monoskope.testing.parts import program, wait_until
 from tests.support import warm
 from tests.support.http_calls import Call, CallError
-from tests.support.m8_command import m8
+from tests.support.programs import m8
 
 PROGRAM = [sys.executable, "-P", "-m", "monoskope.m8"]
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error"}

@@ -17,7 +17,7 @@ from monoskope.failpoints import VARIABLE
 from monoskope.m8.settings import ServerSettings, load
 from monoskope.testing.parts import wait_until
 from tests.support.http_calls import CallError
-from tests.support.m8_command import m8
+from tests.support.programs import m8
 from tests.unit.m8_cli.served import ENVIRONMENT, PROGRAM, administrator, laid_out, served
 
 FILE = '[[audit]]\nname = "file"\nkind = "file"\npath = "audit.jsonl"\n'
@@ -76,9 +76,7 @@ def test_a_kill_between_delivery_and_cursor_costs_doubles_and_leaves_no_gap(sett
     assert len(lines(settings, "event")) == 5
 
 
-def test_calls_without_a_valid_token_have_a_line_a_minute_in_each_log_and_none_among_events(
-    settings: ServerSettings,
-) -> None:
+def test_calls_of_strangers_have_a_line_a_minute_in_each_log_and_none_among_events(settings: ServerSettings) -> None:
     valid = administrator(settings, "anna")
     with served(settings) as server:
         with closing(server.https()) as connection:

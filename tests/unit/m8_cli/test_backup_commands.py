@@ -24,9 +24,10 @@ from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels.documents import project
 from monoskope.m8.settings import ServerSettings
 from monoskope.testing.logs import some_time
-from tests.support import disk
-from tests.support.m8_command import Ended, m8
-from tests.unit.m8_cli.served import laid_out, served
+from monoskope.testing.parts import program
+from tests.support import disk, warm
+from tests.support.programs import Ended, m8
+from tests.unit.m8_cli.served import PATIENCE_S, PROGRAM, laid_out, served
 
 
 @pytest.fixture
@@ -67,9 +68,7 @@ def events(settings: ServerSettings) -> str:
     return command(settings, "events", "-o", "json").stdout
 
 
-def test_a_backup_of_a_running_server_is_restored_into_a_new_one_that_serves(
-    settings: ServerSettings, recipient: str
-) -> None:
+def test_a_backup_of_a_running_server_is_restored_and_served(settings: ServerSettings, recipient: str) -> None:
     with served(settings) as server:
         kept, _ = token(settings, "kept")
         _, revoked = token(settings, "revoked")
@@ -117,9 +116,7 @@ def test_a_log_that_is_another_one_is_not_compared_with(settings: ServerSettings
     assert "are valid again" in ended.stdout
 
 
-def test_a_folder_that_notes_a_later_position_takes_no_older_backup_unless_told(
-    settings: ServerSettings, recipient: str
-) -> None:
+def test_a_folder_with_a_later_note_takes_no_older_backup_unless_told(settings: ServerSettings, recipient: str) -> None:
     token(settings, "one")
     create(settings, recipient, "old.age")
     token(settings, "two")
@@ -159,9 +156,7 @@ def test_what_was_noted_elsewhere_is_compared(settings: ServerSettings, recipien
     assert "POSITION:HASH" in verify(settings, "--at-least", "1:x", code=ExitCode.USAGE).stderr
 
 
-def test_damaged_foreign_and_closed_backups_are_refused_with_what_to_do(
-    settings: ServerSettings, recipient: str, tmp_path: Path
-) -> None:
+def test_damaged_foreign_and_shut_backups_are_refused(settings: ServerSettings, recipient: str, tmp_path: Path) -> None:
     token(settings, "one")
     create(settings, recipient)
     whole = (tmp_path / "backup.age").read_bytes()
@@ -221,25 +216,21 @@ def test_a_target_that_is_taken_or_cannot_be_written_stays_as_it_was(settings: S
 
 def test_a_backup_goes_through_a_pipe(settings: ServerSettings, recipient: str, tmp_path: Path) -> None:
     token(settings, "one")
-    program = [sys.executable, "-P", "-m", "monoskope.m8", "backup"]
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-    options = ["--dir", str(settings.folder), "--recipient", recipient]
-    made = subprocess.run([*program, "create", "-", *options], env=environment, capture_output=True, check=True)
+    options = ["create", "-", "--dir", str(settings.folder), "--recipient", recipient]
+    made = warm.run([program("m8"), "backup", *options], tmp_path, environment, b"", PATIENCE_S)
     assert b"- holds 1 event and" in made.stderr
     # A program behind the pipe that ends early has a backup that is cut off.
     reads, writes = os.pipe()
     os.close(reads)
-    command = [*program, "create", "-", *options]
-    cut = subprocess.run(command, env=environment, stdout=writes, stderr=subprocess.PIPE, check=False)
+    words = [*PROGRAM, "backup", *options]
+    cut = subprocess.run(words, env=environment, stdout=writes, stderr=subprocess.PIPE, check=False)
     os.close(writes)
     assert cut.returncode == ExitCode.UNAVAILABLE
     assert b"standard output was closed before the backup was whole" in cut.stderr
     assert cut.stderr.count(b"\n") == 2, "and nothing that Python says of it"
-    options = ["--identity", str(tmp_path / "identity")]
-    read = subprocess.run(
-        [*program, "verify", "-", *options], env=environment, input=made.stdout, capture_output=True, check=True
-    )
-    assert b"holds: 1 event," in read.stdout
+    words = [program("m8"), "backup", "verify", "-", "--identity", str(tmp_path / "identity")]
+    assert b"holds: 1 event," in warm.run(words, tmp_path, environment, made.stdout, PATIENCE_S).stdout
 
 
 def test_without_age_only_what_needs_it_fails_and_says_what_to_install(settings: ServerSettings) -> None:
@@ -264,7 +255,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         yield folder
 
 
-def test_a_target_without_room_keeps_nothing_of_it(
+def test_a_full_target_holds_nothing(
     settings: ServerSettings, recipient: str, small_disk: Path, tmp_path: Path
 ) -> None:
     for number in range(3):

@@ -19,7 +19,7 @@ from monoskope.failpoints import VARIABLE
 from monoskope.m8.settings import ServerSettings
 from monoskope.protocol.tlog.checkpoint import Checkpoint, VerifierKey
 from monoskope.protocol.tlog.note import Note
-from tests.support.m8_command import Ended, m8
+from tests.support.programs import Ended, m8
 from tests.unit.m8_cli.served import ENVIRONMENT, PROGRAM, laid_out, served
 
 OFTEN = "\n[log]\ncheckpoint_every_s = 0.05\n"

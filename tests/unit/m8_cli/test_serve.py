@@ -21,7 +21,7 @@ from monoskope.client.http import methods
 from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
 from monoskope.m8.init import lay_out
-from monoskope.m8.limits.rates import BURST_S
+from monoskope.m8.limits.connections import BURST_S
 from monoskope.m8.limits.settings import AccessLimits
 from monoskope.m8.settings import ServerSettings
 from tests.support import warm
@@ -85,9 +85,7 @@ def test_two_servers_share_one_log(server: Server) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_address_stands_in_its_file_as_long_as_it_is_served(
-    settings: ServerSettings, number: signal.Signals
-) -> None:
+def test_the_address_stands_in_its_file_while_it_is_served(settings: ServerSettings, number: signal.Signals) -> None:
     server = Server(settings)
     assert settings.address_file.read_text() == f"{server.address}\n"
     server.stop(number)

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -51,6 +51,13 @@ def pids(tmp_path: Path) -> Iterator[Pids]:
     made.close()
 
 
+@pytest.fixture
+async def keeper() -> AsyncIterator[Supervisor]:
+    made = Supervisor(lambda _text: None)
+    yield made
+    await made.stop()
+
+
 def is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -90,32 +97,26 @@ async def test_a_child_that_dies_is_started_again_and_that_is_said(pids: Pids, m
     ]
 
 
-async def test_a_child_that_does_not_end_is_killed(pids: Pids, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stubborn_child_is_killed(pids: Pids, keeper: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "STOP_S", 0.05)
-    keeper = Supervisor(lambda _text: None)
     await keeper.start(pids.child(STUBBORN))
     pid = await pids.next()
     await keeper.stop()
     assert not is_alive(pid)
 
 
-async def test_waiting_for_something_ends_when_a_child_does(pids: Pids) -> None:
-    keeper = Supervisor(lambda _text: None)
+async def test_waiting_for_something_ends_when_a_child_does(pids: Pids, keeper: Supervisor) -> None:
     await keeper.start(pids.child("import sys; sys.exit('Error: no engine.\\nFix: Buy one.')", "reactor"))
     with pytest.raises(UnavailableError, match=r"reactor ended with exit code 1: Error: no engine\. Fix: Buy one\."):
         await keeper.until(asyncio.Event().wait())
-    await keeper.stop()
 
 
-async def test_waiting_for_something_gives_its_result(pids: Pids) -> None:
-    keeper = Supervisor(lambda _text: None)
+async def test_waiting_for_something_gives_its_result(pids: Pids, keeper: Supervisor) -> None:
     await keeper.start(pids.child(SLEEPER))
     assert await keeper.until(pids.next()) > 0
-    await keeper.stop()
 
 
-async def test_a_childs_output_goes_to_its_log_which_is_private(pids: Pids) -> None:
-    keeper = Supervisor(lambda _text: None)
+async def test_a_childs_output_goes_to_its_log_which_is_private(pids: Pids, keeper: Supervisor) -> None:
     child = pids.child(f"print('hello', flush=True); {SLEEPER}")
     await keeper.start(child)
     await pids.next()
@@ -124,8 +125,7 @@ async def test_a_childs_output_goes_to_its_log_which_is_private(pids: Pids) -> N
     assert child.output_file.stat().st_mode & 0o777 == 0o600
 
 
-async def test_a_child_that_cannot_be_started_is_said(tmp_path: Path) -> None:
-    keeper = Supervisor(lambda _text: None)
+async def test_a_child_that_cannot_be_started_is_said(tmp_path: Path, keeper: Supervisor) -> None:
     with pytest.raises(UnavailableError, match="ghost cannot be started"):
         await keeper.start(Child("ghost", ("/nonexistent",), tmp_path / "missing" / "log"))
 

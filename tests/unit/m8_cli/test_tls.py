@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime as dt
 import json
@@ -30,7 +31,7 @@ from monoskope.m8.init import lay_out
 from monoskope.m8.renewal import activate, authorities, renew
 from monoskope.m8.settings import ServerSettings
 from monoskope.reactor.link.link import trust
-from tests.support.m8_command import m8
+from tests.support.programs import m8
 from tests.unit.m8_cli.served import PATIENCE_S, Server, administrator, served
 
 NOW = dt.datetime.now(dt.UTC)
@@ -40,31 +41,24 @@ def lay(folder: Path, *names: str) -> ServerSettings:
     return lay_out(folder=folder, listen=HostPort("127.0.0.1", 0), names=names)
 
 
-@pytest.mark.parametrize("name", ["localhost", "m8.example.com"])
-def test_the_certificate_holds_for_its_names(name: str) -> None:
-    made = tls.make(["m8.example.com", "10.1.2.3"], now=NOW)
-    store = verification.Store([x509.load_pem_x509_certificate(made.ca)])
+def verify(ca: bytes, certificate: bytes, name: str) -> None:
+    store = verification.Store([x509.load_pem_x509_certificate(ca)])
     verifier = verification.PolicyBuilder().store(store).build_server_verifier(x509.DNSName(name))
-    verifier.verify(x509.load_pem_x509_certificate(made.certificate), [])
+    verifier.verify(x509.load_pem_x509_certificate(certificate), [])
 
 
-def test_addresses_are_names_too() -> None:
-    made = tls.make(["10.1.2.3"], now=NOW)
-    names = x509.load_pem_x509_certificate(made.certificate).extensions.get_extension_for_class(
-        x509.SubjectAlternativeName
-    )
-    addresses = {str(address) for address in names.value.get_values_for_type(x509.IPAddress)}
-    assert addresses == {"10.1.2.3", "127.0.0.1", "::1"}
-
-
-def test_other_names_and_other_authorities_do_not_hold() -> None:
-    made, other = tls.make([], now=NOW), tls.make([], now=NOW)
-    certificate = x509.load_pem_x509_certificate(made.certificate)
+def test_the_certificate_holds_for_its_names_and_addresses_and_no_others() -> None:
+    made, other = tls.make(["m8.example.com", "10.1.2.3"], now=NOW), tls.make([], now=NOW)
+    for name in ("localhost", "m8.example.com"):
+        verify(made.ca, made.certificate, name)
     for ca, name in ((made.ca, "evil.example.com"), (other.ca, "localhost")):
-        store = verification.Store([x509.load_pem_x509_certificate(ca)])
-        verifier = verification.PolicyBuilder().store(store).build_server_verifier(x509.DNSName(name))
         with pytest.raises(verification.VerificationError):
-            verifier.verify(certificate, [])
+            verify(ca, made.certificate, name)
+    extensions = x509.load_pem_x509_certificate(made.certificate).extensions
+    addresses = extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(
+        x509.IPAddress
+    )
+    assert {str(address) for address in addresses} == {"10.1.2.3", "127.0.0.1", "::1"}
 
 
 def keys_in(folder: Path) -> set[str]:
@@ -81,18 +75,13 @@ def test_the_authoritys_key_is_kept_for_its_owner_alone_or_not_at_all_and_no_key
         assert "PRIVATE" not in repr(shown)
 
 
-def test_a_new_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
-    lay(tmp_path / "m8")
+def test_a_new_folder_is_for_its_owner_alone_and_openssl_takes_the_pair(tmp_path: Path) -> None:
+    settings = lay(tmp_path / "m8")
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_certificate, settings.tls_key)
+    assert PresentedCertificate(settings).context().get_ca_certs() == []
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "m8").iterdir()}
     assert (tmp_path / "m8").stat().st_mode & 0o777 == 0o700
     assert modes["tls.key"] == modes["token-signing.key"] == modes["m8.toml"] == 0o600
-
-
-def test_openssl_takes_the_pair(tmp_path: Path) -> None:
-    settings = lay(tmp_path / "m8")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(settings.tls_certificate, settings.tls_key)
-    assert PresentedCertificate(settings).context().get_ca_certs() == []
 
 
 def test_a_server_is_never_overwritten(tmp_path: Path) -> None:
@@ -110,52 +99,28 @@ def test_a_name_that_is_no_host_is_refused_before_anything_is_made(tmp_path: Pat
     assert not (tmp_path / "m8").exists()
 
 
-def foreign_key(settings: ServerSettings) -> None:
-    settings.tls_key.write_bytes(tls.make([], now=NOW).key)
-
-
-def no_key(settings: ServerSettings) -> None:
-    settings.tls_key.unlink()
-
-
-def loose_key(settings: ServerSettings) -> None:
-    settings.tls_key.chmod(0o644)
-
-
-def broken_key(settings: ServerSettings) -> None:
-    settings.tls_key.write_bytes(b"x")
-
-
-def broken_certificate(settings: ServerSettings) -> None:
-    settings.tls_certificate.write_bytes(b"x")
-
-
-def no_certificate(settings: ServerSettings) -> None:
-    settings.tls_certificate.unlink()
-
-
-def expired_certificate(settings: ServerSettings) -> None:
-    made = tls.make([], now=NOW - tls.VALID - dt.timedelta(days=1))
+def present(settings: ServerSettings, made: tls.Certificate) -> None:
+    """Put a certificate and its key in the place of the server's."""
     settings.tls_certificate.write_bytes(made.certificate)
     settings.tls_key.write_bytes(made.key)
 
 
-@pytest.mark.parametrize(
-    ("spoil", "error", "match"),
-    [
-        (foreign_key, UsageError, "is not the key of"),
-        (no_key, UsageError, r"tls\.key does not exist"),
-        (loose_key, RefusedError, "mode 0644"),
-        (broken_key, UsageError, "tls_key"),
-        (broken_certificate, UsageError, "tls_certificate"),
-        (no_certificate, UsageError, "tls_certificate"),
-        (expired_certificate, UsageError, "expired"),
-    ],
-    ids=lambda value: getattr(value, "__name__", None),
-)
-def test_a_pair_that_cannot_work_is_named(
-    tmp_path: Path, spoil: Callable[[ServerSettings], None], error: type[Error], match: str
-) -> None:
+Spoils = dict[str, tuple[Callable[[ServerSettings], object], type[Error], str]]
+LONG_AGO = NOW - tls.VALID - dt.timedelta(days=1)
+SPOILT: Spoils = {
+    "a foreign key": (lambda of: of.tls_key.write_bytes(tls.make([], now=NOW).key), UsageError, "is not the key of"),
+    "no key": (lambda of: of.tls_key.unlink(), UsageError, r"tls\.key does not exist"),
+    "a loose key": (lambda of: of.tls_key.chmod(0o644), RefusedError, "mode 0644"),
+    "a broken key": (lambda of: of.tls_key.write_bytes(b"x"), UsageError, "tls_key"),
+    "a broken certificate": (lambda of: of.tls_certificate.write_bytes(b"x"), UsageError, "tls_certificate"),
+    "no certificate": (lambda of: of.tls_certificate.unlink(), UsageError, "tls_certificate"),
+    "an expired certificate": (lambda of: present(of, tls.make([], now=LONG_AGO)), UsageError, "expired"),
+}
+
+
+@pytest.mark.parametrize("what", SPOILT)
+def test_a_pair_that_cannot_work_is_named(tmp_path: Path, what: str) -> None:
+    spoil, error, match = SPOILT[what]
     settings = lay(tmp_path / "m8")
     spoil(settings)
     with pytest.raises(error, match=match):
@@ -289,41 +254,23 @@ def test_an_activation_that_broke_in_the_middle_is_finished_by_the_next(settings
         activate(settings)
 
 
-def of_another_ca(settings: ServerSettings) -> None:
-    (settings.folder / "ca.key").write_bytes(tls.make([], now=NOW).ca_key)
+def ca_key(settings: ServerSettings, content: bytes) -> None:
+    (settings.folder / "ca.key").write_bytes(content)
 
 
-def too_open(settings: ServerSettings) -> None:
-    (settings.folder / "ca.key").chmod(0o644)
+OTHER_KIND = tls.key_pem(ec.generate_private_key(ec.SECP384R1()))
+NOT_RENEWED: Spoils = {
+    "of another CA": (lambda of: ca_key(of, tls.make([], now=NOW).ca_key), UsageError, "is not the key of a CA"),
+    "of another kind": (lambda of: ca_key(of, OTHER_KIND), UsageError, "is not the key of a CA"),
+    "too open": (lambda of: (of.folder / "ca.key").chmod(0o644), RefusedError, "mode 0644"),
+    "no key": (lambda of: ca_key(of, b"x"), UsageError, "no PEM private key"),
+    "somebody else's": (lambda of: present(of, tls.make([], now=NOW)), UsageError, "m8 did not make"),
+}
 
 
-def no_ca_key(settings: ServerSettings) -> None:
-    (settings.folder / "ca.key").write_bytes(b"x")
-
-
-def of_another_kind(settings: ServerSettings) -> None:
-    (settings.folder / "ca.key").write_bytes(tls.key_pem(ec.generate_private_key(ec.SECP384R1())))
-
-
-def somebody_elses(settings: ServerSettings) -> None:
-    made = tls.make([], now=NOW)
-    settings.tls_certificate.write_bytes(made.certificate)
-    settings.tls_key.write_bytes(made.key)
-
-
-@pytest.mark.parametrize(
-    ("spoil", "error", "match"),
-    [
-        (of_another_ca, UsageError, "is not the key of a CA"),
-        (of_another_kind, UsageError, "is not the key of a CA"),
-        (too_open, RefusedError, "mode 0644"),
-        (no_ca_key, UsageError, "no PEM private key"),
-        (somebody_elses, UsageError, "m8 did not make"),
-    ],
-)
-def test_what_cannot_be_renewed_is_left_as_it_is(
-    settings: ServerSettings, spoil: Callable[[ServerSettings], None], error: type[Error], match: str
-) -> None:
+@pytest.mark.parametrize("what", NOT_RENEWED)
+def test_what_cannot_be_renewed_is_left_as_it_is(settings: ServerSettings, what: str) -> None:
+    spoil, error, match = NOT_RENEWED[what]
     spoil(settings)
     before = {path: path.read_bytes() for path in settings.folder.iterdir()}
     with pytest.raises(error, match=match):
@@ -386,8 +333,7 @@ def test_the_http_door_presents_what_the_files_hold_at_each_handshake(settings: 
     assert handshake(context, ca_of(settings)).getpeercert(True) == before.getpeercert(True)
     assert presented.failure is not None
     other = tls.make([], now=NOW)
-    settings.tls_key.write_bytes(other.key)
-    settings.tls_certificate.write_bytes(other.certificate)
+    present(settings, other)
     with pytest.raises(ssl.SSLCertVerificationError):
         handshake(context, ca_of(settings))
     after = handshake(context, other.ca)
@@ -433,7 +379,7 @@ class Lines:
         self.ticks_ms += passed_ms
         self.stream.truncate(0)
         self.stream.seek(0)
-        self.watch.look()
+        asyncio.run(self.watch.look())
         return [json.loads(line) for line in self.stream.getvalue().splitlines()]
 
 

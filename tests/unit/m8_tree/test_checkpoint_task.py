@@ -17,7 +17,7 @@ from monoskope.m8.background.checkpoint_task import LEASE_S, MUCH, WAITS, Checkp
 from monoskope.m8.cli import log as command
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.tree_rows import Cosignature, Named
-from monoskope.m8.operations import Snapshot, health
+from monoskope.m8.operations import Endpoints, health
 from monoskope.m8.readmodels.documents import project
 from monoskope.m8.service.app import App
 from monoskope.m8.tree import key_file
@@ -137,9 +137,7 @@ async def test_a_checkpoint_is_signed_when_the_log_grew_and_hourly_without(world
     assert await trouble(world.app) == ""
 
 
-async def test_where_little_happens_a_checkpoint_is_signed_a_third_as_often_unless_one_is_asked_for(
-    world: World, tmp_path: Path
-) -> None:
+async def test_where_little_happens_a_third_is_signed_unless_it_is_asked_for(world: World, tmp_path: Path) -> None:
     """It covers a record within the minute that docs/protocol.md names, also if another process takes over."""
     keys_in(tmp_path)
     task = signing(world.app, tmp_path)
@@ -167,9 +165,7 @@ async def test_where_little_happens_a_checkpoint_is_signed_a_third_as_often_unle
     assert WAITS * MOST_EVERY_S + LEASE_S <= COVERED_S
 
 
-async def test_of_checkpoints_older_than_a_day_the_last_of_each_day_stays_and_what_witnesses_cosigned(
-    world: World, tmp_path: Path
-) -> None:
+async def test_of_old_checkpoints_a_days_last_stays_and_what_witnesses_cosigned(world: World, tmp_path: Path) -> None:
     """The others prove nothing that the next one does not, and a proof of an old record is made with that one."""
     keys_in(tmp_path)
     task, log = signing(world.app, tmp_path), world.app.log
@@ -239,9 +235,7 @@ async def test_a_clock_that_is_set_back_does_not_stop_the_signing(world: World, 
 
 
 @pytest.mark.parametrize("fails", [UnavailableError("the log fails."), RefusedError("log.evidence-9 has mode 0644.")])
-async def test_nothing_is_signed_before_a_look_at_the_witnesses_has_succeeded(
-    world: World, tmp_path: Path, fails: Error
-) -> None:
+async def test_nothing_is_signed_before_a_look_at_the_witnesses(world: World, tmp_path: Path, fails: Error) -> None:
     """A database that fails for a moment, or evidence that cannot be read, must not stand for "they show nothing"."""
     key = keys_in(tmp_path)
     witnesses = Witnesses()
@@ -299,9 +293,7 @@ async def test_a_file_that_cannot_be_read_says_nothing_of_the_log_and_takes_noth
     assert len(said) == 3
 
 
-async def test_a_log_that_was_put_back_and_grew_again_is_not_called_whole_before_its_tree_is_there(
-    world: World, tmp_path: Path
-) -> None:
+async def test_a_log_that_was_put_back_and_grew_is_not_whole_without_its_tree(world: World, tmp_path: Path) -> None:
     key = keys_in(tmp_path)
     task = signing(world.app, tmp_path)
     await grown(world.app.log, 3)
@@ -338,9 +330,7 @@ async def test_a_record_that_was_deleted_behind_the_newest_checkpoint_is_told(wo
     await log.close()
 
 
-async def test_a_note_that_somebody_put_into_the_database_does_not_get_into_the_file(
-    world: World, tmp_path: Path
-) -> None:
+async def test_a_note_that_was_put_into_the_database_does_not_get_into_the_file(world: World, tmp_path: Path) -> None:
     """The file outlives the database: a forged note there would keep m8 from signing after the database is mended."""
     keys_in(tmp_path)
     task = signing(world.app, tmp_path)
@@ -406,9 +396,7 @@ async def test_the_one_that_has_the_keys_gets_the_lease(world: World, tmp_path: 
     assert there.origin == ORIGIN, "each folder remembers what was signed"
 
 
-async def test_a_database_that_is_put_back_is_signed_no_more_until_the_log_is_renewed(
-    world: World, tmp_path: Path
-) -> None:
+async def test_a_database_that_is_put_back_is_not_signed_until_the_log_is_renewed(world: World, tmp_path: Path) -> None:
     """Its records are lost for good. The new name tells where the former one ended, and why; users decide."""
     former = keys_in(tmp_path)
     task = signing(world.app, tmp_path)
@@ -551,9 +539,7 @@ async def test_a_witness_that_has_seen_more_stops_the_signing(world: World, tmp_
     assert (await seen(world.app)).size == 3
 
 
-async def test_a_long_log_is_caught_up_with_in_pieces(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_long_log_is_caught_up_in_pieces(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between two pieces others have the log for themselves."""
     keys_in(tmp_path)
     monkeypatch.setattr(building, "PIECE", 10)
@@ -630,7 +616,7 @@ async def test_the_command_says_what_health_and_metrics_of_the_running_m8_say(
 
     said = await command._status(world.app.log, tmp_path, None)
     app, seen = world.app, await world.app.witnessed.seen()
-    await Snapshot(app, None).take(up=True)
+    await Endpoints(app).metrics()
     gauge = app.meters.registry.get_sample_value
 
     assert expected in str(said["trouble"])

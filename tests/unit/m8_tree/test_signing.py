@@ -171,9 +171,7 @@ async def test_of_two_processes_with_one_database_and_two_folders_one_root_is_gi
     assert {size: len(roots) for size, roots in (await given_out(log)).items()} == {3: 1}
 
 
-async def test_a_log_that_ends_before_what_was_signed_is_signed_once_it_has_caught_up(
-    log: SqliteLog, tmp_path: Path
-) -> None:
+async def test_a_log_that_ends_before_what_was_signed_waits_to_be_signed(log: SqliteLog, tmp_path: Path) -> None:
     """A standby that lagged became the primary, and the records come after all: byte for byte."""
     lagging = await SqliteLog.open(tmp_path / "lagging.db", clock=some_time, for_import=True)
     records = [event.record for event in await log.read(after=0, limit=10)]

@@ -212,9 +212,7 @@ async def test_any_change_is_found(log: SqliteLog, tmp_path: Path, change: str) 
         await verify(log, tmp_path)
 
 
-async def test_a_log_that_was_restored_and_lacks_what_was_signed_is_told_to_be_renewed(
-    log: SqliteLog, tmp_path: Path
-) -> None:
+async def test_a_restored_log_that_lacks_what_was_signed_is_told_to_be_renewed(log: SqliteLog, tmp_path: Path) -> None:
     """All that is there holds: this is a loss, and no tampering."""
     LastSigned(tmp_path).advance(KEY.sign(Checkpoint(ORIGIN, 400, bytes(32)), 1), after=LastSigned(tmp_path).read())
 

@@ -91,9 +91,7 @@ async def test_a_defect_is_told_without_its_text(port: int, capsys: pytest.Captu
     assert "hunter2" not in capsys.readouterr().err
 
 
-async def test_a_connection_that_ends_gets_no_answer_and_one_that_stalls_is_told_so(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_connection_that_ends_gets_no_answer_and_one_that_stalls_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "LIMITS", Limits(idle_s=0, head_s=60, sweep_s=0.01))
     async with listening(HostPort("127.0.0.1", 0), HANDLERS) as address:
         assert await said(int(address.rpartition(":")[2]), b"GET /healthz HT", ends=True) == b""

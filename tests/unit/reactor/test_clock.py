@@ -101,9 +101,8 @@ def test_each_part_that_promises_an_end_goes_by_this_clock(monkeypatch: pytest.M
     monkeypatch.setattr("monoskope.reactor.run.Clock", lambda: clock)
     parts = Bench(tmp_path).dispatcher
     handler = parts.handler
-    promised = (parts.keys, parts.known, parts.granter.looks, handler, handler._copier)
-    assert [part._now for part in promised] == [clock] * len(promised)
-    assert handler._writer.now is clock
+    assert [part._now for part in (parts.keys, parts.known, handler)] == [clock] * 3
+    assert [part.now for part in (parts.granter.looks, handler._copier, handler._writer)] == [clock] * 3
 
 
 async def test_a_key_does_not_outlive_a_pause(machine: Machine) -> None:

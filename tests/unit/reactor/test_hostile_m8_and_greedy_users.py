@@ -353,7 +353,7 @@ async def test_one_subjects_copies_do_not_keep_out_anothers(tmp_path: Path) -> N
         await gone.wait()
         return upload_pb2.REASON_UPSTREAM_UNAVAILABLE
 
-    copies.copier._put = dead
+    copies.copier.put = dead
     flood = [
         asyncio.create_task(copies.world.handler.handle(copies.world.sealed(copy_asked(), subject="mallory")))
         for _ in range(copy_secret.AT_ONCE)

@@ -247,7 +247,7 @@ async def test_a_defect_of_the_verification_authorizes_nobody(tmp_path: Path, mo
 async def test_what_the_audit_log_cannot_record_is_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(signers=signers(tmp_path, ANNA))
     delivered = world.sealed(sign=ANNA.signs)
-    monkeypatch.setattr(world.gate, "_audit", FullDisk())
+    monkeypatch.setattr(world.gate, "audit", FullDisk())
     await world.handler.handle(delivered)
     assert world.outcomes() == ["FAILED KEY_LOST"]
     assert not world.memory.content
@@ -365,7 +365,7 @@ async def test_the_signature_in_m8s_event_is_verified(tmp_path: Path, *, signed:
     append = await bench.next()
     assert append.WhichOneof("event") == outcome
     assert append.failed.reason == (0 if signed else upload_pb2.REASON_NOT_AUTHORIZED)
-    assert bench.reactor.session._endpoint.announced.signatures
+    assert bench.reactor.session.endpoint.announced.signatures
 
 
 async def test_m8_has_one_try_with_a_request_whichever_signature_it_shows_then(tmp_path: Path) -> None:

@@ -109,11 +109,8 @@ class Session:
 
 
 def store(body: dict[str, Any]) -> VaultStore:
-    made = object.__new__(VaultStore)
-    made._config = VaultConfig("https://127.0.0.1:1", TokenFile("token"), readable=True)
-    made._session = Session(body)  # type: ignore[assignment]
-    made._below = ""
-    return made
+    config = VaultConfig("https://127.0.0.1:1", TokenFile("token"), readable=True)
+    return VaultStore(config, None, Session(body))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

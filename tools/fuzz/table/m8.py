@@ -26,7 +26,7 @@ from monoskope.m8.backup.form import DamagedError
 from monoskope.m8.credentials import token_rules as token_claims
 from monoskope.m8.domain import events
 from monoskope.m8.domain.principal import ExchangeRefusedError
-from monoskope.m8.http import attach, requests, strict_json
+from monoskope.m8.http import application, requests, strict_json
 from monoskope.m8.http import token_endpoint as http_form
 from monoskope.m8.issuers import jose, rules, verifying
 from monoskope.m8.issuers.jose import parse_jwks
@@ -289,8 +289,8 @@ READERS = (
     Reader(
         "attach-end",
         "reactors, and who says to be one",
-        ("m8/http/attach.py",),
-        lambda content: attach._ended_by(content.decode("utf-8", "replace")),  # noqa: SLF001 - of a text message
+        ("m8/http/application.py",),
+        lambda content: application._ended_by(content.decode("utf-8", "replace")),  # noqa: SLF001 - of a text message
         errors=(),
         seeds=_texts("{}", '{"error":1}', "[[[["),
     ),

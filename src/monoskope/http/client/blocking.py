@@ -2,6 +2,8 @@
 
 A connection is used again as in `pool`: only if the answer before was read to its end, and nothing came since. On
 failure the error says whether anything was sent.
+
+One file, however long: a command imports it, and nothing else, at its start.
 """
 
 from __future__ import annotations
@@ -381,7 +383,6 @@ def _receive(connection: ssl.SSLSocket, reader: ResponseReader, deadline: float 
 
 
 def _left(deadline: float, *, sent: bool) -> float:
-    """Return the seconds until `deadline`."""
     left = deadline - time.monotonic()
     if left <= 0:
         raise LateError(_LATE, sent=sent)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from typing import cast
+from typing import Any, cast
 
 from monoskope.http.client.destination import Server, Tunnel, readable, unconnected
 from monoskope.http.client.exchange import ResponseReader
@@ -103,8 +103,6 @@ class Connection(asyncio.Protocol):
         """End it at once, with what was not sent yet."""
         self._fail(BrokenError("the connection was closed here"))
 
-    # What the event loop calls.
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport, which has what a transport of asyncio has, though uvloop's is none by its type."""
         self._transport = cast("asyncio.Transport", transport)
@@ -148,8 +146,6 @@ class Connection(asyncio.Protocol):
         if not self.ended.done():
             self.ended.set_result(None)
 
-    # What these share.
-
     def _open(self) -> bool:
         return self._failure is None and self._transport is not None and not self._transport.is_closing()
 
@@ -160,7 +156,8 @@ class Connection(asyncio.Protocol):
             raise failure
         waiter = self._waiter = self._loop.create_future()
         if deadline is not None:
-            self._timer = self._loop.call_at(deadline, self._expire)
+            late = LateError("the time for the exchange is over", sent=self._sent)
+            self._timer = self._loop.call_at(deadline, self._fail, late)
         try:
             await waiter
         except asyncio.CancelledError:
@@ -182,9 +179,6 @@ class Connection(asyncio.Protocol):
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
-
-    def _expire(self) -> None:
-        self._fail(LateError("the time for the exchange is over", sent=self._sent))
 
     def _fail(self, failure: ExchangeError) -> None:
         """Close the connection, and tell the coroutine that waits, or will wait. The first failure counts.
@@ -224,9 +218,6 @@ def _has_ended(tls: ssl.SSLObject) -> bool:
         return False
 
 
-_Address = tuple[int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
-
-
 async def connect(server: Server, deadline: float) -> Connection:
     """Return a new connection to `server`, whose certificate has been checked.
 
@@ -260,7 +251,6 @@ async def connect(server: Server, deadline: float) -> Connection:
 
 
 async def _connected(host: str, port: int, deadline: float) -> socket.socket:
-    """Return a socket that is connected to one of the addresses of `host`."""
     loop = asyncio.get_running_loop()
     last: OSError = OSError("the name has no address")
     try:
@@ -271,14 +261,13 @@ async def _connected(host: str, port: int, deadline: float) -> socket.socket:
         share = (deadline - loop.time()) / (len(found) - number)
         try:
             async with asyncio.timeout(share):
-                return await _dialled((family, address))
+                return await _dialled(family, address)
         except OSError as error:  # of which a TimeoutError is one
             last = error
     raise last
 
 
-async def _dialled(where: _Address) -> socket.socket:
-    family, address = where
+async def _dialled(family: int, address: tuple[Any, ...]) -> socket.socket:
     plain = socket.socket(family, socket.SOCK_STREAM)
     try:
         plain.settimeout(0)

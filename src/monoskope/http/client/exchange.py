@@ -5,6 +5,8 @@ takes an answer only if there is one way to read it, and knows where it ends. So
 is never taken for the answer to the next request: the connection is not used again.
 
 httptools reads the head and the chunks. This file imports no event loop and no TLS: `pool` and `blocking` do.
+
+One file, however long: all that moves the reader stands together.
 """
 
 from __future__ import annotations

@@ -23,8 +23,6 @@ __all__ = ["Headers", "Pool", "Server", "Stream"]
 
 Headers = Sequence[tuple[str, str]]
 
-_LATE = "the time for the exchange is over"
-
 
 class Pool:
     """Connections to one server. Made inside a running event loop; `close` it.
@@ -114,15 +112,7 @@ class Pool:
     ) -> Stream:
         """Send one request and return its answer as soon as the head is here. `close` the stream.
 
-        Args:
-            method: As for `request`.
-            target: As for `request`.
-            headers: As for `request`.
-            body: As for `request`.
-            timeout_s: How many seconds it may take until the head of the answer is here.
-
-        Raises:
-            As `request`.
+        Arguments and errors as `request` has them; `timeout_s` is for the head of the answer.
         """
         head = request_head(method, target, self._host, headers, None if body is None else len(body))
         deadline = self._loop.time() + timeout_s
@@ -164,14 +154,11 @@ class Pool:
         if not self._places.locked():
             await self._places.acquire()
             return
-        late = False
         try:
             async with asyncio.timeout_at(deadline):
                 await self._places.acquire()
         except TimeoutError:
-            late = True
-        if late:
-            raise LateError(_LATE, sent=False)
+            raise LateError("the time for the exchange is over", sent=False) from None
 
     async def _connected(self, deadline: float, *, fresh: bool = False) -> Connection:
         """Return a connection to use: the one that was used last, if it is alive, else a new one."""
@@ -190,7 +177,6 @@ class Pool:
         return connection
 
     def _put_back(self, connection: Connection) -> None:
-        """Keep `connection` if it can carry another exchange, else close it."""
         self._busy.discard(connection)
         if self._closed or not connection.reusable():
             connection.close()

@@ -2,6 +2,8 @@
 
 `websockets` knows the frames, without I/O; this file moves the bytes, assembles messages, holds back a peer that is too
 fast, and notices a server that is gone. No extension is offered, so frames are never compressed.
+
+One file, however long: what a connection does at any moment depends on all of its state.
 """
 
 from __future__ import annotations

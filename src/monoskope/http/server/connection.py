@@ -244,7 +244,6 @@ class Connection(Outgoing):
         self.within(self._limits.unread_s)
 
     def _abandon(self) -> None:
-        """Cancel what the application does for a peer that is gone."""
         if self._task is not None:
             self._task.cancel()
 

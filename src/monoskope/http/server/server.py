@@ -214,7 +214,6 @@ class Server:
             self._sweeping.cancel()
 
     async def _gone(self, seconds: float) -> bool:
-        """Whether every connection has ended within so many seconds."""
         if not self._shared.connections:
             return True
         self._shared.gone.clear()

@@ -135,7 +135,6 @@ class EventExporter:
                 await asyncio.sleep(PAUSE_S)
 
     async def _more(self, position: int) -> None:
-        """Return once there may be an event after `position`."""
         while True:
             await asyncio.sleep(self._app.limits.tick_s)
             if self._app.feed.position > position:

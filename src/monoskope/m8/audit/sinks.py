@@ -197,7 +197,6 @@ class WebhookSink:
         return DeliveryError(f"the webhook at {self._target.server} {what}.", fix=fix)
 
     async def _posted(self, batch: Batch) -> int:
-        """Post a batch, and return the status of the answer."""
         body, positions, time = batch.text, batch.positions, str(self._clock() // 1000)
         secret = await asyncio.to_thread(self._secret)
         headers = [

@@ -9,7 +9,7 @@ import asyncio
 from pathlib import Path
 
 from monoskope.errors import Error, UnavailableError
-from monoskope.m8.background.leased import Leased
+from monoskope.m8.background.leased import Leased, again
 from monoskope.m8.log import tree_rows
 from monoskope.m8.log.failures import LogTamperedError
 from monoskope.m8.log.tree_rows import Named
@@ -78,7 +78,8 @@ class CheckpointTask:
         """Work until cancelled."""
         leased = Leased(self._app, LEASE, self.work, ttl_s=LEASE_S, may=self.may_sign)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._watch())
+            # What is signed is followed, by whichever process it was.
+            group.create_task(again(self.follow, every_s=self._look_s))
             group.create_task(leased.run())
 
     async def may_sign(self) -> bool:
@@ -93,12 +94,6 @@ class CheckpointTask:
         self._key_trouble.say(trouble)
         self._witnessed.key_trouble = trouble
         return key is not None and not trouble
-
-    async def _watch(self) -> None:
-        """Follow what is signed, by whichever process, until cancelled."""
-        while True:
-            await self.follow()
-            await asyncio.sleep(self._look_s)
 
     async def follow(self) -> None:
         """Look once whether what is signed continues what was. What is wrong is told, and nothing is raised."""
@@ -204,7 +199,6 @@ class CheckpointTask:
         self._thinned_at_ms = now
 
     async def _uncovered_since_ms(self, size: int) -> int:
-        """Return when the first record after a checkpoint of that size was recorded."""
         if self._uncovered[0] != size:
             found = await self._log.read(after=size, limit=1)
             if not found:

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from monoskope import operating_log
 from monoskope.errors import Error, UnavailableError, UsageError
-from monoskope.m8.background.leased import last_write
+from monoskope.m8.background.leased import again, last_write
 from monoskope.m8.log.event_log import MAX_DATA, EventLog
 from monoskope.m8.log.folder import FILE, Noted
 from monoskope.m8.service.app import App
@@ -59,11 +59,9 @@ class CertificateWatch:
 
     async def run(self) -> None:
         """Look until cancelled."""
-        while True:
-            self.look()
-            await asyncio.sleep(LOOK_S)
+        await again(self.look, every_s=LOOK_S)
 
-    def look(self) -> None:
+    async def look(self) -> None:
         """Look once, and say in the operating log what is new; that it expires soon, once a day."""
         self._presented.refresh()
         log = operating_log.get()
@@ -116,9 +114,7 @@ class LogWatch:
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
-        while True:
-            await self.look()
-            await asyncio.sleep(self._app.limits.tick_s)
+        await again(self.look, every_s=self._app.limits.tick_s)
 
     async def look(self) -> None:
         """Look once. While the log fails, this tries to write."""
@@ -129,14 +125,14 @@ class LogWatch:
         shown = failure if is_new else await self._read_failure()
         if shown is not None and not self._is_failing:
             self._is_failing = True
-            self._app.state.log_is_writable = False
+            self._app.log_is_writable = False
             operating_log.get().error(
                 "the event log cannot be written", code=shown.code.value, message=shown.for_operators, fix=shown.fix
             )
         self._seen = failure
         if self._is_failing and await self._works_again():
             self._is_failing = False
-            self._app.state.log_is_writable = True
+            self._app.log_is_writable = True
             operating_log.get().info("the event log can be written again")
 
     async def _read_failure(self) -> Error | None:
@@ -173,16 +169,17 @@ class ReserveWatch:
 
     async def run(self) -> None:
         """Look after it again and again, until cancelled."""
-        while True:
-            is_made = await asyncio.to_thread(self._make)
-            if not is_made and not self._is_missed:
-                operating_log.get().warning(
-                    "the disk has no room for the reserve",
-                    message="If the disk becomes full, sealed bytes cannot be erased.",
-                    fix="Free some space. m8 makes the reserve by itself.",
-                )
-            self._is_missed = not is_made
-            await asyncio.sleep(RESERVE_S)
+        await again(self._look, every_s=RESERVE_S)
+
+    async def _look(self) -> None:
+        is_made = await asyncio.to_thread(self._make)
+        if not is_made and not self._is_missed:
+            operating_log.get().warning(
+                "the disk has no room for the reserve",
+                message="If the disk becomes full, sealed bytes cannot be erased.",
+                fix="Free some space. m8 makes the reserve by itself.",
+            )
+        self._is_missed = not is_made
 
 
 NOTE_S = 60.0
@@ -207,9 +204,7 @@ class PositionNote:
     async def run(self) -> None:
         """Write again and again until cancelled, and once more then."""
         try:
-            while True:
-                await self.write()
-                await asyncio.sleep(NOTE_S)
+            await again(self.write, every_s=NOTE_S)
         finally:
             async with last_write():
                 await self.write()

@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -20,6 +20,7 @@ from monoskope.m8.opened import opened_log
 from monoskope.text import escape
 from monoskope.times import parse_length
 
+F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
 folder_option = click.option(
@@ -46,6 +47,38 @@ own_folder_option = click.option(
 output_option = click.option(
     "-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How to print."
 )
+
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def database_options(command: F) -> F:
+    """Add the options for a PostgreSQL database, as m8.toml has them for its own."""
+    options = (
+        click.option(
+            "--database-password-file",
+            type=_FILE,
+            default=None,
+            metavar="FILE",
+            help="For postgresql://: its password, mode 0600; or set M8_DATABASE_PASSWORD.",
+        ),
+        click.option(
+            "--database-ca",
+            type=_FILE,
+            default=None,
+            metavar="FILE",
+            help="For postgresql://: who signed its certificate, PEM. Without it: the system's authorities.",
+        ),
+        click.option(
+            "--database-certificate", type=_FILE, default=None, metavar="FILE", help="m8's own certificate for it, PEM."
+        ),
+        click.option(
+            "--database-key", type=_FILE, default=None, metavar="FILE", help="Its private key, PEM, mode 0600."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 def seconds(text: str) -> int:

@@ -17,7 +17,7 @@ from monoskope.m8.tree.key_file import renew as begin_anew
 from monoskope.m8.tree.signing import Follower, LastSigned, Signer, sentence
 from monoskope.m8.tree.tree import TreeBehindError
 from monoskope.m8.tree.witnessed_log import Seen, WitnessedLog
-from monoskope.m8.witnesses.witnesses import PREFIX, Evidence, Witnesses, asked
+from monoskope.m8.tree.witnesses import PREFIX, Evidence, Witnesses, asked
 from monoskope.times import rfc3339, wall_clock
 
 _NEXT = "Copy {path} to the folder of every other m8 of this log, and into the backup of its keys. Clients pin:"

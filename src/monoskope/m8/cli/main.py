@@ -190,7 +190,6 @@ def _complete() -> None:
 
 
 def _malformed(error: click.ClickException) -> UsageError:
-    """Return click's error as one of ours."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     path = context.command_path if context is not None else "m8"
     return UsageError(sentence(error), fix=f"See: {path} --help")

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
@@ -17,7 +15,7 @@ from monoskope.m8.backup.form import Header
 from monoskope.m8.backup.restore import check_stopped
 from monoskope.m8.cli.backup import at_least_option, identity_option, made_line, reading
 from monoskope.m8.cli.backup_report import Aftermath, lost, tell, valid_tokens
-from monoskope.m8.cli.common import own_folder_option
+from monoskope.m8.cli.common import database_options, own_folder_option
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.folder import Noted, remembered
 from monoskope.m8.log.opening import Place
@@ -27,39 +25,7 @@ from monoskope.m8.settings import SETTINGS_FILE, ServerSettings, load
 from monoskope.text import counted
 from monoskope.times import wall_clock
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 FORM = "Write sqlite:PATH, or postgresql://USER@HOST/DATABASE."
-_FILE = click.Path(path_type=Path, dir_okay=False)
-
-
-def database_options(command: F) -> F:
-    """Add the options for a PostgreSQL database, as m8.toml has them for its own."""
-    options = (
-        click.option(
-            "--database-password-file",
-            type=_FILE,
-            default=None,
-            metavar="FILE",
-            help="For postgresql://: its password, mode 0600; or set M8_DATABASE_PASSWORD.",
-        ),
-        click.option(
-            "--database-ca",
-            type=_FILE,
-            default=None,
-            metavar="FILE",
-            help="For postgresql://: who signed its certificate, PEM. Without it: the system's authorities.",
-        ),
-        click.option(
-            "--database-certificate", type=_FILE, default=None, metavar="FILE", help="m8's own certificate for it, PEM."
-        ),
-        click.option(
-            "--database-key", type=_FILE, default=None, metavar="FILE", help="Its private key, PEM, mode 0600."
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 def place(option: str, text: str, **files: Path | None) -> Place:
@@ -194,7 +160,6 @@ async def _check_whole(used: EventLog, header: Header) -> None:
 
 
 def _next(settings: ServerSettings, target: Place, text: str) -> str:
-    """Return what to change in m8.toml after a move."""
     file = settings.folder / SETTINGS_FILE
     if target.database is not None:
         return (

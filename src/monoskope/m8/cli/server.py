@@ -11,7 +11,7 @@ import click
 from monoskope import event_loop, failpoints, start
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings
-from monoskope.m8.cli.common import arm_failpoints, folder_option, on_log, output_option, show
+from monoskope.m8.cli.common import arm_failpoints, database_options, folder_option, on_log, output_option, show
 from monoskope.m8.init import check_owners, lay_out
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.tree.tree import rebuild_tree
@@ -37,18 +37,7 @@ if TYPE_CHECKING:
     metavar="URL",
     help="Keep the event log in PostgreSQL: postgresql://USER@HOST/DATABASE, without a password.",
 )
-@click.option(
-    "--database-ca",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="With --database: the authorities that signed its certificate.  [default: the system's]",
-)
-@click.option(
-    "--database-password-file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="With --database: the file with the password, mode 0600.",
-)
+@database_options
 @click.option(
     "--log-origin",
     default="",
@@ -62,12 +51,10 @@ def init(
     listen: str,
     no_ca_key: bool,
     database: str,
-    database_ca: Path | None,
-    database_password_file: Path | None,
     log_origin: str,
+    **files: Path | None,
 ) -> None:
     """Create the folder of a new server, with settings, token key, CA and certificate."""
-    given = {"database": database, "database_ca": database_ca, "database_password_file": database_password_file}
     lay_out(
         folder,
         HostPort.parse(listen),
@@ -75,9 +62,8 @@ def init(
         keep_ca_key=not no_ca_key,
         log_origin=log_origin,
         database={
-            name: str(Path(value).absolute()) if isinstance(value, Path) else value
-            for name, value in given.items()
-            if value
+            **({"database": database} if database else {}),
+            **{name: str(file.absolute()) for name, file in files.items() if file is not None},
         },
     )
     here = f" --dir {folder}" if folder != settings.default_folder() else ""

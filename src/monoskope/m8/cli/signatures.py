@@ -182,7 +182,6 @@ def _checked(request_id: bytes, one: _Asked) -> Done:
 
 
 def _wrong(one: _Asked, grant: Grant, request_id: bytes, identity: str) -> str:
-    """Return what does not fit together, "" if all does."""
     assert one.grant is not None
     assert one.done is not None
     try:

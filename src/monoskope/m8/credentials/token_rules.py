@@ -1,4 +1,4 @@
-"""What a token says: the checks of its signature, form, audience and times, and the rules for what it may say. Pure.
+"""What a token says: the checks of its signature, form and audience, and the rules for what it may say. Pure.
 
 The algorithm is pinned to `Ed25519`, the name that RFC 9864 gives to EdDSA on that curve alone. A token's own header
 has no influence on it: not with `none`, not with an HMAC keyed with our public key, and not with a key of its own.
@@ -19,7 +19,6 @@ from monoskope.errors import UnauthenticatedError, UsageError
 from monoskope.m8.domain.events import M8
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES, Principal
 from monoskope.protocol.login import Member, MemberKind
-from monoskope.times import instant
 from monoskope.uri import UriPrefix
 
 ALGORITHM = "Ed25519"
@@ -27,9 +26,6 @@ ISSUER = "m8"
 
 MAX_TOKEN = 16_384
 """Characters in a token at most."""
-
-LEEWAY_S = 60
-"""How far in the future a token may have been issued, for servers whose clocks differ."""
 
 
 class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,7 +46,7 @@ class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read(token: str, key: OKPKey, *, audience: str, fix: str) -> Claims:
-    """Verify `token` and read it. `check_times` checks its times.
+    """Verify `token` and read it. Its times are checked at each call (`Tokens`).
 
     Raises:
         UnauthenticatedError: says which check failed, ends with `fix`, and never repeats the token.
@@ -61,17 +57,6 @@ def read(token: str, key: OKPKey, *, audience: str, fix: str) -> Claims:
     if claims.aud != audience:
         raise UnauthenticatedError(f"the token is for another audience than this server, {audience!r}.", fix=fix)
     return claims
-
-
-def check_times(claims: Claims, *, now_s: float, fix: str) -> None:
-    """Raise `UnauthenticatedError` if the token expired, or is not valid yet."""
-    if now_s >= claims.exp:
-        raise UnauthenticatedError(f"the token expired at {instant(claims.exp * 1000)}.", fix=fix)
-    if max(claims.iat, claims.nbf) > now_s + LEEWAY_S:
-        raise UnauthenticatedError(
-            f"the token is valid only from {instant(max(claims.iat, claims.nbf) * 1000)}.",
-            fix="Wait until then, or correct this server's clock.",
-        )
 
 
 def _verify(token: str, key: OKPKey, fix: str) -> bytes:

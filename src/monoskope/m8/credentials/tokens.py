@@ -7,6 +7,7 @@ its next call. Why: docs/adr/0010-tokens.md.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import secrets
@@ -30,7 +31,6 @@ from monoskope.m8.credentials.token_rules import (
     check_member,
     check_role,
     check_subject,
-    check_times,
     check_ttl,
     principal_of,
     read,
@@ -41,8 +41,12 @@ from monoskope.m8.log.event_log import EventLog, ExpectedVersionError
 from monoskope.m8.readmodels import documents
 from monoskope.protocol.login import Member
 from monoskope.settings import read_private
+from monoskope.times import instant
 from monoskope.uri import SecretUri, UriPrefix
 from monoskope.value import Unshared
+
+LEEWAY_S = 60
+"""How far in the future a token may have been issued, for servers whose clocks differ."""
 
 COPY_TTL_S = 300
 """How long the token of a copy is valid."""
@@ -240,17 +244,15 @@ class Tokens(Unshared):
         """
         if _ID.fullmatch(token_id) is None or await self._log.get(documents.TOKENS, token_id) is None:
             raise NotFoundError(f"there is no token {token_id!r}.", fix="List them: m8 token list")
-        try:
-            event = events_pb2.TokenRevoked(id=token_id)
+        event = events_pb2.TokenRevoked(id=token_id)
+        with contextlib.suppress(ExpectedVersionError):  # a token's second event is its revocation
             await self._log.append(token_stream(token_id), 1, [write(event)], actor=actor or self._actor)
-        except ExpectedVersionError:
-            return  # a token's second event is its revocation
 
     async def list(self) -> AsyncIterator[tuple[events_pb2.TokenIssued, bool]]:
         """Yield every token ever issued, in the order of their ids, each with whether it was revoked."""
         async for token_id, body in self._log.scan_all(documents.TOKENS):
-            revoked = await self._log.get(documents.REVOCATIONS, token_id) is not None
-            yield events_pb2.TokenIssued.FromString(body), revoked
+            revocation = await self._log.get(documents.REVOCATIONS, token_id)
+            yield events_pb2.TokenIssued.FromString(body), revocation is not None
 
     async def authenticate(self, token: str) -> Principal:
         """Return whom `token` stands for; of a member without what role bindings give (`RoleBindings.bound`).
@@ -264,7 +266,7 @@ class Tokens(Unshared):
         """
         verified = self._verified.get(digest := hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest())
         claims, principal = verified or (read(token, self._key, audience=self._audience, fix=_FIX), None)
-        check_times(claims, now_s=self._clock() / 1000, fix=_FIX)
+        _check_times(claims, self._clock() / 1000)
         if principal is None:
             principal = await self._vouched_for(claims)
         if await self._log.get(documents.REVOCATIONS, claims.jti) is not None:
@@ -283,8 +285,16 @@ class Tokens(Unshared):
         return principal_of(issued)
 
     def _remember(self, digest: bytes, claims: Claims, principal: Principal) -> None:
-        """Remember what cannot change: that the signature is valid, and for whom the token was issued."""
         self._verified[digest] = (claims, principal)
         self._verified.move_to_end(digest)
         if len(self._verified) > MAX_VERIFIED:
             self._verified.popitem(last=False)
+
+
+def _check_times(claims: Claims, now_s: float) -> None:
+    if now_s >= claims.exp:
+        raise UnauthenticatedError(f"the token expired at {instant(claims.exp * 1000)}.", fix=_FIX)
+    begins = max(claims.iat, claims.nbf)
+    if begins > now_s + LEEWAY_S:
+        fix = "Wait until then, or correct this server's clock."
+        raise UnauthenticatedError(f"the token is valid only from {instant(begins * 1000)}.", fix=fix)

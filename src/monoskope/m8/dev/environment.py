@@ -106,7 +106,6 @@ async def _supervise(options: Options, say: Callable[[str], None], ready: Callab
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process alone."""
     try:
         for part in (folder, folder / "client", folder / "logs"):
             part.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -158,16 +157,15 @@ async def _start(options: Options, server: settings.ServerSettings, supervisor: 
     address = str(server.listen)
     store = DevStore(name="local", type="age", folder=options.folder / "reactor-local")
     ca_file = server.folder / "ca.crt"
-    ca = ca_file.read_bytes()
     m8 = (sys.executable, "-P", "-m", "monoskope.m8", "serve", "--dir", str(server.folder))
     await supervisor.start(Child("m8", m8, logs / "m8.log"))
     identity = await setup.prepare(store, server=address, ca_file=ca_file)
     if options.signed:
         setup.turn_on(reactor=store.folder, client=client)
-    await supervisor.until(setup.listening(server.listen, ca))
+    await supervisor.until(setup.listening(server.listen, ca_file))
     async with opened_log(server) as log:
         tokens = open_tokens(server, log, actor=os_actor())
-        await setup.enrol(store, identity, server=server.listen, ca=ca, log=log, tokens=tokens)
+        await setup.enrol(store, identity, server=server.listen, ca_file=ca_file, log=log, tokens=tokens)
         await setup.ensure_user_token(client, tokens, prefixes=["local://"])
         if options.admin:
             await setup.ensure_admin_token(client, tokens)
@@ -177,7 +175,7 @@ async def _start(options: Options, server: settings.ServerSettings, supervisor: 
         await supervisor.start(Child("reactor-local", reactor, logs / "reactor-local.log"))
         await supervisor.until(setup.attached(log, store.name, besides=gone))
     setup.write_pins(client, server=address, identities={store.name: identity})
-    setup.write_settings(client, server=address, ca=ca)
+    setup.write_settings(client, server=address, ca=ca_file.read_bytes())
     return Ready(
         server=address,
         client=client,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 import tomllib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -24,9 +23,8 @@ from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UnauthenticatedError, UnavailableError, UsageError
 from monoskope.host_port import HostPort
-from monoskope.http.client.destination import Server
 from monoskope.http.client.failures import ExchangeError
-from monoskope.http.client.pool import Pool
+from monoskope.http.client.trusted import Endpoint, TlsFiles
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.principal import RIGHT_NAMES
 from monoskope.m8.log.event_log import EventLog
@@ -98,7 +96,9 @@ async def known(log: EventLog, name: str) -> views_pb2.SecretStore | None:
     return None if body is None else views_pb2.SecretStore.FromString(body)
 
 
-async def enrol(store: DevStore, identity: str, *, server: HostPort, ca: bytes, log: EventLog, tokens: Tokens) -> None:
+async def enrol(
+    store: DevStore, identity: str, *, server: HostPort, ca_file: Path, log: EventLog, tokens: Tokens
+) -> None:
     """Create and activate `store` as an administrator would, unless that is done.
 
     The administrator's credential exists for these calls alone.
@@ -111,12 +111,12 @@ async def enrol(store: DevStore, identity: str, *, server: HostPort, ca: bytes, 
         return
     issued = await tokens.issue(subject="dev-setup", role=events_pb2.ROLE_ADMINISTRATOR, ttl_s=600)
     try:
-        async with _connections(server, ca) as pool:
+        async with _m8(server, ca_file) as m8:
             if found is None:
                 create = commands_pb2.CreateSecretStoreRequest(name=store.name, type=store.type, identity=identity)
-                await _command(pool, "CreateSecretStore", create, issued.jwt)
+                await _command(m8, "CreateSecretStore", create, issued.jwt)
             activate = commands_pb2.ActivateSecretStoreRequest(name=store.name)
-            await _command(pool, "ActivateSecretStore", activate, issued.jwt)
+            await _command(m8, "ActivateSecretStore", activate, issued.jwt)
     except ExchangeError as error:
         raise UnavailableError(f"m8 did not add the store {store.name!r}: {error}", fix="Read m8's log.") from None
     finally:
@@ -124,45 +124,37 @@ async def enrol(store: DevStore, identity: str, *, server: HostPort, ca: bytes, 
 
 
 @contextlib.asynccontextmanager
-async def _connections(server: HostPort, ca: bytes) -> AsyncIterator[Pool]:
-    tls = ssl.create_default_context(cadata=ca.decode("ascii"))
-    pool = Pool(Server(server.host, server.port, tls), most_connections=1)
+async def _m8(server: HostPort, ca_file: Path) -> AsyncIterator[Endpoint]:
+    endpoint = Endpoint(server, TlsFiles(ca_file), timeout_s=CALL_S, most_body=_MOST_ANSWER)
     try:
-        yield pool
+        yield endpoint
     finally:
-        await pool.close()
+        await endpoint.close()
 
 
-async def _command(pool: Pool, name: str, request: Message, token: str) -> None:
-    answer = await pool.request(
-        "POST",
-        f"/{_COMMANDS}/{name}",
-        (("content-type", "application/proto"), ("authorization", f"Bearer {token}")),
-        request.SerializeToString(),
-        timeout_s=CALL_S,
-        most_body=_MOST_ANSWER,
-    )
+async def _command(m8: Endpoint, name: str, request: Message, token: str) -> None:
+    headers = (("content-type", "application/proto"), ("authorization", f"Bearer {token}"))
+    answer = await m8.request("POST", f"/{_COMMANDS}/{name}", headers, request.SerializeToString())
     if answer.status != 200:
         said = answer.body.decode(errors="replace")
         raise UnavailableError(f"m8 did not carry out {name}: {said}", fix="Read m8's log.")
 
 
-async def listening(server: HostPort, ca: bytes) -> None:
+async def listening(server: HostPort, ca_file: Path) -> None:
     """Wait until m8 answers. Raises `UnavailableError` after 30 s."""
     try:
-        async with asyncio.timeout(START_S), _connections(server, ca) as pool:
-            while not await _is_ready(pool):  # noqa: ASYNC110 - another process is looked at
+        async with asyncio.timeout(START_S), _m8(server, ca_file) as m8:
+            while not await _is_ready(m8):  # noqa: ASYNC110 - another process is looked at
                 await asyncio.sleep(_LOOK_S)
     except TimeoutError:
         raise UnavailableError("m8 did not start.", fix="Read the end of its log.") from None
 
 
-async def _is_ready(pool: Pool) -> bool:
+async def _is_ready(m8: Endpoint) -> bool:
     try:
-        answer = await pool.request("GET", "/readyz", timeout_s=CALL_S, most_body=_MOST_ANSWER)
+        return (await m8.request("GET", "/readyz", ())).status == 200
     except ExchangeError:
         return False
-    return answer.status == 200
 
 
 async def attached(log: EventLog, name: str, *, besides: set[bytes]) -> None:

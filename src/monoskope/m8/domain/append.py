@@ -11,7 +11,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import ConflictError, RefusedError, UsageError
 from monoskope.m8.domain.upload import Upload, unknown_request
 from monoskope.protocol.events import ReactorEvent, RequestEvent, Step, advance, step_with
-from monoskope.protocol.grant import Grant, open_grant
+from monoskope.protocol.grant import open_grant
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.open_receipt import open_receipt
 from monoskope.protocol.outcomes import REPLACING, Author, is_detail
@@ -103,13 +103,9 @@ def _open(upload: Upload, event: ReactorEvent, by: Appender) -> tuple[Receipt, S
     if step is None:
         raise UsageError(f"{event.DESCRIPTOR.name}: the receipt has another outcome.", fix="Append the fitting event.")
     if receipt.fingerprint:
-        _check_receipt_key_id(receipt, upload.grant, by)
+        # A rotation that ended must not keep a finished write out of the log: the grant's key id counts, too.
+        _check_key_id(receipt.fingerprint.split(":")[1], by.key_ids | {upload.grant.fingerprint_key_id})
     return receipt, step
-
-
-def _check_receipt_key_id(receipt: Receipt, grant: Grant, by: Appender) -> None:
-    """A rotation that ended meanwhile must not keep a finished write out of the log: the grant's key id counts, too."""
-    _check_key_id(receipt.fingerprint.split(":")[1], by.key_ids | {grant.fingerprint_key_id})
 
 
 def _check_key_id(key_id: str, allowed: frozenset[str]) -> None:

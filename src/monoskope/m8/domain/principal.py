@@ -54,8 +54,7 @@ class Pair:
 
     def allows(self, right: events_pb2.Right, place: UriPrefix) -> bool:
         """Whether it gives `right` on everything below `place`."""
-        own = self.prefix
-        return right in self.rights and own.store == place.store and place.path[: len(own.path)] == own.path
+        return right in self.rights and self.prefix.covers(place)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,9 +103,9 @@ def _details(error: Error) -> Iterator[Message]:
     if isinstance(error, ExchangeRefusedError):
         metadata |= exchange_refusal_words(error.refusal)
     yield error_details_pb2.ErrorInfo(reason=error.code.value, domain=DOMAIN, metadata=metadata)
-    if isinstance(error, RateLimitedError | AwayError) and error.retry_after_s > 0:
+    if seconds := _retry_after_s(error):
         delay = Duration()
-        delay.FromNanoseconds(int(error.retry_after_s * 1e9))
+        delay.FromNanoseconds(int(seconds * 1e9))
         yield error_details_pb2.RetryInfo(retry_delay=delay)
 
 
@@ -116,9 +116,17 @@ def response(error: Error, headers: Headers = ()) -> Response:
     more = [JSON]
     if status == 401:
         more.append(("WWW-Authenticate", "Bearer"))
-    if isinstance(error, RateLimitedError | AwayError) and error.retry_after_s > 0:
-        more.append(("Retry-After", str(math.ceil(error.retry_after_s))))
-    return Response(status, (*more, *headers), encoded(found))
+    return Response(status, (*more, *retry_after(error), *headers), encoded(found))
+
+
+def retry_after(error: Error) -> Headers:
+    """Return the header that says when to come back; () if it is not known."""
+    seconds = _retry_after_s(error)
+    return (("Retry-After", str(math.ceil(seconds))),) if seconds else ()
+
+
+def _retry_after_s(error: Error) -> float:
+    return error.retry_after_s if isinstance(error, RateLimitedError | AwayError) else 0.0
 
 
 def plain(status: int, code: str, message: str, headers: Headers = ()) -> Response:

@@ -1,4 +1,7 @@
-"""A call of m8's API, as HTTP carries it: what its head says, its messages (JSON or protobuf), its answer or stream."""
+"""A call of m8's API, as HTTP carries it: what its head says, its messages (JSON or protobuf), its answer or stream.
+
+Web pages may call from the origins of the setting `origins`, and no others (CORS, the Fetch standard).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import asyncio
 import contextlib
 import re
 import struct
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
@@ -62,11 +65,7 @@ class Codec(Enum):
 
 def codec_of(head: Head, kind: Kind) -> Codec | None:
     """Return how the body of a request is written, None if its content type is none of the method's."""
-    media, _, parameter = head.header("content-type").partition(";")
-    if parameter.strip(" \t").lower() not in {"", "charset=utf-8", 'charset="utf-8"'}:
-        return None
-    found = {codec.content_type(kind): codec for codec in Codec}
-    return found.get(media.strip(" \t").lower())
+    return {codec.content_type(kind): codec for codec in Codec}.get(head.media_type)
 
 
 def enveloped(message: bytes) -> bytes:
@@ -82,20 +81,13 @@ def end_of_stream(error: Error | None) -> bytes:
 
 def only_message(body: bytes) -> bytes:
     """Return the one message of a request to a streaming method. Raises `UsageError` if there is not exactly one."""
-    if len(body) < _ENVELOPE.size:
-        raise _not_enveloped()
-    flags, length = _ENVELOPE.unpack_from(body)
+    flags, length = _ENVELOPE.unpack_from(body) if len(body) >= _ENVELOPE.size else (0, -1)
     if flags & _COMPRESSED:
         raise UsageError("the message is compressed, which m8 does not take.", fix="Send it without compression.")
     if flags or length != len(body) - _ENVELOPE.size:
-        raise _not_enveloped()
+        fix = "Send a byte 0, four bytes of length, and the message."
+        raise UsageError("the body is not exactly one message of a stream.", fix=fix)
     return body[_ENVELOPE.size :]
-
-
-def _not_enveloped() -> UsageError:
-    return UsageError(
-        "the body is not exactly one message of a stream.", fix="Send a byte 0, four bytes of length, and the message."
-    )
 
 
 T = TypeVar("T")
@@ -237,3 +229,68 @@ async def _before(deadline: float | None, work: Callable[[], Awaitable[T]]) -> T
         if scope.expired():
             raise OverdueError from None
         raise
+
+
+REQUEST_HEADERS = (
+    "Authorization",
+    "Content-Type",
+    "Connect-Protocol-Version",
+    "Connect-Timeout-Ms",
+    "Connect-Content-Encoding",
+    "Connect-Accept-Encoding",
+    "X-Request-Id",
+    "Traceparent",
+)
+"""What a page may send."""
+
+MAX_AGE_S = 600
+"""How long a browser may remember the answer to a preflight."""
+
+_VARY = (("Vary", "Origin"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """The origins of pages that may call.
+
+    No cookie is read, and no credentials are allowed: a page that calls holds a token itself.
+    """
+
+    allowed: Collection[str] = ()
+
+    def refusal(self, head: Head) -> Response | None:
+        """Return what answers a request of a page that may not call; None for every other request."""
+        found = _origins(head)
+        if not found or (len(found) == 1 and found[0] in self.allowed):
+            return None
+        text = ("Content-Type", "text/plain; charset=utf-8")
+        return Response(403, (text, *_VARY), b"403 this origin is not allowed\n")
+
+    def headers(self, head: Head) -> tuple[tuple[str, str], ...]:
+        """Return what every answer to a request that is not refused says of origins."""
+        if not self.allowed:
+            return ()
+        found = _origins(head)
+        if not found:
+            return _VARY
+        return (*_VARY, ("Access-Control-Allow-Origin", found[0]), ("Access-Control-Expose-Headers", "Retry-After"))
+
+    def preflight(self, head: Head, *, allows: str) -> Response | None:
+        """Return the answer to a browser that asks whether a page may call, None if `head` is no such question.
+
+        `allows` is the method of the resource.
+        """
+        if head.method != "OPTIONS" or not _origins(head) or not head.header("access-control-request-method"):
+            return None
+        return Response(
+            204,
+            (
+                ("Access-Control-Allow-Methods", allows),
+                ("Access-Control-Allow-Headers", ", ".join(REQUEST_HEADERS)),
+                ("Access-Control-Max-Age", str(MAX_AGE_S)),
+            ),
+        )
+
+
+def _origins(head: Head) -> list[str]:
+    return [value for name, value in head.headers if name == "origin"]

@@ -19,7 +19,8 @@ from monoskope.http.server.server import Server, bind
 from monoskope.m8.background.leased import Leased
 from monoskope.m8.background.timekeeper import LEASE, Timekeeper, lease_s
 from monoskope.m8.background.watches import LogWatch
-from monoskope.m8.http.application import HttpApplication, Origins
+from monoskope.m8.http.application import HttpApplication
+from monoskope.m8.http.requests import Origins
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.service.app import App
 
@@ -147,7 +148,7 @@ async def running(app: App, door: Door, *others: Coroutine[Any, Any, None]) -> A
         try:
             yield
         finally:
-            app.state.is_draining = True
+            app.is_draining = True
             keeping.cancel()
             await asyncio.wait({keeping})
             await noticed(app.limits.not_ready_s)

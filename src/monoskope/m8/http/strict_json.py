@@ -39,8 +39,8 @@ class _Twice(dict[str, object]):
         self.name = name
 
 
-class _NoNumber:
-    """`NaN`, `Infinity` or `-Infinity`, which Python's parser takes and JSON does not have."""
+_NO_NUMBER = object()
+"""For `NaN`, `Infinity` and `-Infinity`, which Python's parser takes and JSON does not have."""
 
 
 def read(kind: type[M], body: bytes) -> M:
@@ -67,7 +67,7 @@ def _parsed(name: str, body: bytes, room: int) -> dict[str, Any]:
         # Python makes an object of each: a megabyte of them would keep m8 from the calls of others.
         raise elements.too_many(name, "", room)
     try:
-        found = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_constant)
+        found = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=lambda _text: _NO_NUMBER)
     except UnicodeDecodeError:
         raise UsageError(f"{name}: the body is not UTF-8.", fix="Send JSON in UTF-8.") from None
     except RecursionError:
@@ -96,10 +96,6 @@ def _object(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
             return _Twice(name)
         found[name] = value
     return found
-
-
-def _constant(_text: str) -> _NoNumber:
-    return _NoNumber()
 
 
 def _check_object(descriptor: Descriptor, value: object, name: str, path: str) -> None:

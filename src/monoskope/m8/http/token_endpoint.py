@@ -7,7 +7,6 @@ stored on the way. A form (RFC 6749, appendix B) is read in one way, or not at a
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,12 +14,12 @@ from types import MappingProxyType
 from typing import cast
 
 from monoskope.api.gateway.v1 import access_pb2
-from monoskope.errors import AwayError, Code, Error, RateLimitedError, UsageError, docs_page
+from monoskope.errors import Code, Error, UsageError, docs_page
 from monoskope.http.messages import Body, Decision, Head, Response
 from monoskope.m8 import calls
 from monoskope.m8.domain.principal import ExchangeRefusedError
 from monoskope.m8.http import requests
-from monoskope.m8.http.refused import JSON, Headers
+from monoskope.m8.http.refused import JSON, Headers, retry_after
 from monoskope.m8.methods import MAX_EXCHANGE, Method
 from monoskope.m8.service.app import App
 from monoskope.value import Unshared
@@ -158,25 +157,21 @@ class TokenEndpoint(Unshared):
         status, name = _STATUS.get(error.code, (400, "invalid_request"))
         if isinstance(error, FormRefusedError):
             name = error.oauth
-        more: Headers = ()
-        if isinstance(error, RateLimitedError | AwayError) and error.retry_after_s > 0:
-            more = (("Retry-After", str(math.ceil(error.retry_after_s))),)
+        more = retry_after(error)
         refusal = error.refusal.value if isinstance(error, ExchangeRefusedError) else ""
         return _refused(status, name, str(error), more, refusal=refusal)
 
 
 def accept(app: App, method: Method, head: Head, headers: Headers) -> Decision:
     """Decide about a POST to `PATH` by its head. Only a request that is taken is given the `headers`."""
-    media, _, parameter = head.header("content-type").partition(";")
-    wrong_type = media.strip(" \t").lower() != CONTENT_TYPE
-    if wrong_type or parameter.strip(" \t").lower() not in {"", "charset=utf-8"}:
+    if head.media_type != CONTENT_TYPE:
         return _refused(415, "invalid_request", f"the content type must be {CONTENT_TYPE}.")
     if any(name == "authorization" for name, _ in head.headers):
         return _refused(
             401, "invalid_client", "m8 has no clients with secrets: send no Authorization here.",
             (("WWW-Authenticate", "Bearer"),),
         )  # fmt: skip
-    if int(head.header("content-length") or "0") > MAX_EXCHANGE:
+    if head.length > MAX_EXCHANGE:
         return _refused(413, "invalid_request", f"the body has more than {MAX_EXCHANGE:,} bytes.")
     return TokenEndpoint(app, method, head, headers)
 

@@ -64,7 +64,6 @@ class Discovery:
         return await self._get(self._issuer.jwks_uri or await self._discover())
 
     async def _discover(self) -> HttpsUrl:
-        """Return where the keys are, as the discovery document says."""
         own = HttpsUrl.parse(self._issuer.issuer)
         document = HttpsUrl.parse(self._issuer.issuer.rstrip("/") + DOCUMENT)
         if own is None or document is None:
@@ -102,7 +101,6 @@ class Discovery:
 
 
 def _unavailable(source: str, why: str) -> UnavailableError:
-    """Return the error for a JWKS that cannot be had."""
     return UnavailableError(f"{source}: {why}.", fix="Look whether the issuer answers.")
 
 

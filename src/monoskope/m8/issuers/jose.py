@@ -76,7 +76,6 @@ _HEADERS = (
     ("crit", ExchangeRefusal.HEADER_CRIT, "asks for extensions"),
     ("b64", ExchangeRefusal.HEADER_CRIT, "asks for extensions"),
 )
-_MALFORMED = "the token is not a signed JWT in the compact form."
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +210,7 @@ def _bytes(part: str) -> bytes:
 
 
 def _malformed() -> ExchangeRefusedError:
-    return ExchangeRefusedError(ExchangeRefusal.MALFORMED, _MALFORMED)
+    return ExchangeRefusedError(ExchangeRefusal.MALFORMED, "the token is not a signed JWT in the compact form.")
 
 
 def parse_jwks(content: bytes, source: str) -> Keys:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -236,21 +236,19 @@ def _rule(file: RuleFile, issuer: str, preset: Preset | None, where: str) -> Rul
         wanted = " or ".join(" and ".join(sorted(needs)) for needs in preset.needs)
         raise UsageError(f"{where}: match must ask for an exact text of {wanted}: {preset.why}", fix="Name them.")
     _check_name(file, issuer, where)
-    default = MemberKind.USER if preset is None else MemberKind.MACHINE
     if file.kind not in {"", "user", "machine"}:
         raise UsageError(f"{where}: kind is neither user nor machine.", fix="Write one of them.")
     if file.groups:
         _check_claim(file.groups, where, "groups")
     named = {condition.claim for condition in conditions}
-    never: Mapping[str, frozenset[str]] = {} if preset is None else preset.not_among
     return Rule(
         conditions=conditions,
-        kind=MemberKind(file.kind) if file.kind else default,
+        kind=MemberKind(file.kind or ("user" if preset is None else "machine")),
         name=file.name,
         name_claim=file.name_claim,
         is_mutable=file.mutable,
         groups_claim=file.groups,
-        not_among={name: values for name, values in never.items() if name not in named},
+        not_among={name: values for name, values in (preset.not_among if preset else {}).items() if name not in named},
     )
 
 

@@ -55,15 +55,11 @@ def check_audience(claims: Mapping[str, Any], audience: str, clients: Collection
             fix="Ask the issuer for a token with one audience.",
         )
     if "azp" in claims and claims["azp"] not in (audience, *clients):
-        raise _other_client()
-
-
-def _other_client() -> ExchangeRefusedError:
-    return ExchangeRefusedError(
-        ExchangeRefusal.AUTHORIZED_PARTY,
-        "the token was issued to a client (`azp`) that m8's settings do not name for its issuer.",
-        fix="Log in as the client that is meant for m8; `client_ids` of [[issuers]] names those.",
-    )
+        raise ExchangeRefusedError(
+            ExchangeRefusal.AUTHORIZED_PARTY,
+            "the token was issued to a client (`azp`) that m8's settings do not name for its issuer.",
+            fix="Log in as the client that is meant for m8; `client_ids` of [[issuers]] names those.",
+        )
 
 
 def check_kind(claims: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""How many logins of reactors and exchanges of tokens may be under way, and how many may fail: by address, and in all.
+"""How many logins and exchanges of tokens may be under way, and may fail, by address.
 
 To verify a login costs the check of a signature, so an address from which too many logins failed is refused before
 that. A flood from other addresses shuts nobody out: where too many logins failed in all, only addresses with a recent
@@ -13,11 +13,10 @@ import asyncio
 import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from monoskope.errors import RateLimitedError, UnavailableError
-from monoskope.m8.limits.rates import Bucket
+from monoskope.m8.limits.connections import Bucket, remember
 
 WAITING_EACH = 32
 """Logins of one address that may be under way: as many as two stores have reactors at most."""
@@ -27,10 +26,6 @@ WAITING = 256
 
 BLAMED_S = 10.0
 """For so long a failure counts against its address when too many fail in all."""
-
-_REMEMBERED = 10_000
-"""Addresses of which failures are remembered, and members whose exchanges are."""
-
 
 ATTACHMENTS_PER_S = 1.0
 """Attachments of one store that are recorded per second on average: each stays in the log, with up to 16 KiB."""
@@ -119,53 +114,33 @@ class Logins:
         """Count a failed login against its address."""
         now = self._clock()
         self._all.take(now)
-        own = self._by_origin.pop(origin, None) or Bucket(self._failed_each, now)
-        own.take(now)
-        self._by_origin[origin] = own
-        if len(self._by_origin) > _REMEMBERED:
-            self._by_origin.popitem(last=False)
+        known = self._by_origin.get(origin) or Bucket(self._failed_each, now)
+        remember(self._by_origin, origin, known).take(now)
 
     def succeeded(self, origin: str) -> None:
         """Forget the failures of an address from which a reactor proved an identity."""
         self._by_origin.pop(origin, None)
 
 
-class Exchanges:
-    """Counts the exchanges of one process.
-
-    Args:
-        failed: Failures a second in all.
-        failed_each: Failures a second of one address.
-        clock: Seconds of a monotonic clock.
-    """
+class Exchanges(Logins):
+    """Counts the exchanges of one process, and those of each member. Arguments as `Logins`."""
 
     def __init__(self, failed: float, failed_each: float, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._strangers = Logins(failed, failed_each, clock)
+        super().__init__(failed, failed_each, clock)
         self._members: OrderedDict[str, Bucket] = OrderedDict()
-
-    def under_way(self, origin: str, deadline: asyncio.Timeout) -> AbstractContextManager[None]:
-        """Count an exchange from `origin` while the block runs. Too many end the oldest one."""
-        return self._strangers.under_way(origin, deadline)
 
     def admit(self, origin: str) -> None:
         """Return if a token from `origin` may be verified now. Raises `RateLimitedError` if too many were refused."""
         try:
-            self._strangers.admit(origin)
+            super().admit(origin)
         except UnavailableError:
             raise _too_many("too many tokens were refused just now") from None
-
-    def failed(self, origin: str) -> None:
-        """Count a refused token against its address."""
-        self._strangers.failed(origin)
 
     def succeed(self, member: str) -> None:
         """Count an exchange for `member`. Raises `RateLimitedError` if there were too many lately."""
         now = self._clock()
-        bucket = self._members.pop(member, None) or Bucket(PER_MEMBER_S, now, burst=PER_MEMBER)
-        self._members[member] = bucket
-        if len(self._members) > _REMEMBERED:
-            self._members.popitem(last=False)
+        known = self._members.get(member) or Bucket(PER_MEMBER_S, now, burst=PER_MEMBER)
+        bucket = remember(self._members, member, known)
         if not bucket.has(now):
             raise _too_many("too many tokens of one member were exchanged just now")
         bucket.take(now)

@@ -1,5 +1,7 @@
 """What one subject may have at once, and have recorded: long calls, open requests, puts an hour, secrets, bytes a day.
 
+And how fast the reactors of one store may speak (`Pace`).
+
 A call that waits costs memory, and a call that follows the log costs time at every event. A reactor keeps a limited
 number of keys. So a user who floods m8 makes no other user wait, and no user fills the disk.
 
@@ -20,6 +22,7 @@ from google.protobuf.message import Message
 from monoskope.errors import RateLimitedError
 from monoskope.event_loop import KeyedLock
 from monoskope.m8.domain.principal import Principal
+from monoskope.m8.limits.connections import Bucket
 from monoskope.m8.readmodels.uploads import DAY_MS, HOUR_MS, Usage, bytes_of
 from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, TAG_BYTES
 from monoskope.protocol.payload import MAX_PADDED
@@ -252,3 +255,33 @@ class RequestLimit:
                     retry_after_s=RETRY_AFTER_S,
                 ) from None
             yield
+
+
+HEARTBEAT = 10.0
+"""What a heartbeat counts, in messages: each is written into the log's database."""
+
+EACH_BYTES = 16_384
+"""So many bytes count as one more message: signatures are verified over all of them."""
+
+_LOOK_S = 0.02  # seconds between two looks whether there is room again
+
+
+class Pace:
+    """Counts what reactors say to this process.
+
+    Args:
+        a_second: Messages of one store's reactors a second.
+        clock: Seconds of a monotonic clock.
+    """
+
+    def __init__(self, a_second: float, clock: Callable[[], float]) -> None:
+        self._a_second = a_second
+        self._clock = clock
+        self._stores: dict[str, Bucket] = {}
+
+    async def keep(self, store: str, *, size: int, is_heartbeat: bool) -> None:
+        """Wait until a message of `size` bytes may be handled that a reactor of `store`, which exists, has sent."""
+        bucket = self._stores.setdefault(store, Bucket(self._a_second, self._clock()))
+        while not bucket.has(self._clock()):  # noqa: ASYNC110 - time passes, and nothing tells it
+            await asyncio.sleep(_LOOK_S)
+        bucket.take(self._clock(), (HEARTBEAT if is_heartbeat else 1.0) + size / EACH_BYTES)

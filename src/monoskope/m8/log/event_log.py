@@ -183,9 +183,9 @@ class EventLog(TreeRows):
             Exception: whatever the projector raised; nothing was recorded.
         """
 
+    @abstractmethod
     async def read_stream(self, stream: str, *, after_version: int = 0) -> list[RecordedEvent]:
         """Return every event of `stream` whose version is greater than `after_version`, in order; [] without one."""
-        return (await self.read_streams({stream: after_version}))[stream]
 
     @abstractmethod
     async def read_streams(self, after: Mapping[str, int]) -> dict[str, list[RecordedEvent]]:

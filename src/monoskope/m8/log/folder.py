@@ -35,12 +35,7 @@ def is_id(text: str) -> bool:
 
 
 class AnotherLogError(ConflictError):
-    """The settings name another log than the one that this folder serves. Nothing was changed.
-
-    Attributes:
-        remembered: The id of the log that the folder serves.
-        found: The id of the log that the settings name, "" if that would be a new one.
-    """
+    """The settings name another log than the one that this folder serves. Nothing was changed."""
 
     def __init__(self, file: Path, place: str, *, remembered: str, found: str) -> None:
         is_what = f"holds the log {found}" if found else "holds no log"
@@ -48,8 +43,6 @@ class AnotherLogError(ConflictError):
         if found:
             fix += f" If {found} is the right one, as after a restore, run: m8 events adopt {found} --dir {file.parent}"
         super().__init__(f"{file.parent} serves the log {remembered}, but {place} {is_what}.", fix=fix)
-        self.remembered = remembered
-        self.found = found
 
 
 def remembered(file: Path) -> str:

@@ -127,9 +127,9 @@ def need_driver() -> None:
 
 
 async def _open_postgres(place: Place, target: PostgresTarget, opened: Callable[[], Awaitable[EventLog]]) -> EventLog:
-    from monoskope.m8.log.postgres import connections, pooler, schema  # noqa: PLC0415 - an extra
+    from monoskope.m8.log.postgres import connections, notifications, schema  # noqa: PLC0415 - an extra
 
-    async with pooler.checked(target) as connection:
+    async with notifications.checked(target) as connection:
         with connections.explained(target):
             await schema.check_owner(connection, target)
             # Before anything is created there.

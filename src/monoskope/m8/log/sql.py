@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Sequence
+from typing import TypeVar
 
 from monoskope.errors import UnavailableError
 from monoskope.failpoints import failpoints
@@ -19,6 +20,8 @@ from monoskope.m8.log.event_log import EventLog, LogTamperedError, NewEvent, Rec
 from monoskope.m8.log.failures import check_limit, closed
 from monoskope.m8.log.record import Append
 from monoskope.m8.log.tree_rows import Steps
+
+T = TypeVar("T")
 
 PAGE = 256
 """Events that a subscription reads at once."""
@@ -35,6 +38,18 @@ _PUT_CURSOR = (
     "INSERT INTO cursors VALUES ($1, $2, $3) "
     "ON CONFLICT (name) DO UPDATE SET position = excluded.position, hash = excluded.hash"
 )
+
+
+def settle(done: asyncio.Future[T], result: T, error: Exception | None) -> None:
+    """Tell the caller of a write how it ended, if the caller still waits."""
+    if isinstance(error, StopIteration):  # a future cannot hold this exception
+        error = RuntimeError("the projector raised StopIteration.")
+    if done.done():
+        return
+    if error is None:
+        done.set_result(result)
+    else:
+        done.set_exception(error)
 
 
 class Tail:
@@ -117,6 +132,9 @@ class SqlLog(EventLog):
         check_limit(limit)
         query = "SELECT position, record FROM events WHERE position > $1 ORDER BY position LIMIT $2"
         return [record.parse(position, body) for position, body in await self._fetch(query, after, limit)]
+
+    async def read_stream(self, stream: str, *, after_version: int = 0) -> list[RecordedEvent]:
+        return (await self.read_streams({stream: after_version}))[stream]
 
     async def subscribe(self, *, after: int) -> AsyncGenerator[RecordedEvent, None]:
         signal = asyncio.Event()

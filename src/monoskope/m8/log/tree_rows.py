@@ -4,6 +4,8 @@ The tree is derived from the records, and can be made again. Checkpoints, cosign
 not: m8 signed them, and others have them. Nothing here knows what a note says, or verifies one. A statement has `$1`,
 `$2`, … for its values.
 
+One file, though long: each table stands beside what reads and writes it.
+
 Sources: docs/adr/0054-a-tree-beside-the-log.md, c2sp.org/tlog-tiles.
 """
 
@@ -167,10 +169,10 @@ class TreeRows(ABC):
 
         So of two that build the tree at once, the slower one takes nothing away.
         """
-        check_tiles(tiles)
+        _check_tiles(tiles)
         # In order, so that of two processes at once none waits for the other in a circle.
         rows = sorted((number, level, body) for (level, number), body in tiles.items())
-        values = ", ".join(f"({places(3, after=at)})" for at in range(0, 3 * len(rows), 3))
+        values = ", ".join(f"({_places(3, after=at)})" for at in range(0, 3 * len(rows), 3))
         if rows:
             await self._execute(
                 f"INSERT INTO tree_tiles VALUES {values} ON CONFLICT (level, number) DO UPDATE "
@@ -206,7 +208,8 @@ class TreeRows(ABC):
         It does not if `number` is not the last name, if a greater size is claimed, or this size with another root.
         To be called before anything is signed: so one root of each size is signed, however many processes sign.
         """
-        check_claim(size, root)
+        if size < 1 or len(root) != HASH_BYTES:
+            raise ValueError("a checkpoint is of a tree with a leaf, and has a root.")
 
         def steps() -> Steps[bool]:
             if (yield _LAST_NAME, ())[0][0] != number:
@@ -265,7 +268,7 @@ class TreeRows(ABC):
         if quorum:
             query = (
                 f"{_CHECKPOINT} AND length(note) > 0 AND size = (SELECT size FROM cosignatures WHERE log = $1 "
-                f"AND size >= $2 AND vkey IN ({places(len(vkeys), after=3)}) "
+                f"AND size >= $2 AND vkey IN ({_places(len(vkeys), after=3)}) "
                 f"GROUP BY size HAVING count(*) >= $3 ORDER BY size {order} LIMIT 1)"
             )
             values += [quorum, *vkeys]
@@ -284,7 +287,7 @@ class TreeRows(ABC):
         """Drop checkpoints of these sizes; those that a witness cosigned stay. Not to be called for the greatest."""
         if sizes:
             await self._execute(
-                f"DELETE FROM checkpoints WHERE log = $1 AND size IN ({places(len(sizes), after=1)}) "
+                f"DELETE FROM checkpoints WHERE log = $1 AND size IN ({_places(len(sizes), after=1)}) "
                 "AND NOT EXISTS "
                 "(SELECT 1 FROM cosignatures c WHERE c.log = checkpoints.log AND c.size = checkpoints.size)",
                 number,
@@ -325,8 +328,7 @@ class TreeRows(ABC):
         return [Checkpoint(row[0], row[1], row[2], row[3], row[4], tuple(found[row[1]])) for row in rows]
 
 
-def check_tiles(tiles: Mapping[TileKey, bytes]) -> None:
-    """Raise `ValueError` unless each tile has from 1 to `FULL` hashes, at a level and an index that there can be."""
+def _check_tiles(tiles: Mapping[TileKey, bytes]) -> None:
     for (level, index), body in tiles.items():
         if not 0 <= level < 8 or index < 0:
             raise ValueError("a tile has a level from 0 to 7, and an index.")
@@ -334,25 +336,14 @@ def check_tiles(tiles: Mapping[TileKey, bytes]) -> None:
             raise ValueError(f"a tile has from 1 to {FULL} hashes of {HASH_BYTES} bytes.")
 
 
-def check_claim(size: int, root: bytes) -> None:
-    """Raise `ValueError` unless a checkpoint may say this."""
-    if size < 1 or len(root) != HASH_BYTES:
-        raise ValueError("a checkpoint is of a tree with a leaf, and has a root.")
-
-
-def unclaimed(size: int) -> ValueError:
-    """Return the error of a note for a checkpoint that was not claimed."""
-    return ValueError(f"no checkpoint of the size {size} was claimed.")
-
-
-def places(count: int, *, after: int = 0) -> str:
+def _places(count: int, *, after: int) -> str:
     """Return the places of `count` values of a statement, which come after so many others: `$3, $4`."""
     return ", ".join(f"${after + number}" for number in range(1, count + 1))
 
 
 def _claimed(number: int, size: int) -> Steps[None]:
     if not (yield "SELECT 1 FROM checkpoints WHERE log = $1 AND size = $2", (number, size)):
-        raise unclaimed(size)
+        raise ValueError(f"no checkpoint of the size {size} was claimed.")
 
 
 def _name_row(named: Named) -> Row:

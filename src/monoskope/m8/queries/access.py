@@ -130,7 +130,6 @@ def _by_bindings(
 
 
 def _named(member: Member) -> Principal:
-    """Return a principal that is one member, in no group."""
     return Principal("", str(member), frozenset(), (), 0, member=member)
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
+from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.errors import UsageError
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.log.documents import Where
@@ -77,7 +78,7 @@ def _places(prefixes: tuple[UriPrefix, ...]) -> set[tuple[str, bool]]:
     """Return single keys (False) and ranges (True) that do not overlap."""
     places: set[tuple[str, bool]] = set()
     for prefix in prefixes:
-        if any(other != prefix and _covers(other, prefix) for other in prefixes):
+        if any(other != prefix and other.covers(prefix) for other in prefixes):
             continue
         if prefix.path:
             places |= {(str(prefix), False), (f"{prefix}/", True)}
@@ -86,14 +87,10 @@ def _places(prefixes: tuple[UriPrefix, ...]) -> set[tuple[str, bool]]:
     return places
 
 
-def _covers(wide: UriPrefix, narrow: UriPrefix) -> bool:
-    return wide.store == narrow.store and narrow.path[: len(wide.path)] == wide.path
-
-
 def _narrower(one: UriPrefix, other: UriPrefix) -> UriPrefix | None:
-    if _covers(one, other):
+    if one.covers(other):
         return other
-    return one if _covers(other, one) else None
+    return one if other.covers(one) else None
 
 
 DEFAULT_SIZE = 100
@@ -165,39 +162,30 @@ STEP_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """What a caller may see of the log, and asked for.
+    """What a caller asks for, and may see of it."""
 
-    Attributes:
-        visible: What the caller may see below the prefix that was asked for.
-        since_ms: Recorded then or later, milliseconds since 1970; 0 for any time.
-        until_ms: Recorded before then; 0 for any time.
-        actor: Caused by this actor, "" for all.
-        before: At a position before this one; 0 for any.
-    """
-
+    asked: queries_pb2.ListEventsRequest
     visible: VisibleScope
-    since_ms: int = 0
-    until_ms: int = 0
-    actor: str = ""
-    before: int = 0
 
     def takes(self, event: RecordedEvent) -> bool:
         """Whether an event is among those."""
+        asked = self.asked
         return (
-            self.since_ms <= event.recorded_at_ms
-            and (not self.until_ms or event.recorded_at_ms < self.until_ms)
-            and (not self.actor or event.actor == self.actor)
-            and (not self.before or event.position < self.before)
+            asked.since_ms <= event.recorded_at_ms
+            and (not asked.until_ms or event.recorded_at_ms < asked.until_ms)
+            and (not asked.actor or event.actor == asked.actor)
+            and (not asked.before or event.position < asked.before)
             and is_visible(event, self.visible)
         )
 
     async def part(self, log: EventLog, head: int) -> tuple[int, int]:
         """Return the first and the last position at which such an event can be, the log being `head` events long."""
-        first, last = 1, min(head, self.before - 1) if self.before else head
-        if self.since_ms:
-            first += await _recorded_before(log, self.since_ms - STEP_MS, head)
-        if self.until_ms:
-            last = min(last, await _recorded_before(log, self.until_ms + STEP_MS, head))
+        asked = self.asked
+        first, last = 1, min(head, asked.before - 1) if asked.before else head
+        if asked.since_ms:
+            first += await _recorded_before(log, asked.since_ms - STEP_MS, head)
+        if asked.until_ms:
+            last = min(last, await _recorded_before(log, asked.until_ms + STEP_MS, head))
         return first, last
 
 

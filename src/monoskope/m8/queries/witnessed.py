@@ -110,9 +110,11 @@ class LogQueries:
         if upload is None:
             raise unknown_request()
         policy.require_proof(principal, upload)
-        evidence = proof_pb2.UploadEvidence(record=events[-1].record, rotations=await rotations(self._app, upload.uri))
-        if upload.HasField("grant"):
-            evidence.grant.CopyFrom(upload.grant)
+        evidence = proof_pb2.UploadEvidence(
+            record=events[-1].record,
+            rotations=await rotations(self._app, upload.uri),
+            grant=upload.grant if upload.HasField("grant") else None,
+        )
         for message in map(read, events):
             match message:
                 case events_pb2.SecretUploadKeyRequested():

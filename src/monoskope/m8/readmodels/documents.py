@@ -73,7 +73,6 @@ def version_of(key: str, body: bytes, last: Callable[[bytes], RecordedEvent | No
 
 
 def _entry(uri: str, version: views_pb2.SecretVersion, event: RecordedEvent) -> Put:
-    """Return the document that `event` adds to the past of a secret."""
     return Put(HISTORY, f"{uri}\n{_LAST - event.position:020}", version.SerializeToString(deterministic=True))
 
 
@@ -124,7 +123,6 @@ REVOCATIONS = "token-revocations"
 
 
 def _project_token(event: RecordedEvent, _lookup: Lookup) -> Iterator[Change]:
-    """Yield what `event` changes in the documents about credentials; nothing for all other events."""
     if event.type == "TokenIssued":
         yield Put(TOKENS, events_pb2.TokenIssued.FromString(event.data).id, event.data)
     elif event.type == "TokenRevoked":

@@ -196,26 +196,26 @@ def _verified(receipt: Receipt, uri: str, event: RecordedEvent, lookup: Lookup) 
 
 
 def _tell(kept: Kept | None, told: _Told) -> Kept:
-    """Return what was kept of a version, with what a receipt tells of it now."""
-    receipt, request, event = told.receipt, told.request, told.event
-    secret = views_pb2.Secret() if kept is None else kept.secret
-    secret.uri = str(request.uri)
-    secret.deleted = False
-    secret.ClearField("verified")
-    secret.ClearField("verified_at_ms")
-    secret.upstream_version = receipt.upstream_version
-    secret.fingerprint = receipt.fingerprint
-    secret.ClearField("values")
-    for key, fingerprint in receipt.values:
-        secret.values.add(key=key, fingerprint=fingerprint)
-    secret.subject = told.subject
-    secret.uploaded_at_ms = event.recorded_at_ms
-    secret.request_id = request.request_id
-    set_notes(secret, told.notes.labels, told.notes.expires_on)
-    secret.notes_subject, secret.notes_changed_at_ms = told.notes.edited_by, told.notes.edited_at_ms
+    """Return what is known of a version, with what a receipt tells of it now."""
+    receipt, request, notes, at_ms = told.receipt, told.request, told.notes, told.event.recorded_at_ms
+    before = views_pb2.Secret() if kept is None else kept.secret
+    secret = views_pb2.Secret(
+        uri=str(request.uri),
+        upstream_version=receipt.upstream_version,
+        prior_version=before.prior_version,
+        drifted=before.drifted,
+        fingerprint=receipt.fingerprint,
+        values=[upload_pb2.ValueFingerprint(key=key, fingerprint=shown) for key, shown in receipt.values],
+        subject=told.subject,
+        uploaded_at_ms=at_ms,
+        request_id=request.request_id,
+        notes_subject=notes.edited_by,
+        notes_changed_at_ms=notes.edited_at_ms,
+    )
+    set_notes(secret, notes.labels, notes.expires_on)
     if receipt.outcome == upload_pb2.OUTCOME_IMPORTED:
-        secret.verified, secret.verified_at_ms = upload_pb2.OUTCOME_IN_SYNC, event.recorded_at_ms
-    return Kept(secret, hashlib.sha256(receipt.content).digest())
+        secret.verified, secret.verified_at_ms = upload_pb2.OUTCOME_IN_SYNC, at_ms
+    return Kept(secret, receipt.sha256)
 
 
 def set_notes(secret: views_pb2.Secret, labels: Labels, expires_on: str) -> None:

@@ -20,10 +20,7 @@ DEFAULT_STORE = "default-store"
 """Collection: "" -> name of the default store, as text."""
 
 FINGERPRINT_KEY = "fingerprint-key"
-"""Collection: "" -> the current fingerprint key id, "next" -> the one that a rotation also allows, as text."""
-
-NEXT = "next"
-"""The key of a second allowed fingerprint key id; its body is empty when there is none."""
+"""Collection: "" -> the current fingerprint key id, as text."""
 
 REFUSED = "refused login/"
 """How the keys begin, among those of the heartbeats, under which refused logins are kept."""
@@ -56,13 +53,8 @@ def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
             store = _get(message.store, lookup)
             _change_reactors(store, message, event.recorded_at_ms)
             yield _put(store)
-        case events_pb2.FingerprintKeyAdopted():
+        case events_pb2.FingerprintKeyAdopted() | events_pb2.FingerprintKeyRotationFinished():
             yield Put(FINGERPRINT_KEY, "", message.key_id.encode())
-        case events_pb2.FingerprintKeyRotationStarted():
-            yield Put(FINGERPRINT_KEY, NEXT, message.key_id.encode())
-        case events_pb2.FingerprintKeyRotationFinished():
-            yield Put(FINGERPRINT_KEY, "", message.key_id.encode())
-            yield Put(FINGERPRINT_KEY, NEXT, b"")
         case _:
             return
 

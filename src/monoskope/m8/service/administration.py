@@ -12,11 +12,10 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import NotFoundError, RefusedError
 from monoskope.m8.domain import reactors, role_bindings, stores
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.domain.reactors import FingerprintKeyIds
 from monoskope.m8.domain.role_bindings import RoleBinding, RoleBindings
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.readmodels.documents import TOKENS
-from monoskope.m8.service.aggregates import CATALOGUE, FINGERPRINT_KEY, ROLE_BINDINGS
+from monoskope.m8.service.aggregates import CATALOGUE, FINGERPRINT_KEY, ROLE_BINDINGS, Aggregate, V
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.upload_key import without_key
 from monoskope.protocol.login import LOCAL, Member
@@ -56,7 +55,7 @@ class Administration:
         Raises:
             AlreadyExistsError: the name or the identity is or was a store's.
         """
-        store = await self._change_catalogue(
+        store = await self._change_store(
             message.name,
             lambda known: stores.create(known, name=message.name, kind=message.type, identity=message.identity),
             caller,
@@ -67,23 +66,21 @@ class Administration:
         self, message: commands_pb2.ActivateSecretStoreRequest, caller: Caller
     ) -> commands_pb2.ActivateSecretStoreResponse:
         """Let a store take uploads. Administrators only. Raises `NotFoundError`."""
-        store = await self._change_catalogue(message.name, lambda known: stores.activate(known, message.name), caller)
+        store = await self._change_store(message.name, lambda known: stores.activate(known, message.name), caller)
         return commands_pb2.ActivateSecretStoreResponse(store=store)
 
     async def deactivate_secret_store(
         self, message: commands_pb2.DeactivateSecretStoreRequest, caller: Caller
     ) -> commands_pb2.DeactivateSecretStoreResponse:
         """Let a store take no uploads. Administrators only. Raises `NotFoundError`."""
-        store = await self._change_catalogue(message.name, lambda known: stores.deactivate(known, message.name), caller)
+        store = await self._change_store(message.name, lambda known: stores.deactivate(known, message.name), caller)
         return commands_pb2.DeactivateSecretStoreResponse(store=store)
 
     async def set_default_secret_store(
         self, message: commands_pb2.SetDefaultSecretStoreRequest, caller: Caller
     ) -> commands_pb2.SetDefaultSecretStoreResponse:
         """Make a store the default. Administrators only. Raises `NotFoundError`."""
-        store = await self._change_catalogue(
-            message.name, lambda known: stores.set_default(known, message.name), caller
-        )
+        store = await self._change_store(message.name, lambda known: stores.set_default(known, message.name), caller)
         return commands_pb2.SetDefaultSecretStoreResponse(store=store)
 
     async def replace_secret_store_identity(
@@ -95,7 +92,7 @@ class Administration:
             NotFoundError: there is no such store.
             AlreadyExistsError: the identity is or was in use.
         """
-        store = await self._change_catalogue(
+        store = await self._change_store(
             message.name, lambda known: stores.replace_identity(known, message.name, message.identity), caller
         )
         return commands_pb2.ReplaceSecretStoreIdentityResponse(store=store)
@@ -104,7 +101,7 @@ class Administration:
         self, message: commands_pb2.StartFingerprintKeyRotationRequest, caller: Caller
     ) -> commands_pb2.StartFingerprintKeyRotationResponse:
         """Allow a second fingerprint key id. Administrators only. Raises `ConflictError`."""
-        await self._change_key(lambda known: reactors.start_rotation(known, message.key_id), caller)
+        await self._change(FINGERPRINT_KEY, lambda known: reactors.start_rotation(known, message.key_id), caller)
         return commands_pb2.StartFingerprintKeyRotationResponse()
 
     async def finish_fingerprint_key_rotation(
@@ -118,24 +115,24 @@ class Administration:
             ConflictError: no rotation to it is under way; or, without `force`, attached reactors have another key.
         """
         left = [name async for store in self._app.documents.stores() for name in without_key(store, message.key_id)]
-        await self._change_key(
-            lambda known: reactors.finish_rotation(known, message.key_id, left=left, force=message.force), caller
+        await self._change(
+            FINGERPRINT_KEY,
+            lambda known: reactors.finish_rotation(known, message.key_id, left=left, force=message.force),
+            caller,
         )
         return commands_pb2.FinishFingerprintKeyRotationResponse()
 
-    async def _change_catalogue(
+    async def _change_store(
         self, name: str, decide: Callable[[Catalogue], Sequence[Message]], caller: Caller
     ) -> views_pb2.SecretStore:
         operating_log.bind_contextvars(store=name)
-        aggregates = self._app.aggregates
-        await aggregates.change(CATALOGUE, decide, actor=caller.principal.subject)
+        await self._change(CATALOGUE, decide, caller)
         store = await self._app.documents.store_with_beats(name)
         assert store is not None, "the domain decided on a store that exists"
         return store
 
-    async def _change_key(self, decide: Callable[[FingerprintKeyIds], Sequence[Message]], caller: Caller) -> None:
-        aggregates = self._app.aggregates
-        await aggregates.change(FINGERPRINT_KEY, decide, actor=caller.principal.subject)
+    async def _change(self, aggregate: Aggregate[V], decide: Callable[[V], Sequence[Message]], caller: Caller) -> None:
+        await self._app.aggregates.change(aggregate, decide, actor=caller.principal.subject)
 
     async def create_role_binding(
         self, message: access_pb2.CreateRoleBindingRequest, caller: Caller
@@ -149,7 +146,9 @@ class Administration:
         """
         wanted = parsed(message.role_binding)
         operating_log.bind_contextvars(role_binding=wanted.name)
-        await self._change([wanted], caller)
+        await self._change(
+            ROLE_BINDINGS, lambda known: role_bindings.apply(known, [wanted], by=caller.principal, prune=False), caller
+        )
         return access_pb2.CreateRoleBindingResponse(role_binding=view(wanted))
 
     async def delete_role_binding(
@@ -161,12 +160,7 @@ class Administration:
             NotFoundError: there is none of that name.
         """
         operating_log.bind_contextvars(role_binding=message.name)
-        aggregates = self._app.aggregates
-        await aggregates.change(
-            ROLE_BINDINGS,
-            lambda known: role_bindings.delete(known, message.name),
-            actor=caller.principal.subject,
-        )
+        await self._change(ROLE_BINDINGS, lambda known: role_bindings.delete(known, message.name), caller)
         return access_pb2.DeleteRoleBindingResponse()
 
     async def apply_role_bindings(
@@ -182,29 +176,21 @@ class Administration:
             AlreadyExistsError: a name is or was another one's.
         """
         wanted = [parsed(one) for one in message.role_bindings]
-        before = await self._change(wanted, caller, prune=message.prune, dry_run=message.dry_run)
+        before = RoleBindings()
+
+        def decide(known: RoleBindings) -> list[role_bindings.Change]:
+            nonlocal before
+            before = known
+            events = role_bindings.apply(known, wanted, by=caller.principal, prune=message.prune)
+            return [] if message.dry_run else events
+
+        await self._change(ROLE_BINDINGS, decide, caller)
         plan = role_bindings.plan(before, wanted, prune=message.prune)
         return access_pb2.ApplyRoleBindingsResponse(
             created=[view(one) for one in plan.created],
             deleted=[view(one) for one in plan.deleted],
             unchanged=plan.unchanged,
         )
-
-    async def _change(
-        self, wanted: list[RoleBinding], caller: Caller, *, prune: bool = False, dry_run: bool = False
-    ) -> RoleBindings:
-        """Record what makes the bindings the ones that are wanted, and return them as they were before."""
-        aggregates = self._app.aggregates
-        seen = RoleBindings()
-
-        def decide(known: RoleBindings) -> list[role_bindings.Change]:
-            nonlocal seen
-            seen = known
-            events = role_bindings.apply(known, wanted, by=caller.principal, prune=prune)
-            return [] if dry_run else events
-
-        await aggregates.change(ROLE_BINDINGS, decide, actor=caller.principal.subject)
-        return seen
 
     async def create_token(
         self, message: access_pb2.CreateTokenRequest, caller: Caller

@@ -200,7 +200,7 @@ class Aggregates:
         if append.expected_version == upload.version:
             by = Appender(
                 store=login.store,
-                identity=catalogue.store(login.store).identity,
+                identity=catalogue.stores[login.store].identity,
                 replica=login.replica,
                 key_ids=keys.allowed,
             )

@@ -13,11 +13,10 @@ from monoskope.event_loop import KeyedLock
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.issuers.verifying import Issuers
-from monoskope.m8.limits.connections import Connections
+from monoskope.m8.limits.connections import Connections, Handshakes
 from monoskope.m8.limits.logins import Exchanges, Logins
-from monoskope.m8.limits.rates import Handshakes, Pace
 from monoskope.m8.limits.settings import ServerLimits
-from monoskope.m8.limits.subjects import CallPlaces, PutLimit, Quota, RequestLimit
+from monoskope.m8.limits.subjects import CallPlaces, Pace, PutLimit, Quota, RequestLimit
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.metrics import Meters, RequestMeter
 from monoskope.m8.readmodels.documents import Documents
@@ -25,16 +24,6 @@ from monoskope.m8.service.aggregates import Aggregates
 from monoskope.m8.service.call_notes import Strangers, TellCall, current_note
 from monoskope.m8.service.feed import Feed
 from monoskope.m8.tree.witnessed_log import WitnessedLog
-
-
-@dataclass(slots=True)
-class ServerState:
-    """What readiness says of this process, besides what is looked up when it is asked."""
-
-    log_is_writable: bool = True
-    """False from a write that the database refused until one succeeds."""
-    is_draining: bool = False
-    """Whether this process stops."""
 
 
 def ticks_ms() -> float:
@@ -79,7 +68,10 @@ class App:
     certificate_expires_at_ms: Callable[[], int] = lambda: 0
     meters: Meters = field(default_factory=Meters)
     tell_call: TellCall | None = None
-    state: ServerState = field(default_factory=ServerState, init=False)
+    log_is_writable: bool = field(default=True, init=False)
+    """False from a write that the database refused until one succeeds."""
+    is_draining: bool = field(default=False, init=False)
+    """Whether this process stops."""
     replica: str = field(default_factory=lambda: f"m8/{secrets.token_hex(16)}")
     leases: set[str] = field(default_factory=set)
     news: asyncio.Event = field(default_factory=asyncio.Event)

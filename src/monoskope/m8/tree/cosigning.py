@@ -1,6 +1,6 @@
 """Cosignatures: what m8 wants of its witnesses, when it asks them, and what other processes are told of that.
 
-How witnesses are asked stands in `monoskope.m8.witnesses`.
+How witnesses are asked stands in `witnesses`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,9 +11,9 @@ import click
 from monoskope.client.known.sources import Setting, find
 from monoskope.client.results.log import UploadProof
 from monoskope.client.settings import identities_from, parse_identities
-from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.groups import command
+from monoskope.monoctl.input.values import read_file
 from monoskope.monoctl.options import CommandSession, output_option, output_options
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import cell, emit, fields_of, pairs, plain
@@ -72,7 +71,7 @@ def log(session: CommandSession, *, only_note: bool) -> None:
 
 
 @command(short_help="Check a proof of an upload, without a server.")
-@click.argument("file", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE")
+@click.argument("file", type=click.Path(allow_dash=True), metavar="FILE")
 @click.option("--log-vkey", "vkeys", multiple=True, metavar="KEY", help="A verifier key of the log; give both.")
 @click.option("--witness", "witnesses", multiple=True, metavar="KEY", help="The verifier key of a witness; repeatable.")
 @click.option("--quorum", type=click.IntRange(0), help="How many of the witnesses must have cosigned.")
@@ -87,7 +86,7 @@ def log(session: CommandSession, *, only_note: bool) -> None:
 @click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="Your settings [MONOCTL_CONFIG].")
 @output_option
 def verify_proof(  # noqa: PLR0917 - click passes them by name
-    file: Path,
+    file: str,
     vkeys: tuple[str, ...],
     witnesses: tuple[str, ...],
     quorum: int | None,
@@ -105,10 +104,11 @@ def verify_proof(  # noqa: PLR0917 - click passes them by name
     monoctl get upload 5c0f1e… --proof put.tlog-proof
     monoctl verify proof put.tlog-proof
     """  # noqa: D301 - click wants the character itself
-    from monoskope.client.proofs import Given, trusted  # noqa: PLC0415 - a help needs none of it
+    from monoskope.client.proofs import trusted  # noqa: PLC0415 - a help needs none of it
 
     found = find({"known_stores": known_stores}, config=config)
-    given = Given(
+    said = trusted(
+        read_file(file, most=_MOST + 1),
         vkeys=vkeys or _words(found, "log_vkeys"),
         witnesses=witnesses or _words(found, "log_witnesses"),
         quorum=_quorum(found) if quorum is None else quorum,
@@ -116,7 +116,6 @@ def verify_proof(  # noqa: PLR0917 - click passes them by name
         known_stores=Path(found["known_stores"].value) if "known_stores" in found else None,
         servers=check_servers(found["server"].value) if "server" in found else (),
     )
-    said = trusted(_content(file), given)
     if output != "table":
         emit(output, fields_of(said), {})
         return
@@ -125,9 +124,9 @@ def verify_proof(  # noqa: PLR0917 - click passes them by name
 
 
 @command(short_help="Compare another person's note of the log with your own.")
-@click.argument("note", type=click.Path(path_type=Path, allow_dash=True), metavar="NOTE")
+@click.argument("note", type=click.Path(allow_dash=True), metavar="NOTE")
 @output_options
-def verify_log(note: Path, session: CommandSession) -> None:
+def verify_log(note: str, session: CommandSession) -> None:
     """Compare another person's note of m8's log, in the file NOTE, with the one that this machine keeps.
 
     m8 must prove that its log continues both. If it cannot, it shows different logs to different people, or its log
@@ -135,7 +134,7 @@ def verify_log(note: Path, session: CommandSession) -> None:
 
     `monoctl get log` shows your own note. '-' is standard input.
     """
-    content = _content(note)
+    content = read_file(note, most=_MOST + 1)
 
     compared = session.run(lambda client: client.log.compare(content))
     if session.output != "table":
@@ -145,17 +144,6 @@ def verify_log(note: Path, session: CommandSession) -> None:
         f"The note is of the log that this machine knows: {compared.log}, {counted(compared.size, 'entry', 'entries')};"
         f" your own note has {compared.known_size}."
     )
-
-
-def _content(file: Path) -> bytes:
-    """Return what is in a file, or comes from standard input. Raises `UsageError`."""
-    if str(file) == "-":
-        return sys.stdin.buffer.read(_MOST + 1)
-    try:
-        with file.open("rb") as opened:
-            return opened.read(_MOST + 1)
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}.", fix="Name a file that you can read.") from None
 
 
 def _words(found: Mapping[str, Setting], name: str) -> tuple[str, ...]:

@@ -17,13 +17,12 @@ from monoskope.client.login.id_token import claims_of
 from monoskope.client.login.renewing import remove
 from monoskope.client.login.starting import log_out
 from monoskope.errors import Code, Error, NotFoundError, RefusedError, UsageError
-from monoskope.host_port import check_servers
 from monoskope.monoctl.groups import command
-from monoskope.monoctl.options import CommandSession, connection_options
+from monoskope.monoctl.options import CommandSession, configured, connection_options
 from monoskope.monoctl.output import terminal
 
 if TYPE_CHECKING:
-    from monoskope.client.login.device import DeviceCode
+    from monoskope.client.login.starting import DeviceCode
 
 
 @command(short_help="Log in with the identity that you have.")
@@ -42,10 +41,8 @@ def login(issuer: str | None, session: CommandSession, *, device: bool, no_brows
     if device and no_browser:
         raise click.UsageError("--device and --no-browser are two ways. Choose one.")
     found = session.found()
-    if "server" not in found:
-        raise UsageError("no server is configured.", fix="Run `monoctl config set server SERVER`.")
+    server = configured(found)[0]
     check_environment(found, LOGIN_FIELDS, os.environ)
-    server = check_servers(found["server"].value)[0]
     path = login_path(server)
     if path is None:
         raise UsageError("no home folder is known, so there is no place for a login.", fix="Set HOME.")
@@ -129,10 +126,7 @@ def logout(session: CommandSession) -> None:
 
     Your session in the browser is the issuer's affair.
     """
-    found = session.found()
-    if "server" not in found:
-        raise UsageError("no server is configured.", fix="Run `monoctl config set server SERVER`.")
-    server = check_servers(found["server"].value)[0]
+    server = configured(session.found())[0]
     path = login_path(server)
     if path is None or not path.exists():
         raise NotFoundError(f"there is no login for {server}.", fix="Nothing is to be done.")

@@ -13,9 +13,8 @@ from monoskope.client.known.sources import find
 from monoskope.client.known.stores import SYSTEM_FILE, KnownStores
 from monoskope.client.proofs.log import OfferedLog
 from monoskope.errors import LogMismatchError, UsageError
-from monoskope.host_port import check_servers
 from monoskope.monoctl.groups import command
-from monoskope.monoctl.options import CommandSession, connection_options
+from monoskope.monoctl.options import CommandSession, configured, connection_options
 from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.report import print_notes
 from monoskope.text import counted
@@ -119,7 +118,4 @@ def forget_log(server: str | None, known_stores: str | None, config: Path | None
 def _pinned_at(server: str | None, known_stores: str | None, config: Path | None) -> tuple[Sequence[str], Path | None]:
     """Return the servers that are configured, and the file of stores' identities, None if there is none."""
     found = find({"server": server, "known_stores": known_stores}, config=config)
-    if "server" not in found:
-        raise UsageError("no server is configured.", fix="Say --server HOST:PORT.")
-    servers = check_servers(found["server"].value)
-    return servers, Path(found["known_stores"].value) if "known_stores" in found else None
+    return configured(found), Path(found["known_stores"].value) if "known_stores" in found else None

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import click
 
 from monoskope.client import Client
 from monoskope.client.results.access import Applied, RoleBinding
-from monoskope.errors import UsageError
 from monoskope.monoctl.commands.access import RIGHTS
 from monoskope.monoctl.groups import command
+from monoskope.monoctl.input.values import read_file
 from monoskope.monoctl.options import CommandSession, connection_options, list_options, output_options
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import Document, emit, show
@@ -83,7 +80,7 @@ def apply(*, file: str, prune: bool, dry_run: bool, session: CommandSession) -> 
     """  # noqa: D301 - click wants the character itself
     from monoskope.monoctl.input.role_binding_file import parse  # noqa: PLC0415 - it loads YAML
 
-    wanted = parse(_content(file), "stdin" if file == "-" else file)
+    wanted = parse(read_file(file), "stdin" if file == "-" else file)
 
     async def work(client: Client) -> tuple[Applied, bool]:
         found = await client.access.apply_role_bindings(wanted, prune=prune, dry_run=dry_run)
@@ -134,10 +131,3 @@ def _changes(found: Applied) -> list[Document]:
         for change, some in (("delete", found.deleted), ("create", found.created))
         for one in some
     ]
-
-
-def _content(file: str) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}.", fix="Name a file of role bindings.") from None

@@ -70,7 +70,8 @@ class SecretCache:
         self._named: set[str] = set()
         self._wake = asyncio.Event()
         self._reads = True
-        self._is_full = False
+        self.is_full = False
+        """Whether there are more secrets than are cached."""
         self._is_whole = False
         self._rests_until = 0.0
         self._why = ""
@@ -92,17 +93,12 @@ class SecretCache:
     @property
     def complete(self) -> bool:
         """Whether these are all that the caller may see."""
-        return self._is_whole and not self._is_full
-
-    @property
-    def is_full(self) -> bool:
-        """Whether there are more secrets than are cached."""
-        return self._is_full
+        return self._is_whole and not self.is_full
 
     @property
     def note(self) -> str:
         """What the user should know about how much is cached, else ""."""
-        if self._is_full:
+        if self.is_full:
             return (
                 f"There are more secrets than the {self.loaded:,} that the console keeps. Name a prefix to search among"
                 " the others."
@@ -156,7 +152,7 @@ class SecretCache:
                 if not isinstance(result, Error):
                     raise result
             elif result is not None and uri not in self._rows and self._has_no_room():
-                self._is_full = True
+                self.is_full = True
             else:
                 changed |= self._took(uri, result)
         if changed:
@@ -185,7 +181,7 @@ class SecretCache:
         self._rests_until = now() + _REST * (now() - begun)
 
     async def _read(self) -> None:
-        self._reads, self._is_full = False, False
+        self._reads, self.is_full = False, False
         # What is named from here on is asked after this reading, so no answer that is older wins.
         self._named.clear()
         found: set[str] = set()
@@ -196,7 +192,7 @@ class SecretCache:
             for state in _STATES:
                 async for view in self._queries().secrets(state=state, page_size=MAX_PAGE_SIZE):
                     if len(found) >= self._most or size >= self._most_bytes:
-                        self._is_full = True
+                        self.is_full = True
                         break
                     found.add(view.uri)
                     size += view.ByteSize()

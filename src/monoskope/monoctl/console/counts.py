@@ -26,15 +26,6 @@ Place = tuple[str, str]
 """The URI of a secret and one of its keys."""
 
 
-class Facets(Value, frozen=True):
-    """How many present secrets there are of each store, subject and label; of all secrets, how many of each status."""
-
-    stores: dict[str, int]
-    subjects: dict[str, int]
-    labels: dict[str, int]
-    statuses: dict[str, int]
-
-
 class Figures(Value, frozen=True):
     """How many secrets are there, of how many the engine does not hold what was put, and what else to look at.
 
@@ -103,14 +94,17 @@ class Counts:
         self.keys_read += one * sum(1 for _ in _hashes(row))
 
     @property
-    def facets(self) -> Facets:
-        """How many there are of each, the most frequent ones if there are many."""
-        return Facets(
-            dict(sorted(_present(self._stores))),
-            dict(Counter(dict(_present(self._subjects))).most_common(MOST_CHOICES)),
-            dict(Counter(dict(_present(self._labels))).most_common(MOST_CHOICES)),
-            dict(sorted(_present(self._statuses))),
-        )
+    def facets(self) -> Mapping[str, dict[str, int]]:
+        """How many present secrets there are of each store, subject and label; of all secrets, of each status.
+
+        Of subjects and labels the most frequent ones, if there are many.
+        """
+        return {
+            "stores": dict(sorted((+self._stores).items())),
+            "subjects": dict((+self._subjects).most_common(MOST_CHOICES)),
+            "labels": dict((+self._labels).most_common(MOST_CHOICES)),
+            "statuses": dict(sorted((+self._statuses).items())),
+        }
 
     def figures(self, *, today: dt.date) -> Figures:
         """Return what is said of all in short."""
@@ -148,10 +142,6 @@ class Counts:
 def _hashes(row: Row) -> Iterator[tuple[str, str]]:
     """Each key with its fingerprint; who may not see hashes sees empty ones, and two of those say nothing."""
     return ((key, fingerprint) for key, fingerprint in row.values.items() if fingerprint)
-
-
-def _present(counter: Counter[str]) -> Iterator[tuple[str, int]]:
-    return ((name, count) for name, count in counter.items() if count)
 
 
 def _group(fingerprint: str, places: Mapping[Place, Row]) -> Document:

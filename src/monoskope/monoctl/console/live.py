@@ -6,8 +6,6 @@ A stream has one JSON object a line.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -137,34 +135,31 @@ class _Page:
     """What waits for one page."""
 
     def __init__(self) -> None:
-        self._waiting: deque[bytes] = deque()
+        self._waiting: asyncio.Queue[bytes] = asyncio.Queue()
         self._bytes = 0
-        self._is_new = asyncio.Event()
         self.has_ended = False
 
     def put(self, told: bytes) -> None:
-        if len(self._waiting) >= MOST_WAITING or self._bytes + len(told) > MOST_BYTES:
+        if self._waiting.qsize() >= MOST_WAITING or self._bytes + len(told) > MOST_BYTES:
             self.end()
         else:
-            self._waiting.append(told)
+            self._waiting.put_nowait(told)
             self._bytes += len(told)
-            self._is_new.set()
 
     def end(self) -> None:
         self.has_ended = True
-        self._waiting.clear()
-        self._bytes = 0
-        self._is_new.set()
+        while not self._waiting.empty():
+            self._waiting.get_nowait()
+        self._waiting.put_nowait(b"")
 
     async def next(self, tick_s: float) -> bytes:
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(tick_s):
-                await self._is_new.wait()
-        told = self._waiting.popleft() if self._waiting else _TICK
-        self._bytes -= len(told) if told is not _TICK else 0
-        if not self._waiting and not self.has_ended:
-            self._is_new.clear()
-        return told
+                told = await self._waiting.get()
+        except TimeoutError:
+            return _TICK
+        self._bytes -= len(told)
+        return told or _TICK
 
 
 def line(document: Document) -> bytes:

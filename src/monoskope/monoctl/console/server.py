@@ -16,7 +16,8 @@ from monoskope.monoctl.console import requests
 from monoskope.monoctl.console.browser import USUAL
 from monoskope.monoctl.console.channel import SealedCall, proven
 from monoskope.monoctl.console.live import Live
-from monoskope.monoctl.console.operations import Context, Operation, Request
+from monoskope.monoctl.console.operations import Context, Operation
+from monoskope.monoctl.console.requests import Request
 from monoskope.monoctl.console.session import Begun, EndedError, NoSessionError, Session, Sessions, UsedError
 from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.report import defect, failure
@@ -44,26 +45,10 @@ def _files() -> Mapping[str, Response]:
     }
 
 
-_STATUS = {
-    Code.USAGE: 400,
-    Code.UNAUTHENTICATED: 403,
-    Code.REFUSED: 403,
-    Code.NOT_FOUND: 404,
-    Code.ALREADY_EXISTS: 409,
-    Code.IDENTITY_CHANGED: 409,
-    Code.NOT_AGREED: 409,
-    Code.CONFLICT: 409,
-    Code.UNAVAILABLE: 503,
-    Code.TIMED_OUT: 504,
-    Code.OUTCOME_UNKNOWN: 504,
-    Code.PROTOCOL: 502,
-    Code.RATE_LIMITED: 429,
-    Code.NOT_TRIED: 409,
-    Code.LOG_MISMATCH: 409,
-    Code.NOT_YET: 503,
-    Code.INTERNAL: 500,
-}
-"""401 is the console's own: the page has no session. That m8 does not know the caller is another matter."""
+_STATUS = {Code.USAGE: 400, Code.UNAUTHENTICATED: 403, Code.REFUSED: 403, Code.NOT_FOUND: 404, Code.INTERNAL: 500}
+"""Of other failures it is 409: the page reads what the body says.
+
+401 is the console's own: the page has no session. That m8 does not know the caller is another matter."""
 
 _LARGE = 65_536
 """Bytes of a call with values from which on it is parsed in a thread: less takes milliseconds."""
@@ -274,7 +259,7 @@ def _refused(refusal: requests.Refusal) -> Response:
 def _failed(error: Error) -> Response:
     if isinstance(error, NoSessionError):
         return _json(401, {"error": failure(error) | {"code": error.own_code}})
-    return _json(_STATUS[error.code], {"error": failure(error)})
+    return _json(_STATUS.get(error.code, 409), {"error": failure(error)})
 
 
 def _json(status: int, document: object) -> Response:

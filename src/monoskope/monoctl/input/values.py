@@ -149,12 +149,12 @@ def read_values(sources: Sources, keys: list[str]) -> Values:
         from monoskope.monoctl.input.files import parse_env  # noqa: PLC0415 - a put seldom needs it
 
         where = "stdin" if path == STDIN else path
-        values.add_all(parse_env(_read(path, where), where=where))
+        values.add_all(parse_env(read_file(path, where), where=where))
     for path in sources.json_files:
         from monoskope.monoctl.input.files import parse_json  # noqa: PLC0415
 
         where = "stdin" if path == STDIN else path
-        values.add_all(parse_json(_read(path, where), where=where))
+        values.add_all(parse_json(read_file(path, where), where=where))
     if keys or not sources.named:
         _ask(values, keys)
     return values
@@ -171,7 +171,7 @@ def _read_file(text: str, *, trim: bool, allow_empty: bool) -> tuple[str, bytes]
     key, separator, path = text.partition("=")
     if not separator:
         raise UsageError("--from-file is not KEY=PATH.", fix="Write --from-file KEY=PATH; KEY=- for stdin.")
-    value = _read(path, f"the file for key {check_key(key)!r}")
+    value = read_file(path, f"the file for key {check_key(key)!r}")
     if trim:
         value = trimmed(value)
     if not value and not allow_empty:
@@ -194,13 +194,17 @@ def trimmed(content: bytes) -> bytes:
     return content.removesuffix(b"\r\n") if content.endswith(b"\r\n") else content.removesuffix(b"\n")
 
 
-def _read(path: str, what: str) -> bytes:
+def read_file(path: str, what: str = "", *, most: int = -1) -> bytes:
+    """Return what is in a file, `what` for people, or comes from stdin, up to `most` bytes. Raises `UsageError`."""
     if path == STDIN:
-        return sys.stdin.buffer.read()
+        return sys.stdin.buffer.read(most)
     try:
-        return Path(path).read_bytes()
+        with Path(path).open("rb") as opened:
+            return opened.read(most)
     except OSError as error:
-        raise UsageError(f"{what} cannot be read: {error.strerror}.", fix="Name a file that you can read.") from None
+        raise UsageError(
+            f"{what or path} cannot be read: {error.strerror}.", fix="Name a file that you can read."
+        ) from None
 
 
 def _ask(values: Values, keys: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""How far a command is, on a terminal's stderr: a bar for several secrets, a line with a spinner for requests."""
+"""How far a command is, on a terminal's stderr: a bar for several secrets, a line for requests."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from monoskope.client.walk.task import Progress, Stage
 from monoskope.monoctl.output import terminal
 
 if TYPE_CHECKING:
-    import asyncio
-
     from click._termui_impl import ProgressBar
 
     from monoskope.client.walk.pace import Tally
@@ -25,8 +23,6 @@ _SAYS = {
     Stage.SENT: "sealed and sent, waiting for the receipt",
     Stage.ENDED: "done",
 }
-_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-_FRAME_S = 0.1
 SHOWN_AFTER_S = 1.0
 """What is over sooner needs no bar."""
 
@@ -70,38 +66,6 @@ def _is_terminal() -> bool:
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
-class Spinner:
-    """Turns from `start` to `stop`. It takes an event loop."""
-
-    def __init__(self) -> None:
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self, show: Callable[[str], None]) -> None:
-        """Begin to call `show` with each frame, unless it has begun."""
-        import asyncio  # noqa: PLC0415 - the blocking client needs none
-
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(_spin(show))
-
-    async def stop(self) -> None:
-        """End it."""
-        if self._task is not None:
-            import asyncio  # noqa: PLC0415 - as above
-
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-
-async def _spin(show: Callable[[str], None]) -> None:
-    import asyncio  # noqa: PLC0415 - as above
-
-    frame = 0
-    while True:
-        show(_FRAMES[frame % len(_FRAMES)])
-        frame += 1
-        await asyncio.sleep(_FRAME_S)
-
-
 def _said(progress: Progress) -> str:
     return "touch your security key to sign the request" if progress.touch else _SAYS[progress.stage]
 
@@ -119,8 +83,6 @@ class Watch:
         """Every request with its latest stage. An attempt that ended without proof counts, also if a new one has
         begun."""
         self._shown = False
-        self.spinner: Spinner | None = None
-        """Turns what is shown, where an event loop can; else it stands still."""
 
     def observe(self, progress: Progress) -> None:
         """Take note of a stage."""
@@ -128,10 +90,7 @@ class Watch:
         if not _is_terminal():
             return
         self._shown = True
-        if self.spinner is None:
-            self.show("…")
-        else:
-            self.spinner.start(self.show)
+        self._show()
 
     def sent(self) -> list[Progress]:
         """Return the requests that were sent and whose end is not known; a later success settles those before it."""
@@ -143,13 +102,13 @@ class Watch:
         """Return the requests whose end a receipt proved."""
         return [progress for progress in self._requests.values() if progress.stage is Stage.ENDED]
 
-    def show(self, mark: str) -> None:
-        """Show the first request that has not ended, after `mark`, in the terminal's last line."""
+    def _show(self) -> None:
+        """Show the first request that has not ended in the terminal's last line."""
         latest = {str(progress.uri): progress for progress in self._requests.values()}
         waiting = [progress for progress in latest.values() if progress.stage is not Stage.ENDED]
         text = f"{waiting[0].uri}: {_said(waiting[0])}" if waiting else "finishing"
         if not self._quiet():
-            terminal.err(f"{mark} {text}", end="", over=True)
+            terminal.err(f"… {text}", end="", over=True)
 
     def clear(self) -> None:
         """Remove that line."""

@@ -33,11 +33,6 @@ class Curve(Value, frozen=True):
     bits: int
     """Of a coordinate, and of the order."""
 
-    @property
-    def coordinate_bytes(self) -> int:
-        """How many bytes a coordinate takes."""
-        return (self.bits + 7) // 8
-
 
 class KeyKind(Value, frozen=True):
     """One row: a kind of key."""

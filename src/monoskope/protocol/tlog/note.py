@@ -174,11 +174,6 @@ class Believed(Value, frozen=True):
     cosigned: tuple[tuple[VerifierKey, int], ...]
     """Which witnesses cosigned it and when by their clocks, in seconds, in the order of the policy."""
 
-    @property
-    def witnessed_at_s(self) -> int | None:
-        """The newest time of a witness, None without one."""
-        return max((at_s for _, at_s in self.cosigned), default=None)
-
 
 class Policy(Value, frozen=True):
     """What a reader demands of a checkpoint.

@@ -74,10 +74,6 @@ class Tile(Value, frozen=True, order=True):
             raise NoteError("the path of entries", "must be like tile/entries/x001/067 or tile/entries/x001/067.p/3")
         return tile
 
-    def is_in(self, size: int) -> bool:
-        """Whether a tree of `size` leaves has this tile, full or with just this width."""
-        return self.width == width_of(self.level, self.index, size)
-
 
 class Place(Value, frozen=True):
     """Where the hash of a node is found: it is over `count` hashes of a tile, from the `offset`-th on."""

@@ -91,6 +91,10 @@ class Dialled:
         return min(one.not_valid_after_utc.timestamp() for one in found)
 
 
+_ANNOUNCED_AS_THEY_ARE = {one.name for one in dataclasses.fields(Capabilities)} - {"key_rule", "versions"}
+"""The capabilities that m8 learns under the name and with the value that a driver gives them."""
+
+
 def announced(
     can: Capabilities, *, experimental: bool = False, copies_to: Iterable[str] = (), signatures: bool = False
 ) -> events_pb2.StoreCapabilities:
@@ -106,22 +110,11 @@ def announced(
         UsageError: m8 would refuse them: they are larger than a reactor may announce, or their schema is not allowed.
     """
     capabilities = events_pb2.StoreCapabilities(
-        max_plaintext=can.max_plaintext,
-        check_and_set=can.check_and_set,
-        write_tag=can.write_tag,
-        readable=can.readable,
-        patchable=can.patchable,
-        deletable=can.deletable,
-        soft_delete=can.soft_delete,
-        undeletable=can.undeletable,
-        rollbackable=can.rollbackable,
-        listable=can.listable,
-        layout=can.layout,
         experimental=experimental,
         key_rule="" if can.key_rule is None else can.key_rule.pattern,
-        options_schema=can.options_schema,
         copies_to=sorted(copies_to),
         signatures=signatures,
+        **{name: getattr(can, name) for name in _ANNOUNCED_AS_THEY_ARE},
     )
     try:
         check_capabilities(capabilities)

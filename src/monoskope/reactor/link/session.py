@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from google.protobuf.message import DecodeError
@@ -49,36 +50,26 @@ class Listener(Protocol):
         """m8 has delivered all unfinished requests."""
 
 
+@dataclass(slots=True)
 class Attachment:
     """One session from `attached` to its end."""
 
-    def __init__(
-        self,
-        link: Link,
-        attached: reactor_pb2.Attached,
-        appends: Appends,
-        listener: Listener,
-        *,
-        timings: Timings,
-        stop: asyncio.Event,
-        health: Health | None = None,
-    ) -> None:
-        self._link = link
-        self._attached = attached
-        self._appends = appends
-        self._listener = listener
-        self._timings = timings
-        self._stop = stop
-        self._health = health
-        self._outbox: asyncio.Queue[reactor_pb2.AttachRequest] = asyncio.Queue()
-        self._is_stuck = asyncio.Event()
-        self._caught_up = False
+    link: Link
+    attached: reactor_pb2.Attached
+    appends: Appends
+    listener: Listener
+    timings: Timings
+    stop: asyncio.Event
+    health: Health | None = None
+    _outbox: asyncio.Queue[reactor_pb2.AttachRequest] = field(default_factory=asyncio.Queue)
+    _is_stuck: asyncio.Event = field(default_factory=asyncio.Event)
+    _caught_up: bool = False
 
     async def run(self) -> None:
         """Serve the session until the stream ends or `stop` is set. Raises the error that ended it, if any."""
-        if any(len(replica) != REPLICA_BYTES for replica in self._attached.replicas):
+        if any(len(replica) != REPLICA_BYTES for replica in self.attached.replicas):
             raise SessionEndedError("m8 named a process that is none.", fix="Update the reactor or m8.")
-        self._listener.attached(list(self._attached.replicas))
+        self.listener.attached(list(self.attached.replicas))
         tasks = [asyncio.ensure_future(work()) for work in (self._reading, self._writing, self._beating, self._stuck)]
         tasks.append(asyncio.ensure_future(self._stopping()))
         try:
@@ -91,22 +82,22 @@ class Attachment:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _stopping(self) -> None:
-        await self._stop.wait()
+        await self.stop.wait()
         await self._outbox.join()
-        await self._link.end()
+        await self.link.end()
         # m8 ends its side now, and the reader then ends this session. This is the limit for that.
         await asyncio.sleep(_FAREWELL_S)
 
     async def _reading(self) -> None:
         while True:
-            answer = await self._link.read()
+            answer = await self.link.read()
             match answer.WhichOneof("message"):
                 case "delivery":
                     self._deliver(answer.delivery)
                 case "appended":
-                    self._appends.answered(answer.appended)
+                    self.appends.answered(answer.appended)
                 case "copy_authorized":
-                    self._appends.tokens.answered(answer.copy_authorized)
+                    self.appends.tokens.answered(answer.copy_authorized)
                 case "caught_up":
                     self._catch_up()
                 case _:
@@ -119,14 +110,14 @@ class Attachment:
             event = event_pb2.Event.FromString(delivery.record)
         except DecodeError:
             raise SessionEndedError("m8 delivered a record that does not parse.", fix="Update the reactor.") from None
-        self._listener.event(event, delivery.sealed)
+        self.listener.event(event, delivery.sealed)
 
     def _catch_up(self) -> None:
         if not self._caught_up:
             self._caught_up = True
-            self._listener.caught_up()
+            self.listener.caught_up()
             # Not before: the deliveries have settled the appends whose answers were lost.
-            self._appends.connected(self._say)
+            self.appends.connected(self._say)
 
     def _say(self, message: reactor_pb2.AttachRequest) -> None:
         if self._outbox.qsize() < MOST_UNSENT:
@@ -141,129 +132,101 @@ class Attachment:
     async def _writing(self) -> None:
         while True:
             message = await self._outbox.get()
-            await self._link.write(message)
+            await self.link.write(message)
             if message.append.WhichOneof("event") in ENDS:
                 failpoint("reactor.receipt-offered")
             self._outbox.task_done()
 
     async def _beating(self) -> None:
-        span = self._attached.heartbeat_s / 3 if self._attached.heartbeat_s else self._timings.heartbeat
-        if self._health is None:
+        span = self.attached.heartbeat_s / 3 if self.attached.heartbeat_s else self.timings.heartbeat
+        if self.health is None:
             while True:
                 await asyncio.sleep(span)
                 self._say(reactor_pb2.AttachRequest(heartbeat=reactor_pb2.Heartbeat()))
         least = min(LEAST_S, span)
         while True:
             # The first at once: m8 knows nothing of our engine yet. The others early, if there is news.
-            self._say(reactor_pb2.AttachRequest(heartbeat=self._health.heartbeat()))
+            self._say(reactor_pb2.AttachRequest(heartbeat=self.health.heartbeat()))
             await asyncio.sleep(least)
-            await self._health.news(within=span - least)
+            await self.health.news(within=span - least)
 
 
+@dataclass(slots=True)
 class ReactorSession:
-    """Keeps the reactor attached: to one m8 of the list, and to the next one when that ends the session or is gone.
+    """Keeps the reactor attached: to one m8 of the list, and to the next one when that ends the session or is gone."""
 
-    Args:
-        endpoint: The m8 to dial, and who dials.
-        appends: The events to send to m8.
-        listener: Acts on what m8 says.
-        timings: All spans of time.
-        health: What heartbeats say of the engine.
-        link: Makes a link to m8; tests replace it.
-    """
-
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        appends: Appends,
-        listener: Listener,
-        timings: Timings,
-        *,
-        health: Health | None = None,
-        link: Dial = dial,
-    ) -> None:
-        self._endpoint = endpoint
-        self._appends = appends
-        self._listener = listener
-        self._timings = timings
-        self._health = health
-        self._link = link
-        self._stop = asyncio.Event()
-        self._attached_once = False
-        self._is_attached = False
-
-    @property
-    def is_attached(self) -> bool:
-        """Whether m8 has let this process in, and the session has not ended."""
-        return self._is_attached
+    endpoint: Endpoint
+    """The m8 to dial, and who dials."""
+    appends: Appends
+    listener: Listener
+    timings: Timings
+    health: Health | None = None
+    """What heartbeats say of the engine."""
+    link: Dial = dial
+    """Makes a link to m8; tests replace it."""
+    is_attached: bool = field(default=False, init=False)
+    """Whether m8 has let this process in, and the session has not ended."""
+    _stopped: asyncio.Event = field(default_factory=asyncio.Event)
+    _attached_once: bool = False
 
     @property
     def server(self) -> str:
         """The server that is dialled now."""
-        return self._endpoint.server
+        return self.endpoint.server
 
     async def run(self) -> None:
         """Attach, and attach again whenever the session ends, until `stop`."""
         failures = 0
-        while not self._stop.is_set():
+        while not self._stopped.is_set():
             self._attached_once = False
             reason: dict[str, str] = {}
             try:
                 await self._attachment()
             except StatusError as error:
-                reason = explained(error, self._endpoint)
+                reason = explained(error, self.endpoint)
             except Error as error:
                 reason = {"error": type(error).__name__, "message": error.message, "fix": error.fix}
             finally:
-                self._is_attached = False
-                self._appends.disconnected()
-            if self._stop.is_set():
+                self.is_attached = False
+                self.appends.disconnected()
+            if self._stopped.is_set():
                 return
             failures = 0 if self._attached_once else failures + 1
             delay = self._delay(failures)
-            operating_log.get().warning(
-                "session ended", server=self._endpoint.server, seconds=round(delay, 2), **reason
-            )
-            self._endpoint = self._endpoint.next()
+            operating_log.get().warning("session ended", server=self.endpoint.server, seconds=round(delay, 2), **reason)
+            self.endpoint = self.endpoint.next()
             try:
                 async with asyncio.timeout(delay):
-                    await self._stop.wait()
+                    await self._stopped.wait()
             except TimeoutError:
                 continue
 
     def stop(self) -> None:
         """End the session cleanly; `run` returns."""
-        self._stop.set()
+        self._stopped.set()
 
     def _delay(self, failures: int) -> float:
         """Return the seconds before the next server is dialled: hardly any until each has failed once, then more."""
-        rounds, turn = divmod(failures, len(self._endpoint.servers))
-        if len(self._endpoint.servers) == 1 or (turn == 0 and rounds):
+        rounds, turn = divmod(failures, len(self.endpoint.servers))
+        if len(self.endpoint.servers) == 1 or (turn == 0 and rounds):
             return self._backoff(rounds)
         # All reactors of an m8 that stops go at the same moment.
-        return random.uniform(0.0, self._timings.backoff_least)  # noqa: S311 - as below
+        return random.uniform(0.0, self.timings.backoff_least)  # noqa: S311 - as below
 
     def _backoff(self, failures: int) -> float:
-        most = min(self._timings.backoff_most, self._timings.backoff_least * 2.0 ** min(failures, 16))
+        most = min(self.timings.backoff_most, self.timings.backoff_least * 2.0 ** min(failures, 16))
         return most * random.uniform(0.5, 1.0)  # noqa: S311 - spreads reactors over time, keeps no secret
 
     async def _attachment(self) -> None:
         async with contextlib.AsyncExitStack() as stack:
             try:
-                async with asyncio.timeout(self._timings.connect):
-                    link = await stack.enter_async_context(self._link(self._endpoint))
+                async with asyncio.timeout(self.timings.connect):
+                    link = await stack.enter_async_context(self.link(self.endpoint))
                     attached = await self._log_in(link)
             except TimeoutError:
                 raise SessionEndedError("m8 did not answer in time.", fix="Check that it runs, and `server`.") from None
-            await Attachment(
-                link,
-                attached,
-                self._appends,
-                self._listener,
-                timings=self._timings,
-                stop=self._stop,
-                health=self._health,
-            ).run()
+            stop, health = self._stopped, self.health
+            await Attachment(link, attached, self.appends, self.listener, self.timings, stop, health).run()
 
     async def _log_in(self, link: Link) -> reactor_pb2.Attached:
         challenge = (await link.read()).challenge
@@ -273,12 +236,12 @@ class ReactorSession:
         answer = await link.read()
         if not answer.HasField("attached"):
             raise SessionEndedError("m8 did not answer the login.", fix="Update the reactor or m8.")
-        self._attached_once = self._is_attached = True
-        operating_log.get().info("attached", server=self._endpoint.server, store=self._endpoint.identity.store)
+        self._attached_once = self.is_attached = True
+        operating_log.get().info("attached", server=self.endpoint.server, store=self.endpoint.identity.store)
         return answer.attached
 
     def _attach(self, challenge: bytes) -> reactor_pb2.AttachReactor:
-        endpoint = self._endpoint
+        endpoint = self.endpoint
         hello = Hello(
             str(endpoint.address), endpoint.identity.store, endpoint.replica, challenge, endpoint.fingerprint_key_id
         )

@@ -8,6 +8,7 @@ for that look; step 6 does.
 from __future__ import annotations
 
 import asyncio
+import hmac
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,15 +16,49 @@ from typing import Protocol
 
 from monoskope import operating_log
 from monoskope.protocol.request import Request
+from monoskope.reactor.identity.fingerprint import Fingerprints
 from monoskope.reactor.limits import FairPlaces
 from monoskope.reactor.memory import forget
-from monoskope.reactor.upstream.content import Content
-from monoskope.stores.driver import DriverError, StoreUnavailableError
+from monoskope.stores.driver import DeletedVersion, DriverError, StoreUnavailableError
 
 AT_ONCE = 32
 """How many looks one process makes at once; those of one subject at most half of what the others leave."""
 LATE_S = 2.0
 """Seconds after which a look is late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A version upstream, and its fingerprints; None if the content is not known."""
+
+    version: str
+    fingerprints: Fingerprints | None
+    was_read: bool = False
+    """Whether the content was read just now; False if a receipt names it."""
+    deleted: DeletedVersion | None = None
+    """For a request that undeletes: what would come back. `version` is that version then, and not upstream."""
+
+    def equals(self, other: Fingerprints) -> bool:
+        """Whether the content is known and is that of `other`."""
+        return self.fingerprints is not None and hmac.compare_digest(self.fingerprints.whole, other.whole)
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """The age of a write's key. While the key is young, what came upstream since it was made counts as concurrent."""
+
+    born: float
+    """Monotonic seconds when the key was made."""
+    young_until: float
+    """Monotonic seconds at which it is young no longer."""
+    late_look: bool = False
+    """Whether the first look ended so late that it counts only while the key is young."""
+    now: Callable[[], float] = time.monotonic
+
+    @property
+    def is_young(self) -> bool:
+        """Whether the key is young now."""
+        return self.now() < self.young_until
 
 
 class Looks(Protocol):
@@ -60,22 +95,18 @@ class FirstLook:
         return found
 
 
+@dataclass(slots=True)
 class FirstLooks:
-    """Begins a look for each key that may write.
+    """Begins a look for each key that may write."""
 
-    Args:
-        looks: Asks the engine.
-        within_s: Seconds that a look may take, waiting included: as long as a key is young. What is read later could
-            be newer than what the user knew.
-        now: Monotonic seconds.
-    """
-
-    def __init__(self, looks: Looks, *, within_s: float, now: Callable[[], float] = time.monotonic) -> None:
-        self._looks = looks
-        self._within_s = within_s
-        self._now = now
-        self._places = FairPlaces(AT_ONCE)
-        self._running: set[asyncio.Task[Found | DriverError]] = set()
+    looks: Looks
+    """Asks the engine."""
+    within_s: float
+    """Seconds that a look may take, waiting included: as long as a key is young. What is read later could be newer than
+    what the user knew."""
+    now: Callable[[], float] = time.monotonic
+    _places: FairPlaces = field(default_factory=lambda: FairPlaces(AT_ONCE))
+    _running: set[asyncio.Task[Found | DriverError]] = field(default_factory=set)
 
     def begin(self, request: Request, subject: str) -> FirstLook | None:
         """Begin to look at the request's place; return None for a request that writes nothing here."""
@@ -88,12 +119,12 @@ class FirstLooks:
         return FirstLook(task)
 
     async def _look(self, request: Request, subject: str) -> Found | DriverError:
-        began = self._now()
+        began = self.now()
         # The grant, which is made in the same breath and is what the client waits for, goes out first.
         await asyncio.sleep(0)
         try:
-            async with asyncio.timeout(self._within_s), self._places.held(subject):
-                content = await self._looks.present(request)
+            async with asyncio.timeout(self.within_s), self._places.held(subject):
+                content = await self.looks.present(request)
         except TimeoutError:
             return StoreUnavailableError("the engine did not answer when the key was made.", fix="Try again later.")
         except DriverError as error:
@@ -102,4 +133,4 @@ class FirstLooks:
             operating_log.error("first look failed", error)
             forget(error)
             return StoreUnavailableError("what is upstream could not be looked at.", fix="Look into the reactor's log.")
-        return Found(content, late=self._now() - began > LATE_S)
+        return Found(content, late=self.now() - began > LATE_S)

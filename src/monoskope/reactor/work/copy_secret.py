@@ -98,32 +98,19 @@ class CopyPlan:
 PutThere = Callable[[CopyPut, Payload], Awaitable["Result | upload_pb2.Reason"]]
 
 
+@dataclass(slots=True)
 class Copier:
-    """Does the work of COPY requests.
+    """Does the work of COPY requests."""
 
-    Args:
-        begin_s: Seconds from the making of its key in which a copy must begin: its user has nothing to gather for it.
-        put: Puts at the destination: `put_there`, except in tests.
-        now: Monotonic seconds.
-    """
-
-    def __init__(
-        self,
-        *,
-        settings: ReactorSettings,
-        upstream: Upstream,
-        tokens: CopyTokens,
-        begin_s: float,
-        put: PutThere | None = None,
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._settings = settings
-        self._upstream = upstream
-        self._tokens = tokens
-        self._begin_s = begin_s
-        self._put = put or put_there
-        self._now = now
-        self.places = FairPlaces(AT_ONCE)
+    settings: ReactorSettings
+    upstream: Upstream
+    tokens: CopyTokens
+    begin_s: float
+    """Seconds from the making of its key in which a copy must begin: its user has nothing to gather for it."""
+    put: PutThere = field(default_factory=lambda: put_there)
+    """Puts at the destination; tests replace it."""
+    now: Callable[[], float] = time.monotonic
+    places: FairPlaces = field(default_factory=lambda: FairPlaces(AT_ONCE))
 
     def plan(self, delivered: DeliveredRequest, arrived: float) -> CopyPlan:
         """Return the copy that STARTED is to announce.
@@ -136,7 +123,7 @@ class Copier:
             FailedError: CONFLICT, m8 held the request back: since then others may have written at the destination;
                 UPSTREAM_UNAVAILABLE, it waited for its place too long: its user's client asks anew.
         """
-        now, begin_by = self._now(), delivered.born + self._begin_s
+        now, begin_by = self.now(), delivered.born + self.begin_s
         if now > begin_by:
             held_back = arrived > begin_by
             raise FailedError(upload_pb2.REASON_CONFLICT if held_back else upload_pb2.REASON_UPSTREAM_UNAVAILABLE)
@@ -153,10 +140,10 @@ class Copier:
             rule = self._rule(request)
             token = await self._token(request, plan)
             snapshot = await self._read(request.uri)
-            fingerprints = self._upstream.fingerprint_key.fingerprints(snapshot.payload)
-            put = self._copy_put(delivered, rule, token, key_within_s=plan.key_by - self._now())
+            fingerprints = self.upstream.fingerprint_key.fingerprints(snapshot.payload)
+            put = self._copy_put(delivered, rule, token, key_within_s=plan.key_by - self.now())
             sent = True
-            there = await self._put(put, snapshot.payload)
+            there = await self.put(put, snapshot.payload)
             return _copied(delivered, snapshot.version, fingerprints, there)
         except Exception as error:  # noqa: BLE001 - a library's defect must not leave the request without a receipt
             why = _ended_by(error, request, sent=sent)
@@ -166,7 +153,7 @@ class Copier:
     def _rule(self, request: Request) -> CopyRule:
         """Return the rule under which to copy. Raises `FailedError` (UNSUPPORTED) if the settings have none."""
         assert request.destination is not None, "a COPY has a destination"
-        rule = self._settings.copies_to(request.destination.store)
+        rule = self.settings.copies_to(request.destination.store)
         if rule is None:
             raise FailedError(upload_pb2.REASON_UNSUPPORTED)
         return rule
@@ -178,16 +165,16 @@ class Copier:
             FailedError: NOT_FOUND, nothing is here; UPSTREAM_UNAVAILABLE, it comes too late; or as `CopyTokens.ask`.
             DriverError: the engine cannot be asked.
         """
-        if await self._upstream.driver.read_version(request.uri.path) == NOTHING:
+        if await self.upstream.driver.read_version(request.uri.path) == NOTHING:
             raise FailedError(upload_pb2.REASON_NOT_FOUND)
-        token = await self._tokens.ask(request.request_id, within=TOKEN_S)
-        if self._now() >= plan.key_by:
+        token = await self.tokens.ask(request.request_id, within=TOKEN_S)
+        if self.now() >= plan.key_by:
             raise FailedError(upload_pb2.REASON_UPSTREAM_UNAVAILABLE)
         return token
 
     async def _read(self, uri: SecretUri) -> Snapshot:
         """Return what is here. Raises `FailedError` (NOT_FOUND) for nothing, `DriverError` if it cannot be read."""
-        snapshot = await self._upstream.snapshot(uri)
+        snapshot = await self.upstream.snapshot(uri)
         if snapshot is None:
             raise FailedError(upload_pb2.REASON_NOT_FOUND)
         return snapshot
@@ -196,7 +183,7 @@ class Copier:
         request = delivered.grant.request
         assert request.destination is not None, "a COPY has a destination"
         return CopyPut(
-            self._settings,
+            self.settings,
             rule.identity,
             token,
             put_request_id(request.request_id),

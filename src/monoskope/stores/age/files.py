@@ -28,11 +28,10 @@ from monoskope.stores.driver import (
     Names,
     Snapshot,
     StoreConflictError,
-    StoreDriver,
     StoreRefusedError,
     UnsupportedError,
 )
-from monoskope.stores.shared.checks import not_listed
+from monoskope.stores.shared.checks import OurDriver
 from monoskope.stores.shared.files import close, in_thread, looked, opened_root, require_case, translated, try_to_write
 
 T = TypeVar("T")
@@ -40,7 +39,7 @@ T = TypeVar("T")
 _READ_TRIES = 5
 
 
-class AgeStore(StoreDriver):
+class AgeStore(OurDriver):
     """See `StoreDriver`, and docs/stores/age.md for configuration and layout."""
 
     kind = "age"
@@ -102,11 +101,6 @@ class AgeStore(StoreDriver):
             "identity_file": str(file),
             "restorable": True,
         }
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """See `StoreDriver.capabilities`."""
-        return self._capabilities
 
     def check(self, path: tuple[str, ...], options: object | None) -> None:
         """Refuse any options; every path that is a secret's has its place."""
@@ -170,9 +164,7 @@ class AgeStore(StoreDriver):
 
     async def read_at(self, path: tuple[str, ...], version: str) -> Snapshot | None:
         """See `StoreDriver.read_at`: the versions that are kept, `keep_versions` at most."""
-        self._require_restorable()
-        if not self._identities:
-            raise UnsupportedError("this store is write-only.")
+        self._require_restorable(by_reading=True)
         content = await asyncio.to_thread(self._kept, path, version)
         return None if content is None else Snapshot(version, self._opened(content))
 
@@ -183,8 +175,7 @@ class AgeStore(StoreDriver):
 
     async def read(self, path: tuple[str, ...]) -> Snapshot | None:
         """See `StoreDriver.read`. Raises `CannotReadError` without an identity, too."""
-        if not self._identities:
-            raise CannotReadError("this store is write-only.")
+        self._require_readable()
         found = await asyncio.to_thread(self._look, path, _newest_in, None)
         return None if found is None else Snapshot(found[0].version, self._opened(found[1]))
 
@@ -196,8 +187,7 @@ class AgeStore(StoreDriver):
 
     async def list_names(self, path: tuple[str, ...]) -> Names:
         """See `StoreDriver.list_names`. The files themselves are not opened."""
-        if not self._config.listable:
-            raise not_listed()
+        self._require_listable()
         return await asyncio.to_thread(self._names_below, path)
 
     async def close(self) -> None:
@@ -223,10 +213,6 @@ class AgeStore(StoreDriver):
 
     def _names_below(self, path: tuple[str, ...]) -> Names:
         return looked(self._root, lambda: names_below(self._root, path), Names())
-
-    def _require_restorable(self) -> None:
-        if not self._config.restorable:
-            raise UnsupportedError("this store is not configured to bring back what was there.")
 
     def _deleted(self, path: tuple[str, ...]) -> DeletedVersion | None:
         return self._look(path, _deleted_in, None)

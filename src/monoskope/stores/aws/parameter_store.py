@@ -21,14 +21,12 @@ from monoskope.stores.aws.layout import FLAG, AwsContent, Tags, in_parameter_sto
 from monoskope.stores.aws.store import AwsStore, Prefixes, parameter_store_policy
 from monoskope.stores.driver import (
     NOTHING,
-    CannotReadError,
     DriverError,
     Snapshot,
     StoreConflictError,
     StoreRefusedError,
     UnknownOutcomeError,
     UnsupportedError,
-    certain,
 )
 
 _MAX_LEVELS = 15
@@ -120,25 +118,19 @@ class ParameterStore(AwsStore):
     async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
         """See `StoreDriver.delete`: the parameter with all its versions, for good. The service knows no other way."""
         _refuse_expectation(replacing)
-        if not self._config.deletable:
-            raise UnsupportedError(
-                "this store is not configured to delete.", fix="The store's operator can allow it: deletable."
-            )
+        self._require_deletable()
         if not destroy:
             raise UnsupportedError(
                 "this engine deletes for good only.",
                 fix="Nothing was deleted. --destroy erases it for good.",
             )
-        if await self.read_version(path) == NOTHING:
+        version = await self.read_version(path)
+        if version == NOTHING:
             raise _nothing_there()
         answer = await self._client.call("delete_parameter", writes=True, expected={_MISSING}, Name=self._name(path))
         if answer.code:
             raise _nothing_there()
-        try:
-            gone = await self.read_version(path) == NOTHING
-        except DriverError:
-            gone = False
-        if not gone:
+        if await self._version_after(path, version) != NOTHING:
             raise UnknownOutcomeError("AWS took the deletion, but it does not show.", fix="Look it up.")
 
     async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
@@ -155,14 +147,9 @@ class ParameterStore(AwsStore):
             if not page["NextToken"]:
                 return None
 
-    async def read(self, path: tuple[str, ...]) -> Snapshot | None:
-        """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""
-        return certain(await self.read_either(path))
-
     async def read_either(self, path: tuple[str, ...]) -> Snapshot | None:
         """See `StoreDriver.read_either`."""
-        if not self._config.readable:
-            raise CannotReadError("this store is write-only.")
+        self._require_readable()
         answer = await self._get(self._name(path), decrypt=True)
         if answer.code:
             return None
@@ -174,7 +161,7 @@ class ParameterStore(AwsStore):
         return Snapshot(_version(parameter), payload, either)
 
     def _name(self, path: tuple[str, ...]) -> str:
-        return "/".join(("", self._config.prefix, *path) if self._config.prefix else ("", *path))
+        return f"/{super()._name(path)}"
 
     async def _get(self, name: str, *, decrypt: bool) -> AwsAnswer:
         return await self._client.call(

@@ -23,7 +23,6 @@ from monoskope.stores.aws.store import AwsStore, Prefixes, secrets_manager_polic
 from monoskope.stores.aws.versions import CURRENT, Seen, conflict, life_of, values_of, version_text, written
 from monoskope.stores.driver import (
     NOTHING,
-    CannotReadError,
     DeletedVersion,
     DriverError,
     Snapshot,
@@ -153,10 +152,7 @@ class SecretsManagerStore(AwsStore):
 
         AWS deletes without check-and-set: a version that is written between the look and the deletion goes, too.
         """
-        if not self._config.deletable:
-            raise UnsupportedError(
-                "this store is not configured to delete.", fix="The store's operator can allow it: deletable."
-            )
+        self._require_deletable()
         seen = await self._look(path)
         if seen.version == NOTHING or replacing not in {None, seen.version}:
             raise conflict()
@@ -166,11 +162,7 @@ class SecretsManagerStore(AwsStore):
         answer = await self._call("delete_secret", path, writes=True, expected={_MISSING, _UNFIT}, **how)
         if answer.code == _MISSING:
             raise conflict()
-        try:
-            version = (await self._look(path)).version
-        except DriverError:
-            version = seen.version
-        if version != NOTHING:
+        if await self._version_after(path, seen.version) != NOTHING:
             if answer.code:
                 raise malformed()
             raise UnknownOutcomeError("AWS took the deletion, but it does not show.", fix="Look it up.")
@@ -194,10 +186,7 @@ class SecretsManagerStore(AwsStore):
         answer = await self._call("restore_secret", path, writes=True, expected={_MISSING, _UNFIT})
         if answer.code == _MISSING:
             raise conflict()
-        try:
-            version = (await self._look(path)).version
-        except DriverError:
-            version = NOTHING
+        version = await self._version_after(path, NOTHING)
         if version == NOTHING:
             if answer.code:
                 raise malformed()
@@ -212,31 +201,20 @@ class SecretsManagerStore(AwsStore):
         Of versions without a label it is unknown whether they were ever current. One that was only staged holds what
         a put was to write and did not.
         """
-        self._require_restorable()
-        if not self._config.readable:
-            raise UnsupportedError("this store is write-only.")
+        self._require_restorable(by_reading=True)
         version_id, seen = version.rpartition("@")[0], await self._look(path)
         if not seen.was_current(version_id) or version != version_text(version_id, seen.life):
             return None
         return certain(await self._read(path, version, VersionId=version_id))
-
-    def _require_restorable(self) -> None:
-        if not self._config.restorable:
-            raise UnsupportedError("this store is not configured to bring back what was there.")
 
     async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
         """Return the version of that tag if it is current or was the one before; a staged one was not written."""
         seen = await self._look(path)
         return version_text(write_tag, seen.life) if seen.was_current(write_tag) else None
 
-    async def read(self, path: tuple[str, ...]) -> Snapshot | None:
-        """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""
-        return certain(await self.read_either(path))
-
     async def read_either(self, path: tuple[str, ...]) -> Snapshot | None:
         """See `StoreDriver.read_either`."""
-        if not self._config.readable:
-            raise CannotReadError("this store is write-only.")
+        self._require_readable()
         return await self._read(path, "", VersionStage=CURRENT)
 
     async def _read(self, path: tuple[str, ...], wanted: str, **which: str) -> Snapshot | None:
@@ -255,9 +233,6 @@ class SecretsManagerStore(AwsStore):
         if either and not (await self._look(path)).flagged:
             either = frozenset()
         return Snapshot(version, payload, either)
-
-    def _name(self, path: tuple[str, ...]) -> str:
-        return "/".join((self._config.prefix, *path) if self._config.prefix else path)
 
     async def _call(self, operation: str, path: tuple[str, ...], **rest: Any) -> AwsAnswer:  # noqa: ANN401 - passed on
         return await self._client.call(operation, SecretId=self._name(path), **rest)

@@ -15,7 +15,8 @@ from monoskope.protocol.payload import Payload
 from monoskope.stores.aws.client import AwsClient
 from monoskope.stores.aws.config import AwsConfig, ParameterStoreConfig, SecretsManagerConfig
 from monoskope.stores.aws.layout import AwsLayout
-from monoskope.stores.driver import Capabilities, StoreDriver
+from monoskope.stores.driver import Capabilities, Snapshot, certain
+from monoskope.stores.shared.checks import OurDriver
 
 PROBE = ("m8-probe",)
 """The place that a driver looks at when it starts."""
@@ -100,7 +101,7 @@ def _document(*statements: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": statements}, indent=2) + "\n"
 
 
-class AwsStore(StoreDriver):
+class AwsStore(OurDriver):
     """One service in one region. The verbs are in the subclass of each service."""
 
     maturity: ClassVar[Literal["stable", "experimental"]] = "experimental"
@@ -134,17 +135,16 @@ class AwsStore(StoreDriver):
         del folder
         return {"region": "eu-central-1", "prefix": "m8", "layout": "json", "readable": False, "deletable": False}
 
-    @property
-    def capabilities(self) -> Capabilities:
-        """See `StoreDriver.capabilities`."""
-        return self._capabilities
-
     def check_payload(
         self, path: tuple[str, ...], payload: Payload | None, *, remove: Sequence[str] | None, options: object | None
     ) -> None:
         """Refuse values that the layout has no place for, and more than AWS holds."""
         self.check(path, options)
         self._layout.check(payload, remove)
+
+    async def read(self, path: tuple[str, ...]) -> Snapshot | None:
+        """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""
+        return certain(await self.read_either(path))
 
     async def start(self) -> Self:
         """Find credentials and check that they may look at secrets below the prefix; `close` if they may not.
@@ -153,13 +153,11 @@ class AwsStore(StoreDriver):
             StoreRefusedError: there are no credentials, or the policy does not allow it; the message says which.
             StoreUnavailableError: AWS does not answer.
         """
-        try:
-            await self._client.start()
-            await self.health()
-        except BaseException:
-            await self.close()
-            raise
-        return self
+        return await self.opened(self._client.start())
+
+    def _name(self, path: tuple[str, ...]) -> str:
+        """Return what a secret is called in AWS."""
+        return _name(self._config, path)
 
     async def health(self) -> bool:
         """Look at a name that no secret has."""

@@ -30,12 +30,12 @@ from monoskope.stores.driver import (
     OvertakenError,
     Snapshot,
     StoreConflictError,
-    StoreDriver,
     StoreRefusedError,
     StoreUnavailableError,
     UnknownOutcomeError,
     UnsupportedError,
 )
+from monoskope.stores.shared.checks import OurDriver
 from monoskope.stores.shared.http import HttpAnswer, Refusal, expect_ok
 
 _MAX_NAME = 255
@@ -54,7 +54,7 @@ _REFUSALS = {
 _REFUSED = Refusal("the engine refused the request.", "Look into its log for the reason.")
 
 
-class BarbicanStore(StoreDriver):
+class BarbicanStore(OurDriver):
     """See `StoreDriver`, and docs/stores/barbican.md for configuration, layout and races."""
 
     kind = "barbican"
@@ -90,13 +90,7 @@ class BarbicanStore(StoreDriver):
             StoreUnavailableError: Keystone or Barbican does not answer.
         """
         del state_dir
-        store = cls(config, BarbicanHttp(config))
-        try:
-            await store._page("m8", 0)
-        except BaseException:
-            await store.close()
-            raise
-        return store
+        return await cls(config, BarbicanHttp(config)).opened()
 
     @classmethod
     def example(cls, folder: Path) -> dict[str, Any]:
@@ -111,11 +105,6 @@ class BarbicanStore(StoreDriver):
                 "secret_file": str(folder / "application-credential"),
             },
         }
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """See `StoreDriver.capabilities`."""
-        return self._capabilities
 
     def check(self, path: tuple[str, ...], options: object | None) -> None:
         """Refuse any options, and a path that is longer than a name of Barbican's."""
@@ -194,8 +183,7 @@ class BarbicanStore(StoreDriver):
 
     async def read(self, path: tuple[str, ...]) -> Snapshot | None:
         """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""
-        if not self._config.readable:
-            raise CannotReadError("this store is write-only.")
+        self._require_readable()
         for _ in range(_TRIES):
             entries = await self._entries(path)
             if not entries:

@@ -23,7 +23,6 @@ from monoskope.stores.driver import (
     DriverError,
     Snapshot,
     StoreConflictError,
-    StoreDriver,
     StoreRefusedError,
     StoreUnavailableError,
     UnknownOutcomeError,
@@ -33,6 +32,7 @@ from monoskope.stores.kubernetes import object as objects
 from monoskope.stores.kubernetes.client import METADATA, KubernetesHttp, access
 from monoskope.stores.kubernetes.config import KubernetesConfig, Place, least_role, place_of, wishes_of
 from monoskope.stores.kubernetes.object import check_type
+from monoskope.stores.shared.checks import OurDriver
 from monoskope.stores.shared.http import JSON, HttpAnswer
 
 _TRIES = 3
@@ -42,7 +42,7 @@ Merge = Callable[[objects.Object | None], dict[str, str]]
 """What the values are to be, by what is there."""
 
 
-class KubernetesStore(StoreDriver):
+class KubernetesStore(OurDriver):
     """See `StoreDriver`, and docs/stores/kubernetes.md for configuration and roles."""
 
     kind = "kubernetes"
@@ -80,13 +80,7 @@ class KubernetesStore(StoreDriver):
             StoreRefusedError: the environment, the kubeconfig or the role is not as it must be; the message says which.
             StoreUnavailableError: the cluster does not answer.
         """
-        store = cls(config, KubernetesHttp(config, access(config.auth, state_dir)))
-        try:
-            await store.health()
-        except BaseException:
-            await store.close()
-            raise
-        return store
+        return await cls(config, KubernetesHttp(config, access(config.auth, state_dir))).opened()
 
     @classmethod
     def policy(cls, config: KubernetesConfig, prefixes: tuple[tuple[str, ...], ...]) -> str:
@@ -98,11 +92,6 @@ class KubernetesStore(StoreDriver):
         """See `StoreDriver.example`: the service account of the reactor's pod."""
         del folder
         return {"auth": {"method": "in-cluster"}, "readable": False, "deletable": False}
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """See `StoreDriver.capabilities`."""
-        return self._capabilities
 
     def check(self, path: tuple[str, ...], options: object | None) -> None:
         """Refuse a path that is not a namespace and a name, or a name alone, and options that the API does not take."""
@@ -158,10 +147,7 @@ class KubernetesStore(StoreDriver):
 
     async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
         """See `StoreDriver.delete`: for good only, and exactly the version that was looked at."""
-        if not self._config.deletable:
-            raise UnsupportedError(
-                "this store is not configured to delete.", fix="The store's operator can allow it: deletable."
-            )
+        self._require_deletable()
         if not destroy:
             raise UnsupportedError(
                 "a cluster deletes for good only.",
@@ -176,12 +162,8 @@ class KubernetesStore(StoreDriver):
         answer = await self._http.send("DELETE", place.url, body=only, writes=True)
         if answer.status == 409:
             raise _conflict()
-        try:
-            # If it is gone, we deleted it, or another client did in the same moment.
-            gone = objects.version_of(await self._get(place, METADATA)) != version
-        except DriverError:
-            gone = False
-        if not gone:
+        # If it is gone, we deleted it, or another client did in the same moment.
+        if await self._version_after(path, version) == version:
             raise UnknownOutcomeError("the cluster took the deletion, but it does not show.", fix="Look it up.")
 
     async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
@@ -191,8 +173,7 @@ class KubernetesStore(StoreDriver):
 
     async def read(self, path: tuple[str, ...]) -> Snapshot | None:
         """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""
-        if not self._config.readable:
-            raise CannotReadError("this store is write-only.")
+        self._require_readable()
         found = await self._get(self._place(path), JSON)
         version = objects.version_of(found)
         return None if found is None or version == NOTHING else Snapshot(version, objects.payload_of(found))

@@ -22,7 +22,6 @@ from monoskope.stores.driver import (
     Names,
     Snapshot,
     StoreConflictError,
-    StoreDriver,
     StoreRefusedError,
     StoreUnavailableError,
     UnsupportedError,
@@ -38,7 +37,7 @@ from monoskope.stores.password_store.files import (
     version_of,
 )
 from monoskope.stores.password_store.programs import Gpg, Repository
-from monoskope.stores.shared.checks import not_listed
+from monoskope.stores.shared.checks import OurDriver
 from monoskope.stores.shared.files import (
     close,
     in_thread,
@@ -51,7 +50,7 @@ from monoskope.stores.shared.files import (
 )
 
 
-class PassStore(StoreDriver):
+class PassStore(OurDriver):
     """See `StoreDriver`, and docs/stores/pass.md for configuration and layout."""
 
     kind = "pass"
@@ -98,11 +97,6 @@ class PassStore(StoreDriver):
     def example(cls, folder: Path) -> dict[str, Any]:
         """See `StoreDriver.example`."""
         return {"folder": f"/{PLACEHOLDER}", "gpg_home": str(folder / "gnupg"), "readable": False}
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """See `StoreDriver.capabilities`."""
-        return self._capabilities
 
     def check(self, path: tuple[str, ...], options: object | None) -> None:
         """Refuse any options, and a folder that is named as the file of another secret could be."""
@@ -154,8 +148,7 @@ class PassStore(StoreDriver):
 
     async def read(self, path: tuple[str, ...]) -> Snapshot | None:
         """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""
-        if not self._config.readable:
-            raise CannotReadError("this store is write-only.")
+        self._require_readable()
         content = await asyncio.to_thread(self._content, path)
         if content is None:
             return None
@@ -163,8 +156,7 @@ class PassStore(StoreDriver):
 
     async def list_names(self, path: tuple[str, ...]) -> Names:
         """See `StoreDriver.list_names`. What is hidden there, such as .gpg-id, is no name."""
-        if not self._config.listable:
-            raise not_listed()
+        self._require_listable()
         return await asyncio.to_thread(self._names_below, path)
 
     async def health(self) -> bool:

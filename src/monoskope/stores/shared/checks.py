@@ -1,16 +1,24 @@
-"""Checks that several drivers make: of `[engine]` tables, of values that must be text, of how many names they list."""
+"""What several drivers do alike: check `[engine]` tables and texts, open, and refuse what they cannot do."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Self
 
 import msgspec
 
 from monoskope.errors import UsageError
 from monoskope.protocol.payload import MAX_PADDED, MIN_PADDED, is_padded_size
-from monoskope.stores.driver import StoreRefusedError, UnsupportedError
+from monoskope.stores.driver import (
+    CannotReadError,
+    Capabilities,
+    DriverError,
+    StoreDriver,
+    StoreRefusedError,
+    UnsupportedError,
+)
 
 
 class HttpConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,14 +57,6 @@ def too_many_names() -> StoreRefusedError:
     return StoreRefusedError("below this path are more names than a driver lists.", fix="List a path below it.")
 
 
-def not_listed() -> UnsupportedError:
-    """Return the error for a store whose settings do not let names be listed."""
-    return UnsupportedError(
-        "this store is not configured to list names.",
-        fix="Set listable = true, and grant what `m8 reactor policy` prints.",
-    )
-
-
 def is_text(value: bytes) -> bool:
     """Whether `value` is valid UTF-8."""
     try:
@@ -73,3 +73,57 @@ def could_be_base64(text: str) -> bool:
     except (ValueError, binascii.Error):
         return False
     return base64.b64encode(value).decode("ascii") == text and not is_text(value)
+
+
+class OurDriver(StoreDriver):
+    """What the drivers of this package share: how they open, and what they refuse by their capabilities."""
+
+    _capabilities: Capabilities
+    """Set when the driver is made."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `StoreDriver.capabilities`."""
+        return self._capabilities
+
+    async def opened(self, begin: Awaitable[None] | None = None) -> Self:
+        """Return this driver once it has begun and its engine serves it; close it if the engine does not."""
+        try:
+            if begin is not None:
+                await begin
+            await self.health()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def _version_after(self, path: tuple[str, ...], otherwise: str) -> str:
+        """Return the version that is there after an act; if it cannot be read, `otherwise`: the act does not show."""
+        try:
+            return await self.read_version(path)
+        except DriverError:
+            return otherwise
+
+    def _require_readable(self) -> None:
+        if not self._capabilities.readable:
+            raise CannotReadError("this store is write-only.")
+
+    def _require_deletable(self) -> None:
+        if not (self._capabilities.deletable or self._capabilities.soft_delete):
+            raise UnsupportedError(
+                "this store is not configured to delete.", fix="The store's operator can allow it: deletable."
+            )
+
+    def _require_restorable(self, *, by_reading: bool = False) -> None:
+        """Refuse an undeletion, or with `by_reading` a rollback, where the store is not configured for it."""
+        if not self._capabilities.undeletable:
+            raise UnsupportedError("this store is not configured to bring back what was there.")
+        if by_reading and not self._capabilities.readable:
+            raise UnsupportedError("this store is write-only.")
+
+    def _require_listable(self) -> None:
+        if not self._capabilities.listable:
+            raise UnsupportedError(
+                "this store is not configured to list names.",
+                fix="Set listable = true, and grant what `m8 reactor policy` prints.",
+            )

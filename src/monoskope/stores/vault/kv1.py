@@ -17,14 +17,12 @@ from collections.abc import Sequence
 from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import (
     NOTHING,
-    CannotReadError,
     Capabilities,
     Names,
     Snapshot,
     StoreRefusedError,
     UnsupportedError,
 )
-from monoskope.stores.shared.checks import not_listed
 from monoskope.stores.vault.config import VaultConfig, kv1_policy
 from monoskope.stores.vault.mount import VaultMount, conflict
 from monoskope.stores.vault.session import is_absent
@@ -109,15 +107,13 @@ class VaultKv1Store(VaultMount):
 
     async def read(self, path: tuple[str, ...]) -> Snapshot | None:
         """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""
-        if not self._config.readable:
-            raise CannotReadError("this store is write-only.")
+        self._require_readable()
         found = await self._get(path)
         return None if found is None else Snapshot(_unique("seen"), from_engine(found))
 
     async def list_names(self, path: tuple[str, ...]) -> Names:
         """See `StoreDriver.list_names`."""
-        if not self._config.listable:
-            raise not_listed()
+        self._require_listable()
         return await self._names(self._url(path))
 
     @classmethod

@@ -19,10 +19,8 @@ from monoskope.errors import docs_page
 from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import (
     NOTHING,
-    CannotReadError,
     Capabilities,
     DeletedVersion,
-    DriverError,
     Names,
     OvertakenError,
     Snapshot,
@@ -32,7 +30,6 @@ from monoskope.stores.driver import (
     UnsupportedError,
     certain,
 )
-from monoskope.stores.shared.checks import not_listed
 from monoskope.stores.shared.http import HttpAnswer
 from monoskope.stores.vault.config import VaultConfig, policy_of
 from monoskope.stores.vault.mount import VaultMount, conflict, malformed
@@ -163,18 +160,14 @@ class VaultStore(VaultMount):
         stays, the version looked at is deleted, and this raises `OvertakenError`. The version looked at is not
         undeleted then: another client may have deleted it, too, and the engine does not tell. Older versions stay.
         """
-        if not self._config.deletable:
-            raise UnsupportedError("this store is not configured to delete.")
+        self._require_deletable()
         current = await self._current(path)
         if current.version == NOTHING or replacing not in {None, current.version}:
             raise conflict()
         url = self._url("destroy" if destroy else "delete", path)
         answer = await self._session.request("POST", url, body={"versions": [current.number]}, writes=True)
         self._expect_ok(answer)
-        try:
-            version = (await self._current(path)).version
-        except DriverError:
-            version = current.version
+        version = await self._version_after(path, current.version)
         if version == current.version:
             raise UnknownOutcomeError("the engine took the deletion, but it does not show.", fix="Look it up.")
         if version != NOTHING:
@@ -191,8 +184,7 @@ class VaultStore(VaultMount):
 
     async def read_either(self, path: tuple[str, ...]) -> Snapshot | None:
         """See `StoreDriver.read_either`: at a path that is flagged as holding base64."""
-        if not self._config.readable:
-            raise CannotReadError("this store is write-only.")
+        self._require_readable()
         return self._snapshot(await self._session.request("GET", self._url("data", path)))
 
     async def deleted_version(self, path: tuple[str, ...]) -> DeletedVersion | None:
@@ -214,10 +206,7 @@ class VaultStore(VaultMount):
         body = {"versions": [current.number]}
         answer = await self._session.request("POST", self._url("undelete", path), body=body, writes=True)
         self._expect_ok(answer)
-        try:
-            version = (await self._current(path)).version
-        except DriverError:
-            version = NOTHING
+        version = await self._version_after(path, NOTHING)
         if version == NOTHING:
             raise UnknownOutcomeError("the engine took the undeletion, but it does not show.", fix="Look it up.")
         if version != deleted.version:
@@ -226,18 +215,12 @@ class VaultStore(VaultMount):
 
     async def read_at(self, path: tuple[str, ...], version: str) -> Snapshot | None:
         """See `StoreDriver.read_at`."""
-        self._require_restorable()
-        if not self._config.readable:
-            raise UnsupportedError("this store is write-only.")
+        self._require_restorable(by_reading=True)
         number = number_in(version)
         if number is None:
             return None
         snapshot = self._snapshot(await self._session.request("GET", f"{self._url('data', path)}?version={number}"))
         return certain(snapshot) if snapshot is not None and snapshot.version == version else None
-
-    def _require_restorable(self) -> None:
-        if not self._config.restorable:
-            raise UnsupportedError("this store is not configured to bring back what was there.")
 
     def _snapshot(self, answer: HttpAnswer) -> Snapshot | None:
         """Return the version in an answer to a read, None for nothing."""
@@ -257,8 +240,7 @@ class VaultStore(VaultMount):
 
     async def list_names(self, path: tuple[str, ...]) -> Names:
         """See `StoreDriver.list_names`. The engine also names secrets whose last version is deleted."""
-        if not self._config.listable:
-            raise not_listed()
+        self._require_listable()
         return await self._names(self._url("metadata", path))
 
     @classmethod

@@ -17,7 +17,7 @@ import msgspec
 
 from monoskope.settings import find_private, read_private, write_private
 from monoskope.stores.driver import StoreRefusedError
-from monoskope.stores.shared.http import HttpAnswer
+from monoskope.stores.shared.http import HttpAnswer, Refusal
 from monoskope.stores.shared.trust import refused
 from monoskope.stores.vault.config import AppRole, ClientCertificate, Jwt, Kubernetes
 from monoskope.value import Unshared
@@ -130,6 +130,26 @@ Method = AppRole | Jwt | Kubernetes | ClientCertificate
 _JWT = re.compile(r"[A-Za-z0-9_-]{1,8192}\.[A-Za-z0-9_-]{1,16384}\.[A-Za-z0-9_-]{1,8192}", re.ASCII)
 
 
+_REFUSED = {
+    AppRole: Refusal(
+        "the engine refused the AppRole login.",
+        "Check role_id, that the method is enabled there, and that the secret id has not expired.",
+    ),
+    Jwt: Refusal(
+        "the engine refused the JWT login.",
+        "Check role, that the method is enabled there, and the JWT's issuer, audience, subject and expiry.",
+    ),
+    Kubernetes: Refusal(
+        "the engine refused the Kubernetes login.",
+        "Check role, which service account it is bound to, and that the engine can have tokens reviewed.",
+    ),
+    ClientCertificate: Refusal(
+        "the engine refused the certificate login.",
+        "Check role, that the certificate has not expired, and which authority the method trusts.",
+    ),
+}
+
+
 async def log_in(http: VaultHttp, method: Method, state_dir: Path) -> HttpAnswer:
     """Log in and return the engine's answer, which holds the token.
 
@@ -140,7 +160,7 @@ async def log_in(http: VaultHttp, method: Method, state_dir: Path) -> HttpAnswer
     body = await _body(http, method, state_dir)
     answer = await http.send("POST", f"auth/{method.mount}/login", body=body)
     if not answer.ok:
-        raise _refused(method)
+        raise _REFUSED[type(method)].error()
     return answer
 
 
@@ -155,30 +175,6 @@ async def _body(http: VaultHttp, method: Method, state_dir: Path) -> dict[str, s
         case ClientCertificate():
             _show_certificate(http, method, state_dir)
             return {"name": method.role} if method.role else {}
-
-
-def _refused(method: Method) -> StoreRefusedError:
-    match method:
-        case AppRole():
-            return StoreRefusedError(
-                "the engine refused the AppRole login.",
-                fix="Check role_id, that the method is enabled there, and that the secret id has not expired.",
-            )
-        case Jwt():
-            return StoreRefusedError(
-                "the engine refused the JWT login.",
-                fix="Check role, that the method is enabled there, and the JWT's issuer, audience, subject and expiry.",
-            )
-        case Kubernetes():
-            return StoreRefusedError(
-                "the engine refused the Kubernetes login.",
-                fix="Check role, which service account it is bound to, and that the engine can have tokens reviewed.",
-            )
-        case ClientCertificate():
-            return StoreRefusedError(
-                "the engine refused the certificate login.",
-                fix="Check role, that the certificate has not expired, and which authority the method trusts.",
-            )
 
 
 def _show_certificate(http: VaultHttp, method: ClientCertificate, state_dir: Path) -> None:

@@ -10,10 +10,9 @@ from monoskope.stores.driver import (
     Capabilities,
     Names,
     StoreConflictError,
-    StoreDriver,
     StoreRefusedError,
 )
-from monoskope.stores.shared.checks import MAX_LISTED, too_many_names
+from monoskope.stores.shared.checks import MAX_LISTED, OurDriver, too_many_names
 from monoskope.stores.shared.http import HttpAnswer, Refusal, expect_ok
 from monoskope.stores.vault.config import VaultConfig
 from monoskope.stores.vault.session import VaultHttp, VaultSession, is_absent
@@ -25,7 +24,7 @@ _REFUSALS = {
 _REFUSED = Refusal("the engine refused the request.", "Look into its audit log for the reason.")
 
 
-class VaultMount(StoreDriver):
+class VaultMount(OurDriver):
     """One mount of an engine, used with one login. Capabilities and verbs are in the subclass of each KV version."""
 
     Config = VaultConfig
@@ -71,19 +70,8 @@ class VaultMount(StoreDriver):
             StoreUnavailableError: the engine does not answer.
         """
         http = VaultHttp(config)
-        store = cls(config, http, VaultSession(http, config.auth, state_dir))
-        try:
-            await store._session.start()
-            await store._check_mount()
-        except BaseException:
-            await store.close()
-            raise
-        return store
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """See `StoreDriver.capabilities`."""
-        return self._capabilities
+        session = VaultSession(http, config.auth, state_dir)
+        return await cls(config, http, session).opened(session.start())
 
     async def health(self) -> bool:
         """Check the mount with the login, as `open` does."""

@@ -13,7 +13,7 @@ from monoskope.client.login.workload import WorkloadToken, workload
 from monoskope.client.runtime.blocking import BlockingRuntime, run
 from monoskope.client.settings import load_settings
 from monoskope.errors import Code, Error, RefusedError, UnauthenticatedError, UsageError
-from tests.support.exchanging_m8 import jwt
+from tests.support.exchanging import jwt
 from tests.support.scripted_issuer import ScriptedIssuer
 
 SERVER = "m8.example.org:7443"

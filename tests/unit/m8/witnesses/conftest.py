@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from monoskope.m8.tree import key_file
-from monoskope.m8.witnesses import witness
-from monoskope.m8.witnesses.settings import WitnessesSettings, WitnessTable, checked
-from monoskope.m8.witnesses.witness import Connection
-from monoskope.m8.witnesses.witnesses import Witnesses, asked
+from monoskope.m8.tree import key_file, witness
+from monoskope.m8.tree.witness import Connection
+from monoskope.m8.tree.witness_settings import WitnessesSettings, WitnessTable, checked
+from monoskope.m8.tree.witnesses import Witnesses, asked
 from monoskope.protocol.tlog.log_key import LogKey
 from tests.support.m8_world import PATIENCE_S
 from tests.support.memory_tree import MemoryTree

@@ -32,8 +32,8 @@ from monoskope.m8.queries.witnessed import LogQueries
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.settings import File
 from monoskope.m8.tree.key_file import KeyFile
-from monoskope.m8.witnesses.settings import WitnessTable, checked
-from monoskope.m8.witnesses.witnesses import Witnesses, asked
+from monoskope.m8.tree.witness_settings import WitnessTable, checked
+from monoskope.m8.tree.witnesses import Witnesses, asked
 from monoskope.protocol.tlog.checkpoint import Kind, VerifierKey
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.note import LogKeys, Note, Policy
@@ -74,9 +74,7 @@ async def cosigned(witnesses: Witnesses, tree: MemoryTree, vkeys: list[str]) -> 
     return whole
 
 
-async def test_two_real_witnesses_cosign_each_checkpoint_of_a_growing_log(
-    pair: tuple[Real, Real], asking: Asking, tree: MemoryTree
-) -> None:
+async def test_two_witnesses_cosign_a_growing_log(pair: tuple[Real, Real], asking: Asking, tree: MemoryTree) -> None:
     """Both verify our notes with two signatures, and our consistency proofs; m8 verifies theirs."""
     for witness, _ in pair:
         witness.know(tree.key.origin, str(tree.key.vkeys[0]))
@@ -106,9 +104,7 @@ async def test_a_witness_that_does_not_know_the_log_says_what_its_operator_must_
     assert "the Ed25519 vkey that m8 log key prints" in asked.witnesses[0].trouble
 
 
-async def test_a_witness_that_was_wiped_and_one_that_comes_back_cosign_again(
-    tmp_path: Path, asking: Asking, tree: MemoryTree
-) -> None:
+async def test_a_witness_that_was_wiped_or_away_cosigns_again(tmp_path: Path, asking: Asking, tree: MemoryTree) -> None:
     with real_witness(tmp_path, "witness.example/three") as (witness, server):
         witness.know(tree.key.origin, str(tree.key.vkeys[0]))
         async with asking((server, witness.vkey)) as witnesses:
@@ -125,9 +121,7 @@ async def test_a_witness_that_was_wiped_and_one_that_comes_back_cosign_again(
             assert witness.known()[tree.key.origin]["size"] == 8
 
 
-async def test_a_log_that_was_rolled_back_gets_no_cosignature_and_says_so(
-    tmp_path: Path, asking: Asking, tree: MemoryTree
-) -> None:
+async def test_a_log_that_was_rolled_back_gets_no_cosignature(tmp_path: Path, asking: Asking, tree: MemoryTree) -> None:
     """This litewitness shows no checkpoint that would prove it, so m8 goes on, without this witness."""
     with real_witness(tmp_path, "witness.example/four") as (witness, server):
         witness.know(tree.key.origin, str(tree.key.vkeys[0]))
@@ -379,9 +373,7 @@ def test_the_settings_on_the_page_have_the_names_of_fields() -> None:
     assert (found.quorum, len(found.witness)) == (2, 2)
 
 
-async def test_the_commands_on_the_page_make_a_witness_that_cosigns(
-    tmp_path: Path, asking: Asking, tree: MemoryTree
-) -> None:
+async def test_the_commands_of_the_page_make_a_witness(tmp_path: Path, asking: Asking, tree: MemoryTree) -> None:
     port = free_port()
     example = re.findall(r'^vkey="([^"]+)"', KNOW, re.MULTILINE)[0]
     script = BEGIN.replace("7380", str(port)) + KNOW.replace(example, str(tree.key.vkeys[0]))

@@ -26,7 +26,7 @@ def test_both_keys_sign_and_the_second_one_says_when() -> None:
     assert [key.kind for key in KEY.vkeys] == [Kind.ED25519, Kind.COSIGNATURE_ML_DSA_44]
     assert Note.parse(NOTE).verified(KEY.vkeys) == {KEY.vkeys[0]: None, KEY.vkeys[1]: 1_798_000_000}
     believed = Policy(LogKeys.of(KEY.vkeys[::-1])).believe(NOTE)
-    assert (believed.checkpoint, believed.signed_at_s, believed.witnessed_at_s) == (CHECKPOINT, 1_798_000_000, None)
+    assert (believed.checkpoint, believed.signed_at_s, believed.cosigned) == (CHECKPOINT, 1_798_000_000, ())
 
 
 def test_the_file_holds_origin_and_keys() -> None:

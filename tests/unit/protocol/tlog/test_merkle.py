@@ -291,6 +291,19 @@ def test_a_batch_of_no_such_entries_is_refused(indexes: list[int]) -> None:
         batch_plan(indexes, 5)
 
 
+def test_a_batch_of_a_tree_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ValueError, match="no tree has"):
+        batch_plan([], MAX_SIZE + 1)
+
+
+def test_a_byte_moved_from_one_hash_to_its_neighbour_is_refused() -> None:
+    """The node above both is hashed over the same bytes."""
+    leaves, proof, root = {0: leaf_hash(ENTRIES[0])}, (leaf_hash(ENTRIES[1]),), mth(ENTRIES[:2])
+    verify_batch(leaves, 2, proof, root)
+    with pytest.raises(LogProofError):
+        verify_batch({0: leaves[0][:-1]}, 2, (leaves[0][-1:] + proof[0],), root)
+
+
 SIZE = 66_000
 """Three levels of tiles."""
 
@@ -325,7 +338,7 @@ def test_every_hash_that_a_proof_needs_is_in_the_tile_that_is_named() -> None:
 def test_a_node_of_any_tree_lies_within_one_tile_that_the_tree_has(size: int, data: st.DataObject) -> None:
     node = data.draw(st.sampled_from(root_plan(size).needs))
     place = place_of(node, size)
-    assert place.tile.is_in(size)
+    assert place.tile.width == width_of(place.tile.level, place.tile.index, size)
     assert place.offset + place.count <= place.tile.width
     assert place.offset % place.count == 0
     assert Tile.parse(place.tile.path) == place.tile
@@ -337,7 +350,7 @@ def test_a_tree_ends_in_the_tiles_that_the_specification_counts(size: int) -> No
     for tile in tiles_of(size):
         assert tile.width == (size // 256**tile.level) % 256 or tile.width == 256
         assert width_of(tile.level, tile.index + 1, size) == 0
-        assert tile.is_in(size)
+        assert tile.width == width_of(tile.level, tile.index, size)
     assert len(tiles_of(size)) == len([level for level in range(8) if size // 256**level])
 
 

@@ -154,11 +154,12 @@ def test_a_record_that_says_what_was_asked_is_no_proof_of_another_question() -> 
     pins = {"vault": STORE.shown}
     honest = logged(proof_pb2.UploadEvidence(record=record, request=asked.content)).verify(POLICY, pins)
     assert honest.request.uri == asked.uri
-    other = parse(upload_pb2.UploadRequest, asked.content)
-    other.uri = "vault://app/another"
-    with pytest.raises(LogProofError) as refused:
-        logged(proof_pb2.UploadEvidence(record=record, request=serialise(other))).verify(POLICY, pins)
-    assert refused.value.fault is Fault.RECORD
+    for another in ({"uri": "vault://app/another"}, {"expect": upload_pb2.EXPECT_OVERWRITE}):
+        other = parse(upload_pb2.UploadRequest, asked.content)
+        other.MergeFrom(upload_pb2.UploadRequest(**another))
+        with pytest.raises(LogProofError) as refused:
+            logged(proof_pb2.UploadEvidence(record=record, request=serialise(other))).verify(POLICY, pins)
+        assert refused.value.fault is Fault.RECORD
 
 
 VECTORS = json.loads((Path(__file__).parents[3] / "vectors-log.json").read_text())

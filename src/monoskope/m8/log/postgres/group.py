@@ -205,7 +205,6 @@ class Group:
         return self._projection.missed
 
     def _base(self, append: Append) -> int:
-        """The version of a stream before this group."""
         known = self.known.versions.get(append.stream)
         if known is None:
             assert append.expected_version is not None, "unknown_streams were read"

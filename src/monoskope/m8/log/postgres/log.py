@@ -22,7 +22,7 @@ from monoskope.m8.log.failures import check_limit
 from monoskope.m8.log.postgres import connections, documents, rebuild, records, schema
 from monoskope.m8.log.postgres.connections import LONG_S, STATEMENT_S, Connection, Pool, deadline, reconnect
 from monoskope.m8.log.postgres.failures import FAILURES, explain
-from monoskope.m8.log.postgres.follower import Follower
+from monoskope.m8.log.postgres.notifications import Follower
 from monoskope.m8.log.postgres.records import import_records
 from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.m8.log.postgres.writer import Writer

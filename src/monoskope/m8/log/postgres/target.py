@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypedDict
+from typing import Any
 
 from monoskope.errors import UsageError
 from monoskope.settings import is_descriptor, read_private
@@ -22,20 +22,6 @@ DEFAULT_PORT = 5432
 def no_password() -> str:
     """The password of a target without one: for `peer`, `trust` and certificates."""
     return ""
-
-
-class ConnectArguments(TypedDict):
-    """What `asyncpg.connect` is given for one host. Nothing is left to it to find in the environment."""
-
-    host: str
-    port: int
-    database: str
-    user: str
-    password: Callable[[], str]
-    ssl: ssl.SSLContext | bool
-    direct_tls: bool
-    target_session_attrs: Any  # the driver has an enum for it, and takes its text
-    server_settings: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +116,7 @@ class PostgresTarget:
         hosts = ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.hosts)
         return f"{self.database} at {hosts}"
 
-    def arguments(self, host: str, port: int) -> ConnectArguments:
+    def arguments(self, host: str, port: int) -> dict[str, Any]:
         """Return what `asyncpg.connect` needs for one of `hosts`. It connects only where writes are taken.
 
         Raises:
@@ -154,30 +140,6 @@ class PostgresTarget:
 PASSWORD_VARIABLE = "M8_DATABASE_PASSWORD"  # noqa: S105 - the name of a variable, not a password
 
 
-@dataclass(frozen=True, slots=True)
-class _FromFile:
-    """Reads the password of a file for each new connection. One line feed at its end does not count."""
-
-    path: Path
-
-    def __call__(self) -> str:
-        content = read_private(
-            self.path,
-            client=True,
-            missing="Write the password of m8's role into it, or correct database_password_file.",
-        )
-        return _checked(content.removesuffix(b"\n"), str(self.path))
-
-
-def _given(password: str) -> Callable[[], str]:
-    """A password that was given once. A function, because no `repr` of one shows what it returns."""
-
-    def get() -> str:
-        return password
-
-    return get
-
-
 def _checked(content: bytes, source: str) -> str:
     password = content.decode("utf-8", "replace")
     if not password or not password.isprintable() or "\ufffd" in password:
@@ -189,7 +151,9 @@ def _checked(content: bytes, source: str) -> str:
 
 
 def password_of(file: Path | None, environment: Mapping[str, str]) -> Callable[[], str]:
-    """Return what gives the password: of the file, else of the environment, else none.
+    """Return what gives the password: of the file, read each time, else of the environment, else none.
+
+    A function, because no `repr` of one shows what it returns.
 
     Raises:
         UsageError: both give one, or what is given cannot be one.
@@ -198,7 +162,8 @@ def password_of(file: Path | None, environment: Mapping[str, str]) -> Callable[[
     if file is None:
         if not given:
             return no_password
-        return _given(_checked(given.encode("utf-8", "surrogateescape"), PASSWORD_VARIABLE))
+        password = _checked(given.encode("utf-8", "surrogateescape"), PASSWORD_VARIABLE)
+        return lambda: password
     if given:
         raise UsageError(
             f"the password is given twice: by database_password_file and by {PASSWORD_VARIABLE}.",
@@ -209,4 +174,10 @@ def password_of(file: Path | None, environment: Mapping[str, str]) -> Callable[[
             "database_password_file names a descriptor, but m8 reads the password for each connection.",
             fix=f"Name a file, or set {PASSWORD_VARIABLE}.",
         )
-    return _FromFile(file)
+    missing = "Write the password of m8's role into it, or correct database_password_file."
+
+    def read() -> str:
+        # One line feed at its end does not count.
+        return _checked(read_private(file, client=True, missing=missing).removesuffix(b"\n"), str(file))
+
+    return read

@@ -28,6 +28,7 @@ from monoskope.m8.log.postgres.failures import FAILURES, explain, is_lost, is_of
 from monoskope.m8.log.postgres.group import Group, Head, Known
 from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.m8.log.record import Append
+from monoskope.m8.log.sql import settle
 
 MAX_GROUP = 128
 """How many appends one call records at most, so that its first one does not wait long."""
@@ -123,7 +124,9 @@ class Writer:
                     group = await self._record([append for append, _ in taken])
                 except Exception as error:  # noqa: BLE001  every waiting caller is told, and the next ones are served
                     failure = self._failed(error)
-                _settle([done for _, done in taken], group, failure)
+                for index, (_, done) in enumerate(taken):
+                    piece = None if group is None else group.pieces[index]
+                    settle(done, *([], failure) if piece is None else (piece.recorded, piece.error))
                 if group is not None and group.recorded:
                     self._measured(len(taken), loop.time() - begun)
         finally:
@@ -162,7 +165,7 @@ class Writer:
             self._disconnect()
             connection = await self._connect()
         if self._known is not None and not self._is_contended:
-            group = self._group(appends, self._known)
+            group = Group(appends, self._known, self._projector, self._clock)
             await self._read(connection, group)
             if await self._call(connection, group):
                 return group
@@ -180,9 +183,6 @@ class Writer:
         """Take note of a warning, such as that a wait for a standby was cancelled."""
         if getattr(message, "severity_en", "WARNING") not in {"DEBUG", "INFO", "NOTICE", "LOG"}:
             self._has_warned = True
-
-    def _group(self, appends: list[Append], known: Known) -> Group:
-        return Group(appends, known, self._projector, self._clock)
 
     @staticmethod
     async def _read(connection: Connection, group: Group) -> None:
@@ -202,7 +202,7 @@ class Writer:
             self._known = Known(head)
         else:
             self._is_contended = False
-        group = self._group(appends, self._known)
+        group = Group(appends, self._known, self._projector, self._clock)
         with deadline(connection):
             expected = {append.stream for append in appends} - self._known.versions.keys()
             self._known.versions.update(await records.versions(connection, expected))
@@ -242,7 +242,6 @@ class Writer:
         return is_recorded
 
     def _remember(self, group: Group, recorded: list[RecordedEvent]) -> None:
-        """Move what is known to the new head."""
         if not recorded:
             return
         known = group.known
@@ -278,16 +277,3 @@ class Writer:
                 break
             await asyncio.sleep(RETRY_S)
         raise UnknownAppendError from None
-
-
-def _settle(waiting: list[asyncio.Future[list[RecordedEvent]]], group: Group | None, failure: Exception | None) -> None:
-    for index, done in enumerate(waiting):
-        if done.done():
-            continue
-        error = failure if group is None else group.pieces[index].error
-        if isinstance(error, StopIteration):  # a future cannot hold this exception
-            error = RuntimeError("the projector raised StopIteration.")
-        if error is not None:
-            done.set_exception(error)
-        elif group is not None:
-            done.set_result(group.pieces[index].recorded)

@@ -26,6 +26,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from monoskope.errors import Error, UnavailableError
 from monoskope.failpoints import failpoint
+from monoskope.m8.log.sql import settle
 from monoskope.m8.log.sqlite import file
 
 T = TypeVar("T")
@@ -121,12 +122,11 @@ class SqliteWriter:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error:
-            # Usually another process's transaction, for which the thread waits. If not, the thread has the same
-            # failure.
+            # Usually another process's transaction, for which the thread waits. If not, it has the same failure.
             self._on_thread.put(lambda: self._deliver(self._whole(jobs)))
             return
         try:
-            outcomes = _attempt_all(self._connection, jobs)
+            outcomes = [_attempt(self._connection, job) for job in jobs]
         except Exception as error:  # noqa: BLE001  every waiting caller is told
             self._settle(self._failed(jobs, error))
             return
@@ -144,7 +144,7 @@ class SqliteWriter:
             self._connection.execute(f"PRAGMA busy_timeout = {file.BUSY_MS}")
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.execute("PRAGMA busy_timeout = 0")  # the event loop must not wait
-            outcomes = _attempt_all(self._connection, jobs)
+            outcomes = [_attempt(self._connection, job) for job in jobs]
         except Exception as error:  # noqa: BLE001  every waiting caller is told, and this thread must live on
             return self._failed(jobs, error)
         return self._commit(outcomes)
@@ -183,17 +183,8 @@ class SqliteWriter:
         if self._connection is not None:
             self._measured(len(outcomes), time.monotonic() - self._began)
         for job, result, error in outcomes:
-            if job.done.done():
-                continue
-            if error is None:
-                job.done.set_result(result)
-            else:
-                job.done.set_exception(error)
+            settle(job.done, result, error)
         self._go_on()
-
-
-def _attempt_all(connection: sqlite3.Connection, jobs: list[_Job]) -> list[_Outcome]:
-    return [_attempt(connection, job) for job in jobs]
 
 
 def _attempt(connection: sqlite3.Connection, job: _Job) -> _Outcome:
@@ -206,8 +197,6 @@ def _attempt(connection: sqlite3.Connection, job: _Job) -> _Outcome:
             raise
         connection.execute("ROLLBACK TO job")
         connection.execute("RELEASE job")
-        if isinstance(error, StopIteration):  # a future cannot hold this exception
-            return job, None, RuntimeError("the projector raised StopIteration.")
         return job, None, error
     connection.execute("RELEASE job")
     return job, result, None

@@ -184,7 +184,7 @@ async def test_a_change_asks_for_that_secret_alone() -> None:
         await settled(log, kept)
 
         assert log.listings == before
-        assert kept.counts.facets.subjects["bob"] == 1
+        assert kept.counts.facets["subjects"]["bob"] == 1
 
 
 async def test_an_edit_of_notes_is_followed_by_its_detail() -> None:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from monoskope.errors import UsageError
 from monoskope.m8.log.tree_rows import Cosignature
+from monoskope.m8.tree import submission
 from monoskope.m8.tree.cosigning import Asked, Trouble, WitnessNote
 from monoskope.m8.tree.key_file import KeyFile
+from monoskope.m8.tree.submission import own_part
 from monoskope.m8.tree.tree import Tree
-from monoskope.m8.witnesses import submission
-from monoskope.m8.witnesses.settings import WitnessesSettings
-from monoskope.m8.witnesses.submission import own_part
-from monoskope.m8.witnesses.witness import Contradicted, Result, Silent, Witness
+from monoskope.m8.tree.witness import Contradicted, Result, Silent, Witness
+from monoskope.m8.tree.witness_settings import WitnessesSettings
 from monoskope.protocol.tlog.checkpoint import Checkpoint, VerifierKey
 from monoskope.protocol.tlog.forms import NoteError
 from monoskope.protocol.tlog.note import Note

@@ -22,7 +22,6 @@ from monoskope.value import Value
 class Verdict(Enum):
     """What it says."""
 
-    NOT_OURS = "the keys of this log did not sign it"
     PART = "this log continues it, or is equal"
     MORE = "it is larger than this log"
     OTHER = "this log holds other records"

@@ -16,10 +16,8 @@ from monoskope.http.client.exchange import Answer
 from monoskope.http.client.failures import ExchangeError, LateError, MalformedError, UntrustedError
 from monoskope.http.client.trusted import Endpoint, TlsFiles
 from monoskope.m8.log.tree_rows import Cosignature
-from monoskope.m8.tree.tree import Tree
-from monoskope.m8.witnesses import submission
-from monoskope.m8.witnesses.settings import WitnessSettings
-from monoskope.m8.witnesses.submission import (
+from monoskope.m8.tree import submission
+from monoskope.m8.tree.submission import (
     MOST_ANSWER,
     Conflict,
     Contradiction,
@@ -29,6 +27,8 @@ from monoskope.m8.witnesses.submission import (
     judge,
     ours,
 )
+from monoskope.m8.tree.tree import Tree
+from monoskope.m8.tree.witness_settings import WitnessSettings
 from monoskope.protocol.tlog.checkpoint import Checkpoint, VerifierKey
 from monoskope.protocol.tlog.note import Note
 from monoskope.value import Value

@@ -405,7 +405,6 @@ FREE = {
     "monoskope.m8.log.postgres.group._Projected": "documents of what m8 knows",
     "monoskope.m8.log.postgres.rebuild.Rebuild": "documents of what m8 knows",
     "monoskope.m8.log.postgres.settings.DatabaseSettings": "the name of a file",
-    "monoskope.m8.log.postgres.target.ConnectArguments": "a function that reads the database's password",
     "monoskope.m8.log.postgres.target.PostgresTarget": "a function that reads the database's password",
     "monoskope.m8.log.sqlite.find._Indexed": "what is asked for in the clear: a subject, a day, a label",
     "monoskope.m8.log.tree_rows.Checkpoint": "a signed note, which is published",

@@ -24,9 +24,9 @@ from monoskope.client.connection import Connection
 from monoskope.client.login.browser import CodeFlow
 from monoskope.client.login.credential import Caller, FixedToken, KeptLogin, Login
 from monoskope.client.login.credential import Issued as IssuedToken
-from monoskope.client.login.device import DeviceCode
 from monoskope.client.login.id_token import IdToken
 from monoskope.client.login.issuer import Provider
+from monoskope.client.login.starting import DeviceCode
 from monoskope.client.login.workload import WorkloadToken
 from monoskope.client.purposes import Expect, encoded
 from monoskope.client.results.access import NewToken

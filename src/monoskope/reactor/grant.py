@@ -68,7 +68,7 @@ class Granter:
             event = events_pb2.SecretUploadKeyProvided(grant=self._granted(asked).signed)
         except FailedError as error:
             event = events_pb2.SecretUploadFailed(
-                reason=error.reason, detail=error.detail, retry_after_s=error.retry_after_s
+                reason=error.reason, detail=error.detail, retry_after_s=error.failure.retry_after_s
             )
         except OSError as error:
             # What cannot be recorded is not done.

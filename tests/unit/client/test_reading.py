@@ -55,7 +55,7 @@ class Answering(ScriptedM8):
         self.streamed = [event]
         versions = [views_pb2.SecretVersion(uri="vault://app/0", recorded_at_ms=AT_MS)] * 40
         self.answers |= {
-            queries_pb2.GetSecretRequest: queries_pb2.GetSecretResponse(secret=self.secret),
+            queries_pb2.GetSecretRequest: lambda _: queries_pb2.GetSecretResponse(secret=self.secret),
             queries_pb2.ListSecretsRequest: self.listed,
             queries_pb2.ListSecretVersionsRequest: queries_pb2.ListSecretVersionsResponse(versions=versions),
             queries_pb2.ListEventsRequest: queries_pb2.ListEventsResponse(events=[event]),

@@ -22,7 +22,7 @@ from monoskope.monoctl.options import CommandSession, configured, connection_opt
 from monoskope.monoctl.output import terminal
 
 if TYPE_CHECKING:
-    from monoskope.client.login.device import DeviceCode
+    from monoskope.client.login.starting import DeviceCode
 
 
 @command(short_help="Log in with the identity that you have.")

@@ -162,11 +162,7 @@ class SecretsManagerStore(AwsStore):
         answer = await self._call("delete_secret", path, writes=True, expected={_MISSING, _UNFIT}, **how)
         if answer.code == _MISSING:
             raise conflict()
-        try:
-            version = (await self._look(path)).version
-        except DriverError:
-            version = seen.version
-        if version != NOTHING:
+        if await self._version_after(path, seen.version) != NOTHING:
             if answer.code:
                 raise malformed()
             raise UnknownOutcomeError("AWS took the deletion, but it does not show.", fix="Look it up.")
@@ -190,10 +186,7 @@ class SecretsManagerStore(AwsStore):
         answer = await self._call("restore_secret", path, writes=True, expected={_MISSING, _UNFIT})
         if answer.code == _MISSING:
             raise conflict()
-        try:
-            version = (await self._look(path)).version
-        except DriverError:
-            version = NOTHING
+        version = await self._version_after(path, NOTHING)
         if version == NOTHING:
             if answer.code:
                 raise malformed()

@@ -5,10 +5,10 @@ import { begin, Refused } from "./api/call";
 import { Layout } from "./frame/Layout";
 import { NotBegun } from "./frame/NotBegun";
 import { foreknow } from "./state/answer";
+import { drawRestAfterPaint } from "./state/cell";
 import { follow as followLive } from "./state/live";
 import { away, me } from "./state/me";
 import { follow } from "./state/navigation";
-import { drawRestAfterPaint } from "./state/painted";
 
 async function start(root: Element): Promise<void> {
   const withToken = location.hash.length > 1;

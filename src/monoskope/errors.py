@@ -74,12 +74,21 @@ class Error(Exception):
         by_m8: Whether message and fix are m8's own words, which say so: they are not checked. A client sets it.
         reason_name: Why a request failed, or m8 exchanges no token, as the protocol names it, for example
             "UPSTREAM_CHANGED"; else "".
+        retry_after_s: Seconds after which the same can succeed, if a refusal says so; 0 if that is not known.
     """
 
     code: Code = Code.INTERNAL
+    retry_after_s: float = 0.0
 
     def __init__(
-        self, message: str, *, fix: str = "", code: Code | None = None, by_m8: bool = False, reason_name: str = ""
+        self,
+        message: str,
+        *,
+        fix: str = "",
+        code: Code | None = None,
+        by_m8: bool = False,
+        reason_name: str = "",
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -92,6 +101,8 @@ class Error(Exception):
         """Where on a server it went wrong, such as a path or an address: no user of the server is told."""
         if code is not None:
             self.code = code
+        if retry_after_s is not None:
+            self.retry_after_s = retry_after_s
 
     def __str__(self) -> str:
         return f"{self.message} {self.fix}".rstrip()
@@ -169,7 +180,6 @@ class AwayError(UnavailableError):
     """
 
     retry_after_s = 1.0
-    """Seconds after which another try makes sense."""
 
 
 class NotReachedError(UnavailableError):
@@ -177,31 +187,9 @@ class NotReachedError(UnavailableError):
 
 
 class RateLimitedError(Error):
-    """Too much at once, or too much in a time; nothing was written.
-
-    Args:
-        message: As for `Error`.
-        fix: As for `Error`.
-        code: As for `Error`.
-        by_m8: As for `Error`.
-        reason_name: As for `Error`.
-        retry_after_s: Seconds after which it can succeed, as the refusal says; 0 if that is not known.
-    """
+    """Too much at once, or too much in a time; nothing was written."""
 
     code = Code.RATE_LIMITED
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        fix: str = "",
-        code: Code | None = None,
-        by_m8: bool = False,
-        reason_name: str = "",
-        retry_after_s: float = 0.0,
-    ) -> None:
-        super().__init__(message, fix=fix, code=code, by_m8=by_m8, reason_name=reason_name)
-        self.retry_after_s = retry_after_s
 
 
 class LogMismatchError(Error):

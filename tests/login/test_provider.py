@@ -12,10 +12,9 @@ from msgspec import structs
 
 from monoskope.client.login import renewing, starting
 from monoskope.client.login.credential import ID_TOKEN, Issued, IssuerAwayError, KeptLogin, Login, read
-from monoskope.client.login.device import DeviceCode
 from monoskope.client.login.id_token import claims_of
 from monoskope.client.login.renewing import write
-from monoskope.client.login.starting import log_out
+from monoskope.client.login.starting import DeviceCode, log_out
 from monoskope.client.runtime.blocking import BlockingRuntime, run
 from monoskope.client.runtime.on_asyncio import ASYNCIO
 from monoskope.errors import Code, IdentityChangedError, UnauthenticatedError

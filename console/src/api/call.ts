@@ -5,14 +5,10 @@
  * Each body is sealed for this `monoctl`, and each answer is proven by it: see `sealed.ts`. What is not proven is not even read.
  */
 
-import { badLink, broken, gone, noCrypto, notProven } from "./failures";
-import { closed, hasEnded, isAlive, onEnded, opened, seen, silent, unproven } from "./ended";
-import { heed, stopped } from "./stopped";
-import { type Bytes, type Channel, type Check, beginningOf, encoded, newNonce, textOf } from "./sealed";
-import type { Failure } from "./documents/failure";
-import type { Live } from "./documents/live";
-import type { Source } from "./documents/sending";
-import type { Session } from "./documents/session";
+import type { Failure, Source } from "./documents/sending";
+import type { Live, Session } from "./documents/session";
+import { badLink, broken, closed, gone, hasEnded, heed, isAlive, noCrypto, notProven, onEnded, opened, seen, silent, stopped, unproven } from "./failures";
+import { beginningOf, type Bytes, type Channel, type Check, encoded, newNonce, textOf } from "./sealed";
 
 let session = "";
 let channel: Promise<Channel> | null = null;

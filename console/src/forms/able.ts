@@ -4,7 +4,7 @@
  */
 
 import type { Me } from "../api/documents/session";
-import type { Capability, Reactor, Store } from "../api/documents/stores";
+import type { Capability, Reactor, Store } from "../api/documents/shown";
 import { isBelow } from "../parts";
 import type { FormName } from "../state/openForm";
 

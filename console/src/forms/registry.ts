@@ -1,18 +1,11 @@
 /** The table of forms: one line for each. A form that is not here cannot be opened; its buttons say so. */
 
 import type { Form, FormName, Start } from "../state/openForm";
-import { CompareForm } from "./commands/Compare";
-import { CopyForm } from "./commands/Copy";
-import { DeleteForm } from "./commands/Delete";
-import { ExpireForm } from "./commands/Expire";
-import { GenerateForm } from "./commands/Generate";
-import { ImportForm } from "./commands/Import";
-import { LabelForm } from "./commands/Label";
-import { PatchForm } from "./commands/Patch";
-import { PutForm } from "./commands/Put";
-import { RollbackForm } from "./commands/Rollback";
-import { UndeleteForm } from "./commands/Undelete";
-import { VerifyForm } from "./commands/Verify";
+import { CompareForm, VerifyForm } from "./commands/Compare";
+import { CopyForm, ImportForm } from "./commands/Copy";
+import { DeleteForm, RollbackForm, UndeleteForm } from "./commands/Delete";
+import { ExpireForm, LabelForm } from "./commands/Label";
+import { GenerateForm, PatchForm, PutForm } from "./commands/Put";
 import { PinForm } from "./pin/Pin";
 
 function several({ uris = [] }: Start): boolean {

@@ -8,11 +8,9 @@ import { ended, stop, useMe } from "../state/me";
 import { go, here, onGone, type Place, remembered } from "../state/navigation";
 import { openForm } from "../state/openForm";
 import { VIEWS } from "../views/registry";
-import { Banners } from "./Banners";
 import { FormHost } from "./FormHost";
-import { LogStop } from "./LogStop";
-import { NotBegun } from "./NotBegun";
-import { Announcer, Notes } from "./NoteList";
+import { LogStop, NotBegun } from "./NotBegun";
+import { Announcer, Banners, Notes } from "./NoteList";
 import { Search } from "./Search";
 import { Who } from "./Who";
 

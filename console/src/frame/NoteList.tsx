@@ -1,9 +1,15 @@
-/** The list of notes behind the bell, the newest one in sight for a while, and what screen readers say. */
+/** What the page says over its views: notes, and banners for what lasts.
+ *
+ * Sentences above each view: m8 is away or back, the credential expires soon.
+ */
 
-import { useEffect, useState } from "preact/hooks";
-import { Button, Dialog, Empty, Icon, Time } from "../parts";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { Banner, Button, Dialog, Empty, Icon, lengthWords, Said, Time, useNow } from "../parts";
 import { useCell } from "../state/cell";
+import { askWho } from "../state/live";
+import { away, backSince, stop, useMe } from "../state/me";
 import { announced, dismiss, notes } from "../state/notes";
+import { Stopped } from "./NotBegun";
 
 /** Milliseconds for which the newest note stands in sight. */
 const IN_SIGHT = 8000;
@@ -73,5 +79,81 @@ export function Announcer() {
     <div class="unseen" role="status" aria-live="polite">
       {useCell(announced)}
     </div>
+  );
+}
+
+/** Seconds before its end at which the credential's expiry is said. */
+const SOON = 24 * 3600;
+
+/** The same for a login that monoctl cannot renew: it lasts for minutes. */
+const LOGIN_SOON = 180;
+
+/** Seconds before its end at which monoctl uses a token of m8 no more, and needs another one. */
+const LAST = 60;
+
+export function Banners() {
+  const why = useCell(away);
+  const back = useCell(backSince);
+  const isStopped = useCell(stop) !== null;
+  const isKnown = useMe().subject !== "";
+  const since = useRef(0);
+  useLayoutEffect(() => {
+    since.current = why === "" ? 0 : since.current || Date.now();
+  }, [why]);
+  return (
+    <div class="banners">
+      <Stopped />
+      {!isStopped && why !== "" && (
+        <Banner tone="bad" icon="server">
+          <strong>
+            <Said text={why} />
+          </strong>{" "}
+          {isKnown && "What you see was true before. "}monoctl tries again by itself.
+        </Banner>
+      )}
+      {!isStopped && why === "" && back !== 0 && (
+        <Banner tone="good" icon="check">
+          m8 answers again.
+        </Banner>
+      )}
+      <Expires />
+    </div>
+  );
+}
+
+function Expires() {
+  const { expires, login } = useMe();
+  const left = (Date.parse(expires) - useNow()) / 1000;
+  if (Number.isNaN(left) || login === "renewed") return null;
+  return login === "" ? <Credential left={left} /> : <Login left={left - LAST} />;
+}
+
+/** A login that nothing renews for sure. The user may have logged in again, so m8 is asked before anything is said, and at the end. */
+function Login({ left }: { left: number }) {
+  const isSoon = left <= LOGIN_SOON;
+  const isOver = left <= 0;
+  useEffect(() => {
+    if (isSoon) void askWho();
+  }, [isSoon, isOver]);
+  if (!isSoon || isOver) return null;
+  return (
+    <Banner tone="warn" icon="clock">
+      Your login may end in {lengthWords(left)}. If it does, run <code>monoctl login</code> in a terminal: this page goes on by itself.
+    </Banner>
+  );
+}
+
+function Credential({ left }: { left: number }) {
+  if (left > SOON) return null;
+  if (left <= 0)
+    return (
+      <Banner tone="bad" icon="clock">
+        <strong>Your credential has expired.</strong> m8 refuses everything until you have a new one. Ask who issued it, then start <code>monoctl console</code> again.
+      </Banner>
+    );
+  return (
+    <Banner tone="warn" icon="clock">
+      Your credential expires in {lengthWords(left)}. Ask who issued it for a new one.
+    </Banner>
   );
 }

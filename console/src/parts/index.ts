@@ -7,24 +7,15 @@
  */
 
 export { Dialog, Panel } from "./boxes/Dialog";
-export { FailureBox } from "./boxes/FailureBox";
+export { FailureBox, Stop } from "./boxes/FailureBox";
 export { Banner, Card, Empty, Facts, PageHead, Skeleton } from "./boxes/Page";
-export { Stop } from "./boxes/Stop";
-export { Button, Link } from "./controls/Button";
-export { Chip, ChipMenu } from "./controls/Chips";
-export { CopyButton } from "./controls/CopyButton";
+export { Button, Chip, ChipMenu, CopyButton, Link, Tip } from "./controls/Button";
 export { Checkbox, type Choice, Field, Radios, Select, TextField } from "./controls/Field";
-export { Tip } from "./controls/Tip";
 export { Icon, type IconName } from "./Icon";
-export { type Column, Table } from "./tables/Table";
-export { Pages } from "./tables/Pages";
-export { Badge, Outcome, outcomeWords, Status, STATUSES, type Tone } from "./words/Badge";
+export { type Column, Pages, Table } from "./tables/Table";
+export { Badge, Outcome, outcomeWords, Proven, SignedBy, Status, STATUSES, type Tone } from "./words/Badge";
 export { Hash, hueOf } from "./words/Hash";
-export { HowLong } from "./words/HowLong";
-export { Labels } from "./words/Labels";
-export { List } from "./words/List";
-export { Proven } from "./words/Proven";
+export { Labels, List } from "./words/Labels";
 export { Said } from "./words/Said";
-export { SignedBy } from "./words/SignedBy";
-export { exact, Expiry, lengthWords, Time, useNow } from "./words/Time";
+export { exact, Expiry, HowLong, lengthWords, Time, useNow } from "./words/Time";
 export { isBelow, partsOf, Uri } from "./words/Uri";

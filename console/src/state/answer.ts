@@ -2,8 +2,8 @@
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { call, Refused } from "../api/call";
-import type { Failure } from "../api/documents/failure";
-import type { Live } from "../api/documents/live";
+import type { Failure } from "../api/documents/sending";
+import type { Live } from "../api/documents/session";
 import { onLive } from "./live";
 
 export interface Answer<T> {

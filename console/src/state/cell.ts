@@ -1,4 +1,4 @@
-/** Values that components follow: what the whole page knows, such as who the user is. */
+/** Values that components follow: what the whole page knows, and what can wait until the first view is on the screen. */
 
 import { useEffect, useReducer } from "preact/hooks";
 
@@ -33,4 +33,19 @@ export function useCell<T>(one: Cell<T>): T {
   const [, draw] = useReducer((count: number) => count + 1, 0);
   useEffect(() => one.follow(() => draw(undefined)), [one]);
   return one.get();
+}
+
+const painted = cell(false);
+
+/** Say that the first view has been drawn: once it is on the screen, the rest is drawn. Call it once. */
+export function drawRestAfterPaint(): void {
+  const rest = () => painted.set(true);
+  requestAnimationFrame(() => setTimeout(rest));
+  // A page that nobody looks at has no frames.
+  setTimeout(rest, 200);
+}
+
+/** Return whether the first view is on the screen; the component is drawn again when it is. */
+export function useIsPainted(): boolean {
+  return useCell(painted);
 }

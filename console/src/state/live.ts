@@ -1,12 +1,13 @@
-/** The one live stream of this page: what happens, as it happens. It is opened again when it breaks. */
+/** The live stream of the page: what monoctl tells, and since when m8 is away.
+ *
+ * The one live stream of this page: what happens, as it happens. It is opened again when it breaks.
+ */
 
 import { useEffect, useRef } from "preact/hooks";
 import { call, live, Refused } from "../api/call";
-import { hasEnded, onEnded } from "../api/ended";
-import { gone } from "../api/failures";
-import { heed, onStopped } from "../api/stopped";
-import type { Live } from "../api/documents/live";
-import type { Me } from "../api/documents/session";
+import type { Live, Me } from "../api/documents/session";
+import { gone, hasEnded, heed, onEnded, onStopped } from "../api/failures";
+import { cell } from "./cell";
 import { away, backSince, ended, me, stop } from "./me";
 import { addNote } from "./notes";
 
@@ -86,3 +87,13 @@ export async function askWho(): Promise<void> {
     if (!(error instanceof Refused)) throw error;
   }
 }
+
+const now = (): string => (away.get() === "" ? "" : new Date().toISOString());
+
+/** A moment, ISO 8601; "" while m8 answers. */
+export const awaySince = cell(now());
+
+away.follow(() => {
+  if (away.get() === "") awaySince.set("");
+  else if (awaySince.get() === "") awaySince.set(now());
+});

@@ -1,6 +1,6 @@
 /** Who the user is, and whether m8 and monoctl answer. */
 
-import type { Failure } from "../api/documents/failure";
+import type { Failure } from "../api/documents/sending";
 import type { Me } from "../api/documents/session";
 import { cell, useCell } from "./cell";
 

@@ -1,6 +1,6 @@
 /** Where the user is. The address never changes, so the browser's history learns no URI; Back and Forward work. */
 
-import type { SecretsRequest } from "../api/documents/secrets";
+import type { SecretsRequest } from "../api/documents/shown";
 
 /** A view and what it shows, e.g. {view: "secret", uri: "vault://app/db"}. */
 export interface Place {

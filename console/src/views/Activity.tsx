@@ -3,12 +3,9 @@
 import { useState } from "preact/hooks";
 import type { Activity } from "../api/documents/pictures";
 import { Badge, Button, Card, Empty, FailureBox, HowLong, Link, PageHead, Skeleton, Time, Uri, useNow } from "../parts";
-import { Bars } from "../pictures/bars/Bars";
-import { BarsTable } from "../pictures/bars/BarsTable";
-import { barsOf } from "../pictures/bars/buckets";
-import { Legend } from "../pictures/bars/Legend";
+import { Bars, barsOf, BarsTable, Legend } from "../pictures/bars/Bars";
 import { People } from "../pictures/bars/People";
-import { actorWords } from "../pictures/events/EventRow";
+import { actorWords } from "../pictures/events/Rows";
 import { waitsFor } from "../pictures/events/sentences";
 import { byKind, sum, total, whyWords } from "../pictures/words/outcomes";
 import { useAnswer } from "../state/answer";

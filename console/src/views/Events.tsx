@@ -1,11 +1,10 @@
 /** What happens, as it happens, in words: the newest on top. */
 
 import { useEffect, useState } from "preact/hooks";
-import type { Event } from "../api/documents/requests";
+import type { Event } from "../api/documents/shown";
 import { Badge, Button, Card, ChipMenu, Empty, FailureBox, PageHead, Skeleton, TextField, useNow } from "../parts";
-import { EventRow } from "../pictures/events/EventRow";
 import { type EventFilter, type EventLog, useEventLog } from "../pictures/events/log";
-import { Rows } from "../pictures/events/Rows";
+import { EventRow, Rows } from "../pictures/events/Rows";
 import { TYPE_GROUPS } from "../pictures/events/sentences";
 import { useRem } from "../pictures/useRem";
 import { dayOf } from "../pictures/words/days";

@@ -1,8 +1,8 @@
 /** Who may do what by role bindings, for administrators and auditors. It is shown here, and changed in the terminal. */
 
-import type { RoleBinding } from "../api/documents/access";
-import type { Live } from "../api/documents/live";
-import { Badge, Card, Empty, FailureBox, List, PageHead, Skeleton, Table, type Column } from "../parts";
+import type { Live } from "../api/documents/session";
+import type { RoleBinding } from "../api/documents/shown";
+import { Badge, Card, type Column, Empty, FailureBox, List, PageHead, Skeleton, Table } from "../parts";
 import { useAnswer } from "../state/answer";
 import type { Place } from "../state/navigation";
 

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import type { Group } from "../api/documents/pictures";
 import { Badge, Card, Checkbox, ChipMenu, Empty, FailureBox, PageHead, Pages, Skeleton, TextField } from "../parts";
-import { figuresOf, storesOf, wantedGroups, type Wanted } from "../pictures/same/groups";
+import { figuresOf, storesOf, type Wanted, wantedGroups } from "../pictures/same/groups";
 import { ValueMap } from "../pictures/same/ValueMap";
 import { counted } from "../pictures/words/outcomes";
 import { useAnswer } from "../state/answer";

@@ -12,8 +12,7 @@ import { SameValues } from "./SameValues";
 import { SecretView } from "./secret/Secret";
 import { Secrets } from "./secrets/Secrets";
 import { StatusView } from "./status/Status";
-import { StoreView } from "./stores/Store";
-import { Stores } from "./stores/Stores";
+import { Stores, StoreView } from "./stores/Stores";
 import { UploadView } from "./upload/Upload";
 
 interface View {

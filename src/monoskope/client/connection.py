@@ -1,6 +1,7 @@
 """The connection to m8, with the caller's token. It alone decides whether, where and when a call is sent again.
 
-What is sent again, and how often, is one loop: `Connection._call`, with the rules of `Tries`.
+What is sent again, and how often, is one loop: `Connection._call`, with the rules of `Tries`. The file is longer than
+others, so that there is no second place that decides so.
 """
 
 from __future__ import annotations

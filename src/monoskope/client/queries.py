@@ -1,4 +1,7 @@
-"""m8's read models: its word, without proof. Listings fetch one page after the other while they are iterated."""
+"""m8's read models: its word, without proof. Listings fetch one page after the other while they are iterated.
+
+There is one method for each query, with its words, so the file is longer than others.
+"""
 
 from __future__ import annotations
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from monoskope.client.walk.receipts import Proofs
     from monoskope.client.walk.task import Progress
     from monoskope.client.walk.walk import Walk
+    from monoskope.protocol.tlog.checkpoint import Checkpoint
 
 R = TypeVar("R")
 
@@ -124,7 +125,10 @@ class Session(Unshared):
     @property
     def queries(self) -> Queries:
         """What m8 knows, as messages of the API."""
-        return Queries(self.connection, self.watch.tree)
+        return Queries(self.connection, self._tree)
+
+    async def _tree(self) -> Checkpoint | None:
+        return await self.watch.tree()
 
     @property
     def proofs(self) -> Proofs:

@@ -38,9 +38,9 @@ class FailedError(RefusedError):
     def __init__(
         self, reason: upload_pb2.Reason, *, upstream_version: str = "", detail: str = "", retry_after_s: int = 0
     ) -> None:
-        super().__init__(f"the request ends with {spelled(upload_pb2.Reason, reason)}.")
+        super().__init__(f"the request ends with {spelled(upload_pb2.Reason, reason)}.", retry_after_s=retry_after_s)
         self.failure = Failure(reason, upstream_version, detail, retry_after_s)
-        self.reason, self.upstream_version, self.detail, self.retry_after_s = self.failure
+        self.reason, self.upstream_version, self.detail, _ = self.failure
 
 
 def failed_by(error: DriverError) -> FailedError:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from monoskope.client.runtime import blocking
+from monoskope.client.runtime import blocking, left
 from monoskope.client.walk.task import Progress, Stage
 from monoskope.testing.scripted.client import pinned, settings_for
 from monoskope.testing.scripted.m8 import ScriptedM8
@@ -76,6 +76,7 @@ def put(m8: ScriptedM8, folder: Path, interrupting: Interrupting) -> list[Progre
     finally:
         sys.settrace(before)
     assert is_interrupted is interrupting.is_reached
+    assert left(1e9) == 1e9, "the deadline of a call that was interrupted is left for the next one"
     return told
 
 

@@ -40,7 +40,7 @@ class Noting(ScriptedM8):
                 versions=[views_pb2.SecretVersion(uri=URI, upstream_version=version) for version in self.versions]
             ),
             queries_pb2.ListSecretsRequest: queries_pb2.ListSecretsResponse(secrets=listed),
-            commands_pb2.UpdateSecretNotesRequest: commands_pb2.UpdateSecretNotesResponse(secret=self.secret),
+            commands_pb2.UpdateSecretNotesRequest: lambda _: commands_pb2.UpdateSecretNotesResponse(secret=self.secret),
         }
 
     def found(self, asked: queries_pb2.GetSecretRequest) -> queries_pb2.GetSecretResponse:

@@ -9,7 +9,7 @@ import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from cryptography.exceptions import InvalidTag
@@ -20,9 +20,8 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
-from monoskope.client.known.stores import KnownStores
 from monoskope.client.seal import seal
-from monoskope.client.walk.trust import Trust
+from monoskope.client.walk.trust import chain
 from monoskope.errors import UsageError
 from monoskope.protocol.grant import open_grant, parse_grant
 from monoskope.protocol.hello import open_hello
@@ -122,9 +121,8 @@ def _rotation(vector: Vector) -> Vector:
     rotations = [
         identity_pb2.SignedRotation(**{name: bytes.fromhex(digits) for name, digits in step.items()}) for step in steps
     ]
-    trust = Trust(cast("KnownStores", None), "m8:1", vector["store"], pin=vector["pin"], notify=None)
     try:
-        return {"identity": trust.last(rotations)}
+        return {"identity": [vector["pin"], *chain(vector["pin"], rotations, store=vector["store"])][-1]}
     except ProofError as error:
         if error.message == "an identity rotation is malformed.":  # which field, the client does not say
             return {"fault": "MALFORMED", "field": vector["expected"]["field"]}

@@ -211,7 +211,7 @@ def test_the_memory_of_rates_is_bounded() -> None:
 def retry_after_s(rates: Rates, request: Request, subject: str = "alice") -> int:
     with pytest.raises(FailedError) as refused:
         rates.take(request, subject)
-    return refused.value.retry_after_s
+    return refused.value.failure.retry_after_s
 
 
 def test_a_refusal_says_when_there_is_room_again() -> None:

@@ -1,8 +1,7 @@
 /** What is counted and grouped over all secrets and the log. */
 
-import type { Figures } from "./secrets";
 import type { Me } from "./session";
-import type { Store } from "./stores";
+import type { Figures, Store } from "./shown";
 
 /** `groups` {}: {groups: Group[], keys_read: number, complete: boolean}, the largest first. Values that stand in several places, by hash. */
 export interface Group {

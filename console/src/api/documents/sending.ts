@@ -1,4 +1,4 @@
-/** What commands ask for: places, what must be there, notes, and where values come from. */
+/** What commands ask for and answer: places, what must be there, notes and values; what was done, or why not. */
 
 /** What must be upstream: "any" (what was put through m8, or nothing), "absent", "overwrite" (whatever is there), or a version. */
 export type Expect = string;
@@ -74,3 +74,74 @@ export interface RecipeKind {
  *
  * `typed` is what the user typed to confirm a deletion: the URI, or with several "delete N secrets". `monoctl` checks it.
  */
+
+/** A refusal, as `monoctl -o json` prints it. `code` and `exit_code` are those of docs/reference/errors.md. */
+export interface Failure {
+  code: string;
+  exit_code: number;
+  message: string;
+  fix: string;
+  /** Whether message and fix are m8's own words, which nobody checked. */
+  by_m8: boolean;
+  /** Why a request failed, e.g. "UPSTREAM_CHANGED"; "" if that is not the case. */
+  reason: string;
+  /** Seconds after which another try makes sense; null if that is not known. */
+  retry_after_s: number | null;
+  /** The secret that it is about, in the results of a call about several. */
+  uri: string;
+  /** With OUTCOME_UNKNOWN: the request whose end is not known, 32 hex digits. */
+  request_id?: string;
+  /** With LOG_MISMATCH: the signed notes that do not fit together, whole. */
+  notes?: string[];
+}
+
+export interface Preview {
+  uri: string;
+  purpose: string;
+  expect: string;
+  size_class: number;
+  sizes: Record<string, number>;
+  removes?: string[];
+  identity: string;
+  /** The pinned identity; "" for none. */
+  pinned: string;
+  layout: string;
+}
+
+/** `compare` (framed) {uris}: results are `Comparison`s. */
+export interface Comparison {
+  uri: string;
+  equal: boolean;
+  /** Key to "MISSING" (upstream lacks it), "EXTRA" (only upstream has it) or "CHANGED". */
+  differences: Record<string, string>;
+  upstream_version: string;
+  request_id: string;
+}
+
+/** What was done to one secret. Each field is there if the command shows it. All of it is proven by a receipt. */
+export interface Done {
+  uri: string;
+  outcome: string;
+  hash?: string;
+  values?: Record<string, string>;
+  public_values?: Record<string, string>;
+  upstream_version?: string;
+  destination?: string;
+  destination_version?: string;
+  deleted_version?: string;
+  destroyed?: boolean;
+  restored_version?: string;
+  prior_version?: string;
+  newest?: boolean | null;
+  request_id: string;
+}
+
+/** One row of a call about several: what was done, or why not. */
+export type Row<T> = { done: T } | { failed: Failure };
+
+/** What every changing operation answers. */
+export interface Results<T> {
+  results: Row<T>[];
+  /** Sentences that the user should know, e.g. that an identity was rotated. */
+  notes: string[];
+}

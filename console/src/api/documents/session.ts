@@ -1,6 +1,10 @@
-/** The session, and who the user is. */
+/** The session, who the user is, and what the live stream tells.
+ *
+ * The live stream: `POST /api/live` {}, one JSON object a line.
+ */
 
-import type { SecretsPage } from "./secrets";
+import type { Failure } from "./sending";
+import type { Event, SecretsPage } from "./shown";
 
 /** `begin` {token}: the one call without a session, and the one that is not sealed. `token` is the name of the link's token, not the token. It
  * works once. The answer has `key`, too, which call.ts keeps for itself.
@@ -56,3 +60,17 @@ export interface Me {
   /** "" while m8 answers, else the sentence that says what is wrong: then all of the above but server may be empty. */
   away: string;
 }
+
+export type Live =
+  | { kind: "event"; event: Event }
+  /** m8 answers again, or does not. `stop`: its log does not hold, and the page stops for good. */
+  | { kind: "m8"; away: string; stop: Failure | null }
+  /** The listing has changed: ask again for what is on the screen. */
+  | { kind: "secrets"; loaded: number; complete: boolean }
+  /** A request of this console went on: "ASKING", "SIGNING" if the store takes signed requests alone, "SENT" or "ENDED". With `touch` the user has
+   * to touch a security key now. */
+  | { kind: "progress"; uri: string; request_id: string; stage: string; end: string; touch: boolean }
+  /** A sentence for the user. */
+  | { kind: "note"; text: string }
+  /** Nothing happened for a while; the connection lives. */
+  | { kind: "tick" };

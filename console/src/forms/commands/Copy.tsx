@@ -1,18 +1,19 @@
-/** Copy a secret into another store, without anybody seeing it. */
+/** Copy a secret into another store without anybody seeing it; and adopt secrets that others put into an engine: named, or ticked among the names that it holds. */
 
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
-import type { Done, Results } from "../../api/documents/results";
-import type { Store } from "../../api/documents/stores";
-import { partsOf, TextField } from "../../parts";
+import type { Done, Results } from "../../api/documents/sending";
+import type { Store } from "../../api/documents/shown";
+import { partsOf, Radios, TextField } from "../../parts";
 import { useMe } from "../../state/me";
 import type { FormProps } from "../../state/openForm";
 import { outside } from "../able";
 import { ANY, type Expected, ExpectMore, expectOf, expectProblem, REPLACES, WRITE } from "../fields/Expectation";
 import { PlacesField, StoreSelect, Warning } from "../fields/PlacesField";
-import { storesOf } from "../pin/useGate";
-import { DoneRow } from "../send/DoneRow";
+import { Upstream } from "../fields/Upstream";
+import { storesOf } from "../pin/Pin";
 import { FormFrame } from "../send/FormFrame";
+import { DoneRow } from "../send/Results";
 import { useForm } from "../send/useForm";
 import { pathProblem, uriOf } from "../uris";
 
@@ -61,4 +62,39 @@ export function CopyForm(props: FormProps) {
 function destinations(sources: readonly Store[], all: readonly Store[]): readonly Store[] {
   const names = new Set(sources.flatMap((store) => store.reactors.flatMap((reactor) => reactor.copies_to)));
   return all.filter((store) => names.has(store.name));
+}
+
+export function ImportForm(props: FormProps) {
+  const { start } = props;
+  const [look, setLook] = useState(start.uri === undefined && start.uris === undefined);
+  const form = useForm<Done>("import", props, look ? "prefix" : "secret");
+  const [ticked, setTicked] = useState<readonly string[]>([]);
+  const { places, stores, attempted, gate } = form;
+  const uris = look ? ticked : places.uris;
+  const why = form.frame.why || (look && ticked.length === 0 ? "List what is upstream, then tick what to import." : "");
+  const submit = () => gate.pass(uris, () => void form.sending.send(uris, () => call<Results<Done>>("import", { uris })));
+  return (
+    <FormFrame
+      {...form.frame}
+      uris={uris}
+      why={why}
+      intro="The store’s reactor reads each secret and signs a receipt with its hash. It moves, writes and shows nothing. From then on a put may replace the secret, as if it had been put through m8."
+      submit={uris.length > 1 ? `Import ${uris.length} secrets` : "Import the secret"}
+      valid={look || places.problems.size === 0}
+      onSubmit={submit}
+      done={(result) => <DoneRow result={result} close={props.close} />}
+    >
+      <Radios
+        legend="What to import"
+        value={look ? "look" : "named"}
+        choices={[
+          { value: "look", text: "Look what is there" },
+          { value: "named", text: "Secrets that I name" },
+        ]}
+        onChange={(value) => setLook(value === "look")}
+      />
+      <PlacesField places={places} stores={stores} command="import" shown={attempted} several={!look} legend={look ? "Below" : "Secret"} {...(look ? { pathHint: "At least one part, for example app." } : {})} />
+      {look && <Upstream key={places.uris[0]} uri={places.uris[0] ?? ""} stores={stores} gate={gate} ticked={ticked} onTick={setTicked} />}
+    </FormFrame>
+  );
 }

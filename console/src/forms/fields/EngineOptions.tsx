@@ -1,6 +1,6 @@
 /** Options for stores of one type: how one secret is stored. None of them is secret. */
 
-import type { Store } from "../../api/documents/stores";
+import type { Store } from "../../api/documents/shown";
 import { Checkbox, TextField } from "../../parts";
 
 /** By the names that `monoctl put secret` gives them, without the dashes in front. */

@@ -1,13 +1,24 @@
-/** What must be in the engine for a command to do something. */
+/** What must be there now, under “More”. */
 
 import type { ComponentChildren } from "preact";
-import type { Version } from "../../api/documents/secrets";
 import type { Expect } from "../../api/documents/sending";
+import type { Version } from "../../api/documents/shown";
 import { Radios, TextField } from "../../parts";
+import { shortVersion } from "../../parts/words/Labels";
 import { useAnswer } from "../../state/answer";
-import { shortVersion } from "../../parts/words/version";
-import { More } from "./More";
 import { Warning } from "./PlacesField";
+
+/** The browser's own disclosure: keyboard and screen readers know it. `summary` says what holds while it is closed. */
+export function More({ title, summary, children }: { title: string; summary: ComponentChildren; children: ComponentChildren }) {
+  return (
+    <details class="more">
+      <summary>
+        <span class="more-title">{title}</span> <span class="more-now">{summary}</span>
+      </summary>
+      <div class="more-body">{children}</div>
+    </details>
+  );
+}
 
 type ExpectKind = "any" | "absent" | "version" | "overwrite";
 

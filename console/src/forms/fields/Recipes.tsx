@@ -1,8 +1,14 @@
-/** What a store's reactor is to make by itself, a value a key. Nobody sees it; what to make is no secret. */
+/** Keys: what is to be made for each, and those that a secret is known to have.
+ *
+ * What a store's reactor is to make by itself, a value a key. Nobody sees it; what to make is no secret.
+ * The keys that a secret has now: who puts or compares it wants them all.
+ */
 
 import type { RecipeKind } from "../../api/documents/sending";
-import { Button, Select, TextField } from "../../parts";
+import type { Secret } from "../../api/documents/shown";
+import { Button, partsOf, Select, TextField } from "../../parts";
 import { useAnswer } from "../../state/answer";
+import { pathProblem } from "../uris";
 import { keyProblem, twice } from "../values/rules";
 
 export interface Recipe {
@@ -115,4 +121,40 @@ function SizeField({ recipe, kind, set }: { recipe: Recipe; kind: RecipeKind; se
 
 function upper(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** Return the keys of a secret, as far as the user may see them; none for a URI that is not valid, or that m8 does not know. */
+export function useKeysOf(uri: string): readonly string[] {
+  const { store, path } = partsOf(uri);
+  const { data } = useAnswer<Secret>(store !== "" && pathProblem(path) === "" ? "secret" : null, { uri });
+  return data?.uri === uri && !data.deleted ? Object.keys(data.values) : [];
+}
+
+interface KnownKeysProps {
+  uri: string;
+  /** The keys that are named already. */
+  keys: readonly string[];
+  /** What becomes of keys that are not named, as a sentence. */
+  otherwise: string;
+  /** Adds rows for them. */
+  add?: (keys: readonly string[]) => void;
+}
+
+/** Say which keys a secret has that are not named yet, and what becomes of them; offer to add them. */
+export function KnownKeys({ uri, keys, otherwise, add }: KnownKeysProps) {
+  const named = new Set(keys);
+  const missing = useKeysOf(uri).filter((key) => !named.has(key));
+  if (missing.length === 0) return null;
+  return (
+    <p class="known-keys" role="status">
+      <span>
+        {named.size === 0 ? "The secret has now:" : "The secret has these keys, too:"} <code>{missing.join(", ")}</code>. {otherwise}
+      </span>
+      {add !== undefined && (
+        <Button small onClick={() => add(missing)}>
+          Add these keys
+        </Button>
+      )}
+    </p>
+  );
 }

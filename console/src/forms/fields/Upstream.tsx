@@ -2,12 +2,12 @@
 
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
-import type { Failure } from "../../api/documents/failure";
-import type { Store } from "../../api/documents/stores";
+import type { Failure } from "../../api/documents/sending";
+import type { Store } from "../../api/documents/shown";
 import { Badge, Button, Checkbox, FailureBox, partsOf, Uri } from "../../parts";
 import { useMe } from "../../state/me";
 import { announced } from "../able";
-import { type Gate, storesOf } from "../pin/useGate";
+import { type Gate, storesOf } from "../pin/Pin";
 import { failureOf } from "../send/useSending";
 import { pathProblem } from "../uris";
 

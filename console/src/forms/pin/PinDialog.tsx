@@ -1,14 +1,124 @@
-/** First contact with a store: the user compares its identity with what the store's operator told them, and only then agrees. */
+/** First contact with a store: its identity, to be compared; and the full stop if it changed, with where it differs.
+ *
+ * Identities as people compare them: in groups of four, with what differs marked.
+ * A full stop: a store shows another identity than the pinned one, or a proof does not verify. Nothing here accepts it.
+ * First contact with a store: the user compares its identity with what the store's operator told them, and only then agrees.
+ */
 
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
-import type { Failure } from "../../api/documents/failure";
-import type { Pinned, Store } from "../../api/documents/stores";
-import { Button, Checkbox, Dialog, FailureBox, Field, Icon } from "../../parts";
+import type { Failure } from "../../api/documents/sending";
+import type { Pinned, Store } from "../../api/documents/shown";
+import { Button, Checkbox, Dialog, FailureBox, Field, Icon, Stop } from "../../parts";
 import { failureOf } from "../send/useSending";
-import { type Compared, compared } from "./differ";
-import { Grouped, Marked } from "./Identity";
-import { IdentityStop } from "./IdentityStop";
+
+/** An identity in groups. It cannot be selected: what is pasted to compare must come from the operator, not from here. */
+function Grouped({ identity }: { identity: string }) {
+  return (
+    <p class="identity">
+      <span class="unseen">{identity}</span>
+      {groups(identity).map((group, at) => (
+        <span key={at} aria-hidden="true">
+          {group}
+        </span>
+      ))}
+    </p>
+  );
+}
+
+/** An identity whose characters that differ from `other` are marked, by more than a colour. */
+function Marked({ identity, other }: { identity: string; other: string }) {
+  return (
+    <code class="identity-marked">
+      {runs(identity, other).map(({ text, differs }, at) => (differs ? <mark key={at}>{text}</mark> : <span key={at}>{text}</span>))}
+    </code>
+  );
+}
+
+const IDENTITY = /^SHA256:[A-Za-z0-9+/]{43}$/;
+
+/** What a pasted text is, compared with the identity that m8 shows. */
+type Compared = "empty" | "malformed" | "different" | "equal";
+
+/** Compare what the user was told with what m8 shows. White space around it and breaks within it do not count. */
+function compared(told: string, shown: string): Compared {
+  const text = told.replace(/\s+/g, "");
+  if (text === "") return "empty";
+  if (text === shown) return "equal";
+  return IDENTITY.test(text) ? "different" : "malformed";
+}
+
+/** A run of characters of a text, and whether they differ from those of the other text at the same places. */
+interface Run {
+  text: string;
+  differs: boolean;
+}
+
+/** Cut `text` into runs of characters that are equal to, or differ from, those of `other`. */
+function runs(text: string, other: string): Run[] {
+  const found: Run[] = [];
+  for (let at = 0; at < text.length; at += 1) {
+    const differs = text[at] !== other[at];
+    const last = found[found.length - 1];
+    if (last !== undefined && last.differs === differs) last.text += text.charAt(at);
+    else found.push({ text: text.charAt(at), differs });
+  }
+  return found;
+}
+
+/** Cut an identity into groups that the eye can compare: "SHA256:" and then four characters at a time. */
+function groups(identity: string): string[] {
+  const colon = identity.indexOf(":") + 1;
+  return [identity.slice(0, colon), ...(identity.slice(colon).match(/.{1,4}/g) ?? [])].filter((text) => text !== "");
+}
+
+interface StopProps {
+  /** The store, if it is known. */
+  store: Store | undefined;
+  /** What monoctl said, if it refused a call. */
+  failure?: Failure | undefined;
+  /** Leave the form. There is no other way on. */
+  leave: () => void;
+}
+
+/** Fill the page with the warning, until the user leaves. */
+export function IdentityStop({ store, failure, leave }: StopProps) {
+  const message = failure?.message ?? store?.identity_message ?? "";
+  const fix = failure?.fix ?? store?.identity_fix ?? "";
+  const shown = store !== undefined && store.pinned !== "" && store.pinned !== store.identity ? store : undefined;
+  return (
+    <Stop
+      title={`Stop. ${store === undefined ? "This store" : `The store “${store.name}”`} is not the one that you trusted.`}
+      message={message}
+      told={
+        <>
+          <strong>Nothing more is sent to it.</strong> Perhaps its operator set it up anew. Perhaps somebody wants to read what you put. This page cannot tell these apart, and so it cannot go on.
+        </>
+      }
+      leave={leave}
+    >
+      {shown !== undefined && <Both pinned={shown.pinned} identity={shown.identity} />}
+      <h3>What to do now</h3>
+      <p>{fix}</p>
+      <p>In person and by telephone are other ways. m8 is none: it is what shows you this identity.</p>
+    </Stop>
+  );
+}
+
+function Both({ pinned, identity }: { pinned: string; identity: string }) {
+  return (
+    <dl class="stop-both">
+      <dt>You trusted</dt>
+      <dd>
+        <Marked identity={pinned} other={identity} />
+      </dd>
+      <dt>m8 shows now</dt>
+      <dd>
+        <Marked identity={identity} other={pinned} />
+      </dd>
+    </dl>
+  );
+}
 
 interface PinProps {
   store: Store;

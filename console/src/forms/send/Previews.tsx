@@ -1,9 +1,8 @@
 /** What would be sent: names and sizes, never values. */
 
 import { useState } from "preact/hooks";
-import type { Failure } from "../../api/documents/failure";
-import type { Preview } from "../../api/documents/results";
-import { Button, FailureBox, Facts, Uri } from "../../parts";
+import type { Failure, Preview } from "../../api/documents/sending";
+import { Button, Facts, FailureBox, Uri } from "../../parts";
 import { bytes } from "../values/rules";
 import { failureOf } from "./useSending";
 

@@ -2,13 +2,13 @@
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import type { Store } from "../../api/documents/stores";
+import type { Store } from "../../api/documents/shown";
 import { useAnswer } from "../../state/answer";
 import { useMe } from "../../state/me";
 import type { FormName, FormProps } from "../../state/openForm";
 import { notAble, notAllowed } from "../able";
-import { type Places, usePlaces } from "../fields/usePlaces";
-import { type Gate, stopOf, storesOf, useGate } from "../pin/useGate";
+import { type Places, usePlaces } from "../fields/PlacesField";
+import { type Gate, stopOf, storesOf, useGate } from "../pin/Pin";
 import type { Names } from "../uris";
 import { type Sending, useSending } from "./useSending";
 

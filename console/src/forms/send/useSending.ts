@@ -1,13 +1,56 @@
-/** One call of a form from "asking" to its end: its stages by the live stream, what came of it, and nothing twice. */
+/** The stages of a call, for one secret or several; what monoctl would refuse is asked before values are cleared.
+ *
+ * An operation about one secret, for several: one after the other, a row for each.
+ * Sending values: first checked by monoctl without sending, so that a refusal that can be known costs nobody what they typed.
+ * One call of a form from "asking" to its end: its stages by the live stream, what came of it, and nothing twice.
+ */
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { Refused } from "../../api/call";
-import { heed } from "../../api/stopped";
-import type { Failure } from "../../api/documents/failure";
-import type { Results, Row } from "../../api/documents/results";
+import { callWithValues, Refused } from "../../api/call";
+import type { Failure, Preview, Results, Row } from "../../api/documents/sending";
+import { heed } from "../../api/failures";
 import { useLive } from "../../state/live";
 import { addNote, announce } from "../../state/notes";
 import { Unreadable } from "../values/keeper";
+import type { Values } from "../values/useValues";
+
+/** Return the rows of all calls; a call that is refused is a row of its own, and ends nothing. */
+export async function eachOf<T>(uris: readonly string[], work: (uri: string) => Promise<Results<T>>): Promise<Results<T>> {
+  const results: Row<T>[] = [];
+  const notes = new Set<string>();
+  for (const uri of uris) {
+    try {
+      const answer = await work(uri);
+      results.push(...answer.results);
+      for (const note of answer.notes) notes.add(note);
+    } catch (error) {
+      results.push({ failed: { ...failureOf(error), uri } });
+    }
+  }
+  return { results, notes: [...notes] };
+}
+
+/** Have monoctl say what would be sent; nothing is written. @throws Refused if it would refuse any of it. */
+export async function previewed(operation: "put" | "patch", request: object, values: Values): Promise<Preview[]> {
+  const { results } = await callWithValues<Results<Preview>>(operation, { ...request, dry_run: true }, await values.copies());
+  return results.map((row) => {
+    if ("failed" in row) throw new Refused(row.failed);
+    return row.done;
+  });
+}
+
+/** Check, then forget the values and send copies of them, which are overwritten. */
+export async function sendChecked<T>(operation: "put" | "patch", request: object, values: Values): Promise<Results<T>> {
+  await previewed(operation, request, values);
+  return sendOnce<T>(operation, request, values);
+}
+
+/** Forget the values and send copies of them, which are overwritten. */
+export async function sendOnce<T>(operation: "put" | "patch" | "compare", request: object, values: Values): Promise<Results<T>> {
+  const copies = await values.copies();
+  values.forget();
+  return callWithValues<Results<T>>(operation, request, copies);
+}
 
 /** How far a request has come. "waiting": monoctl has not asked for it yet. */
 export type Stage = "waiting" | "asking" | "signing" | "sent" | "ended";
@@ -99,4 +142,3 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof Unreadable) return { code: "USAGE", exit_code: 2, message: error.message, fix: "Nothing was sent.", by_m8: false, reason: "", retry_after_s: null, uri: "" };
   throw error;
 }
-

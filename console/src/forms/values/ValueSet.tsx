@@ -2,12 +2,10 @@
 
 import { useId, useRef } from "preact/hooks";
 import { Button, Checkbox, Icon, Said } from "../../parts";
-import { parsed, EMPTY } from "./problems";
-import { FileDrop } from "./FileDrop";
 import type { Row } from "./keeper";
-import { bytes, looksLikeEnvFile, looksLikeLines, type Reading } from "./rules";
+import { bytes, EMPTY, looksLikeEnvFile, looksLikeLines, parsed, type Reading } from "./rules";
 import type { Values } from "./useValues";
-import { ValueField } from "./ValueField";
+import { FileDrop, ValueField } from "./ValueField";
 
 interface ValueSetProps {
   values: Values;

@@ -1,12 +1,23 @@
-/** The values of one form: rows to show, and a keeper that no rendering touches. */
+/** The values of a form, for as long as it is open; and the question before they are lost.
+ *
+ * Tells the frame that values are entered and not sent, so that leaving asks.
+ * The values of one form: rows to show, and a keeper that no rendering touches.
+ */
 
-import { useRef, useState } from "preact/hooks";
-import { callWithValues, Refused, type Part } from "../../api/call";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { callWithValues, type Part, Refused } from "../../api/call";
 import type { Names } from "../../api/documents/sending";
-import { useCare } from "./care";
+import type { FormProps } from "../../state/openForm";
 import { collect, endsWithBreak, forgetAll, forgetOne, forgetTyped, hold, holds, holdsAny, type Keeper, newKeeper, type Row, Unreadable } from "./keeper";
-import { type Bounds, keysOf, parsed, problemsOf } from "./problems";
-import { keyOf, MAX_FILE, type Reading, readingOf } from "./rules";
+import { type Bounds, keyOf, keysOf, MAX_FILE, parsed, problemsOf, type Reading, readingOf, useCare } from "./rules";
+
+/** Have the frame look at the fields themselves when somebody leaves: a rendering would tell it too late of the last key. */
+export function useUnsent(values: Values, setUnsent: FormProps["setUnsent"]): void {
+  useLayoutEffect(() => {
+    setUnsent(() => (values.unsent() ? "What you entered is not sent yet." : null));
+    return () => setUnsent(() => null);
+  }, []);
+}
 
 /** What of a row the user changes. */
 type Change = Partial<Pick<Row, "key" | "trim" | "empty" | "reading">>;

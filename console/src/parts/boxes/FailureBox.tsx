@@ -1,8 +1,8 @@
-/** What went wrong and what to do about it. */
+/** What went wrong and what to do about it, and the full stop that nothing accepts. */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useState } from "preact/hooks";
-import type { Failure } from "../../api/documents/failure";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { Failure } from "../../api/documents/sending";
 import { Button } from "../controls/Button";
 import { Icon } from "../Icon";
 import { Said } from "../words/Said";
@@ -64,4 +64,64 @@ function Retry({ after, onRetry }: { after: number; onRetry: () => void }) {
       {left > 0 ? `Try again in ${left} s` : "Try again"}
     </Button>
   );
+}
+
+interface StopProps {
+  /** What is wrong, as a heading. */
+  title: string;
+  /** What monoctl said. */
+  message: string;
+  /** What the user is told beside it. */
+  told: ComponentChildren;
+  /** What to do, and what shows it. */
+  children: ComponentChildren;
+  /** Leave. There is no other way on. */
+  leave: () => void;
+}
+
+/** Fill the page with a warning, until the user leaves. */
+export function Stop({ title, message, told, children, leave }: StopProps) {
+  const id = useId();
+  const element = useShown();
+  return (
+    <dialog
+      ref={element}
+      class="stop"
+      role="alertdialog"
+      aria-labelledby={`${id}-title`}
+      aria-describedby={`${id}-text`}
+      onCancel={(event) => {
+        event.preventDefault();
+        leave();
+      }}
+    >
+      <div class="stop-page">
+        <Icon name="shieldOff" />
+        <h2 id={`${id}-title`}>{title}</h2>
+        <div id={`${id}-text`}>
+          <p class="stop-message">
+            <Said text={message} />
+          </p>
+          <p>{told}</p>
+        </div>
+        {children}
+        <div class="form-actions">
+          <Button kind="primary" onClick={leave}>
+            Leave
+          </Button>
+        </div>
+      </div>
+    </dialog>
+  );
+}
+
+/** Open the dialog over everything, as long as it is in the page. */
+function useShown() {
+  const element = useRef<HTMLDialogElement>(null);
+  useLayoutEffect(() => {
+    const dialog = element.current;
+    dialog?.showModal();
+    return () => dialog?.close();
+  }, []);
+  return element;
 }

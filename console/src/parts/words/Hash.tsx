@@ -1,6 +1,6 @@
 /** Hashes: short to read, whole to copy, with a small pattern that is equal where the hash is equal. */
 
-import { CopyButton } from "../controls/CopyButton";
+import { CopyButton } from "../controls/Button";
 
 /** The part of a hash by which people tell it from others: the beginning of its digest. */
 function shortHash(hash: string): string {

@@ -1,9 +1,14 @@
-/** Moments and days: how long ago, and exactly when on hover and on focus. */
+/** Times: how long ago, on which day, and for how long; exactly on hover and on focus. What takes long to make is made at its first use. */
 
 import { useEffect } from "preact/hooks";
 import { cell, useCell } from "../../state/cell";
-import { Tip } from "../controls/Tip";
-import { lazy } from "../lazy";
+import { Tip } from "../controls/Button";
+
+/** What takes long to make is made at its first use, so that the first view need not wait for it. */
+export function lazy<T>(make: () => T): () => T {
+  let made: { it: T } | undefined;
+  return () => (made ??= { it: make() }).it;
+}
 
 const now = cell(Date.now());
 let watchers = 0;
@@ -111,4 +116,11 @@ export function Expiry({ on, never = "–" }: { on: string; never?: string }) {
       {look === "plain" ? on : words}
     </time>
   );
+}
+
+export function HowLong({ since }: { since: string }) {
+  const now = useNow();
+  const at = Date.parse(since);
+  if (Number.isNaN(at)) return <>an unknown time</>;
+  return <time dateTime={since} title={exact(since)}>{lengthWords(Math.max(0, now - at) / 1000)}</time>;
 }

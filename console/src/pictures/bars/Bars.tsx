@@ -1,12 +1,58 @@
-/** Bars over time, stacked by kind: successes upwards, failures downwards, so that they stand out without their colour. */
+/** What happened over time, as bars with their patterns, their legend, and the same as a table.
+ *
+ * Stripes over what failed: they say without colour what colour says.
+ * Bars over time, stacked by kind: successes upwards, failures downwards, so that they stand out without their colour.
+ * What the bars show, as a table: for screen readers, and for everybody who wants the numbers.
+ */
 
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
+import type { Activity } from "../../api/documents/pictures";
+import { lazy } from "../../parts/words/Time";
 import { useRem } from "../useRem";
-import { type Counts, counted, KIND_WORDS, KINDS, type Kind, roundUp, total } from "../words/outcomes";
-import { Pattern } from "./Pattern";
+import { byKind, counted, type Counts, endWords, type Kind, KIND_WORDS, kindOf, KINDS, roundUp, total } from "../words/outcomes";
 
-export interface Bar {
+const HOUR = 3_600_000;
+
+const AT_HOUR = lazy(() => new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" }));
+const ON_DAY = lazy(() => new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" }));
+const ON_WEEKDAY = lazy(() => new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short" }));
+
+/** Return a bar for each span; about eight of them have a tick. */
+export function barsOf(buckets: Activity["buckets"]): Bar[] {
+  const starts = buckets.map((bucket) => Date.parse(bucket.from));
+  const length = buckets.length > 1 ? (starts[1] ?? 0) - (starts[0] ?? 0) : HOUR;
+  const hours = length < 23 * HOUR;
+  const every = Math.max(1, Math.ceil(buckets.length / 8));
+  return buckets.map((bucket, at) => {
+    const from = starts[at] ?? 0;
+    const title = hours ? `${ON_DAY().format(from)}, ${AT_HOUR().format(from)} to ${AT_HOUR().format(from + length)}` : ON_WEEKDAY().format(from);
+    const ticked = (buckets.length - 1 - at) % every === 0;
+    return { title, tick: ticked ? (hours ? AT_HOUR : ON_DAY)().format(from) : "", spare: (buckets.length - 1 - at) % (every * 2) !== 0, counts: byKind(bucket.outcomes) };
+  });
+}
+
+export function Pattern({ id }: { id: string }) {
+  return (
+    <defs>
+      <pattern id={id} width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+        <rect class="pic-stripe" width="2" height="6" />
+      </pattern>
+    </defs>
+  );
+}
+
+/** The mark of a kind in a legend: a square of its colour, striped for what failed. */
+function KindMark({ kind }: { kind: string }) {
+  return (
+    <svg class="pic-mark" width="12" height="12" aria-hidden="true">
+      <rect class={`pic-kind-${kind}`} width="12" height="12" rx="2" />
+      {kind === "failed" && <path class="pic-stripe-line" d="M-2 8 8 -2M2 14 14 2" />}
+    </svg>
+  );
+}
+
+interface Bar {
   /** In full, e.g. "26 Nov, 14:00 to 15:00". */
   title: string;
   /** Below the axis; "" for none. */
@@ -136,5 +182,63 @@ function Stack({ counts, x, width, axis, perOne }: { counts: Counts; x: number; 
       {failed > 0 && <rect class="pic-kind-failed" x={`${x}%`} width={`${width}%`} y={axis + 1} height={failed} />}
       {failed > 0 && <rect class="pic-striped" x={`${x}%`} width={`${width}%`} y={axis + 1} height={failed} fill="url(#pic-stripes)" />}
     </>
+  );
+}
+
+export function BarsTable({ bars }: { bars: readonly Bar[] }) {
+  const kinds = KINDS.filter((kind) => bars.some((bar) => bar.counts[kind] > 0));
+  return (
+    <details class="pic-numbers">
+      <summary>The numbers as a table</summary>
+      <div class="pic-scroll" tabIndex={0} role="group" aria-label="The numbers">
+        <table class="pic-numbers-table">
+          <caption class="unseen">How many requests ended how, by time</caption>
+          <thead>
+            <tr>
+              <th scope="col">Time</th>
+              {kinds.map((kind) => <th key={kind} scope="col" class="pic-figure">{KIND_WORDS[kind].title}</th>)}
+            </tr>
+          </thead>
+          <tbody>
+            {bars.filter((bar) => total(bar.counts) > 0).map((bar) => (
+              <tr key={bar.title}>
+                <th scope="row">{bar.title}</th>
+                {kinds.map((kind) => <td key={kind} class="pic-figure">{bar.counts[kind].toLocaleString("en")}</td>)}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </details>
+  );
+}
+
+/** `brief` leaves the outcomes out. */
+export function Legend({ outcomes, brief = false }: { outcomes: Record<string, number>; brief?: boolean }) {
+  const kinds = KINDS.map((kind) => ({
+    kind,
+    outcomes: Object.entries(outcomes)
+      .filter(([outcome, count]) => count > 0 && kindOf(outcome) === kind)
+      .sort(([, a], [, b]) => b - a),
+  })).filter((one) => one.outcomes.length > 0);
+  if (kinds.length === 0) return null;
+  return (
+    <ul class={brief ? "pic-legend pic-legend-brief" : "pic-legend"}>
+      {kinds.map(({ kind, outcomes: some }) => (
+        <li key={kind} class={kind === "failed" ? "pic-legend-kind pic-legend-failed" : "pic-legend-kind"} title={KIND_WORDS[kind].meaning}>
+          <KindMark kind={kind} />
+          <span class="pic-legend-title">{KIND_WORDS[kind].title}</span>
+          <strong class="pic-legend-count">{some.reduce((sum, [, count]) => sum + count, 0).toLocaleString("en")}</strong>
+          {!brief && <ul class="pic-legend-outcomes">
+            {some.map(([outcome, count]) => (
+              <li key={outcome}>
+                <span>{endWords(outcome).replace(/^failed: /, "")}</span>
+                <span class="pic-figure" aria-label={counted(count, "request")}>{count.toLocaleString("en")}</span>
+              </li>
+            ))}
+          </ul>}
+        </li>
+      ))}
+    </ul>
   );
 }

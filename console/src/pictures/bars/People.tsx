@@ -1,8 +1,8 @@
 /** Who did what: one row for each, the busiest first, with a bar of how their requests ended. */
 
 import type { Activity } from "../../api/documents/pictures";
-import { byKind, counted, KIND_WORDS, KINDS, endWords, total } from "../words/outcomes";
-import { Pattern } from "./Pattern";
+import { byKind, counted, endWords, KIND_WORDS, KINDS, total } from "../words/outcomes";
+import { Pattern } from "./Bars";
 
 interface Row {
   actor: string;

@@ -2,9 +2,9 @@
 
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
 import { call, Refused } from "../../api/call";
-import type { Failure } from "../../api/documents/failure";
-import type { Live } from "../../api/documents/live";
-import type { Event, EventsRequest } from "../../api/documents/requests";
+import type { Failure } from "../../api/documents/sending";
+import type { Live } from "../../api/documents/session";
+import type { Event, EventsRequest } from "../../api/documents/shown";
 import { isBelow } from "../../parts";
 import { useAnswer } from "../../state/answer";
 import { useLive } from "../../state/live";

@@ -1,9 +1,8 @@
 /** What each event of the log says, in words. An event of an unknown type is shown as it is. */
 
-import type { Event } from "../../api/documents/requests";
-import { shortVersion } from "../../parts/words/version";
-import { known } from "../words/known";
-import { isOpenEnd, whyWords } from "../words/outcomes";
+import type { Event } from "../../api/documents/shown";
+import { shortVersion } from "../../parts/words/Labels";
+import { isOpenEnd, known, whyWords } from "../words/outcomes";
 
 /** How an event is marked: by colour and by the sign beside it. */
 type Mood = "begin" | "step" | "good" | "bad" | "warn" | "gone" | "admin";

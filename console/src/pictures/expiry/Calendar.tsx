@@ -1,7 +1,7 @@
-/** A month as a calendar: each day on which secrets expire is a button with their number. */
+/** Days of expiry: a month as a calendar, and the months to come as bars. */
 
 import { Button } from "../../parts";
-import { dayName, monthAfter, monthName, weeksOf } from "../words/days";
+import { dayName, monthAfter, monthName, shortMonth, weeksOf } from "../words/days";
 import { counted } from "../words/outcomes";
 
 const WEEKDAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
@@ -70,5 +70,35 @@ function Day({ day, today, count, chosen, onChoose }: { day: string; today: stri
       <span class="pic-day-count">{count.toLocaleString("en")}</span>
       <span class="unseen">{day < today ? " expired" : " will expire"}</span>
     </button>
+  );
+}
+
+interface MonthBarsProps {
+  months: { month: string; count: number }[];
+  chosen: string;
+  onChoose: (month: string) => void;
+}
+
+export function MonthBars({ months, chosen, onChoose }: MonthBarsProps) {
+  const most = Math.max(1, ...months.map((one) => one.count));
+  return (
+    <ol class="pic-months" aria-label="The next twelve months">
+      {months.map(({ month, count }, at) => {
+        const height = count === 0 ? 0.8 : Math.max(4, (count / most) * 100);
+        return (
+          <li key={month}>
+            <button type="button" class="pic-month" aria-pressed={month === chosen} onClick={() => onChoose(month)}>
+              <span class={count === 0 ? "pic-month-count pic-quiet" : "pic-month-count"}>{count.toLocaleString("en")}</span>
+              <span class="unseen">{count === 1 ? " secret in " : " secrets in "}</span>
+              <svg class="pic-month-bar" viewBox="0 0 10 100" preserveAspectRatio="none" aria-hidden="true">
+                <rect class={count === 0 ? "pic-month-none" : "pic-month-some"} x="0" width="10" y={100 - height} height={height} />
+              </svg>
+              <span class="pic-month-name">{shortMonth(month)}</span>
+              <span class={at === 0 || month.endsWith("-01") ? "pic-month-year" : "pic-month-year pic-month-same"}> {month.slice(0, 4)}</span>
+            </button>
+          </li>
+        );
+      })}
+    </ol>
   );
 }

@@ -1,12 +1,12 @@
-/** One store: what an operator and a user want to know of it at a glance. */
+/** A store with its health, identity and reactors, as a card; and all of them as a table. */
 
-import type { Reactor, Store } from "../../api/documents/stores";
-import { Badge, Button, HowLong, Icon, Link, Time } from "../../parts";
+import type { Reactor, Store } from "../../api/documents/shown";
 import { hasSignersTrouble, takesSigned } from "../../forms/able";
+import { Badge, Button, Card, HowLong, Icon, Link, Time } from "../../parts";
 import { go } from "../../state/navigation";
 import { openForm } from "../../state/openForm";
 import { reasonWords } from "../words/outcomes";
-import { capabilities, engineHealth, limitWords, refusalWords, storeHealth, TONE_ICONS } from "./health";
+import { capabilities, engineHealth, limitWords, refusalWords, storeHealth, TONE_ICONS, worstFirst } from "./health";
 
 export function StoreCard({ store }: { store: Store }) {
   const health = storeHealth(store);
@@ -124,5 +124,35 @@ export function Reactors({ store }: { store: Store }) {
         </p>
       )}
     </>
+  );
+}
+
+export function StoreWall({ stores }: { stores: readonly Store[] }) {
+  return (
+    <Card title="Stores and reactors" flush>
+      <table class="table" role="table">
+        <caption class="unseen">Stores, those that need somebody first</caption>
+        <thead role="rowgroup">
+          <tr role="row">
+            {["Store", "Engine", "Reactors", "Open", "Last heard"].map((title) => <th key={title} scope="col" role="columnheader">{title}</th>)}
+          </tr>
+        </thead>
+        <tbody role="rowgroup">
+          {worstFirst(stores).map((store) => {
+            const health = storeHealth(store);
+            const attached = store.reactors.filter((one) => one.attached).length;
+            return (
+              <tr key={store.name} role="row" class={health.tone === "bad" ? "row-bad" : ""}>
+                <td role="cell" class="pic-wall-name"><Link at={`store ${store.name}`} onClick={() => go({ view: "store", store: store.name })}>{store.name}</Link>{store.type !== store.name && <span class="pic-quiet"> {store.type}</span>}</td>
+                <td role="cell" data-title="Engine"><span><Badge tone={health.tone} icon={TONE_ICONS[health.tone]} title={health.sentence}>{health.word}</Badge></span></td>
+                <td role="cell" data-title="Reactors">{attached.toLocaleString("en")}</td>
+                <td role="cell" data-title="Open">{store.pending.toLocaleString("en")}</td>
+                <td role="cell" data-title="Last heard"><Time at={store.last_heard_at} quiet /></td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+    </Card>
   );
 }

@@ -1,6 +1,10 @@
-/** The health of stores, in words. What is known comes from reactors' heartbeats, as m8 tells it. */
+/** How stores, their engines and reactors are, in words and colours, and which events are about them.
+ *
+ * The health of stores, in words. What is known comes from reactors' heartbeats, as m8 tells it.
+ */
 
-import type { Reactor, Store } from "../../api/documents/stores";
+import type { Live } from "../../api/documents/session";
+import type { Reactor, Store } from "../../api/documents/shown";
 import type { IconName, Tone } from "../../parts";
 
 /** The picture of each tone: it says without colour what colour says. */
@@ -73,4 +77,11 @@ export function worstFirst(stores: readonly Store[]): Store[] {
 export function limitWords(count: number): string {
   if (count >= 1024 * 1024) return `${Math.floor((10 * count) / (1024 * 1024)) / 10} MiB`;
   return count >= 1024 ? `${Math.floor(count / 1024)} KiB` : `${count} bytes`;
+}
+
+const STORE_EVENT = /^(SecretStore|DefaultSecretStore|Reactor|FingerprintKey)/;
+
+/** Whether a message may change how stores are shown. A heartbeat is no event, so the views ask by the clock, too. */
+export function concernsStores(message: Live): boolean {
+  return (message.kind === "m8" && message.away === "") || (message.kind === "event" && STORE_EVENT.test(message.event.type));
 }

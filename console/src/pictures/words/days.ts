@@ -1,6 +1,6 @@
 /** Days and moments as the pictures need them. A day of expiry is "YYYY-MM-DD" and one of UTC, as monoctl has it; moments are shown where the user is. */
 
-import { lazy } from "../../parts/lazy";
+import { lazy } from "../../parts/words/Time";
 
 const DAY_MS = 86_400_000;
 

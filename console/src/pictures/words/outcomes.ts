@@ -1,8 +1,9 @@
-/** What ended how: outcomes in seven kinds, so that a picture needs seven colours and not twenty. */
+/** Outcomes of requests in words, and how often each came.
+ *
+ * What ended how: outcomes in seven kinds, so that a picture needs seven colours and not twenty.
+ */
 
-import { grouped } from "../../parts/words/grouped";
-
-import { known } from "./known";
+import { grouped } from "../../parts/words/Labels";
 
 /** The kinds, in the order in which they are drawn from the axis upwards; "failed" is drawn below the axis. */
 export const KINDS = ["written", "deleted", "unchanged", "looked", "drift", "other", "failed"] as const;
@@ -134,4 +135,9 @@ export function whyWords(reason: string): string {
 /** Return a reason in words; one that is unknown stays as it is. */
 export function reasonWords(reason: string): string {
   return known(REASON_WORDS, reason) ?? reason;
+}
+
+/** Return what `table` has for a word; undefined for one that it lacks, also for those that every object has, such as "constructor". */
+export function known<T>(table: Readonly<Record<string, T>>, word: string): T | undefined {
+  return Object.hasOwn(table, word) ? table[word] : undefined;
 }

@@ -1,16 +1,54 @@
-/** Secrets of which the engine says something else than the newest receipt: by status, with what it means and what to do. */
+/** Secrets of which the engine does not hold what was put, what that means, and what can be done.
+ *
+ * Secrets of which the engine says something else than the newest receipt: by status, with what it means and what to do.
+ */
 
 import { useState } from "preact/hooks";
-import type { Secret } from "../../api/documents/secrets";
+import type { Secret } from "../../api/documents/shown";
 import { notAllowed } from "../../forms/able";
 import { Button, Card, type Column, Empty, FailureBox, PageHead, Pages, Proven, Skeleton, Status, Table, Time, Uri } from "../../parts";
-import { shortVersion } from "../../parts/words/version";
+import { shortVersion } from "../../parts/words/Labels";
 import { counted } from "../../pictures/words/outcomes";
 import { useAnswer } from "../../state/answer";
 import { useMe } from "../../state/me";
 import type { Place } from "../../state/navigation";
-import { openForm } from "../../state/openForm";
-import { DRIFT_WORDS, type DriftWord } from "./meaning";
+import { type FormName, openForm } from "../../state/openForm";
+
+interface DriftWord {
+  status: string;
+  title: string;
+  meaning: string;
+  /** What to do, in the order in which it makes sense. */
+  steps: { form: FormName; button: string; why: string }[];
+}
+
+const DRIFT_WORDS: readonly DriftWord[] = [
+  {
+    status: "GONE",
+    title: "Gone",
+    meaning: "The engine holds nothing at this place any more. Somebody deleted it there, and not through m8.",
+    steps: [
+      { form: "verify", button: "Verify again", why: "Somebody may have brought it back." },
+      { form: "put", button: "Put it again", why: "You need the value for this: m8 cannot give it back." },
+    ],
+  },
+  {
+    status: "DRIFTED",
+    title: "Drifted",
+    meaning: "The engine holds something that no receipt names. Somebody changed it there, and not through m8.",
+    steps: [
+      { form: "import", button: "Import it", why: "If the change was right: m8 adopts what is there, and nothing is written." },
+      { form: "put", button: "Put it again", why: "If the change was wrong: put the right value, and allow to overwrite." },
+      { form: "verify", button: "Verify again", why: "If somebody has mended it in the engine." },
+    ],
+  },
+  {
+    status: "OVERWROTE",
+    title: "Overwrote",
+    meaning: "The last put replaced what others had put into the engine. What they had put is gone from the current version.",
+    steps: [{ form: "verify", button: "Verify", why: "If the engine still holds what was put, the secret is in sync from then on. Ask the others whether they miss theirs." }],
+  },
+];
 
 export function Drift(_: { place: Place }) {
   const { data, failure, loading, again } = useAnswer<{ secrets: Secret[] }>("drift");

@@ -1,8 +1,7 @@
 /** What can be done with a secret. What cannot says why. */
 
 import { useId } from "preact/hooks";
-import type { Secret } from "../../api/documents/secrets";
-import type { Store } from "../../api/documents/stores";
+import type { Secret, Store } from "../../api/documents/shown";
 import { notAble, notAllowed } from "../../forms/able";
 import { Card, Icon, type IconName } from "../../parts";
 import { useMe } from "../../state/me";

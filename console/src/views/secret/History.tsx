@@ -1,17 +1,78 @@
-/** The history of a secret as a line, the newest at the top: solid while something was upstream, broken while nothing was.
+/** The history of a secret: its versions and the edits of its notes, and what changed with each.
+ *
+ * The history of a secret as a line, the newest at the top: solid while something was upstream, broken while nothing was.
  * The same content has the same colour, so one sees that a roll back brought something back.
  */
 
-import type { Secret, Version } from "../../api/documents/secrets";
-import type { Store } from "../../api/documents/stores";
+import type { Secret, Store, Version } from "../../api/documents/shown";
 import { notAble, notAllowed } from "../../forms/able";
-import { shortVersion } from "../../parts/words/version";
-import { Button, Card, Empty, FailureBox, Hash, hueOf, Icon, lengthWords, Link, Proven, SignedBy, Skeleton, Time } from "../../parts";
+import { Button, Card, Empty, FailureBox, Hash, hueOf, Icon, type IconName, lengthWords, Link, Proven, SignedBy, Skeleton, Time } from "../../parts";
+import { shortVersion } from "../../parts/words/Labels";
 import type { Answer } from "../../state/answer";
 import { useMe } from "../../state/me";
 import { go } from "../../state/navigation";
 import { openForm } from "../../state/openForm";
-import { entriesOf, type Entry } from "./entries";
+
+interface Entry {
+  version: Version;
+  icon: IconName;
+  look: "written" | "removed" | "noted" | "kept";
+  /** What happened, in words, e.g. "Put as version 7". */
+  title: string;
+  /** The hash of what was upstream from then on; "" for nothing; null if that is not known. */
+  content: string | null;
+  /** Whether the user may want to write it again: it is an earlier version than the one that is there. */
+  earlier: boolean;
+}
+
+/** Make entries of versions, the newest first as they come. `current` is the version that is upstream now, "" for none. */
+function entriesOf(versions: readonly Version[], current: string, short: (version: string) => string): Entry[] {
+  let content: string | null = null;
+  const upwards = [...versions].reverse().map((version) => {
+    content = contentAfter(version, content);
+    return { version, content, ...told(version, short), earlier: isEarlier(version, current) };
+  });
+  return upwards.reverse();
+}
+
+function contentAfter(version: Version, before: string | null): string | null {
+  if (version.outcome === "DELETED") return "";
+  if (version.outcome === "EDITED") return before;
+  return version.hash === "" ? null : version.hash;
+}
+
+function isEarlier({ outcome, upstream_version }: Version, current: string): boolean {
+  return upstream_version !== "" && upstream_version !== current && outcome !== "DELETED" && outcome !== "EDITED";
+}
+
+function told(version: Version, short: (version: string) => string): Pick<Entry, "icon" | "look" | "title"> {
+  const number = version.upstream_version === "" ? "" : short(version.upstream_version);
+  const as = number === "" ? "" : ` as version ${number}`;
+  switch (version.outcome) {
+    case "UPLOADED":
+      return { ...written(version.purpose, as), look: "written" };
+    case "UNCHANGED":
+      return { icon: "same", look: "kept", title: "Put again: the same content was there" };
+    case "IMPORTED":
+      return { icon: "down", look: "written", title: `Imported${as}` };
+    case "DELETED":
+      return { icon: "trash", look: "removed", title: "Deleted" };
+    case "UNDELETED":
+      return { icon: "undo", look: "written", title: number === "" ? "Undeleted" : `Undeleted: version ${number} is back` };
+    case "ROLLED_BACK":
+      return { icon: "rollback", look: "written", title: `Rolled back${as}` };
+    case "EDITED":
+      return { icon: "tag", look: "noted", title: `Notes edited: ${version.edit}` };
+    default:
+      return { icon: "dot", look: "noted", title: `${version.outcome}${as}` };
+  }
+}
+
+function written(purpose: string, as: string): Pick<Entry, "icon" | "title"> {
+  if (purpose === "GENERATE") return { icon: "wand", title: `Generated${as}` };
+  if (purpose === "PATCH") return { icon: "edit", title: `Some keys changed${as}` };
+  return { icon: "up", title: `Put${as}` };
+}
 
 interface HistoryProps {
   answer: Answer<{ versions: Version[] }>;

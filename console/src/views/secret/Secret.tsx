@@ -1,7 +1,6 @@
 /** One secret: what is known of it, what can be done with it, and its history. */
 
-import type { Secret, Version } from "../../api/documents/secrets";
-import type { Store } from "../../api/documents/stores";
+import type { Secret, Store, Version } from "../../api/documents/shown";
 import { notAble, notAllowed } from "../../forms/able";
 import { Banner, Button, FailureBox, Link, PageHead, partsOf, Proven, Skeleton, Uri } from "../../parts";
 import { useAnswer } from "../../state/answer";
@@ -10,8 +9,7 @@ import { go, type Place } from "../../state/navigation";
 import { openForm } from "../../state/openForm";
 import { Actions } from "./Actions";
 import { History } from "./History";
-import { Keys } from "./Keys";
-import { Summary } from "./Summary";
+import { Keys, Summary } from "./Summary";
 
 export function SecretView({ place }: { place: Place }) {
   const uri = place.uri ?? "";

@@ -1,7 +1,7 @@
 /** The filters of the table of secrets, as chips with counts. */
 
 import type { ComponentChildren } from "preact";
-import type { SecretsPage, SecretsRequest, SortField } from "../../api/documents/secrets";
+import type { SecretsPage, SecretsRequest, SortField } from "../../api/documents/shown";
 import { Button, Chip, ChipMenu } from "../../parts";
 
 /** What each state is called. "" is "present". */

@@ -1,20 +1,53 @@
-/** All secrets that the user may see: searched, filtered, sorted, page by page. monoctl does that; the page holds one screen. */
+/** The table of secrets, with what can be done with those that are ticked.
+ *
+ * All secrets that the user may see: searched, filtered, sorted, page by page. monoctl does that; the page holds one screen.
+ */
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { SecretsPage, SecretsRequest, SortField } from "../../api/documents/secrets";
 import type { Me } from "../../api/documents/session";
+import type { SecretsPage, SecretsRequest, SortField } from "../../api/documents/shown";
 import { notAllowed, putsNothing } from "../../forms/able";
-import { Banner, Button, Empty, FailureBox, PageHead, Pages, Skeleton, Table } from "../../parts";
-import { grouped } from "../../parts/words/grouped";
+import { Banner, Button, Empty, FailureBox, type IconName, PageHead, Pages, Skeleton, Table } from "../../parts";
+import { grouped } from "../../parts/words/Labels";
 import { useAnswer } from "../../state/answer";
 import { useCell } from "../../state/cell";
 import { away, useMe } from "../../state/me";
 import { amend, type Place } from "../../state/navigation";
-import { openForm } from "../../state/openForm";
-import { COLUMNS } from "./columns";
+import { type FormName, openForm } from "../../state/openForm";
+import { COLUMNS, Overview } from "./columns";
 import { Filters, isFiltered } from "./Filters";
-import { Overview } from "./Overview";
-import { canChoose, Selection } from "./Selection";
+
+const ACTIONS: readonly { form: FormName; text: string; icon: IconName }[] = [
+  { form: "verify", text: "Verify", icon: "shieldCheck" },
+  { form: "label", text: "Label", icon: "tag" },
+  { form: "expire", text: "Expiry", icon: "calendar" },
+  { form: "delete", text: "Delete", icon: "trash" },
+];
+
+/** Whether anything can be done to secrets that are chosen. If not, none can be chosen. */
+function canChoose(who: Me): boolean {
+  return ACTIONS.some(({ form }) => notAllowed(form, who) === "");
+}
+
+function Selection({ chosen, onClear }: { chosen: ReadonlySet<string>; onClear: () => void }) {
+  const who = useMe();
+  const uris = [...chosen].sort();
+  return (
+    <div class="selection" role="group" aria-label="What is chosen">
+      <span class="selection-count" role="status">
+        {uris.length.toLocaleString("en")} chosen
+      </span>
+      {ACTIONS.map(({ form, text, icon }) => (
+        <Button key={form} small icon={icon} why={notAllowed(form, who)} onClick={() => openForm(form, { uris })}>
+          {text}
+        </Button>
+      ))}
+      <Button small kind="quiet" icon="x" onClick={onClear}>
+        Choose none
+      </Button>
+    </div>
+  );
+}
 
 const NOTHING: ReadonlySet<string> = new Set();
 

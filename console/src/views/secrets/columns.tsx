@@ -1,9 +1,11 @@
-/** The columns of the table of secrets. */
+/** The strip above the table of secrets, and its columns. */
 
-import type { Secret } from "../../api/documents/secrets";
-import { shortVersion } from "../../parts/words/version";
+import type { Figures, Secret } from "../../api/documents/shown";
 import { type Column, Expiry, Hash, Icon, Labels, Link, Proven, Status, Time, Uri } from "../../parts";
-import { go } from "../../state/navigation";
+import { grouped, shortVersion } from "../../parts/words/Labels";
+import { counted } from "../../pictures/words/outcomes";
+import { useMe } from "../../state/me";
+import { go, type Place } from "../../state/navigation";
 
 export const COLUMNS: readonly Column<Secret>[] = [
   {
@@ -70,5 +72,30 @@ function Same({ secret }: { secret: Secret }) {
       <Icon name="same" />
       {secret.same_elsewhere}
     </Link>
+  );
+}
+
+export function Overview({ figures }: { figures: Figures | undefined }) {
+  const { role, rights } = useMe();
+  // Equal values are found by hashes: who sees none is not told that there are none.
+  const seesHashes = role === "" || rights.includes("see-hash");
+  return (
+    <ul class="pic-strip" aria-label="In short">
+      <Figure count={figures?.present} word={figures?.present === 1 ? "secret" : "secrets"} place={{ view: "secrets" }} />
+      <Figure count={figures && figures.expired + figures.expiring} word="expired or expiring within 30 days" place={{ view: "expiring" }} loud />
+      <Figure count={figures?.drifted} word="with drift" place={{ view: "drift" }} loud />
+      {seesHashes && <Figure count={figures?.same_values} word={figures?.same_values === 1 ? "value in several places" : "values in several places"} place={{ view: "same-values" }} loud />}
+    </ul>
+  );
+}
+
+function Figure({ count, word, place, loud = false }: { count: number | undefined; word: string; place: Place; loud?: boolean }) {
+  const said = count === undefined ? `… ${word}` : counted(count, word, word);
+  return (
+    <li>
+      <button type="button" role="link" data-at={`overview ${place.view}`} class={loud && count ? "pic-strip-figure pic-strip-loud" : "pic-strip-figure"} aria-label={said} onClick={() => go(place)}>
+        <strong>{count === undefined ? "…" : grouped(count)}</strong> <span>{word}</span>
+      </button>
+    </li>
   );
 }

@@ -1,25 +1,51 @@
-/** How everything is, on one screen, to be left open on a wall. Read-only. */
+/** The state of all that an administrator looks after, on one screen.
+ *
+ * A figure that an operator reads from across the room, with what it means below. It links where there is more to see.
+ */
 
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Activity, Log, Status } from "../../api/documents/pictures";
-import type { Figures } from "../../api/documents/secrets";
-import { Card, exact, FailureBox, HowLong, PageHead, Skeleton, Time, type Tone, useNow } from "../../parts";
-import { Bars } from "../../pictures/bars/Bars";
-import { BarsTable } from "../../pictures/bars/BarsTable";
-import { barsOf } from "../../pictures/bars/buckets";
-import { Legend } from "../../pictures/bars/Legend";
+import type { Figures } from "../../api/documents/shown";
+import { Card, exact, FailureBox, HowLong, Icon, PageHead, Skeleton, Time, type Tone, useNow } from "../../parts";
+import { Bars, barsOf, BarsTable, Legend } from "../../pictures/bars/Bars";
 import { People } from "../../pictures/bars/People";
-import { storeHealth } from "../../pictures/stores/health";
-import { StoreWall } from "../../pictures/stores/StoreWall";
+import { storeHealth, TONE_ICONS } from "../../pictures/stores/health";
+import { StoreWall } from "../../pictures/stores/StoreCard";
 import { byKind, counted, sum, total } from "../../pictures/words/outcomes";
 import { useAnswer } from "../../state/answer";
-import { awaySince } from "../../state/awaySince";
 import { useCell } from "../../state/cell";
-import { onLive } from "../../state/live";
+import { awaySince, onLive } from "../../state/live";
 import { useMe } from "../../state/me";
-import type { Place } from "../../state/navigation";
+import { go, type Place } from "../../state/navigation";
 import { OpenRequests } from "../Activity";
-import { Tile } from "./Tile";
+
+interface TileProps {
+  title: string;
+  figure: string;
+  tone?: Tone;
+  place?: Place;
+  children?: ComponentChildren;
+}
+
+function Tile({ title, figure, tone = "plain", place, children }: TileProps) {
+  const content = (
+    <>
+      <span class="pic-tile-title">{title}</span>
+      <span class="pic-tile-figure">
+        {tone !== "plain" && <Icon name={TONE_ICONS[tone]} />}
+        {figure}
+      </span>
+      <span class="pic-tile-below">{children}</span>
+    </>
+  );
+  if (place === undefined) return <div class={`pic-tile pic-tone-${tone}`}>{content}</div>;
+  return (
+    <button type="button" role="link" data-at={`tile ${title}`} class={`pic-tile pic-tile-link pic-tone-${tone}`} onClick={() => go(place)}>
+      {content}
+    </button>
+  );
+}
 
 /** Reactors' heartbeats are no events: what they say is asked for this often, in milliseconds. */
 const EVERY = 15_000;

@@ -1,13 +1,121 @@
-/** One request: how far it went, and what became of it. */
+/** One request: its steps, how it ended, and what proves that. */
 
-import type { Event, Upload } from "../../api/documents/requests";
-import { Card, CopyButton, Facts, FailureBox, Link, Outcome, PageHead, Proven, SignedBy, Skeleton, Time, Uri } from "../../parts";
+import type { Event, Upload } from "../../api/documents/shown";
+import { Banner, Button, Card, CopyButton, Facts, FailureBox, Icon, Link, Outcome, outcomeWords, PageHead, Proven, Said, SignedBy, Skeleton, Time, Uri } from "../../parts";
 import { signedBy } from "../../pictures/events/sentences";
+import { reasonWords } from "../../pictures/words/outcomes";
 import { useAnswer } from "../../state/answer";
 import { go, type Place } from "../../state/navigation";
-import { Ending } from "./Ending";
-import { PURPOSE_WORDS } from "./steps";
-import { Walk } from "./Walk";
+import { openForm } from "../../state/openForm";
+import { isUnknown, PURPOSE_WORDS, type Step, stepsOf } from "./steps";
+
+function Ending({ upload }: { upload: Upload }) {
+  return (
+    <div class="banners">
+      {upload.is_false && (
+        <Banner tone="bad" icon="shieldOff">
+          <strong>m8 shows a false proof.</strong> {upload.why_not_proven} Do not believe what stands here. Tell the operator of the store, by another way than m8.
+        </Banner>
+      )}
+      <Words upload={upload} />
+    </div>
+  );
+}
+
+function Words({ upload }: { upload: Upload }) {
+  const { state, outcome, reason, proven, why_not_proven } = upload;
+  if (isUnknown(upload)) return <Unknown upload={upload} />;
+  if (state !== "ENDED")
+    return (
+      <Banner tone="info" icon="clock">
+        It is under way. This page follows it.
+      </Banner>
+    );
+  if (outcome === "FAILED")
+    return (
+      <Banner tone="bad" icon="alert">
+        <p>
+          <strong>It failed: {reasonWords(reason)}</strong>
+        </p>
+        {upload.failure && (
+          <>
+            <p>
+              <Said text={upload.failure.message} />
+            </p>
+            <p>
+              <Said text={upload.failure.fix} />
+            </p>
+          </>
+        )}
+      </Banner>
+    );
+  if (!proven)
+    return (
+      <Banner tone="warn" icon="shield">
+        <strong>{outcome === "" ? "It ended." : `${outcomeWords(outcome)}.`}</strong> That is m8's word: {why_not_proven}
+      </Banner>
+    );
+  return (
+    <Banner tone="good" icon="shieldCheck">
+      <strong>{outcomeWords(outcome)}.</strong> The receipt of the store's pinned identity proves it.
+    </Banner>
+  );
+}
+
+const LOST = "The reactor lost the key of this request, as when it restarts. As far as it knows, nothing was written; but what was sent may have reached another process before.";
+const BROKEN = "The reactor lost touch with its engine in the middle. What was there before is still there, or what was asked for is.";
+
+function Unknown({ upload }: { upload: Upload }) {
+  return (
+    <Banner tone="warn" icon="alert">
+      <p>
+        <strong>Nobody knows whether it was done.</strong> {upload.reason === "KEY_LOST" || upload.m8_says.includes("KEY_LOST") ? LOST : BROKEN}
+      </p>
+      <p>Before you send it again: compare what you have with what is upstream, or verify the secret.</p>
+      <div class="box-actions">
+        <Button small icon="compare" onClick={() => openForm("compare", { uri: upload.uri })}>
+          Compare
+        </Button>
+        <Button small icon="shieldCheck" onClick={() => openForm("verify", { uris: [upload.uri] })}>
+          Verify
+        </Button>
+        <Button small kind="quiet" onClick={() => go({ view: "secret", uri: upload.uri })}>
+          Look at the secret
+        </Button>
+      </div>
+    </Banner>
+  );
+}
+
+const STATES: Record<Step["at"], string> = { done: "done", now: "reached now", failed: "failed", next: "to come", skipped: "not needed" };
+
+function Walk({ upload, events }: { upload: Upload; events: readonly Event[] }) {
+  const steps = stepsOf(upload, events);
+  return (
+    <>
+      <ol class="walk">
+        {steps.map((step) => (
+          <li key={step.title} class={`step step-${step.at}`}>
+            <span class="step-mark">
+              <Icon name={step.at === "done" && step.icon !== "shieldCheck" ? "check" : step.icon} label={STATES[step.at]} />
+            </span>
+            <div>
+              <p class="step-title">{step.title}</p>
+              <p class="step-what">{step.what}</p>
+              {step.when !== "" && (
+                <p class="step-when">
+                  <Time at={step.when} />
+                  {step.who !== "" && ` by ${step.who}`}
+                </p>
+              )}
+            </div>
+          </li>
+        ))}
+      </ol>
+      <p class="small faint walk-note">The steps and their times are m8's word. Only the receipt at the end is proof.</p>
+    </>
+  );
+}
 
 export function UploadView({ place }: { place: Place }) {
   const requestId = place.requestId ?? "";

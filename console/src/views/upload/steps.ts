@@ -1,6 +1,6 @@
 /** The walk of a request as steps. Pure. */
 
-import type { Event, Upload } from "../../api/documents/requests";
+import type { Event, Upload } from "../../api/documents/shown";
 import type { IconName } from "../../parts";
 import { isOpenEnd } from "../../pictures/words/outcomes";
 

@@ -16,7 +16,7 @@ from monoskope import errors
 from monoskope.client.http import transport
 from monoskope.client.http.methods import Method
 from monoskope.client.http.transport import Metadata
-from monoskope.errors import AwayError, Code, Error, NotReachedError, ProtocolError, RateLimitedError
+from monoskope.errors import AwayError, Code, Error, NotReachedError, ProtocolError
 from monoskope.text import escape
 
 SAYS, SUGGESTS = "m8 says: ", "m8 suggests: "
@@ -57,10 +57,8 @@ def _from_info(status: Any, info: Any) -> Error:  # noqa: ANN401 - Google's mess
     after_s = _retry_after_s(status)
     # m8 names a time where the same call can succeed soon; not where no reactor is attached, or where a disk is full.
     kind = AwayError if code is Code.UNAVAILABLE and after_s else ERRORS[code]
-    error = kind(f"{SAYS}{said}", fix=fix, code=code, by_m8=True, reason_name=_reason_name(info))
-    if isinstance(error, RateLimitedError | AwayError):
-        error.retry_after_s = after_s
-    return error
+    reason_name = _reason_name(info)
+    return kind(f"{SAYS}{said}", fix=fix, code=code, by_m8=True, reason_name=reason_name, retry_after_s=after_s)
 
 
 def _reason_name(info: Any) -> str:  # noqa: ANN401 - as above

@@ -33,7 +33,6 @@ KEEP_EVIDENCE = (
     "Keep what is shown here as evidence, and ask your administrator and your auditor, by another way than m8."
 )
 _MOST_NOTE = 65_536
-"""Bytes of a note that are shown, if it is not pinned."""
 NO_FILE = "no file for known_logs is given or found."
 NOT_KEPT = "{why} So a later run cannot hold m8 to what its log shows now."
 """What a user is told once, when what was seen of a log cannot be written down. `why` is a sentence."""

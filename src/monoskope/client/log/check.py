@@ -1,4 +1,7 @@
-"""One look at m8's log: the newest checkpoint is asked for, judged against what is known, and remembered."""
+"""One look at m8's log: the newest checkpoint is asked for, judged against what is known, and remembered.
+
+It is longer than other files: one look is a loop of asking, judging and remembering, which are read together.
+"""
 
 from __future__ import annotations
 

@@ -14,45 +14,41 @@ from monoskope.protocol.tlog import upload_proof
 from monoskope.protocol.tlog.checkpoint import VerifierKey
 from monoskope.protocol.tlog.note import LogKeys, Policy
 from monoskope.text import escape
-from monoskope.value import Value
 
 _FIX = "Give both `log_vkeys` as the log's operator published them."
 
 
-class Given(Value, frozen=True, kw_only=True):
-    """What the caller and the settings say."""
-
-    vkeys: tuple[str, ...] = ()
-    """The log's two verifier keys; () for those that are known."""
-    witnesses: tuple[str, ...] = ()
-    quorum: int = 0
-    identities: Mapping[str, str] = {}
-    """Store to identity; they count before those that are pinned."""
-    known_stores: Path | None = None
-    """The file of the pins, beside which `known_logs` lies."""
-    servers: Sequence[str] = ()
-    """The servers of the settings, whose pins count if no known log says which server it is."""
-
-
-def trusted(content: bytes, given: Given, *, system: Path = SYSTEM_FILE) -> UploadProof:
-    """Check a proof, and return what it says.
+def trusted(
+    content: bytes,
+    *,
+    vkeys: tuple[str, ...],
+    witnesses: tuple[str, ...],
+    quorum: int,
+    identities: Mapping[str, str],
+    known_stores: Path | None,
+    servers: Sequence[str],
+) -> UploadProof:
+    """Check a proof by what is given and by what this machine knows, and return what it says.
 
     Args:
         content: The proof.
-        given: What is given.
-        system: The administrator's `known_stores`, beside which their `known_logs` lies.
+        vkeys: The log's two verifier keys; () for those that are known.
+        witnesses: As `verify_upload_proof`.
+        quorum: As `verify_upload_proof`.
+        identities: Store to identity; they count before those that are pinned.
+        known_stores: The file of the pins, beside which `known_logs` lies.
+        servers: The servers of the settings, whose pins count if no known log says which server it is.
 
     Raises:
         UsageError: the proof is malformed, or something that is needed is neither given nor known; names it.
         LogMismatchError: something in the proof does not hold.
     """
     origin = upload_proof.UploadProof.parse(content).origin
-    beside = None if given.known_stores is None else given.known_stores.with_name(NAME)
-    logs = KnownLogs(beside, system=system.with_name(NAME)).logs()
+    beside = None if known_stores is None else known_stores.with_name(NAME)
+    logs = KnownLogs(beside, system=SYSTEM_FILE.with_name(NAME)).logs()
     known = {server: pin.vkeys for server, pin in logs.items() if pin.origin == origin}
-    vkeys = given.vkeys or _vkeys(origin, set(known.values()))
-    pins = _identities(known or given.servers, KnownStores(given.known_stores, system=system))
-    return verified(content, policy_of(vkeys, given.witnesses, given.quorum), {**pins, **given.identities})
+    policy = policy_of(vkeys or _vkeys(origin, set(known.values())), witnesses, quorum)
+    return verified(content, policy, {**_identities(known or servers, KnownStores(known_stores)), **identities})
 
 
 def verify_upload_proof(

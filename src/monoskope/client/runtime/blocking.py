@@ -26,7 +26,8 @@ class SuspendedError(RuntimeError):
 def run(work: Coroutine[Any, Any, R]) -> R:
     """Run `work` to its end and return its result. Raises `SuspendedError`."""
     try:
-        work.send(None)
+        # In a context of its own, for Ctrl-C can come before a deadline that was set there is taken back.
+        contextvars.copy_context().run(work.send, None)
     except StopIteration as end:
         result: R = end.value
         return result

@@ -134,10 +134,6 @@ class RequestTime:
         finally:
             self._pace.semaphore.release()
 
-    async def turn(self) -> None:
-        """Wait until the pace lets a request begin. Raises `TimeoutError`."""
-        await self._pace.turn(self.ends_at)
-
     @contextmanager
     def within(self, seconds: float | None) -> Iterator[None]:
         """Let time be over after so many seconds, if that is sooner, while the block runs; None for no difference."""

@@ -279,10 +279,7 @@ def error_for(
         fix = _UNSIGNED_CONFLICT_FIX if issubclass(meaning.error, ConflictError) else fix
     elif upstream_version:
         message += THERE.format(version=upstream_version)
-    error = meaning.error(f"{uri}: {message}", fix=fix, reason_name=name(reason))
-    if isinstance(error, RateLimitedError):
-        error.retry_after_s = float(retry_after_s)
-    return error
+    return meaning.error(f"{uri}: {message}", fix=fix, reason_name=name(reason), retry_after_s=float(retry_after_s))
 
 
 def signed_as(request_id: bytes, signer_key: str) -> str:
@@ -295,7 +292,6 @@ _NOT_WAITED_FOR = "No client waits so long; for a bulk import ask m8's and the s
 
 
 def _when(seconds: int) -> str:
-    """Return when to try again, in minutes if that is longer than two."""
     if not seconds:
         return "later"
     return f"in {seconds} s" if seconds <= 120 else f"in {math.ceil(seconds / 60)} min"

@@ -150,7 +150,7 @@ class Resolver:
         try:
             identity = _foreign_identity(store.identity)
             pins.check_free(server, name, pinned or identity)
-            last = self._trusting(name, pinned, None).last(store.rotations) if pinned else identity
+            last = self._chain(store, pinned)[-1] if pinned else identity
         except (IdentityChangedError, ProofError) as error:
             return pinned, error
         return pinned, None if last == identity else _changed(server, name, last, identity, "it shows")
@@ -218,34 +218,32 @@ class Resolver:
         )
 
     def _trust(self, store: views_pb2.SecretStore, pins: Pins) -> Trust:
+        from monoskope.client.walk.trust import Trust  # noqa: PLC0415 - not before m8 has answered
+
         server, name = self._settings.server, store.name
         identity = _foreign_identity(store.identity)
         pinned = pins.identities.get((server, name))
         given = self._settings.store_identities.get(name)
-        if pinned is not None and given is not None and pinned != given and not self._leads(store, given, pinned):
+        if pinned is not None and given is not None and pinned not in self._chain(store, given):
             raise _changed(server, name, pinned, given, "you gave")
         if pinned is None:
             pinned = self._first_contact(store, identity, given)
         pins.check_free(server, name, pinned)
-        trust = self._trusting(name, pinned, self._notify)
+        trust = Trust(self._known, server, name, pin=pinned, notify=self._notify)
         trust.follow(store.rotations)
         if trust.pin != identity:
             raise _changed(server, name, trust.pin, identity, "it shows")
         return trust
 
-    def _trusting(self, store: str, pin: str, notify: Callable[[str], None] | None) -> Trust:
-        from monoskope.client.walk.trust import Trust  # noqa: PLC0415 - not before m8 has answered
+    def _chain(self, store: views_pb2.SecretStore, identity: str) -> list[str]:
+        """Return an identity, and those to which signed steps lead from it."""
+        from monoskope.client.walk.trust import chain  # noqa: PLC0415 - not before m8 has answered
 
-        return Trust(self._known, self._settings.server, store, pin=pin, notify=notify)
-
-    def _leads(self, store: views_pb2.SecretStore, given: str, pinned: str) -> bool:
-        """Return whether the pin follows by signed steps from an identity that was given before them."""
-        before = self._trusting(store.name, given, None)
-        return before.leads_to(pinned, store.rotations)
+        return [identity, *chain(identity, store.rotations, store=store.name)]
 
     def _first_contact(self, store: views_pb2.SecretStore, identity: str, given: str | None) -> str:
         server, name = self._settings.server, store.name
-        self._known.check_free(server, name, identity)
+        self._known.read().check_free(server, name, identity)
         explicit = given is not None
         if given is None:
             first = f"This is the first contact with store {name!r} of {server}."
@@ -256,8 +254,7 @@ class Resolver:
                 refusal=NotAgreedError,
             )
             given = identity
-        unpinned = self._trusting(name, given, None)
-        if unpinned.last(store.rotations) != identity:
+        if self._chain(store, given)[-1] != identity:
             raise IdentityChangedError(
                 f"the identity that you gave for store {name!r} of {server} is {given}, it shows {identity}.",
                 fix=f"{_ASK} Then give that one as `store_identity`.",

@@ -204,13 +204,11 @@ class KeyRefusedError(Exception):
 
     def __init__(self, answer: queries_pb2.GetSecretUploadKeyResponse) -> None:
         super().__init__(str(answer.reason))
-        self.reason = answer.reason
-        self.retry_after_s = answer.retry_after_s
-        self.detail = answer.detail
+        self.answer = answer
 
 
 class NotPreparedError(Exception):
-    """The grant asks for a signature, and the signer has to ask a person something first."""
+    """The grant asks for a signature, and a person had to be asked for a passphrase first: ask for another key."""
 
 
 class Sent(Value, frozen=True):

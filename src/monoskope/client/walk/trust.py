@@ -62,38 +62,17 @@ class Trust:
             ProofError: a step does not verify or is malformed, there are more than 64, or one leads back.
             IdentityChangedError: another process pinned something else meanwhile.
         """
-        chain = self._chain(rotations)
-        if not chain:
+        steps_on = chain(self.pin, rotations, store=self._store)
+        if not steps_on:
             return
-        self._known.pin(self._server, self._store, chain[-1], replaces=self.pin, explicit=True)
+        self._known.pin(self._server, self._store, steps_on[-1], replaces=self.pin, explicit=True)
         if self._notify is not None:
-            steps = "a step" if len(chain) == 1 else f"{len(chain)} steps"
+            steps = "a step" if len(steps_on) == 1 else f"{len(steps_on)} steps"
             self._notify(
                 f"store {self._store!r} of {self._server} changed its identity in {steps} signed by old and new key:"
-                f" {self.pin} is followed by {chain[-1]}, which is pinned now."
+                f" {self.pin} is followed by {steps_on[-1]}, which is pinned now."
             )
-        self.pin = chain[-1]
-
-    def last(self, rotations: Rotations) -> str:
-        """Return the identity that `follow` would pin. Changes nothing. Raises `ProofError` as `follow`."""
-        return [self.pin, *self._chain(rotations)][-1]
-
-    def leads_to(self, identity: str, rotations: Rotations) -> bool:
-        """Return whether signed steps lead from the pin to `identity`. Changes nothing. Raises as `follow`."""
-        return identity in self._chain(rotations)
-
-    def _chain(self, rotations: Rotations) -> list[str]:
-        try:
-            earlier, rest = _split(rotations, self.pin)
-            chain = follow(self.pin, rest, store=self._store)
-            before = {open_rotation(step, store=self._store).old for step in earlier}
-        except ProofError:
-            raise
-        except UsageError:
-            raise ProofError("an identity rotation is malformed") from None
-        if before & set(chain):
-            raise ProofError("an identity rotation leads back to an earlier identity")
-        return chain
+        self.pin = steps_on[-1]
 
     def open_grant(
         self, signed: upload_pb2.Signed, rotations: Rotations, request: Request, subject: str | None
@@ -129,6 +108,21 @@ class Trust:
     def is_signed_by_pin(self, signed: upload_pb2.Signed) -> bool:
         """Return whether a message claims the pinned identity. It decides only whether to ask for rotations."""
         return shown(signed.identity_key) == self.pin
+
+
+def chain(pin: str, rotations: Rotations, *, store: str) -> list[str]:
+    """Return the identities to which signed steps lead from `pin`, in order. Raises `ProofError` as `Trust.follow`."""
+    try:
+        earlier, rest = _split(rotations, pin)
+        found = follow(pin, rest, store=store)
+        before = {open_rotation(step, store=store).old for step in earlier}
+    except ProofError:
+        raise
+    except UsageError:
+        raise ProofError("an identity rotation is malformed") from None
+    if before & set(found):
+        raise ProofError("an identity rotation leads back to an earlier identity")
+    return found
 
 
 def _split(rotations: Rotations, pin: str) -> tuple[Rotations, Rotations]:

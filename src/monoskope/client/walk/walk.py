@@ -1,5 +1,7 @@
 """The client's side of The walk: ask, verify, seal once, send, believe only a receipt (docs/protocol.md).
 
+It is longer than other files, so that all steps of one request, and what follows each end, are read in one place.
+
 How an attempt's end becomes an error:
 
 - Before step 5 every end is a failure: nothing was sent. A failed check of step 3 is a `ProofError`.
@@ -50,7 +52,7 @@ from monoskope.client.walk.task import (
     whole,
 )
 from monoskope.client.walk.trust import Trust, subject_of
-from monoskope.errors import Error, RateLimitedError, TimedOutError, let_go
+from monoskope.errors import Error, TimedOutError, let_go
 from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import ProofError
@@ -134,14 +136,10 @@ class Walk:
         refusals: list[Failure] = []
         while True:
             # To give up now would leave the end unknown, so m8 is asked as long as there is time.
-            end: Result | Failure
             try:
                 end = await self._attempt(task, resends=None if uncertain else RESENDS)
             except NotPreparedError:
-                refused = self._prepared()
-                if refused is None:
-                    continue
-                end = refused
+                continue
             if isinstance(end, Result):
                 return end
             if end.limited and not task.request_id and self._may_wait(end.error, len(refusals)):
@@ -158,14 +156,13 @@ class Walk:
 
     def _may_wait(self, error: Error, times: int) -> bool:
         """Whether to ask anew after a limit refused a request `times` before: if there is time until then."""
-        told_s = error.retry_after_s if isinstance(error, RateLimitedError) else 0.0
-        pause_s = self._pace.refused(told_s, times)
+        pause_s = self._pace.refused(error.retry_after_s, times)
         return pause_s is not None and pause_s < self._time.remaining_s()
 
     async def _attempt(self, task: Task, *, resends: int | None) -> Result | Failure:
         request = request_of(task)
         try:
-            await self._time.turn()
+            await self._pace.turn(self._time.ends_at)
             self._tell(task, request, Stage.ASKING)
             self._runtime.while_waiting(load)
             with self._time.within(task.key_within_s):
@@ -179,23 +176,22 @@ class Walk:
             sealed = seal(task.plaintext, grant) if task.plaintext else NOTHING_SEALED
             sent = Sent(task, request, grant, sealed, over_at)
             sent = sent if signing is None else await self._sign(signing, sent)
-        except KeyRefusedError as end:
-            failure = Failure(
-                reasons.error_for(
-                    end.reason,
-                    str(task.uri),
-                    task.purpose,
-                    said_by_m8=True,
-                    retry_after_s=end.retry_after_s,
-                    detail=end.detail,
-                ),
-                again=end.reason in reasons.RETRIED,
-                limited=task.is_limited(end.reason),
+        except KeyRefusedError as refused:
+            said = refused.answer
+            error = reasons.error_for(
+                said.reason,
+                str(task.uri),
+                task.purpose,
+                said_by_m8=True,
+                retry_after_s=said.retry_after_s,
+                detail=said.detail,
             )
+            again = said.reason in reasons.RETRIED
+            failure = Failure(error, again=again, limited=task.is_limited(said.reason))
         except (TimedOutError, TimeoutError):
             failure = Failure(self._timed_out(task))
-        except Error as error:
-            failure = Failure(let_go(error))  # its traceback has this frame, and another error may take its place
+        except Error as failed:
+            failure = Failure(let_go(failed))  # its traceback has this frame, and another error may take its place
         else:
             return await self._sent(sent, shown)
         mismatch = await self._connection.mismatch(self._time.ends_at)
@@ -218,28 +214,17 @@ class Walk:
 
         Raises:
             UsageError: no key is set, or it is not set up as it must be.
-            NotPreparedError: a person has to be asked something first, for which the key's lifetime is not there.
+            NotPreparedError: a person was asked what the signer needs. Nothing was sent for this grant, and its key
+                dies unused. It comes here only if m8 did not show that the store takes signed requests.
         """
         if not grant.signature_required:
             return None
         if self._signing is None:
             raise unsigned(task.uri)
         if not self._signing.is_prepared:
+            self._signing.prepare()
             raise NotPreparedError
         return self._signing
-
-    def _prepared(self) -> Failure | None:
-        """Ask a person what the signer needs. Nothing was sent for the grant that showed this, and its key dies unused.
-
-        m8 shows which stores take signed requests, so that the question comes before any key is asked for. It comes
-        here only if m8 did not show that.
-        """
-        assert self._signing is not None
-        try:
-            self._signing.prepare()
-        except Error as error:
-            return Failure(error)
-        return None
 
     async def _sign(self, signing: Signing, sent: Sent) -> Sent:
         """Sign what is about to be sent. Raises `Error`: nothing is sent."""

@@ -104,10 +104,11 @@ def verify_proof(  # noqa: PLR0917 - click passes them by name
     monoctl get upload 5c0f1e… --proof put.tlog-proof
     monoctl verify proof put.tlog-proof
     """  # noqa: D301 - click wants the character itself
-    from monoskope.client.proofs import Given, trusted  # noqa: PLC0415 - a help needs none of it
+    from monoskope.client.proofs import trusted  # noqa: PLC0415 - a help needs none of it
 
     found = find({"known_stores": known_stores}, config=config)
-    given = Given(
+    said = trusted(
+        read_file(file, most=_MOST + 1),
         vkeys=vkeys or _words(found, "log_vkeys"),
         witnesses=witnesses or _words(found, "log_witnesses"),
         quorum=_quorum(found) if quorum is None else quorum,
@@ -115,7 +116,6 @@ def verify_proof(  # noqa: PLR0917 - click passes them by name
         known_stores=Path(found["known_stores"].value) if "known_stores" in found else None,
         servers=check_servers(found["server"].value) if "server" in found else (),
     )
-    said = trusted(read_file(file, most=_MOST + 1), given)
     if output != "table":
         emit(output, fields_of(said), {})
         return

@@ -16,8 +16,6 @@ from monoskope.monoctl.console.operations import (
     Expecting,
     Notes,
     Nothing,
-    Request,
-    Text,
     Texts,
     Timed,
     Words,
@@ -27,6 +25,7 @@ from monoskope.monoctl.console.operations import (
     single,
     tried,
 )
+from monoskope.monoctl.console.requests import Request, Text
 from monoskope.monoctl.input.put_each import planned, put_each
 from monoskope.monoctl.input.request_options import parse_day
 from monoskope.monoctl.output.formats import Document

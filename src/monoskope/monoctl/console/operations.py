@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Annotated, TypeVar
 
-import msgspec
 from msgspec import Meta
 
 from monoskope.client import Client
@@ -14,6 +13,7 @@ from monoskope.errors import Error, UsageError
 from monoskope.monoctl.console.activity import RecentEvents
 from monoskope.monoctl.console.cache import SecretCache
 from monoskope.monoctl.console.live import collected
+from monoskope.monoctl.console.requests import Request, Text
 from monoskope.monoctl.console.rows import QueryCache
 from monoskope.monoctl.input.request_options import chosen, expectation, parse_day
 from monoskope.monoctl.output.formats import Document, done
@@ -45,11 +45,7 @@ class Context(Unshared):
 
     def tell_of_secrets(self) -> None:
         """Have every page ask again for what it shows of secrets."""
-        self.tell({"kind": "secrets", "loaded": self.secrets.loaded, "complete": self.secrets.complete})
-
-
-class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What an operation is asked: a JSON object. Unknown fields are refused, and named."""
+        self.tell({"kind": "secrets", "loaded": len(self.secrets.rows), "complete": self.secrets.complete})
 
 
 class Operation(Value, frozen=True):
@@ -62,8 +58,6 @@ class Operation(Value, frozen=True):
     """Whether `answer` is given the value of each key, too, from a framed body (`console.requests`)."""
 
 
-Text = Annotated[str, Meta(max_length=2_048)]
-"""A URI, a prefix, a version, a subject, a label or words to search for."""
 Texts = Annotated[tuple[Text, ...], Meta(min_length=1, max_length=1_000)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Words = Annotated[dict[Text, Text], Meta(max_length=64)]

@@ -17,7 +17,8 @@ from monoskope.client.queries import EventFilter, request_id_bytes
 from monoskope.client.walk.reasons import error_for
 from monoskope.errors import Error, NotFoundError
 from monoskope.monoctl.console.activity import DAY_MS, HOUR_MS, summary
-from monoskope.monoctl.console.operations import TIMEOUT_S, Context, Nothing, OfUri, Request, Text
+from monoskope.monoctl.console.operations import TIMEOUT_S, Context, Nothing, OfUri
+from monoskope.monoctl.console.requests import Request, Text
 from monoskope.monoctl.console.secrets import SecretsAsked, secrets, today
 from monoskope.monoctl.output import views
 from monoskope.monoctl.output.formats import Document

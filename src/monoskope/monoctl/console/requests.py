@@ -177,6 +177,13 @@ _FIX = "Open a new page; if that does not help, use the commands in the terminal
 
 R = TypeVar("R", bound=msgspec.Struct)
 
+Text = Annotated[str, msgspec.Meta(max_length=2_048)]
+"""A URI, a prefix, a version, a subject, a label or words to search for."""
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What an operation is asked: a JSON object. Unknown fields are refused, and named."""
+
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where values come from: one value for `key`, or a file that is parsed here."""

@@ -5,17 +5,20 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import filterfalse
 from operator import attrgetter
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from msgspec import Meta
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.client.known.pins import Pins
+from monoskope.client.known.stores import Pins
 from monoskope.client.walk.receipts import Checked
+from monoskope.monoctl.console.requests import Request, Text
 from monoskope.monoctl.output import views
 from monoskope.uri import UriPrefix
-from monoskope.value import Value
 
 if TYPE_CHECKING:
     from monoskope.monoctl.console.cache import SecretCache
@@ -120,16 +123,18 @@ _STATES: Mapping[State, Callable[[Row], bool]] = MappingProxyType(
 are left."""
 
 
-class Wanted(Value, frozen=True):
-    """Which secrets; each field that is empty lets all through."""
+class Wanted(Request, frozen=True):
+    """Which secrets, in which order; each field that is empty lets all through."""
 
-    search: str = ""
-    store: str = ""
-    prefix: str = ""
-    subject: str = ""
-    label: str = ""
+    search: Text = ""
+    store: Text = ""
+    prefix: Text = ""
+    subject: Text = ""
+    label: Text = ""
     state: State = "present"
-    expiring_days: int | None = None
+    expiring_days: Annotated[int, Meta(ge=0, le=36_525)] | None = None
+    sort: SortField = "uri"
+    descending: bool = False
 
 
 def picked(rows: Iterable[Row], wanted: Wanted, *, today: dt.date) -> list[Row]:
@@ -225,8 +230,6 @@ def ordered(rows: Iterable[Row], by: SortField, *, descending: bool) -> list[Row
 _MOST_QUESTIONS = 8
 """How many questions are remembered."""
 
-Question = tuple[Wanted, SortField, bool, dt.date]
-
 
 class QueryCache:
     """Picks and orders cached secrets, and remembers it until any of them changes.
@@ -237,20 +240,12 @@ class QueryCache:
 
     def __init__(self, cache: SecretCache) -> None:
         self._cache = cache
-        self._changes = -1
-        self._lists: dict[Question, Sequence[Row]] = {}
+        self._remembered = lru_cache(_MOST_QUESTIONS)(self._asked)
 
-    def of(self, wanted: Wanted, sort: SortField, *, descending: bool, today: dt.date) -> Sequence[Row]:
+    def of(self, wanted: Wanted, *, today: dt.date) -> Sequence[Row]:
         """Return those that are wanted, in order. Raises `UsageError` if the prefix is not one."""
-        if self._changes != self._cache.changes:
-            self._lists.clear()
-            self._changes = self._cache.changes
-        question = wanted, sort, descending, today
-        found = self._lists.pop(question, None)
-        if found is None:
-            rows = picked(self._cache.rows.values(), wanted, today=today)
-            found = ordered(rows, sort, descending=descending)
-        self._lists[question] = found
-        if len(self._lists) > _MOST_QUESTIONS:
-            del self._lists[next(iter(self._lists))]
-        return found
+        return self._remembered(self._cache.changes, wanted, today)
+
+    def _asked(self, _changes: int, wanted: Wanted, today: dt.date) -> Sequence[Row]:
+        rows = picked(self._cache.rows.values(), wanted, today=today)
+        return ordered(rows, wanted.sort, descending=wanted.descending)

@@ -7,14 +7,14 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Annotated
 
-from msgspec import Meta, to_builtins
+from msgspec import Meta, convert, to_builtins
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.walk.receipts import Checked
 from monoskope.errors import Error
 from monoskope.monoctl.console.counts import expiring as by_day
-from monoskope.monoctl.console.operations import Context, Nothing, OfUri, Request, Text
-from monoskope.monoctl.console.rows import Row, SortField, State, Wanted, ordered, picked
+from monoskope.monoctl.console.operations import Context, Nothing, OfUri
+from monoskope.monoctl.console.rows import Row, Wanted, ordered, picked
 from monoskope.monoctl.output import views
 from monoskope.monoctl.output.formats import Document
 
@@ -64,25 +64,11 @@ _MOST_ASKED = 5_000
 """How many secrets below a prefix m8 is asked for, if the console does not cache all."""
 
 
-class SecretsAsked(Request, frozen=True):
+class SecretsAsked(Wanted, frozen=True):
     """What to show of all secrets."""
 
-    search: Text = ""
-    store: Text = ""
-    prefix: Text = ""
-    subject: Text = ""
-    label: Text = ""
-    state: State = "present"
-    expiring_days: Annotated[int, Meta(ge=0, le=36_525)] | None = None
-    sort: SortField = "uri"
-    descending: bool = False
     page: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     page_size: Annotated[int, Meta(ge=1, le=200)] = 50
-
-    @property
-    def wanted(self) -> Wanted:
-        """Which secrets."""
-        return Wanted(self.search, self.store, self.prefix, self.subject, self.label, self.state, self.expiring_days)
 
 
 async def secrets(context: Context, asked: SecretsAsked) -> Document:
@@ -93,7 +79,7 @@ async def secrets(context: Context, asked: SecretsAsked) -> Document:
     return {
         "secrets": await shown(context, found[first : first + asked.page_size]),
         "total": len(found),
-        "loaded": cache.loaded,
+        "loaded": len(cache.rows),
         "complete": cache.complete,
         "note": cache.note,
         "figures": to_builtins(cache.counts.figures(today=today())),
@@ -104,10 +90,10 @@ async def secrets(context: Context, asked: SecretsAsked) -> Document:
 async def _found(context: Context, asked: SecretsAsked) -> Sequence[Row]:
     """Return all that are wanted, in order."""
     if context.secrets.is_full and asked.prefix:
-        rows = picked(await _below(context, asked), asked.wanted, today=today())
+        rows = picked(await _below(context, asked), asked, today=today())
         found: Sequence[Row] = ordered(rows, asked.sort, descending=asked.descending)
     else:
-        found = context.found.of(asked.wanted, asked.sort, descending=asked.descending, today=today())
+        found = context.found.of(convert(asked, Wanted, from_attributes=True), today=today())
     if asked.state != "unproven":
         return found
     return [

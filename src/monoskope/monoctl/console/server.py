@@ -16,7 +16,8 @@ from monoskope.monoctl.console import requests
 from monoskope.monoctl.console.browser import USUAL
 from monoskope.monoctl.console.channel import SealedCall, proven
 from monoskope.monoctl.console.live import Live
-from monoskope.monoctl.console.operations import Context, Operation, Request
+from monoskope.monoctl.console.operations import Context, Operation
+from monoskope.monoctl.console.requests import Request
 from monoskope.monoctl.console.session import Begun, EndedError, NoSessionError, Session, Sessions, UsedError
 from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.report import defect, failure

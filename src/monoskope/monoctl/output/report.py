@@ -15,7 +15,6 @@ from monoskope.errors import (
     LogMismatchError,
     NotTriedError,
     OutcomeUnknownError,
-    RateLimitedError,
     UsageError,
 )
 from monoskope.exit_codes import ExitCode, exit_code, exit_code_of_all, sentence
@@ -41,7 +40,6 @@ def failure(error: Error) -> Document:
     It has `retry_after_s`, null if it is not known, `uri`, which is "" in a call about one secret, with an end that is
     not known its `request_id`, and with a log that does not fit the signed `notes` that show it.
     """
-    later = error.retry_after_s if isinstance(error, RateLimitedError) else 0.0
     found: Document = {
         "code": error.code.value,
         "exit_code": int(exit_code(error)),
@@ -49,7 +47,7 @@ def failure(error: Error) -> Document:
         "fix": error.fix,
         "by_m8": error.by_m8,
         "reason": error.reason_name,
-        "retry_after_s": later or None,
+        "retry_after_s": error.retry_after_s or None,
         "uri": error.uri,
     }
     if isinstance(error, OutcomeUnknownError):

@@ -25,9 +25,9 @@ from monoskope.client.known.sources import ConfigFile, LoginTable
 from monoskope.client.login import renewing, starting
 from monoskope.client.login.browser import MOST_CONNECTIONS, Callback, CodeFlow, NotOursError, listening
 from monoskope.client.login.credential import Exchange, Issued, KeptLogin, Login, login_path, read, seconds
-from monoskope.client.login.device import begin, wait
 from monoskope.client.login.issuer import OAuthError, Provider, discover
 from monoskope.client.login.renewing import read_whole, remove, write
+from monoskope.client.login.starting import ask_for_code, wait_for_tokens
 from monoskope.client.runtime.blocking import BlockingRuntime, run
 from monoskope.errors import Error, ProtocolError, RefusedError, TimedOutError, UnauthenticatedError, UsageError
 from tests.support.scripted_issuer import ScriptedIssuer
@@ -212,10 +212,12 @@ def waited(scripted: ScriptedIssuer, *answers: tuple[int, object]) -> tuple[obje
     issuer = scripted.issuer()
     provider = discover(issuer)
     scripted.answers |= {"/device_authorization": [(200, given(scripted))], "/token": list(answers)}
-    code = begin(issuer, provider, client_id="monoctl", scopes="openid")
+    code = ask_for_code(issuer, provider, client_id="monoctl", scopes="openid")
     pauses: list[float] = []
     try:
-        return wait(issuer, provider, code, client_id="monoctl", sleep=pauses.append, now=lambda: sum(pauses)), pauses
+        return wait_for_tokens(
+            issuer, provider, code, client_id="monoctl", sleep=pauses.append, now=lambda: sum(pauses)
+        ), pauses
     except (Error, OAuthError) as error:
         return error, pauses
 
@@ -282,14 +284,14 @@ def test_a_code_that_could_fool_its_reader_is_not_shown(scripted: ScriptedIssuer
     scripted.answers["/device_authorization"] = [(200, given(scripted, **changed))]
     issuer = scripted.issuer()
     with pytest.raises((ProtocolError, UsageError)):
-        begin(issuer, discover(issuer), client_id="monoctl", scopes="openid")
+        ask_for_code(issuer, discover(issuer), client_id="monoctl", scopes="openid")
 
 
 def test_an_address_with_the_code_in_it_is_shown_only_if_it_is_the_issuers(scripted: ScriptedIssuer) -> None:
     issuer = scripted.issuer()
     strange = given(scripted, verification_uri_complete="https://evil.example/x", interval="often", expires_in=-1)
     scripted.answers["/device_authorization"] = [(200, strange)]
-    found = begin(issuer, discover(issuer), client_id="monoctl", scopes="openid")
+    found = ask_for_code(issuer, discover(issuer), client_id="monoctl", scopes="openid")
     assert (found.complete_uri, found.interval_s, found.lasts_s) == ("", 5, 1800)
     assert "'d'" not in repr(found)
 

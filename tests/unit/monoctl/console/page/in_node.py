@@ -16,7 +16,7 @@ from monoskope.testing.parts import needed
 
 ROOT = Path(__file__).resolve().parents[5]
 _ESBUILD = ROOT / "console" / "node_modules" / ".bin" / "esbuild"
-_ENTRY = "".join(f'export * from "./{name}";' for name in ("call", "ended", "sealed"))
+_ENTRY = "".join(f'export * from "./{name}";' for name in ("call", "failures", "sealed"))
 
 
 def bundled(folder: Path) -> Path:

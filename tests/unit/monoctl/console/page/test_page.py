@@ -14,7 +14,7 @@ from monoskope.m8.domain.events import KINDS
 from monoskope.protocol.outcomes import ENDS, spelled
 
 _ROOT = Path(__file__).parents[5]
-_WORDS = (_ROOT / "console/src/parts/words/onPage.ts").read_text()
+_WORDS = (_ROOT / "console/src/parts/words/Said.tsx").read_text()
 _OPTION = re.compile(r"`[a-z_]+`")
 
 STAY = {"`copies_to`"}

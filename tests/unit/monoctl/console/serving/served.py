@@ -11,8 +11,9 @@ from monoskope.errors import ConflictError
 from monoskope.host_port import HostPort
 from monoskope.http.server.server import serving
 from monoskope.monoctl.console.live import Live
-from monoskope.monoctl.console.operations import Context, Operation, Request
+from monoskope.monoctl.console.operations import Context, Operation
 from monoskope.monoctl.console.program import LIMITS
+from monoskope.monoctl.console.requests import Request
 from monoskope.monoctl.console.server import Console, ConsoleApplication
 from monoskope.monoctl.console.session import Sessions
 from tests.support.console_calls import Page

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.errors import UsageError
-from monoskope.monoctl.console.operations import Request
-from monoskope.monoctl.console.requests import parsed_frame
+from monoskope.monoctl.console.requests import Request, parsed_frame
 from monoskope.protocol.payload import MAX_KEYS
 from tests.support.console_calls import framed, value
 

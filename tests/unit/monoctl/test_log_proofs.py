@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import stat
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,7 @@ def test_a_proof_that_is_not_there_yet_is_told_as_such(m8: Recording, alice: Pro
     m8.later = 1_000
     with alice.client() as client, pytest.raises(NotYetError, match=request_id):
         client.log.upload_proof(request_id, timeout=0.0)
+    assert m8.asked_witnessed == [False]
 
 
 def test_a_program_gets_the_proof_with_what_it_says(m8: Recording, alice: Proving) -> None:
@@ -289,8 +291,21 @@ def test_an_m8_without_a_log_proves_nothing(m8: Recording, alice: Proving) -> No
     request_id = alice.recorded()
     (alice.folder / "known_logs").unlink()
     m8.log.failure = NotFoundError("this log is not witnessed.")
-    with alice.client() as client, pytest.raises(NotFoundError, match="no log that can be checked"):
-        client.log.upload_proof(request_id)
+    with alice.client() as client:
+        for ask in (client.log.get, partial(client.log.upload_proof, request_id)):
+            with pytest.raises(NotFoundError, match="no log that can be checked"):
+                ask()
+        with pytest.raises(UsageError, match="no log is pinned"):
+            client.log.offered()
+
+
+def test_an_m8_that_shows_no_checkpoint_offers_no_log(
+    m8: Recording, alice: Proving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice.put()
+    monkeypatch.setattr(m8.log, "answer", lambda _: log_pb2.GetCheckpointResponse())
+    with alice.client() as client, pytest.raises(NotFoundError, match="shows no checkpoint"):
+        client.log.offered()
 
 
 @pytest.mark.parametrize("grown", [0, 4], ids=["the same size", "another size"])

@@ -18,6 +18,7 @@ from monoskope.errors import (
     ConflictError,
     Error,
     LogMismatchError,
+    NotFoundError,
     NotReachedError,
     RateLimitedError,
     TimedOutError,
@@ -68,6 +69,15 @@ class Looked(Value, frozen=True):
     """Which server answered."""
     notices: tuple[str, ...] = ()
     """What the user should know."""
+
+    def log(self) -> tuple[log_pb2.GetCheckpointResponse, Verdict]:
+        """Return what m8 answered and what it shows. Raises `NotFoundError` if m8 shows no log."""
+        if self.answer is None or self.verdict is None:
+            raise NotFoundError(
+                f"m8 at {self.server} keeps no log that can be checked.",
+                fix=f"Ask its administrator for one ({docs_page('operate/witnessed-log.md')}).",
+            )
+        return self.answer, self.verdict
 
 
 class LogCheck:

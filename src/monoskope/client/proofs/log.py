@@ -10,7 +10,6 @@ from monoskope.client.connection import CALL_TIMEOUT_S, LogUse
 from monoskope.client.http import methods
 from monoskope.client.known.demand import Demand
 from monoskope.client.known.logs import LogPin
-from monoskope.client.log.check import Looked
 from monoskope.client.log.events import ShownEvents
 from monoskope.client.log.judging import Judge
 from monoskope.client.proofs import policy_of, verified
@@ -19,7 +18,7 @@ from monoskope.client.results import moment
 from monoskope.client.results.log import Event, Log, LogComparison, LogWitness, UploadProof
 from monoskope.client.runtime import left, within
 from monoskope.client.session import Session
-from monoskope.errors import LogMismatchError, NotFoundError, NotYetError, ProtocolError, UsageError, docs_page
+from monoskope.errors import LogMismatchError, NotFoundError, NotYetError, ProtocolError, UsageError
 from monoskope.protocol.tlog.forms import NoteError
 from monoskope.protocol.tlog.note import Note, Policy
 from monoskope.protocol.tlog.proof_file import ProofFile
@@ -65,12 +64,7 @@ class ServerLog:
             Error: as `Client.put_secret`.
         """
         looked = await self._session.watch.look()
-        answer, verdict = looked.answer, looked.verdict
-        if answer is None or verdict is None:
-            raise NotFoundError(
-                f"m8 at {looked.server} keeps no log that can be checked.",
-                fix=f"Ask its administrator for one ({docs_page('operate/witnessed-log.md')}).",
-            )
+        answer, verdict = looked.log()
         newest, witnessed = verdict.newest, verdict.witnessed
         return Log(
             server=looked.server,
@@ -225,12 +219,8 @@ class ServerLog:
 
     async def _pin(self) -> tuple[LogPin, bool]:
         """Return what is known of the log now, and whether m8 asks witnesses."""
-        looked: Looked = await self._session.watch.look()
-        if looked.verdict is None or looked.answer is None:
-            raise NotFoundError(
-                "m8 shows no log that can be checked.", fix="Ask your administrator to run `m8 log init` on the server."
-            )
-        return looked.verdict.pin, looked.answer.quorum > 0
+        answer, verdict = (await self._session.watch.look()).log()
+        return verdict.pin, answer.quorum > 0
 
     def _policy(self, pin: LogPin) -> Policy:
         given = self._session.settings

@@ -343,17 +343,25 @@ def test_a_public_key_in_the_place_of_a_certificate_is_told(tmp_path: Path) -> N
     assert "no certificate of the key" in refusal(KeySigner(key)).message
 
 
+@pytest.mark.parametrize("where", ["agent", "file", "file with a passphrase"])
 async def test_a_certificate_that_ends_while_a_client_is_open_signs_nothing_more(
-    ca: Path, agent: RealAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ca: Path, agent: RealAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     key = keygen(tmp_path / "key")
-    signer = signer_of(str(certify(ca, key)))
+    certificate = certify(ca, key)
     agent.add(key)
+    if where == "file with a passphrase":
+        run("ssh-keygen", "-q", "-p", "-P", "", "-N", "horse", "-f", str(key))
+    signer = signer_of(str(certificate)) if where == "agent" else KeySigner(key, passphrase=lambda _: "horse")
     signer.prepare()
+    await signer.sign(GRANT, SEALED)
     later = time.time() + 7_200
     monkeypatch.setattr("time.time", lambda: later)
     with pytest.raises(UsageError, match="ended at"):
         await signer.sign(GRANT, SEALED)
+    if where != "agent":
+        with pytest.raises(UsageError, match="ended at"):
+            signer.prepare()
 
 
 def test_a_short_rsa_key_is_told_before_a_key_is_asked_for(tmp_path: Path) -> None:

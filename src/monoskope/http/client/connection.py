@@ -8,9 +8,16 @@ import socket
 import ssl
 from typing import Any, cast
 
-from monoskope.http.client.destination import Server, Tunnel, readable, unconnected
-from monoskope.http.client.exchange import ResponseReader
-from monoskope.http.client.failures import BrokenError, ExchangeError, LateError, NotSentError
+from monoskope.http.client.destination import (
+    BrokenError,
+    ExchangeError,
+    LateError,
+    NotSentError,
+    Server,
+    readable,
+    unconnected,
+)
+from monoskope.http.client.exchange import ResponseReader, Tunnel
 
 _ENDED = "the connection had ended"
 _MOST_UNREAD = 64 * 1024

@@ -15,9 +15,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 
 from monoskope.http.client.connection import Connection, connect
-from monoskope.http.client.destination import Server
+from monoskope.http.client.destination import BrokenError, LateError, NotSentError, Server, StaleError
 from monoskope.http.client.exchange import Answer, ResponseReader, host_header, request_head
-from monoskope.http.client.failures import BrokenError, LateError, NotSentError, StaleError
 
 __all__ = ["Headers", "Pool", "Server", "Stream"]
 

@@ -171,25 +171,6 @@ async def test_a_soft_deletion_can_be_undone_within_the_window(
     assert await held(driver, path) == (version, dict(TEXT))
 
 
-async def test_a_destroyed_secret_cannot_be_restored(vault: SecretsManagerHarness, path: tuple[str, ...]) -> None:
-    driver = await vault.opened()
-    await put(driver, path)
-    await driver.delete(path, replacing=None, destroy=True)
-    with pytest.raises(vault.people.exceptions.ResourceNotFoundException):
-        vault.people.restore_secret(SecretId=vault.name(path))
-
-
-async def test_a_put_over_a_scheduled_deletion_takes_it_back(
-    vault: SecretsManagerHarness, path: tuple[str, ...]
-) -> None:
-    driver = await vault.opened()
-    await put(driver, path)
-    await driver.delete(path, replacing=None, destroy=False)
-    version = await driver.write(path, Payload({"password": b"new"}), replacing=NOTHING, write_tag=tag())
-    assert "DeletedDate" not in vault.people.describe_secret(SecretId=vault.name(path))
-    assert await held(driver, path) == (version, {"password": b"new"})
-
-
 # --- keys, tiers and tags ---
 
 
@@ -230,18 +211,6 @@ async def test_tags_are_set_with_the_first_version_and_with_later_ones(
 
 
 # --- Parameter Store ---
-
-
-async def test_a_deleted_parameter_made_anew_has_another_version(
-    parameters: ParameterStoreHarness, path: tuple[str, ...]
-) -> None:
-    """Numbers begin at 1 again, so the number alone would name another content."""
-    driver = await parameters.opened()
-    first = await put(driver, path)
-    await driver.delete(path, replacing=None, destroy=True)
-    second = await put(driver, path)
-    assert first.partition("@")[0] == second.partition("@")[0] == "1"
-    assert first != second
 
 
 async def test_the_tag_is_found_where_others_kept_our_description(

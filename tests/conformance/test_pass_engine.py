@@ -21,7 +21,6 @@ from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
-    StoreConflictError,
     StoreRefusedError,
     StoreUnavailableError,
     UnknownOutcomeError,
@@ -413,11 +412,3 @@ async def test_folders_that_others_can_reach_are_refused(
 async def test_a_missing_folder_is_refused(harness: PassHarness, tmp_path: Path) -> None:
     with pytest.raises(StoreRefusedError, match=r"no folder.*pass init"):
         await opened(harness, folder=str(tmp_path / "missing"))
-
-
-async def test_a_stale_version_is_not_deleted(harness: PassHarness) -> None:
-    store = await opened(harness)
-    first = await write(store)
-    await write(store, first)
-    with pytest.raises(StoreConflictError):
-        await store.delete(PATH, replacing=first, destroy=True)

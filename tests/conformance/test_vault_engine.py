@@ -71,17 +71,6 @@ async def test_a_deletion_that_is_still_to_come_is_not_one(
     assert await write(store, path, version)
 
 
-async def test_a_number_that_came_again_is_another_version(
-    harness: VaultHarness, store: VaultStore, path: tuple[str, ...]
-) -> None:
-    old = await write(store, path, NOTHING)
-    await harness.delete(path)
-    await harness.foreign_write(path, {"k": "theirs"})
-    assert (await store.read_version(path)).split("@")[0] == old.split("@")[0]
-    with pytest.raises(StoreConflictError):
-        await write(store, path, old)
-
-
 # --- values ---
 
 

@@ -12,13 +12,13 @@ from tests.console.conftest import Shared
 from tests.console.page import ConsolePage
 from tests.support.browser import Watched
 from tests.support.console import Console
-from tests.support.log_world import World, rewritten
+from tests.support.log_world import LogCluster, rewritten
 
 
 @pytest.fixture
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LogCluster]:
     """An m8 of this test's own: nobody else could use it afterwards."""
-    world = World(tmp_path_factory.mktemp("stop"))
+    world = LogCluster(tmp_path_factory.mktemp("stop"))
     with world.cluster:
         world.start()
         world.covered(world.anna)
@@ -26,7 +26,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def test_a_log_that_was_rewritten_is_a_full_stop_with_both_notes_and_nothing_more_is_asked(
-    world: World, shared: Shared
+    world: LogCluster, shared: Shared
 ) -> None:
     known = (world.anna.known_stores.parent / "known_logs").read_text(encoding="utf-8").split()
     asked: list[str] = []

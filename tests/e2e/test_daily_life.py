@@ -1,4 +1,4 @@
-"""What people do with secrets from day to day, on real parts: notes, expiry, listings, versions, deletions."""
+"""What people do with secrets from day to day, on real parts: notes, expiry, listings, versions, deletions, rights."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import datetime as dt
 
 import pytest
 
+from monoskope.exit_codes import ExitCode
 from monoskope.testing.cluster import MOUNT, PREFIX
 from monoskope.testing.cluster.commands import Ran, User
 from tests.e2e.conftest import Team
@@ -159,3 +160,29 @@ def test_what_was_not_put_through_m8_needs_overwrite(team: Team) -> None:
     theirs(team)
     refused(delete(team, team.uri("vault"), "--yes"), 6)
     ok(delete(team, team.uri("vault"), "--yes", "--overwrite"))
+
+
+VALUE = b"a value that a member puts: 77c1"
+
+
+def test_a_member_puts_below_its_binding_until_that_is_deleted(patient: Team) -> None:
+    administrator, user = patient.cluster.administrator, patient.user
+    member, name = f"machine:local:{patient.name}", f"{patient.name}-ci"
+    made = ok(administrator.monoctl("create", "token", member, "--ttl", "1h"))
+    user.token_file.write_text(made.out)
+    inside, outside = patient.uri("vault", "in/db"), patient.uri("vault", "out/db")
+    assert patient.put(inside, value=VALUE).code == ExitCode.NOT_FOUND
+    rights = ("--right", "put", "--right", "see-hash")
+    prefix = patient.uri("vault", "in")
+    ok(
+        administrator.monoctl(
+            "create", "role-binding", name, "--role", "user", "--member", member, "--prefix", prefix, *rights
+        )
+    )
+    put = ok(patient.put(inside, value=VALUE))
+    assert patient.put(outside, value=VALUE).code == ExitCode.NOT_FOUND
+    assert {event["actor"] for event in patient.events(put)[:1]} == {member}
+    shown = ok(user.monoctl("get", "secret", inside, "-o", "json")).json()
+    assert (shown["subject"], shown["proven"]) == (member, True)
+    ok(administrator.monoctl("delete", "role-binding", name))
+    assert patient.put(inside, value=VALUE).code == ExitCode.NOT_FOUND

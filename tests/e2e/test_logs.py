@@ -23,6 +23,7 @@ LOUD = {
     "PYTHONDEVMODE": "1",
     "PYTHONVERBOSE": "1",
 }
+KEY_LOG = "SSLKEYLOGFILE"
 AUDITED = {"time", "request_id", "uri", "subject", "purpose", "outcome", "reason", "upstream_version"}
 AUDITED |= {"destination", "detail", "signer", "signer_key", "certificate", "signers_sha256", "revoked_sha256"}
 
@@ -94,15 +95,15 @@ def test_every_line_is_one_object_of_listed_fields(team: Team) -> None:
 
 
 class LoudCluster(Cluster):
-    """Every program says all that Python can be made to say."""
+    """Every program says all that Python can be made to say, and is asked to write down the keys of its connections."""
 
     def _environment(self, user: User | None) -> Mapping[str, str]:  # type: ignore[override]
-        return {**super()._environment(user), **LOUD}
+        return {**super()._environment(user), **LOUD, KEY_LOG: str(self.folder / "tls-keys")}
 
 
-@pytest.fixture
-def loud(tmp_path: Path) -> Iterator[Cluster]:
-    with LoudCluster(tmp_path / "loud") as cluster:
+@pytest.fixture(scope="module")
+def loud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with LoudCluster(tmp_path_factory.mktemp("loud")) as cluster:
         cluster.start_m8()
         cluster.make_local_reactor("local")
         cluster.share_fingerprint_key("reactor-local")
@@ -132,3 +133,17 @@ def test_no_value_is_in_any_log_however_much_is_logged(loud: Cluster) -> None:
     for name in ("m8/m8.log", "reactor-local/reactor.log"):
         # The switches do work: beside our own lines there are others.
         assert [line for line in (loud.folder / name).read_text().splitlines() if not line.startswith("{")], name
+
+
+def test_no_program_writes_tls_keys_to_a_file_and_none_leaves_a_core(loud: Cluster) -> None:
+    if not Path("/proc/self/limits").exists():
+        pytest.skip("this system shows no limits of processes")
+    user = loud.add_user("ben", prefixes=["local://team"])
+    put = ("put", "secret", "local://team/db", "--from-file", "password=-")
+    assert user.monoctl(*put, input=b"correct horse").code == 0
+    assert not (loud.folder / "tls-keys").exists()
+    for name, log in (("m8", "m8/m8.log"), ("reactor-local", "reactor-local/reactor.log")):
+        assert f"{KEY_LOG} IS IGNORED" in (loud.folder / log).read_text()
+        limits = Path(f"/proc/{loud.pids[name]}/limits").read_text()
+        (core,) = (line for line in limits.splitlines() if line.startswith("Max core file size"))
+        assert core.split()[4:6] == ["0", "0"], name

@@ -1,15 +1,17 @@
-"""Stores come, go and move on, on real parts: activation, the default store, a new identity, a reactor's restart."""
+"""Stores come, go and move on, on real parts: activation, the default store, a new identity, two reactors of one."""
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import User
 from tests.e2e.conftest import Team
-from tests.e2e.ran import ok, refused
+from tests.e2e.ran import UPLOADED, ok, refused
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +117,34 @@ def test_a_path_outside_the_reactors_prefixes_is_refused_and_nothing_is_there(cl
     places = {str(entry.relative_to(folder / "secrets")) for entry in (folder / "secrets").rglob("*@")}
     assert places == {f"{team.name}/app@", f"{team.name}/app/db@"}
     reactor.stop()
+
+
+SECOND = "reactor-vault-2"
+
+
+@pytest.fixture(scope="module")
+def pair(cluster: Cluster) -> Iterator[Cluster]:
+    """A second reactor of the store `vault`, with the same identity and fingerprint key."""
+    cluster.make_vault_reactor("vault", folder=SECOND, readable=True)
+    cluster.share_fingerprint_key("reactor-vault", SECOND)
+    cluster.start_reactor("vault", folder=SECOND)
+    yield cluster
+    cluster.reactors[SECOND].stop()
+    cluster.start_reactor("vault")
+
+
+def test_of_two_replicas_one_wins_each_request_and_both_serve(pair: Cluster, team: Team) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        puts = list(pool.map(lambda number: ok(team.put(team.uri("vault", f"n{number}"))), range(6)))
+    for put in puts:
+        events = team.events(put)
+        assert [event["type"] for event in events] == UPLOADED
+        assert events[1]["actor"] == events[3]["actor"] == events[4]["actor"]
+    assert len(pair.attached("vault")) == 2
+
+
+def test_a_request_is_not_lost_when_a_replica_leaves_cleanly(pair: Cluster, team: Team) -> None:
+    pair.reactors["reactor-vault"].stop()
+    ok(team.put(team.uri("vault", "after")))
+    assert subprocess.list2cmdline(pair.reactors["reactor-vault"].arguments).endswith("run reactor-vault")
+    assert pair.reactors["reactor-vault"].pid is None

@@ -17,7 +17,7 @@ from monoskope.testing.cluster.rewritten_log import make_strange
 from monoskope.testing.parts import wait_until
 from monoskope.testing.scripted.log import ScriptedWitness
 from tests.e2e.operating import ROOT, blocks
-from tests.support.log_world import World, rewritten
+from tests.support.log_world import LogCluster, rewritten
 from tests.support.programs import m8
 
 PAGE = ROOT / "docs" / "security" / "incidents" / "m8-lies.md"
@@ -26,8 +26,8 @@ PUBLISHED = "monoskope/0123456789abcdef"
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = World(tmp_path_factory.mktemp("logs"))
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LogCluster]:
+    world = LogCluster(tmp_path_factory.mktemp("logs"))
     with world.cluster:
         world.start()
         world.cluster.m8.stop()
@@ -43,12 +43,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield world
 
 
-def rolled_back(world: World) -> None:
+def rolled_back(world: LogCluster) -> None:
     """The database of before, which m8 was not told of."""
     world.serve(world.copies / "early")
 
 
-def forked(world: World) -> None:
+def forked(world: LogCluster) -> None:
     """The database of before, to which something else happened than to the one that anna saw."""
     world.serve(world.copies / "early")
     known_logs = world.cluster.administrator.known_stores.with_name("known_logs")
@@ -59,7 +59,7 @@ def forked(world: World) -> None:
     known_logs.unlink()
 
 
-def exchanged(world: World) -> None:
+def exchanged(world: LogCluster) -> None:
     """Another log stands behind the same name."""
     copy = world.copies / "exchanged"
     shutil.copy2(world.copies / "honest", copy)
@@ -70,7 +70,7 @@ def exchanged(world: World) -> None:
     world.serve(copy)
 
 
-CASES: dict[str, tuple[Callable[[World], None], str]] = {
+CASES: dict[str, tuple[Callable[[LogCluster], None], str]] = {
     "rolled back": (rolled_back, "does not show its log as far as it did before"),
     "forked": (forked, "has two different trees of"),
     "rewritten": (rewritten, "has two different trees of"),
@@ -80,7 +80,7 @@ CASES: dict[str, tuple[Callable[[World], None], str]] = {
 
 @pytest.mark.parametrize(("change", "says"), list(CASES.values()), ids=list(CASES))
 def test_the_next_command_notices_and_seals_nothing(
-    world: World, change: Callable[[World], None], says: str, tmp_path: Path
+    world: LogCluster, change: Callable[[LogCluster], None], says: str, tmp_path: Path
 ) -> None:
     change(world)
     known = (world.anna.known_stores.parent / "known_logs").read_bytes()
@@ -102,7 +102,7 @@ def test_the_next_command_notices_and_seals_nothing(
     assert (unpinned.code, unpinned.out) == (18, "")
 
 
-def test_the_page_about_a_lying_m8_leads_from_the_lie_to_a_renewed_log(world: World) -> None:
+def test_the_page_about_a_lying_m8_leads_from_the_lie_to_a_renewed_log(world: LogCluster) -> None:
     world.cluster.m8.stop()
     shutil.copy2(world.copies / "log.key", world.m8 / "log.key")
     rewritten(world)
@@ -126,7 +126,7 @@ def test_the_page_about_a_lying_m8_leads_from_the_lie_to_a_renewed_log(world: Wo
 
 def test_after_a_restore_that_accepts_a_loss_commands_and_the_verification_name_the_renewal(tmp_path: Path) -> None:
     """m8 knows what it had signed, so no command waits for it to come back."""
-    world = World(tmp_path)
+    world = LogCluster(tmp_path)
     home, env = world.cluster.folder, {"M8_DIR": str(world.m8)}
     with world.cluster:
         world.start()

@@ -11,7 +11,7 @@ import pytest
 
 from monoskope.testing.engines.patroni import Patroni
 from monoskope.testing.engines.patroni_files import LOSSY
-from tests.ha.world import World
+from tests.ha.world import ThreeM8
 
 _NEEDS = "psycopg"
 """What Patroni speaks to PostgreSQL with; `make ha` installs it."""
@@ -38,8 +38,8 @@ def lossy() -> Iterator[Patroni]:
 
 
 @pytest.fixture(scope="session")
-def world(patroni: Patroni, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with World(tmp_path_factory.mktemp("ha"), patroni) as world:
+def world(patroni: Patroni, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreeM8]:
+    with ThreeM8(tmp_path_factory.mktemp("ha"), patroni) as world:
         yield world
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from monoskope.testing.engines.postgres import Postgres
 from tests.faults.table import FAULTS
-from tests.ha.world import World
+from tests.ha.world import ThreeM8
 
 
 @pytest.fixture(scope="module")
@@ -18,13 +18,13 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="module")
-def single(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with World(tmp_path_factory.mktemp("single"), postgres) as world:
+def single(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreeM8]:
+    with ThreeM8(tmp_path_factory.mktemp("single"), postgres) as world:
         yield world
 
 
 async def test_a_database_that_is_killed_under_load_costs_nothing_and_no_user_notices(
-    single: World, postgres: Postgres
+    single: ThreeM8, postgres: Postgres
 ) -> None:
     def all_wait() -> bool:
         assert single.appender is not None

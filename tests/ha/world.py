@@ -38,7 +38,7 @@ class Load:
     puts: Puts
 
 
-class World:
+class ThreeM8:
     """Everything that uses the databases. Usable as a context manager, inside of which it runs.
 
     Args:

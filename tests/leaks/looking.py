@@ -23,7 +23,7 @@ from monoskope.testing.search.memory import look_in_memory
 from tests.leaks.marks import CANARIES, CONTROLS, NAMES
 from tests.leaks.programs import Program
 from tests.leaks.stores import PASSWORDS
-from tests.leaks.world import World
+from tests.leaks.world import LeakCluster
 
 
 def must_be_able_to_look(pid: int) -> None:
@@ -73,14 +73,14 @@ UNREAD_SHARE = 0.01
 """Of a process's memory, which may be gone or cannot be read."""
 
 
-def processes(world: World, programs: Sequence[Program]) -> dict[str, int]:
+def processes(world: LeakCluster, programs: Sequence[Program]) -> dict[str, int]:
     """Return every process of ours that lives long, with its id; what ought to run and does not is missing."""
     ours = {name: pid for name, pid in world.cluster.pids.items() if name != "openbao"}
     ours |= {program.name: program.pid for program in programs}
     return ours | {"console": world.consoles[0].pid}
 
 
-def search_processes(world: World, programs: Sequence[Program], found: Found) -> None:
+def search_processes(world: LeakCluster, programs: Sequence[Program], found: Found) -> None:
     """Stop all at once, search them as they are, and let them go on."""
     ours = processes(world, programs)
     for pid in ours.values():
@@ -120,7 +120,7 @@ def open_files(pid: int) -> list[Path]:
     return [link for link in nameless if stat.S_ISREG(link.stat().st_mode)]
 
 
-def _search_for_keys(world: World, found: Found, name: str, pid: int) -> None:
+def _search_for_keys(world: LeakCluster, found: Found, name: str, pid: int) -> None:
     """Look for one-time keys that were used, and for those that the rig keeps alive: so the search can see."""
     keys = {which: world.keys(which, pid) for which in ("used", "alive")}
     result = look_in_memory(pid, [Wanted(which, {"raw": tuple(listed)}) for which, listed in keys.items()], place=name)
@@ -140,7 +140,7 @@ MAY_HOLD = ("inputs/", "openbao/", "site/")
 """Below the cluster's folder: the user's own files, what is upstream, and the controls of the rig."""
 
 
-def search_files(world: World, profiles: Path | None, found: Found) -> None:
+def search_files(world: LeakCluster, profiles: Path | None, found: Found) -> None:
     """Search what the parts of a world wrote, and what others heard of it."""
     marks = world.marks.wanted
     for name, body in world.heard.items():
@@ -158,7 +158,7 @@ def search_files(world: World, profiles: Path | None, found: Found) -> None:
     _search_database(world, found)
 
 
-def _search_database(world: World, found: Found) -> None:
+def _search_database(world: LeakCluster, found: Found) -> None:
     marks = world.marks.wanted
     if world.postgres is None:
         found.add("rows of the database", look_in_rows(world.folder / "m8" / "log.db", marks))

@@ -13,7 +13,7 @@ from typing import Self
 from monoskope.start import overwriting
 from monoskope.testing.parts import dying_with_us
 from tests.leaks import sdk_program
-from tests.leaks.world import World
+from tests.leaks.world import LeakCluster
 
 KINDS = ("asynchronous", "synchronous")
 SIZES: Mapping[str, tuple[int, ...]] = {"ssm": (64, 100), "sm": (64, 300, 3_000), "barbican": (64, 300, 3_000)}
@@ -25,7 +25,7 @@ UP_TO = (64, 3_000, 60_000)
 class Program:
     """One of them. It runs under the allocator that `monoctl` has (docs/adr/0004-reactor-memory.md)."""
 
-    def __init__(self, world: World, kind: str) -> None:
+    def __init__(self, world: LeakCluster, kind: str) -> None:
         self.name = f"{kind} SDK"
         self._world = world
         self._turn = 0

@@ -26,7 +26,7 @@ from tests.leaks.marks import WITH_NUL, Marks
 from tests.leaks.programs import KINDS, Program
 from tests.leaks.watching import Processes
 from tests.leaks.ways import Ways
-from tests.leaks.world import TEAM, World, running
+from tests.leaks.world import TEAM, LeakCluster, running
 from tests.support.browser import Watched, browser_folder, chromium
 from tests.support.console import Console
 
@@ -114,7 +114,7 @@ def test_no_canary_is_anywhere_on_postgresql(tmp_path: Path, marks: Marks) -> No
     judge(world, ways, found, processes, EVERYWHERE, NAMED | {"dump of the database"})
 
 
-def in_browser(world: World, profile: Path, ways: Ways) -> None:
+def in_browser(world: LeakCluster, profile: Path, ways: Ways) -> None:
     """Put a secret on the console's page in a real browser, and leave another one unsent."""
     values = [one.decode() for one in ways.values("browser", 2, most=300).values()]
     control = [one.decode("latin-1") for one in world.marks.planted()]
@@ -145,7 +145,7 @@ class holding:  # noqa: N801 - used as a context manager alone
         self._process.communicate()
 
 
-def looked(world: World, profile: Path | None, ways: Ways) -> Found:
+def looked(world: LeakCluster, profile: Path | None, ways: Ways) -> Found:
     """Search all memory one second after the last values went in, then all that was written."""
     found = Found()
     with ExitStack() as last:
@@ -165,7 +165,7 @@ def looked(world: World, profile: Path | None, ways: Ways) -> Found:
     return found
 
 
-def back_up(world: World) -> None:
+def back_up(world: LeakCluster) -> None:
     """Make the backups that m8 makes; what is encrypted is opened."""
     backups = world.folder / "backup"
     backups.mkdir(mode=0o700)
@@ -177,7 +177,7 @@ def back_up(world: World) -> None:
 
 
 def judge(  # noqa: PLR0917 - all that there is to judge
-    world: World, ways: Ways, found: Found, processes: Processes, places: set[str], named: set[str]
+    world: LeakCluster, ways: Ways, found: Found, processes: Processes, places: set[str], named: set[str]
 ) -> None:
     """Say what was done, and fail for each canary that was found and for each control that was not."""
     forms, places = set(world.marks.forms), places | {f"memory of reactor-{store}" for store in world.stores}

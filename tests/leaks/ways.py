@@ -20,7 +20,7 @@ from monoskope.testing.cluster import PREFIX
 from monoskope.testing.cluster.commands import Ran
 from monoskope.testing.parts import program, wait_until
 from tests.leaks.looking import is_stopped
-from tests.leaks.world import World
+from tests.leaks.world import LeakCluster
 from tests.support.console import Console
 from tests.support.console_calls import Page, value
 from tests.unit.monoctl.on_terminal import converse
@@ -36,7 +36,7 @@ AT_ONCE = 4
 class Ways:
     """All ways into one world."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: LeakCluster) -> None:
         self.world = world
         self._numbers = itertools.count()
         self._given: list[int] = []

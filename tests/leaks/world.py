@@ -71,7 +71,7 @@ class LoudCluster(Cluster):
 
 
 @dataclass
-class World:
+class LeakCluster:
     """What runs, and what was said so far."""
 
     marks: Marks
@@ -212,7 +212,7 @@ def _prepared(cluster: LoudCluster, rsyslog: Rsyslog, webhook: Webhook) -> None:
 
 
 @contextlib.contextmanager
-def running(folder: Path, marks: Marks, *, postgres: Postgres | None = None) -> Iterator[World]:
+def running(folder: Path, marks: Marks, *, postgres: Postgres | None = None) -> Iterator[LeakCluster]:
     """Run all of it, on SQLite with every kind of store, or on PostgreSQL with two stores."""
     with ExitStack() as last:
         collector = last.enter_context(collecting())
@@ -231,7 +231,7 @@ def running(folder: Path, marks: Marks, *, postgres: Postgres | None = None) -> 
         if postgres is None:
             stores += more_stores(cluster, folder, last)
         user = cluster.add_user("anna", prefixes=[f"{store}://{TEAM}" for store in stores], rights=ALL_RIGHTS)
-        world = World(marks, cluster, user, tuple(stores), collector, webhook, said, postgres)
+        world = LeakCluster(marks, cluster, user, tuple(stores), collector, webhook, said, postgres)
         last.callback(world.close)
         yield world
 

@@ -134,6 +134,11 @@ async def check_not_acted(found: Scene) -> None:
 
 def check_said(found: Scene, lie: Lie, code: Code | None, said: str) -> None:
     """Assert that the victim says what the catalogue says."""
+    if code is Code.OUTCOME_UNKNOWN and lie.step in {Step.END, Step.COPIES}:
+        uri = found.one.destination if lie.step is Step.COPIES else found.uri
+        asked_for = [call for call in found.wire.called if call.name == "RequestSecretUploadKey"]
+        attempts = {call.request_id for call in asked_for if call.request is not None and call.request.uri == uri}
+        assert len(attempts) == 1, "a new attempt, although no store signed that the first one failed"
     if lie.done is not None:
         assert is_done(found) is lie.done, said
     assert code is lie.code, said

@@ -153,21 +153,6 @@ async def _all(found: AsyncIterator[Any]) -> list[Any]:
     return [one async for one in found]
 
 
-async def _watched(client: Client, one: Asking) -> list[Any]:
-    del one
-    seen: list[Any] = []
-    async for event in client.log.watch_events(after=0):
-        seen.append(event)
-        if len(seen) == MOST:
-            break
-    return seen
-
-
-async def _whoami(client: Client, one: Asking) -> Any:
-    del one
-    return await client.access.who_am_i()
-
-
 QUESTIONS: Mapping[str, Callable[[Client, Asking], Awaitable[Any]]] = {
     "get secret": lambda client, one: client.get_secret(one.uri),
     "get secret of the default store": lambda client, one: client.get_secret(one.uri.removeprefix("memory://")),
@@ -178,9 +163,7 @@ QUESTIONS: Mapping[str, Callable[[Client, Asking], Awaitable[Any]]] = {
     "get upload proof": lambda client, one: client.log.upload_proof(one.request_id, timeout=0.3),
     "list events": lambda client, one: _all(client.log.events(request_id=one.request_id)),
     "last events": lambda client, one: client.log.last_events(MOST, request_id=one.request_id),
-    "watch events": _watched,
     "list stores": lambda client, _: _all(client.stores.list()),
-    "who am I": _whoami,
     "list tokens": lambda client, _: _all(client.access.tokens()),
 }
 """By name. Each is asked about a secret that alice put, or about an earlier request of hers for that purpose."""

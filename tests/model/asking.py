@@ -16,7 +16,7 @@ from monoskope.errors import Error, OutcomeUnknownError
 from monoskope.testing.engines.postgres import Postgres
 from tests.model.looks import Looks
 from tests.model.record import Content, DeniedError, Record, Version, store_of
-from tests.model.world import STORES, World
+from tests.model.world import STORES, RealParts
 
 MEMBERS = ("user:local:anna", "user:local:ben")
 RIGHTS = ("put", "see-hash", "compare", "delete", "copy", "undelete", "rollback")
@@ -58,7 +58,7 @@ class Asking(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
-        self.world = World(self.postgres)
+        self.world = RealParts(self.postgres)
         self.record = Record()
         self.looks = Looks(self.world, self.record)
         self.patience = LONG_S

@@ -12,7 +12,7 @@ from monoskope.errors import Error
 from monoskope.m8.domain.principal import Principal
 from monoskope.protocol.events import EVENTS, upload_stream
 from tests.model.record import Content, DeniedError, Place, Record
-from tests.model.world import M8, World
+from tests.model.world import M8, RealParts
 from tests.rig import facts
 
 ENDED_BY = frozenset(EVENTS) - {
@@ -27,7 +27,7 @@ ENDED_BY = frozenset(EVENTS) - {
 class Looks:
     """Looks at everything that somebody may see."""
 
-    def __init__(self, world: World, record: Record) -> None:
+    def __init__(self, world: RealParts, record: Record) -> None:
         self.world, self.record = world, record
         self.ids: dict[str, str] = {}
         """The id of each token."""

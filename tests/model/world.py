@@ -70,7 +70,7 @@ def certificate() -> tls.Certificate:
 class M8:
     """One m8 process, as far as it is one: its own connection to the log, its own memory."""
 
-    def __init__(self, world: World, number: int) -> None:
+    def __init__(self, world: RealParts, number: int) -> None:
         self.world = world
         self.number = number
         self.port = free_port()  # one that no connection of others takes while it is started again
@@ -123,7 +123,7 @@ class M8:
 class Replica:
     """One process of a store's reactor, as far as it is one."""
 
-    def __init__(self, world: World, store: str, number: int) -> None:
+    def __init__(self, world: RealParts, store: str, number: int) -> None:
         self.world, self.store, self.number = world, store, number
         self._task: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
@@ -171,7 +171,7 @@ class Replica:
         self._audit.close()
 
 
-class World:
+class RealParts:
     """Everything that runs, and the folder in which it keeps itself.
 
     Args:

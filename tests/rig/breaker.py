@@ -13,7 +13,7 @@ from monoskope.testing.parts import Part, listens, wait_until
 from tests.faults.processes import Process, mend
 from tests.faults.table import FAULTS, LINK, at
 from tests.rig.schedule import PlannedFault, Round
-from tests.rig.world import World
+from tests.rig.world import RigCluster
 from tests.support.operations import address_of, asked, samples
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ class Breaker:
         thread: Of one thread, in which all parts are started. What a thread started dies with it.
     """
 
-    def __init__(self, world: World, thread: ThreadPoolExecutor) -> None:
+    def __init__(self, world: RigCluster, thread: ThreadPoolExecutor) -> None:
         self._world = world
         self._thread = thread
         self.counts: Counter[str] = Counter()

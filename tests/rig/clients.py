@@ -23,7 +23,7 @@ from monoskope.failpoints import EXIT_CODE, VARIABLE
 from monoskope.testing.parts import program
 from tests.rig.history import KILLED, OK, Operation
 from tests.rig.schedule import PROGRAMS, Round, Step
-from tests.rig.world import World
+from tests.rig.world import RigCluster
 
 TIMEOUT_S = 25.0
 """What every client is told by `timeout`."""
@@ -45,7 +45,7 @@ class Clients:
         round_: What is to be done.
     """
 
-    def __init__(self, world: World, round_: Round) -> None:
+    def __init__(self, world: RigCluster, round_: Round) -> None:
         self._world = world
         self._round = round_
         self.operations: list[Operation] = []
@@ -139,7 +139,7 @@ class _Sdk:
                 return await client.compare_secret(one.uri, value, timeout=TIMEOUT_S)
 
 
-def settings_of(world: World, number: int) -> ClientSettings:
+def settings_of(world: RigCluster, number: int) -> ClientSettings:
     """The settings of a client: the order of the m8, and a user for each number."""
     return ClientSettings(
         servers=tuple(world.dialled("clients", first=number)),
@@ -150,7 +150,7 @@ def settings_of(world: World, number: int) -> ClientSettings:
 
 
 @contextlib.asynccontextmanager
-async def _sdk(world: World, number: int) -> AsyncIterator[_Sdk]:
+async def _sdk(world: RigCluster, number: int) -> AsyncIterator[_Sdk]:
     sdk = _Sdk()
     async with Client(settings_of(world, number), notify=lambda _: None, observe=sdk.observe) as client:
         sdk.client = client
@@ -160,7 +160,7 @@ async def _sdk(world: World, number: int) -> AsyncIterator[_Sdk]:
 class _Program:
     """`monoctl`, a new process each time."""
 
-    def __init__(self, world: World, number: int) -> None:
+    def __init__(self, world: RigCluster, number: int) -> None:
         self._user = world.users[number % len(world.users)]
         self._folder = world.cluster.folder
         self._environment = world.cluster.part("", "monoctl", log="none", user=self._user).environment | {

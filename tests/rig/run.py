@@ -22,7 +22,7 @@ from tests.rig.clients import BOUND_S, Clients, settings_of
 from tests.rig.facts import Facts, read, requests_of, verify_log, verify_tree
 from tests.rig.history import UNKNOWN, Operation, write
 from tests.rig.schedule import WORLDS, Round, plan, replay
-from tests.rig.world import World
+from tests.rig.world import RigCluster
 
 KEPT = Path("build/rig")
 """Where the history of a round that failed is written."""
@@ -84,7 +84,7 @@ class Rig:
         """Build one world, and let it go through some rounds."""
         self._total["worlds"] += 1
         with tempfile.TemporaryDirectory(prefix="m8-rig-") as folder:
-            world = World(Path(folder), name)
+            world = RigCluster(Path(folder), name)
             life = Life(world, self._thread)
             try:
                 await life.begin()
@@ -114,7 +114,7 @@ class Life:
         thread: As for `Breaker`.
     """
 
-    def __init__(self, world: World, thread: ThreadPoolExecutor) -> None:
+    def __init__(self, world: RigCluster, thread: ThreadPoolExecutor) -> None:
         self._world = world
         self._breaker = Breaker(world, thread)
         self._of_rounds: list[list[Operation]] = []

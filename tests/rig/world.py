@@ -57,7 +57,7 @@ LIMITS = {
 }
 
 
-class World:
+class RigCluster:
     """m8, one or three, with OpenBao, age files, two reactors each, users, and links.
 
     All of its methods that start or stop something run in one thread that lives as long as the world: the kernel ends

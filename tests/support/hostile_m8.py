@@ -53,12 +53,8 @@ from tests.support.hostile_upstream import NotAnsweredError, Upstream
 PROTO = ("Content-Type", "application/proto")
 PASSED_ON = {"authorization", "connect-timeout-ms"}
 
-Change = Callable[[Call, bytes], Message | bytes | None]
+Change = Callable[[Call, bytes], Message | bytes]
 Act = Callable[[Passing, Rule[Passing]], Any]
-
-
-def _as_content(changed: Message | bytes) -> bytes:
-    return changed if isinstance(changed, bytes) else changed.SerializeToString(deterministic=True)
 
 
 class HostileM8:
@@ -170,16 +166,13 @@ class HostileM8:
         return self.on_call(name, act, **more)
 
     def change(self, name: str, change: Change, **more: Any) -> Rule[Call]:
-        """Change what m8 answers: each message of a stream, where None leaves one out."""
+        """Change what m8 answers."""
 
         async def act(call: Call, _: Rule[Call]) -> bytes:
             changed = change(call, await self.forward(call))
-            assert changed is not None, "a call has an answer"
-            return _as_content(changed)
+            return changed if isinstance(changed, bytes) else changed.SerializeToString(deterministic=True)
 
-        rule = self.on_call(name, act, **more)
-        rule.change = change
-        return rule
+        return self.on_call(name, act, **more)
 
     def lose_answer(self, name: str, **more: Any) -> Rule[Call]:
         """Let m8 act, and break the connection in place of its answer."""
@@ -293,14 +286,10 @@ class HostileM8:
         return Response(200, (PROTO,), answer)
 
     async def streamed(self, call: Call) -> AsyncGenerator[bytes]:
-        """Answer a call whose answer is a stream."""
-        rule = self.calls.find(call)
-        change: Change | None = None if rule is None else rule.change
+        """Pass the answer to a call that is a stream."""
         async for answer in self._upstream.stream(call.path, call.headers, call.content):
             self.seen.append(answer)
-            changed = answer if change is None else change(call, answer)
-            if changed is not None:
-                yield enveloped(_as_content(changed))
+            yield enveloped(answer)
         yield end_of_stream(None)
 
 

@@ -186,14 +186,12 @@ class Rule(Generic[One]):
         act: Does it.
         times: How many more it takes; None for all.
         taken: What it took, in order.
-        change: With `CallRules.change`, what is done with each answer.
     """
 
     which: Which
     act: Callable[[One, Rule[One]], Any]
     times: int | None = 1
     taken: list[One] = field(default_factory=list)
-    change: Any = None
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _released: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -22,7 +22,7 @@ from tests.support.quick_cluster import QuickCluster
 QUICK = "\n[log]\ncheckpoint_every_s = 0.05\n"
 
 
-class World:
+class LogCluster:
     """One m8 with one store that no reactor serves, and copies of its database."""
 
     def __init__(self, folder: Path) -> None:
@@ -101,7 +101,7 @@ class World:
         wait_until(lambda: bool(list(self.m8.glob("log.checkpoint"))), what="m8 signs")
 
 
-def rewritten(world: World) -> None:
+def rewritten(world: LogCluster) -> None:
     """Every event is of another actor, all hashes are right, and the log's own keys sign it."""
     copy = world.copies / "rewritten"
     shutil.copy2(world.copies / "honest", copy)

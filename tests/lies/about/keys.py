@@ -12,7 +12,7 @@ from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
 from monoskope.errors import Code
 from monoskope.protocol.identity import UPLOAD_GRANT
 from monoskope.testing.cluster.identities import Identity, OneTimeKey
-from tests.lies.lie import Lie, Step
+from tests.lies.lie import EVERY, WRITING, Lie, Step
 from tests.lies.rig import MEMORY
 from tests.lies.scene import Scene
 
@@ -139,6 +139,21 @@ FIELDS: dict[str, object] = {
 
 changed = partial(Lie, KEY, code=CHANGED)
 
+ASKED_OTHERWISE: dict[str, tuple[Callable[[Any, Scene], object], tuple[str, ...]]] = {
+    "another secret is asked for": (
+        lambda one, scene: setattr(one, "uri", scene.kept_of("delete", "put").view.uri),
+        EVERY,
+    ),
+    "a deletion is asked for": (lambda one, _: setattr(one, "destroy", True), ("delete",)),
+    "anything may be replaced": (lambda one, _: setattr(one, "expect", upload_pb2.EXPECT_OVERWRITE), WRITING),
+    "other keys are removed": (lambda one, _: one.remove_keys.append("zz"), ("patch",)),
+    "it is copied elsewhere": (lambda one, _: setattr(one, "destination", "other://team-a/else"), ("copy",)),
+    "something weaker is generated": (lambda one, _: setattr(one.recipes[1], "size", 12), ("generate",)),
+    "another version is rolled back to": (lambda one, _: setattr(one, "to_version", "v2"), ("rollback",)),
+    "labels are added": (_labelled, ("put", "generate")),
+}
+"""What m8 says was asked for, and for which purposes."""
+
 LIES = (
     changed("a thief's key and signature", granted(of_thief), f"signed by {re.escape(THIEF.shown)}"),
     changed("a thief's signature as the store's", granted(as_pinned), NO_SIGNATURE),
@@ -196,46 +211,8 @@ LIES = (
         Code.TIMED_OUT,
         silent=True,
     ),
-    changed(
-        "that another secret is asked for",
-        asks(lambda one, scene: setattr(one, "uri", scene.kept_of("delete", "put").view.uri)),
-        "another request",
+    *(
+        changed(f"that {said}", asks(change), "another request", purposes=purposes)
+        for said, (change, purposes) in ASKED_OTHERWISE.items()
     ),
-    changed(
-        "that a deletion is asked for",
-        asks(lambda one, _: setattr(one, "destroy", True)),
-        "another request",
-        purposes=("delete",),
-    ),
-    changed(
-        "that anything may be replaced",
-        asks(lambda one, _: setattr(one, "expect", upload_pb2.EXPECT_OVERWRITE)),
-        "another request",
-        purposes=("put", "patch", "generate", "delete", "undelete", "rollback", "copy"),
-    ),
-    changed(
-        "that other keys are removed",
-        asks(lambda one, _: one.remove_keys.append("zz")),
-        "another request",
-        purposes=("patch",),
-    ),
-    changed(
-        "that it is copied elsewhere",
-        asks(lambda one, _: setattr(one, "destination", "other://team-a/else")),
-        "another request",
-        purposes=("copy",),
-    ),
-    changed(
-        "that something weaker is generated",
-        asks(lambda one, _: setattr(one.recipes[1], "size", 12)),
-        "another request",
-        purposes=("generate",),
-    ),
-    changed(
-        "that another version is rolled back to",
-        asks(lambda one, _: setattr(one, "to_version", "v2")),
-        "another request",
-        purposes=("rollback",),
-    ),
-    changed("that labels are added", asks(_labelled), "another request", purposes=("put", "generate")),
 )

@@ -111,11 +111,7 @@ ProofChange = Callable[[log_pb2.GetUploadProofResponse, Scene], Any]
 
 
 def proof(change: ProofChange) -> Callable[[Scene], Any]:
-
-    def act(answer: Any, scene: Scene) -> None:
-        change(answer, scene)
-
-    return lambda scene: scene.change("GetUploadProof", lambda answer: act(answer, scene))
+    return lambda scene: scene.change("GetUploadProof", lambda answer: change(answer, scene))
 
 
 def _other_hash(answer: log_pb2.GetUploadProofResponse, _: Scene) -> None:
@@ -161,11 +157,7 @@ def of_proof(name: str, tell: Callable[[Scene], Any], says: str, code: Code = MI
 
 
 def events(change: Callable[[queries_pb2.ListEventsResponse], Any]) -> Callable[[Scene], Any]:
-
-    def act(answer: queries_pb2.ListEventsResponse) -> None:
-        change(answer)
-
-    return lambda scene: scene.change("ListEvents", act)
+    return lambda scene: scene.change("ListEvents", change)
 
 
 def _outlined(**fields: Any) -> Callable[[queries_pb2.ListEventsResponse], Any]:

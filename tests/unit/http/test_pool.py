@@ -11,6 +11,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeAlias
 from unittest.mock import Mock
 
 import pytest
@@ -29,7 +30,9 @@ from monoskope.http.client.exchange import ResponseReader
 from monoskope.http.client.pool import Pool, Server
 from monoskope.m8.http import tls as certificates
 
-Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Reader: TypeAlias = asyncio.StreamReader
+Writer: TypeAlias = asyncio.StreamWriter
+Script = Callable[["Peer", Reader, Writer], Awaitable[None]]
 
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 EVIL = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
@@ -47,9 +50,9 @@ class Peer:
         """Set when a client's connection has ended."""
         self._under_way: list[tuple[asyncio.Future[None], asyncio.Event]] = []
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: Reader, writer: Writer) -> None:
         self.connections += 1
-        script = asyncio.ensure_future(self._script(reader, writer))
+        script = asyncio.ensure_future(self._script(self, reader, writer))
         ended = asyncio.Event()
         self._under_way.append((script, ended))
         try:
@@ -96,10 +99,8 @@ class World:
         self.peer: Peer
 
     @asynccontextmanager
-    async def serving(
-        self, script: Callable[[Peer, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], **settings: float
-    ) -> AsyncIterator[Pool]:
-        peer = self.peer = Peer(lambda reader, writer: script(self.peer, reader, writer))
+    async def serving(self, script: Script, **settings: float) -> AsyncIterator[Pool]:
+        peer = self.peer = Peer(script)
         server = await asyncio.start_server(peer.serve, "127.0.0.1", 0, ssl=self._shown)
         async with server:
             port = server.sockets[0].getsockname()[1]
@@ -122,7 +123,24 @@ async def get(pool: Pool, method: str = "GET", *, body: bytes | None = None, rep
     return answer.body
 
 
-async def hello(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+def says(*answers: bytes, then: Callable[[Writer], object] = lambda _: None) -> Script:
+    """Answer the requests of a connection in turn, and then do that with it."""
+
+    async def script(peer: Peer, reader: Reader, writer: Writer) -> None:
+        for answer in answers:
+            await peer.request(reader)
+            writer.write(answer)
+        await writer.drain()
+        then(writer)
+
+    return script
+
+
+def abort(writer: Writer) -> None:
+    writer.transport.abort()
+
+
+async def hello(peer: Peer, reader: Reader, writer: Writer) -> None:
     while True:
         await peer.request(reader)
         writer.write(HELLO)
@@ -141,11 +159,7 @@ async def test_more_requests_than_connections_wait_for_one(world: World) -> None
 
 
 async def test_what_nobody_asked_for_is_never_the_next_answer(world: World) -> None:
-    async def smuggles(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await peer.request(reader)
-        writer.write((HELLO + EVIL) if peer.connections == 1 else HELLO)
-
-    async with world.serving(smuggles) as pool:
+    async with world.serving(says(HELLO + EVIL)) as pool:
         assert [await get(pool), await get(pool)] == [b"hello", b"hello"]
         assert world.peer.connections == 2
 
@@ -153,7 +167,7 @@ async def test_what_nobody_asked_for_is_never_the_next_answer(world: World) -> N
 async def test_bytes_on_an_idle_connection_close_it(world: World) -> None:
     answered = asyncio.Event()
 
-    async def speaks_out_of_turn(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def speaks_out_of_turn(peer: Peer, reader: Reader, writer: Writer) -> None:
         await peer.request(reader)
         writer.write(HELLO)
         if peer.connections == 1:
@@ -169,33 +183,19 @@ async def test_bytes_on_an_idle_connection_close_it(world: World) -> None:
 
 
 async def test_a_connection_that_ended_while_idle_is_not_used(world: World) -> None:
-    async def once(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await peer.request(reader)
-        writer.write(HELLO)
-        writer.close()
-        await writer.wait_closed()
-
-    async with world.serving(once) as pool:
+    async with world.serving(says(HELLO, then=Writer.close)) as pool:
         assert await get(pool, "POST", body=b"x") == b"hello"
         await asyncio.wait_for(world.peer.gone.wait(), PATIENCE_S)
         # The event loop of the client may not have looked at the connection yet.
         assert await get(pool, "POST", body=b"x") == b"hello"
 
 
-async def answers_once_then_ends(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await peer.request(reader)
-    writer.write(HELLO)
-    if peer.connections == 1:
-        await peer.request(reader)
-        writer.transport.abort()
-
-
 async def test_a_request_on_a_kept_connection_is_sent_again_only_where_it_may_be(world: World) -> None:
-    async with world.serving(answers_once_then_ends) as pool:
+    async with world.serving(says(HELLO, b"", then=abort)) as pool:
         await get(pool)
         assert await get(pool, repeat=True) == b"hello"
         assert (world.peer.connections, len(world.peer.requests)) == (2, 3)
-    async with world.serving(answers_once_then_ends) as pool:
+    async with world.serving(says(HELLO, b"", then=abort)) as pool:
         await get(pool)
         with pytest.raises(BrokenError):
             await get(pool, "POST", body=b"x")
@@ -203,26 +203,14 @@ async def test_a_request_on_a_kept_connection_is_sent_again_only_where_it_may_be
 
 
 async def test_a_request_on_a_new_connection_is_never_sent_again(world: World) -> None:
-    async def ends(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await peer.request(reader)
-        writer.transport.abort()
-
-    async with world.serving(ends) as pool:
+    async with world.serving(says(b"", then=abort)) as pool:
         with pytest.raises(BrokenError):
             await get(pool, repeat=True)
         assert len(world.peer.requests) == 1
 
 
 async def test_an_answer_that_began_is_not_asked_for_again(world: World) -> None:
-    async def begins(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await peer.request(reader)
-        writer.write(HELLO)
-        await peer.request(reader)
-        writer.write(HELLO[:20])
-        await writer.drain()
-        writer.close()
-
-    async with world.serving(begins) as pool:
+    async with world.serving(says(HELLO, HELLO[:20], then=Writer.close)) as pool:
         await get(pool)
         with pytest.raises(BrokenError):
             await get(pool, repeat=True)
@@ -230,7 +218,7 @@ async def test_an_answer_that_began_is_not_asked_for_again(world: World) -> None
 
 
 async def test_an_answer_before_the_whole_request_was_sent_counts(world: World) -> None:
-    async def refuses_early(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def refuses_early(peer: Peer, reader: Reader, writer: Writer) -> None:
         await peer.request(reader)
         writer.write(b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
         await refused.wait()
@@ -255,7 +243,7 @@ async def test_an_answer_before_the_whole_request_was_sent_counts(world: World) 
     ids=["two lengths", "too large", "endless 1xx", "a large head"],
 )
 async def test_a_malformed_answer_ends_the_connection(world: World, answer: bytes, failure: type[BrokenError]) -> None:
-    async def malformed(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def malformed(peer: Peer, reader: Reader, writer: Writer) -> None:
         await peer.request(reader)
         writer.write(answer if peer.connections == 1 else HELLO)
 
@@ -266,19 +254,12 @@ async def test_a_malformed_answer_ends_the_connection(world: World, answer: byte
         assert await get(pool) == b"hello"
 
 
-async def silent(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await peer.request(reader)
-
-
-async def silent_later(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer one request, so that the next one finds a connection and is sent at once, and no other."""
-    await peer.request(reader)
-    writer.write(HELLO)
-    await peer.request(reader)
+SILENT_LATER = says(HELLO, b"")
+"""Answers one request, so that the next one finds a connection and is sent at once, and no other."""
 
 
 async def test_a_server_that_does_not_answer_has_a_deadline(world: World) -> None:
-    async with world.serving(silent_later) as pool:
+    async with world.serving(SILENT_LATER) as pool:
         await get(pool)
         with pytest.raises(LateError) as caught:
             await pool.request("GET", "/", timeout_s=0.1, most_body=1000)
@@ -287,7 +268,7 @@ async def test_a_server_that_does_not_answer_has_a_deadline(world: World) -> Non
 
 
 async def test_waiting_for_a_connection_has_a_deadline_and_nothing_was_sent(world: World) -> None:
-    async with world.serving(silent, most_connections=1) as pool:
+    async with world.serving(says(b""), most_connections=1) as pool:
         busy = asyncio.create_task(get(pool))
         await asyncio.sleep(0)
         with pytest.raises(LateError) as caught:
@@ -299,7 +280,7 @@ async def test_waiting_for_a_connection_has_a_deadline_and_nothing_was_sent(worl
 
 
 async def test_a_cancelled_request_ends_its_connection_and_frees_its_place(world: World) -> None:
-    async def second_time(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def second_time(peer: Peer, reader: Reader, writer: Writer) -> None:
         await peer.request(reader)
         if peer.connections > 1:
             writer.write(HELLO)
@@ -349,7 +330,7 @@ async def test_a_certificate_that_is_not_trusted_or_not_the_servers_is_refused(w
 
 
 async def test_a_server_without_tls_is_refused(world: World) -> None:
-    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def plain(reader: Reader, writer: Writer) -> None:
         writer.write(HELLO)
         await reader.read()
         writer.transport.abort()
@@ -368,7 +349,7 @@ async def test_a_server_without_tls_is_refused(world: World) -> None:
 async def test_a_stream_comes_piece_by_piece_and_gives_its_connection_back(world: World) -> None:
     read = asyncio.Event()
 
-    async def streams(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def streams(peer: Peer, reader: Reader, writer: Writer) -> None:
         while True:
             await peer.request(reader)
             writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
@@ -388,7 +369,7 @@ async def test_a_stream_comes_piece_by_piece_and_gives_its_connection_back(world
 
 
 async def test_a_stream_waits_for_its_reader_and_may_be_left(world: World) -> None:
-    async def floods(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def floods(peer: Peer, reader: Reader, writer: Writer) -> None:
         await peer.request(reader)
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         for _ in range(1000):  # not for ever: a reader that takes it all fails the test, and not the machine
@@ -412,11 +393,7 @@ async def test_a_stream_waits_for_its_reader_and_may_be_left(world: World) -> No
 
 
 async def test_a_silent_stream_has_a_deadline_where_the_caller_wants_one(world: World) -> None:
-    async def pauses(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await peer.request(reader)
-        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-
-    async with world.serving(pauses) as pool:
+    async with world.serving(says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")) as pool:
         stream = await pool.stream("GET", "/", timeout_s=PATIENCE_S)
         with pytest.raises(LateError):
             await stream.receive(0.05)
@@ -424,7 +401,7 @@ async def test_a_silent_stream_has_a_deadline_where_the_caller_wants_one(world: 
 
 
 async def test_nothing_of_a_request_is_in_its_errors(world: World) -> None:
-    async with world.serving(silent_later) as pool:
+    async with world.serving(SILENT_LATER) as pool:
         await get(pool)
         with pytest.raises(LateError) as caught:
             await pool.request(
@@ -453,16 +430,10 @@ async def test_nothing_of_a_request_is_in_its_errors(world: World) -> None:
     ids=["whole", "chunked", "none", "malformed", "cut", "too large"],
 )
 async def test_an_exchange_leaves_nothing_of_the_answer_for_the_garbage_collector(world: World, answer: bytes) -> None:
-    async def fails(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await peer.request(reader)
-        writer.write(answer)
-        await writer.drain()
-        writer.close()
-
     def readers() -> list[object]:
         return [one for one in gc.get_objects() if type(one) is ResponseReader]
 
-    async with world.serving(fails) as pool:
+    async with world.serving(says(answer, then=Writer.close)) as pool:
         gc.collect()
         before = readers()  # of earlier tests, which are held here: none goes meanwhile
         gc.disable()
@@ -479,7 +450,7 @@ async def test_an_exchange_leaves_nothing_of_the_answer_for_the_garbage_collecto
 def test_the_end_of_an_answer_without_a_length_must_be_tlss_own(
     world: World, run: Callable[[Coroutine[None, None, None]], None]
 ) -> None:
-    async def ends(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def ends(peer: Peer, reader: Reader, writer: Writer) -> None:
         await peer.request(reader)
         writer.write(b"HTTP/1.1 200 OK\r\n\r\nhello")
         await writer.drain()

@@ -13,12 +13,12 @@ import pytest
 import uvloop
 
 from monoskope.host_port import HostPort
-from monoskope.http.messages import Body, Head, Response
+from monoskope.http.messages import Head, Response
 from monoskope.http.server.connection import Connection
 from monoskope.http.server.limits import PORTION, Limits, Outgoing
 from monoskope.http.server.server import bind, serving
 from tests.unit.http.applications import ANYWHERE, GET, SOON_S, Held, Streams, connected, post
-from tests.unit.http.wire import Asked, Wire, asked, narrow, statuses
+from tests.unit.http.wire import Answers, Asked, Wire, asked, narrow, statuses
 
 # The address.
 
@@ -94,22 +94,14 @@ async def test_answers_tell_caches_and_browsers_to_keep_and_guess_nothing() -> N
     ],
 )
 async def test_no_answer_can_be_made_to_say_more_than_it_should(header: tuple[str, str]) -> None:
-    class Injects(Asked):
-        async def answer(self, body: Body) -> Response:
-            return Response(200, (header,))
-
-    wire = Wire(Injects())
+    wire = Wire(Answers(Response(200, (header,))))
     await wire.feed(GET)
     assert statuses(wire.written) == [500]
     assert [type(error) for error in wire.told] == [ValueError]
 
 
 async def test_a_defect_is_told_to_the_owner_and_not_to_the_peer() -> None:
-    class Broken(Asked):
-        async def answer(self, body: Body) -> Response:
-            raise RuntimeError("hunter2")
-
-    wire = Wire(Broken())
+    wire = Wire(Answers(RuntimeError("hunter2")))
     await wire.feed(GET)
     assert statuses(wire.written) == [500]
     assert b"hunter2" not in wire.written
@@ -118,11 +110,7 @@ async def test_a_defect_is_told_to_the_owner_and_not_to_the_peer() -> None:
 
 
 async def test_an_answer_without_content_has_no_length() -> None:
-    class Empty(Asked):
-        async def answer(self, body: Body) -> Response:
-            return Response(204)
-
-    wire = Wire(Empty())
+    wire = Wire(Answers(Response(204)))
     await wire.feed(GET)
     assert b"Content-Length" not in wire.written
     assert not wire.is_over
@@ -163,7 +151,6 @@ async def test_a_sender_who_asks_first_is_told_when_the_head_is_accepted() -> No
 
 
 def passed(wire: Wire) -> None:
-    """Let the time pass for which the connection waits."""
     assert wire.connection.deadline < math.inf
     wire.connection.expire()
 
@@ -219,11 +206,7 @@ async def test_a_peer_that_does_not_read_is_cut_off() -> None:
 
 
 async def test_a_peer_that_reads_slowly_has_its_time_for_each_portion() -> None:
-    class Large(Asked):
-        async def answer(self, body: Body) -> Response:
-            return Response(200, (), bytes(3 * PORTION))
-
-    wire = Wire(Large())
+    wire = Wire(Answers(Response(200, (), bytes(3 * PORTION))))
     wire.narrow = PORTION
     await wire.feed(GET)
     for portions in (1, 2, 3):
@@ -243,12 +226,9 @@ async def test_answers_that_are_not_read_do_not_pile_up() -> None:
 
 
 async def test_the_server_itself_cuts_off_who_is_silent_and_what_is_never_read() -> None:
-    class Large(Asked):
-        async def answer(self, body: Body) -> Response:
-            return Response(200, (), bytes(16 * 1_048_576))
-
+    large = Answers(Response(200, (), bytes(16 * 1_048_576)))
     async with (
-        serving(ANYWHERE, Large(), limits=Limits(head_s=0.01, idle_s=0.01, sweep_s=0.01)) as port,
+        serving(ANYWHERE, large, limits=Limits(head_s=0.01, idle_s=0.01, sweep_s=0.01)) as port,
         asyncio.timeout(SOON_S),
     ):
         assert await asked(port) == b""
@@ -257,7 +237,7 @@ async def test_the_server_itself_cuts_off_who_is_silent_and_what_is_never_read()
             with contextlib.suppress(ConnectionError):  # it may take us too long to begin
                 answer = await asked(port, b"GET / HT")
         assert answer.startswith(b"HTTP/1.1 408 ")
-    server = await bind(ANYWHERE, Large(), limits=Limits(unread_s=0.01, sweep_s=0.01))
+    server = await bind(ANYWHERE, large, limits=Limits(unread_s=0.01, sweep_s=0.01))
     await server.start()
     async with asyncio.timeout(SOON_S):
         reader, writer = await asyncio.open_connection(sock=narrow(server.port), limit=1)

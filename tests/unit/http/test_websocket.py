@@ -28,23 +28,16 @@ OPENED = b"HTTP/1.1 101 Switching Protocols\r\n"
 def opening(*lines: bytes, without: bytes = b"-") -> bytes:
     fields = [b"Host: a", b"Upgrade: websocket", b"Connection: keep-alive, Upgrade", b"Sec-WebSocket-Version: 13"]
     fields += [b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", *lines]
-    return (
-        b"GET /ws HTTP/1.1\r\n" + b"".join(b"%b\r\n" % one for one in fields if not one.startswith(without)) + b"\r\n"
-    )
+    kept = [one for one in fields if not one.startswith(without)]
+    return b"\r\n".join([b"GET /ws HTTP/1.1", *kept, b"", b""])
 
 
 def sent(data: bytes, opcode: Opcode = Opcode.BINARY, *, fin: bool = True) -> bytes:
-    """A frame as clients send it."""
     return Frame(opcode, data, fin).serialize(mask=True)
 
 
-_FRAMES = [
-    sent(b"a"),
-    sent(b"b", fin=False),
-    sent(b"c", Opcode.CONT),
-    sent("ä".encode(), Opcode.TEXT),
-    sent(b"", Opcode.PING),
-]
+_FRAMES = [sent(b"a"), sent(b"b", fin=False), sent(b"c", Opcode.CONT), sent("ä".encode(), Opcode.TEXT)]
+_FRAMES += [sent(b"", Opcode.PING)]
 _FRAMES += [sent(b"\xff", Opcode.TEXT), sent(b"", Opcode.PONG), sent(b"\x03\xe8", Opcode.CLOSE), sent(b"a" * 101)]
 
 

@@ -88,8 +88,20 @@ class Asked:
         return Response(200, (("Content-Type", "application/octet-stream"),), b"<%d>" % len(content))
 
 
+class Answers(Asked):
+    """An application that answers with this, or fails by it."""
+
+    def __init__(self, response: Response | Exception) -> None:
+        super().__init__()
+        self._response = response
+
+    async def answer(self, body: Body) -> Response:
+        if isinstance(self._response, Exception):
+            raise self._response
+        return self._response
+
+
 def cut(whole: bytes, at: Sequence[int]) -> list[bytes]:
-    """Cut bytes at these places."""
     places = [0, *sorted(place % (len(whole) + 1) for place in at), len(whole)]
     return [whole[a:b] for a, b in itertools.pairwise(places) if a != b]
 

@@ -181,8 +181,7 @@ def signature_in(delivered: Delivered) -> bytes:
 
 
 async def test_the_reactor_gets_the_signature_that_the_user_sent(world: World) -> None:
-    reactor = await world.attached()
-    anna = world.user("anna", "vault://app")
+    reactor, anna = await world.attached(), world.user("anna", "vault://app")
     grant = await until_granted(anna, reactor)
     sealed, request_id = Sealed(), grant.request.request_id
     sending = asyncio.create_task(send_signed(anna, request_id, sealed, SIGNATURE))
@@ -198,8 +197,7 @@ async def test_the_reactor_gets_the_signature_that_the_user_sent(world: World) -
 
 async def test_a_session_that_begins_later_gets_the_signature_too(world: World) -> None:
     """A reactor whose connection broke gets its unfinished requests again."""
-    reactor = await world.attached()
-    anna = world.user("anna", "vault://app")
+    reactor, anna = await world.attached(), world.user("anna", "vault://app")
     grant = await until_granted(anna, reactor)
     sending = asyncio.create_task(send_signed(anna, grant.request.request_id, Sealed(), SIGNATURE))
     await reactor.next("SecretUploadRequested")
@@ -211,8 +209,7 @@ async def test_a_session_that_begins_later_gets_the_signature_too(world: World) 
 
 async def test_signatures_count_against_the_quota_of_a_day(world: World) -> None:
     """They stay in the log for ever, as sealed bytes do."""
-    reactor = await world.attached()
-    anna = world.user("anna", "vault://app")
+    reactor, anna = await world.attached(), world.user("anna", "vault://app")
     grant = await until_granted(anna, reactor, purpose=upload_pb2.PURPOSE_IMPORT)
     before = (await world.app.documents.usage("anna", world.clock.now_ms)).size
     sending = asyncio.create_task(send_signed(anna, grant.request.request_id, Sealed(b"", b""), bytes(MAX_SIGNATURE)))

@@ -21,9 +21,8 @@ from monoskope.m8.readmodels.uploads import open_upload
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.outcomes import State
-from monoskope.protocol.receipt import parse_receipt
 from tests.support.m8_walk import CIPHERTEXT, EMPTY, ENCAPSULATED, PEER, SIGNER, URI, Documents, Walk, fingerprints
-from tests.support.m8_world import Sealed, World, content, fingerprint, refusal, refused, until_granted
+from tests.support.m8_world import Sealed, World, content, refusal, refused, until_granted
 from tests.support.vectors import a_request
 
 
@@ -147,37 +146,6 @@ def test_started_does_not_stand_in_for_the_receipt_of_a_failure() -> None:
     ended = documents.upload(walk.request.request_id)
     assert ended is not None
     assert ended.receipt == walk.failed().receipt
-
-
-async def test_a_secret_goes_from_the_user_to_the_reactor_and_back_as_a_receipt(world: World) -> None:
-    user, reactor = world.user("anna", "vault://app"), await world.attached()
-    request = a_request(uri="vault://app/db")
-    request_id = await user.ask(request)
-    assert request_id == request.request_id
-    _, grant = await reactor.give_key()
-
-    key = await user.key(request_id)
-    assert key.state == views_pb2.UPLOAD_STATE_GRANTED
-    assert key.grant.content == grant.content
-
-    sealed = Sealed()
-    upload, _ = await asyncio.gather(user.send(request_id, sealed), reactor.write(grant, "7"))
-    assert upload.state == views_pb2.UPLOAD_STATE_ENDED
-    assert upload.outcome == upload_pb2.OUTCOME_UPLOADED
-    assert parse_receipt(upload.receipt.content).sealed_sha256 == sealed.sha256
-
-    secret = await user.secret("vault://app/db")
-    assert (secret.upstream_version, secret.fingerprint, secret.subject) == ("7", fingerprint(), "anna")
-    assert not secret.drifted
-    events = (await user.events(request_id=request_id)).events
-    assert [event.type for event in events] == [
-        "SecretUploadKeyRequested",
-        "SecretUploadKeyProvided",
-        "SecretUploadRequested",
-        "SecretUploadStarted",
-        "SecretUploaded",
-    ]
-    assert "fp1:" not in "".join(event.detail for event in events)
 
 
 async def test_the_sealed_bytes_reach_the_replica_that_gave_the_grant_and_no_other(world: World) -> None:

@@ -36,32 +36,29 @@ SERVICES = (
 SECRET = "hunter2-hunter2"
 
 
+SECRET_OF = queries_pb2.GetSecretRequest
 REFUSED: list[tuple[Any, bytes, str]] = [
-    (queries_pb2.GetSecretRequest, b"", "the body is empty"),
-    (queries_pb2.GetSecretRequest, b"{", "is not JSON"),
-    (queries_pb2.GetSecretRequest, b'\xef\xbb\xbf{"uri":"x"}', "is not JSON"),
-    (queries_pb2.GetSecretRequest, b'{"uri":"x"} {}', "is not JSON"),
-    (queries_pb2.GetSecretRequest, b'{"uri":"\xff"}', "is not UTF-8"),
-    (queries_pb2.GetSecretRequest, '{"uri":"x"}'.encode("utf-16"), "is not UTF-8"),
-    (queries_pb2.GetSecretRequest, b"[" * 60_000, "JSON"),
-    (queries_pb2.GetSecretRequest, b'{"uri":' * 9_000, "JSON"),
-    (queries_pb2.GetSecretRequest, b"9" * 5_000, "is not JSON"),
-    (queries_pb2.GetSecretRequest, b"null", "must be a JSON object"),
-    (queries_pb2.GetSecretRequest, b'["hunter2-hunter2"]', "must be a JSON object"),
-    (queries_pb2.GetSecretRequest, b'{"urii":"hunter2-hunter2"}', "urii: GetSecretRequest has no such field"),
-    (queries_pb2.GetSecretRequest, b'{"hunter2 hunter2-hunter2":1}', "(a name that no field can have)"),
-    (queries_pb2.GetSecretRequest, b'{"uri":"vault://a","uri":"vault://hunter2"}', "uri: stands twice"),
-    (
-        queries_pb2.GetSecretRequest,
-        b"{" + b"".join(b'"a%d":1,' % n for n in range(60)) + b'"a0":1}',
-        "a0: stands twice",
-    ),
-    (queries_pb2.GetSecretRequest, b'{"uri":17}', "uri: must be a string"),
-    (queries_pb2.GetSecretRequest, b'{"\\ud800":1}', "(a name that no field can have)"),
+    (SECRET_OF, b"", "the body is empty"),
+    (SECRET_OF, b"{", "is not JSON"),
+    (SECRET_OF, b'\xef\xbb\xbf{"uri":"x"}', "is not JSON"),
+    (SECRET_OF, b'{"uri":"x"} {}', "is not JSON"),
+    (SECRET_OF, b'{"uri":"\xff"}', "is not UTF-8"),
+    (SECRET_OF, '{"uri":"x"}'.encode("utf-16"), "is not UTF-8"),
+    (SECRET_OF, b"[" * 60_000, "JSON"),
+    (SECRET_OF, b'{"uri":' * 9_000, "JSON"),
+    (SECRET_OF, b"9" * 5_000, "is not JSON"),
+    (SECRET_OF, b"null", "must be a JSON object"),
+    (SECRET_OF, b'["hunter2-hunter2"]', "must be a JSON object"),
+    (SECRET_OF, b'{"urii":"hunter2-hunter2"}', "urii: GetSecretRequest has no such field"),
+    (SECRET_OF, b'{"hunter2 hunter2-hunter2":1}', "(a name that no field can have)"),
+    (SECRET_OF, b'{"uri":"vault://a","uri":"vault://hunter2"}', "uri: stands twice"),
+    (SECRET_OF, b"{" + b"".join(b'"a%d":1,' % n for n in range(60)) + b'"a0":1}', "a0: stands twice"),
+    (SECRET_OF, b'{"uri":17}', "uri: must be a string"),
+    (SECRET_OF, b'{"\\ud800":1}', "(a name that no field can have)"),
     (commands_pb2.CreateSecretStoreRequest, b'{"\\ud800":{"a":1}}', "(a name that no field can have)"),
-    (queries_pb2.GetSecretRequest, b'{"uri":"\\ud800"}', "uri: must be a string of Unicode text"),
-    (queries_pb2.GetSecretRequest, b'{"uri":NaN}', "uri: must be a string"),
-    (queries_pb2.GetSecretRequest, b'{"uri":{"a":1,"a":2}}', "uri: must be a string"),
+    (SECRET_OF, b'{"uri":"\\ud800"}', "uri: must be a string of Unicode text"),
+    (SECRET_OF, b'{"uri":NaN}', "uri: must be a string"),
+    (SECRET_OF, b'{"uri":{"a":1,"a":2}}', "uri: must be a string"),
     (queries_pb2.GetSecretUploadRequest, b'{"requestId":"hunter2-hunter2!"}', "requestId: must be a string of base64"),
     (queries_pb2.GetSecretUploadRequest, b'{"requestId":"QQ="}', "requestId: must be a string of base64"),
     (queries_pb2.GetSecretUploadRequest, b'{"requestId":[1]}', "requestId: must be a string of base64"),
@@ -170,7 +167,7 @@ def test_a_body_with_room_for_a_secret_has_no_room_for_a_million_parts() -> None
 def test_commas_in_texts_are_no_elements() -> None:
     text = ',\\",\\' + "," * 400
     body = json.dumps({"uri": text}).encode()
-    assert read(queries_pb2.GetSecretRequest, body).uri == text
+    assert read(SECRET_OF, body).uri == text
 
 
 SERVICE = "/monoskope.api.gateway.v1.SecretQueryService"
@@ -190,13 +187,13 @@ METHODS = st.sampled_from(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"))
 LENGTHS = st.sampled_from((None, 0, 1, 20_000, 70_000, 2_000_000, 10**15 - 1))
 
 
-async def nobody(_token: str) -> Principal:
-    raise UnauthenticatedError("the token does not count.")
-
-
 def application() -> HttpApplication:
     """A door of an m8 without a log, at which nobody has a token."""
     log: Any = None
+
+    async def nobody(_token: str) -> Principal:
+        raise UnauthenticatedError("the token does not count.")
+
     app = App(log, nobody, (), lambda: 0, "m8", "1")
     endpoints: Any = Endpoints(app)
     return HttpApplication(app, endpoints, origins=Origins({PAGE}))

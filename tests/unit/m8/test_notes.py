@@ -22,6 +22,7 @@ OWNER, TEAM = ("owner", "anna"), ("team", "x")
 DAY = "2027-01-31"
 LARGE_EDIT = 16 * (62 + 124)
 """Bytes of 16 labels, which is less than the edit that sets them."""
+Notes = tuple[list[tuple[str, str]], str]
 KEEP: dict[str, Any] = {"keep_labels": True, "keep_expires_on": True}
 
 
@@ -32,7 +33,7 @@ def edit(documents: Documents, *, actor: str = "bob", **fields: Any) -> None:
     documents.record(notes_stream(SecretUri.parse(URI)), [message], actor=actor)
 
 
-def notes(documents: Documents) -> tuple[list[tuple[str, str]], str]:
+def notes(documents: Documents) -> Notes:
     secret = documents.head
     return list(labels_of(secret.labels)), secret.expires_on
 
@@ -50,30 +51,30 @@ def notes(documents: Documents) -> tuple[list[tuple[str, str]], str]:
 )
 @pytest.mark.parametrize("purpose", [upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_GENERATE])
 def test_a_put_keeps_what_its_request_says_and_no_more(
-    says: dict[str, Any], after: tuple[list[tuple[str, str]], str], purpose: upload_pb2.Purpose
+    documents: Documents, says: dict[str, Any], after: Notes, purpose: upload_pb2.Purpose
 ) -> None:
-    documents = Documents()
-    documents.put("1", labels=(OWNER,), expires_on=DAY)
     recipes = (Recipe("password", "password", 0),) if purpose == upload_pb2.PURPOSE_GENERATE else ()
     documents.put("2", "1", purpose=purpose, recipes=recipes, **says)
     assert notes(documents) == after
     assert documents.head.upstream_version == "2"
 
 
+@pytest.fixture
+def documents() -> Documents:
+    """With one secret, which has a label and a day."""
+    found = Documents()
+    found.put("1", labels=(OWNER,), expires_on=DAY)
+    return found
+
+
 @pytest.mark.parametrize(("says", "after"), [({}, ([], "")), (KEEP, ([OWNER], DAY))])
-def test_so_does_a_put_that_finds_the_same_there(
-    says: dict[str, Any], after: tuple[list[tuple[str, str]], str]
-) -> None:
-    documents = Documents()
-    documents.put("1", labels=(OWNER,), expires_on=DAY)
+def test_so_does_a_put_that_finds_the_same_there(documents: Documents, says: dict[str, Any], after: Notes) -> None:
     walk = Walk(a_request(**says), signer=SIGNER)
     documents.end(walk, walk.unchanged("1"))
     assert notes(documents) == after
 
 
-def test_what_is_put_after_a_deletion_begins_without_notes() -> None:
-    documents = Documents()
-    documents.put("1", labels=(OWNER,), expires_on=DAY)
+def test_what_is_put_after_a_deletion_begins_without_notes(documents: Documents) -> None:
     walk = Walk(a_request(purpose=upload_pb2.PURPOSE_DELETE), signer=SIGNER)
     documents.end(walk, walk.started("1"), walk.deleted("1"))
     assert notes(documents) == ([OWNER], DAY)
@@ -81,9 +82,7 @@ def test_what_is_put_after_a_deletion_begins_without_notes() -> None:
     assert notes(documents) == ([], "")
 
 
-def test_a_put_that_replaces_what_others_put_keeps_the_notes_all_the_same() -> None:
-    documents = Documents()
-    documents.put("1", labels=(OWNER,), expires_on=DAY)
+def test_a_put_that_replaces_what_others_put_keeps_the_notes_all_the_same(documents: Documents) -> None:
     documents.put("9", "8", **KEEP)
     assert (notes(documents), documents.head.drifted) == (([OWNER], DAY), True)
 

@@ -134,13 +134,8 @@ async def test_requests_are_counted_by_store_purpose_and_outcome(world: World) -
 
     async def ended() -> bool:
         now = await metrics(world)
-        return all(
-            now.get(("m8_requests_total", frozenset({("store", "vault"), *one})), 0) == 1
-            for one in (
-                {("purpose", "UPLOAD"), ("outcome", "UPLOADED")},
-                {("purpose", "COMPARE"), ("outcome", "FAILED")},
-            )
-        )
+        ends = {("purpose", "UPLOAD"), ("outcome", "UPLOADED")}, {("purpose", "COMPARE"), ("outcome", "FAILED")}
+        return all(now.get(("m8_requests_total", frozenset({("store", "vault"), *one})), 0) == 1 for one in ends)
 
     async with asyncio.timeout(60):
         while not await ended():

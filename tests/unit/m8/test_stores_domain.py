@@ -94,26 +94,17 @@ class TestRotations:
         assert catalogue.store("vault").identity == keys[3].shown
         assert stores.rotate_identity(catalogue, "vault", steps) == []
 
-    def test_steps_of_another_identity_lead_nowhere(self) -> None:
-        catalogue = with_stores(vault=Signer().shown)
+    def test_a_step_of_others_or_that_a_key_did_not_sign_leads_nowhere(self) -> None:
+        old, new, other = Signer(), Signer(), Signer()
+        catalogue = with_stores(vault=old.shown, local=other.shown)
         assert stores.rotate_identity(catalogue, "vault", [step(Signer(), Signer())]) == []
-
-    def test_a_step_that_one_key_did_not_sign_is_refused(self) -> None:
-        old, new = Signer(), Signer()
         forged = step(old, new)
         forged.old_signature = new.sign(IDENTITY_ROTATION, forged.content).signature
-        with pytest.raises(ProofError):
-            stores.rotate_identity(with_stores(vault=old.shown), "vault", [forged])
-
-    def test_another_stores_step_is_refused(self) -> None:
-        old = Signer()
-        with pytest.raises(ProofError):
-            stores.rotate_identity(with_stores(vault=old.shown), "vault", [step(old, Signer(), "local")])
-
-    def test_a_step_to_another_stores_identity_is_refused(self) -> None:
-        old, other = Signer(), Signer()
+        for one in (forged, step(old, new, "local")):
+            with pytest.raises(ProofError):
+                stores.rotate_identity(catalogue, "vault", [one])
         with pytest.raises(ProofError, match="in use"):
-            stores.rotate_identity(with_stores(vault=old.shown, local=other.shown), "vault", [step(old, other)])
+            stores.rotate_identity(catalogue, "vault", [step(old, other)])
 
     def test_a_replaced_identity_ends_the_chain_that_users_are_told(self) -> None:
         old, new = Signer(), Signer()
@@ -134,67 +125,58 @@ def test_the_default_moves_from_one_store_to_the_other() -> None:
     for name in ("vault", "local"):
         created = events_pb2.SecretStoreCreated(name=name, type="vault", identity=Signer().shown)
         documents.record("secret-stores", [created, events_pb2.DefaultSecretStoreSet(name=name)])
-    shown = {
-        name: documents.get("secret-stores", name, views_pb2.SecretStore.FromString).is_default
-        for name in ("vault", "local")
-    }
-    assert shown == {"vault": False, "local": True}
+    for name, is_default in (("vault", False), ("local", True)):
+        assert documents.get("secret-stores", name, views_pb2.SecretStore.FromString).is_default is is_default
     assert documents.bodies["default-store", ""] == b"local"
 
 
-class TestFingerprintKey:
-    """The first key id is adopted; another counts only by an administrator's word."""
+NONE = FingerprintKeyIds()
 
-    def after(self, key: FingerprintKeyIds, events: Sequence[Message]) -> FingerprintKeyIds:
-        for event in events:
-            key = key.after(event)
-        return key
 
-    def test_the_first_is_adopted_and_another_refused(self) -> None:
-        key = self.after(FingerprintKeyIds(), reactors.adopt(FingerprintKeyIds(), KEY_ID))
-        assert reactors.adopt(key, KEY_ID) == []
-        with pytest.raises(RefusedError, match=OTHER_KEY):
-            reactors.adopt(key, OTHER_KEY)
+def followed(key: FingerprintKeyIds, events: Sequence[Message]) -> FingerprintKeyIds:
+    for event in events:
+        key = key.after(event)
+    return key
 
-    def test_a_rotation_allows_both_and_then_the_new_one_alone(self) -> None:
-        key = self.after(FingerprintKeyIds(), reactors.adopt(FingerprintKeyIds(), KEY_ID))
-        key = self.after(key, reactors.start_rotation(key, OTHER_KEY))
-        assert key.allowed == {KEY_ID, OTHER_KEY}
-        assert reactors.start_rotation(key, OTHER_KEY) == []
-        key = self.after(key, reactors.finish_rotation(key, OTHER_KEY))
-        assert key.allowed == {OTHER_KEY}
-        assert reactors.finish_rotation(key, OTHER_KEY) == []
 
-    def test_what_does_not_fit_conflicts(self) -> None:
-        key = self.after(FingerprintKeyIds(), reactors.adopt(FingerprintKeyIds(), KEY_ID))
-        rotating = self.after(key, reactors.start_rotation(key, OTHER_KEY))
+ADOPTED = followed(NONE, reactors.adopt(NONE, KEY_ID))
+"""The first key id is adopted; another counts only by an administrator's word."""
+ROTATING = followed(ADOPTED, reactors.start_rotation(ADOPTED, OTHER_KEY))
+
+
+def test_the_first_fingerprint_key_is_adopted_and_a_rotation_allows_both_and_then_the_new_one_alone() -> None:
+    assert reactors.adopt(ADOPTED, KEY_ID) == []
+    with pytest.raises(RefusedError, match=OTHER_KEY):
+        reactors.adopt(ADOPTED, OTHER_KEY)
+    assert ROTATING.allowed == {KEY_ID, OTHER_KEY}
+    assert reactors.start_rotation(ROTATING, OTHER_KEY) == []
+    done = followed(ROTATING, reactors.finish_rotation(ROTATING, OTHER_KEY))
+    assert done.allowed == {OTHER_KEY}
+    assert reactors.finish_rotation(done, OTHER_KEY) == []
+
+
+def test_a_rotation_of_a_fingerprint_key_that_does_not_fit_conflicts() -> None:
+    for begin, key in ((NONE, KEY_ID), (ADOPTED, KEY_ID), (ROTATING, "f" * 16)):
         with pytest.raises(ConflictError):
-            reactors.start_rotation(FingerprintKeyIds(), KEY_ID)
+            reactors.start_rotation(begin, key)
+    for end, key in ((ADOPTED, OTHER_KEY), (ROTATING, "f" * 16)):
         with pytest.raises(ConflictError):
-            reactors.start_rotation(key, KEY_ID)
-        with pytest.raises(ConflictError):
-            reactors.start_rotation(rotating, "f" * 16)
-        with pytest.raises(ConflictError):
-            reactors.finish_rotation(key, OTHER_KEY)
-        with pytest.raises(ConflictError):
-            reactors.finish_rotation(rotating, "f" * 16)
+            reactors.finish_rotation(end, key)
 
-    def test_a_rotation_that_was_a_mistake_is_given_up_with_the_former_id_and_nobody_is_told_to_finish_it(self) -> None:
-        key = self.after(FingerprintKeyIds(), reactors.adopt(FingerprintKeyIds(), KEY_ID))
-        rotating = self.after(key, reactors.start_rotation(key, OTHER_KEY))
-        with pytest.raises(ConflictError) as refused:
-            reactors.start_rotation(rotating, "f" * 16)
-        assert f"give it up: monoctl finish fingerprint-key-rotation {KEY_ID}" in refused.value.fix
-        with pytest.raises(ConflictError, match="files/12345678"):
-            reactors.finish_rotation(rotating, KEY_ID, left=["files/12345678"])
-        assert self.after(rotating, reactors.finish_rotation(rotating, KEY_ID)).allowed == {KEY_ID}
 
-    def test_a_sentence_names_a_few_of_many_reactors(self) -> None:
-        key = self.after(FingerprintKeyIds(), reactors.adopt(FingerprintKeyIds(), KEY_ID))
-        rotating = self.after(key, reactors.start_rotation(key, OTHER_KEY))
-        with pytest.raises(ConflictError, match="and 92 more"):
-            reactors.finish_rotation(rotating, OTHER_KEY, left=[f"store/{number:08}" for number in range(100)])
-        assert reactors.finish_rotation(rotating, OTHER_KEY, left=["store/1"], force=True)
+def test_a_rotation_that_was_a_mistake_is_given_up_with_the_former_id_and_nobody_is_told_to_finish_it() -> None:
+    with pytest.raises(ConflictError) as refused:
+        reactors.start_rotation(ROTATING, "f" * 16)
+    assert f"give it up: monoctl finish fingerprint-key-rotation {KEY_ID}" in refused.value.fix
+    with pytest.raises(ConflictError, match="files/12345678"):
+        reactors.finish_rotation(ROTATING, KEY_ID, left=["files/12345678"])
+    assert followed(ROTATING, reactors.finish_rotation(ROTATING, KEY_ID)).allowed == {KEY_ID}
+
+
+def test_a_sentence_names_a_few_of_many_reactors() -> None:
+    with pytest.raises(ConflictError, match="and 92 more"):
+        reactors.finish_rotation(ROTATING, OTHER_KEY, left=[f"store/{number:08}" for number in range(100)])
+    assert reactors.finish_rotation(ROTATING, OTHER_KEY, left=["store/1"], force=True)
 
 
 def attached(replica: bytes, size: int = 512) -> events_pb2.ReactorAttached:

@@ -37,8 +37,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 
 async def test_a_store_deactivated_through_another_process_takes_nothing_more(world: World, tmp_path: Path) -> None:
-    reactor = await world.attached()
-    anna = world.user("anna", "vault://app")
+    reactor, anna = await world.attached(), world.user("anna", "vault://app")
     grant = await until_granted(anna, reactor)
     async with a_second(world, tmp_path) as address:
         await User(address, world.administrator().token).deactivate("vault")
@@ -47,8 +46,7 @@ async def test_a_store_deactivated_through_another_process_takes_nothing_more(wo
 
 
 async def test_what_another_process_recorded_is_known_at_once(world: World, tmp_path: Path) -> None:
-    reactor = await world.attached()
-    anna = world.user("anna", "vault://app")
+    reactor, anna = await world.attached(), world.user("anna", "vault://app")
     grant = await until_granted(anna, reactor)
     sealed = Sealed()
     async with a_second(world, tmp_path) as address:
@@ -67,8 +65,7 @@ async def test_what_another_process_recorded_is_known_at_once(world: World, tmp_
 
 
 async def test_the_signature_that_another_process_recorded_is_not_replaced(world: World, tmp_path: Path) -> None:
-    reactor = await world.attached()
-    anna = world.user("anna", "vault://app")
+    reactor, anna = await world.attached(), world.user("anna", "vault://app")
     grant = await until_granted(anna, reactor)
     sealed = Sealed()
     message = commands_pb2.RequestUploadSecretRequest(
@@ -88,8 +85,7 @@ async def test_the_signature_that_another_process_recorded_is_not_replaced(world
 
 
 async def test_of_two_sealed_secrets_sent_to_two_processes_one_is_recorded(world: World, tmp_path: Path) -> None:
-    reactor = await world.attached()
-    anna = world.user("anna", "vault://app")
+    reactor, anna = await world.attached(), world.user("anna", "vault://app")
     grant = await until_granted(anna, reactor)
     request_id = grant.request.request_id
     async with a_second(world, tmp_path) as address:
@@ -206,7 +202,6 @@ class Work:
 
 
 def another(app: App) -> App:
-    """A second process on the same log."""
     return replace(app, replica="m8/other", leases=set(), news=asyncio.Event())
 
 

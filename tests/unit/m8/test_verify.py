@@ -189,8 +189,7 @@ async def ended(
 
 
 async def test_drift_is_recorded_listed_and_the_newest_receipt_goes_with_the_request(world: World) -> None:
-    reactor = await world.attached()
-    user = world.user("anna", "vault://app")
+    reactor, user = await world.attached(), world.user("anna", "vault://app")
     await put(user, reactor)
     newest = (await user.secret(URI)).receipt
     grant = await until_granted(user, reactor, purpose=VERIFY)
@@ -201,12 +200,7 @@ async def test_drift_is_recorded_listed_and_the_newest_receipt_goes_with_the_req
     assert upload.outcome == DRIFTED
     assert sent.last_receipt == newest
     events = [event.type for event in (await user.events(request_id=request_id)).events]
-    assert events == [
-        "SecretUploadKeyRequested",
-        "SecretUploadKeyProvided",
-        "SecretUploadRequested",
-        "SecretDriftDetected",
-    ]
+    assert events[2:] == ["SecretUploadRequested", "SecretDriftDetected"]
     (listed,) = (await user.secrets(state=views_pb2.SECRET_STATE_OUT_OF_SYNC)).secrets
     assert (listed.uri, listed.verified, listed.upstream_version) == (URI, DRIFTED, "1")
     assert [version.outcome for version in (await user.versions(URI)).versions] == [upload_pb2.OUTCOME_UPLOADED]
@@ -219,10 +213,12 @@ async def a_put(world: World, reactor: FakeReactor, uri: str) -> None:
     await put(world.user("anna", "vault://app"), reactor, uri=uri)
 
 
-async def pass_s(world: World, timekeeper: Timekeeper, seconds: int, reactor: FakeReactor) -> None:
-    world.clock.pass_s(seconds)
-    await world.app.log.beat(f"vault/{reactor.replica.hex()}", world.clock())
-    await timekeeper.tick()
+async def pass_s(world: World, timekeeper: Timekeeper, reactor: FakeReactor, *passing: int) -> None:
+    """Let so many seconds pass, one step after the other; the reactor is heard all the while."""
+    for seconds in passing or (1,):
+        world.clock.pass_s(seconds)
+        await world.app.log.beat(f"vault/{reactor.replica.hex()}", world.clock())
+        await timekeeper.tick()
 
 
 async def open_of_m8(world: World) -> list[str]:
@@ -233,20 +229,19 @@ async def test_m8_verifies_what_is_old_one_after_the_other(world: World) -> None
     reactor, timekeeper = await world.attached(), Timekeeper(world.app)
     for name in ("a", "b"):
         await a_put(world, reactor, f"vault://app/{name}")
-    await pass_s(world, timekeeper, 1, reactor)
+    await pass_s(world, timekeeper, reactor)
     assert await open_of_m8(world) == []
     world.clock.pass_s(HOUR_S)
     for name in ("a", "b"):
-        await pass_s(world, timekeeper, 1, reactor)
-        await pass_s(world, timekeeper, 1, reactor)
+        await pass_s(world, timekeeper, reactor, 1, 1)
         assert await open_of_m8(world) == [f"vault://app/{name}"]
         request_id, grant = await reactor.give_key()
         assert (grant.subject, grant.request.purpose) == ("m8", VERIFY)
-        await pass_s(world, timekeeper, 1, reactor)
+        await pass_s(world, timekeeper, reactor)
         await ended(reactor, request_id, grant, IN_SYNC, upstream_version="1")
         secret = await world.user("anna", "vault://app").secret(f"vault://app/{name}")
         assert secret.verified == IN_SYNC
-    await pass_s(world, timekeeper, 1, reactor)
+    await pass_s(world, timekeeper, reactor)
     assert await open_of_m8(world) == []
     events = (await world.administrator().events(page_size=1_000)).events
     assert [event.actor for event in events if event.detail.startswith("VERIFY")] == ["m8", "m8"]
@@ -255,16 +250,14 @@ async def test_m8_verifies_what_is_old_one_after_the_other(world: World) -> None
 async def test_what_cannot_be_verified_is_not_asked_for_at_every_look(world: World) -> None:
     reactor, timekeeper = await world.attached(), Timekeeper(world.app)
     await a_put(world, reactor, URI)
-    await pass_s(world, timekeeper, HOUR_S, reactor)
-    await pass_s(world, timekeeper, 1, reactor)
+    await pass_s(world, timekeeper, reactor, HOUR_S, 1)
     request_id, grant = await reactor.give_key()
     failed = reactor.failed(grant, b"", upload_pb2.REASON_CANNOT_READ)
     assert (await reactor.append(request_id, 2, failed)).error == ""
     for _ in range(20):
-        await pass_s(world, timekeeper, 1, reactor)
+        await pass_s(world, timekeeper, reactor)
         assert await open_of_m8(world) == []
-    await pass_s(world, timekeeper, HOUR_S // 24, reactor)
-    await pass_s(world, timekeeper, 1, reactor)
+    await pass_s(world, timekeeper, reactor, HOUR_S // 24, 1)
     assert await open_of_m8(world) == [URI]
 
 
@@ -277,21 +270,18 @@ async def test_a_store_that_verifies_only_what_is_signed_is_asked_once_in_the_sp
     reactor, timekeeper = await world.attached(), Timekeeper(world.app)
     for name in ("a", "b"):
         await a_put(world, reactor, f"vault://app/{name}")
-    await pass_s(world, timekeeper, HOUR_S, reactor)
-    await pass_s(world, timekeeper, 1, reactor)
+    await pass_s(world, timekeeper, reactor, HOUR_S, 1)
     request_id, grant = await reactor.give_key(signature_required=True)
     for _ in range(3):
-        await pass_s(world, timekeeper, 1, reactor)
+        await pass_s(world, timekeeper, reactor)
     events = (await world.administrator().events(request_id=request_id)).events
     assert [event.type for event in events] == ["SecretUploadKeyRequested", "SecretUploadKeyProvided"]
     expired = reactor.failed(grant, b"", upload_pb2.REASON_EXPIRED)
     assert (await reactor.append(request_id, 2, expired)).error == ""
     for _ in range(3):
-        await pass_s(world, timekeeper, HOUR_S // 24, reactor)
-        await pass_s(world, timekeeper, 1, reactor)
+        await pass_s(world, timekeeper, reactor, HOUR_S // 24, 1)
         assert await open_of_m8(world) == []
-    await pass_s(world, timekeeper, HOUR_S, reactor)
-    await pass_s(world, timekeeper, 1, reactor)
+    await pass_s(world, timekeeper, reactor, HOUR_S, 1)
     assert await open_of_m8(world) == ["vault://app/a"]
     said = stream.getvalue()
     assert said.count("m8 cannot verify in a store") == 1
@@ -302,8 +292,7 @@ async def test_m8_asks_no_store_that_is_inactive_and_none_without_a_reactor(worl
     reactor, timekeeper = await world.attached(), Timekeeper(world.app)
     await a_put(world, reactor, URI)
     await world.administrator().deactivate("vault")
-    await pass_s(world, timekeeper, HOUR_S, reactor)
-    await pass_s(world, timekeeper, 1, reactor)
+    await pass_s(world, timekeeper, reactor, HOUR_S, 1)
     assert await open_of_m8(world) == []
 
 
@@ -311,6 +300,5 @@ async def test_by_default_m8_verifies_nothing(tmp_path: Path) -> None:
     async with a_world(tmp_path, limits=ServerLimits(tick_s=3_600)) as world:
         reactor, timekeeper = await world.attached(), Timekeeper(world.app)
         await a_put(world, reactor, URI)
-        await pass_s(world, timekeeper, 100 * HOUR_S, reactor)
-        await pass_s(world, timekeeper, 1, reactor)
+        await pass_s(world, timekeeper, reactor, 100 * HOUR_S, 1)
         assert await open_of_m8(world) == []

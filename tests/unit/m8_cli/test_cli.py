@@ -29,12 +29,17 @@ from tests.support.programs import ENVIRONMENT, Ended, m8
 
 
 def process(*arguments: str, home: Path, code: int = 0, env: dict[str, str] | None = None) -> Ended:
-    """Run a command as a process of its own."""
     environment = {**ENVIRONMENT, "HOME": str(home), **(env or {})}
     done = warm.typed("m8", *arguments, environment=environment, folder=home)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     return Ended(done.stdout, done.stderr)
+
+
+def beginning_with(program: str, home: Path, *arguments: str, env: dict[str, str] | None = None, **ends: int) -> Ended:
+    """Run a command as a process whose interpreter runs that code at its start."""
+    (home / "sitecustomize.py").write_text(program, encoding="utf-8")
+    return process(*arguments, home=home, env={"PYTHONPATH": str(home), **(env or {})}, **ends)
 
 
 @pytest.fixture
@@ -192,23 +197,19 @@ def test_a_folder_without_a_server_says_how_to_make_one(tmp_path: Path) -> None:
 
 
 def test_a_missing_extra_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['joserfc'] = None\n", encoding="utf-8")
-    done = process("token", "list", home=tmp_path, code=ExitCode.USAGE, env={"PYTHONPATH": str(tmp_path)})
+    done = beginning_with("import sys\nsys.modules['joserfc'] = None\n", tmp_path, "token", "list", code=ExitCode.USAGE)
     assert "pip install 'monoskope[m8]'" in done.stderr
 
 
 @pytest.mark.parametrize("absent", ["joserfc", "pyrage"])
 def test_m8_dev_without_its_extras_is_one_error_and_one_fix_and_makes_nothing(tmp_path: Path, absent: str) -> None:
-    (tmp_path / "sitecustomize.py").write_text(
+    at_start = (
         f"import sys\nimport importlib.util as u\nsys.modules['{absent}'] = None\nfind = u.find_spec\n"
-        f"u.find_spec = lambda name, *rest: None if name == '{absent}' else find(name, *rest)\n",
-        encoding="utf-8",
+        f"u.find_spec = lambda name, *rest: None if name == '{absent}' else find(name, *rest)\n"
     )
-    done = process("dev", "--dir", "new", home=tmp_path, code=ExitCode.USAGE, env={"PYTHONPATH": str(tmp_path)})
-    assert done.stderr.splitlines() == [
-        f"error: m8 dev needs the package {absent}.",
-        "fix: Install it: pip install 'monoskope[m8,reactor,age]'",
-    ]
+    done = beginning_with(at_start, tmp_path, "dev", "--dir", "new", code=ExitCode.USAGE)
+    fix = "fix: Install it: pip install 'monoskope[m8,reactor,age]'"
+    assert done.stderr.splitlines() == [f"error: m8 dev needs the package {absent}.", fix]
     assert not (tmp_path / "new").exists()
 
 
@@ -225,8 +226,7 @@ def test_the_packages_that_m8_dev_looks_for_are_those_that_its_extras_bring() ->
 def test_the_reactors_arguments_are_passed_as_they_are(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     # Stands in for the interpreter that becomes the reactor.
     shown = "import os, sys\nos.execve = lambda path, args, _: (print(repr((path, args))), sys.exit(0))\n"
-    (tmp_path / "sitecustomize.py").write_text(shown, encoding="utf-8")
-    done = process("reactor", *arguments, home=tmp_path, env={"PYTHONPATH": str(tmp_path), EXECUTED: "1"})
+    done = beginning_with(shown, tmp_path, "reactor", *arguments, env={EXECUTED: "1"})
     command = [sys.executable, "-P", "-m", "monoskope.reactor", *arguments]
     assert done.stdout == f"{(sys.executable, command)!r}\n"
 
@@ -235,8 +235,7 @@ def test_the_reactors_arguments_are_passed_as_they_are(tmp_path: Path, arguments
 def test_the_reactor_starts_under_its_allocators_settings_and_need_not_execute_itself_again(tmp_path: Path) -> None:
     looked = f"[given[2].get(name) for name in ('{EXECUTED}', 'PYTHONMALLOC')], 'click' in sys.modules"
     shown = f"import os, sys\nos.execve = lambda *given: (print({looked}), sys.exit(0))\n"
-    (tmp_path / "sitecustomize.py").write_text(shown, encoding="utf-8")
-    done = process("reactor", "--help", home=tmp_path, env={"PYTHONPATH": str(tmp_path)})
+    done = beginning_with(shown, tmp_path, "reactor", "--help")
     assert done.stdout == "['1', 'malloc'] False\n"  # and before a command line is loaded that it has no use for
 
 

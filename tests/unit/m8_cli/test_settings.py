@@ -62,6 +62,7 @@ def test_pages_over_https_and_of_this_machine_may_be_allowed_to_call(tmp_path: P
     ("text", "field"),
     [
         ("lissten = 1", "lissten"),
+        ('lisen = "127.0.0.1:1"', "Did you mean 'listen'"),
         ("listen = 1", "listen"),
         ('listen = "7443"', "listen"),
         ('listen = "127.0.0.1:65536"', "listen"),
@@ -75,12 +76,7 @@ def test_pages_over_https_and_of_this_machine_may_be_allowed_to_call(tmp_path: P
             (f'origins = ["{origin}"]', "origins")
             for origin in (
                 *("*", "null", "", "app.example.com", "https://", "https://*.example.com", "https://app.example.com/"),
-                *(
-                    "HTTPS://app.example.com",
-                    "https://App.example.com",
-                    "https://app.example.com:443",
-                    "ftp://a.example",
-                ),
+                *("HTTPS://a.example", "https://A.example", "https://a.example:443", "ftp://a.example"),
                 *("https://a.example:0443", "https://a.example:65536", "https://u@a.example", "http://app.example.com"),
                 *("https://a.example\\r\\nX: y", "https://a.example, https://b.example", "https://[::1"),
             )
@@ -111,14 +107,9 @@ def test_pages_over_https_and_of_this_machine_may_be_allowed_to_call(tmp_path: P
 def test_a_wrong_field_is_named_with_its_file_and_a_fix(tmp_path: Path, text: str, field: str) -> None:
     with pytest.raises(UsageError) as caught:
         settings.load(write(tmp_path, text))
-    assert field in caught.value.message
+    assert field in str(caught.value)
     assert str(tmp_path / "m8.toml") in caught.value.message
     assert caught.value.fix
-
-
-def test_a_misspelt_field_is_corrected(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="Did you mean 'listen'"):
-        settings.load(write(tmp_path, 'lisen = "127.0.0.1:1"'))
 
 
 @pytest.mark.parametrize(
@@ -175,22 +166,17 @@ ACCOUNT = pwd.getpwuid(os.geteuid()).pw_name
 @pytest.mark.parametrize("caller", ["", ACCOUNT, "nobody knows", "no-such-account-here", "m8/os/root", "../x", "a\nb"])
 def test_only_another_account_that_exists_counts_as_the_one_behind_sudo(caller: str) -> None:
     assert opened.os_actor({"SUDO_USER": caller}) == f"m8/os/{ACCOUNT}"
-
-
-def test_who_called_sudo_is_named_beside_the_account() -> None:
     assert opened.os_actor({"SUDO_USER": "daemon"}) == f"m8/os/{ACCOUNT}/sudo/daemon"
 
 
-def test_an_account_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_account_without_a_name_or_with_one_that_does_not_fit_the_record_is_a_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 2_000_000_001)
     assert opened.os_actor({}) == "m8/os/2000000001"
-
-
-def test_a_name_that_does_not_fit_the_record_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = pwd.struct_passwd(("DOMAIN\\anna", "x", 1, 1, "", "/", "/bin/sh"))
-    monkeypatch.setattr(os, "geteuid", lambda: 4711)
     monkeypatch.setattr(pwd, "getpwuid", lambda _: entry)
-    assert opened.os_actor({}) == "m8/os/4711"
+    assert opened.os_actor({}) == "m8/os/2000000001"
 
 
 def test_the_defaults_are_the_protocols() -> None:
@@ -223,8 +209,7 @@ def no_password_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def loaded(folder: Path, url: str, more: str = "") -> settings.ServerSettings:
-    (folder / "m8.toml").write_text(f'database = "{url}"\n{more}', encoding="utf-8")
-    return settings.load(folder)
+    return settings.load(write(folder, f'database = "{url}"\n{more}'))
 
 
 def target(folder: Path, url: str, more: str = "") -> PostgresTarget:
@@ -235,19 +220,15 @@ def target(folder: Path, url: str, more: str = "") -> PostgresTarget:
 
 def test_without_one_the_log_is_the_sqlite_file(tmp_path: Path) -> None:
     assert loaded(tmp_path, "").database is None
-    (tmp_path / "m8.toml").write_text("", encoding="utf-8")
-    assert settings.load(tmp_path).database is None
+    assert settings.load(write(tmp_path, "")).database is None
 
 
 def test_several_hosts_each_with_its_port(tmp_path: Path) -> None:
     found = target(tmp_path, "postgresql://m8@db1.example,db2.example:6432,[::1]:7/m8?target_session_attrs=read-write")
     assert found.hosts == (("db1.example", 5432), ("db2.example", 6432), ("::1", 7))
     assert (found.user, found.database, found.password()) == ("m8", "m8", "")
-
-
-def test_names_may_be_percent_encoded(tmp_path: Path) -> None:
     found = target(tmp_path, "postgres://m%408@db/m%208")
-    assert (found.user, found.database) == ("m@8", "m 8")
+    assert (found.user, found.database) == ("m@8", "m 8"), "names may be percent-encoded"
 
 
 @pytest.mark.parametrize("url", ["postgresql://m8@/m8?host=/run/postgresql", "postgresql://m8@%2Frun%2Fpostgresql/m8"])
@@ -337,7 +318,9 @@ def test_a_password_in_the_url_is_refused_and_not_repeated(tmp_path: Path, url: 
     assert caught.value.__suppress_context__
 
 
-def test_the_password_comes_from_a_file_and_is_read_again(tmp_path: Path) -> None:
+def test_the_password_comes_from_a_file_which_is_read_again_or_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "password"
     file.write_bytes(f"{PASSWORD}\n".encode())
     file.chmod(0o600)
@@ -347,9 +330,6 @@ def test_the_password_comes_from_a_file_and_is_read_again(tmp_path: Path) -> Non
     file.write_bytes(b"other ")
     assert found.database.password() == "other "
     assert PASSWORD not in repr(found)
-
-
-def test_the_password_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("M8_DATABASE_PASSWORD", PASSWORD)
     found = loaded(tmp_path, "postgresql://m8@db/m8")
     assert found.database is not None

@@ -75,18 +75,13 @@ def test_the_authoritys_key_is_kept_for_its_owner_alone_or_not_at_all_and_no_key
         assert "PRIVATE" not in repr(shown)
 
 
-def test_a_new_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
-    lay(tmp_path / "m8")
+def test_a_new_folder_is_for_its_owner_alone_and_openssl_takes_the_pair(tmp_path: Path) -> None:
+    settings = lay(tmp_path / "m8")
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_certificate, settings.tls_key)
+    assert PresentedCertificate(settings).context().get_ca_certs() == []
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "m8").iterdir()}
     assert (tmp_path / "m8").stat().st_mode & 0o777 == 0o700
     assert modes["tls.key"] == modes["token-signing.key"] == modes["m8.toml"] == 0o600
-
-
-def test_openssl_takes_the_pair(tmp_path: Path) -> None:
-    settings = lay(tmp_path / "m8")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(settings.tls_certificate, settings.tls_key)
-    assert PresentedCertificate(settings).context().get_ca_certs() == []
 
 
 def test_a_server_is_never_overwritten(tmp_path: Path) -> None:

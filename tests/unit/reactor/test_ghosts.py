@@ -13,8 +13,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import SUITE_1
 from monoskope.protocol.payload import Recipe
 from monoskope.protocol.request import Request, make_request
-from monoskope.reactor.upstream.content import Content
-from monoskope.reactor.upstream.first_look import FirstLooks
+from monoskope.reactor.upstream.first_look import Content, FirstLooks
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.stores.driver import NOTHING, CannotReadError, StoreUnavailableError
 from monoskope.uri import SecretUri

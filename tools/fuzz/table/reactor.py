@@ -101,7 +101,7 @@ class _Heard:
     _caught_up = True
 
     def __init__(self) -> None:
-        self._listener = self
+        self.listener = self
         self._requests = OpenRequests()
 
     def event(self, event: event_pb2.Event, sealed: bytes) -> None:

@@ -37,20 +37,27 @@ ASKS = 3
 """How often a holder asks within the time of its lease."""
 
 
-async def again(work: Callable[[], Awaitable[object]], *, every_s: float) -> NoReturn:
-    """Do `work` again and again, with a pause, until cancelled."""
+async def again(work: Callable[[], Awaitable[object]], *, every_s: float, waits: str = "") -> NoReturn:
+    """Do `work` again and again, with a pause, until cancelled.
+
+    With `waits`, that the log does not answer is only said so, once until it answers again: the next round tries again.
+    """
+    is_waiting = False
     while True:
-        await work()
+        try:
+            await work()
+            is_waiting = False
+        except UnavailableError as error:
+            if not waits:
+                raise
+            if not is_waiting:  # and not each second of a night with a full disk
+                operating_log.get().warning(waits, code=error.code.value)
+            is_waiting = True
         await asyncio.sleep(every_s)
 
 
 AGAIN_S = 1.0
 """How often a process that may not do the work looks whether it may now, at least, in seconds."""
-
-
-async def always() -> bool:
-    """Let work run that every process can do."""
-    return True
 
 
 class Leased:
@@ -61,7 +68,8 @@ class Leased:
         name: Of the lease.
         work: Makes what runs. It ends when it is cancelled; what it raises besides ends `run`.
         ttl_s: Seconds for which the lease is taken each time.
-        may: Returns whether this process can do the work now; if not, it leaves the lease to others.
+        may: Returns whether this process can do the work now; if not, it leaves the lease to others. None if it always
+            can.
     """
 
     def __init__(
@@ -71,7 +79,7 @@ class Leased:
         work: Callable[[], Awaitable[None]],
         *,
         ttl_s: float,
-        may: Callable[[], Awaitable[bool]] = always,
+        may: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self._app = app
         self._name = name
@@ -85,7 +93,7 @@ class Leased:
         """Hold the lease whenever it is free, until cancelled; then give it up."""
         try:
             while True:
-                if not await self._may():
+                if self._may is not None and not await self._may():
                     await asyncio.sleep(min(AGAIN_S, self._ttl_s / ASKS))
                 elif await self._ask():
                     await self._run_while_held()

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from monoskope import operating_log
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.errors import UnavailableError
+from monoskope.m8.background.leased import again
 from monoskope.m8.domain.events import M8
 from monoskope.m8.domain.upload import NEW, Upload, request_key, request_upload
 from monoskope.m8.readmodels.secrets import SECRETS, Kept
@@ -69,23 +69,14 @@ class Retention:
     def __init__(self, app: App, days: int) -> None:
         self._app = app
         self._keep_ms = days * _DAY_MS
-        self._is_failing = False
 
     async def run(self) -> None:
         """Look for more again and again, until cancelled. If the log does not answer, the next round tries again."""
-        while True:
-            try:
-                erased = await self.round()
-                self._is_failing = False
-                if erased:
-                    operating_log.get().info(
-                        "sealed bytes erased", message=f"{erased} of requests that ended long ago."
-                    )
-            except UnavailableError as error:
-                if not self._is_failing:
-                    operating_log.get().warning("sealed bytes are not erased", code=error.code.value)
-                self._is_failing = True
-            await asyncio.sleep(ROUND_S)
+        await again(self._round, every_s=ROUND_S, waits="sealed bytes are not erased")
+
+    async def _round(self) -> None:
+        if erased := await self.round():
+            operating_log.get().info("sealed bytes erased", message=f"{erased} of requests that ended long ago.")
 
     async def round(self) -> int:
         """Erase everything that is due, and return how many sealed bytes there were.

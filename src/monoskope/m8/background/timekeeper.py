@@ -11,7 +11,6 @@ them wins.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Mapping
 
@@ -20,6 +19,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UnavailableError
 from monoskope.failpoints import failpoint
+from monoskope.m8.background.leased import again
 from monoskope.m8.background.schedules import PROGRESS, VerifySchedule
 from monoskope.m8.domain.events import M8
 from monoskope.m8.domain.reactors import beat_key
@@ -87,16 +87,7 @@ class Timekeeper:
 
     async def run(self) -> None:
         """Check again and again. If the log does not answer, the next check tries again."""
-        waits = False
-        while True:
-            try:
-                await self.tick()
-                waits = False
-            except UnavailableError as error:
-                if not waits:  # once, and not each second of a night with a full disk
-                    operating_log.get().warning("the timekeeper waits", code=error.code.value)
-                waits = True
-            await asyncio.sleep(self._app.limits.tick_s)
+        await again(self.tick, every_s=self._app.limits.tick_s, waits="the timekeeper waits")
 
     async def tick(self) -> None:
         """Check once."""

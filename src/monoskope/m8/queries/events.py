@@ -25,6 +25,7 @@ from monoskope.m8.queries.pages import (
     visible_scope,
 )
 from monoskope.m8.readmodels.documents import REVOCATIONS
+from monoskope.m8.readmodels.uploads import shown
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.feed import Follower
 from monoskope.protocol.events import upload_stream
@@ -184,10 +185,10 @@ class Events:
         """Yield the request's events after the position `begin`, or before it with the newest first; 0 for all."""
         if len(request_id) != 16:
             raise UsageError("request_id: must have 16 bytes, or none.", fix="Give the whole id.")
-        upload = await self._app.documents.upload(request_id)
+        events = await self._app.log.read_stream(upload_stream(request_id))
+        upload = shown(events)
         if upload is None or not visible.covers(SecretUri.parse(upload.uri)):
             raise unknown_request()
-        events = await self._app.log.read_stream(upload_stream(request_id))
         if newest_first:
             yield [event for event in reversed(events) if not begin or event.position < begin]
         else:

@@ -78,10 +78,9 @@ def root_plan(size: int) -> RootPlan:
 
 
 def inclusion_plan(index: int, size: int) -> ProofPlan:
-    """Return how the proof is built that the leaf `index` is in the tree of `size` leaves (RFC 6962, section 2.1.1).
+    """Return how it is proven that the leaf `index` is in the tree of `size` leaves (RFC 6962, section 2.1.1).
 
-    Raises:
-        ValueError: there is no such leaf.
+    Raises `ValueError` if there is no such leaf.
     """
     _check_size(size)
     if not 0 <= index < size:
@@ -92,10 +91,8 @@ def inclusion_plan(index: int, size: int) -> ProofPlan:
 def batch_plan(indexes: Sequence[int], size: int) -> ProofPlan:
     """Return how the proof is built that all these leaves are in the tree of `size` leaves.
 
-    Its hashes are those of the largest subtrees of RFC 6962 without any of the leaves, from left to right.
-
-    Raises:
-        ValueError: the indexes are not ascending, each once, or not all of this tree.
+    Its hashes are those of the largest subtrees of RFC 6962 without any of the leaves, from left to right. Raises
+    `ValueError` if the indexes are not ascending, each once, or not all of this tree.
     """
     _check_size(size)
     if any(not 0 <= index < size for index in indexes) or any(one >= other for one, other in pairwise(indexes)):
@@ -106,10 +103,7 @@ def batch_plan(indexes: Sequence[int], size: int) -> ProofPlan:
 def consistency_plan(old: int, new: int) -> ProofPlan:
     """Return how the proof is built that the tree of `new` leaves continues the one of `old` (RFC 6962, section 2.1.2).
 
-    The proof has no hashes if the sizes are equal or `old` is 0.
-
-    Raises:
-        ValueError: `old` is larger than `new`.
+    The proof has no hashes if the sizes are equal or `old` is 0. Raises `ValueError` if `old` is larger than `new`.
     """
     _check_size(new)
     if not 0 <= old <= new:

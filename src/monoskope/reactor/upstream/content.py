@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hmac
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,7 +13,8 @@ from monoskope.protocol.request import Request
 from monoskope.reactor.identity.fingerprint import FingerprintKey, Fingerprints, decided
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.report.known_receipts import KnownReceipts
-from monoskope.stores.driver import NOTHING, CannotReadError, DeletedVersion, Snapshot, StoreDriver
+from monoskope.reactor.upstream.first_look import Age, Content
+from monoskope.stores.driver import NOTHING, CannotReadError, Snapshot, StoreDriver
 from monoskope.uri import SecretUri
 
 TRIES = 16
@@ -32,40 +32,6 @@ class _MovedError(Exception):
     def __init__(self, version: str) -> None:
         super().__init__()
         self.version = version
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """A version upstream, and its fingerprints; None if the content is not known."""
-
-    version: str
-    fingerprints: Fingerprints | None
-    was_read: bool = False
-    """Whether the content was read just now; False if a receipt names it."""
-    deleted: DeletedVersion | None = None
-    """For a request that undeletes: what would come back. `version` is that version then, and not upstream."""
-
-    def equals(self, other: Fingerprints) -> bool:
-        """Whether the content is known and is that of `other`."""
-        return self.fingerprints is not None and hmac.compare_digest(self.fingerprints.whole, other.whole)
-
-
-@dataclass(frozen=True, slots=True)
-class Age:
-    """The age of a write's key. While the key is young, what came upstream since it was made counts as concurrent."""
-
-    born: float
-    """Monotonic seconds when the key was made."""
-    young_until: float
-    """Monotonic seconds at which it is young no longer."""
-    late_look: bool = False
-    """Whether the first look ended so late that it counts only while the key is young."""
-    now: Callable[[], float] = time.monotonic
-
-    @property
-    def is_young(self) -> bool:
-        """Whether the key is young now."""
-        return self.now() < self.young_until
 
 
 @dataclass(frozen=True, slots=True)

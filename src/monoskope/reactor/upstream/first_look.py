@@ -8,6 +8,7 @@ for that look; step 6 does.
 from __future__ import annotations
 
 import asyncio
+import hmac
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,15 +16,49 @@ from typing import Protocol
 
 from monoskope import operating_log
 from monoskope.protocol.request import Request
+from monoskope.reactor.identity.fingerprint import Fingerprints
 from monoskope.reactor.limits import FairPlaces
 from monoskope.reactor.memory import forget
-from monoskope.reactor.upstream.content import Content
-from monoskope.stores.driver import DriverError, StoreUnavailableError
+from monoskope.stores.driver import DeletedVersion, DriverError, StoreUnavailableError
 
 AT_ONCE = 32
 """How many looks one process makes at once; those of one subject at most half of what the others leave."""
 LATE_S = 2.0
 """Seconds after which a look is late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A version upstream, and its fingerprints; None if the content is not known."""
+
+    version: str
+    fingerprints: Fingerprints | None
+    was_read: bool = False
+    """Whether the content was read just now; False if a receipt names it."""
+    deleted: DeletedVersion | None = None
+    """For a request that undeletes: what would come back. `version` is that version then, and not upstream."""
+
+    def equals(self, other: Fingerprints) -> bool:
+        """Whether the content is known and is that of `other`."""
+        return self.fingerprints is not None and hmac.compare_digest(self.fingerprints.whole, other.whole)
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """The age of a write's key. While the key is young, what came upstream since it was made counts as concurrent."""
+
+    born: float
+    """Monotonic seconds when the key was made."""
+    young_until: float
+    """Monotonic seconds at which it is young no longer."""
+    late_look: bool = False
+    """Whether the first look ended so late that it counts only while the key is young."""
+    now: Callable[[], float] = time.monotonic
+
+    @property
+    def is_young(self) -> bool:
+        """Whether the key is young now."""
+        return self.now() < self.young_until
 
 
 class Looks(Protocol):

@@ -27,8 +27,8 @@ from monoskope.reactor.link.appends import AppendRefusedError
 from monoskope.reactor.memory import forget
 from monoskope.reactor.reasons import FailedError, Failure, ended_by
 from monoskope.reactor.report.reporter import Reporter
-from monoskope.reactor.upstream.content import Content, Upstream
-from monoskope.reactor.upstream.first_look import Found
+from monoskope.reactor.upstream.content import Upstream
+from monoskope.reactor.upstream.first_look import Content, Found
 from monoskope.reactor.work.copy_secret import Copier, CopyPlan
 from monoskope.reactor.work.delivery import (
     Announced,

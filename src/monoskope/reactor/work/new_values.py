@@ -42,7 +42,7 @@ from monoskope.reactor.admission import OUTSIDE_KEY_RULE, driver_options
 from monoskope.reactor.identity.fingerprint import FingerprintKey, Fingerprints, digest_of
 from monoskope.reactor.limits import has_room
 from monoskope.reactor.reasons import FailedError, failed_by
-from monoskope.reactor.upstream.content import Content
+from monoskope.reactor.upstream.first_look import Content
 from monoskope.stores.driver import DriverError, StoreDriver
 
 

@@ -29,7 +29,8 @@ from monoskope.reactor.identity.fingerprint import Fingerprints, digest_of
 from monoskope.reactor.memory import forget
 from monoskope.reactor.reasons import FailedError, Failure, ended_by, failed_by
 from monoskope.reactor.timings import Timings
-from monoskope.reactor.upstream.content import TRIES, Age, Content, Upstream
+from monoskope.reactor.upstream.content import TRIES, Upstream
+from monoskope.reactor.upstream.first_look import Age, Content
 from monoskope.reactor.work.delivery import DeliveredRequest, Unknown, WriteEnd, Written
 from monoskope.reactor.work.lookup import Lookup, PublicValues, WriteAttempt, deletion_digest, failed
 from monoskope.stores.driver import NOTHING, DriverError, StoreConflictError, UnknownOutcomeError

@@ -124,16 +124,13 @@ class ParameterStore(AwsStore):
                 "this engine deletes for good only.",
                 fix="Nothing was deleted. --destroy erases it for good.",
             )
-        if await self.read_version(path) == NOTHING:
+        version = await self.read_version(path)
+        if version == NOTHING:
             raise _nothing_there()
         answer = await self._client.call("delete_parameter", writes=True, expected={_MISSING}, Name=self._name(path))
         if answer.code:
             raise _nothing_there()
-        try:
-            gone = await self.read_version(path) == NOTHING
-        except DriverError:
-            gone = False
-        if not gone:
+        if await self._version_after(path, version) != NOTHING:
             raise UnknownOutcomeError("AWS took the deletion, but it does not show.", fix="Look it up.")
 
     async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:

@@ -5,6 +5,8 @@ looks; its id is the write tag. Then `AWSCURRENT` is moved to it from exactly th
 refuses if the label is elsewhere by now. Only the second step can have an unknown outcome, and `find` resolves it.
 
 Round trips: `read_version` and `read` 1; `write` 2 where nothing is, else 3, +1 for tags, +1 to restore; `delete` 3.
+
+The file is long because the verbs of a driver stand together: each relies on how the others leave the labels.
 """
 
 from __future__ import annotations
@@ -162,11 +164,7 @@ class SecretsManagerStore(AwsStore):
         answer = await self._call("delete_secret", path, writes=True, expected={_MISSING, _UNFIT}, **how)
         if answer.code == _MISSING:
             raise conflict()
-        try:
-            version = (await self._look(path)).version
-        except DriverError:
-            version = seen.version
-        if version != NOTHING:
+        if await self._version_after(path, seen.version) != NOTHING:
             if answer.code:
                 raise malformed()
             raise UnknownOutcomeError("AWS took the deletion, but it does not show.", fix="Look it up.")
@@ -190,10 +188,7 @@ class SecretsManagerStore(AwsStore):
         answer = await self._call("restore_secret", path, writes=True, expected={_MISSING, _UNFIT})
         if answer.code == _MISSING:
             raise conflict()
-        try:
-            version = (await self._look(path)).version
-        except DriverError:
-            version = NOTHING
+        version = await self._version_after(path, NOTHING)
         if version == NOTHING:
             if answer.code:
                 raise malformed()

@@ -162,12 +162,8 @@ class KubernetesStore(OurDriver):
         answer = await self._http.send("DELETE", place.url, body=only, writes=True)
         if answer.status == 409:
             raise _conflict()
-        try:
-            # If it is gone, we deleted it, or another client did in the same moment.
-            gone = objects.version_of(await self._get(place, METADATA)) != version
-        except DriverError:
-            gone = False
-        if not gone:
+        # If it is gone, we deleted it, or another client did in the same moment.
+        if await self._version_after(path, version) == version:
             raise UnknownOutcomeError("the cluster took the deletion, but it does not show.", fix="Look it up.")
 
     async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:

@@ -11,7 +11,14 @@ import msgspec
 
 from monoskope.errors import UsageError
 from monoskope.protocol.payload import MAX_PADDED, MIN_PADDED, is_padded_size
-from monoskope.stores.driver import CannotReadError, Capabilities, StoreDriver, StoreRefusedError, UnsupportedError
+from monoskope.stores.driver import (
+    CannotReadError,
+    Capabilities,
+    DriverError,
+    StoreDriver,
+    StoreRefusedError,
+    UnsupportedError,
+)
 
 
 class HttpConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,6 +96,13 @@ class OurDriver(StoreDriver):
             await self.close()
             raise
         return self
+
+    async def _version_after(self, path: tuple[str, ...], otherwise: str) -> str:
+        """Return the version that is there after an act; if it cannot be read, `otherwise`: the act does not show."""
+        try:
+            return await self.read_version(path)
+        except DriverError:
+            return otherwise
 
     def _require_readable(self) -> None:
         if not self._capabilities.readable:

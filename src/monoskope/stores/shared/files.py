@@ -19,12 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
-from monoskope.stores.driver import (
-    DriverError,
-    StoreRefusedError,
-    StoreUnavailableError,
-    UnknownOutcomeError,
-)
+from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
 from monoskope.stores.shared.checks import MAX_LISTED, too_many_names
 
 P = ParamSpec("P")
@@ -213,27 +208,24 @@ def folders_in(folder_fd: int) -> list[str]:
         StoreRefusedError: there are more than `MAX_LISTED` names.
         OSError: as the system says.
     """
-    return [name for name in listed(folder_fd) if _mode(name, folder_fd, stat.S_ISDIR)]
+    return _listed(folder_fd, stat.S_ISDIR)
 
 
 def files_in(folder_fd: int) -> list[str]:
     """Return the names of the files in a folder; a symbolic link is none. Raises as `folders_in`."""
-    return [name for name in listed(folder_fd) if _mode(name, folder_fd, stat.S_ISREG)]
+    return _listed(folder_fd, stat.S_ISREG)
 
 
-def listed(folder_fd: int) -> list[str]:
-    """Return the names in a folder, if they are not too many to be listed. Raises as `folders_in`."""
+def _listed(folder_fd: int, is_kind: Callable[[int], bool]) -> list[str]:
     found = names(folder_fd)
     if len(found) > MAX_LISTED:
         raise too_many_names()
-    return found
-
-
-def _mode(name: str, folder_fd: int, is_kind: Callable[[int], bool]) -> bool:
-    try:
-        return is_kind(os.stat(name, dir_fd=folder_fd, follow_symlinks=False).st_mode)
-    except FileNotFoundError:
-        return False  # removed meanwhile
+    kept = []
+    for name in found:
+        with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+            if is_kind(os.stat(name, dir_fd=folder_fd, follow_symlinks=False).st_mode):
+                kept.append(name)
+    return kept
 
 
 def write_new(name: str, content: bytes, *, folder_fd: int) -> None:

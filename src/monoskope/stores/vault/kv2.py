@@ -6,7 +6,7 @@ restart and do not identify a version. A write that the engine refuses costs one
 value at a path one or two more, to flag it.
 
 The write tag is not stored: a path's custom metadata belongs to all its versions and is not written in one act with
-any of them (docs/adr/0007-store-drivers.md).
+any of them (docs/adr/0007-store-drivers.md). The file is long because it has all verbs of a driver.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from monoskope.stores.driver import (
     NOTHING,
     Capabilities,
     DeletedVersion,
-    DriverError,
     Names,
     OvertakenError,
     Snapshot,
@@ -168,10 +167,7 @@ class VaultStore(VaultMount):
         url = self._url("destroy" if destroy else "delete", path)
         answer = await self._session.request("POST", url, body={"versions": [current.number]}, writes=True)
         self._expect_ok(answer)
-        try:
-            version = (await self._current(path)).version
-        except DriverError:
-            version = current.version
+        version = await self._version_after(path, current.version)
         if version == current.version:
             raise UnknownOutcomeError("the engine took the deletion, but it does not show.", fix="Look it up.")
         if version != NOTHING:
@@ -210,10 +206,7 @@ class VaultStore(VaultMount):
         body = {"versions": [current.number]}
         answer = await self._session.request("POST", self._url("undelete", path), body=body, writes=True)
         self._expect_ok(answer)
-        try:
-            version = (await self._current(path)).version
-        except DriverError:
-            version = NOTHING
+        version = await self._version_after(path, NOTHING)
         if version == NOTHING:
             raise UnknownOutcomeError("the engine took the undeletion, but it does not show.", fix="Look it up.")
         if version != deleted.version:

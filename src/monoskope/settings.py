@@ -1,6 +1,7 @@
 """Settings files and private files, read once at the edge into types that cannot be wrong.
 
-TOML in, a frozen `msgspec.Struct` out. Every complaint names the file, the field, the rule and the fix.
+TOML in, a frozen `msgspec.Struct` out. Every complaint names the file, the field, the rule and the fix. The file is
+long because all reading and writing of private files stands in it: what is safe there is decided once.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from monoskope.protocol.events import ReactorEvent, request_id_of
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.outcomes import State
 from monoskope.protocol.request import Request
+from monoskope.reactor.admission import Admission
 from monoskope.reactor.grant import Granter
 from monoskope.reactor.health import NO_AUDIT
 from monoskope.reactor.link.appends import AppendRefusedError, Appends
@@ -117,8 +118,11 @@ async def test_without_an_audit_log_there_is_no_key_and_who_asked_is_told(tmp_pa
     assert (event.reason, event.detail) == (upload_pb2.REASON_NO_REACTOR, NO_AUDIT)
 
 
-class _Everything:
+class _Everything(Admission):
     """Admits everything."""
+
+    def __init__(self) -> None:
+        pass
 
     def admit(self, request: Request, subject: str) -> None:
         del request

@@ -1,4 +1,4 @@
-"""What servers and reactors need of asyncio: a loop, tasks that fail unawaited, and a lock for each key.
+"""What servers and reactors need of asyncio: a loop, tasks that run together, and a lock for each key.
 
 The loop is uvloop if that is installed, else asyncio's own, as on Windows.
 """
@@ -6,7 +6,7 @@ The loop is uvloop if that is installed, else asyncio's own, as on Windows.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Hashable
+from collections.abc import Awaitable, Coroutine, Hashable
 from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
@@ -33,6 +33,19 @@ def _heed(task: asyncio.Future[Any]) -> None:
 
 
 K = TypeVar("K", bound=Hashable)
+
+
+async def first_of(*jobs: Awaitable[None]) -> None:
+    """Run `jobs` until one ends, stop the others, and raise what the first raised."""
+    tasks = [asyncio.ensure_future(job) for job in jobs]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class KeyedLock(Generic[K]):

@@ -1,6 +1,7 @@
 """Settings files and private files, read once at the edge into types that cannot be wrong.
 
-TOML in, a frozen `msgspec.Struct` out. Every complaint names the file, the field, the rule and the fix.
+TOML in, a frozen `msgspec.Struct` out. Every complaint names the file, the field, the rule and the fix. The file is
+long because all reading and writing of private files stands in it: what is safe there is decided once.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ _UNQUOTED = pattern(r"Expected `str(?: \| null)?`, got `(?:int|float|bool)` - at
 _QUOTED = pattern(r"Expected `(?:int|float|bool)(?: \| null)?`, got `str` - at `[^`]*?(?P<name>[a-z_]+)`")
 _DESCRIPTOR = pattern(r"/dev/fd/(?P<number>[0-9]{1,6})|/dev/stdin", re.ASCII)
 _CREDENTIALS = Path("/run/credentials")
-_MORE_FILES = "Let the process open more files (LimitNOFILE, ulimit -n), and find out what holds so many."
 """Where systemd puts what `LoadCredential=` names: root's files, which the service's user alone may read besides. The
 list of who may (an ACL) shows as the right of a group."""
+_MORE_FILES = "Let the process open more files (LimitNOFILE, ulimit -n), and find out what holds so many."
 _MOST_BYTES = 1_048_576
 """The largest content that is taken from a descriptor."""
 

@@ -30,101 +30,58 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from monoskope.client.client import Client
-    from monoskope.client.login.credential import Credential, Issued, Login, find_login
-    from monoskope.client.login.workload import WorkloadToken
-    from monoskope.client.proofs import verify_upload_proof
-    from monoskope.client.proofs.log import OfferedLog
-    from monoskope.client.purposes import Expect
-    from monoskope.client.purposes.list_names import Known, UpstreamName, UpstreamPage
-    from monoskope.client.results.access import (
-        AllowedMember,
-        Applied,
-        NewToken,
-        Offboarding,
-        Permission,
-        PrefixRights,
-        RoleBinding,
-        Token,
-        WhoAmI,
-    )
-    from monoskope.client.results.log import Event, Log, LogComparison, LogWitness, UploadProof
-    from monoskope.client.results.secrets import Secret, SecretVersion, Upload
-    from monoskope.client.settings import ClientSettings, load_settings
-    from monoskope.client.signing.agent import AgentSigner
-    from monoskope.client.signing.key_file import KeySigner
-    from monoskope.client.signing.signer import Signer
-    from monoskope.client.stores import Reactor, Server, Store, StoreIdentity
-    from monoskope.client.sync import SyncClient
-    from monoskope.client.walk.checks import Preview
-    from monoskope.client.walk.pace import Tally
-    from monoskope.client.walk.results import (
-        Comparison,
-        Copy,
-        Deletion,
-        Generated,
-        Import,
-        PutResult,
-        Rollback,
-        Undeletion,
-        Verification,
-    )
-    from monoskope.client.walk.task import Progress, Stage
-
-__all__ = [
-    "AgentSigner",
-    "AllowedMember",
-    "Applied",
-    "Client",
-    "ClientSettings",
-    "Comparison",
-    "Copy",
-    "Credential",
-    "Deletion",
-    "Event",
-    "Expect",
-    "Generated",
-    "Import",
-    "Issued",
-    "KeySigner",
-    "Known",
-    "Log",
-    "LogComparison",
-    "LogWitness",
-    "Login",
-    "NewToken",
-    "Offboarding",
-    "OfferedLog",
-    "Permission",
-    "PrefixRights",
-    "Preview",
-    "Progress",
-    "PutResult",
-    "Reactor",
-    "RoleBinding",
-    "Rollback",
-    "Secret",
-    "SecretVersion",
-    "Server",
-    "Signer",
-    "Stage",
-    "Store",
-    "StoreIdentity",
-    "SyncClient",
-    "Tally",
-    "Token",
-    "Undeletion",
-    "Upload",
-    "UploadProof",
-    "UpstreamName",
-    "UpstreamPage",
-    "Verification",
-    "WhoAmI",
-    "WorkloadToken",
-    "find_login",
-    "load_settings",
-    "verify_upload_proof",
-]
+    from monoskope.client.client import Client as Client
+    from monoskope.client.login.credential import Credential as Credential
+    from monoskope.client.login.credential import Issued as Issued
+    from monoskope.client.login.credential import Login as Login
+    from monoskope.client.login.credential import find_login as find_login
+    from monoskope.client.login.workload import WorkloadToken as WorkloadToken
+    from monoskope.client.proofs import verify_upload_proof as verify_upload_proof
+    from monoskope.client.proofs.log import OfferedLog as OfferedLog
+    from monoskope.client.purposes import Expect as Expect
+    from monoskope.client.purposes.list_names import Known as Known
+    from monoskope.client.purposes.list_names import UpstreamName as UpstreamName
+    from monoskope.client.purposes.list_names import UpstreamPage as UpstreamPage
+    from monoskope.client.results.access import AllowedMember as AllowedMember
+    from monoskope.client.results.access import Applied as Applied
+    from monoskope.client.results.access import NewToken as NewToken
+    from monoskope.client.results.access import Offboarding as Offboarding
+    from monoskope.client.results.access import Permission as Permission
+    from monoskope.client.results.access import PrefixRights as PrefixRights
+    from monoskope.client.results.access import RoleBinding as RoleBinding
+    from monoskope.client.results.access import Token as Token
+    from monoskope.client.results.access import WhoAmI as WhoAmI
+    from monoskope.client.results.log import Event as Event
+    from monoskope.client.results.log import Log as Log
+    from monoskope.client.results.log import LogComparison as LogComparison
+    from monoskope.client.results.log import LogWitness as LogWitness
+    from monoskope.client.results.log import UploadProof as UploadProof
+    from monoskope.client.results.secrets import Secret as Secret
+    from monoskope.client.results.secrets import SecretVersion as SecretVersion
+    from monoskope.client.results.secrets import Upload as Upload
+    from monoskope.client.settings import ClientSettings as ClientSettings
+    from monoskope.client.settings import load_settings as load_settings
+    from monoskope.client.signing.agent import AgentSigner as AgentSigner
+    from monoskope.client.signing.key_file import KeySigner as KeySigner
+    from monoskope.client.signing.signer import Signer as Signer
+    from monoskope.client.stores import Reactor as Reactor
+    from monoskope.client.stores import Server as Server
+    from monoskope.client.stores import Store as Store
+    from monoskope.client.stores import StoreIdentity as StoreIdentity
+    from monoskope.client.sync import SyncClient as SyncClient
+    from monoskope.client.walk.checks import Preview as Preview
+    from monoskope.client.walk.pace import Tally as Tally
+    from monoskope.client.walk.results import Comparison as Comparison
+    from monoskope.client.walk.results import Copy as Copy
+    from monoskope.client.walk.results import Deletion as Deletion
+    from monoskope.client.walk.results import Generated as Generated
+    from monoskope.client.walk.results import Import as Import
+    from monoskope.client.walk.results import PutResult as PutResult
+    from monoskope.client.walk.results import Rollback as Rollback
+    from monoskope.client.walk.results import Undeletion as Undeletion
+    from monoskope.client.walk.results import Verification as Verification
+    from monoskope.client.walk.task import Progress as Progress
+    from monoskope.client.walk.task import Stage as Stage
 
 _MODULES = {
     "monoskope.client.client": "Client",
@@ -152,6 +109,7 @@ _MODULES = {
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
 """Each public name, and the module that has it."""
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> object:

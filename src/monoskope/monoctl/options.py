@@ -98,6 +98,7 @@ class CommandSession:
     Attributes:
         output: How to print, of a command with that option.
         timeout: Seconds for each secret, of a command with that option.
+        config: The settings file, if a flag names it.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class CommandSession:
         self._store_identity = store_identity
         self.output = output
         self.timeout = timeout
+        self.config: Path | None = flags["config"]
         self.bar = Bar()
         self.watch = Watch(quiet=lambda: self.bar.visible)
 
@@ -118,13 +120,7 @@ class CommandSession:
     def found(self) -> dict[str, Setting]:
         """Return each setting that is given, with its source, before a credential is looked for. Raises as `find`."""
         flags = {name: value for name, value in self._flags.items() if name in FIELDS}
-        return find(flags, config=self.config_flag)
-
-    @property
-    def config_flag(self) -> Path | None:
-        """The settings file, if a flag names it."""
-        config: Path | None = self._flags["config"]
-        return config
+        return find(flags, config=self.config)
 
     def run(
         self,

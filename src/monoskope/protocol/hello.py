@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from msgspec.structs import asdict
+
 from monoskope.api.secrets.v1 import events_pb2, identity_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.protocol.grant import REPLICA_BYTES, is_key_id
@@ -102,15 +104,7 @@ class Hello(Value, frozen=True):
 
     def serialise(self) -> bytes:
         """Return its bytes."""
-        return serialise(
-            identity_pb2.ReactorHello(
-                server=self.server,
-                store=self.store,
-                replica=self.replica,
-                challenge=self.challenge,
-                fingerprint_key_id=self.fingerprint_key_id,
-            )
-        )
+        return serialise(identity_pb2.ReactorHello(**asdict(self)))
 
 
 def parse_hello(content: bytes) -> Hello:

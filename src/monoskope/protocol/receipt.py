@@ -1,4 +1,7 @@
-"""The receipt: a reactor's signed word on what became of one request."""
+"""The receipt: a reactor's signed word on what became of one request.
+
+The file is long because each field stands in it with its rule.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`m8 reactor …`: set a reactor up, carry its fingerprint key, run it. This file only parses and prints."""
+"""`m8 reactor …`: set a reactor up, carry its fingerprint key, run it.
+
+This file only parses and prints. It is long because each option of each command stands here with its help.
+"""
 
 from __future__ import annotations
 

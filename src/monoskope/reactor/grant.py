@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from monoskope import operating_log
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
@@ -13,6 +12,7 @@ from monoskope.errors import UsageError
 from monoskope.failpoints import failpoint
 from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.request import Request, parse_request
+from monoskope.reactor.admission import Admission
 from monoskope.reactor.health import NO_AUDIT, Resources
 from monoskope.reactor.keys import GrantedKey, OneTimeKeys
 from monoskope.reactor.link.appends import AppendRefusedError
@@ -27,18 +27,11 @@ _LEAVE_S = 2.0
 """For how long a request is left to the other replicas of the store, where this process cannot work."""
 
 
-class Admits(Protocol):
-    """What decides whether a request may get a key: `monoskope.reactor.admission.Admission`."""
-
-    def admit(self, request: Request, subject: str) -> None:
-        """Return if it may. Raises `FailedError`."""
-
-
 @dataclass(frozen=True, slots=True)
 class Granter:
     """Grants requests, or ends them with the reason."""
 
-    admission: Admits
+    admission: Admission
     keys: OneTimeKeys
     looks: FirstLooks
     log: Log

@@ -24,7 +24,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import chain, docs_page
 from monoskope.protocol.receipt import Receipt
 from monoskope.reactor.timings import Timings
-from monoskope.stores.driver import DriverError, StoreUnavailableError
+from monoskope.stores.driver import DriverError, StoreDriver, StoreUnavailableError
 from monoskope.times import now_ms
 
 NO_AUDIT = "the reactor cannot write its audit log."
@@ -137,18 +137,11 @@ STATES = tuple(_STATES.values())
 """How an engine can be found, as labels of metrics."""
 
 
-class Asked(Protocol):
-    """The part of a `StoreDriver` that is asked."""
-
-    async def health(self) -> bool:
-        """See `StoreDriver.health`."""
-
-
 @dataclass(slots=True)
 class Health:
     """Asks the engine, and remembers how the last failed request ended."""
 
-    driver: Asked
+    driver: StoreDriver
     timings: Timings
     """How often it is asked."""
     troubles: Callable[[], tuple[str, ...]] = tuple

@@ -239,11 +239,6 @@ class ReactorSettings:
         """Return the rule by which this reactor copies to `store`, None if there is none."""
         return next((rule for rule in self.copies if rule.to == store), None)
 
-    @property
-    def server(self) -> str:
-        """The server that is tried first."""
-        return self.servers[0]
-
     def allows(self, uri: SecretUri) -> bool:
         """Whether `uri` is in this store, at or below an allowed prefix, by whole segments."""
         return any(prefix.covers(uri) for prefix in self.prefixes)

@@ -3,6 +3,7 @@
 A driver maps each secret's path to a place of its own in the engine, or refuses the path. It follows no redirect,
 passes on no text of the engine, and never puts a value into a message, a `repr` or a log line. It reads back the bytes
 that it wrote, or raises `CannotReadError`. The suite in `monoskope.testing.drivers` states every promise as a test.
+The file is long because each verb says here what a driver promises.
 """
 
 from __future__ import annotations

@@ -293,14 +293,6 @@ async def test_an_m8_that_lies_anew_each_time_does_not_fill_the_disk_of_its_user
     assert len(list(tmp_path.glob("known_logs.evidence-*"))) == 2
 
 
-async def test_two_notes_of_one_size_are_told_as_such(user: User, m8: LoggedM8) -> None:
-    await user.ask()
-    m8.log = ScriptedLog(5, key=m8.log.key, seed="fork")
-
-    with pytest.raises(LogMismatchError, match="two different trees of 5 entries"):
-        await user.put()
-
-
 @pytest.mark.parametrize("pin", [True, False], ids=["pinned", "not pinned"])
 async def test_an_m8_that_shows_no_log_is_an_error_once_pinned(user: User, m8: LoggedM8, pin: bool) -> None:
     if pin:

@@ -185,7 +185,7 @@ def _name(one: object) -> str:
 
 def time_s(way: object) -> float:
     """A moment for what ends with its time; else so much that no busy machine ends a call in another way."""
-    return 1.0 if way == "the reactor takes no more" or isinstance(way, UnavailableError) else 60.0
+    return 0.5 if way == "the reactor takes no more" or isinstance(way, UnavailableError) else 60.0
 
 
 def values(canary: bytes) -> dict[str, bytes]:

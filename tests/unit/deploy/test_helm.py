@@ -45,7 +45,6 @@ Manifest = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def helm() -> str:
-    """The program `helm`."""
     found = find()
     if found is None:
         pytest.skip("there is no helm here: python tools/get_helm.py puts it into build/helm")
@@ -77,7 +76,6 @@ def pods(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
 
 
 def one(manifests: list[Manifest], kind: str, name: str) -> Manifest:
-    """Return the only manifest of that kind and name."""
     (found,) = (each for each in manifests if (each["kind"], each["metadata"]["name"]) == (kind, name))
     return found
 

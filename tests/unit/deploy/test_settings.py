@@ -242,7 +242,6 @@ OLDEST = 254
 
 @pytest.fixture(scope="module")
 def analyze() -> str:
-    """The program `systemd-analyze`."""
     program = needed("systemd-analyze", "systemd")
     said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
     if int(said.split()[1]) < OLDEST:

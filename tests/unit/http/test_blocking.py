@@ -16,17 +16,18 @@ import pytest
 
 from monoskope.http.client import blocking
 from monoskope.http.client.blocking import BlockingPool
-from monoskope.http.client.destination import Proxy, Server
-from monoskope.http.client.exchange import ResponseReader
-from monoskope.http.client.failures import (
+from monoskope.http.client.destination import (
     BrokenError,
     LateError,
     MalformedError,
     NotSentError,
+    Proxy,
+    Server,
     StaleError,
     TooLargeError,
     UntrustedError,
 )
+from monoskope.http.client.exchange import ResponseReader
 from monoskope.m8.http import tls
 from tests.faults.tcp_proxy import OPENED, proxy_in_thread
 
@@ -160,16 +161,11 @@ def test_an_idle_connection_that_ends_is_told_of_and_replaced(scripted: Scripted
     assert len(scripted.received) == 4
 
 
-def test_a_new_connection_that_ends_before_an_answer_is_not_asked_again(scripted: Scripted, line: BlockingPool) -> None:
-    scripted.scripts = [[b"", CLOSE], [OK]]
-    with pytest.raises(BrokenError):
-        ask(line)
-
-
 @pytest.mark.parametrize("clean", [True, False])
-def test_an_answer_that_is_cut_off_is_none(scripted: Scripted, line: BlockingPool, *, clean: bool) -> None:
+@pytest.mark.parametrize("said", [b"", OK[:-1]], ids=["nothing", "half an answer"])
+def test_an_answer_that_is_cut_off_is_none(scripted: Scripted, line: BlockingPool, said: bytes, *, clean: bool) -> None:
     scripted.clean = clean
-    scripted.scripts = [[OK[:-1], CLOSE]]
+    scripted.scripts = [[said, CLOSE], [OK]]
     with pytest.raises(BrokenError):
         ask(line)
 
@@ -298,7 +294,6 @@ def test_sending_ends_at_the_deadline_however_slowly_the_server_reads(monkeypatc
             return min(16_384, len(data))
 
         def sendall(self, data: bytes) -> None:
-            """As Python's `SSLSocket.sendall` does it."""
             sent = 0
             while sent < len(data):
                 sent += self.send(memoryview(data)[sent:])

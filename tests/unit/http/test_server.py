@@ -151,7 +151,6 @@ async def test_a_sender_who_asks_first_is_told_when_the_head_is_accepted() -> No
 
 
 def passed(wire: Wire) -> None:
-    """Let the time pass for which the connection waits."""
     assert wire.connection.deadline < math.inf
     wire.connection.expire()
 

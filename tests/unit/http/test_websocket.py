@@ -33,7 +33,6 @@ def opening(*lines: bytes, without: bytes = b"-") -> bytes:
 
 
 def sent(data: bytes, opcode: Opcode = Opcode.BINARY, *, fin: bool = True) -> bytes:
-    """A frame as clients send it."""
     return Frame(opcode, data, fin).serialize(mask=True)
 
 

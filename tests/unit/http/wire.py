@@ -102,7 +102,6 @@ class Answers(Asked):
 
 
 def cut(whole: bytes, at: Sequence[int]) -> list[bytes]:
-    """Cut bytes at these places."""
     places = [0, *sorted(place % (len(whole) + 1) for place in at), len(whole)]
     return [whole[a:b] for a, b in itertools.pairwise(places) if a != b]
 

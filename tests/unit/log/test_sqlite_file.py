@@ -27,7 +27,6 @@ async def opened(path: Path) -> SqliteLog:
 
 
 def files(folder: Path) -> dict[str, int]:
-    """Every file's name and mode."""
     return {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
 
 
@@ -56,14 +55,10 @@ async def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     assert caught.value.fix == f"Run: chmod 600 {path}"
 
 
-async def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="No such file"):
-        await opened(tmp_path / "missing" / "log.db")
-
-
-async def test_what_is_not_a_regular_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="not a regular file"):
-        await opened(tmp_path)
+@pytest.mark.parametrize(("name", "said"), [("missing/log.db", "No such file"), ("", "not a regular file")])
+async def test_what_is_not_there_or_no_file_is_refused(tmp_path: Path, name: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        await opened(tmp_path / name)
 
 
 async def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:

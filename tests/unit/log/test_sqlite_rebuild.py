@@ -74,7 +74,6 @@ def tables(path: Path) -> set[str]:
 
 
 def documents(path: Path) -> list[tuple[object, ...]]:
-    """Every row of the documents and their labels."""
     with closing(sqlite3.connect(path)) as connection:
         rows = connection.execute("SELECT * FROM documents_1 ORDER BY collection, key").fetchall()
         return rows + connection.execute("SELECT * FROM labels_1 ORDER BY collection, label, key").fetchall()

@@ -145,7 +145,6 @@ async def audited(tmp_path: Path) -> AsyncIterator[World]:
 
 
 async def everything(user: User) -> dict[str, Any]:
-    """What every query that tells of secrets answers."""
     events = await user.events()
     request_id = bytes.fromhex(next(e.stream for e in events.events if e.stream.startswith("upload/")).split("/")[1])
     watching = user.watch()

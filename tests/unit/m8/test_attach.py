@@ -50,7 +50,6 @@ async def detached(world: World) -> bool:
 
 
 async def ended(world: World) -> None:
-    """Wait until m8 serves no reactor any more."""
     async with asyncio.timeout(PATIENCE_S):
         while world.app.sessions:
             await asyncio.sleep(0.001)
@@ -74,13 +73,11 @@ class Raw:
                 return content
 
     async def closed(self) -> int:
-        """The code with which m8 closes it."""
         return int.from_bytes((await self.hear(CLOSE))[:2], "big")
 
 
 @pytest.fixture
 async def raw(world: World) -> AsyncIterator[Raw]:
-    """A connection that has not logged in."""
     reader, writer = await asyncio.open_connection(*world.address.split(":"))
     writer.write(
         f"GET {PATH} HTTP/1.1\r\nHost: {world.address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

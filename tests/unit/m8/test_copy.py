@@ -117,7 +117,6 @@ async def test_rights_are_needed_on_both_sides(world: World) -> None:
 
 
 async def authorize(reactor: FakeReactor, request_id: bytes) -> reactor_pb2.CopyAuthorized:
-    """Ask for a copy's token."""
     reactor.calls += 1
     answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     reactor.answers[reactor.calls] = answer
@@ -131,7 +130,6 @@ async def authorize(reactor: FakeReactor, request_id: bytes) -> reactor_pb2.Copy
 async def writing(
     user: User, reactor: FakeReactor, request: Request, sealed: Sealed = NOTHING
 ) -> tuple[Grant, asyncio.Task[Any]]:
-    """Bring a request to WRITING."""
     await user.ask(request)
     _, grant = await reactor.give_key()
     sending = asyncio.create_task(user.send(request.request_id, sealed))

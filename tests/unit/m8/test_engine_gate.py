@@ -47,7 +47,6 @@ async def says(
 async def while_saying(
     world: World, work: Coroutine[Any, Any, T], said: dict[FakeReactor, reactor_pb2.EngineHealth]
 ) -> T:
-    """Do `work` while reactors go on saying the same."""
     task = asyncio.ensure_future(work)
     async with asyncio.timeout(PATIENCE_S):
         while not task.done():

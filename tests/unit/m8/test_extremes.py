@@ -228,7 +228,6 @@ MOST_ALLOCATED = 10_000_000
 
 
 def fields_of(descriptor: Descriptor) -> Iterator[FieldDescriptor]:
-    """Every field of a request and of the messages in it."""
     for one in descriptor.fields:
         yield one
         if one.message_type is not None:

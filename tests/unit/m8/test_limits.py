@@ -248,7 +248,6 @@ def logins(clock: SimpleNamespace) -> Logins:
 
 
 def verified(logins: Logins, address: str, tries: int) -> int:
-    """How many of so many logins that fail are verified."""
     count = 0
     for _ in range(tries):
         with contextlib.suppress(UnavailableError):

@@ -36,7 +36,6 @@ async def challenged(reactor: FakeReactor) -> reactor_pb2.AttachReactor:
 
 
 async def attach_with(reactor: FakeReactor, rotations: Sequence[identity_pb2.SignedRotation]) -> None:
-    """Let a reactor log in that shows these steps."""
     login = await challenged(reactor)
     login.rotations.extend(rotations)
     await reactor.attach(login)
@@ -196,7 +195,6 @@ async def test_logins_that_fail_are_limited_and_one_that_succeeds_is_not(tmp_pat
 
 
 def sized(size: int) -> events_pb2.StoreCapabilities:
-    """Capabilities of that many bytes."""
     made = events_pb2.StoreCapabilities(max_plaintext=512, layout="x" * (size - 100))
     made.layout += "x" * (size - made.ByteSize())
     assert made.ByteSize() == size

@@ -271,7 +271,6 @@ async def an_hour(world: World, count: int) -> list[RecordedEvent]:
 
 
 async def positions(world: World, *, page_size: int = 1000, **fields: object) -> list[int]:
-    """The positions of all pages."""
     found = pages(lambda token: world.administrator().events(page_size=page_size, page_token=token, **fields))
     return [event.position async for page in found for event in page.events]
 

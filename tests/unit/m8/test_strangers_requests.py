@@ -37,7 +37,6 @@ def method_of(world: World, name: str) -> Method:
 
 
 async def refused(world: World, method: Method, body: bytes, headers: Headers) -> str:
-    """How m8 refuses a request in protobuf."""
     if method.kind is not Kind.STREAMING:
         kind = ("Content-Type", "application/proto")
         return str((await ask(world.address, "POST", method.path, kind, *headers, body=body)).json["code"])
@@ -114,7 +113,6 @@ async def test_what_is_too_large_for_its_method_or_no_message_is_not_read(world:
 
 
 async def until_held(world: World, many: int) -> None:
-    """Wait until so many places for uploads are held."""
     async with asyncio.timeout(PATIENCE_S):
         while len(world.app.sending) != many:
             await asyncio.sleep(0.01)

@@ -202,7 +202,6 @@ class Work:
 
 
 def another(app: App) -> App:
-    """A second process on the same log."""
     return replace(app, replica="m8/other", leases=set(), news=asyncio.Event())
 
 

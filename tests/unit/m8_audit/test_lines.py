@@ -74,7 +74,6 @@ def test_a_line_shows_what_get_events_shows_and_links_to_the_one_before() -> Non
 
 
 def signed_receipt() -> upload_pb2.Signed:
-    """A receipt of a request that anna signed."""
     receipt = make_receipt(
         grant=a_grant(a_request()),
         sealed_sha256=b"s" * 32,

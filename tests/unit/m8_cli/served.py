@@ -51,7 +51,6 @@ class Server:
         self.address: str = json.loads(self.first_line)["address"]
 
     def line(self) -> str:
-        """Wait for the next line of its operating log."""
         return self._says.readline()
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> str:
@@ -82,7 +81,6 @@ class Server:
         return answer
 
     def until_ready(self, *, is_ready: bool = True) -> None:
-        """Wait until it says that it is ready, or that it is not."""
         with closing(self.https()) as connection:
 
             def says_so() -> bool:
@@ -116,7 +114,6 @@ def laid_out(folder: Path, *, toml: str = "[timings]\ntick = 0.1\n", **plan: Any
 
 
 def administrator(settings: ServerSettings, name: str = "anna") -> str:
-    """Make a token of an administrator, and return it."""
     words = ("token", "create", "--dir", str(settings.folder), "--role", "administrator", "--subject", name)
     return m8(*words, home=settings.folder).stdout.strip()
 

@@ -45,7 +45,6 @@ def command(settings: ServerSettings, *arguments: str, code: int = 0) -> Ended:
 
 
 def token(settings: ServerSettings, subject: str) -> tuple[str, str]:
-    """The token and its id."""
     options = ("--role", "user", "--subject", subject, "--prefix", "local://", "--right", "put")
     ended = command(settings, "token", "create", *options)
     return ended.stdout.strip(), ended.stderr.split()[1]

@@ -52,7 +52,6 @@ def settings(postgres: Postgres, tmp_path: Path) -> ServerSettings:
 
 
 def with_database(postgres: Postgres, folder: Path, database: str, *, port: int = 0) -> ServerSettings:
-    """A server whose log is in that database."""
     password = folder.with_suffix(".password")
     password.write_text(postgres.password)
     password.chmod(0o600)
@@ -346,7 +345,6 @@ async def test_a_disk_with_room_for_little_is_full_until_it_has_room_for_the_lar
 
 
 def log_bytes(disk: Path) -> int:
-    """How much of the disk the log takes."""
     return sum(path.stat().st_size for path in disk.glob("log.db*"))
 
 

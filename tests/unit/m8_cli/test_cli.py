@@ -29,7 +29,6 @@ from tests.support.programs import ENVIRONMENT, Ended, m8
 
 
 def process(*arguments: str, home: Path, code: int = 0, env: dict[str, str] | None = None) -> Ended:
-    """Run a command as a process of its own."""
     environment = {**ENVIRONMENT, "HOME": str(home), **(env or {})}
     done = warm.typed("m8", *arguments, environment=environment, folder=home)
     assert done.returncode == code, done.stderr

@@ -183,7 +183,6 @@ def test_users_who_come_at_once_from_one_address_are_all_answered(settings: Serv
 
 
 def said_by(token: str) -> tuple[str, bytes, dict[str, str]]:
-    """The path, the body and the head of a call."""
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     return "/monoskope.api.gateway.v1.SecretQueryService/GetServer", b"{}", headers
 

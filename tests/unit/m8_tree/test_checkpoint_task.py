@@ -55,7 +55,6 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 
 async def seen(app: App) -> Seen:
-    """What the database says now."""
     app.witnessed.forget()
     return await app.witnessed.seen()
 

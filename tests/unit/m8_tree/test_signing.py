@@ -35,7 +35,6 @@ async def opened(path: Path) -> SqliteLog:
 
 
 async def begun(log: SqliteLog, events: int, *, stream: str = "some") -> None:
-    """Record so many events, and build the tree."""
     await grown(log, events, stream=stream)
     await log.give_name(NAMED)
     await grow_tree(log, upto=await log.head())

@@ -126,9 +126,15 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Recording:
 class Proving(Alice):
     """Has a file for a proof."""
 
-    def __init__(self, m8: ScriptedM8, folder: Path) -> None:
+    def __init__(self, m8: Recording, folder: Path) -> None:
         super().__init__(m8, folder)
+        self.m8 = m8
         self.file = folder / "put.tlog-proof"
+
+    def recorded(self) -> str:
+        """Put a secret, let m8 record its end, and return the request's id."""
+        self.put()
+        return self.m8.record()
 
     def get(self, request_id: str, *words: str, **more: str) -> Result:
         return self("get", "upload", request_id, "--proof", str(self.file), *words, **more)
@@ -143,8 +149,7 @@ def alice(m8: Recording, tmp_path: Path) -> Proving:
 
 
 def test_a_proof_is_written_once_and_checked_without_a_server(m8: Recording, alice: Proving) -> None:
-    alice.put()
-    request_id = m8.record()
+    request_id = alice.recorded()
     m8.later = 2
 
     ends(alice.get(request_id), 0)
@@ -164,16 +169,14 @@ def test_a_proof_is_written_once_and_checked_without_a_server(m8: Recording, ali
 
 
 def test_a_proof_that_is_not_there_yet_is_told_as_such(m8: Recording, alice: Proving) -> None:
-    alice.put()
-    request_id = m8.record()
+    request_id = alice.recorded()
     m8.later = 1_000
     with alice.client() as client, pytest.raises(NotYetError, match=request_id):
         client.log.upload_proof(request_id, timeout=0.0)
 
 
 def test_a_program_gets_the_proof_with_what_it_says(m8: Recording, alice: Proving) -> None:
-    alice.put()
-    request_id = m8.record()
+    request_id = alice.recorded()
     with alice.client() as client:
         proof = client.log.upload_proof(request_id)
     assert isinstance(proof, UploadProof)
@@ -184,8 +187,7 @@ def test_a_program_gets_the_proof_with_what_it_says(m8: Recording, alice: Provin
 def test_without_witnesses_a_proof_is_made_unless_they_are_demanded(m8: Recording, alice: Proving) -> None:
     witness = ScriptedWitness("witness.example/a")
     m8.log.witnesses = [witness]
-    alice.put()
-    request_id = m8.record()
+    request_id = alice.recorded()
     demands = {"MONOCTL_LOG_WITNESSES": str(witness.vkey), "MONOCTL_LOG_QUORUM": "1"}
 
     ends(alice.get(request_id, **demands), 0)
@@ -263,8 +265,7 @@ def test_a_quorum_that_is_demanded_must_have_seen_the_tree_that_ties_two_notes(m
 
 @pytest.mark.parametrize("fault", ["another request", "no proof", "another place"])
 def test_a_proof_that_does_not_hold_is_not_written(m8: Recording, alice: Proving, fault: str) -> None:
-    alice.put()
-    request_id = m8.record()
+    request_id = alice.recorded()
     if fault == "another request":
         alice.put()
         m8.record()  # and shows the proof of this one for the earlier one
@@ -277,16 +278,14 @@ def test_a_proof_that_does_not_hold_is_not_written(m8: Recording, alice: Proving
 
 
 def test_without_a_pin_of_the_store_nothing_is_proven(m8: Recording, alice: Proving) -> None:
-    alice.put()
-    request_id = m8.record()
+    request_id = alice.recorded()
     (alice.folder / "known_stores").write_text("")
     with alice.client() as client, pytest.raises(UsageError, match="no identity of the store"):
         client.log.upload_proof(request_id)
 
 
 def test_an_m8_without_a_log_proves_nothing(m8: Recording, alice: Proving) -> None:
-    alice.put()
-    request_id = m8.record()
+    request_id = alice.recorded()
     (alice.folder / "known_logs").unlink()
     m8.log.failure = NotFoundError("this log is not witnessed.")
     with alice.client() as client, pytest.raises(NotFoundError, match="no log that can be checked"):

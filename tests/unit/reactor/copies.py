@@ -19,7 +19,7 @@ from monoskope.reactor.signers import Signers
 from monoskope.reactor.work.copy_secret import Copier, CopyPut
 from monoskope.testing.scripted.client import token
 from monoskope.uri import SecretUri
-from tests.support.reactor_world import FAST, MemoryStore, World, ask, settings
+from tests.support.reactor_world import FAST, World, ask, settings
 from tests.support.vectors import Signer, a_grant, a_request
 
 COPY = upload_pb2.PURPOSE_COPY
@@ -40,8 +40,8 @@ def asked(**fields: Any) -> Request:
 class Copies:
     """A world with a copier whose destination does what the test says."""
 
-    def __init__(self, folder: Path, store: MemoryStore | None = None, *, signers: Signers | None = None) -> None:
-        self.world = World(store, signers=signers)
+    def __init__(self, folder: Path, *, signers: Signers | None = None) -> None:
+        self.world = World(signers=signers)
         self.jobs: list[CopyPut] = []
         self.seen: list[dict[str, bytes]] = []
         self.tokens = CopyTokens()

@@ -11,6 +11,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.payload import Recipe
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.request import Request
+from monoskope.reactor.admission import Admission
 from monoskope.reactor.grant import Granter
 from monoskope.reactor.report.audit_log import AuditEntry
 from monoskope.reactor.upstream.content import TRIES
@@ -312,7 +313,10 @@ async def test_a_defect_of_the_engines_driver_ends_a_look_at_once(purpose: uploa
 
 @of_each
 async def test_a_defect_before_the_grant_is_key_lost_at_once(world: World, purpose: upload_pb2.Purpose) -> None:
-    class Stumbles:
+    class Stumbles(Admission):
+        def __init__(self) -> None:
+            pass
+
         def admit(self, *_: object) -> NoReturn:
             raise ZeroDivisionError
 

@@ -20,7 +20,7 @@ from monoskope.reactor.reasons import Failure
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.work.lookup import failed
 from monoskope.stores.driver import CannotReadError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
-from tests.support.reactor_world import PATIENCE_S
+from tests.support.reactor_world import PATIENCE_S, MemoryStore
 from tests.support.vectors import a_grant, a_request
 
 NEVER = 3_600.0
@@ -28,10 +28,11 @@ SAYS_NOTHING = False
 WELL = True
 
 
-class Engine:
+class Engine(MemoryStore):
     """Answers as the test wants, and counts how often it was asked."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.answer: bool | Exception = WELL
         self.asked = 0
 

@@ -85,9 +85,13 @@ class Heir(World):
         return self.outcomes()[-1]
 
 
+@pytest.fixture
+def heir() -> Heir:
+    return Heir()
+
+
 @pytest.mark.parametrize(("state", "seconds"), [(State.GRANTED, 10), (State.UPLOADING, 10), (State.WRITING, 60)])
-def test_an_issuer_is_given_ten_seconds_and_sixty_once_it_writes(state: State, seconds: int) -> None:
-    heir = Heir()
+def test_an_issuer_is_given_ten_seconds_and_sixty_once_it_writes(heir: Heir, state: State, seconds: int) -> None:
     request = heir.left(state)
     assert not heir.abandoned(request)
     heir.now.time += seconds - 0.1
@@ -96,8 +100,7 @@ def test_an_issuer_is_given_ten_seconds_and_sixty_once_it_writes(state: State, s
     assert heir.abandoned(request)
 
 
-def test_an_issuer_that_is_here_or_comes_back_in_time_is_left_alone() -> None:
-    heir = Heir()
+def test_an_issuer_that_is_here_or_comes_back_in_time_is_left_alone(heir: Heir) -> None:
     request = heir.left(State.UPLOADING)
     heir.presence.attached([heir.replica, DEAD])
     heir.now.time += 1_000
@@ -113,8 +116,7 @@ def test_an_issuer_that_is_here_or_comes_back_in_time_is_left_alone() -> None:
     assert heir.abandoned(request)
 
 
-def test_our_own_absence_starts_the_count_anew() -> None:
-    heir = Heir()
+def test_our_own_absence_starts_the_count_anew(heir: Heir) -> None:
     request = heir.left(State.UPLOADING)
     heir.abandoned(request)
     heir.now.time += 9
@@ -123,8 +125,7 @@ def test_our_own_absence_starts_the_count_anew() -> None:
     assert not heir.abandoned(request)
 
 
-def test_a_request_of_our_own_is_abandoned_without_its_key() -> None:
-    heir = Heir()
+def test_a_request_of_our_own_is_abandoned_without_its_key(heir: Heir) -> None:
     heir.grant = heir._grant(heir.replica)
     request = heir.left(State.UPLOADING)
     heir.now.time += 100
@@ -135,16 +136,14 @@ def test_a_request_of_our_own_is_abandoned_without_its_key() -> None:
 
 
 @pytest.mark.parametrize("state", [State.REQUESTED, State.ENDED])
-def test_nothing_is_recovered_that_has_no_issuer_or_has_ended(state: State) -> None:
-    heir = Heir()
+def test_nothing_is_recovered_that_has_no_issuer_or_has_ended(heir: Heir, state: State) -> None:
     request = heir.left(state)
     heir.abandoned(request)
     heir.now.time += 1_000
     assert not heir.abandoned(request)
 
 
-def test_a_grant_that_is_not_ours_is_not_acted_on() -> None:
-    heir = Heir()
+def test_a_grant_that_is_not_ours_is_not_acted_on(heir: Heir) -> None:
     stranger = heir.left(State.UPLOADING, signer=Identity(bytes(32), store="memory"))
     missing = heir.left(State.UPLOADING)
     missing.grant = None
@@ -159,8 +158,7 @@ def test_a_grant_that_is_not_ours_is_not_acted_on() -> None:
     assert not any(heir.abandoned(request) for request in (stranger, missing, altered, swapped))
 
 
-def test_a_grant_is_verified_once_however_often_it_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    heir = Heir()
+def test_a_grant_is_verified_once_however_often_it_is_looked_at(heir: Heir, monkeypatch: pytest.MonkeyPatch) -> None:
     request = heir.left(State.UPLOADING)
     verified: list[object] = []
 
@@ -177,8 +175,7 @@ def test_a_grant_is_verified_once_however_often_it_is_looked_at(monkeypatch: pyt
     assert not heir.abandoned(request)
 
 
-async def test_before_writing_the_key_is_lost() -> None:
-    heir = Heir()
+async def test_before_writing_the_key_is_lost(heir: Heir) -> None:
     heir.memory.put(SECRET)
     assert await heir.end(heir.left(State.UPLOADING)) == "FAILED KEY_LOST"
     assert heir.receipt().sealed_sha256 == b""
@@ -197,8 +194,7 @@ async def test_a_version_with_the_tag_was_written() -> None:
 
 
 @pytest.mark.parametrize("error", [StoreUnavailableError("away."), StoreRefusedError("no."), CannotReadError("no.")])
-async def test_a_version_with_the_tag_was_written_even_if_it_cannot_be_read_now(error: Exception) -> None:
-    heir = Heir()
+async def test_a_version_with_the_tag_was_written_even_if_it_cannot_be_read_now(heir: Heir, error: Exception) -> None:
     version = heir.memory.put(SECRET, tag=heir.tag)
     heir.memory.failures["read"].extend([error] * 3)
     assert await heir.end(heir.left(State.WRITING)) == "UPLOADED"
@@ -217,8 +213,7 @@ async def test_a_readable_value_that_fits_the_intent_was_written() -> None:
     assert receipt.fingerprint == heir.key.fingerprints(SECRET).whole
 
 
-async def test_the_version_that_was_to_be_replaced_is_no_proof() -> None:
-    heir = Heir()
+async def test_the_version_that_was_to_be_replaced_is_no_proof(heir: Heir) -> None:
     prior = heir.memory.put(SECRET, tag=heir.tag)
     assert await heir.end(heir.left(State.WRITING, started=heir.started(prior=prior))) == "FAILED KEY_LOST"
 
@@ -249,8 +244,7 @@ async def test_a_write_ends_as_the_engine_shows(
     assert await heir.end(heir.left(State.WRITING)) == said
 
 
-async def test_a_started_that_is_not_ours_or_about_another_grant_ends_nothing() -> None:
-    heir = Heir()
+async def test_a_started_that_is_not_ours_or_about_another_grant_ends_nothing(heir: Heir) -> None:
     foreign = heir.left(State.WRITING, started=heir.started(grant=heir._grant(DEAD)))
     forged = heir.left(State.WRITING)
     forged.started = Identity(bytes(32), store="memory").sign(RECEIPT, heir.started().content)

@@ -39,6 +39,13 @@ async def twice(store: MemoryStore | None = None) -> tuple[World, Receipt]:
     return world, first
 
 
+@pytest.fixture
+async def world() -> World:
+    """One in which SECRET was put and then SECOND."""
+    made, _ = await twice()
+    return made
+
+
 def there(world: World) -> dict[str, bytes]:
     return dict(world.memory.content[URI.path][-1][1])
 
@@ -60,16 +67,14 @@ async def test_an_earlier_version_is_announced_written_anew_and_receipted() -> N
     assert len(world.keys) == 0
 
 
-async def test_a_put_may_replace_it_and_a_comparison_finds_it() -> None:
-    world, _ = await twice()
+async def test_a_put_may_replace_it_and_a_comparison_finds_it(world: World) -> None:
     await world.walk(ask(ROLLBACK, to_version="v1"))
     assert (await world.walk(ask(upload_pb2.PURPOSE_COMPARE))).outcome == upload_pb2.OUTCOME_EQUAL
     assert (await world.walk(ask(UPLOAD), SECOND)).prior_version == "v3"
 
 
 @pytest.mark.parametrize("text", ["v0", "v3", "nonsense"])
-async def test_a_version_that_is_not_kept_or_never_was_cannot_be_read(text: str) -> None:
-    world, _ = await twice()
+async def test_a_version_that_is_not_kept_or_never_was_cannot_be_read(world: World, text: str) -> None:
     assert (await world.walk(ask(ROLLBACK, to_version=text))).reason == upload_pb2.REASON_CANNOT_READ
     assert "write" not in world.memory.calls
     assert world.outcomes() == ["FAILED CANNOT_READ"]
@@ -83,15 +88,13 @@ async def test_a_version_that_is_not_kept_or_never_was_cannot_be_read(text: str)
         (StoreUnavailableError("x"), "UPSTREAM_UNAVAILABLE"),
     ],
 )
-async def test_what_the_engine_says_of_the_earlier_version_becomes_the_reason(failure: Exception, reason: str) -> None:
-    world, _ = await twice()
+async def test_what_the_engine_says_of_it_becomes_the_reason(world: World, failure: Exception, reason: str) -> None:
     world.memory.failures["read_at"].append(failure)
     await world.walk(ask(ROLLBACK, to_version="v1"))
     assert world.outcomes() == [f"FAILED {reason}"]
 
 
-async def test_an_answer_about_another_version_is_not_written() -> None:
-    world, _ = await twice()
+async def test_an_answer_about_another_version_is_not_written(world: World) -> None:
     read_at = world.memory.read_at
 
     async def other(path: tuple[str, ...], version: str) -> object:
@@ -103,8 +106,7 @@ async def test_an_answer_about_another_version_is_not_written() -> None:
     assert world.outcomes() == ["FAILED CANNOT_READ"]
 
 
-async def test_what_is_expected_is_about_what_is_there_now() -> None:
-    world, _ = await twice()
+async def test_what_is_expected_is_about_what_is_there_now(world: World) -> None:
     version = upload_pb2.EXPECT_VERSION
     for other in ({"expect": version, "expect_version": "v1"}, {"expect": ABSENT}):
         await world.walk(ask(ROLLBACK, to_version="v1", **other))
@@ -119,16 +121,14 @@ async def test_what_is_expected_is_about_what_is_there_now() -> None:
     assert world.outcomes()[-1] == "ROLLED_BACK"
 
 
-async def test_two_writers_at_once_are_one_after_the_other() -> None:
-    world, _ = await twice()
+async def test_two_writers_at_once_are_one_after_the_other(world: World) -> None:
     world.memory.failures["write"].append(lambda: world.memory.put({"a": b""}))
     done = await world.walk(ask(ROLLBACK, to_version="v1", expect=OVERWRITE))
     assert (done.prior_version, done.upstream_version) == ("v3", "v4")
     assert there(world) == SECRET
 
 
-async def test_what_the_grant_does_not_allow_is_not_written() -> None:
-    world, _ = await twice()
+async def test_what_the_grant_does_not_allow_is_not_written(world: World) -> None:
     world.keys = OneTimeKeys(world.identity, rules(world.replica, world.key, max_plaintext=512), now=world.now)
     world.handler._keys = world.keys
     world.memory.content[URI.path][0] = ("v1", Payload({"password": b"x" * 1_000}), "")
@@ -151,7 +151,8 @@ async def test_an_heir_says_what_the_engine_shows(content: dict[str, bytes] | No
         assert (end.restored_version, end.prior_version, end.fingerprint) == ("v1", "v2", first.fingerprint)
 
 
-async def test_refused_started_writes_nothing_and_leaves_no_value(world: World) -> None:
+async def test_refused_started_writes_nothing_and_leaves_no_value() -> None:
+    world = World()
     world.memory.put({"password": b"a marked value"})
     world.memory.put(SECOND)
     world.log.refusals.append("CONFLICT")
@@ -162,8 +163,7 @@ async def test_refused_started_writes_nothing_and_leaves_no_value(world: World) 
     assert "write" not in world.memory.calls
 
 
-async def test_a_rollback_that_m8_held_back_never_replaces_what_came_after_it() -> None:
-    world, _ = await twice()
+async def test_a_rollback_that_m8_held_back_never_replaces_what_came_after_it(world: World) -> None:
     ghost = world.sealed(ask(ROLLBACK, to_version="v1", expect=OVERWRITE))
     await looked()
     world.now.time += 0.1
@@ -174,8 +174,7 @@ async def test_a_rollback_that_m8_held_back_never_replaces_what_came_after_it() 
     assert there(world) == {"password": b"new"}
 
 
-async def test_nor_what_came_and_was_deleted() -> None:
-    world, _ = await twice()
+async def test_nor_what_came_and_was_deleted(world: World) -> None:
     world.memory.set_aside()
     kept = MemoryStore.read_at
 
@@ -198,9 +197,8 @@ async def test_nor_what_came_and_was_deleted() -> None:
     assert world.memory.now() == ""
 
 
-async def test_a_failed_rollback_counts_like_every_announced_write_and_stops_nobody() -> None:
+async def test_a_failed_rollback_counts_like_every_announced_write_and_stops_nobody(world: World) -> None:
     """Ten of them take the room of guesses at this secret; after that it is rolled back all the same."""
-    world, _ = await twice()
     for number in range(12):
         world.memory.failures["write"].append(StoreRefusedError("no."))
         await world.handler.handle(world.sealed(ask(ROLLBACK, to_version="v1"), subject=f"s{number}"))
@@ -209,8 +207,7 @@ async def test_a_failed_rollback_counts_like_every_announced_write_and_stops_nob
     assert (await world.walk(ask(ROLLBACK, to_version="v1"))).outcome == upload_pb2.OUTCOME_ROLLED_BACK
 
 
-async def test_a_conflict_after_the_announcement_names_what_is_there() -> None:
-    world, _ = await twice()
+async def test_a_conflict_after_the_announcement_names_what_is_there(world: World) -> None:
     world.memory.failures["write"].append(StoreConflictError("moved."))
     version = upload_pb2.EXPECT_VERSION
     failed = await world.walk(ask(ROLLBACK, to_version="v1", expect=version, expect_version="v2"))

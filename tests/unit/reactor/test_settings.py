@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 import tomli_w
+from click.testing import CliRunner
 
 from monoskope.errors import Error, NotFoundError, UsageError
+from monoskope.reactor import cli
 from monoskope.reactor.settings import read
 from monoskope.stores.age.config import AgeConfig
 from monoskope.uri import SecretUri
@@ -152,20 +154,19 @@ def site(tmp_path: Path) -> Path:
     return folder
 
 
-def run(site: Path, tmp_path: Path, **engine: object) -> subprocess.CompletedProcess[str]:
-    """Start a reactor whose engine is a shoebox."""
+def said(site: Path, tmp_path: Path, **engine: object) -> str:
+    """Return what is said of the settings of a reactor whose engine is a shoebox."""
     reactor = tmp_path / "reactor"
     reactor.mkdir(mode=0o700)
     table = {"server": "localhost:1", "ca_file": "ca.crt", "store": "box", "prefixes": [""], "allow_swap": True}
     (reactor / "reactor.toml").write_text(tomli_w.dumps(table | {"engine": {"type": "shoebox", **engine}}))
-    return subprocess.run(
-        [sys.executable, "-m", "monoskope.reactor", "run", str(reactor)],
-        check=False,
-        capture_output=True,
-        text=True,
-        env=CLEAN | {"PYTHONPATH": str(site)},
-        timeout=60,
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(site)
+        refused = CliRunner().invoke(cli._group, ["check", str(reactor)]).exception
+        sys.modules.pop("shoebox_store", None)
+    assert isinstance(refused, Error), refused
+    assert refused.fix
+    return f"{refused.message} {refused.fix}"
 
 
 def test_the_first_settings_of_a_plugin_are_the_example_that_it_brings(site: Path, tmp_path: Path) -> None:
@@ -192,15 +193,6 @@ def test_the_first_settings_of_a_plugin_are_the_example_that_it_brings(site: Pat
     assert f"[engine]\n# The folder is made at the first start.\n{table}" in (folder / "reactor.toml").read_text()
 
 
-def said(done: subprocess.CompletedProcess[str]) -> str:
-    """Return what it said, once it is clear that it said it well."""
-    assert done.returncode != 0
-    assert "error: " in done.stderr
-    assert "\nfix: " in done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stderr
-
-
 @pytest.mark.parametrize(
     ("module", "why"),
     [
@@ -214,7 +206,7 @@ def said(done: subprocess.CompletedProcess[str]) -> str:
 )
 def test_a_plugin_that_fails_to_import_says_why(site: Path, tmp_path: Path, module: str, why: str) -> None:
     install(site, "shoebox_store", module)
-    error = said(run(site, tmp_path, folder="/x"))
+    error = said(site, tmp_path, folder="/x")
     assert "shoebox_store:Store" in error
     assert why in error
 
@@ -222,7 +214,7 @@ def test_a_plugin_that_fails_to_import_says_why(site: Path, tmp_path: Path, modu
 def test_two_plugins_of_one_name_are_both_named_and_neither_is_imported(site: Path, tmp_path: Path) -> None:
     for package in ("shoebox_store", "other_store"):
         install(site, package, f"open({str(tmp_path / package)!r}, 'w')")
-    error = said(run(site, tmp_path, folder="/x"))
+    error = said(site, tmp_path, folder="/x")
     assert "other_store:Store and shoebox_store:Store" in error
     assert not (tmp_path / "shoebox_store").exists()
     assert not (tmp_path / "other_store").exists()
@@ -241,14 +233,14 @@ def test_a_field_unknown_to_a_plugin_is_named(
     site: Path, tmp_path: Path, engine: dict[str, object], why: str, fix: str
 ) -> None:
     install(site, "shoebox_store", DRIVER)
-    error = said(run(site, tmp_path, **engine))
+    error = said(site, tmp_path, **engine)
     assert "reactor.toml: [engine]" in error
     assert why in error
     assert fix in error
 
 
 def test_a_kind_that_nobody_installed_is_named_with_those_that_are(site: Path, tmp_path: Path) -> None:
-    error = said(run(site, tmp_path))
+    error = said(site, tmp_path)
     assert "'shoebox'" in error
     assert "age" in error
     assert "vault" in error

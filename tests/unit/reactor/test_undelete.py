@@ -1,4 +1,4 @@
-"""Undeleting, branch by branch, on an engine in memory that brings a version back under its own name."""
+"""Deleting and undeleting, branch by branch, on an engine that brings a version back under its own name."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import pytest
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
+from monoskope.reactor.guarded_driver import GuardedDriver
+from monoskope.reactor.memory import Garbage
+from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.reactor.work.lookup import deletion_digest
-from monoskope.stores.driver import NOTHING, DeletedVersion, StoreUnavailableError, UnknownOutcomeError
+from monoskope.stores.driver import NOTHING, DeletedVersion, OvertakenError, StoreUnavailableError, UnknownOutcomeError
 from tests.support.reactor_world import EMPTY, SECRET, URI, MemoryStore, World, ask, looked, outcome
 
 UNDELETE, DELETE, UPLOAD = upload_pb2.PURPOSE_UNDELETE, upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_UPLOAD
@@ -48,8 +51,7 @@ async def test_what_was_deleted_is_announced_brought_back_and_receipted() -> Non
 async def test_a_put_may_replace_what_came_back_and_a_verification_finds_it() -> None:
     world, _ = await deleted()
     back = await world.walk(ask(UNDELETE))
-    found = await world.walk(ask(upload_pb2.PURPOSE_VERIFY), newest=back)
-    assert found.outcome == upload_pb2.OUTCOME_IN_SYNC
+    assert (await world.walk(ask(upload_pb2.PURPOSE_VERIFY), newest=back)).outcome == upload_pb2.OUTCOME_IN_SYNC
     put = await world.walk(ask(UPLOAD), {"password": b"new"})
     assert (put.outcome, put.prior_version) == (upload_pb2.OUTCOME_UPLOADED, back.upstream_version)
 
@@ -297,3 +299,49 @@ async def test_nor_by_that_of_a_second_deletion(purpose: upload_pb2.Purpose) -> 
     world.known.learn([second])
     await world.handler.handle(late)
     assert world.outcomes()[-1] in {"UPLOADED", "UNDELETED"}
+
+
+@pytest.mark.parametrize("destroy", [False, True])
+async def test_what_was_put_is_announced_deleted_and_receipted(world: World, *, destroy: bool) -> None:
+    put = await world.walk()
+    sealed = world.sealed(ask(DELETE, destroy=destroy))
+    assert await world.handler.handle(sealed)
+    assert world.outcomes() == ["STARTED", "UPLOADED", "STARTED", "DELETED"]
+    started, deleted = world.receipt(2), world.receipt(3)
+    assert started.intent == world.key.intent(write_tag(sealed.grant.sha256, EMPTY), bytes(32))
+    assert started.prior_version == deleted.prior_version == put.upstream_version
+    assert (deleted.upstream_version, deleted.fingerprint, deleted.sealed_sha256) == ("", "", EMPTY)
+    assert isinstance(world.log.events[-1], events_pb2.SecretDeleted)
+    assert world.memory.destroyed == [destroy]
+    assert world.memory.now() == ""
+    assert len(world.keys) == 0
+
+
+async def test_a_version_that_came_in_between_stays_and_the_receipt_says_what_became_of_the_one_before() -> None:
+    said = "a newer version came in between and stays; the one before it was erased for good."
+    memory = MemoryStore()
+
+    def overtaken() -> None:
+        memory.put({"a": b""})
+        raise OvertakenError(said)
+
+    world = World(GuardedDriver(memory, Garbage(), within_s=5.0))
+    await world.walk()
+    memory.failures["delete"].append(overtaken)
+    failed = await world.walk(ask(DELETE, destroy=True))
+    assert (failed.reason, failed.upstream_version) == (upload_pb2.REASON_UPSTREAM_CHANGED, "v2")
+    assert failed.detail == said
+
+
+async def test_an_upload_without_sealed_bytes_is_refused(world: World) -> None:
+    granted = world.keys.grant(ask(UPLOAD), "alice", world.looks.begin)
+    await world.handler.handle(DeliveredRequest.from_bytes(granted, b"", EMPTY, 3))
+    assert world.outcomes() == ["FAILED BAD_PAYLOAD"]
+
+
+@pytest.mark.parametrize(("versions", "said"), [(0, "DELETED"), (1, "FAILED KEY_LOST"), (2, "FAILED OUTCOME_UNKNOWN")])
+async def test_an_heir_says_whether_it_was_deleted(world: World, versions: int, said: str) -> None:
+    for _ in range(versions):
+        world.memory.put(SECRET)
+    grant = world.sealed(ask(DELETE)).grant
+    assert outcome(await world.taken_over(grant, prior_version="v1", intent=bytes(32))) == said

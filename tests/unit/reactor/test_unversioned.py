@@ -18,8 +18,12 @@ def unversioned(*, readable: bool = True) -> World:
     return World(Unversioned(readable=readable))
 
 
-async def test_what_we_wrote_is_recognised_and_keeps_the_name_of_that_write() -> None:
-    world = unversioned()
+@pytest.fixture
+def world() -> World:
+    return unversioned()
+
+
+async def test_what_we_wrote_is_recognised_and_keeps_the_name_of_that_write(world: World) -> None:
     put = await world.walk()
     again = await world.walk()
     assert world.outcomes() == ["STARTED", "UPLOADED", "UNCHANGED"]
@@ -29,8 +33,7 @@ async def test_what_we_wrote_is_recognised_and_keeps_the_name_of_that_write() ->
     assert other.upstream_version != put.upstream_version
 
 
-async def test_a_restarted_reactor_recognises_it_by_the_last_receipt() -> None:
-    world = unversioned()
+async def test_a_restarted_reactor_recognises_it_by_the_last_receipt(world: World) -> None:
     put = await world.walk()
     after = World(world.store, key=world.key)
     event = world.log.events[-1]
@@ -41,8 +44,7 @@ async def test_a_restarted_reactor_recognises_it_by_the_last_receipt() -> None:
 
 
 @pytest.mark.parametrize("theirs", [OTHER, SECRET], ids=["another value", "a value that we replaced"])
-async def test_what_others_put_there_needs_overwrite(theirs: dict[str, bytes]) -> None:
-    world = unversioned()
+async def test_what_others_put_there_needs_overwrite(world: World, theirs: dict[str, bytes]) -> None:
     await world.walk()
     second = await world.walk(secret={"password": b"second"})
     world.memory.put(theirs)
@@ -53,8 +55,7 @@ async def test_what_others_put_there_needs_overwrite(theirs: dict[str, bytes]) -
     assert written.prior_version not in {NOTHING, second.upstream_version, refused.upstream_version}
 
 
-async def test_what_was_deleted_and_put_back_by_others_is_not_ours() -> None:
-    world = unversioned()
+async def test_what_was_deleted_and_put_back_by_others_is_not_ours(world: World) -> None:
     await world.walk()
     assert (await world.walk(ask(DELETE, destroy=True))).outcome == upload_pb2.OUTCOME_DELETED
     world.memory.put(SECRET)
@@ -62,8 +63,7 @@ async def test_what_was_deleted_and_put_back_by_others_is_not_ours() -> None:
     assert world.outcomes()[-1] == "FAILED UPSTREAM_CHANGED"
 
 
-async def test_a_deletion_expects_what_we_wrote() -> None:
-    world = unversioned()
+async def test_a_deletion_expects_what_we_wrote(world: World) -> None:
     put = await world.walk()
     world.memory.put(OTHER)
     assert (await world.walk(ask(DELETE, destroy=True))).reason == upload_pb2.REASON_UPSTREAM_CHANGED
@@ -91,16 +91,14 @@ async def test_what_can_be_read_is_compared_and_nothing_else(secret: dict[str, b
     assert blind.outcomes() == ["FAILED CANNOT_READ"]
 
 
-async def test_what_is_there_but_unreadable_needs_overwrite() -> None:
-    world = unversioned()
+async def test_what_is_there_but_unreadable_needs_overwrite(world: World) -> None:
     await world.walk()
     world.memory.failures["read"].extend([CannotReadError("not ours.")] * 2)
     await world.walk(secret=OTHER)
     assert world.outcomes()[-1] == "FAILED UPSTREAM_CHANGED"
 
 
-async def test_a_write_whose_answer_was_lost_is_found_again_by_reading() -> None:
-    world = unversioned()
+async def test_a_write_whose_answer_was_lost_is_found_again_by_reading(world: World) -> None:
     world.memory.failures["written"].append(UnknownOutcomeError("x"))
     put = await world.walk()
     assert world.outcomes() == ["STARTED", "UPLOADED"]
@@ -111,9 +109,8 @@ async def test_a_write_whose_answer_was_lost_is_found_again_by_reading() -> None
 
 @pytest.mark.parametrize(("there", "reason"), [(None, "KEY_LOST"), (OTHER, "OUTCOME_UNKNOWN")])
 async def test_a_write_that_cannot_be_found_is_lost_only_where_nothing_was_and_is(
-    there: dict[str, bytes] | None, reason: str
+    world: World, there: dict[str, bytes] | None, reason: str
 ) -> None:
-    world = unversioned()
     if there is not None:
         world.memory.put(there)
     world.memory.failures["write"].append(UnknownOutcomeError("x"))
@@ -128,8 +125,7 @@ async def test_without_reading_a_lost_answer_stays_unknown() -> None:
     assert world.outcomes()[-1] == "FAILED OUTCOME_UNKNOWN"
 
 
-async def test_verifying_compares_the_content() -> None:
-    world = unversioned()
+async def test_verifying_compares_the_content(world: World) -> None:
     put = await world.walk()
     verified = await world.walk(ask(VERIFY), newest=put)
     assert (verified.outcome, verified.upstream_version) == (upload_pb2.OUTCOME_IN_SYNC, put.upstream_version)
@@ -139,8 +135,7 @@ async def test_verifying_compares_the_content() -> None:
     assert (await world.walk(ask(VERIFY), newest=put)).outcome == upload_pb2.OUTCOME_GONE
 
 
-async def test_what_was_deleted_is_in_sync_while_nothing_is_there() -> None:
-    world = unversioned()
+async def test_what_was_deleted_is_in_sync_while_nothing_is_there(world: World) -> None:
     await world.walk()
     deleted = await world.walk(ask(DELETE, destroy=True))
     assert (await world.walk(ask(VERIFY), newest=deleted)).outcome == upload_pb2.OUTCOME_IN_SYNC
@@ -160,8 +155,7 @@ async def test_without_reading_or_under_another_key_nothing_is_said_of_what_is_t
     assert (await after.walk(ask(VERIFY), newest=put)).reason == upload_pb2.REASON_CANNOT_READ
 
 
-async def test_what_others_put_there_can_be_imported_and_then_replaced() -> None:
-    world = unversioned()
+async def test_what_others_put_there_can_be_imported_and_then_replaced(world: World) -> None:
     world.memory.put(OTHER)
     imported = await world.walk(ask(IMPORT))
     assert imported.outcome == upload_pb2.OUTCOME_IMPORTED

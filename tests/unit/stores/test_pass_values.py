@@ -1,4 +1,4 @@
-"""What the settings of a password store may say, and what its entries hold."""
+"""What the settings of password and age stores may say, and what entries of password stores hold."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from monoskope.errors import UsageError
 from monoskope.protocol.payload import Payload
 from monoskope.settings import convert
+from monoskope.stores.age.config import AgeConfig
 from monoskope.stores.driver import CannotReadError, StoreRefusedError
 from monoskope.stores.password_store.config import PassConfig, PassLayout
 
@@ -126,3 +127,29 @@ def test_a_file_that_this_store_could_not_have_written_is_not_read(content: byte
     with pytest.raises(CannotReadError) as caught:
         PASS.payload(content)
     assert "anna" not in str(caught.value)
+
+
+GOOD_AGE: dict[str, Any] = {"folder": "/var/lib/store", "recipients": ["age1x"]}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("folder", "relative"),
+        ("recipients", []),
+        ("keep_versions", 0),
+        ("keep_versions", 10_001),
+        ("max_plaintext", 1000),
+        ("lock_timeout_s", 0),
+        ("lock_timeout_s", 26),
+        ("identity", "AGE-SECRET-KEY-1"),
+    ],
+)
+def test_a_wrong_field_of_age_is_named(field: str, value: object) -> None:
+    with pytest.raises(UsageError, match=field):
+        convert(GOOD_AGE | {field: value}, AgeConfig, where="reactor.toml")
+
+
+def test_without_an_identity_it_is_write_only() -> None:
+    config = convert(GOOD_AGE, AgeConfig, where="reactor.toml")
+    assert (config.identity_file, config.keep_versions, config.max_plaintext) == (None, 10, 1_048_576)

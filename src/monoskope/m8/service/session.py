@@ -18,7 +18,7 @@ from monoskope import operating_log
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import ConflictError, Error, IdentityChangedError, RefusedError, UnavailableError
-from monoskope.event_loop import heeded
+from monoskope.event_loop import first_of, heeded
 from monoskope.failpoints import failpoint
 from monoskope.m8.domain import reactors
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, M8, reactor_stream, read
@@ -88,7 +88,7 @@ class ServerSession:
             await self._check_identity()
             await self._check_key()
             await self._send(await self._attached(position))
-            await _first_of(
+            await first_of(
                 self._listen(),
                 self._deliver(follower, position),
                 follower.failure(),
@@ -282,16 +282,3 @@ async def detach(app: App, store: str, replica: bytes) -> bool:
             attachments_of(store), lambda known: reactors.detach(known, store=store, replica=replica), actor=M8
         )
     )
-
-
-async def _first_of(*jobs: Awaitable[None]) -> None:
-    """Run `jobs` until one ends, stop the others, and raise what the first raised."""
-    tasks = [asyncio.ensure_future(job) for job in jobs]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

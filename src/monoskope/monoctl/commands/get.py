@@ -16,7 +16,7 @@ from monoskope.monoctl.groups import command
 from monoskope.monoctl.input.request_options import full_prefix, one_prefix, parse_day, parse_labels
 from monoskope.monoctl.options import CommandSession, list_options, timeout_option
 from monoskope.monoctl.output import terminal, views
-from monoskope.monoctl.output.formats import WIDE, Document, in_tables, pairs, short, show
+from monoskope.monoctl.output.formats import TABLES, WIDE, Document, pairs, short, show
 from monoskope.monoctl.output.views import tell, tell_signer, tell_whose
 from monoskope.settings import check_new, write_private
 
@@ -165,7 +165,7 @@ def secrets(  # noqa: PLR0917 - click passes them by name
     documents = [document for document, _ in results]
     columns = _columns(documents)
     show(session.output, documents, columns, name="uri", wide=columns | _signed(documents), nothing="No secrets found.")
-    tell(((document["uri"], checked) for document, checked in results), notes=in_tables(session.output))
+    tell(((document["uri"], checked) for document, checked in results), notes=session.output in TABLES)
 
 
 async def _that_begin_with(client: Client, prefix: str) -> list[str]:
@@ -209,14 +209,14 @@ def secret(uri: str, session: CommandSession, *, versions: bool) -> None:
     document, checked = session.run(work)
     columns = _columns([document])
     show(session.output, document, columns, name="uri", wide=columns | _signed([document]))
-    if in_tables(session.output) and document["values"]:
+    if session.output in TABLES and document["values"]:
         terminal.out()
         pairs(
             document["values"]
             if session.output == WIDE
             else {key: short(text) for key, text in document["values"].items()}
         )
-    tell([(document["uri"], checked)], notes=in_tables(session.output))
+    tell([(document["uri"], checked)], notes=session.output in TABLES)
 
 
 def _show_versions(uri: str, session: CommandSession) -> None:
@@ -231,7 +231,7 @@ def _show_versions(uri: str, session: CommandSession) -> None:
     columns = _VERSIONS | (_EDITS if any(document["edit"] for document in documents) else {})
     show(session.output, documents, columns, name="upstream_version", wide=columns | _signed(documents))
     named = ((_version_name(document), checked) for document, checked in results)
-    tell(named, notes=in_tables(session.output))
+    tell(named, notes=session.output in TABLES)
 
 
 def _version_name(document: Document) -> str:
@@ -277,6 +277,6 @@ def upload(request_id: str, session: CommandSession, proof_file: Path | None, *,
     document = views.upload(view, checked)
     columns = _UPLOAD if checked.proven else _UPLOAD | {"M8 SAYS": "m8_says"}
     show(session.output, document, columns | (_signed([document]) if checked.proven else {}), name="request_id")
-    tell([(f"request {request_id}", checked)], notes=in_tables(session.output))
+    tell([(f"request {request_id}", checked)], notes=session.output in TABLES)
     tell_whose(checked, view.purpose)
     tell_signer(checked, signing_key)

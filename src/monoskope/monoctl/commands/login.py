@@ -49,7 +49,7 @@ def login(issuer: str | None, session: CommandSession, *, device: bool, no_brows
     if issuer is None:
         settings = starting.settings_of(server, found)
     else:
-        where = config_path(session.config_flag)
+        where = config_path(session.config)
         settings = starting.settings_named(server, issuer, read_config(where), where)
     kept = _with_device(settings) if device else _with_browser(settings, no_browser=no_browser)
     starting.keep(path, starting.in_keyring(kept) if keyring else kept)

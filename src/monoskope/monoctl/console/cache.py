@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.queries import MAX_PAGE_SIZE, Queries
@@ -66,7 +66,8 @@ class SecretCache:
         self._bytes = 0
         self._pause_s = pause_s
         self._again_s = again_s
-        self._rows: dict[str, Row] = {}
+        self.rows: dict[str, Row] = {}
+        """The rows by URI, in no order."""
         self._named: set[str] = set()
         self._wake = asyncio.Event()
         self._reads = True
@@ -81,16 +82,6 @@ class SecretCache:
         """What is counted over the rows."""
 
     @property
-    def rows(self) -> Mapping[str, Row]:
-        """The rows by URI, in no order."""
-        return self._rows
-
-    @property
-    def loaded(self) -> int:
-        """How many secrets are cached."""
-        return len(self._rows)
-
-    @property
     def complete(self) -> bool:
         """Whether these are all that the caller may see."""
         return self._is_whole and not self.is_full
@@ -100,8 +91,8 @@ class SecretCache:
         """What the user should know about how much is cached, else ""."""
         if self.is_full:
             return (
-                f"There are more secrets than the {self.loaded:,} that the console keeps. Name a prefix to search among"
-                " the others."
+                f"There are more secrets than the {len(self.rows):,} that the console keeps. Name a prefix to search"
+                " among the others."
             )
         return self._why
 
@@ -151,7 +142,7 @@ class SecretCache:
                 self._wake.set()
                 if not isinstance(result, Error):
                     raise result
-            elif result is not None and uri not in self._rows and self._has_no_room():
+            elif result is not None and uri not in self.rows and self._has_no_room():
                 self.is_full = True
             else:
                 changed |= self._took(uri, result)
@@ -187,7 +178,7 @@ class SecretCache:
         found: set[str] = set()
         size = 0
         try:
-            if not self._rows:
+            if not self.rows:
                 await self._read_first()
             for state in _STATES:
                 async for view in self._queries().secrets(state=state, page_size=MAX_PAGE_SIZE):
@@ -204,7 +195,7 @@ class SecretCache:
         except BaseException:
             self._reads = True
             raise
-        for uri in self._rows.keys() - found:
+        for uri in self.rows.keys() - found:
             self._put(uri, None)
         self._is_whole, self._why = True, ""
         self._tell()
@@ -221,7 +212,7 @@ class SecretCache:
 
     def _took(self, uri: str, view: views_pb2.Secret | None) -> bool:
         """Keep what m8 answered about a secret, and return whether anything is different."""
-        known = self._rows.get(uri)
+        known = self.rows.get(uri)
         if view is None or view.uri != uri:
             self._put(uri, None)
             return known is not None
@@ -231,17 +222,17 @@ class SecretCache:
         return True
 
     def _has_no_room(self) -> bool:
-        return len(self._rows) >= self._most or self._bytes >= self._most_bytes
+        return len(self.rows) >= self._most or self._bytes >= self._most_bytes
 
     def _put(self, uri: str, row: Row | None) -> None:
         self.changes += 1
-        before = self._rows.pop(uri, None)
+        before = self.rows.pop(uri, None)
         if before is not None:
             self._bytes -= before.view.ByteSize()
             self.counts.remove(before)
         if row is not None:
             self._bytes += row.view.ByteSize()
-            self._rows[uri] = row
+            self.rows[uri] = row
             self.counts.add(row)
 
     def _failed(self, error: Error) -> None:

@@ -38,16 +38,12 @@ OnAway = Callable[[str, Document | None], None]
 _collected: ContextVar[list[str] | None] = ContextVar("collected", default=None)
 
 
-def note(sentence: str) -> None:
-    """Note a sentence for the operation that is under way in this context, if one collects them."""
+def note(sentence: str) -> bool:
+    """Note a sentence for the operation under way in this context; return whether one collects them."""
     sentences = _collected.get()
     if sentences is not None and sentence not in sentences:
         sentences.append(sentence)
-
-
-def collects() -> bool:
-    """Whether an operation that collects sentences is under way in this context; else they go to every page."""
-    return _collected.get() is not None
+    return sentences is not None
 
 
 @contextmanager

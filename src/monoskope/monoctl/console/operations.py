@@ -45,7 +45,7 @@ class Context(Unshared):
 
     def tell_of_secrets(self) -> None:
         """Have every page ask again for what it shows of secrets."""
-        self.tell({"kind": "secrets", "loaded": self.secrets.loaded, "complete": self.secrets.complete})
+        self.tell({"kind": "secrets", "loaded": len(self.secrets.rows), "complete": self.secrets.complete})
 
 
 class Operation(Value, frozen=True):

@@ -21,7 +21,7 @@ from monoskope.http.server.limits import Limits
 from monoskope.http.server.server import Server, bind
 from monoskope.monoctl.console import changes, overview, secrets
 from monoskope.monoctl.console.browser import USUAL, Pages, hosts
-from monoskope.monoctl.console.live import Live, collects, follow_events, note
+from monoskope.monoctl.console.live import Live, follow_events, note
 from monoskope.monoctl.console.operations import Context, Nothing, OfUri, Operation
 from monoskope.monoctl.console.overview import FirstView, happened
 from monoskope.monoctl.console.server import Console, ConsoleApplication
@@ -138,7 +138,8 @@ async def run(options: ConsoleOptions, sent: Sent) -> None:
         live.progress(progress)
 
     def notify(sentence: str) -> None:
-        (note if collects() else live.note)(sentence)
+        if not note(sentence):
+            live.note(sentence)
 
     async with Client(options.settings, notify=notify, observe=observe, signer=options.signer) as client:
         context = Context(client, live.tell)

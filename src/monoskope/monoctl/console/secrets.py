@@ -79,7 +79,7 @@ async def secrets(context: Context, asked: SecretsAsked) -> Document:
     return {
         "secrets": await shown(context, found[first : first + asked.page_size]),
         "total": len(found),
-        "loaded": cache.loaded,
+        "loaded": len(cache.rows),
         "complete": cache.complete,
         "note": cache.note,
         "figures": to_builtins(cache.counts.figures(today=today())),

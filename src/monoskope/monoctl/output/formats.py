@@ -22,6 +22,7 @@ _SIGNED = frozenset({"signer", "signer_key"})
 
 TABLE, WIDE, NAME = "table", "wide", "name"
 TABLES = frozenset({TABLE, WIDE})
+"""Those that people read."""
 WORDS = (TABLE, WIDE, "json", "yaml", NAME)
 _HASH = pattern(r"(fp1:[0-9a-f]{4})[0-9a-f]{12}:([0-9a-f]{8})[0-9a-f]{52}([0-9a-f]{4})", re.ASCII)
 
@@ -157,11 +158,6 @@ def show(
         emit(TABLE, found, wide or columns, nothing=nothing)
     else:
         emit(form, found, columns, nothing=nothing)
-
-
-def in_tables(form: str) -> bool:
-    """Whether a person reads it."""
-    return form in TABLES
 
 
 def _shortened(document: Document) -> Document:

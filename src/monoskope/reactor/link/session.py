@@ -17,6 +17,7 @@ from monoskope import operating_log
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import Error
+from monoskope.event_loop import first_of
 from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import REPLICA_BYTES
 from monoskope.protocol.hello import CHALLENGE_BYTES, Hello
@@ -70,16 +71,7 @@ class Attachment:
         if any(len(replica) != REPLICA_BYTES for replica in self.attached.replicas):
             raise SessionEndedError("m8 named a process that is none.", fix="Update the reactor or m8.")
         self.listener.attached(list(self.attached.replicas))
-        tasks = [asyncio.ensure_future(work()) for work in (self._reading, self._writing, self._beating, self._stuck)]
-        tasks.append(asyncio.ensure_future(self._stopping()))
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await first_of(self._reading(), self._writing(), self._beating(), self._stuck(), self._stopping())
 
     async def _stopping(self) -> None:
         await self.stop.wait()

@@ -2,7 +2,7 @@
 
 A file holds the padded plaintext of docs/protocol.md, encrypted to the configured recipients, so its length reveals
 only a size class. Layout and locking are in `age.folder`. The thread of a cancelled write runs on, but it stops waiting
-for the lock and renames no file any more.
+for the lock and renames no file any more. The file is long because it has all verbs of a driver.
 """
 
 from __future__ import annotations

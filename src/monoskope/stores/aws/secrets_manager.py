@@ -5,6 +5,8 @@ looks; its id is the write tag. Then `AWSCURRENT` is moved to it from exactly th
 refuses if the label is elsewhere by now. Only the second step can have an unknown outcome, and `find` resolves it.
 
 Round trips: `read_version` and `read` 1; `write` 2 where nothing is, else 3, +1 for tags, +1 to restore; `delete` 3.
+
+The file is long because the verbs of a driver stand together: each relies on how the others leave the labels.
 """
 
 from __future__ import annotations

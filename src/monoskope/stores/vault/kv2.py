@@ -6,7 +6,7 @@ restart and do not identify a version. A write that the engine refuses costs one
 value at a path one or two more, to flag it.
 
 The write tag is not stored: a path's custom metadata belongs to all its versions and is not written in one act with
-any of them (docs/adr/0007-store-drivers.md).
+any of them (docs/adr/0007-store-drivers.md). The file is long because it has all verbs of a driver.
 """
 
 from __future__ import annotations

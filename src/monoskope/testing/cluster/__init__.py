@@ -235,9 +235,9 @@ class Cluster(Commands):
         """Make the folder of a reactor that keeps age files in `secrets` in it; `server` as in `make_vault_reactor`."""
         self._init_reactor(store, folder, "age", server)
 
-    def make_reactor(self, store: str, kind: str, engine: dict[str, object], *, folder: str = "") -> Path:
+    def make_reactor(self, store: str, kind: str, engine: dict[str, object]) -> Path:
         """Make the folder of a reactor for an engine of any kind, with changes to the engine's first settings."""
-        home = self._init_reactor(store, folder, kind)
+        home = self._init_reactor(store, "", kind)
         table = tomllib.loads((home / "reactor.toml").read_text(encoding="utf-8"))
         self._set_engine(home, table["engine"] | engine)
         return home

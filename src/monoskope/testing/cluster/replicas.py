@@ -75,10 +75,10 @@ class ReplicaCluster(Cluster):
         else:
             (home / "log.db").symlink_to(self.folder / "m8" / "log.db")
 
-    def start_one(self, number: int, environment: dict[str, str] | None = None) -> Part:
+    def start_one(self, number: int) -> Part:
         """Start one m8, unless it runs, and return when it listens."""
         part = self.m8s[number]
-        part.start(environment)
+        part.start()
         part.wait_for(lambda: listens(self.servers[number]))
         return part
 

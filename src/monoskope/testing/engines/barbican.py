@@ -34,12 +34,12 @@ class Barbican(Server):
 
     Args:
         folder: An empty or missing folder, or one that a `Barbican` used before.
-        project: The project whose secrets the methods below see.
     """
 
-    def __init__(self, folder: Path, *, project: str = "project-1") -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
-        self.project = project
+        self.project = "project-1"
+        """The project whose secrets the methods below see."""
         files.prepare(self.folder, free_port())
         self._bind = f"{_HOST}:{(self.folder / files.PORT).read_text(encoding='ascii')}"
         self.address = f"https://{self._bind}"

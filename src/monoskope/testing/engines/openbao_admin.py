@@ -143,9 +143,9 @@ class Admin:
         """Make and return a new secret id of the AppRole `name`."""
         return str(self.call("POST", f"auth/approle/role/{name}/secret-id", {})["data"]["secret_id"])
 
-    def wrapped_secret_id(self, name: str, *, ttl: str = "10m") -> str:
-        """Make a secret id of the AppRole `name`; return a wrapping token: it gives it out once, within `ttl`."""
-        answer = self.call("POST", f"auth/approle/role/{name}/secret-id", {}, wrap_ttl=ttl)
+    def wrapped_secret_id(self, name: str) -> str:
+        """Make a secret id of the AppRole `name`; return a wrapping token: it gives it out once, within 10 minutes."""
+        answer = self.call("POST", f"auth/approle/role/{name}/secret-id", {}, wrap_ttl="10m")
         return str(answer["wrap_info"]["token"])
 
     def token(self, policies: list[str], *, ttl: str = "1h", renewable: bool = True) -> str:
@@ -159,16 +159,17 @@ HOURS = 8
 
 
 class SshCa:
-    """An SSH engine with an Ed25519 key of its own at `mount`.
+    """An SSH engine with an Ed25519 key of its own.
 
     Args:
         bao: A server that runs.
-        mount: Where the engine is, or will be.
     """
 
-    def __init__(self, bao: Admin, mount: str = "ssh") -> None:
+    mount = "ssh"
+    """Where the engine is, or will be."""
+
+    def __init__(self, bao: Admin) -> None:
         self._bao = bao
-        self.mount = mount
 
     def create(self) -> None:
         """Mount the engine and let it make its key. Raises `OpenBaoError` if something is mounted there."""
@@ -180,14 +181,13 @@ class SshCa:
         """The authority's public key, as OpenSSH writes it: what an allowed_signers file names."""
         return str(self._bao.call("GET", f"{self.mount}/config/ca")["data"]["public_key"]).strip()
 
-    def allow(self, role: str, principals: str, *, hours: int = HOURS) -> None:
+    def allow(self, role: str, principals: str) -> None:
         """Let the holders of `role` have certificates for one of `principals`.
 
         Args:
             role: Its name.
             principals: One name, or several with commas. A template such as
                 `{{identity.entity.aliases.ACCESSOR.metadata.email}}` stands for the name that came from the login.
-            hours: The longest, and usual, life of a certificate.
         """
         self._bao.call(
             "POST",
@@ -199,19 +199,18 @@ class SshCa:
                 "allowed_users_template": True,
                 "default_user": principals.partition(",")[0],
                 "default_user_template": True,
-                "ttl": f"{hours}h",
-                "max_ttl": f"{hours}h",
+                "ttl": f"{HOURS}h",
+                "max_ttl": f"{HOURS}h",
             },
         )
 
-    def sign(self, role: str, public_key: Path, principal: str = "", *, token: str | None = None) -> Path:
+    def sign(self, role: str, public_key: Path, principal: str = "") -> Path:
         """Have a public key signed; write the certificate beside it as OpenSSH expects, and return its file.
 
         Args:
             role: One that `allow` made.
             public_key: A file `NAME.pub`; the certificate will be `NAME-cert.pub`.
             principal: For whom, "" for the role's first one.
-            token: As in `Admin.call`.
 
         Raises:
             OpenBaoError: the role does not allow that.
@@ -219,7 +218,7 @@ class SshCa:
         body = {"public_key": public_key.read_text(encoding="ascii")}
         if principal:
             body["valid_principals"] = principal
-        signed = self._bao.call("POST", f"{self.mount}/sign/{role}", body, token=token)["data"]["signed_key"]
+        signed = self._bao.call("POST", f"{self.mount}/sign/{role}", body)["data"]["signed_key"]
         certificate = public_key.with_name(f"{public_key.name.removesuffix('.pub')}-cert.pub")
         certificate.write_text(signed, encoding="ascii")
         return certificate

@@ -44,16 +44,13 @@ def middleware() -> Path:
     )
 
 
-def make_key(
-    file: Path, kind: KeyType = "ed25519", *, bits: int | None = None, passphrase: str = "", touch: bool = True
-) -> Path:
+def make_key(file: Path, kind: KeyType = "ed25519", *, bits: int | None = None, touch: bool = True) -> Path:
     """Make a key pair with ssh-keygen: the private half in `file`, the public one beside it. Return the public file.
 
     Args:
         file: Must not exist; its folder must.
         kind: "ed25519-sk" and "ecdsa-sk" live on the security key in software.
         bits: Of an RSA or ECDSA key, None for ssh-keygen's own choice.
-        passphrase: "" for none.
         touch: With False a security key signs without a touch.
 
     Raises:
@@ -62,7 +59,7 @@ def make_key(
     options = ["-b", str(bits)] if bits is not None else []
     if kind.endswith("-sk"):
         options += ["-w", str(middleware()), *([] if touch else ["-O", "no-touch-required"])]
-    run("ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "", "-f", str(file), *options)
+    run("ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "", "-f", str(file), *options)
     return file.with_name(f"{file.name}.pub")
 
 

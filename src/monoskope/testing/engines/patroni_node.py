@@ -115,10 +115,6 @@ class Node:
             raise psutil.NoSuchProcess(process.pid)
         return process
 
-    def receivers(self) -> list[psutil.Process]:
-        """The processes with which a standby receives from its primary: one, or none."""
-        return [one for one in self.processes() if "walreceiver" in _title(one)]
-
     def senders(self) -> list[psutil.Process]:
         """The processes with which a primary sends to its standbys."""
         return [one for one in self.processes() if "walsender" in _title(one)]

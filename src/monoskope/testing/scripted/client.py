@@ -42,10 +42,11 @@ def settings_for(m8: ScriptedM8, folder: Path, *, subject: str = "alice", **give
     )
 
 
-def client_for(m8: ScriptedM8, folder: Path, *, subject: str = "alice", signer: Signer | None = None) -> Client:
+def client_for(m8: ScriptedM8, folder: Path, *, signer: Signer | None = None) -> Client:
     """Return a client that dials `m8` with the pins in `folder` and pauses for a millisecond only."""
-    settings = settings_for(m8, folder, subject=subject)
-    return Client(settings, signer=signer, system_known_stores=folder / "no_known_stores", pause_s=0.001)
+    return Client(
+        settings_for(m8, folder), signer=signer, system_known_stores=folder / "no_known_stores", pause_s=0.001
+    )
 
 
 def stores_of(connection: Connection) -> Stores:

@@ -41,7 +41,6 @@ ANNA = Member.parse("user:corp:anna@example.com")
 
 
 async def bind(m8: Exchanging, *groups: str) -> None:
-    """Let a role binding name the groups."""
     rights = [events_pb2.RIGHT_PUT]
     await m8.world.administrator().bind("team", *groups, role=events_pb2.ROLE_USER, prefix="vault://app", rights=rights)
 

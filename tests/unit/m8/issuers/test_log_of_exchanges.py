@@ -35,7 +35,6 @@ KEY = Ed25519PrivateKey.generate()
 
 
 def an_app(world_app: App, log: EventLog, **changes: Any) -> App:
-    """Another m8 process, which serves `log`."""
     tokens = Tokens(log, signing_key=KEY, audience="m8", clock=world_app.clock)
     found = replace(world_app, log=log, tokens=tokens, **changes)
     found.exchanges = Exchanges(20, 20, lambda: 0.0)

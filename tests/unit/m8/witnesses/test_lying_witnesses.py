@@ -45,7 +45,6 @@ def server(shared: WitnessServer) -> WitnessServer:
 
 
 def sent(request: Request) -> Checkpoint:
-    """Return what it is asked to cosign."""
     return Checkpoint.parse(Note.parse(request.body.partition(b"\n\n")[2]).text)
 
 

@@ -65,7 +65,6 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Real, Real]
 
 
 async def cosigned(witnesses: Witnesses, tree: MemoryTree, vkeys: list[str]) -> Note:
-    """Return the note with the cosignatures of all these keys."""
     asked = await witnesses.cosign(tree.note(), tree)
     assert ([state.trouble for state in asked.witnesses], asked.stop) == (["" for _ in vkeys], "")
     assert [each.vkey for each in asked.cosignatures] == vkeys

@@ -221,6 +221,10 @@ async def at_console(
         settings = settings_for(serving, folder, signing_key=signing_key)
         if credential is not None:
             settings = msgspec.structs.replace(settings, token="", credential=credential)
-        client = Client(settings, system_known_stores=folder / "no_known_stores", pause_s=0.001, notify=heard.note)
+
+        def notify(sentence: str) -> None:
+            heard.note(sentence)
+
+        client = Client(settings, system_known_stores=folder / "no_known_stores", pause_s=0.001, notify=notify)
         async with client:
             yield AtConsole(serving, client)

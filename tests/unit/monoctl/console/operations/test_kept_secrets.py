@@ -200,7 +200,7 @@ async def test_more_than_it_keeps_is_said_and_not_called_complete() -> None:
         while not kept.is_full:
             await asyncio.sleep(0)
 
-        assert (kept.loaded, kept.complete) == (3, False)
+        assert (len(kept.rows), kept.complete) == (3, False)
         assert "prefix" in kept.note
 
 
@@ -211,7 +211,7 @@ async def test_a_secret_for_which_there_is_no_place_is_said() -> None:
         while kept.complete:
             await asyncio.sleep(0)
 
-        assert (kept.loaded, kept.is_full) == (3, True)
+        assert (len(kept.rows), kept.is_full) == (3, True)
 
 
 async def test_secrets_that_a_hostile_m8_makes_large_take_no_more_memory() -> None:
@@ -221,7 +221,7 @@ async def test_secrets_that_a_hostile_m8_makes_large_take_no_more_memory() -> No
         for _ in range(2):
             while not kept.is_full:
                 await asyncio.sleep(0)
-            assert (kept.loaded, kept.complete) == (4, False)
+            assert (len(kept.rows), kept.complete) == (4, False)
             kept.read_again()
             await asyncio.sleep(0)
 

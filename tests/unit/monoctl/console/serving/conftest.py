@@ -1,4 +1,4 @@
-"""A console under way."""
+"""A console under way, and a page of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.support.console_calls import Page
 from tests.unit.monoctl.console.serving.served import Served, console
 
 
@@ -13,3 +14,9 @@ from tests.unit.monoctl.console.serving.served import Served, console
 async def served() -> AsyncIterator[Served]:
     async with console() as served:
         yield served
+
+
+@pytest.fixture
+async def page(served: Served) -> Page:
+    """It has a session."""
+    return await served.begun()

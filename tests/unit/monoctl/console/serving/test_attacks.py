@@ -32,15 +32,13 @@ async def refused(page: Page, status: int, **changed: str) -> str:
     return str(message)
 
 
-async def test_a_page_with_a_session_is_answered(served: Served) -> None:
-    page = await served.begun()
+async def test_a_page_with_a_session_is_answered(page: Page, served: Served) -> None:
     assert (await asked(page.call, "whoami")).document == {"subject": "alice"}
     answer = await asked(page.send, "put", {"uris": ["a://b"]}, [value("k", VALUE)])
     assert (answer.status, served.taken) == (200, [{"k": VALUE}])
 
 
-async def test_every_answer_forbids_the_browser_what_the_page_does_not_need(served: Served) -> None:
-    page = await served.begun()
+async def test_every_answer_forbids_the_browser_what_the_page_does_not_need(page: Page, served: Served) -> None:
     answers = [await asked(page.ask, "GET", path, page.said("")) for path in ("/", "/console.js", "/nothing")]
     answers += [
         await asked(page.call, "whoami"),
@@ -79,8 +77,7 @@ async def test_who_has_no_link_begins_nothing(served: Served) -> None:
 @pytest.mark.parametrize(
     "origin", ["", "null", "http://evil.example", "http://localhost:{port}", "https://127.0.0.1:{port}"]
 )
-async def test_another_pages_call_is_refused_by_its_origin(served: Served, origin: str) -> None:
-    page = await served.begun()
+async def test_another_pages_call_is_refused_by_its_origin(page: Page, served: Served, origin: str) -> None:
     assert "Origin" in await refused(page, 403, Origin=origin.format(port=page.port))
     assert not served.taken
 
@@ -102,14 +99,12 @@ async def test_another_pages_call_is_refused_by_what_the_browser_says(served: Se
         "",
     ],
 )
-async def test_a_body_that_a_form_could_send_is_refused(served: Served, kind: str) -> None:
-    page = await served.begun()
+async def test_a_body_that_a_form_could_send_is_refused(page: Page, kind: str) -> None:
     page.headers = {"Content-Type": kind}
     assert (await asked(page.call, "whoami")).status == 415
 
 
-async def test_what_takes_values_takes_no_other_body_and_the_other_way_round(served: Served) -> None:
-    page = await served.begun()
+async def test_what_takes_values_takes_no_other_body_and_the_other_way_round(page: Page) -> None:
     assert (await asked(page.call, "put", {"uris": []})).code == "USAGE"
     assert (await asked(page.send, "whoami", {}, [value("k", VALUE)])).code == "USAGE"
 
@@ -123,8 +118,7 @@ async def test_a_preflight_gets_no_permission(served: Served) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
-async def test_operations_are_called_with_post_alone(served: Served, method: str) -> None:
-    page = await served.begun()
+async def test_operations_are_called_with_post_alone(page: Page, method: str) -> None:
     answer = await asked(page.ask, method, "/api/whoami", page.said(""))
     assert answer.status == 405
     assert method == "HEAD" or json.loads(answer.body)["error"]["message"] == "operations are called with POST alone."
@@ -162,8 +156,7 @@ async def test_the_page_is_no_part_of_another_page(served: Served) -> None:
         "[::ffff:127.0.0.1]:{port}",
     ],
 )
-async def test_a_name_that_somebody_let_point_here_is_misdirected(served: Served, host: str) -> None:
-    page = await served.begun()
+async def test_a_name_that_somebody_let_point_here_is_misdirected(page: Page, served: Served, host: str) -> None:
     host = host.format(port=page.port)
     assert "Host" in await refused(page, 421, Host=host, Origin=f"http://{host}")
     for path in ("/", "/console.js"):
@@ -184,8 +177,7 @@ async def test_a_name_that_somebody_let_point_here_is_misdirected(served: Served
         ("TRACE /api/whoami HTTP/1.1", 501),
     ],
 )
-async def test_an_operation_has_one_address_alone(served: Served, line: str, status: int) -> None:
-    page = await served.begun()
+async def test_an_operation_has_one_address_alone(page: Page, line: str, status: int) -> None:
     assert await first_line(page, line.format(port=page.port), []) == status
 
 
@@ -193,8 +185,7 @@ async def test_an_operation_has_one_address_alone(served: Served, line: str, sta
     ("name", "status"),
     [("Host", 400), ("Origin", 403), ("Sec-Fetch-Site", 403), ("Authorization", 401), ("Console-Nonce", 400)],
 )
-async def test_what_is_said_twice_is_not_said(served: Served, name: str, status: int) -> None:
-    page = await served.begun()
+async def test_what_is_said_twice_is_not_said(page: Page, name: str, status: int) -> None:
     again = (name, page.said(SEALED)[name])
     assert await first_line(page, "POST /api/whoami HTTP/1.1", [again]) == status
 
@@ -251,8 +242,7 @@ async def test_a_page_that_is_loaded_again_is_told_how_a_new_one_opens(served: S
 # A session whose page is gone.
 
 
-async def test_a_session_ends_a_minute_after_its_page_is_gone(served: Served) -> None:
-    page = await served.begun()
+async def test_a_session_ends_a_minute_after_its_page_is_gone(page: Page, served: Served) -> None:
     live = page.live()
     await asked(next, live)
     served.now += 10 * GONE_S
@@ -309,16 +299,14 @@ async def test_a_page_that_comes_second_believes_why_it_gets_nothing(served: Ser
 
 async def test_the_token_and_the_keys_are_in_no_request(served: Served) -> None:
     token = served.sessions.new_link()
-    name = served.sessions._links[0].beginning.name
-    assert name != token
+    assert served.sessions._links[0].beginning.name != token
     page = served.page
     page.headers = {"Content-Type": "application/json"}
     answer = await asked(page.ask, "POST", "/api/begin", page.said("x"), json.dumps({"token": token}).encode())
     assert (answer.status, answer.code) == (401, "LINK_ENDED")  # the token itself begins nothing
 
 
-async def test_a_call_that_came_before_is_refused_and_does_nothing(served: Served) -> None:
-    page = await served.begun()
+async def test_a_call_that_came_before_is_refused_and_does_nothing(page: Page, served: Served) -> None:
     sealed = page.side.seal("put", framed({"uris": ["a://b"]}, [value("k", VALUE)]))
     assert (await asked(page.post, "put", sealed)).status == 200
     answer = await asked(page.post, "put", sealed)
@@ -326,8 +314,7 @@ async def test_a_call_that_came_before_is_refused_and_does_nothing(served: Serve
     assert served.taken == [{"k": VALUE}]
 
 
-async def test_who_has_the_session_without_its_keys_can_call_nothing(served: Served) -> None:
-    page = await served.begun()
+async def test_who_has_the_session_without_its_keys_can_call_nothing(page: Page, served: Served) -> None:
     thief = Page(page.port, page.session)
     for answer in (
         await asked(thief.call, "whoami"),
@@ -348,14 +335,12 @@ async def test_a_body_counts_for_the_operation_and_the_session_alone_that_it_was
 
 
 @pytest.mark.parametrize("nonce", ["", "x", "A" * 21, "A" * 24])
-async def test_a_call_without_a_nonce_is_refused(served: Served, nonce: str) -> None:
-    page = await served.begun()
+async def test_a_call_without_a_nonce_is_refused(page: Page, nonce: str) -> None:
     page.headers = {"Console-Nonce": nonce}
     assert (await asked(page.call, "whoami")).status == 400
 
 
-async def test_a_page_that_says_the_last_number_has_said_all_and_nobody_says_it_again(served: Served) -> None:
-    page = await served.begun()
+async def test_a_page_that_says_the_last_number_has_said_all(page: Page, served: Served) -> None:
     last, seal = 2**96 - 1, page.side.seal
     put = framed({"uris": ["a://b"]}, [value("k", VALUE)])
     for number, status in ((last, 200), (0, 403), (1, 403), (last, 403), (last - 1_023, 200), (last - 1_024, 403)):
@@ -368,8 +353,7 @@ async def test_a_page_that_says_the_last_number_has_said_all_and_nobody_says_it_
 
 async def test_what_a_hostile_m8_says_is_escaped_as_by_monoctl(served: Served) -> None:
     answer = await asked((await served.begun()).call, "hostile")
-    text = answer.body.decode()
-    assert text.isprintable()
+    assert answer.body.decode().isprintable()
     assert answer.document == {"subject": HOSTILE}
     assert answer.headers["content-type"] == "application/json"
 

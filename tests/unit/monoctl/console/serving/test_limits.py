@@ -11,14 +11,13 @@ import pytest
 from monoskope.monoctl.console import requests as body
 from monoskope.monoctl.console.channel import OVERHEAD
 from monoskope.monoctl.console.program import LIMITS
-from tests.support.console_calls import JSON, SEALED, framed, value
+from tests.support.console_calls import JSON, SEALED, Page, framed, value
 from tests.unit.monoctl.console.serving.served import Put, Served, asked, ended, sent
 
 VALUE = b"correct horse battery staple"
 
 
-async def test_a_body_above_the_limit_is_refused_before_it_is_read(served: Served) -> None:
-    page = await served.begun()
+async def test_a_body_above_the_limit_is_refused_before_it_is_read(page: Page) -> None:
     for path, kind, most in (
         ("put", SEALED, body.MOST_BODY + OVERHEAD),
         ("whoami", SEALED, body.MOST_JSON + OVERHEAD),
@@ -30,8 +29,7 @@ async def test_a_body_above_the_limit_is_refused_before_it_is_read(served: Serve
         await ended(writer)
 
 
-async def test_a_body_that_is_cut_calls_nothing(served: Served) -> None:
-    page = await served.begun()
+async def test_a_body_that_is_cut_calls_nothing(page: Page, served: Served) -> None:
     whole = page.side.seal("put", framed({"uris": ["a://b"]}, [value("k", VALUE)]))
     fields = page.said(SEALED) | {"Content-Length": str(len(whole))}
     _, writer = await sent(page, "POST /api/put HTTP/1.1", fields.items(), whole[:-5])
@@ -60,8 +58,7 @@ async def test_pages_are_answered_while_a_file_is_parsed(served: Served, monkeyp
     assert served.taken == [{"k": bytes(100_000)}]
 
 
-async def test_an_operation_is_finished_when_its_page_is_gone(served: Served) -> None:
-    page = await served.begun()
+async def test_an_operation_is_finished_when_its_page_is_gone(page: Page, served: Served) -> None:
     sealed = page.side.seal("held", b"{}")
     fields = page.said(SEALED) | {"Content-Length": str(len(sealed))}
     _, writer = await sent(page, "POST /api/held HTTP/1.1", fields.items(), sealed)
@@ -84,8 +81,7 @@ async def test_connections_without_end_take_no_more_than_their_places(served: Se
     await asyncio.gather(*(one.wait_closed() for one in (*writers, writer)), return_exceptions=True)
 
 
-async def test_a_request_that_is_malformed_is_told_which_field(served: Served) -> None:
-    page = await served.begun()
+async def test_a_request_that_is_malformed_is_told_which_field(page: Page) -> None:
     for request, word in (([], "JSON object"), ({"more": 1}, "more")):
         answer = await asked(page.call, "whoami", request)
         assert (answer.status, answer.code) == (400, "USAGE")

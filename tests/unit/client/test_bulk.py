@@ -16,7 +16,7 @@ from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client import Client, Expect, PutResult
 from monoskope.client.http.retry import LONGEST_PAUSE_S, pause_after
-from monoskope.client.known.stores import PinsInMemory
+from monoskope.client.known.stores import KnownStores
 from monoskope.client.runtime.on_asyncio import ASYNCIO, AsyncioRuntime
 from monoskope.client.walk.pace import AT_ONCE, Bulk, Pace, RequestTime, Tally
 from monoskope.client.walk.target import Target
@@ -152,7 +152,7 @@ async def test_one_that_fails_later_hides_no_other_result(m8: ScriptedM8, tmp_pa
     assert told[-1] == Tally(2, done=1, failed=1)
 
 
-NO_TRUST = Trust(PinsInMemory({}), "m8:7443", "vault", pin="SHA256:", notify=None)
+NO_TRUST = Trust(KnownStores(None, system=None), "m8:7443", "vault", pin="SHA256:", notify=None)
 MANY = [f"vault://app/s{number}" for number in range(3 * AT_ONCE)]
 
 

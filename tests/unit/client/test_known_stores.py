@@ -230,6 +230,7 @@ def test_a_misspelt_default_is_named() -> None:
 
 
 def test_a_pin_of_the_administrator_is_not_forgotten(known: KnownStores) -> None:
+    assert known._system is not None
     known._system.write_text(f"{SERVER} vault {A}\n")
     known._system.chmod(0o644)
     with pytest.raises(RefusedError, match="for all users"):
@@ -263,7 +264,7 @@ def test_a_pin_of_one_server_counts_for_all_of_its_list_in_any_order(tmp_path: P
         known = KnownStores(path, system=system, servers=servers)
         assert known.identity(servers[0], "vault") == A
         assert known.default(servers[0]) == "vault"
-        known.check_free(servers[0], "vault", A)
+        known.read().check_free(servers[0], "vault", A)
         assert known.read_with(servers[0], {"vault": A}).identities == {(servers[0], "vault"): A}
     assert KnownStores(path, system=system).identity(SERVER, "vault") is None
 
@@ -319,7 +320,7 @@ def test_no_pin_of_another_server_counts(tmp_path: Path, other: str) -> None:
     known = KnownStores(kept(tmp_path, f"{other} vault {A}"), system=tmp_path / "system", servers=(SERVER,))
     assert known.identity(SERVER, "vault") is None
     with pytest.raises(IdentityChangedError, match="show the same identity"):
-        known.check_free(SERVER, "vault", A)
+        known.read().check_free(SERVER, "vault", A)
 
 
 def test_a_server_may_be_written_in_any_spelling(tmp_path: Path) -> None:

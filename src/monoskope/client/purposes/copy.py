@@ -10,7 +10,7 @@ from pathlib import Path
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
-from monoskope.client.known.stores import PinsInMemory
+from monoskope.client.known.stores import KnownStores
 from monoskope.client.purposes import Expect, Expected, encoded, expectation
 from monoskope.client.settings import ClientSettings
 from monoskope.client.signing import Signing
@@ -105,7 +105,8 @@ async def put_copy(
         Error: as `Client.put_secret`.
     """
     plaintext = encoded(values)
-    known = PinsInMemory({(servers[0], destination.store): identity})
+    known = KnownStores(None, system=None)
+    known.pin(servers[0], destination.store, identity, replaces=None, explicit=True)
     settings = ClientSettings(servers=tuple(servers), ca_file=ca_file, token=token)
     connection = Connection(servers, ca_file, token)
     now = connection.runtime.now
@@ -135,7 +136,7 @@ async def put_copy(
 
 
 async def _target(
-    connection: Connection, settings: ClientSettings, known: PinsInMemory, destination: SecretUri, *, timeout_s: float
+    connection: Connection, settings: ClientSettings, known: KnownStores, destination: SecretUri, *, timeout_s: float
 ) -> Target:
     """Return the destination under its pinned identity; an identity that is not known is refused, not asked for."""
     resolver = Resolver(connection, settings, known, confirm=None, notify=None, timeout_s=timeout_s)

@@ -243,7 +243,7 @@ class Resolver:
 
     def _first_contact(self, store: views_pb2.SecretStore, identity: str, given: str | None) -> str:
         server, name = self._settings.server, store.name
-        self._known.check_free(server, name, identity)
+        self._known.read().check_free(server, name, identity)
         explicit = given is not None
         if given is None:
             first = f"This is the first contact with store {name!r} of {server}."

@@ -101,24 +101,24 @@ def following(upload: Upload, message: Message, *, at_ms: int) -> Upload | None:
     state = follow(upload.state, message, version=version, seen=upload.version)
     if state is None:
         return None
-    after = replace(upload, version=version, state=state, since_ms=at_ms)
+    changes: dict[str, object] = {"version": version, "state": state, "since_ms": at_ms}
     match message:
         case events_pb2.SecretUploadKeyRequested():
-            after = replace(after, request=parse_request(message.request), subject=message.subject, began_ms=at_ms)
+            changes |= {"request": parse_request(message.request), "subject": message.subject, "began_ms": at_ms}
         case events_pb2.SecretUploadKeyProvided():
-            after = replace(after, grant=parse_grant(message.grant.content), signed_grant=message.grant)
+            changes |= {"grant": parse_grant(message.grant.content), "signed_grant": message.grant}
         case events_pb2.SecretUploadRequested():
             signature = hashlib.sha256(message.request_signature).digest()
-            after = replace(after, sealed_sha256=message.sealed_sha256, signature_sha256=signature)
+            changes |= {"sealed_sha256": message.sealed_sha256, "signature_sha256": signature}
         case events_pb2.SecretUploadStarted():
-            after = replace(after, started=parse_receipt(message.receipt.content), signed_receipt=message.receipt)
+            changes |= {"started": parse_receipt(message.receipt.content), "signed_receipt": message.receipt}
         case events_pb2.SecretUploadFailed():
-            after = replace(after, failed=message, signed_receipt=receipt_of(message))
+            changes |= {"failed": message, "signed_receipt": receipt_of(message)}
         case _:
             signed = receipt_of(message)
             receipt = None if signed is None else parse_receipt(signed.content)
-            after = replace(after, signed_receipt=signed, receipt=receipt)
-    return after
+            changes |= {"signed_receipt": signed, "receipt": receipt}
+    return replace(upload, **changes)
 
 
 def fold(events: Iterable[RecordedEvent], upload: Upload = NEW) -> Upload:

@@ -87,7 +87,9 @@ def after(upload: Upload, event: RecordedEvent) -> Upload | None:
     message = read(event)
     if message is None:
         return None
-    return following(replace(upload, version=event.version - 1), message, at_ms=event.recorded_at_ms)
+    if upload.version != event.version - 1:  # events of unknown types lie between
+        upload = replace(upload, version=event.version - 1)
+    return following(upload, message, at_ms=event.recorded_at_ms)
 
 
 def take(event: RecordedEvent, lookup: Lookup) -> Upload | None:

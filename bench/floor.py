@@ -27,7 +27,7 @@ from bench.progress import say
 from bench.timing import each, together
 from bench.world import World
 from monoskope.errors import UnavailableError
-from monoskope.http.client.failures import ExchangeError
+from monoskope.http.client.destination import ExchangeError
 from monoskope.m8.http import tls
 from monoskope.settings import write_private
 from monoskope.testing.parts import Part, free_port, listens

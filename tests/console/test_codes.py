@@ -34,9 +34,9 @@ MET = {
         "test_log_stop.py::test_a_log_that_was_rewritten_is_a_full_stop_with_both_notes_and_nothing_more_is_asked"
     ),
     "CONSOLE_GONE": (
-        "safety/test_port_thief.py::test_who_takes_the_port_of_a_console_that_has_ended_reads_nothing_and_is_not_believed"
+        "safety/test_links.py::test_who_takes_the_port_of_a_console_that_has_ended_reads_nothing_and_is_not_believed"
     ),
-    "BROWSER": "safety/test_port_thief.py::test_a_browser_without_webcrypto_is_told_so_in_words",
+    "BROWSER": "safety/test_links.py::test_a_browser_without_webcrypto_is_told_so_in_words",
     "LINK_USED": (
         "safety/test_links.py"
         "::test_who_uses_a_stolen_link_first_loses_the_session_when_its_user_comes_and_the_terminal_tells_of_it"

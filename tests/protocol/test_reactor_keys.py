@@ -108,20 +108,14 @@ def test_truncated_sealed_bytes_open_nothing_and_use_the_key_up(start: int, end:
     assert keys.granted(request.request_id) is None
 
 
-def test_the_parts_cannot_be_cut_elsewhere() -> None:
+@pytest.mark.parametrize(("secret", "cut"), [(SECRET, 1_121), ({"a": bytes(600)}, 1_120 + 512)])
+def test_the_parts_cannot_be_cut_elsewhere(secret: dict[str, bytes], cut: int) -> None:
+    """Also where both lengths are allowed."""
     keys = table()
     request, granted = new_grant(keys)
-    sealed = seal(granted.grant, PLAIN)
+    sealed = seal(granted.grant, encode(Payload(secret)))
     with pytest.raises(BadPayloadError):
-        keys.open(request.request_id, sealed[:1_121], sealed[1_121:])
-
-
-def test_the_parts_cannot_be_cut_elsewhere_even_where_both_lengths_are_allowed() -> None:
-    keys = table()
-    request, granted = new_grant(keys)
-    sealed = seal(granted.grant, encode(Payload({"a": bytes(600)})))
-    with pytest.raises(BadPayloadError):
-        keys.open(request.request_id, sealed[: 1_120 + 512], sealed[1_120 + 512 :])
+        keys.open(request.request_id, sealed[:cut], sealed[cut:])
 
 
 def test_lengths_are_looked_at_before_the_lifetime() -> None:
@@ -219,17 +213,16 @@ def _digest(content: bytes) -> bytes:
     return hashlib.sha256(content).digest()
 
 
-def test_a_plaintext_larger_than_the_grant_allows_is_refused() -> None:
-    keys = table(max_plaintext=512)
+@pytest.mark.parametrize(("most", "opens"), [(512, False), (1_024, True)])
+def test_a_plaintext_is_as_large_as_the_grant_allows(most: int, *, opens: bool) -> None:
+    keys = table(max_plaintext=most)
     request, granted = new_grant(keys)
-    with pytest.raises(BadPayloadError):
-        opened(keys, request, seal(granted.grant, encode(Payload({"a": bytes(600)}))))
-
-
-def test_a_plaintext_as_large_as_the_grant_allows_is_opened() -> None:
-    keys = table(max_plaintext=1_024)
-    request, granted = new_grant(keys)
-    assert len(opened(keys, request, seal(granted.grant, encode(Payload({"a": bytes(600)}))))["a"]) == 600
+    sealed = seal(granted.grant, encode(Payload({"a": bytes(600)})))
+    if opens:
+        assert len(opened(keys, request, sealed)["a"]) == 600
+    else:
+        with pytest.raises(BadPayloadError):
+            opened(keys, request, sealed)
 
 
 @pytest.mark.parametrize(("after", "opens"), [(29.9, True), (30.0, False), (10_000.0, False)])

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import ssl
-from collections.abc import Callable
 
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.host_port import HostPort
@@ -23,20 +22,12 @@ class WebSocketCall:
 
     Args:
         at: The HTTP door, on the loopback interface.
-        parse: Makes what `read` returns out of a message.
         tls: How it is spoken to; None for a door without TLS.
     """
 
-    def __init__(
-        self,
-        at: HostPort,
-        *,
-        parse: Callable[[bytes], object] = reactor_pb2.AttachResponse.FromString,
-        tls: ssl.SSLContext | None = None,
-    ) -> None:
+    def __init__(self, at: HostPort, *, tls: ssl.SSLContext | None = None) -> None:
         self._at = at
         self._tls = tls
-        self._parse = parse
         self._opened: asyncio.Future[ClientSocket] = asyncio.get_running_loop().create_future()
         self._came: asyncio.Queue[object] = asyncio.Queue()
         self._ended = asyncio.Event()
@@ -61,7 +52,7 @@ class WebSocketCall:
             socket = await connect(self._at, PATH, self._tls, most_message=_MOST)
             self._opened.set_result(socket)
             while isinstance(message := await socket.receive(), bytes):
-                self._came.put_nowait(self._parse(message))
+                self._came.put_nowait(reactor_pb2.AttachResponse.FromString(message))
             self._last_word(message)
         except (EndedError, NoWebSocketError, OSError):
             pass  # the connection broke

@@ -45,8 +45,8 @@ from monoskope.client.signing import Signing
 from monoskope.client.signing.key_file import KeySigner, PrivateFile
 from monoskope.client.sync import SyncAccess, SyncLog, SyncStores, _Twin
 from monoskope.client.walk.task import Task
-from monoskope.http.client.destination import Proxy, Server, Tunnel
-from monoskope.http.client.exchange import Answer, ResponseReader
+from monoskope.http.client.destination import Proxy, Server
+from monoskope.http.client.exchange import Answer, ResponseReader, Tunnel
 from monoskope.http.client.websocket_client import ClientSocket
 from monoskope.http.messages import Head
 from monoskope.m8.calls import Arrival

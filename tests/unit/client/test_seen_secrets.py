@@ -226,5 +226,4 @@ def test_no_deletion_hides_what_another_server_of_a_list_showed_before_the_store
 
 def test_servers_of_different_lists_share_nothing(seen: SeenSecrets) -> None:
     seen.compare("elsewhere:7443", {B: receipt(3)})
-    both = SeenSecrets(seen.path, servers=(SERVER, "m8-2:7443"))
-    assert both.compare(SERVER, {A: receipt(1)}) == SAME
+    assert SeenSecrets(seen.path, servers=(SERVER, "m8-2:7443")).compare(SERVER, {A: receipt(1)}) == SAME

@@ -25,7 +25,7 @@ from monoskope.client.queries import Queries
 from monoskope.client.runtime import blocking
 from monoskope.client.settings import ClientSettings, load_settings
 from monoskope.errors import Error, IdentityChangedError, NotReachedError, UnavailableError, UsageError
-from monoskope.http.client.failures import BrokenError, LateError
+from monoskope.http.client.destination import BrokenError, LateError
 from monoskope.http.client.pool import Stream
 from monoskope.http.messages import Decision, Head
 from monoskope.m8.http import tls

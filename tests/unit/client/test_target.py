@@ -76,9 +76,7 @@ async def put(
 async def test_first_contact_asks_and_pins_both(m8: ScriptedM8, known: KnownStores, tmp_path: Path) -> None:
     person = Person(True, True)
 
-    result = await put(m8, tmp_path, "app/db", person)
-
-    assert result.uri == "vault://app/db"
+    assert (await put(m8, tmp_path, "app/db", person)).uri == "vault://app/db"
     assert "'vault'" in person.questions[0]
     assert grouped(m8.identity.shown) in person.questions[1]
     assert known.default(m8.server) == "vault"
@@ -137,9 +135,7 @@ async def test_a_new_default_is_asked_about_and_then_pinned(m8: ScriptedM8, know
     m8.default = "local"
     person = Person(True, True)
 
-    result = await put(m8, tmp_path, "app/db", person)
-
-    assert result.uri == "local://app/db"
+    assert (await put(m8, tmp_path, "app/db", person)).uri == "local://app/db"
     assert "'vault'" in person.questions[0]
     assert "'local'" in person.questions[0]
     assert known.default(m8.server) == "local"

@@ -16,17 +16,18 @@ import pytest
 
 from monoskope.http.client import blocking
 from monoskope.http.client.blocking import BlockingPool
-from monoskope.http.client.destination import Proxy, Server
-from monoskope.http.client.exchange import ResponseReader
-from monoskope.http.client.failures import (
+from monoskope.http.client.destination import (
     BrokenError,
     LateError,
     MalformedError,
     NotSentError,
+    Proxy,
+    Server,
     StaleError,
     TooLargeError,
     UntrustedError,
 )
+from monoskope.http.client.exchange import ResponseReader
 from monoskope.m8.http import tls
 from tests.faults.tcp_proxy import OPENED, proxy_in_thread
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monoskope.http.client.destination import BrokenError, MalformedError, TooLargeError
 from monoskope.http.client.exchange import MOST_HEAD, ResponseReader, host_header, request_head
-from monoskope.http.client.failures import BrokenError, MalformedError, TooLargeError
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"

@@ -110,7 +110,7 @@ CLIENT = """
 import asyncio, ssl, sys
 from monoskope import event_loop
 from monoskope.http.client.destination import Server
-from monoskope.http.client.failures import ExchangeError, LateError
+from monoskope.http.client.destination import ExchangeError, LateError
 from monoskope.http.client.pool import Pool
 {start}
 

@@ -18,8 +18,7 @@ import pytest
 import uvloop
 
 from monoskope.http.client.connection import Connection
-from monoskope.http.client.exchange import ResponseReader
-from monoskope.http.client.failures import (
+from monoskope.http.client.destination import (
     BrokenError,
     LateError,
     MalformedError,
@@ -27,6 +26,7 @@ from monoskope.http.client.failures import (
     TooLargeError,
     UntrustedError,
 )
+from monoskope.http.client.exchange import ResponseReader
 from monoskope.http.client.pool import Pool, Server
 from monoskope.m8.http import tls as certificates
 

@@ -387,7 +387,7 @@ async def test_a_log_that_does_not_answer_is_said_once_a_time(tmp_path: Path, mo
         return
 
     monkeypatch.setattr(keeper, "tick", tick)
-    monkeypatch.setattr("monoskope.m8.background.timekeeper.asyncio.sleep", soon)
+    monkeypatch.setattr("monoskope.m8.background.leased.asyncio.sleep", soon)
     with capture_logs() as lines, pytest.raises(asyncio.CancelledError):
         await keeper.run()
     assert [line["event"] for line in lines] == ["the timekeeper waits"] * 2

@@ -204,8 +204,7 @@ def test_a_token_from_afar_is_made_listed_and_revoked(run: AS, tmp_path: Path) -
     token = out.read_text().strip()
     assert token not in made.output
     assert run("create", "token", CI, "--out", str(out)).exit_code == ExitCode.USAGE
-    printed = run("create", "token", CI).stdout.strip()
-    assert printed.count(".") == 2
+    assert run("create", "token", CI).stdout.strip().count(".") == 2
     listed = document(run("get", "tokens", "--by", CI, "-o", "json"))
     assert [(one["member"], one["role"], one["state"]) for one in listed] == [(CI, "", "valid")] * 2
     token_id = document(run("whoami", "-o", "json", who=token))["token_id"]

@@ -40,8 +40,7 @@ def drifted(m8: ScriptedM8, outcome: upload_pb2.Outcome) -> None:
 def test_an_import_prints_the_hash(run: Run) -> None:
     result = ends(run("import", "secret", URI), 0)
     assert result.stdout.splitlines()[-1].split() == [URI, "IMPORTED", VERSION, FINGERPRINT]
-    document = json.loads(run("import", "secret", URI, "-o", "json").stdout)
-    assert document["values"] == {"password": FINGERPRINT}
+    assert json.loads(run("import", "secret", URI, "-o", "json").stdout)["values"] == {"password": FINGERPRINT}
 
 
 def test_in_sync_is_0_and_anything_else_12(run: Run, m8: ScriptedM8) -> None:

@@ -322,8 +322,7 @@ def test_several_at_once_take_the_event_loop(m8: ScriptedM8, tmp_path: Path, put
 
 
 def test_the_first_help_needs_neither_a_connection_nor_completion() -> None:
-    modules = loaded("import monoskope.monoctl.main")
-    assert not modules & {"dotenv", "monoskope.shell_completion"}
+    assert not loaded("import monoskope.monoctl.main") & {"dotenv", "monoskope.shell_completion"}
 
 
 def test_the_first_help_loads_no_values_messages_or_reader_of_source_code() -> None:

@@ -120,9 +120,7 @@ def test_ctrl_c_ends_each_question_and_the_terminal_is_as_before(
 
 
 def test_another_signal_leaves_the_terminal_as_before_too(m8: ScriptedM8) -> None:
-    done = typed(*PUT, "password", steps=[(HIDDEN, b"\x1c")])
-
-    assert (done.code, m8.calls) == (-signal.SIGQUIT, [])
+    assert (typed(*PUT, "password", steps=[(HIDDEN, b"\x1c")]).code, m8.calls) == (-signal.SIGQUIT, [])
 
 
 def test_ctrl_c_at_a_passphrase_of_the_reactor_is_the_same(tmp_path: Path) -> None:
@@ -136,9 +134,7 @@ def test_ctrl_c_at_a_passphrase_of_the_reactor_is_the_same(tmp_path: Path) -> No
 
 
 def test_ctrl_d_is_no_answer(m8: ScriptedM8) -> None:
-    done = typed("delete", "secret", "vault://app/db", steps=[("[y/N]", b"\x04")])
-
-    assert (done.code, m8.calls) == (130, [])
+    assert (typed("delete", "secret", "vault://app/db", steps=[("[y/N]", b"\x04")]).code, m8.calls) == (130, [])
 
 
 def test_an_answer_that_is_no_text_is_said_and_not_shown(m8: ScriptedM8) -> None:

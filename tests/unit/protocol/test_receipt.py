@@ -243,8 +243,7 @@ SENTENCE = "the value of password is not UTF-8 text, and this engine holds only 
 
 
 def test_a_failure_can_say_more_than_its_reason() -> None:
-    failed = receipt("FAILED", reason=upload_pb2.REASON_UPSTREAM_REFUSED, detail=SENTENCE)
-    assert failed.detail == SENTENCE
+    assert receipt("FAILED", reason=upload_pb2.REASON_UPSTREAM_REFUSED, detail=SENTENCE).detail == SENTENCE
 
 
 @pytest.mark.parametrize("detail", ["x" * 201, "two\nlines", "\x1b[2J", "\u202e", "é", "\x7f"])

@@ -181,8 +181,7 @@ def test_where_memory_can_be_swapped_out_only_the_setting_lets_it_run(tmp_path: 
 @pytest.mark.parametrize("kind", registry.kinds())
 def test_init_writes_an_engine_table_that_its_driver_accepts(tmp_path: Path, kind: str) -> None:
     init(tmp_path / "reactor", kind=kind)
-    read = settings.read(tmp_path / "reactor")
-    assert read.driver.kind == kind
+    assert settings.read(tmp_path / "reactor").driver.kind == kind
     assert list(settings.read_file(tmp_path / "reactor").engine) == ["type", *FIRST_SETTINGS[kind]]
 
 
@@ -263,8 +262,7 @@ def test_a_fingerprint_key_travels_to_another_reactor_by_recipient(tmp_path: Pat
     assert typed("fingerprint-key", "export", one, "--recipient", recipient, "-o", exported).exit_code == 0
     assert stat.S_IMODE(exported.stat().st_mode) == 0o600
     assert (one / "fingerprint.key").read_bytes() not in exported.read_bytes()
-    done = typed("fingerprint-key", "import", two, exported, "--identity", identity)
-    assert done.output == key_id
+    assert typed("fingerprint-key", "import", two, exported, "--identity", identity).output == key_id
     assert FingerprintKey.load(two).key_id == FingerprintKey.load(one).key_id
 
 
@@ -286,8 +284,7 @@ def test_a_fingerprint_key_travels_by_passphrase(tmp_path: Path, monkeypatch: py
 def test_a_fingerprint_key_leaves_encrypted_only(tmp_path: Path, words: Sequence[str]) -> None:
     init(tmp_path / "reactor")
     typed("fingerprint-key", "new", tmp_path / "reactor")
-    done = ends(process("fingerprint-key", "export", tmp_path / "reactor", *words), 2)
-    assert done.stdout == ""
+    assert ends(process("fingerprint-key", "export", tmp_path / "reactor", *words), 2).stdout == ""
 
 
 def carrier(folder: Path) -> tuple[str, Path]:

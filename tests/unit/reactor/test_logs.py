@@ -178,8 +178,7 @@ async def test_a_request_that_gets_no_key_is_one_line(tmp_path: Path, content: b
 def test_every_error_has_a_reason_and_shows_no_text() -> None:
     assert spelled(upload_pb2.Reason, reason_of(UnknownOutcomeError("x"))) == "OUTCOME_UNKNOWN"
     assert spelled(upload_pb2.Reason, reason_of(DriverError("x"))) == "UPSTREAM_REFUSED"
-    error = FailedError(reason_of(UnknownOutcomeError("x")))
-    assert error.message == "the request ends with OUTCOME_UNKNOWN."
+    assert FailedError(reason_of(UnknownOutcomeError("x"))).message == "the request ends with OUTCOME_UNKNOWN."
     assert isinstance(ProofError("x"), Exception)
 
 

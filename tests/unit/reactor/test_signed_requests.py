@@ -92,8 +92,7 @@ async def test_what_somebody_of_the_list_signed_is_done_and_names_the_signer(tmp
     delivered = world.sealed(of_purpose(purpose), newest=newest, sign=ANNA.signs)
     assert delivered.grant.signature_required
     assert await world.handler.handle(delivered)
-    end = of(world, delivered)
-    assert end.outcome in PURPOSES[purpose].successes
+    assert of(world, delivered).outcome in PURPOSES[purpose].successes
     for index in range(len(world.log.events)):
         assert (world.receipt(index).signer, world.receipt(index).signer_key) == (ANNA.name, ANNA.key)
     [verdict] = verdicts(world)

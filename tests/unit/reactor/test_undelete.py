@@ -51,8 +51,7 @@ async def test_what_was_deleted_is_announced_brought_back_and_receipted() -> Non
 async def test_a_put_may_replace_what_came_back_and_a_verification_finds_it() -> None:
     world, _ = await deleted()
     back = await world.walk(ask(UNDELETE))
-    found = await world.walk(ask(upload_pb2.PURPOSE_VERIFY), newest=back)
-    assert found.outcome == upload_pb2.OUTCOME_IN_SYNC
+    assert (await world.walk(ask(upload_pb2.PURPOSE_VERIFY), newest=back)).outcome == upload_pb2.OUTCOME_IN_SYNC
     put = await world.walk(ask(UPLOAD), {"password": b"new"})
     assert (put.outcome, put.prior_version) == (upload_pb2.OUTCOME_UPLOADED, back.upstream_version)
 

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import pytest
 import yaml
 
-from monoskope.http.client.failures import (
+from monoskope.http.client.destination import (
     BrokenError,
     ExchangeError,
     LateError,

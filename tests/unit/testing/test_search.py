@@ -66,8 +66,7 @@ def test_a_value_of_letters_alone_counts_in_both_base64_alphabets() -> None:
 
 
 def test_a_value_that_is_not_there_is_not_found() -> None:
-    result = look("here", [secrets.token_bytes(100_000)], [Wanted.of("it", VALUE)])
-    assert result.total("it") == 0
+    assert look("here", [secrets.token_bytes(100_000)], [Wanted.of("it", VALUE)]).total("it") == 0
 
 
 def test_what_an_empty_chunk_parts_is_not_one_value() -> None:

@@ -12,9 +12,8 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN
 from websockets.uri import WebSocketURI
 
-from monoskope.http.client.destination import Proxy, Server, Tunnel
-from monoskope.http.client.exchange import ResponseReader
-from monoskope.http.client.failures import BrokenError, MalformedError, NotSentError, TooLargeError
+from monoskope.http.client.destination import BrokenError, MalformedError, NotSentError, Proxy, Server, TooLargeError
+from monoskope.http.client.exchange import ResponseReader, Tunnel
 from monoskope.http.client.websocket_client import ClientSocket
 from monoskope.http.messages import EndedError
 from monoskope.http.server import exchange

@@ -13,8 +13,8 @@ from monoskope.client.http import connect, transport
 from monoskope.client.http.methods import Method
 from monoskope.client.http.transport import IDLE_S, Dialled, Metadata, Roots
 from monoskope.http.client.blocking import BlockingPool, Stream
+from monoskope.http.client.destination import ExchangeError
 from monoskope.http.client.exchange import one_header
-from monoskope.http.client.failures import ExchangeError
 
 R = TypeVar("R", bound=Message)
 

@@ -13,8 +13,8 @@ from google.protobuf.message import Message
 from monoskope.client.http import connect, transport
 from monoskope.client.http.methods import Method
 from monoskope.client.http.transport import IDLE_S, Dialled, Metadata, Roots
+from monoskope.http.client.destination import ExchangeError
 from monoskope.http.client.exchange import Answer, one_header
-from monoskope.http.client.failures import ExchangeError
 from monoskope.http.client.pool import Pool, Stream
 
 R = TypeVar("R", bound=Message)

@@ -18,7 +18,7 @@ from monoskope.client.http.methods import Method
 from monoskope.errors import Error, IdentityChangedError, NotReachedError, ProtocolError, TimedOutError, UsageError
 from monoskope.host_port import HostPort, has_port, is_host, parse_server
 from monoskope.http import CIPHERS
-from monoskope.http.client import failures
+from monoskope.http.client import destination as failures
 from monoskope.http.client.destination import Proxy, Server
 from monoskope.value import Value
 

@@ -16,9 +16,8 @@ from monoskope.client.runtime import left
 from monoskope.errors import Error, IdentityChangedError, ProtocolError, RefusedError, UsageError
 from monoskope.host_port import is_host
 from monoskope.http.client.blocking import BlockingPool
-from monoskope.http.client.destination import Server
+from monoskope.http.client.destination import ExchangeError, MalformedError, Server, UntrustedError
 from monoskope.http.client.exchange import Answer
-from monoskope.http.client.failures import ExchangeError, MalformedError, UntrustedError
 from monoskope.text import escape
 from monoskope.value import Value
 

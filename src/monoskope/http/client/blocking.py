@@ -17,9 +17,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
-from monoskope.http.client.destination import Server, Tunnel, readable, unconnected
-from monoskope.http.client.exchange import Answer, ResponseReader, host_header, request_head
-from monoskope.http.client.failures import BrokenError, LateError, NotSentError, StaleError
+from monoskope.http.client.destination import (
+    BrokenError,
+    LateError,
+    NotSentError,
+    Server,
+    StaleError,
+    readable,
+    unconnected,
+)
+from monoskope.http.client.exchange import Answer, ResponseReader, Tunnel, host_header, request_head
 
 Headers = Sequence[tuple[str, str]]
 _Receive = Callable[[ssl.SSLSocket, ResponseReader, float | None], None]

@@ -1,4 +1,7 @@
-"""One connection of a pool on asyncio: how it is made, and how it carries one exchange after the other."""
+"""One connection of a pool on asyncio: how it is made, and how it carries one exchange after the other.
+
+One file, however long: what a connection does at any moment depends on all of its state.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,16 @@ import socket
 import ssl
 from typing import Any, cast
 
-from monoskope.http.client.destination import Server, Tunnel, readable, unconnected
-from monoskope.http.client.exchange import ResponseReader
-from monoskope.http.client.failures import BrokenError, ExchangeError, LateError, NotSentError
+from monoskope.http.client.destination import (
+    BrokenError,
+    ExchangeError,
+    LateError,
+    NotSentError,
+    Server,
+    readable,
+    unconnected,
+)
+from monoskope.http.client.exchange import ResponseReader, Tunnel
 
 _ENDED = "the connection had ended"
 _MOST_UNREAD = 64 * 1024
@@ -156,8 +166,7 @@ class Connection(asyncio.Protocol):
             raise failure
         waiter = self._waiter = self._loop.create_future()
         if deadline is not None:
-            late = LateError("the time for the exchange is over", sent=self._sent)
-            self._timer = self._loop.call_at(deadline, self._fail, late)
+            self._timer = self._loop.call_at(deadline, self._expire)
         try:
             await waiter
         except asyncio.CancelledError:
@@ -179,6 +188,9 @@ class Connection(asyncio.Protocol):
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def _expire(self) -> None:
+        self._fail(LateError("the time for the exchange is over", sent=self._sent))
 
     def _fail(self, failure: ExchangeError) -> None:
         """Close the connection, and tell the coroutine that waits, or will wait. The first failure counts.

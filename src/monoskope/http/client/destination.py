@@ -1,4 +1,7 @@
-"""Where a client connects to: a server of HTTPS, and the proxy on the way."""
+"""Where a client connects to, a server of HTTPS and the proxy on the way; and how an exchange there fails.
+
+No error holds anything of a request or an answer.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,66 @@ import select
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from monoskope.http.client.exchange import ResponseReader, request_head
-from monoskope.http.client.failures import (
-    ExchangeError,
-    LateError,
-    NotSentError,
-    TurnedAwayError,
-    UntrustedError,
-)
 from monoskope.value import Unshared
+
+
+class ExchangeError(Exception):
+    """One exchange failed. The caller tells its user what that means."""
+
+
+class NotSentError(ExchangeError):
+    """No byte of the request was sent: there is no connection. The request may be sent again, and elsewhere."""
+
+
+class TurnedAwayError(NotSentError):
+    """The server took the connection and ended it before TLS: it may have too many to begin with just now."""
+
+
+class UnsendableError(NotSentError, ValueError):
+    """A part of the request has characters that it may not have, so that it could be taken for another one."""
+
+
+class UntrustedError(NotSentError):
+    """There is no connection since TLS refused it: the certificate is not trusted, or the server speaks no TLS.
+
+    Attributes:
+        certificate: Whether it is the server's certificate that was refused.
+        misnamed: Whether that is for other names or addresses than the one that was dialled.
+    """
+
+    def __init__(self, message: str, *, certificate: bool, misnamed: bool = False) -> None:
+        super().__init__(message)
+        self.certificate = certificate
+        self.misnamed = misnamed
+
+
+class BrokenError(ExchangeError):
+    """The connection broke after some of the request had been sent: the server may have done what it asks."""
+
+
+class StaleError(BrokenError):
+    """A connection that had been idle ended before any byte of the answer, as where a server ends it just then."""
+
+
+class MalformedError(BrokenError):
+    """The answer is not one of HTTP/1.1 that can be read in one way alone (RFC 9112), or it is larger than allowed."""
+
+
+class TooLargeError(MalformedError):
+    """The answer, its head or its body, is larger than allowed."""
+
+
+class LateError(ExchangeError):
+    """The time for the exchange is over.
+
+    Attributes:
+        sent: Whether some of the request had been sent.
+    """
+
+    def __init__(self, message: str, *, sent: bool) -> None:
+        super().__init__(message)
+        self.sent = sent
+
 
 if TYPE_CHECKING:
     import ssl
@@ -63,39 +117,6 @@ class Server(NamedTuple):
     def dialled(self) -> tuple[str, int]:
         """The host and the port to which the connection is made: the proxy's if there is one."""
         return (self.host, self.port) if self.proxy is None else (self.proxy.host, self.proxy.port)
-
-
-class Tunnel(Unshared):
-    """The request for a tunnel to a server, and its answer; free of I/O.
-
-    Attributes:
-        request: What is sent to the proxy.
-    """
-
-    def __init__(self, server: Server, proxy: Proxy) -> None:
-        named = f"[{server.host}]" if ":" in server.host else server.host
-        target = f"{named}:{server.port}"
-        headers = (("proxy-authorization", proxy.authorization),) if proxy.authorization else ()
-        self.request = request_head("CONNECT", target, target, headers, None)
-        self._reader = ResponseReader("CONNECT", most_body=0)
-
-    def opened(self, data: bytes) -> bool:
-        """Read `data`, which came next, b"" for the end. Return whether the tunnel is open.
-
-        Raises:
-            NotSentError: the proxy does not open it.
-        """
-        if not data:
-            raise NotSentError("the proxy ended the connection")
-        try:
-            self._reader.feed(data)
-        except ExchangeError:
-            raise NotSentError("the proxy does not open a tunnel") from None
-        if not self._reader.status:
-            return False
-        if not 200 <= self._reader.status < 300:
-            raise NotSentError(f"the proxy answers with {self._reader.status}")
-        return True
 
 
 def unconnected(error: OSError) -> ExchangeError:

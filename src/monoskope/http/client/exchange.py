@@ -16,7 +16,16 @@ from collections.abc import Iterable
 
 import httptools
 
-from monoskope.http.client.failures import BrokenError, MalformedError, TooLargeError, UnsendableError
+from monoskope.http.client.destination import (
+    BrokenError,
+    ExchangeError,
+    MalformedError,
+    NotSentError,
+    Proxy,
+    Server,
+    TooLargeError,
+    UnsendableError,
+)
 from monoskope.lazy import pattern
 from monoskope.value import Unshared
 
@@ -329,3 +338,36 @@ class ResponseReader(Unshared):
         """The last chunk is here. Other bodies are counted by this class."""
         if self._chunked:
             self.complete = True
+
+
+class Tunnel(Unshared):
+    """The request for a tunnel to a server, and its answer; free of I/O.
+
+    Attributes:
+        request: What is sent to the proxy.
+    """
+
+    def __init__(self, server: Server, proxy: Proxy) -> None:
+        named = f"[{server.host}]" if ":" in server.host else server.host
+        target = f"{named}:{server.port}"
+        headers = (("proxy-authorization", proxy.authorization),) if proxy.authorization else ()
+        self.request = request_head("CONNECT", target, target, headers, None)
+        self._reader = ResponseReader("CONNECT", most_body=0)
+
+    def opened(self, data: bytes) -> bool:
+        """Read `data`, which came next, b"" for the end. Return whether the tunnel is open.
+
+        Raises:
+            NotSentError: the proxy does not open it.
+        """
+        if not data:
+            raise NotSentError("the proxy ended the connection")
+        try:
+            self._reader.feed(data)
+        except ExchangeError:
+            raise NotSentError("the proxy does not open a tunnel") from None
+        if not self._reader.status:
+            return False
+        if not 200 <= self._reader.status < 300:
+            raise NotSentError(f"the proxy answers with {self._reader.status}")
+        return True

@@ -15,9 +15,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 
 from monoskope.http.client.connection import Connection, connect
-from monoskope.http.client.destination import Server
+from monoskope.http.client.destination import BrokenError, LateError, NotSentError, Server, StaleError
 from monoskope.http.client.exchange import Answer, ResponseReader, host_header, request_head
-from monoskope.http.client.failures import BrokenError, LateError, NotSentError, StaleError
 
 __all__ = ["Headers", "Pool", "Server", "Stream"]
 
@@ -154,11 +153,15 @@ class Pool:
         if not self._places.locked():
             await self._places.acquire()
             return
+        late = False
         try:
             async with asyncio.timeout_at(deadline):
                 await self._places.acquire()
         except TimeoutError:
-            raise LateError("the time for the exchange is over", sent=False) from None
+            late = True
+        # Raised out here so that no error hangs on it, whose frames hold what was asked.
+        if late:
+            raise LateError("the time for the exchange is over", sent=False)
 
     async def _connected(self, deadline: float, *, fresh: bool = False) -> Connection:
         """Return a connection to use: the one that was used last, if it is alive, else a new one."""

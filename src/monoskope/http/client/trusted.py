@@ -9,8 +9,8 @@ from pathlib import Path
 
 from monoskope.errors import Error, UsageError
 from monoskope.host_port import HostPort
+from monoskope.http.client.destination import ExchangeError
 from monoskope.http.client.exchange import Answer
-from monoskope.http.client.failures import ExchangeError
 from monoskope.http.client.pool import Headers, Pool, Server
 from monoskope.settings import read_private
 

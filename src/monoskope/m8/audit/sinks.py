@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from monoskope.errors import Error, UsageError
-from monoskope.http.client.failures import ExchangeError, UntrustedError
+from monoskope.http.client.destination import ExchangeError, UntrustedError
 from monoskope.http.client.trusted import Endpoint
 from monoskope.m8.audit.lines import Batch, DeliveryError
 from monoskope.m8.sink_settings import FileTarget, WebhookTarget

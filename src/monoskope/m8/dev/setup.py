@@ -23,7 +23,7 @@ from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UnauthenticatedError, UnavailableError, UsageError
 from monoskope.host_port import HostPort
-from monoskope.http.client.failures import ExchangeError
+from monoskope.http.client.destination import ExchangeError
 from monoskope.http.client.trusted import Endpoint, TlsFiles
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.principal import RIGHT_NAMES

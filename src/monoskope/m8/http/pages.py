@@ -22,6 +22,7 @@ from monoskope.m8.operations import Endpoints
 from monoskope.m8.service import policy
 from monoskope.m8.service.app import App
 from monoskope.operations import Answer, Handler
+from monoskope.protocol.tlog.note import with_lines
 from monoskope.protocol.tlog.tiles import TILE_HEIGHT, Tile
 
 FRESH_S = 1.0
@@ -130,7 +131,7 @@ class Tiles:
         found = seen.witnessed or seen.newest
         if found is None:
             raise NotFoundError("there is no checkpoint of this log yet.", fix="m8 log status says why.")
-        return Response(200, (TEXT, NOT_SHARED), found.whole_note())
+        return Response(200, (TEXT, NOT_SHARED), with_lines(found.note, (each.line for each in found.cosignatures)))
 
     async def _tile(self, path: str) -> Response:
         try:

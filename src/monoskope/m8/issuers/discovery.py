@@ -13,7 +13,7 @@ from pathlib import Path
 
 from monoskope.errors import UnavailableError, UsageError
 from monoskope.host_port import HttpsUrl
-from monoskope.http.client.failures import ExchangeError
+from monoskope.http.client.destination import ExchangeError
 from monoskope.http.client.trusted import Endpoint, TlsFiles
 from monoskope.m8.issuers.jose import MAX_JWKS, json_object, parse_jwks
 from monoskope.m8.issuers.settings import Issuer

@@ -114,10 +114,6 @@ class Checkpoint(Value, frozen=True):
     note: bytes = b""
     cosignatures: tuple[Cosignature, ...] = ()
 
-    def whole_note(self) -> bytes:
-        """Return the note with its cosignatures."""
-        return self.note + "".join(f"{each.line}\n" for each in self.cosignatures).encode()
-
 
 class TreeRows(ABC):
     """The part of an `EventLog` about its tree, in SQL that both engines understand; they run it.

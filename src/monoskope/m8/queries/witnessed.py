@@ -19,7 +19,7 @@ from monoskope.m8.tree.tree import TreeBehindError
 from monoskope.m8.tree.witnessed_log import Seen
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.tlog.checkpoint import Checkpoint
-from monoskope.protocol.tlog.note import Note
+from monoskope.protocol.tlog.note import Note, with_lines
 
 
 class LogQueries:
@@ -79,7 +79,7 @@ class LogQueries:
             await self._log.want()
             answer.proof_later = True
             return answer
-        answer.note = covering.whole_note()
+        answer.note = with_lines(covering.note, (each.line for each in covering.cosignatures))
         answer.inclusion.extend(await self._log.tree.inclusion(position - 1, covering.size))
         return answer
 
@@ -102,7 +102,9 @@ class LogQueries:
         if checkpoint is None:
             return None
         proof = await self._log.consistency(checkpoint.number, size, checkpoint.size) if size else ()
-        return log_pb2.ProvenCheckpoint(note=checkpoint.whole_note(), consistency=proof)
+        return log_pb2.ProvenCheckpoint(
+            note=with_lines(checkpoint.note, (each.line for each in checkpoint.cosignatures)), consistency=proof
+        )
 
     async def _evidence(self, events: list[RecordedEvent], principal: Principal) -> proof_pb2.UploadEvidence:
         """Return what the entry is about. Raises as `policy.require_proof`."""

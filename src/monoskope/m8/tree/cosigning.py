@@ -19,7 +19,7 @@ from monoskope.m8.log.tree_rows import Cosignature, Named
 from monoskope.m8.tree.tree import Tree
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
-from monoskope.protocol.tlog.note import Note
+from monoskope.protocol.tlog.note import Note, with_lines
 from monoskope.value import Value
 
 
@@ -210,7 +210,9 @@ class Asking:
         if cosigners is None or self.stop or not self._is_due(checkpoint, cosigners):
             return False
         self._asked_at = time.monotonic()
-        asked = await cosigners.cosign(checkpoint.whole_note(), tree)
+        asked = await cosigners.cosign(
+            with_lines(checkpoint.note, (each.line for each in checkpoint.cosignatures)), tree
+        )
         if asked.cosignatures:
             await self._log.keep_cosignatures(named.number, checkpoint.size, asked.cosignatures)
             self._cosigned.update(each.vkey for each in asked.cosignatures)

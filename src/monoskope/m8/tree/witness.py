@@ -12,8 +12,8 @@ from pathlib import Path
 
 from monoskope.errors import UsageError
 from monoskope.host_port import HttpsUrl
+from monoskope.http.client.destination import ExchangeError, LateError, MalformedError, UntrustedError
 from monoskope.http.client.exchange import Answer
-from monoskope.http.client.failures import ExchangeError, LateError, MalformedError, UntrustedError
 from monoskope.http.client.trusted import Endpoint, TlsFiles
 from monoskope.m8.log.tree_rows import Cosignature
 from monoskope.m8.tree import submission

@@ -106,6 +106,11 @@ class Note(Value, frozen=True):
         return signers
 
 
+def with_lines(note: bytes, lines: Iterable[str]) -> bytes:
+    """Return a note with further lines of signatures, which have no newline."""
+    return note + "".join(f"{line}\n" for line in lines).encode()
+
+
 def parse_signature_lines(content: bytes) -> tuple[NoteSignature, ...]:
     """Return the signatures in lines alone, as a witness answers them.
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import urlsplit
 
+from monoskope.http.client.destination import ExchangeError, LateError, NotSentError, UnsendableError, UntrustedError
 from monoskope.http.client.exchange import Answer
-from monoskope.http.client.failures import ExchangeError, LateError, NotSentError, UnsendableError, UntrustedError
 from monoskope.http.client.pool import Pool, Server
 from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
 from monoskope.stores.shared.checks import HttpConfig

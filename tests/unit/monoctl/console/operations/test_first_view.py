@@ -40,9 +40,7 @@ async def test_who_one_is_is_asked_while_the_browser_starts_and_again_if_m8_was_
 
     page.m8.failing["GetServer"] = [UnauthenticatedError("the token has expired.")]
     greeting.prepare()
-    me = (await greeting.answer())["me"]
-
-    assert me == before
+    assert (await greeting.answer())["me"] == before
     assert page.m8.failing["GetServer"] == []
 
 

@@ -334,8 +334,7 @@ async def test_activity_reads_what_is_new_and_says_if_all(page: AtConsole, monke
     assert (first["outcomes"], second["outcomes"]) == (["UPLOADED"], ["DELETED", "UPLOADED"])
     assert len(second["buckets"]) == 7
     assert second["complete"]
-    hours = await page.ask("activity", days=1)
-    assert len(hours["buckets"]) == 24
+    assert len((await page.ask("activity", days=1))["buckets"]) == 24
 
 
 async def test_recent_events_are_read_once_and_then_what_is_new(page: AtConsole) -> None:

@@ -264,8 +264,7 @@ async def test_one_refusal_is_a_row_like_those_of_several(page: AtConsole) -> No
 
 
 async def test_imports_and_verifications(filled: AtConsole) -> None:
-    imported = await filled.ask("import", uris=["vault://old/one"])
-    assert imported["results"][0]["done"]["outcome"] == "IMPORTED"
+    assert (await filled.ask("import", uris=["vault://old/one"]))["results"][0]["done"]["outcome"] == "IMPORTED"
 
     with pytest.raises(UsageError, match="uris"):
         await filled.ask("verify")

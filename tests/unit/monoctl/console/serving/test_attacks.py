@@ -299,8 +299,7 @@ async def test_a_page_that_comes_second_believes_why_it_gets_nothing(served: Ser
 
 async def test_the_token_and_the_keys_are_in_no_request(served: Served) -> None:
     token = served.sessions.new_link()
-    name = served.sessions._links[0].beginning.name
-    assert name != token
+    assert served.sessions._links[0].beginning.name != token
     page = served.page
     page.headers = {"Content-Type": "application/json"}
     answer = await asked(page.ask, "POST", "/api/begin", page.said("x"), json.dumps({"token": token}).encode())
@@ -354,8 +353,7 @@ async def test_a_page_that_says_the_last_number_has_said_all(page: Page, served:
 
 async def test_what_a_hostile_m8_says_is_escaped_as_by_monoctl(served: Served) -> None:
     answer = await asked((await served.begun()).call, "hostile")
-    text = answer.body.decode()
-    assert text.isprintable()
+    assert answer.body.decode().isprintable()
     assert answer.document == {"subject": HOSTILE}
     assert answer.headers["content-type"] == "application/json"
 

@@ -87,7 +87,6 @@ class Shared:
         return self._chromium
 
     def console(self, user: User) -> Console:
-        """The console of `user`; another one if the last one ended because nobody used it for a while."""
         if self._console is None or self._console.has_ended():
             self._console = self._last.enter_context(Console(user))
         return self._console

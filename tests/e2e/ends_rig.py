@@ -224,7 +224,6 @@ class Rig:
         assert await self._ask(caller, way, uri, values, None) == "UPLOADED"
 
     async def _write(self, uri: SecretUri, values: Mapping[str, bytes]) -> str:
-        """Write past the reactor and return the version."""
         if uri.store in {"vault", "blind"}:
             path = f"{MOUNT}/data/{PREFIX}/{'/'.join(uri.path)}"
             body = {"data": {key: value.decode() for key, value in values.items()}}
@@ -234,7 +233,6 @@ class Rig:
         return await store.write(uri.path, Payload(values), replacing=None, write_tag="0" * 64)
 
     def values(self, name: str, *, small_alone: bool, key: str = "small") -> dict[str, bytes]:
-        """Return new values of 64 bytes, 3 kB and 60 kB, or the first alone."""
         styles: tuple[Style, ...] = ("plain", "escaped", "wide")
         turn = next(self._numbers)
         sizes = {key: 64} if small_alone else {key: 64, "middle": 3_000, "large": 60_000}

@@ -51,8 +51,6 @@ RIGHTS = ("--right", "put", "--right", "see-hash")
 
 @dataclass
 class Company:
-    """All of it."""
-
     folder: Path
     cluster: ReplicaCluster
     postgres: Postgres
@@ -63,7 +61,6 @@ class Company:
     """The settings file of the pipeline."""
 
     def vkeys(self) -> list[str]:
-        """Return the log's keys, as they are published."""
         return self.cluster.must("m8", "log", "key", "--dir", "m8").out.split()
 
     def publish(self, vkeys: list[str]) -> None:
@@ -123,17 +120,14 @@ class Company:
         return self.cluster.run("monoctl", *words, input=path.encode(), environment=environment)
 
     def upstream(self, path: str) -> str:
-        """Return what OpenBao itself holds."""
         data = self.cluster.bao.call("GET", f"{MOUNT}/data/{PREFIX}/app/{path}")["data"]["data"]
         return str(data["password"])
 
     def status(self, folder: str) -> dict[str, Any]:
-        """Return what `m8 log status` says in a folder."""
         [row] = self.cluster.must("m8", "log", "status", "--dir", folder, "-o", "json").json()
         return dict(row)
 
     def head(self) -> int:
-        """Return how many events are recorded."""
         return int(self.status("m8")["events"])
 
     def sealed(self) -> int:
@@ -144,7 +138,6 @@ class Company:
 
 @contextlib.contextmanager
 def everything(folder: Path) -> Iterator[Company]:
-    """Start all of it in an empty folder."""
     keys, provider = folder / "keys", folder / "provider"
     keys.mkdir()
     provider.mkdir()
@@ -206,7 +199,6 @@ class Anna:
             return client.put_secret(f"vault://app/{path}", {"password": path.encode()}).signer
 
     def put_in_page(self, page: Page, path: str) -> dict[str, Any]:
-        """Put in a page of the console, and return what it is told."""
         return page.send("put", {"uris": [f"vault://app/{path}"]}, [value("password", path.encode())]).document
 
     def log(self) -> dict[str, Any]:
@@ -296,7 +288,6 @@ def renewed(anna: Anna, page: Page) -> None:
 
 
 def uploaded(answer: dict[str, Any]) -> bool:
-    """Whether the page was told that its one put was done."""
     [row] = answer["results"]
     assert "done" in row, row
     return bool(row["done"]["outcome"] == "UPLOADED")

@@ -50,7 +50,6 @@ class Observed:
 
 
 def tracing(collector: Collector) -> dict[str, str]:
-    """The variables that switch traces on."""
     return {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "OTEL_BSP_SCHEDULE_DELAY": "50"}
 
 

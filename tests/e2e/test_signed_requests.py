@@ -32,8 +32,6 @@ CLIENTS = ["upload", "compare", "delete", "list"]
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """The cluster, and anna with her key."""
-
     cluster: Cluster
     anna: User
     folder: Path
@@ -55,12 +53,10 @@ class Signed:
         return [json.loads(line) for line in (self.home(store) / "audit.jsonl").read_text().splitlines()]
 
     def secrets(self, store: str) -> set[str]:
-        """The files of the engine."""
         return {path.name for path in (self.home(store) / "secrets").rglob("*") if path.is_file()}
 
 
 def allow(home: Path, *lines: str, rules: Sequence[Mapping[str, object]]) -> None:
-    """Give a reactor `[signers]`."""
     write_private(home / "allowed_signers", "".join(f"{line}\n" for line in (*lines, "# end")).encode(), replace=True)
     file = home / "reactor.toml"
     table = tomllib.loads(file.read_text())

@@ -53,13 +53,9 @@ class Walk:
     """The company, the CA and the people, and what each of them types.
 
     Attributes:
-        cluster: Whose OpenBao is the issuer and the CA.
-        company: The issuer.
         clients: By name: `m8`, `ca` for the login of people, `ci` for that of machines.
         agent: anna's ssh-agent.
-        home: anna's home.
         port: Where her `bao login` waits for the browser; the page has OpenBao's own choice.
-        environment: What everybody's shell has.
     """
 
     cluster: Cluster
@@ -99,7 +95,6 @@ class Walk:
 
 
 def commands(page: Path, begin: str, end: str) -> list[str]:
-    """The shell blocks of a page between two headings."""
     text = page.read_text(encoding="utf-8")
     assert text.count(f"\n## {begin}") == text.count(f"\n## {end}") == 1
     between = text[text.index(f"\n## {begin}") : text.index(f"\n## {end}")]
@@ -164,7 +159,6 @@ def claims(token: str) -> dict[str, str]:
 
 
 def shown_by_ssh(certificate: Path) -> dict[str, str]:
-    """What `ssh-keygen -L` says of the certificate's names and options."""
     words = " ".join(run("ssh-keygen", "-L", "-f", str(certificate)).split())
     found = re.search(r"(Principals): (.*) (Critical Options): (.*) (Extensions): (.*)", words)
     assert found is not None, words
@@ -192,7 +186,6 @@ def session(walk: Walk) -> str:
 
 
 def put(walk: Walk, key: str = "") -> subprocess.CompletedProcess[str]:
-    """Put what the page puts, with another key if it is named."""
     line = commands(USERS, "A certificate for a working day", "Security keys")[-1]
     return walk.type(line, MONOCTL_SIGNING_KEY=key)
 

@@ -37,7 +37,6 @@ LIFETIME_S = 30
 
 
 def shorten(file: Path, **tables: dict[str, object]) -> None:
-    """Put more into the tables of a settings file."""
     known = tomllib.loads(file.read_text(encoding="utf-8"))
     changed = {name: {**known.get(name, {}), **table} for name, table in tables.items()}
     write_private(file, tomli_w.dumps(known | changed).encode(), replace=True)

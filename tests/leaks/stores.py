@@ -108,6 +108,5 @@ def _made(folder: Path) -> Path:
 
 
 def changed(file: Path, **fields: object) -> None:
-    """Change fields of a file of settings."""
     table = tomllib.loads(file.read_text(encoding="utf-8")) | fields
     write_private(file, tomli_w.dumps(table).encode(), replace=True)

@@ -72,8 +72,6 @@ class LoudCluster(Cluster):
 
 @dataclass
 class LeakCluster:
-    """What runs, and what was said so far."""
-
     marks: Marks
     cluster: LoudCluster
     user: User
@@ -179,7 +177,6 @@ class LeakCluster:
 
 
 def add_table(connection: sqlite3.Connection, table: str, rows: Sequence[bytes]) -> None:
-    """Commit a new table with these rows."""
     connection.execute(f"CREATE TABLE {table} (body BLOB)")
     connection.executemany(f"INSERT INTO {table} VALUES (?)", [(one,) for one in rows])
     connection.commit()

@@ -24,13 +24,7 @@ PATIENCE_S = 60.0
 
 @dataclass
 class Scene:
-    """What a lie has before it.
-
-    Attributes:
-        rig: The parts.
-        purpose: What alice asks for.
-        one: Her request.
-    """
+    """What a lie has before it."""
 
     rig: Rig
     purpose: str

@@ -50,7 +50,6 @@ def raise_files(needed: int) -> None:
 
 
 def start(folder: Path, connections: int, postgres: Postgres | None) -> Cluster:
-    """Start m8. All users are at one address, so an address may have all connections."""
     cluster = Cluster(folder)
     cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
     file = folder / "m8" / "m8.toml"

@@ -64,7 +64,6 @@ class RigCluster:
     a part together with the thread that started it.
 
     Args:
-        folder: An empty one.
         name: One of `WORLDS`.
     """
 
@@ -94,19 +93,16 @@ class RigCluster:
         return [*servers[first % len(servers) :], *servers[: first % len(servers)]]
 
     def process(self, name: str, which: int = 0) -> Process:
-        """An engine, an m8 or a reactor."""
         if name == M8:
             return self.cluster.m8s[which]
         return (self.engine_processes | self.cluster.reactors)[name]
 
     @property
     def engine_processes(self) -> dict[str, Process]:
-        """OpenBao, and PostgreSQL if the log is in it."""
         return {OPENBAO: self.cluster.bao} | ({} if self.postgres is None else {POSTGRES: self.postgres})
 
     @property
     def parts(self) -> list[Part]:
-        """Every m8 and every reactor."""
         return [*self.cluster.m8s, *self.cluster.reactors.values()]
 
     # --- building it ---
@@ -197,7 +193,6 @@ class RigCluster:
         return self.key.shown(self.key.whole({name: value.encode() for name, value in content.items()}))
 
     def close(self) -> None:
-        """End everything at once."""
         for part in (*self.cluster.reactors.values(), *self.cluster.m8s):
             part.kill()
         self.cluster.bao.kill()

@@ -155,7 +155,6 @@ class Rsyslog:
         return _parsed(path.read_bytes()) if path.exists() else []
 
     def raw(self) -> list[str]:
-        """The messages as they came."""
         return [line for line in (self._folder / "raw.log").read_text().splitlines() if line.encode() != _EMPTY]
 
 

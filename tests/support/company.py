@@ -38,8 +38,6 @@ class AtWork:
     """The company.
 
     Attributes:
-        cluster: m8, OpenBao, and the reactor of the store `vault`.
-        company: The issuer.
         client: How the issuer knows monoctl.
         agent: anna's ssh-agent, as programs meet it.
         behind: The same, without the wait for a touch.
@@ -56,7 +54,6 @@ class AtWork:
 
     @property
     def security_key(self) -> Path:
-        """The public half of anna's security key, which the agent holds."""
         return self.key.with_name("sk.pub")
 
     def log_in(self, user: User) -> str:
@@ -86,13 +83,11 @@ class AtWork:
             assert page.status == 200
 
     def hire(self, name: str, **settings: str) -> None:
-        """Make somebody's home, with settings and pins, and no credential."""
         ca_file = self.cluster.bao.ca_file
         self.people[name] = home_of(self.cluster, name, self.company.issuer, self.client.id, ca_file, **settings)
 
 
 def home_of(cluster: Cluster, name: str, issuer: str, client_id: str, ca_file: Path, **settings: str) -> User:
-    """Make a home with settings for a login and with pins, and without a credential."""
     user = User(name, cluster.folder / name, cluster)
     user.token_file.parent.mkdir(mode=0o700, parents=True)
     table = {
@@ -159,12 +154,7 @@ def _append(file: Path, text: str) -> None:
 
 
 def serve_signed(cluster: Cluster, signers: Mapping[str, Sequence[Path]]) -> None:
-    """Start the reactor of the store `vault`, which lets these keys, and no others, put and generate below `app`.
-
-    Args:
-        cluster: m8 and OpenBao run.
-        signers: The public keys of each principal.
-    """
+    """Start the reactor of the store `vault`, which lets these keys, and no others, put and generate below `app`."""
     cluster.make_vault_reactor("vault", readable=True)
     cluster.share_fingerprint_key("reactor-vault")
     home = cluster.folder / "reactor-vault"
@@ -194,5 +184,4 @@ def _public(file: Path) -> str:
 
 
 def shown(public: Path) -> str:
-    """Return how OpenSSH shows a key: `SHA256:…`."""
     return run("ssh-keygen", "-l", "-f", str(public)).split()[1]

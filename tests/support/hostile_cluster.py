@@ -77,8 +77,6 @@ class ProxiedCluster(QuickCluster):
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """How the reactors of a store run."""
-
     replicas: int
     timings: dict[str, object]
     limits: dict[str, object]
@@ -87,12 +85,7 @@ class Serving:
 
 @dataclass
 class HostileCluster:
-    """Stores, reactors, users and the hostile m8 between them. Made on one event loop, and used on that alone.
-
-    Attributes:
-        cluster: The real parts.
-        m8: The proxy.
-    """
+    """Stores, reactors, users and the hostile m8 between them. Made on one event loop, and used on that alone."""
 
     cluster: ProxiedCluster
     m8: HostileM8
@@ -135,12 +128,10 @@ class HostileCluster:
             self._serving[store], self._used = wanted, time.monotonic()
 
     async def prepare(self, *stores: str) -> None:
-        """Make stores side by side, without starting a reactor."""
         await asyncio.to_thread(self._make, "reactor-vault", "vault")
         await asyncio.gather(*(asyncio.to_thread(self._make, f"reactor-{store}", store) for store in stores))
 
     async def monoctl(self, user: User, *arguments: str, input: bytes = b"") -> Ran:  # noqa: A002 - as subprocess
-        """Run the real `monoctl` as a user."""
         return await asyncio.to_thread(user.monoctl, *arguments, input=input)
 
     def client(self, user: User, **more: Any) -> Client:
@@ -171,7 +162,6 @@ class HostileCluster:
         return found
 
     def add_user(self, name: str, prefixes: Sequence[str], **more: Any) -> User:
-        """Make a user; blocks, so run it in a thread."""
         return self.cluster.add_user(name, prefixes=prefixes, **more)
 
     def _wait_for(self, store: str, replicas: int) -> None:

@@ -42,7 +42,6 @@ class HttpsIssuer:
 
 @contextlib.contextmanager
 def https_issuer(folder: Path) -> Iterator[HttpsIssuer]:
-    """Serve at a free port of 127.0.0.1 until the end of the block."""
     made = tls.make((), now=dt.datetime.now(dt.UTC))
     for name, content in (("issuer-ca.crt", made.ca), ("pair.pem", made.certificate + made.key)):
         (folder / name).write_bytes(content)

@@ -14,8 +14,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One span."""
-
     service: str
     name: str
     trace: str
@@ -27,13 +25,10 @@ class Received:
 
 @dataclass
 class Collector:
-    """Keeps what it receives."""
-
     endpoint: str = ""
     raw: list[bytes] = field(default_factory=list)
 
     def spans(self) -> list[Received]:
-        """Every span that came, in the order of their arrival."""
         return [span for body in list(self.raw) for span in _spans(body)]
 
 

@@ -47,21 +47,17 @@ class ScriptedIssuer:
         }
 
     def document(self, **changed: Any) -> dict[str, Any]:
-        """Return what it says of itself."""
         ends = ("authorization", "token", "device_authorization", "revocation")
         said: dict[str, Any] = {f"{name}_endpoint": f"{self.url}/{name}" for name in ends}
         return said | {"issuer": self.url, "jwks_uri": f"{self.url}/jwks"} | changed
 
     def says(self, **changed: Any) -> None:
-        """Say something else of itself."""
         self.answers["/.well-known/openid-configuration"] = [(200, self.document(**changed))]
 
     def issuer(self, **changed: str) -> Issuer:
-        """Return it as the client asks it."""
         return Issuer(self.url, ca_file=str(self.ca_file), **changed)
 
     def id_token(self, *, header: dict[str, Any] | None = None, key: Any = None, **changed: Any) -> str:
-        """Return an ID token for the client monoctl."""
         now = int(time.time())
         claims = {
             "iss": self.url,
@@ -114,7 +110,6 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def serving(folder: Path) -> Iterator[ScriptedIssuer]:
-    """Listen on a free port of 127.0.0.1."""
     made = tls.make(["localhost", "127.0.0.1"], now=dt.datetime.now(dt.UTC))
     for name, content in (("ca.crt", made.ca), ("tls.crt", made.certificate), ("tls.key", made.key)):
         (folder / name).write_bytes(content)

@@ -35,8 +35,6 @@ Asking: TypeAlias = Callable[..., AbstractAsyncContextManager[Witnesses]]
 
 
 class WitnessKey:
-    """The private key of a witness of ours, of either type."""
-
     def __init__(self, name: str, *, kind: Kind = Kind.COSIGNATURE_ED25519) -> None:
         self._private: Ed25519PrivateKey | MLDSA44PrivateKey
         self._private = (
@@ -84,7 +82,6 @@ class WitnessServer:
     asked: list[Request] = field(default_factory=list)
 
     def toml(self, vkey: VerifierKey | str) -> str:
-        """Its table in m8.toml."""
         lines = [f'url = "{self.url}"', f'vkey = "{vkey}"', f'ca_file = "{self.ca_file}"']
         return "\n".join(["[[witness]]", *lines, ""])
 
@@ -175,7 +172,6 @@ def needed() -> Path:
 
 @contextlib.contextmanager
 def real_witness(folder: Path, name: str) -> Iterator[tuple[Litewitness, WitnessServer]]:
-    """A real litewitness behind TLS."""
     with Litewitness(needed(), name) as witness, witness_server(folder, before(witness.port)) as server:
         yield witness, server
 

@@ -9,8 +9,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Answer(BaseHTTPRequestHandler):
-    """Answers 200 with what it is given."""
-
     def send(self, content: bytes, **fields: str) -> None:
         """Answer; an underscore in a field's name stands for its hyphen."""
         self.send_response(200)
@@ -25,7 +23,6 @@ class Answer(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def answering(answer: type[Answer], port: int = 0) -> Iterator[int]:
-    """Listen at a port of 127.0.0.1, by default a free one."""
     with ThreadingHTTPServer(("127.0.0.1", port), answer) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))

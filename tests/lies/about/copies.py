@@ -62,8 +62,6 @@ def key(change: Callable[[Any, Scene], Any]) -> Callable[[Scene], Any]:
 
 
 def end(change: Callable[[Any, Scene], Any]) -> Callable[[Scene], Any]:
-    """Change how the put at the destination ended."""
-
     def tell(scene: Scene) -> None:
         for method in ("RequestUploadSecret", "GetSecretUpload"):
             there(method, lambda answer, found: change(answer.upload, found))(scene)
@@ -127,7 +125,6 @@ def _refused(scene: Scene) -> None:
 
 
 def lie(name: str, tell: Callable[[Scene], Any], says: str, code: Code, *, done: bool | None = None) -> Lie:
-    """A lie about a copy, to the source's reactor."""
     return Lie(COPIES, name, tell, says, code, COPY, REACTOR, done=done)
 
 

@@ -106,7 +106,6 @@ def older_receipt(message: Any, scene: Scene) -> None:
 
 
 def append_lost(kind: str) -> Callable[[Scene], Any]:
-    """Lose what the reactor appends, and never answer."""
     return lambda scene: scene.wire.lose_append(kind, times=None, of=scene.uri)
 
 

@@ -33,8 +33,6 @@ def granted(change: Change) -> Callable[[Scene], Any]:
 
 
 def rewritten(**fields: object) -> Callable[[Scene], Any]:
-    """Change fields of the grant, under the signature that it has."""
-
     def change(grant: Any, _: Scene) -> None:
         message = upload_pb2.UploadGrant.FromString(grant.content)
         for name, value in fields.items():

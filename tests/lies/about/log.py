@@ -49,8 +49,6 @@ def note(
     key: LogKey | None = None,
     ago_s: int = 0,
 ) -> Callable[[Scene], Any]:
-    """Show another note, signed by the log's own keys, or by others."""
-
     def act(answer: log_pb2.GetCheckpointResponse, scene: Scene) -> None:
         answer.newest.note = _sign(scene.rig, change(_checkpoint(answer), scene), key=key, ago_s=ago_s)
 
@@ -152,7 +150,6 @@ def lie(name: str, tell: Callable[[Scene], Any], says: str, code: Code | None = 
 
 
 def of_proof(name: str, tell: Callable[[Scene], Any], says: str, code: Code = MISMATCH) -> Lie:
-    """A lie about the proof of a request."""
     return Lie(LOG, name, tell, says, code, ("get upload proof",))
 
 

@@ -29,8 +29,6 @@ Change = Callable[[Any, Scene], Any]
 
 
 def secret(change: Change) -> Callable[[Scene], Any]:
-    """Change what is shown of secrets, one by one or in a list."""
-
     def tell(scene: Scene) -> None:
         scene.change("GetSecret", lambda answer: _done(change(answer.secret, scene)))
         scene.change("ListSecrets", lambda answer: _done([change(one, scene) for one in answer.secrets]))
@@ -43,14 +41,12 @@ def _done(_: object) -> None:
 
 
 def version(change: Change) -> Callable[[Scene], Any]:
-    """Change what is shown of a secret's versions."""
     return lambda scene: scene.change(
         "ListSecretVersions", lambda answer: _done([change(one, scene) for one in answer.versions])
     )
 
 
 def upload(change: Change) -> Callable[[Scene], Any]:
-    """Change what is shown of a request."""
     return lambda scene: scene.change("GetSecretUpload", lambda answer: _done(change(answer.upload, scene)))
 
 
@@ -59,7 +55,6 @@ def sets(name: str, value: object) -> Change:
 
 
 def of_thief(one: Any, _: Scene) -> None:
-    """The receipt, signed by a thief."""
     one.receipt.CopyFrom(THIEF.sign(RECEIPT, one.receipt.content))
 
 

@@ -24,7 +24,6 @@ def shows(change: Callable[[Any, Scene], Any]) -> Callable[[Scene], Any]:
 
 
 def field(name: str, value: object) -> Callable[[Scene], Any]:
-    """Show another value of one field."""
     return shows(lambda store, _: setattr(store, name, value))
 
 

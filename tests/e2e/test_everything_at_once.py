@@ -11,7 +11,6 @@ import functools
 import re
 import shutil
 import tempfile
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +23,7 @@ from monoskope.client import KeySigner, SyncClient
 from monoskope.errors import LogMismatchError
 from monoskope.m8.tree import key_file
 from monoskope.settings import write_private
-from monoskope.testing.cluster import MOUNT, PREFIX
+from monoskope.testing.cluster import MOUNT, PREFIX, editing
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.cluster.replicas import ReplicaCluster
 from monoskope.testing.engines.litewitness import Litewitness
@@ -83,11 +82,10 @@ class Company:
             {"url": server.url, "vkey": witness.vkey, "ca_file": str(server.ca_file)}
             for witness, server in self.witnesses
         ]
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-        table |= {"log": {"checkpoint_every_s": 0.5}, "quorum": len(tables), "witness": tables}
         people |= {"rules": [rule | {"groups": "groups"}]}
-        table["issuers"] = [people, jobs | {"once": False, "rules": [rule]}]
-        write_private(file, tomli_w.dumps(table).encode(), replace=True)
+        with editing(file) as table:
+            table |= {"log": {"checkpoint_every_s": 0.5}, "quorum": len(tables), "witness": tables}
+            table["issuers"] = [people, jobs | {"once": False, "rules": [rule]}]
         cluster.lay_out()
         self.share_log_key()
 

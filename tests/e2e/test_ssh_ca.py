@@ -12,17 +12,15 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import tomli_w
 
 from monoskope.exit_codes import ExitCode
 from monoskope.settings import write_private
-from monoskope.testing.cluster import Cluster
+from monoskope.testing.cluster import Cluster, editing
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.engines.openbao import binary
 from monoskope.testing.engines.openbao_company import Company, OidcClient
@@ -145,8 +143,8 @@ def set_up(walk: Walk) -> None:
     values |= {"CI_ISSUER": walk.company.issuer, "CI_AUDIENCE": walk.clients["ci"].id, "CI_SUBJECT": subject}
     lines = "".join(commands(PAGE, "1. The CA's key", "What people do"))
     walk.do(lines, folder=reactor, BAO_TOKEN=walk.cluster.bao.root_token, **values)
-    settings = tomllib.loads((reactor / "reactor.toml").read_text()) | {"signers": SIGNERS}
-    write_private(reactor / "reactor.toml", tomli_w.dumps(settings).encode(), replace=True)
+    with editing(reactor / "reactor.toml") as settings:
+        settings["signers"] = SIGNERS
     walk.cluster.share_fingerprint_key(reactor.name)
     walk.cluster.add_store("local")
     walk.cluster.start_reactor("local")

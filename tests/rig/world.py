@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import tomli_w
-
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.m8.log.sqlite import SqliteLog
@@ -18,8 +16,7 @@ from monoskope.m8.readmodels import documents as chain
 from monoskope.m8.tree import key_file
 from monoskope.m8.tree.signing import LastSigned, Signed
 from monoskope.reactor.identity.fingerprint import FingerprintKey
-from monoskope.settings import write_private
-from monoskope.testing.cluster import MOUNT
+from monoskope.testing.cluster import MOUNT, editing
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.cluster.replicas import ReplicaCluster
 from monoskope.testing.engines.postgres import Postgres
@@ -155,10 +152,10 @@ class RigCluster:
             first = self.cluster.folder / "reactor-local" / "reactor.toml"
             engine = tomllib.loads(first.read_text(encoding="utf-8"))["engine"] | {"keep_versions": KEPT_VERSIONS}
         shorten(file, timings=dict(TIMINGS), limits=dict(LIMITS), engine=engine)
-        table = tomllib.loads(file.read_text(encoding="utf-8")) | {"operations_listen": "127.0.0.1:0"}
         other = "local" if "vault" in folder else "vault"
         rule = {"to": other, "identity": self.cluster.identities[other], "paths": [{"from": "", "to": ""}]}
-        write_private(file, tomli_w.dumps(table | {"copy": [rule]}).encode(), replace=True)
+        with editing(file) as table:
+            table |= {"operations_listen": "127.0.0.1:0", "copy": [rule]}
 
     # --- looking at it ---
 
@@ -223,13 +220,9 @@ class _Cluster(ReplicaCluster):
         for part in self.m8s[1:]:
             shutil.copy2(self.folder / "m8" / key_file.FILE, self.folder / part.name / key_file.FILE)
         for part, also in zip(self.m8s, self._also, strict=True):
-            file = self.folder / part.name / "m8.toml"
-            table = tomllib.loads(file.read_text(encoding="utf-8"))
-            table |= {
-                "names": list(dict.fromkeys([*table["names"], *also])),
-                "operations_listen": "127.0.0.1:0",
-            }
-            write_private(file, tomli_w.dumps(table).encode(), replace=True)
+            with editing(self.folder / part.name / "m8.toml") as table:
+                table["names"] = list(dict.fromkeys([*table["names"], *also]))
+                table["operations_listen"] = "127.0.0.1:0"
 
 
 def _link(name: str, address: str) -> Link:

@@ -6,7 +6,6 @@ All parts are real. Played is the person at the browser of the login, who is one
 from __future__ import annotations
 
 import subprocess
-import tomllib
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,7 +17,7 @@ import tomli_w
 from monoskope.client.login import starting
 from monoskope.client.login.starting import LoginSettings
 from monoskope.settings import write_private
-from monoskope.testing.cluster import Cluster
+from monoskope.testing.cluster import Cluster, editing
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.engines.openbao_company import Company, OidcClient
 from monoskope.testing.engines.openssh import Agent, make_key, run
@@ -161,9 +160,8 @@ def serve_signed(cluster: Cluster, signers: Mapping[str, Sequence[Path]]) -> Non
     lines = [f"{name} {_public(file)}\n" for name, files in signers.items() for file in files]
     write_private(home / "allowed_signers", "".join([*lines, "# end\n"]).encode(), replace=True)
     may = [{"principal": name, "prefixes": ["app"], "purposes": ["upload", "generate"]} for name in signers]
-    table = tomllib.loads((home / "reactor.toml").read_text(encoding="utf-8"))
-    table["signers"] = {"file": "allowed_signers", "revoked": "revoked_keys", "unsigned": ["verify"], "may": may}
-    write_private(home / "reactor.toml", tomli_w.dumps(table).encode(), replace=True)
+    with editing(home / "reactor.toml") as table:
+        table["signers"] = {"file": "allowed_signers", "revoked": "revoked_keys", "unsigned": ["verify"], "may": may}
     cluster.add_store("vault")
     cluster.start_reactor("vault")
 

@@ -174,16 +174,16 @@ class HostileM8:
 
         return self.on_call(name, act, **more)
 
-    def withhold(self, *, reason: upload_pb2.Reason = upload_pb2.REASON_KEY_LOST, **which: Any) -> Ghost:
-        """Keep the next sealed secret, and say from then on that its request has ended for `reason`, unsigned."""
-        return self._lie(reason, which, at_once=False)
+    def withhold(self, **which: Any) -> Ghost:
+        """Keep the next sealed secret, and say from then on that its request has lost its key, unsigned."""
+        return self._lie(which, at_once=False)
 
-    def belie(self, *, reason: upload_pb2.Reason = upload_pb2.REASON_KEY_LOST, **which: Any) -> Ghost:
+    def belie(self, **which: Any) -> Ghost:
         """Give the next sealed secret to the real m8, but say at once, and from then on, that its request has ended."""
-        return self._lie(reason, which, at_once=True)
+        return self._lie(which, at_once=True)
 
-    def _lie(self, reason: upload_pb2.Reason, which: dict[str, Any], *, at_once: bool) -> Ghost:
-        lie = unsigned_end(reason)
+    def _lie(self, which: dict[str, Any], *, at_once: bool) -> Ghost:
+        lie = unsigned_end(upload_pb2.REASON_KEY_LOST)
 
         async def act(call: Call, _: Rule[Call]) -> bytes:
             if at_once:

@@ -30,24 +30,20 @@ Change = Callable[[Any, Scene], Any]
 
 def secret(change: Change) -> Callable[[Scene], Any]:
     def tell(scene: Scene) -> None:
-        scene.change("GetSecret", lambda answer: _done(change(answer.secret, scene)))
-        scene.change("ListSecrets", lambda answer: _done([change(one, scene) for one in answer.secrets]))
+        scene.change("GetSecret", lambda answer: change(answer.secret, scene))
+        scene.change("ListSecrets", lambda answer: [change(one, scene) for one in answer.secrets])
 
     return tell
 
 
-def _done(_: object) -> None:
-    """Changed in place."""
-
-
 def version(change: Change) -> Callable[[Scene], Any]:
     return lambda scene: scene.change(
-        "ListSecretVersions", lambda answer: _done([change(one, scene) for one in answer.versions])
+        "ListSecretVersions", lambda answer: [change(one, scene) for one in answer.versions]
     )
 
 
 def upload(change: Change) -> Callable[[Scene], Any]:
-    return lambda scene: scene.change("GetSecretUpload", lambda answer: _done(change(answer.upload, scene)))
+    return lambda scene: scene.change("GetSecretUpload", lambda answer: change(answer.upload, scene))
 
 
 def sets(name: str, value: object) -> Change:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from monoskope.testing.cluster import ALL_RIGHTS, MOUNT, PREFIX, Cluster
+from monoskope.testing.cluster import ALL_RIGHTS, MOUNT, PREFIX, Cluster, editing
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.cluster.identities import Identity
 from tests.console.page import ConsolePage

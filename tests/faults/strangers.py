@@ -100,17 +100,9 @@ class Peer:
         await asyncio.sleep(HOLD_S)
 
 
-async def _silent(peer: Peer) -> None:
-    await peer.end()
-
-
 async def _half_hello(peer: Peer) -> None:
     peer.writer.write(_HALF_HELLO)
     await peer.end()
-
-
-async def _slow_head(peer: Peer) -> None:
-    await peer.trickle(b"GET / HTTP/1.1\r\nX: ")
 
 
 async def _slow_body(peer: Peer) -> None:
@@ -139,10 +131,10 @@ class Stranger:
     tls: bool = True
 
 
-SILENT = Stranger(_silent, tls=False)
+SILENT = Stranger(Peer.end, tls=False)
 HALF_A_HANDSHAKE = Stranger(_half_hello, tls=False)
-NO_REQUEST = Stranger(_silent)
-SLOW_HEAD = Stranger(_slow_head)
+NO_REQUEST = Stranger(Peer.end)
+SLOW_HEAD = Stranger(lambda peer: peer.trickle(b"GET / HTTP/1.1\r\nX: "))
 SLOW_BODY = Stranger(_slow_body)
 MUTE_WEBSOCKET = Stranger(_mute_websocket)
 UNREAD_WATCH = Stranger(_unread_stream)

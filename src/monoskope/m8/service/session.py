@@ -125,11 +125,10 @@ class ServerSession:
         )
 
     async def _deliver(self, follower: Follower, position: int) -> None:
-        async for upload in self._app.documents.open_uploads():
-            if upload.store == self._login.store:
-                for event in await self._app.log.read_stream(upload_stream(upload.request_id)):
-                    if event.position <= position:
-                        await self._send_event(event)
+        async for request_id in self._app.documents.open_of(self._login.store):
+            for event in await self._app.log.read_stream(upload_stream(request_id)):
+                if event.position <= position:
+                    await self._send_event(event)
         await self._send(reactor_pb2.AttachResponse(caught_up=reactor_pb2.CaughtUp()))
         while True:
             event = await follower.next()

@@ -112,7 +112,7 @@ async def test_a_connection_that_is_cut_between_two_messages_of_one_statement_is
     """A read on a kept connection is repeated on another one; where that is cut, too, the log is away."""
     _, log, _ = behind
     await log.append("a", 0, an_event(), actor="ann")
-    prepare, cuts = asyncpg.Connection._get_statement, 1
+    prepare, cuts = getattr(asyncpg.Connection, "_get_statement"), 1  # noqa: B009 - it has no type
 
     async def prepared(self: Connection, *args: object, **named: object) -> object:
         nonlocal cuts

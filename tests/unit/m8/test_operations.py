@@ -166,7 +166,7 @@ async def test_requests_that_were_open_at_the_start_are_known(tmp_path: Path) ->
 async def test_a_request_that_only_a_newer_m8_can_read_ends_no_older_one(tmp_path: Path) -> None:
     """It serves on, starts again, and leaves that request to others: its reactor has it, its sealed bytes stay."""
     newer = upload_pb2.UploadRequest.FromString(a_request().content)
-    newer.purpose = 99
+    newer.MergeFromString(b"\x10\x63")
     content = newer.SerializeToString(deterministic=True)
     request = replace(a_request(), content=content)
     asked = replace(NEW, state=State.GRANTED, request=request, subject=M8, sealed_sha256=b"s" * 32)

@@ -20,7 +20,7 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import ConflictError, Error, IdentityChangedError, RefusedError, UnavailableError
 from monoskope.event_loop import first_of, heeded
 from monoskope.failpoints import failpoint
-from monoskope.m8.domain import reactors
+from monoskope.m8.domain import fingerprint_key, reactors
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, M8, reactor_stream, read
 from monoskope.m8.domain.reactors import Login
 from monoskope.m8.domain.upload import unknown_request
@@ -102,7 +102,7 @@ class ServerSession:
 
     async def _check_key(self) -> None:
         known = await self._app.aggregates.get(FINGERPRINT_KEY)
-        reactors.require_allowed(known, self._login.fingerprint_key_id)
+        fingerprint_key.require_allowed(known, self._login.fingerprint_key_id)
 
     async def _replaced(self) -> None:
         await self.replaced.wait()

@@ -184,6 +184,13 @@ class Following:
         return event
 
 
+def of_stream(event: RecordedEvent, stream: str) -> RecordedEvent:
+    """Return an event that the engine keeps in `stream`. Raises `LogTamperedError` if it is another stream's."""
+    if event.stream != stream:
+        raise LogTamperedError(event.position, "the record is not the one that belongs here")
+    return event
+
+
 def check_version(event: RecordedEvent, before: int) -> None:
     """Raise `LogTamperedError` unless an event has the next version of its stream, which is at `before`."""
     if event.version != before + 1:

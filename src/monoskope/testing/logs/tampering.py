@@ -114,3 +114,15 @@ class Tampering(LogHarness):
         with pytest.raises(LogTamperedError):
             await log.read(after=2, limit=1)
         assert await log.read(after=0, limit=1) == events[:1]
+
+    async def test_a_record_of_another_stream_is_not_served_as_one_of_this(self, log: EventLog, tmp_path: Path) -> None:
+        """Nor is it taken for a defect of m8."""
+        event = (await fill(log))[-1]
+        message = event_pb2.Event.FromString(event.record)
+        message.stream = "c"
+        forged = message.SerializeToString(deterministic=True)
+        self.replace_record(tmp_path, LAST, forged, hash_of(forged))
+        for reading in (log.read_stream("b"), log.read_streams({"a": 0, "b": 0}), log.read_last(["a", "b"])):
+            with pytest.raises(LogTamperedError) as caught:
+                await reading
+            assert caught.value.position == LAST

@@ -83,7 +83,8 @@ async def read_streams(connection: Connection, after: Mapping[str, int]) -> dict
     found: dict[str, list[RecordedEvent]] = {stream: [] for stream in streams}
     rows = await connection.fetch(query, [stored(stream) for stream in streams], list(after.values()))
     for place, position, row in rows:
-        found[streams[place - 1]].append(record.parse(position, row))
+        stream = streams[place - 1]
+        found[stream].append(record.of_stream(record.parse(position, row), stream))
     return found
 
 
@@ -95,7 +96,10 @@ async def read_last(connection: Connection, streams: Sequence[str]) -> list[Reco
         "ORDER BY asked.place"
     )
     rows = await connection.fetch(query, [stored(stream) for stream in streams])
-    return [None if position is None else record.parse(position, row) for position, row in rows]
+    return [
+        None if position is None else record.of_stream(record.parse(position, row), stream)
+        for stream, (position, row) in zip(streams, rows, strict=True)
+    ]
 
 
 async def read_head(connection: Connection, *, locked: bool = False) -> Head:

@@ -119,7 +119,7 @@ class SqliteLog(SqlLog):
 
     async def read_streams(self, after: Mapping[str, int]) -> dict[str, list[RecordedEvent]]:
         found: dict[str, list[RecordedEvent]] = {stream: [] for stream in after}
-        one = "SELECT position, record FROM events WHERE stream = ? AND version > ?"
+        one = "SELECT position, stream, record FROM events WHERE stream = ? AND version > ?"
         # One statement: each begins and ends a transaction of its own, which takes longer than to find the rows.
         query = f"{' UNION ALL '.join([one] * len(after))} ORDER BY position"
         values = tuple(value for asked in after.items() for value in asked)
@@ -128,7 +128,7 @@ class SqliteLog(SqlLog):
         return found
 
     async def read_last(self, streams: Sequence[str]) -> list[RecordedEvent | None]:
-        query = "SELECT position, record FROM events WHERE stream = ? ORDER BY version DESC LIMIT 1"
+        query = "SELECT position, stream, record FROM events WHERE stream = ? ORDER BY version DESC LIMIT 1"
 
         def read(connection: sqlite3.Connection) -> list[RecordedEvent | None]:
             found = (rows.read_events(connection, query, (stream,)) for stream in streams)

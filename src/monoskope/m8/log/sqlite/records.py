@@ -40,8 +40,9 @@ def run_steps(connection: sqlite3.Connection, steps: Steps[T]) -> T:
 
 
 def read_events(connection: sqlite3.Connection, query: str, values: tuple[str | int, ...]) -> list[RecordedEvent]:
-    """Return the events that `query` finds, as position and record of each."""
-    return [record.parse_again(position, row) for position, row in connection.execute(query, values)]
+    """Return the events that `query` finds, as position, stream and record of each. Raises `LogTamperedError`."""
+    found = connection.execute(query, values)
+    return [record.of_stream(record.parse_again(position, row), stream) for position, stream, row in found]
 
 
 def add_event(connection: sqlite3.Connection, event: RecordedEvent) -> None:

@@ -77,8 +77,7 @@ def test_nobody_can_prepare_the_file_that_is_written_first(tmp_path: Path) -> No
     (tmp_path / "theirs").write_bytes(b"")
     trap.symlink_to(tmp_path / "theirs")
     write_private(tmp_path / "key", b"secret", replace=True)
-    assert (tmp_path / "theirs").read_bytes() == b""
-    assert (tmp_path / "key").read_bytes() == b"secret"
+    assert ((tmp_path / "theirs").read_bytes(), (tmp_path / "key").read_bytes()) == (b"", b"secret")
 
 
 def test_the_name_is_on_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

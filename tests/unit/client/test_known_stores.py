@@ -92,8 +92,7 @@ def test_an_identity_under_two_names_is_refused_and_both_are_named(other: str) -
 def test_a_pin_makes_a_private_file_with_one_line(known: KnownStores) -> None:
     known.pin(SERVER, "vault", A, replaces=None)
 
-    assert known.path.read_text() == f"{SERVER} vault {A}\n"
-    assert stat.S_IMODE(known.path.stat().st_mode) == 0o600
+    assert (known.path.read_text(), stat.S_IMODE(known.path.stat().st_mode)) == (f"{SERVER} vault {A}\n", 0o600)
     assert stat.S_IMODE(known.path.parent.stat().st_mode) == 0o700
 
 
@@ -199,8 +198,7 @@ def test_pins_that_are_mounted_read_only_count_beside_those_in_memory(tmp_path: 
     known.pin(SERVER, "local", C, replaces=None, explicit=True)
 
     assert known.read().identities == {(SERVER, "vault"): B, (SERVER, "local"): C}
-    assert (tmp_path / "known_stores").read_text() == f"{SERVER} vault {A}\n"
-    assert len(told.sentences) == 1
+    assert ((tmp_path / "known_stores").read_text(), len(told.sentences)) == (f"{SERVER} vault {A}\n", 1)
 
 
 def test_the_systems_file_counts_where_the_users_says_nothing(known: KnownStores, tmp_path: Path) -> None:

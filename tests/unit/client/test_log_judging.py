@@ -152,8 +152,7 @@ def test_a_lie_is_told_and_its_notes_are_shown_whole(log: ScriptedLog, lie: Lie,
         judged(answer, pin)
 
     assert says in caught.value.message
-    assert len(caught.value.notes) == notes
-    assert caught.value.notes[0] == pin.note.decode()
+    assert (len(caught.value.notes), caught.value.notes[0]) == (notes, pin.note.decode())
     assert notes == 1 or caught.value.notes[1] == answer.newest.note.decode("utf-8", "replace")
 
 

@@ -61,8 +61,7 @@ def test_paths_in_a_file_start_at_its_folder(environ: dict[str, str], user: Path
 def test_a_dev_server_is_found_without_configuration(environ: dict[str, str], dev: Path) -> None:
     settings = load_settings(environ=environ)
 
-    assert settings.server == "localhost:7443"
-    assert settings.token == "dev.token.x"
+    assert (settings.server, settings.token) == ("localhost:7443", "dev.token.x")
     assert settings.ca_file == dev.with_name("ca.crt")
     assert settings.known_stores == dev.with_name("known_stores")
 
@@ -303,8 +302,7 @@ def test_agreement_can_be_given_by_the_environment(environ: dict[str, str], dev:
 
     settings = load_settings(environ=environ)
 
-    assert settings.store_identities == {"vault": IDENTITY}
-    assert settings.default_store == "vault"
+    assert (settings.store_identities, settings.default_store) == ({"vault": IDENTITY}, "vault")
 
 
 @pytest.mark.parametrize("text", ["vault", f"={IDENTITY}", f"Vault={IDENTITY}", "vault=SHA256:x"])

@@ -118,8 +118,7 @@ def test_a_prefix_that_names_no_whole_segment_is_told_what_begins_with_it(m8: An
 def test_one_secret_in_the_default_store(m8: Answering, run: Run) -> None:
     document = json.loads(ok(run("get", "secret", "app/0", "-o", "json")))
 
-    assert document["hash"] == FINGERPRINT
-    assert document["values"] == {"password": FINGERPRINT}
+    assert (document["hash"], document["values"]) == (FINGERPRINT, {"password": FINGERPRINT})
     assert document["changed_at"].endswith("Z")
     assert any(message == queries_pb2.GetSecretRequest(uri="vault://app/0") for message in m8.asked)
     assert "password:" in ok(run("get", "secret", "vault://app/0"))

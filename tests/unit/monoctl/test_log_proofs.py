@@ -329,8 +329,7 @@ def test_a_note_of_a_fork_is_printed_whole_beside_ones_own(m8: Recording, alice:
 
     refused = ends(alice("verify", "log", str(theirs), "-o", "json"), 18)
     mine, other = json.loads(refused.stderr)["error"]["notes"]
-    assert mine.splitlines()[:2] == [m8.log.key.origin, "5"]
-    assert other.encode() == theirs.read_bytes()
+    assert (mine.splitlines()[:2], other.encode()) == ([m8.log.key.origin, "5"], theirs.read_bytes())
 
 
 def test_a_note_of_another_log_or_of_none_says_so(m8: Recording, alice: Proving) -> None:
@@ -394,22 +393,18 @@ def test_a_machine_that_used_the_server_needs_nothing_more(home: Path) -> None:
     said = document(check(home, "a signed put", "-o", "json"))
     assert (said["purpose"], said["uri"], said["outcome"]) == ("UPLOAD", "vault://team-a/db", "UPLOADED")
     assert said["hash"].startswith("fp1:")
-    assert said["signer"] == "anna@example.org"
-    assert said["identity"] == IDENTITY
-    assert said["witnessed_at"] == ""
+    assert (said["signer"], said["identity"], said["witnessed_at"]) == ("anna@example.org", IDENTITY, "")
 
 
 def test_everything_can_be_given_by_hand(home: Path) -> None:
     said = document(check(home, "a put", *BY_HAND, "-o", "json"))
-    assert said["position"] == 5
-    assert said["log"] == "monoskope/0123456789abcdef"
+    assert (said["position"], said["log"]) == (5, "monoskope/0123456789abcdef")
 
 
 def test_a_quorum_says_since_when(home: Path) -> None:
     witnesses = [word for key in WITNESSES for word in ("--witness", key)]
     said = document(check(home, "with three witnesses", *BY_HAND, *witnesses, "--quorum", "2", "-o", "json"))
-    assert len(said["witnesses"]) == 3
-    assert said["witnessed_at"] == SECOND_EARLIEST
+    assert (len(said["witnesses"]), said["witnessed_at"]) == (3, SECOND_EARLIEST)
     ends(check(home, "a put", *BY_HAND, *witnesses, "--quorum", "2"), 18, "0 of its witnesses")
 
 

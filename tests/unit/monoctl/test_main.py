@@ -168,8 +168,7 @@ def test_settings_are_written_privately_and_shown_with_their_source(run: Run, tm
     assert run("config", "path").stdout == f"{file}\n"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert shown["server"] == {"name": "server", "value": "m8.example.org:7443", "source": str(file)}
-    assert shown["ca_file"]["value"] == str(tmp_path / "ca.crt")
-    assert shown["token_file"]["source"] == "not set"
+    assert (shown["ca_file"]["value"], shown["token_file"]["source"]) == (str(tmp_path / "ca.crt"), "not set")
 
 
 def test_a_token_given_as_text_is_not_shown_only_where_it_comes_from(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

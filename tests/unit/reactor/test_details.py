@@ -168,8 +168,7 @@ async def test_a_right_guess_ends_as_a_wrong_one(purpose: upload_pb2.Purpose, gu
     world = there(store)
     expect = upload_pb2.EXPECT_OVERWRITE
     receipt = await world.walk(ask(purpose, expect=expect), {"pin": guess})
-    assert world.outcomes() == ["FAILED UPSTREAM_REFUSED"]
-    assert receipt.upstream_version == ""
+    assert (world.outcomes(), receipt.upstream_version) == (["FAILED UPSTREAM_REFUSED"], "")
     assert store.calls == ["read_version"]
 
 
@@ -186,8 +185,7 @@ async def test_a_comparison_needs_no_options() -> None:
     store = Particular()
     world = there(store)
     receipt = await world.walk(ask(upload_pb2.PURPOSE_COMPARE), {"pin": b"\x80\x01"})
-    assert receipt.outcome == upload_pb2.OUTCOME_EQUAL
-    assert store.asked == []
+    assert (receipt.outcome, store.asked) == (upload_pb2.OUTCOME_EQUAL, [])
 
 
 @pytest.mark.parametrize(

@@ -34,15 +34,13 @@ COMPARE = upload_pb2.PURPOSE_COMPARE
 async def test_a_new_secret_is_announced_written_and_receipted(world: World) -> None:
     sealed = world.sealed()
     assert await world.handler.handle(sealed)
-    assert world.outcomes() == ["STARTED", "UPLOADED"]
-    assert world.log.expected == [3, 4]
+    assert (world.outcomes(), world.log.expected) == (["STARTED", "UPLOADED"], [3, 4])
     started, uploaded = world.receipt(0), world.receipt(1)
     tag = write_tag(sealed.grant.sha256, sealed.sha256)
     assert started.prior_version == uploaded.prior_version == ""
     assert started.intent == world.key.intent(tag, world.key.whole(SECRET))
     assert uploaded.upstream_version == world.memory.now()
-    assert uploaded.grant_sha256 == sealed.grant.sha256
-    assert uploaded.sealed_sha256 == sealed.sha256
+    assert (uploaded.grant_sha256, uploaded.sealed_sha256) == (sealed.grant.sha256, sealed.sha256)
     assert (uploaded.fingerprint, uploaded.values) == (
         world.key.fingerprints(SECRET).whole,
         world.key.fingerprints(SECRET).values,
@@ -66,8 +64,7 @@ async def test_a_receipt_of_ours_tells_what_cannot_be_read() -> None:
     await world.walk()
     assert (await world.walk()).outcome == upload_pb2.OUTCOME_UNCHANGED
     changed = await world.walk(secret={"password": b"other"})
-    assert changed.outcome == upload_pb2.OUTCOME_UPLOADED
-    assert changed.prior_version == "v1"
+    assert (changed.outcome, changed.prior_version) == (upload_pb2.OUTCOME_UPLOADED, "v1")
 
 
 async def test_a_receipt_under_another_key_id_names_the_version_but_not_its_content() -> None:
@@ -112,8 +109,7 @@ async def test_a_write_that_has_not_ended_in_its_window_is_stopped(monkeypatch: 
     monkeypatch.setattr(world.memory, "write", never)
     async with asyncio.timeout(10):
         await world.walk()
-    assert stopped == [True]
-    assert world.outcomes() == ["STARTED", "FAILED KEY_LOST"]
+    assert (stopped, world.outcomes()) == ([True], ["STARTED", "FAILED KEY_LOST"])
 
 
 async def test_what_is_written_costs_no_comparison(world: World) -> None:
@@ -155,15 +151,13 @@ async def test_nothing_is_written_when_started_lands_after_the_window() -> None:
 async def test_a_passing_conflict_is_tried_three_times(world: World, expect: upload_pb2.Expect) -> None:
     world.memory.failures["write"].extend([StoreConflictError("locked."), StoreConflictError("locked.")])
     await world.walk(ask(expect=expect))
-    assert world.outcomes() == ["STARTED", "UPLOADED"]
-    assert world.memory.calls.count("write") == 3
+    assert (world.outcomes(), world.memory.calls.count("write")) == (["STARTED", "UPLOADED"], 3)
 
 
 async def test_a_conflict_that_stays_ends_in_conflict(world: World) -> None:
     world.memory.failures["write"].extend([StoreConflictError("locked.")] * TRIES)
     await world.walk()
-    assert world.outcomes() == ["STARTED", "FAILED CONFLICT"]
-    assert world.memory.calls.count("write") == TRIES
+    assert (world.outcomes(), world.memory.calls.count("write")) == (["STARTED", "FAILED CONFLICT"], TRIES)
 
 
 @pytest.mark.parametrize(("expect", "version"), [(ABSENT, ""), (VERSION, "v1")])
@@ -172,8 +166,7 @@ async def test_version_and_absent_are_tried_once(world: World, expect: upload_pb
         world.memory.put({"a": b""})
     world.memory.failures["write"].append(StoreConflictError("locked."))
     await world.walk(ask(expect=expect, expect_version=version))
-    assert world.outcomes() == ["STARTED", "FAILED CONFLICT"]
-    assert world.memory.calls.count("write") == 1
+    assert (world.outcomes(), world.memory.calls.count("write")) == (["STARTED", "FAILED CONFLICT"], 1)
 
 
 async def test_overwrite_replaces_what_came_between_and_says_so(world: World) -> None:
@@ -224,8 +217,7 @@ async def test_a_version_that_changes_before_started_is_looked_at_again(world: W
     world.memory.put({"first": b""})
     world.memory.failures["read"].append(lambda: world.memory.put({"second": b""}))
     receipt = await world.walk(ask(expect=OVERWRITE))
-    assert world.outcomes() == ["STARTED", "UPLOADED"]
-    assert receipt.prior_version == "v2"
+    assert (world.outcomes(), receipt.prior_version) == (["STARTED", "UPLOADED"], "v2")
 
 
 async def test_a_secret_that_never_holds_still_is_a_conflict(world: World) -> None:
@@ -329,8 +321,7 @@ async def test_compare_says_equal_or_where_it_differs(world: World) -> None:
         ("missing", upload_pb2.DIFFERENCE_KIND_MISSING),
     )
     equal = await world.walk(ask(COMPARE), {"same": b"1", "changed": b"1", "extra": b"1"})
-    assert equal.outcome == upload_pb2.OUTCOME_EQUAL
-    assert equal.fingerprint == ""
+    assert (equal.outcome, equal.fingerprint) == (upload_pb2.OUTCOME_EQUAL, "")
     assert isinstance(world.log.events[-1], events_pb2.SecretCompared)
     assert "write" not in world.memory.calls
 
@@ -395,8 +386,7 @@ async def test_no_plaintext_is_left_when_the_receipt_goes_out(world: World, monk
         world.memory.failures["write"].append(lambda: alive.update(writing=payload_is_alive(marker)))
         world.log.before.extend([lambda: None, lambda: alive.update(receipt=payload_is_alive(marker))])
         assert await world.handler.handle(sealed)
-    assert world.outcomes() == ["STARTED", "UPLOADED"]
-    assert alive == {"writing": True, "receipt": False}
+    assert (world.outcomes(), alive) == (["STARTED", "UPLOADED"], {"writing": True, "receipt": False})
 
 
 async def test_the_audit_log_has_no_value_and_no_fingerprint(world: World) -> None:
@@ -429,8 +419,7 @@ async def test_the_receipt_of_another_replica_is_waited_for_where_one_is_at_work
 
     object.__setattr__(world.upstream, "peer_writes", at_work)
     await world.walk(ask(expect=ANY), {"mine": b"1"})
-    assert asked == [URI]
-    assert world.outcomes()[-1] == ("UPLOADED" if comes else "FAILED UPSTREAM_CHANGED")
+    assert (asked, world.outcomes()[-1]) == ([URI], "UPLOADED" if comes else "FAILED UPSTREAM_CHANGED")
 
 
 async def test_a_receipt_that_comes_during_a_second_look_counts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -479,8 +479,7 @@ async def test_nothing_is_noted_one_by_one_that_m8_can_tell_without_end(tmp_path
     assert len(presence._here) == MAX_REPLICAS
     for number in range(2 * MOST_GONE):
         _about_replica(bench, events_pb2.ReactorDetached(store="memory", replica=number.to_bytes(16, "big")))
-    assert (len(presence._here), len(presence._gone)) == (1, MOST_GONE)
-    assert bench.dispatcher._delivered == set()
+    assert (len(presence._here), len(presence._gone), bench.dispatcher._delivered) == (1, MOST_GONE, set())
     bench.audit.close()
 
 

@@ -179,8 +179,7 @@ async def test_before_writing_the_key_is_lost(heir: Heir) -> None:
     heir.memory.put(SECRET)
     assert await heir.end(heir.left(State.UPLOADING)) == "FAILED KEY_LOST"
     assert heir.receipt().sealed_sha256 == b""
-    assert heir.log.expected == [4]
-    assert heir.memory.calls == []
+    assert (heir.log.expected, heir.memory.calls) == ([4], [])
 
 
 async def test_a_version_with_the_tag_was_written() -> None:
@@ -189,8 +188,7 @@ async def test_a_version_with_the_tag_was_written() -> None:
     heir.memory.put({"later": b""})
     assert await heir.end(heir.left(State.WRITING)) == "UPLOADED"
     receipt = heir.receipt()
-    assert (receipt.upstream_version, receipt.fingerprint) == (version, "")
-    assert receipt.sealed_sha256 == SEALED
+    assert (receipt.upstream_version, receipt.fingerprint, receipt.sealed_sha256) == (version, "", SEALED)
 
 
 @pytest.mark.parametrize("error", [StoreUnavailableError("away."), StoreRefusedError("no."), CannotReadError("no.")])

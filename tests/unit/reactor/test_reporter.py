@@ -52,8 +52,7 @@ async def test_a_key_is_not_called_lost_once_writing_has_begun(world: World) -> 
     world.requests._open[request_id] = OpenRequest(request_id, version=4, state=State.WRITING)
     world.log.refusals.append("CONFLICT")
     assert not await world.reporter.end(made, failed(made, b"", LOST, replica=bytes(16)), 3)
-    assert world.log.expected == [3]
-    assert world.log.events == []
+    assert (world.log.expected, world.log.events) == ([3], [])
     assert world.requests.get(request_id) is not None
 
 
@@ -290,8 +289,7 @@ async def test_an_answer_settles_its_own_call(event: ReactorEvent) -> None:
     assert await first == 3
     with pytest.raises(AppendRefusedError) as refused:
         await second
-    assert refused.value.reason == "CONFLICT"
-    assert len(appends) == 0
+    assert (refused.value.reason, len(appends)) == ("CONFLICT", 0)
 
 
 async def test_without_a_connection_it_waits_for_one() -> None:

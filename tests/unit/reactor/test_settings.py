@@ -32,9 +32,7 @@ def written(folder: Path, **changes: object) -> Path:
 
 def test_a_file_becomes_typed_settings(tmp_path: Path) -> None:
     of = read(written(tmp_path, log_file="reactor.log", limits={"lifetime_s": 60}))
-    assert of.ca_file == tmp_path / "ca.crt"
-    assert of.log_file == tmp_path / "reactor.log"
-    assert of.driver.kind == "age"
+    assert (of.ca_file, of.log_file, of.driver.kind) == (tmp_path / "ca.crt", tmp_path / "reactor.log", "age")
     assert of.engine == AgeConfig("/x", ["age1x"])
     assert (of.limits.lifetime_s, of.limits.uploads_per_second, of.limits.keys_alive) == (60, 100, 1_000)
     assert of.allows(SecretUri.parse("local://team-a/db"))

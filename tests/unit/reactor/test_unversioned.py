@@ -87,8 +87,7 @@ async def test_what_can_be_read_is_compared_and_nothing_else(secret: dict[str, b
     for each in (world, blind):
         each.memory.put(SECRET)
         await each.walk(ask(COMPARE), secret)
-    assert world.outcomes() == [outcome]
-    assert blind.outcomes() == ["FAILED CANNOT_READ"]
+    assert (world.outcomes(), blind.outcomes()) == ([outcome], ["FAILED CANNOT_READ"])
 
 
 async def test_what_is_there_but_unreadable_needs_overwrite(world: World) -> None:

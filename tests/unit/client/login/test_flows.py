@@ -235,8 +235,7 @@ def test_the_wait_for_a_device_obeys_the_issuer(scripted: ScriptedIssuer) -> Non
         (503, {}),
         (200, {"id_token": "t"}),
     )
-    assert found == {"id_token": "t"}
-    assert pauses == [5, 5, 10, 10, 20]
+    assert (found, pauses) == ({"id_token": "t"}, [5, 5, 10, 10, 20])
     assert scripted.asked[-1][1] == {
         "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
         "device_code": "d",
@@ -439,8 +438,7 @@ def test_a_file_that_is_no_login_is_told(tmp_path: Path) -> None:
 def test_each_server_has_a_place_of_its_own(server: str, tmp_path: Path) -> None:
     path = login_path(server, {"XDG_STATE_HOME": str(tmp_path)})
     assert path is not None
-    assert path.parent == tmp_path / "monoskope" / "login"
-    assert path.suffix == ".toml"
+    assert (path.parent, path.suffix) == (tmp_path / "monoskope" / "login", ".toml")
 
 
 def test_further_issuers_have_names(tmp_path: Path) -> None:

@@ -183,8 +183,7 @@ def test_a_bad_file_changes_nothing_and_is_told(held: ListFile[list[str]], path:
     path.write_bytes(content)
     for _ in range(2):
         held.read_again()
-        assert held.value == ["first"]
-        assert held.sha256 == before
+        assert (held.value, held.sha256) == (["first"], before)
         assert str(path) in held.trouble
     path.write_text("second\n# end\n")
     held.read_again()

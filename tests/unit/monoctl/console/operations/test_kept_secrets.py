@@ -183,8 +183,7 @@ async def test_a_change_asks_for_that_secret_alone() -> None:
         log.change(a_view(URIS[0], subject="bob"), URIS[0])
         await settled(log, kept)
 
-        assert log.listings == before
-        assert kept.counts.facets["subjects"]["bob"] == 1
+        assert (log.listings, kept.counts.facets["subjects"]["bob"]) == (before, 1)
 
 
 async def test_an_edit_of_notes_is_followed_by_its_detail() -> None:
@@ -324,8 +323,7 @@ def test_rows_are_in_order_and_those_without_a_value_are_last(rows: list[Row], b
     assert sorted(row.uri for row in found) == sorted(row.uri for row in rows)
     values = [fields[by](row) for row in found]
     filled = [value for value in values if value not in {"", 0, None}]
-    assert values[: len(filled)] == filled
-    assert filled == sorted(filled, reverse=descending)
+    assert (values[: len(filled)], filled) == (filled, sorted(filled, reverse=descending))
 
 
 def test_a_hash_is_found_as_tables_show_it() -> None:

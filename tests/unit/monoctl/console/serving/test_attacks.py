@@ -354,8 +354,7 @@ async def test_a_page_that_says_the_last_number_has_said_all(page: Page, served:
 async def test_what_a_hostile_m8_says_is_escaped_as_by_monoctl(served: Served) -> None:
     answer = await asked((await served.begun()).call, "hostile")
     assert answer.body.decode().isprintable()
-    assert answer.document == {"subject": HOSTILE}
-    assert answer.headers["content-type"] == "application/json"
+    assert (answer.document, answer.headers["content-type"]) == ({"subject": HOSTILE}, "application/json")
 
 
 async def test_a_refusal_says_what_the_command_says(served: Served) -> None:

@@ -29,8 +29,7 @@ def test_a_hidden_option_is_not_suggested() -> None:
 
 
 @pytest.mark.parametrize(
-    ("of", "words"),
-    [(cli, ["put", "secret", "app", "--from-litera=x"]), (program, ["token", "create", "--subjec=x"])],
+    ("of", "words"), [(cli, ["put", "secret", "app", "--from-litera=x"]), (program, ["token", "create", "--subjec=x"])]
 )
 def test_what_is_suggested_stands_in_the_help_of_the_command(of: click.Command, words: Sequence[str]) -> None:
     said = said_of(of, words)

@@ -52,6 +52,13 @@ async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
         yield scripted
 
 
+@pytest.fixture
+async def client(m8: ScriptedM8, tmp_path: Path) -> AsyncIterator[Client]:
+    """A client that is open."""
+    async with client_for(m8, tmp_path) as client:
+        yield client
+
+
 def _deactivated(store: views_pb2.SecretStore) -> None:
     store.active = False
 
@@ -83,12 +90,11 @@ def _small(store: views_pb2.SecretStore) -> None:
     ],
 )
 async def test_what_is_known_to_be_wrong_with_one_keeps_all_from_being_asked_for(
-    m8: ScriptedM8, tmp_path: Path, spoil: Callable[[views_pb2.SecretStore], None], kind: type[Error], said: str
+    m8: ScriptedM8, client: Client, spoil: Callable[[views_pb2.SecretStore], None], kind: type[Error], said: str
 ) -> None:
     spoil(m8.stores["local"])
 
-    async with client_for(m8, tmp_path) as client:
-        good, other = await client.put_secrets([GOOD, OTHER], VALUES, expect=Expect.ABSENT)
+    good, other = await client.put_secrets([GOOD, OTHER], VALUES, expect=Expect.ABSENT)
 
     assert isinstance(good, NotTriedError)
     assert isinstance(other, kind)
@@ -96,11 +102,10 @@ async def test_what_is_known_to_be_wrong_with_one_keeps_all_from_being_asked_for
     assert (good.uri, other.uri, good.code, m8.attempts) == (GOOD, OTHER, Code.NOT_TRIED, [])
 
 
-async def test_a_rule_that_is_no_plain_key_is_the_reactors_to_read(m8: ScriptedM8, tmp_path: Path) -> None:
+async def test_a_rule_that_is_no_plain_key_is_the_reactors_to_read(m8: ScriptedM8, client: Client) -> None:
     # It would take this program longer than the universe.
     m8.stores["local"].reactors[0].capabilities.key_rule = "(a+)+$"
-    async with client_for(m8, tmp_path) as client:
-        results = await client.put_secrets([GOOD, OTHER], {"a" * 60 + "b": b"x"})
+    results = await client.put_secrets([GOOD, OTHER], {"a" * 60 + "b": b"x"})
     assert [type(result) for result in results] == [PutResult, PutResult]
 
 
@@ -154,19 +159,17 @@ NO_TRUST = Trust(KnownStores(None, system=None), "m8:7443", "vault", pin="SHA256
 MANY = [f"vault://app/s{number}" for number in range(3 * AT_ONCE)]
 
 
-async def test_a_credential_that_does_not_count_is_shown_for_as_few_as_may_be(m8: ScriptedM8, tmp_path: Path) -> None:
+async def test_a_credential_that_does_not_count_is_shown_for_as_few_as_may_be(m8: ScriptedM8, client: Client) -> None:
     m8.failing["RequestSecretUploadKey"] = [UnauthenticatedError("expired.")] * len(MANY)
-    async with client_for(m8, tmp_path) as client:
-        results = await client.import_secrets(MANY)
+    results = await client.import_secrets(MANY)
     kinds = {type(result) for result in results}
     assert kinds == {UnauthenticatedError, NotTriedError}
     assert m8.count("RequestSecretUploadKey") <= AT_ONCE
 
 
-async def test_once_m8_is_gone_the_rest_is_not_tried(m8: ScriptedM8, tmp_path: Path) -> None:
+async def test_once_m8_is_gone_the_rest_is_not_tried(m8: ScriptedM8, client: Client) -> None:
     m8.failing["RequestSecretUploadKey"] = ["unavailable"] * 100_000
-    async with client_for(m8, tmp_path) as client:
-        results = await client.import_secrets(MANY, timeout=0.3)
+    results = await client.import_secrets(MANY, timeout=0.3)
     assert sum(isinstance(result, NotTriedError) for result in results) == 2 * AT_ONCE
 
 
@@ -365,10 +368,9 @@ async def test_the_time_of_one_of_several_begins_with_its_place(clock: Clock) ->
     assert await waiting == pytest.approx(0.05)
 
 
-async def test_all_requests_of_a_client_at_one_store_share_one_pace(m8: ScriptedM8, tmp_path: Path) -> None:
-    async with client_for(m8, tmp_path) as client:
-        paces = [
-            client._session.walk(Target(SecretUri.parse(uri), views_pb2.SecretStore(), NO_TRUST), 1.0)._pace
-            for uri in ("vault://app", "vault://other", "local://app")
-        ]
+async def test_all_requests_of_a_client_at_one_store_share_one_pace(m8: ScriptedM8, client: Client) -> None:
+    paces = [
+        client._session.walk(Target(SecretUri.parse(uri), views_pb2.SecretStore(), NO_TRUST), 1.0)._pace
+        for uri in ("vault://app", "vault://other", "local://app")
+    ]
     assert paces[0] is paces[1] is not paces[2]

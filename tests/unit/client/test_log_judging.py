@@ -461,9 +461,7 @@ def test_what_is_in_memory_and_what_another_process_wrote_are_both_to_be_continu
     assert _size(opened(tmp_path)) == 6
 
 
-def test_a_renewal_accepted_at_one_server_of_a_list_is_accepted_at_the_other(
-    tmp_path: Path,
-) -> None:
+def test_a_renewal_accepted_at_one_server_of_a_list_is_accepted_at_the_other(tmp_path: Path) -> None:
     for server in (SERVER, SECOND):
         opened(tmp_path).remember(server, pin(9), replaces=None)
     opened(tmp_path).accept(SERVER, pin(2, STRANGER))

@@ -102,7 +102,7 @@ class User:
         return await self.run(lambda client: client.put_secret(URI, VALUES), settings)
 
     async def refused(
-        self, settings: ClientSettings | None = None, *, match: str = "", patient: bool = False
+        self, settings: ClientSettings | None = None, *, match: str = ".", patient: bool = False
     ) -> LogMismatchError:
         """Check that a put ends for what m8 shows of its log, before anything is sealed."""
         with pytest.raises(LogMismatchError, match=match) as caught:
@@ -428,8 +428,8 @@ async def test_a_hanging_check_ends_with_the_command(user: User, m8: LoggedM8, m
 async def test_a_quorum_with_given_keys_holds_m8_on_a_machine_without_memory(user: User, m8: LoggedM8) -> None:
     m8.log.witnesses = [ScriptedWitness("witness.example/a"), ScriptedWitness("witness.example/b")]
     witnesses = tuple(str(each.vkey) for each in m8.log.witnesses)
-    given = {"log_vkeys": user.settings(log_vkeys=tuple(m8.log.vkeys)).log_vkeys, "log_witnesses": witnesses}
-    no_memory = structs.replace(user.without_memory, **given, log_quorum=2)
+    vkeys = tuple(m8.log.vkeys)
+    no_memory = structs.replace(user.without_memory, log_vkeys=vkeys, log_witnesses=witnesses, log_quorum=2)
     assert isinstance(await user.put(no_memory), PutResult)
     assert not [note for note in user.notes if "log" in note and "known_stores" not in note]
 

@@ -66,9 +66,7 @@ def test_a_deletion_from_before_what_was_shown_last_proves_nothing(seen: SeenSec
         assert seen.accept(SERVER, {A: deletion(1)}) == frozenset()
 
 
-def test_a_deletion_of_an_older_version_is_not_remembered(
-    seen: SeenSecrets,
-) -> None:
+def test_a_deletion_of_an_older_version_is_not_remembered(seen: SeenSecrets) -> None:
     for number in range(1, DIGESTS + 4):
         assert seen.compare(SERVER, {A: receipt(number)}) == SAME
     for older in (1, 2, DIGESTS):

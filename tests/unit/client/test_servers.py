@@ -306,9 +306,7 @@ class Dripping:
         return b"x"
 
 
-async def test_an_error_in_place_of_a_stream_has_one_deadline(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_an_error_in_place_of_a_stream_has_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     dripping = Dripping()
     monkeypatch.setattr(on_asyncio, "time", SimpleNamespace(monotonic=lambda: dripping.now))
     with pytest.raises(LateError):

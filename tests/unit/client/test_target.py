@@ -42,6 +42,14 @@ async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
 
 
 @pytest.fixture
+async def client(m8: ScriptedM8, tmp_path: Path) -> AsyncIterator[Client]:
+    """A client that is open and has pinned every store."""
+    pinned(m8, tmp_path)
+    async with client_for(m8, tmp_path) as client:
+        yield client
+
+
+@pytest.fixture
 def known(tmp_path: Path) -> KnownStores:
     return KnownStores(tmp_path / "known_stores", system=tmp_path / "no_known_stores")
 
@@ -206,13 +214,10 @@ async def test_what_is_wrong_with_one_is_found_before_another_is_written(m8: Scr
     assert m8.attempts == []
 
 
-async def test_a_uri_given_twice_is_refused(m8: ScriptedM8, tmp_path: Path) -> None:
-    pinned(m8, tmp_path)
-
-    async with client_for(m8, tmp_path) as client:
-        for uris in (["vault://a", "vault://a"], ["vault://a", "a"], []):
-            with pytest.raises(UsageError):
-                await client.put_secrets(uris, VALUES)
+async def test_a_uri_given_twice_is_refused(m8: ScriptedM8, client: Client) -> None:
+    for uris in (["vault://a", "vault://a"], ["vault://a", "a"], []):
+        with pytest.raises(UsageError):
+            await client.put_secrets(uris, VALUES)
 
     assert m8.count("RequestSecretUploadKey") == 0
 
@@ -249,12 +254,9 @@ async def test_typed_options_go_to_stores_of_their_type_alone(
     ],
 )
 async def test_expectations_reach_the_request(
-    m8: ScriptedM8, tmp_path: Path, expect: Expect | str, kind: upload_pb2.Expect, version: str
+    m8: ScriptedM8, client: Client, expect: Expect | str, kind: upload_pb2.Expect, version: str
 ) -> None:
-    pinned(m8, tmp_path)
-
-    async with client_for(m8, tmp_path) as client:
-        await client.put_secret("vault://a", VALUES, expect=expect)
+    await client.put_secret("vault://a", VALUES, expect=expect)
 
     assert (m8.attempts[0].request.expect, m8.attempts[0].request.expect_version) == (kind, version)
 
@@ -285,12 +287,9 @@ async def test_a_preview_pins_nothing_and_asks_for_no_key(m8: ScriptedM8, known:
     assert VALUES["password"].decode() not in repr(preview)
 
 
-async def test_an_open_client_asks_for_a_store_once(m8: ScriptedM8, tmp_path: Path) -> None:
-    pinned(m8, tmp_path)
-
-    async with client_for(m8, tmp_path) as client:
-        for path in ("app/a", "vault://app/b", "app/c"):
-            await client.put_secret(path, VALUES)
+async def test_an_open_client_asks_for_a_store_once(m8: ScriptedM8, client: Client) -> None:
+    for path in ("app/a", "vault://app/b", "app/c"):
+        await client.put_secret(path, VALUES)
 
     assert m8.count("GetSecretStore") == 2  # the default, and the store
     assert len(m8.attempts) == 3
@@ -331,29 +330,24 @@ async def test_a_remembered_store_does_not_outlive_its_pin(m8: ScriptedM8, tmp_p
     assert m8.count("GetSecretStore") == 2
 
 
-async def test_a_remembered_store_with_a_new_identity_is_refused(m8: ScriptedM8, tmp_path: Path) -> None:
-    pinned(m8, tmp_path)
+async def test_a_remembered_store_with_a_new_identity_is_refused(m8: ScriptedM8, client: Client) -> None:
     thief = Identity()
 
-    async with client_for(m8, tmp_path) as client:
-        await client.put_secret("vault://app", VALUES)
-        m8.stores["vault"].identity, m8.signers["vault"] = thief.shown, thief
-        for _ in range(2):
-            with pytest.raises(IdentityChangedError, match=thief.shown.replace("+", "[+]")):
-                await client.put_secret("vault://app", VALUES)
+    await client.put_secret("vault://app", VALUES)
+    m8.stores["vault"].identity, m8.signers["vault"] = thief.shown, thief
+    for _ in range(2):
+        with pytest.raises(IdentityChangedError, match=thief.shown.replace("+", "[+]")):
+            await client.put_secret("vault://app", VALUES)
 
     assert m8.count("RequestUploadSecret") == 1
 
 
-async def test_after_a_failure_a_store_is_asked_for_anew(m8: ScriptedM8, tmp_path: Path) -> None:
-    pinned(m8, tmp_path)
-
-    async with client_for(m8, tmp_path) as client:
+async def test_after_a_failure_a_store_is_asked_for_anew(m8: ScriptedM8, client: Client) -> None:
+    await client.put_secret("vault://app", VALUES)
+    m8.failing["RequestSecretUploadKey"] = [RefusedError("the store vault is deactivated.")]
+    with pytest.raises(RefusedError):
         await client.put_secret("vault://app", VALUES)
-        m8.failing["RequestSecretUploadKey"] = [RefusedError("the store vault is deactivated.")]
-        with pytest.raises(RefusedError):
-            await client.put_secret("vault://app", VALUES)
-        await client.put_secret("vault://app", VALUES)
+    await client.put_secret("vault://app", VALUES)
 
     assert m8.count("GetSecretStore") == 2
 

@@ -165,9 +165,7 @@ async def test_a_login_that_another_program_renews_is_awaited_no_longer_than_the
     assert began + TIMEOUT_S <= runtime.now() <= began + TIMEOUT_S + 1
 
 
-def test_an_issuer_is_asked_no_longer_than_the_call_lasts(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_an_issuer_is_asked_no_longer_than_the_call_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A refresh token that an issuer gave out and that is not waited for would be lost."""
     given: dict[str, float] = {}
 

@@ -134,9 +134,7 @@ async def test_what_the_engine_could_not_take_is_refused_before_it_is_announced(
     assert world.outcomes() == ["FAILED UNSUPPORTED"]
 
 
-async def test_only_so_many_rsa_keys_are_waited_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_only_so_many_rsa_keys_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = threading.Event()
 
     def make(exponent: int, bits: int) -> RSAPrivateKey:

@@ -154,12 +154,6 @@ async def test_a_passing_conflict_is_tried_three_times(world: World, expect: upl
     assert (world.outcomes(), world.memory.calls.count("write")) == (["STARTED", "UPLOADED"], 3)
 
 
-async def test_a_conflict_that_stays_ends_in_conflict(world: World) -> None:
-    world.memory.failures["write"].extend([StoreConflictError("locked.")] * TRIES)
-    await world.walk()
-    assert (world.outcomes(), world.memory.calls.count("write")) == (["STARTED", "FAILED CONFLICT"], TRIES)
-
-
 @pytest.mark.parametrize(("expect", "version"), [(ABSENT, ""), (VERSION, "v1")])
 async def test_version_and_absent_are_tried_once(world: World, expect: upload_pb2.Expect, version: str) -> None:
     if version:
@@ -206,13 +200,6 @@ async def test_an_unknown_end_of_a_later_try_is_looked_up_against_what_that_try_
     assert world.outcomes() == ["STARTED", "FAILED KEY_LOST"]
 
 
-async def test_an_engine_that_goes_away_between_two_tries_was_not_written_to(world: World) -> None:
-    world.memory.failures["write"].append(StoreConflictError("locked."))
-    world.memory.failures["read_version"].extend([None, StoreUnavailableError("away.")])
-    await world.walk()
-    assert world.outcomes() == ["STARTED", "FAILED UPSTREAM_UNAVAILABLE"]
-
-
 async def test_a_version_that_changes_before_started_is_looked_at_again(world: World) -> None:
     world.memory.put({"first": b""})
     world.memory.failures["read"].append(lambda: world.memory.put({"second": b""}))
@@ -241,25 +228,28 @@ async def test_what_the_driver_says_becomes_the_reason(world: World, error: Exce
     assert world.outcomes() == [outcome]
 
 
-async def test_an_unknown_end_under_an_unreadable_new_version_stays_unknown() -> None:
-    world = World(MemoryStore(write_tag=False, readable=False))
-    world.memory.failures["written"].append(UnknownOutcomeError("broke."))
+LOCKED, BROKE, AWAY = StoreConflictError("locked."), UnknownOutcomeError("broke."), StoreUnavailableError("away.")
+
+
+@pytest.mark.parametrize(
+    ("cannot", "failures", "end", "writes"),
+    [
+        ((), {"write": [LOCKED] * TRIES}, "FAILED CONFLICT", TRIES),
+        ((), {"write": [LOCKED], "read_version": [None, AWAY]}, "FAILED UPSTREAM_UNAVAILABLE", 1),
+        (("write_tag", "readable"), {"written": [BROKE]}, "FAILED OUTCOME_UNKNOWN", 1),
+        ((), {"write": [LOCKED, None], "written": [BROKE]}, "UPLOADED", 2),
+        ((), {"written": [BROKE], "find": [AWAY] * 5}, "FAILED OUTCOME_UNKNOWN", 1),
+    ],
+    ids=["a conflict stays", "away between tries", "an unreadable version", "not the conflict", "cannot be asked"],
+)
+async def test_a_write_that_fails_ends_as_what_is_known_of_it(
+    cannot: tuple[str, ...], failures: dict[str, list[Exception | None]], end: str, writes: int
+) -> None:
+    world = World(MemoryStore(**dict.fromkeys(cannot, False)))
+    for method, errors in failures.items():
+        world.memory.failures[method].extend(errors)
     await world.walk()
-    assert world.outcomes() == ["STARTED", "FAILED OUTCOME_UNKNOWN"]
-
-
-async def test_an_unknown_end_after_a_conflict_is_not_taken_for_the_conflict(world: World) -> None:
-    world.memory.failures["write"].extend([StoreConflictError("locked."), None])
-    world.memory.failures["written"].append(UnknownOutcomeError("broke."))
-    await world.walk()
-    assert world.outcomes() == ["STARTED", "UPLOADED"]
-
-
-async def test_an_engine_that_cannot_be_asked_leaves_it_unknown(world: World) -> None:
-    world.memory.failures["written"].append(UnknownOutcomeError("broke."))
-    world.memory.failures["find"].extend([StoreUnavailableError("away.")] * 5)
-    await world.walk()
-    assert world.outcomes() == ["STARTED", "FAILED OUTCOME_UNKNOWN"]
+    assert (world.outcomes(), world.memory.calls.count("write")) == (["STARTED", end], writes)
 
 
 async def test_somebody_elses_write_is_not_taken_for_ours() -> None:

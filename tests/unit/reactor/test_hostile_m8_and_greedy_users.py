@@ -377,32 +377,20 @@ MOST_GROWN = 160 << 20
 """Bytes of memory that a reactor may take for all of them."""
 
 
-def of_request(bench: Bench) -> None:
-    for _ in range(MANY):
-        bench.tell(ask(), 1, events_pb2.SecretUploadKeyRequested(request=b"r" * FLOOD, subject="alice"))
-
-
-def of_subject(bench: Bench) -> None:
-    for _ in range(MANY):
+def ask_for_keys(
+    bench: Bench, *, many: int = MANY, content: bytes = b"", subject: str = "alice", receipt: bytes = b""
+) -> None:
+    last = upload_pb2.Signed(content=receipt) if receipt else None
+    for _ in range(many):
         request = ask()
-        bench.tell(request, 1, events_pb2.SecretUploadKeyRequested(request=request.content, subject="s" * FLOOD))
-
-
-def of_receipt(bench: Bench) -> None:
-    receipt = upload_pb2.Signed(content=b"c" * FLOOD)
-    for _ in range(MANY):
-        request = ask()
-        told = events_pb2.SecretUploadKeyRequested(request=request.content, subject="alice", last_receipt=receipt)
+        asked = content or request.content
+        told = events_pb2.SecretUploadKeyRequested(request=asked, subject=subject, last_receipt=last)
         bench.tell(request, 1, told)
 
 
 def of_the_largest_events(bench: Bench) -> None:
     """Each is as large as one may be, and there are more of them."""
-    receipt = upload_pb2.Signed(content=b"c" * (MAX_EVENT - 4_096))
-    for _ in range(MANY * FLOOD // MAX_EVENT):
-        request = ask()
-        told = events_pb2.SecretUploadKeyRequested(request=request.content, subject="alice", last_receipt=receipt)
-        bench.tell(request, 1, told)
+    ask_for_keys(bench, many=MANY * FLOOD // MAX_EVENT, receipt=b"c" * (MAX_EVENT - 4_096))
 
 
 def of_each_step(bench: Bench) -> None:
@@ -448,10 +436,12 @@ def _about_replica(bench: Bench, message: events_pb2.ReactorAttached | events_pb
 @pytest.mark.parametrize(
     "flood",
     [
-        of_request, of_subject, of_receipt, of_the_largest_events, of_each_step, of_small_requests,
-        of_replicas_that_come, of_sealed_bytes_for_no_key,
+        lambda bench: ask_for_keys(bench, content=b"r" * FLOOD),
+        lambda bench: ask_for_keys(bench, subject="s" * FLOOD),
+        lambda bench: ask_for_keys(bench, receipt=b"c" * FLOOD),
+        *(of_the_largest_events, of_each_step, of_small_requests, of_replicas_that_come, of_sealed_bytes_for_no_key),
     ],
-)  # fmt: skip
+)
 async def test_m8_cannot_fill_the_memory_and_so_have_the_counts_of_guesses_forgotten(
     tmp_path: Path, flood: Callable[[Bench], None]
 ) -> None:

@@ -6,6 +6,7 @@ import grp
 import os
 import pwd
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -210,18 +211,6 @@ def test_a_bad_file_is_not_parsed_at_each_look(path: Path, clock: Clock) -> None
     assert parsed == ["first\n# end\n", "bad\n# end\n"]
 
 
-def _group(path: Path) -> None:
-    path.chmod(0o620)
-
-
-def _others(path: Path) -> None:
-    path.chmod(0o602)
-
-
-def _gone(path: Path) -> None:
-    path.unlink()
-
-
 def _folder(path: Path) -> None:
     path.unlink()
     path.mkdir()
@@ -232,7 +221,13 @@ def _pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
-BROKEN = {"group": _group, "others": _others, "missing": _gone, "folder": _folder, "pipe": _pipe}
+BROKEN: dict[str, Callable[[Path], None]] = {
+    "group": lambda path: path.chmod(0o620),
+    "others": lambda path: path.chmod(0o602),
+    "missing": Path.unlink,
+    "folder": _folder,
+    "pipe": _pipe,
+}
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -254,18 +249,6 @@ def test_a_file_of_another_user_is_refused(path: Path, monkeypatch: pytest.Monke
         ListFile(path, "the list", parse)
 
 
-def _folder_of_group(folder: Path) -> None:
-    folder.chmod(0o770)
-
-
-def _folder_of_others(folder: Path) -> None:
-    folder.chmod(0o707)
-
-
-def _folder_above(folder: Path) -> None:
-    folder.parent.chmod(0o777)
-
-
 def _folder_of_a_link(folder: Path) -> None:
     """The list is a link to one in a safe folder, by way of one that is not."""
     away, safe = folder.parent / "away", folder.parent / "safe"
@@ -282,10 +265,10 @@ def _links_that_lead_nowhere(folder: Path) -> None:
     (folder / "list").symlink_to("list")
 
 
-WAYS = {
-    "group": _folder_of_group,
-    "others": _folder_of_others,
-    "above": _folder_above,
+WAYS: dict[str, Callable[[Path], None]] = {
+    "group": lambda folder: folder.chmod(0o770),
+    "others": lambda folder: folder.chmod(0o707),
+    "above": lambda folder: folder.parent.chmod(0o777),
     "link": _folder_of_a_link,
     "loop": _links_that_lead_nowhere,
 }

@@ -203,9 +203,7 @@ async def first_line(page: Page, line: str, more: list[tuple[str, str]]) -> int:
 # A stolen link.
 
 
-async def test_a_link_counts_once_and_who_comes_second_ends_the_first_session(
-    served: Served,
-) -> None:
+async def test_a_link_counts_once_and_who_comes_second_ends_the_first_session(served: Served) -> None:
     link = served.sessions.new_link()
     first, second = served.page, served.page
     assert (await asked(first.begin, link)).status == 200

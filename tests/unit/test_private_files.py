@@ -405,18 +405,8 @@ def test_m8_init_makes_nothing_in_another_users_folder(tmp_path: Path, give: Giv
 async def test_a_reactor_does_not_run_from_what_another_user_owns(tmp_path: Path, give: Give, name: str) -> None:
     folder = tmp_path / "reactor"
     (tmp_path / "ca.crt").write_text("-----BEGIN CERTIFICATE-----\n")
-    words = (
-        "--store",
-        "local",
-        "--type",
-        "age",
-        "--server",
-        "localhost:1",
-        "--ca-file",
-        "ca.crt",
-        "--prefix",
-        "team-a",
-    )
+    server = ("--server", "localhost:1", "--ca-file", "ca.crt")
+    words = ("--store", "local", "--type", "age", *server, "--prefix", "team-a")
     for arguments in (("init", str(folder), *words), ("fingerprint-key", "new", str(folder))):
         done = warm.typed("m8", "reactor", *arguments, environment=ENVIRONMENT, folder=tmp_path)
         assert done.returncode == 0, done.stderr

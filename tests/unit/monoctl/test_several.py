@@ -163,44 +163,40 @@ def watching(*progress: Progress) -> Watch:
     return watch
 
 
-def test_an_attempt_without_proof_counts_although_a_new_one_has_sent_nothing_yet() -> None:
-    watch = watching(Progress(URI, FIRST, Stage.SENT), Progress(URI, SECOND, Stage.ASKING))
+SENT = Progress(URI, FIRST, Stage.SENT)
+
+
+@pytest.mark.parametrize(
+    ("progress", "said"),
+    [
+        ((SENT, Progress(URI, SECOND, Stage.ASKING)), [FIRST.hex()]),
+        (
+            (SENT, Progress(URI, SECOND, Stage.ENDED, end="FAILED: CONFLICT")),
+            ["may or may not be written", "ended as FAILED: CONFLICT"],
+        ),
+        (
+            (Progress(URI, FIRST, Stage.ENDED, end="UPLOADED"), Progress(OTHER, SECOND, Stage.SENT)),
+            [f"{OTHER} was sent", f"{URI} ended as UPLOADED"],
+        ),
+        ((Progress(URI, FIRST, Stage.SENT, writes=False),), ["nothing was written"]),
+        ((Progress(URI, FIRST, Stage.SENT, done="patched"),), ["may or may not be patched"]),
+        ((Progress(URI, FIRST, Stage.SENT, done="deleted"),), ["may or may not be deleted"]),
+    ],
+    ids=["a new one has sent nothing", "a later failure", "several uris", "comparison", "patch", "deletion"],
+)
+def test_what_was_sent_without_proof_is_unknown_and_named(progress: tuple[Progress, ...], said: list[str]) -> None:
+    watch = watching(*progress)
     error = interrupted(watch.sent(), watch.ended())
+    assert isinstance(error, OutcomeUnknownError)
     assert exit_code(error) is ExitCode.OUTCOME_UNKNOWN
-    assert FIRST.hex() in error.message
-    assert FIRST.hex() in error.fix
+    assert all(text in error.message for text in said)
+    assert progress[-1].request_id.hex() in error.fix or FIRST.hex() in error.fix
 
 
 def test_a_later_success_settles_it() -> None:
     watch = watching(Progress(URI, FIRST, Stage.SENT), Progress(URI, SECOND, Stage.ENDED, end="UPLOADED"))
     assert watch.sent() == []
     assert "ended as UPLOADED" in interrupted(watch.sent(), watch.ended()).message
-
-
-def test_a_later_failure_settles_nothing() -> None:
-    watch = watching(Progress(URI, FIRST, Stage.SENT), Progress(URI, SECOND, Stage.ENDED, end="FAILED: CONFLICT"))
-    error = interrupted(watch.sent(), watch.ended())
-    assert "may or may not be written" in error.message
-    assert "ended as FAILED: CONFLICT" in error.message
-
-
-def test_of_several_uris_each_has_its_own_story() -> None:
-    watch = watching(Progress(URI, FIRST, Stage.ENDED, end="UPLOADED"), Progress(OTHER, SECOND, Stage.SENT))
-    error = interrupted(watch.sent(), watch.ended())
-    assert f"{OTHER} was sent" in error.message
-    assert f"{URI} ended as UPLOADED" in error.message
-
-
-def test_a_comparison_wrote_nothing() -> None:
-    error = interrupted(watching(Progress(URI, FIRST, Stage.SENT, writes=False)).sent(), [])
-    assert isinstance(error, OutcomeUnknownError)
-    assert "nothing was written" in error.message
-
-
-def test_what_a_patch_or_a_deletion_may_have_done_is_named() -> None:
-    for done in ("patched", "deleted"):
-        error = interrupted(watching(Progress(URI, FIRST, Stage.SENT, done=done)).sent(), [])
-        assert f"may or may not be {done}" in error.message
 
 
 def test_before_anything_was_sent_that_is_said() -> None:

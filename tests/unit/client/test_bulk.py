@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from math import inf
 from pathlib import Path
 from typing import cast
@@ -59,40 +59,23 @@ async def client(m8: ScriptedM8, tmp_path: Path) -> AsyncIterator[Client]:
         yield client
 
 
-def _deactivated(store: views_pb2.SecretStore) -> None:
-    store.active = False
-
-
-def _alone(store: views_pb2.SecretStore) -> None:
-    store.reactors[0].attached = False
-
-
-def _with_one_key(store: views_pb2.SecretStore) -> None:
-    store.reactors[0].capabilities.key_rule = r"the\-key"
-
-
-def _blind(store: views_pb2.SecretStore) -> None:
-    store.reactors[0].capabilities.check_and_set = False
-
-
-def _small(store: views_pb2.SecretStore) -> None:
-    store.reactors[0].capabilities.max_plaintext = 1
-
-
 @pytest.mark.parametrize(
-    ("spoil", "kind", "said"),
+    ("name", "value", "kind", "said"),
     [
-        (_deactivated, RefusedError, "deactivated"),
-        (_alone, UnavailableError, "no reactor"),
-        (_with_one_key, RefusedError, "'password'"),
-        (_blind, RefusedError, "exactly one version"),
-        (_small, RefusedError, "accepts at most"),
+        ("active", False, RefusedError, "deactivated"),
+        ("attached", False, UnavailableError, "no reactor"),
+        ("key_rule", r"the\-key", RefusedError, "'password'"),
+        ("check_and_set", False, RefusedError, "exactly one version"),
+        ("max_plaintext", 1, RefusedError, "accepts at most"),
     ],
 )
-async def test_what_is_known_to_be_wrong_with_one_keeps_all_from_being_asked_for(
-    m8: ScriptedM8, client: Client, spoil: Callable[[views_pb2.SecretStore], None], kind: type[Error], said: str
+async def test_what_is_known_to_be_wrong_with_one_keeps_all_from_being_asked_for(  # noqa: PLR0917 - one case
+    m8: ScriptedM8, client: Client, name: str, value: object, kind: type[Error], said: str
 ) -> None:
-    spoil(m8.stores["local"])
+    store = m8.stores["local"]
+    reactor = store.reactors[0]
+    spoilt = {"active": store, "attached": reactor}.get(name, reactor.capabilities)
+    setattr(spoilt, name, value)
 
     good, other = await client.put_secrets([GOOD, OTHER], VALUES, expect=Expect.ABSENT)
 

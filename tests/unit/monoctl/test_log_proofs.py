@@ -252,14 +252,13 @@ def test_a_smaller_tree_ties_no_fork_of_a_note(alice: Proving, forked: ForkedLog
     assert json.loads(refused.stderr)["error"]["notes"][1].encode() == alice.theirs.read_bytes()
 
 
-def test_a_quorum_that_is_demanded_must_have_seen_the_tree_that_ties_two_notes(m8: Recording, alice: Proving) -> None:
-    m8.log = log = ForkedLog()
-    log.witnesses = [ScriptedWitness("witness.example/a")]
-    alice.env |= {"MONOCTL_LOG_WITNESSES": str(log.witnesses[0].vkey), "MONOCTL_LOG_QUORUM": "1"}
-    alice.put()
-    alice.theirs.write_bytes(log.note(3))
+@pytest.mark.parametrize("forked", [1], indirect=True, ids=["quorum"])
+def test_a_quorum_that_is_demanded_must_have_seen_the_tree_that_ties_two_notes(
+    alice: Proving, forked: ForkedLog
+) -> None:
+    alice.theirs.write_bytes(forked.note(3))
     assert alice("verify", "log", str(alice.theirs)).exit_code == 0
-    log.without_witnesses = True
+    forked.without_witnesses = True
 
     ends(alice("verify", "log", str(alice.theirs)), 18, "none has the cosignatures of 1 of your witnesses")
 

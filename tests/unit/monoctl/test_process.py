@@ -228,9 +228,7 @@ def test_a_put_loads_no_event_loop(m8: ScriptedM8, tmp_path: Path, put: Sequence
     assert of(loaded, NOT_NEEDED) == []
 
 
-def test_a_put_with_a_login_that_lasts_loads_no_more_than_with_a_token(
-    m8: ScriptedM8, tmp_path: Path, put: Sequence[str]
-) -> None:
+def test_a_put_with_a_login_loads_no_more_than_with_a_token(m8: ScriptedM8, tmp_path: Path, put: Sequence[str]) -> None:
     known = environment(m8, tmp_path)
     given, logged_in = (imported(ran(*put, env=environ)) for environ in (known, _logged_in(m8, known)))
     assert m8.count("ExchangeToken") == 0

@@ -256,9 +256,7 @@ def test_a_fingerprint_key_travels_to_another_reactor_by_recipient(pair: tuple[P
     assert FingerprintKey.load(two).key_id == FingerprintKey.load(one).key_id
 
 
-def test_a_fingerprint_key_travels_by_passphrase(
-    pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_key_travels_by_passphrase(pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pyrage.passphrase.encrypt", encrypt)
     key_id = typed("fingerprint-key", "new", pair[0]).output.strip()
     done = typed("fingerprint-key", "export", pair[0], "--passphrase", answers="open sesame\nopen sesame\n")
@@ -421,9 +419,7 @@ def test_an_import_of_another_key_replaces_only_if_told_and_one_of_the_same_key_
 
 
 @pytest.mark.parametrize("way", ["file", "-", "/dev/fd/0"])
-def test_a_fingerprint_key_arrives_by_a_passphrase_without_a_terminal(
-    pair: tuple[Path, Path], tmp_path: Path, way: str
-) -> None:
+def test_a_fingerprint_key_arrives_without_a_terminal(pair: tuple[Path, Path], tmp_path: Path, way: str) -> None:
     (one, two), words = pair, tmp_path / "passphrase"
     words.write_text("open sesame\n")
     words.chmod(0o600)

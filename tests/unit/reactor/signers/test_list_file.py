@@ -231,9 +231,7 @@ BROKEN: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_file_that_others_can_write_or_that_is_none_is_refused_at_the_start_and_later(
-    held: ListFile[list[str]], path: Path, name: str
-) -> None:
+def test_a_file_that_others_can_write_or_none_is_refused(held: ListFile[list[str]], path: Path, name: str) -> None:
     BROKEN[name](path)
     held.read_again()
     assert held.value == ["first"]

@@ -364,9 +364,7 @@ def test_a_server_s_files_may_be_missing_but_not_something_else(tmp_path: Path) 
         check_folder(tmp_path, missing, pipe)
 
 
-def test_m8_takes_settings_that_a_container_mounts_read_only(
-    folder: Path, give: Give, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_m8_takes_settings_mounted_read_only(folder: Path, give: Give, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bootstrap, "serve", nothing)
     monkeypatch.setattr("monoskope.ownership._is_read_only", lambda path: path.name == "m8.toml")
     give(folder / "m8.toml")

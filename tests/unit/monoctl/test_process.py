@@ -264,9 +264,7 @@ main()
 """Runs `monoctl` and writes, for each call, what was loaded while its answer was awaited."""
 
 
-def test_a_put_loads_the_steps_while_it_waits_for_the_store_and_sealing_while_it_waits_for_the_key(
-    m8: ScriptedM8, tmp_path: Path, put: Sequence[str]
-) -> None:
+def test_a_put_loads_steps_and_sealing_while_it_waits(m8: ScriptedM8, tmp_path: Path, put: Sequence[str]) -> None:
     done = ran(*put, python=("-c", NOTING_WAITS), env=environment(m8, tmp_path))
     waits = [set(line.split()[1:]) for line in done.stderr.splitlines() if line.startswith("waited")]
     steps, sealing, after = waits

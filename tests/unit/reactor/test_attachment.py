@@ -348,9 +348,7 @@ async def test_a_heartbeat_is_sent_four_times_a_second_however_much_news_there_i
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_the_certificate_of_the_server_that_is_dialled_now_is_looked_at(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+async def test_the_dialled_servers_certificate_is_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     nothing: Any = None
     servers = ("a.example:1", "b.example:2")
     endpoint = Endpoint(servers, tmp_path, nothing, b"", "", "", events_pb2.StoreCapabilities())

@@ -402,9 +402,7 @@ def test_a_key_that_is_replaced_is_kept_under_its_id(tmp_path: Path) -> None:
     assert (kept.read_bytes(), stat.S_IMODE(kept.stat().st_mode)) == (old, 0o600)
 
 
-def test_an_import_of_another_key_replaces_only_if_told_and_one_of_the_same_key_is_nothing(
-    pair: tuple[Path, Path], tmp_path: Path
-) -> None:
+def test_an_import_replaces_another_key_if_told_and_the_same_never(pair: tuple[Path, Path], tmp_path: Path) -> None:
     one, two = pair
     recipient, identity = carrier(tmp_path)
     key_id = typed("fingerprint-key", "new", one).output

@@ -55,12 +55,6 @@ def spent(rates: Rates, uri: SecretUri, subject: str) -> bool:
     return guess.may_compare
 
 
-def test_the_defaults_are_the_protocols() -> None:
-    limits = ReactorLimits()
-    assert (limits.compares_per_hour_per_uri, limits.compares_per_hour, limits.uploads_per_second) == (10, 60, 100)
-    assert limits.puts_per_hour == 2_000
-
-
 @pytest.mark.parametrize("purpose", [upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_PATCH, upload_pb2.PURPOSE_IMPORT])
 def test_puts_are_limited_by_the_hour_over_all_secrets_for_each_subject(purpose: upload_pb2.Purpose) -> None:
     clock, refusals = Clock(), list[bool]()

@@ -360,14 +360,11 @@ def test_with_a_keyring_no_token_of_the_issuer_is_in_the_file(tmp_path: Path, de
     remove(path, kept)  # twice does no harm
 
 
+@pytest.mark.usefixtures("desktop")
 def test_a_keyring_that_fails_is_told_without_its_words(tmp_path: Path) -> None:
-    before = keyring.get_keyring()
     keyring.set_keyring(keyring.backends.fail.Keyring())  # type: ignore[no-untyped-call]
-    try:
-        with pytest.raises(UsageError, match="the desktop's keyring fails: NoKeyringError") as caught:
-            write(tmp_path / "m8", starting.in_keyring(KEPT))
-    finally:
-        keyring.set_keyring(before)
+    with pytest.raises(UsageError, match="the desktop's keyring fails: NoKeyringError") as caught:
+        write(tmp_path / "m8", starting.in_keyring(KEPT))
     assert "monoskope[keyring]" in caught.value.fix
 
 

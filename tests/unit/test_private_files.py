@@ -94,9 +94,7 @@ def test_the_name_is_on_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("replace", [True, False])
-def test_a_failed_write_leaves_nothing_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, replace: bool
-) -> None:
+def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, replace: bool) -> None:
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
@@ -146,9 +144,7 @@ def owned_by(uid: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o400, 0o440, 0o600, 0o640])
-def test_a_client_takes_a_file_of_root_s_that_its_group_may_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
-) -> None:
+def test_a_client_takes_root_s_file_for_its_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int) -> None:
     """As Kubernetes mounts a Secret with `fsGroup`: a link, to a link, to a file of root's."""
     folder = tmp_path / "..2026_11_25"
     folder.mkdir()
@@ -368,9 +364,7 @@ def test_a_server_s_files_may_be_missing_but_not_something_else(tmp_path: Path) 
         check_folder(tmp_path, missing, pipe)
 
 
-def test_m8_takes_settings_that_a_container_mounts_read_only(
-    folder: Path, give: Give, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_m8_takes_settings_mounted_read_only(folder: Path, give: Give, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bootstrap, "serve", nothing)
     monkeypatch.setattr("monoskope.ownership._is_read_only", lambda path: path.name == "m8.toml")
     give(folder / "m8.toml")

@@ -154,9 +154,7 @@ async def test_a_log_that_grows_is_followed(user: User, m8: LoggedM8) -> None:
     assert user.known.size == 12
 
 
-async def test_a_log_that_does_not_fit_stops_a_put_before_it_is_sealed(
-    user: User, m8: LoggedM8, tmp_path: Path
-) -> None:
+async def test_a_log_that_does_not_fit_stops_a_put_before_sealing(user: User, m8: LoggedM8, tmp_path: Path) -> None:
     await user.ask()
     before = user.known
     m8.log = ScriptedLog(9, key=m8.log.key, seed="fork")
@@ -348,9 +346,7 @@ async def test_an_m8_without_the_service_is_an_error_once_it_is_pinned(user: Use
             await other.put()
 
 
-async def test_a_process_behind_is_waited_for_and_told(
-    user: User, m8: LoggedM8, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_process_behind_is_awaited_and_told(user: User, m8: LoggedM8, monkeypatch: pytest.MonkeyPatch) -> None:
     m8.log.grow(4)
     await user.ask()
     del m8.log.entries[5:]
@@ -450,9 +446,7 @@ async def demanding(user: User, m8: LoggedM8) -> ClientSettings:
     return settings
 
 
-async def test_a_fork_that_no_witness_saw_is_not_pinned_beside_what_they_cosigned(
-    user: User, m8: LoggedM8, demanding: ClientSettings
-) -> None:
+async def test_a_fork_that_no_witness_saw_is_not_pinned(user: User, m8: LoggedM8, demanding: ClientSettings) -> None:
     fork = forked(m8.log, 9, shared=3)
     honest = m8.log.answer
 

@@ -134,9 +134,7 @@ async def test_each_server_is_tried_once_a_call(nobody: str, second: Answering) 
 
 
 @pytest.mark.parametrize("nobody_is_last", [True, False])
-async def test_a_refusal_is_not_the_last_word_while_another_m8_is_not_reached(
-    nobody: str, second: Answering, *, nobody_is_last: bool
-) -> None:
+async def test_no_refusal_is_final_while_one_is_away(nobody: str, second: Answering, *, nobody_is_last: bool) -> None:
     """It may be starting, as in an update: whoever waits for that does not depend on which of them is asked last."""
     refusal = UnavailableError("the event log has a newer form.")
     second.failing["GetServer"] = [refusal, refusal]

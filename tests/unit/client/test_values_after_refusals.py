@@ -231,9 +231,7 @@ async def test_a_call_that_failed_keeps_no_value(m8: ScriptedM8, tmp_path: Path,
 
 
 @pytest.mark.parametrize("failure", [None, RefusedError("no."), UnavailableError("the disk is full.")])
-def test_what_an_open_client_remembers_of_a_log_that_does_not_fit_keeps_no_value(
-    m8: ScriptedM8, tmp_path: Path, failure: Error | None
-) -> None:
+def test_what_is_kept_of_a_false_log_keeps_no_value(m8: ScriptedM8, tmp_path: Path, failure: Error | None) -> None:
     canary = new_value()
     assert m8.log is not None
     settings = settings_for(m8, tmp_path)

@@ -253,9 +253,7 @@ def test_a_smaller_tree_ties_no_fork_of_a_note(alice: Proving, forked: ForkedLog
 
 
 @pytest.mark.parametrize("forked", [1], indirect=True, ids=["quorum"])
-def test_a_quorum_that_is_demanded_must_have_seen_the_tree_that_ties_two_notes(
-    alice: Proving, forked: ForkedLog
-) -> None:
+def test_a_demanded_quorum_must_have_seen_the_tree_that_ties_two_notes(alice: Proving, forked: ForkedLog) -> None:
     alice.theirs.write_bytes(forked.note(3))
     assert alice("verify", "log", str(alice.theirs)).exit_code == 0
     forked.without_witnesses = True
@@ -296,9 +294,7 @@ def test_an_m8_without_a_log_proves_nothing(m8: Recording, alice: Proving) -> No
             client.log.offered()
 
 
-def test_an_m8_that_shows_no_checkpoint_offers_no_log(
-    m8: Recording, alice: Proving, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_checkpoint_no_log_is_offered(m8: Recording, alice: Proving, monkeypatch: pytest.MonkeyPatch) -> None:
     alice.put()
     monkeypatch.setattr(m8.log, "answer", lambda _: log_pb2.GetCheckpointResponse())
     with alice.client() as client, pytest.raises(NotFoundError, match="shows no checkpoint"):

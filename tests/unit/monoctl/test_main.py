@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import subprocess
 from collections.abc import Callable
@@ -229,16 +230,12 @@ def test_help_of_what_is_no_command_says_so(run: Run, words: tuple[str, ...], sa
         (("whoam",), "'whoami'", None),
     ],
 )
-def test_a_misspelt_word_gets_a_hint(
-    run: Run, words: tuple[str, ...], suggested: str | None, never: str | None
-) -> None:
+def test_misspelt_words_get_a_hint(run: Run, words: tuple[str, ...], suggested: str | None, never: str | None) -> None:
     result = ends(run(*words), 2)
     if suggested is not None:
         assert suggested in result.stderr
     if never is not None:
-        assert f"{never}'" not in result.stderr
-        assert f"{never}." not in result.stderr
-        assert f"{never}?" not in result.stderr
+        assert not re.search(rf"{never}['.?]", result.stderr)
 
 
 def test_a_usage_error_names_the_help_of_its_command(run: Run) -> None:

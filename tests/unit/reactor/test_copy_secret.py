@@ -261,9 +261,7 @@ async def test_the_seconds_for_the_key_there_run_from_started(copies: Copies, le
         ("put", "FAILED OUTCOME_UNKNOWN"),
     ],
 )
-async def test_a_defect_ends_the_copy_with_a_receipt(
-    copies: Copies, failure: Exception, method: str, outcome: str
-) -> None:
+async def test_defects_end_copies_with_a_receipt(copies: Copies, failure: Exception, method: str, outcome: str) -> None:
 
     def fails(_: Payload) -> NoReturn:
         raise failure
@@ -341,9 +339,7 @@ def stumble(payload: Payload) -> NoReturn:
 
 
 @pytest.mark.parametrize("how", ["well", "refused there", "stumbled there", "no token", "no session"])
-async def test_no_value_is_left_when_the_receipt_goes_out(
-    copies: Copies, how: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_no_value_is_left_at_the_receipt(copies: Copies, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     marker = b"a value that nothing else in this process holds: e81c"
     alive: dict[str, bool] = {}
     world = copies.world
@@ -456,9 +452,7 @@ def forged(m8: ScriptedM8, attempt: Any, impostor: Identity) -> Any:
     "name",
     ["CONFLICT", "UPSTREAM_CHANGED", "UPSTREAM_REFUSED", "OUTCOME_UNKNOWN", "UPSTREAM_UNAVAILABLE", "NOT_AUTHORIZED"],
 )
-async def test_reasons_are_told_apart_and_nothing_is_left_of_the_value(
-    m8: ScriptedM8, tmp_path: Path, name: str
-) -> None:
+async def test_reasons_are_told_apart_and_no_value_is_left(m8: ScriptedM8, tmp_path: Path, name: str) -> None:
     given = upload_pb2.Reason.Value(f"REASON_{name}")
     reason = upload_pb2.REASON_CONFLICT if name == "UPSTREAM_CHANGED" else given
     marker = b"yet another value that nothing else holds: 77aa"
@@ -480,9 +474,7 @@ async def test_the_put_there_is_tried_once(m8: ScriptedM8, tmp_path: Path, reaso
     assert (m8.count("RequestSecretUploadKey"), m8.count("RequestUploadSecret")) == (2, 1)
 
 
-async def test_a_key_there_that_is_late_gets_nothing(
-    m8: ScriptedM8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_late_key_there_gets_nothing(m8: ScriptedM8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = AsyncioRuntime.now
     late_s = 0.0
 
@@ -567,9 +559,7 @@ async def test_the_put_there_is_signed_with_the_copy_key_alone(m8: ScriptedM8, t
 
 
 @pytest.mark.parametrize("there", ["nothing", "open to others", "no key"])
-async def test_without_a_copy_key_nothing_is_sent_and_the_log_says_how_to_make_one(
-    m8: ScriptedM8, tmp_path: Path, there: str
-) -> None:
+async def test_without_a_copy_key_the_log_says_how_to_make_one(m8: ScriptedM8, tmp_path: Path, there: str) -> None:
     m8.signed = True
     if there != "nothing":
         (tmp_path / "copy.key").write_text("no key")

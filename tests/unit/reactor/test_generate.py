@@ -168,9 +168,7 @@ def alive() -> int:
 
 
 @pytest.mark.parametrize("refused", [False, True])
-async def test_no_value_is_left_when_the_receipt_goes_out_or_started_is_refused(
-    world: World, monkeypatch: pytest.MonkeyPatch, *, refused: bool
-) -> None:
+async def test_no_value_is_left_at_the_receipt(world: World, monkeypatch: pytest.MonkeyPatch, *, refused: bool) -> None:
     seen: dict[str, int] = {}
     monkeypatch.setattr(world.memory, "put", lambda *_: "v1")
     sealed = world.sealed(asked(Recipe("key", "ed25519"), Recipe("rsa", "rsa", 2_048)))

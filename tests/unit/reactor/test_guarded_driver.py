@@ -57,9 +57,7 @@ CALLS: dict[str, Callable[[StoreDriver], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize("call", CALLS)
-async def test_whatever_a_driver_raises_comes_out_as_one_of_ours_without_what_it_held(
-    call: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_a_driver_raises_becomes_ours_and_holds_nothing(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
     memory, gone = MemoryStore(), []
 
     async def stumbles(*_: object, **__: object) -> None:
@@ -162,9 +160,7 @@ async def test_garbage_is_collected_soon_and_again_for_what_came_meanwhile(monke
         ("written", ["STARTED", "UPLOADED"]),
     ],
 )
-async def test_what_nobody_foresaw_ends_its_request_at_once_and_leaves_no_value(
-    world: World, method: str, outcomes: list[str]
-) -> None:
+async def test_the_unforeseen_ends_its_request_without_value(world: World, method: str, outcomes: list[str]) -> None:
     """Also where no guard is around the driver: so is every defect of the reactor's own."""
     sealed = world.sealed(secret={"k": MARKER})
     world.memory.failures[method].append(ZeroDivisionError(MARKER))

@@ -272,9 +272,7 @@ async def test_without_check_and_set_nothing_is_replaced_by_version() -> None:
 
 
 @pytest.mark.parametrize(("check_and_set", "calls"), [(True, ["write"]), (False, ["read_version", "write"])])
-async def test_under_an_old_key_only_an_engine_without_check_and_set_is_looked_at_before_the_write(
-    *, check_and_set: bool, calls: list[str]
-) -> None:
+async def test_an_engine_without_check_and_set_is_looked_at_again(*, check_and_set: bool, calls: list[str]) -> None:
     """Where the engine compares by itself, no plaintext waits for one more look."""
     world = World(MemoryStore(check_and_set=check_and_set), timings=msgspec.structs.replace(FAST, young=1.0))
 

@@ -442,9 +442,7 @@ def _about_replica(bench: Bench, message: events_pb2.ReactorAttached | events_pb
         *(of_the_largest_events, of_each_step, of_small_requests, of_replicas_that_come, of_sealed_bytes_for_no_key),
     ],
 )
-async def test_m8_cannot_fill_the_memory_and_so_have_the_counts_of_guesses_forgotten(
-    tmp_path: Path, flood: Callable[[Bench], None]
-) -> None:
+async def test_m8_cannot_fill_memory_so_counts_are_forgotten(tmp_path: Path, flood: Callable[[Bench], None]) -> None:
     """A reactor that is killed for its memory starts anew and has forgotten every guess.
 
     m8 tells of unfinished requests and never says that it has caught up.

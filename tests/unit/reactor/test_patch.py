@@ -113,9 +113,7 @@ async def test_a_patch_that_drops_nothing_and_carries_nothing_is_refused_and_its
 
 
 @pytest.mark.parametrize("change", [{"sha256": b""}, {"ciphertext": b"x"}, {"encapsulated_key": b"x"}])
-async def test_bytes_that_were_not_announced_are_refused_and_end_the_key(
-    world: World, change: dict[str, bytes]
-) -> None:
+async def test_bytes_that_were_not_announced_are_refused_and_end_a_key(world: World, change: dict[str, bytes]) -> None:
     await world.walk()
     nothing = world.sealed(ask(PATCH, remove_keys=("user",)), {})
     await world.handler.handle(replace(nothing, **change))  # type: ignore[arg-type]

@@ -288,9 +288,7 @@ def signed_heir() -> Heir:
 
 
 @pytest.mark.parametrize(("written", "said"), [(True, "UPLOADED"), (False, "FAILED KEY_LOST")])
-async def test_an_heir_names_the_signer_that_the_issuer_verified_of_what_was_written(
-    *, written: bool, said: str
-) -> None:
+async def test_an_heir_names_the_verified_signer_of_what_was_written(*, written: bool, said: str) -> None:
     heir = signed_heir()
     if written:
         heir.memory.put(SECRET, tag=heir.tag)

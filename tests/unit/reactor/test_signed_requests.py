@@ -390,9 +390,7 @@ def missing(folder: Path) -> None:
     ],
     ids=["bad list", "open to others", "missing"],
 )
-def test_a_reactor_with_a_list_that_cannot_be_trusted_does_not_start(
-    tmp_path: Path, spoil: Callable[[Path], object]
-) -> None:
+def test_no_reactor_starts_with_a_list_that_cannot_be_trusted(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
     write_lists(tmp_path, ANNA)
     spoil(tmp_path)
     with pytest.raises((UsageError, RefusedError)) as refused:

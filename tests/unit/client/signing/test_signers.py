@@ -432,9 +432,7 @@ def test_an_agent_that_keeps_silent_is_given_up(fake: FakeAgent, tmp_path: Path,
         Agent(str(tmp_path / "s")).sign(public, public.key.blob, b"message", within_s=0.01)
 
 
-def test_an_agent_that_answers_byte_by_byte_is_given_up_in_the_same_time(
-    fake: FakeAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_agent_that_drips_is_given_up(fake: FakeAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as a forwarded one, in which somebody else answers."""
     fake.answers = [string(b"\x0c" + uint32(0)), string(b"\x0c" + uint32(0))]
     assert Agent(str(tmp_path / "s")).keys() == {}
@@ -444,9 +442,7 @@ def test_an_agent_that_answers_byte_by_byte_is_given_up_in_the_same_time(
         Agent(str(tmp_path / "s")).keys()
 
 
-async def test_a_signature_that_does_not_come_holds_up_no_loop_and_can_be_cancelled(
-    fake: FakeAgent, tmp_path: Path, keys: dict[str, Path]
-) -> None:
+async def test_waiting_for_a_signature_can_be_cancelled(fake: FakeAgent, tmp_path: Path, keys: dict[str, Path]) -> None:
     fake.answers = [b""]
     signer = AgentSigner(Path(f"{keys['ed25519']}.pub").read_text(), agent=Agent(str(tmp_path / "s")))
     waiting = asyncio.ensure_future(signer.sign(GRANT, SEALED))
@@ -457,9 +453,7 @@ async def test_a_signature_that_does_not_come_holds_up_no_loop_and_can_be_cancel
         await waiting
 
 
-async def test_an_agent_that_signs_rsa_with_sha_1_is_told_before_anything_is_sent(
-    fake: FakeAgent, tmp_path: Path, keys: dict[str, Path]
-) -> None:
+async def test_an_agent_that_signs_with_sha_1_is_told(fake: FakeAgent, tmp_path: Path, keys: dict[str, Path]) -> None:
     public = from_line(Path(f"{keys['rsa']}.pub").read_text(), "key")
     listed = string(b"\x0c" + uint32(1) + string(public.key.blob) + string(b"comment"))
     signed = string(b"\x0e" + string(string(b"ssh-rsa") + string(bytes(384))))

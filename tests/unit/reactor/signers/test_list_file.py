@@ -16,6 +16,7 @@ from monoskope import ownership
 from monoskope.errors import Error, RefusedError, UsageError
 from monoskope.reactor.signers import list_file
 from monoskope.reactor.signers.list_file import MAX_LIST_BYTES, ListFile, lines_of
+from tests.support.reactor_world import Clock as Monotonic
 
 LONG_S = 3_600.0
 
@@ -58,23 +59,13 @@ def clock() -> Clock:
     return Clock()
 
 
-class Now:
-    """The monotonic clock of a test."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
+@pytest.fixture
+def now() -> Monotonic:
+    return Monotonic()
 
 
 @pytest.fixture
-def now() -> Now:
-    return Now()
-
-
-@pytest.fixture
-def held(path: Path, clock: Clock, now: Now) -> ListFile[list[str]]:
+def held(path: Path, clock: Clock, now: Monotonic) -> ListFile[list[str]]:
     return ListFile(path, "the list", parse, clock, now)
 
 
@@ -146,31 +137,31 @@ def test_a_file_that_is_being_written_does_not_count_yet(held: ListFile[list[str
 
 
 def test_a_clock_that_is_behind_the_files_neither_keeps_a_change_away_nor_lets_half_of_one_count(
-    held: ListFile[list[str]], path: Path, clock: Clock, now: Now
+    held: ListFile[list[str]], path: Path, clock: Clock, now: Monotonic
 ) -> None:
     clock.ahead = -3600
     path.write_text("")
     held.read_again()
     assert held.value == ["first"]
     path.write_text("second\n# end\n")
-    now.seconds = list_file.REST_S
+    now.time += list_file.REST_S
     held.read_again()
     assert held.value == ["first"]
-    now.seconds = 2 * list_file.REST_S
+    now.time += list_file.REST_S
     held.read_again()
     assert held.value == ["second"]
 
 
 def test_links_to_the_file_keep_no_revocation_away(
-    held: ListFile[list[str]], path: Path, tmp_path: Path, clock: Clock, now: Now
+    held: ListFile[list[str]], path: Path, tmp_path: Path, clock: Clock, now: Monotonic
 ) -> None:
     """Each link is a change by the file's own time."""
     clock.ahead = 0
     path.write_text("second\n# end\n")
     for second in range(3):
-        now.seconds = second * list_file.REST_S
         os.link(path, tmp_path / f"link-{second}")
         held.read_again()
+        now.time += list_file.REST_S
     assert held.value == ["second"]
 
 
@@ -231,9 +222,7 @@ BROKEN: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_file_that_others_can_write_or_that_is_none_is_refused_at_the_start_and_later(
-    held: ListFile[list[str]], path: Path, name: str
-) -> None:
+def test_a_file_that_others_can_write_or_none_is_refused(held: ListFile[list[str]], path: Path, name: str) -> None:
     BROKEN[name](path)
     held.read_again()
     assert held.value == ["first"]

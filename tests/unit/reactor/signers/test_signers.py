@@ -168,9 +168,7 @@ def test_a_key_that_is_revoked_no_longer_counts(signers: Signers, folder: Path) 
         ("revoked_keys", lambda path: path.chmod(0o666)),
     ],
 )
-def test_without_good_lists_nothing_is_allowed(
-    signers: Signers, folder: Path, name: str, spoil: Callable[[Path], object]
-) -> None:
+def test_bad_lists_allow_nothing(signers: Signers, folder: Path, name: str, spoil: Callable[[Path], object]) -> None:
     grant, path, of_signers = a_grant(), folder / name, name == "allowed_signers"
     good = path.read_text()
     spoil(path)
@@ -253,9 +251,7 @@ def test_a_key_id_that_would_revoke_nobody_is_a_bad_line(signers: Signers, folde
         ({"serial": 0, "key_id": b""}, "serial 0"),
     ],
 )
-def test_audit_log_and_revocation_name_it_alike(
-    signers: Signers, folder: Path, fields: dict[str, Any], line: str
-) -> None:
+def test_log_and_revocation_name_it_alike(signers: Signers, folder: Path, fields: dict[str, Any], line: str) -> None:
     grant = a_grant()
     signature = sign(grant, signer=a_certificate(**fields))
     found = signers.authorize(grant, SEALED, signature)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -130,6 +130,13 @@ async def keeping(log: Log, *uris: str, settles: bool = True, **limits: int) -> 
     task.cancel()
 
 
+def counts_of(rows: Iterable[Row]) -> Counts:
+    counted = Counts()
+    for row in rows:
+        counted.add(row)
+    return counted
+
+
 def run(work: Coroutine[Any, Any, None]) -> None:
     async def within() -> None:
         async with asyncio.timeout(60):
@@ -165,9 +172,7 @@ def test_after_any_changes_and_breaks_it_equals_a_fresh_listing(steps: list[tupl
         log.deliver()
         await settled(log, kept)
         assert not task.done()
-        fresh = Counts()
-        for view in log.known.values():
-            fresh.add(Row(view))
+        fresh = counts_of(Row(view) for view in log.known.values())
         assert kept.counts.facets == fresh.facets
         assert kept.counts.groups() == fresh.groups()
         assert kept.counts.keys_read == fresh.keys_read
@@ -351,9 +356,7 @@ def test_equal_values_stand_together_across_stores_and_deleted_ones_do_not_count
         Row(a_view("local://b", values={"x": HASHES[0]})),
         Row(a_view("local://c", values={"x": HASHES[0]}, deleted=True)),
     ]
-    counted = Counts()
-    for row in held:
-        counted.add(row)
+    counted = counts_of(held)
 
     [group], is_whole = counted.groups()
 
@@ -368,9 +371,7 @@ def test_equal_values_stand_together_across_stores_and_deleted_ones_do_not_count
 
 def test_values_whose_hashes_the_caller_may_not_see_are_not_equal() -> None:
     held = [Row(a_view(uri, values={"x": ""})) for uri in ("vault://a", "local://b")]
-    counted = Counts()
-    for row in held:
-        counted.add(row)
+    counted = counts_of(held)
 
     assert counted.groups() == ([], True)
     assert [counted.elsewhere(row) for row in held] == [0, 0]
@@ -393,9 +394,7 @@ def test_days_of_expiry_and_counts() -> None:
         "days": [{"day": "2026-11-25", "uris": ["vault://a"]}, {"day": "2026-12-26", "uris": ["vault://b"]}],
         "without": 1,
     }
-    counted = Counts()
-    for row in held:
-        counted.add(row)
+    counted = counts_of(held)
     assert counted.figures(today=TODAY) == Figures(
         present=3, deleted=1, expired=1, expiring=1, out_of_sync=1, drifted=2, same_values=0
     )

@@ -103,9 +103,7 @@ async def test_names_are_shown_with_sizes_and_nothing_is_sent(page: AtConsole) -
         ({"uris": ["no uri at all"]}, "uri"),
     ],
 )
-async def test_what_is_malformed_is_refused_before_anything_is_sent(
-    page: AtConsole, request_: dict[str, object], names: str
-) -> None:
+async def test_what_is_malformed_is_refused_unsent(page: AtConsole, request_: dict[str, object], names: str) -> None:
     with pytest.raises(UsageError) as refused:
         await page.ask("put", {"password": VALUE}, **request_)
 
@@ -158,9 +156,7 @@ async def test_a_key_that_cannot_be_read_is_told_where_the_key_would_stand(tmp_p
         assert "there is no signing key" in (await page.ask("whoami"))["signs_with"]["trouble"]
 
 
-def test_the_terminal_asks_for_the_passphrase_before_the_page_opens(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_passphrase_is_asked_for_before_the_page_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = keygen(tmp_path / "key", passphrase="secret")
     monkeypatch.setattr(terminal, "interactive", lambda: True)
     monkeypatch.setattr(terminal, "passphrase", lambda _: "secret")

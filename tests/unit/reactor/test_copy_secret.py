@@ -453,7 +453,7 @@ def forged(m8: ScriptedM8, attempt: Any, impostor: Identity) -> Any:
     ["CONFLICT", "UPSTREAM_CHANGED", "UPSTREAM_REFUSED", "OUTCOME_UNKNOWN", "UPSTREAM_UNAVAILABLE", "NOT_AUTHORIZED"],
 )
 async def test_reasons_are_told_apart_and_no_value_is_left(m8: ScriptedM8, tmp_path: Path, name: str) -> None:
-    given = upload_pb2.Reason.Value(f"REASON_{name}")
+    given: upload_pb2.Reason = getattr(upload_pb2, f"REASON_{name}")
     reason = upload_pb2.REASON_CONFLICT if name == "UPSTREAM_CHANGED" else given
     marker = b"yet another value that nothing else holds: 77aa"
     m8.end = lambda attempt: m8.ended(attempt, attempt.failure(given), given)

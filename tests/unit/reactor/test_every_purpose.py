@@ -157,7 +157,7 @@ async def test_sealed_bytes_with_what_seals_nothing_are_refused_and_the_key_dies
     ids=name,
 )
 def test_what_the_engine_cannot_do_gets_no_key(
-    purpose: upload_pb2.Purpose, capabilities: dict[str, bool], fields: dict[str, Any], *, admitted: bool
+    purpose: upload_pb2.Purpose, capabilities: dict[str, Any], fields: dict[str, Any], *, admitted: bool
 ) -> None:
     by = admission(MemoryStore(**capabilities))
     assert refusal(by, ask(purpose, **{**REQUESTS[purpose], **fields})) == ("" if admitted else "UNSUPPORTED")

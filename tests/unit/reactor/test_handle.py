@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import pytest
@@ -245,7 +246,8 @@ LOCKED, BROKE, AWAY = StoreConflictError("locked."), UnknownOutcomeError("broke.
 async def test_a_write_that_fails_ends_as_what_is_known_of_it(
     cannot: tuple[str, ...], failures: dict[str, list[Exception | None]], end: str, writes: int
 ) -> None:
-    world = World(MemoryStore(**dict.fromkeys(cannot, False)))
+    capable: dict[str, Any] = dict.fromkeys(cannot, False)
+    world = World(MemoryStore(**capable))
     for method, errors in failures.items():
         world.memory.failures[method].extend(errors)
     await world.walk()

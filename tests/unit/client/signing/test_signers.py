@@ -129,15 +129,15 @@ async def test_a_passphrase_is_asked_for_before_anything_is_signed_and_once(tmp_
     answers = ["wrong", PASSPHRASE]
     signer = KeySigner(key, passphrase=lambda question: answers.pop(0))
 
-    assert not signer.is_prepared
+    assert needs_answer(signer)
     signer.prepare()
-    assert signer.is_prepared
+    assert not needs_answer(signer)
     assert answers == []
     signer.prepare()
     check(await signer.sign(GRANT, SEALED), key, tmp_path)
 
     signer.forget()
-    assert not signer.is_prepared
+    assert needs_answer(signer)
 
 
 def test_what_opened_a_key_stands_in_no_repr_and_no_error(tmp_path: Path) -> None:
@@ -148,6 +148,11 @@ def test_what_opened_a_key_stands_in_no_repr_and_no_error(tmp_path: Path) -> Non
     signer = KeySigner(key, passphrase=PASSPHRASE)
     signer.prepare()
     assert PASSPHRASE not in repr(signer)
+
+
+def needs_answer(signer: LocalSigner) -> bool:
+    """Whether a person has to be asked."""
+    return not signer.is_prepared
 
 
 def private(path: Path, content: str) -> Path:

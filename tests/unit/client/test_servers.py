@@ -100,9 +100,7 @@ async def test_the_first_that_answers_is_asked_from_then_on(nobody: str, second:
 
 
 @pytest.mark.parametrize("failure", ["unavailable", UnavailableError("the event log cannot be written.")])
-async def test_a_query_that_broke_or_met_a_log_that_fails_is_asked_again_elsewhere(
-    first: Answering, second: Answering, failure: Error | str
-) -> None:
+async def test_failed_queries_are_asked_elsewhere(first: Answering, second: Answering, failure: Error | str) -> None:
     first.failing["GetServer"] = [failure]
     assert await who_answers([first.server, second.server], both(first, second)) == SECOND
 

@@ -173,9 +173,7 @@ def test_a_described_store_shows_its_reactors(m8: Answering, run: Run) -> None:
     [(False, False, "-"), (True, False, "required"), (True, True, "required; a list cannot be used")],
     ids=["not required", "required", "trouble"],
 )
-def test_a_described_store_says_whether_its_requests_must_be_signed(
-    m8: Answering, run: Run, *, signatures: bool, trouble: bool, said: str
-) -> None:
+def test_a_store_says_if_signing_is_due(m8: Answering, run: Run, *, signatures: bool, trouble: bool, said: str) -> None:
     m8.stores["vault"].reactors[0].capabilities.signatures = signatures
     m8.stores["vault"].reactors[0].signers_trouble = trouble
     lines = ok(run("describe", "secret-store", "vault")).splitlines()

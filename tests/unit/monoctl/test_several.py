@@ -264,9 +264,7 @@ def test_keys_that_are_no_segments_are_named_before_sending(m8: ScriptedM8, run:
         (("vault://../",), "'..'"),
     ],
 )
-def test_what_contradicts_each_is_refused(
-    m8: ScriptedM8, run: Run, tmp_path: Path, words: tuple[str, ...], said: str
-) -> None:
+def test_contradictions_are_told(m8: ScriptedM8, run: Run, tmp_path: Path, words: tuple[str, ...], said: str) -> None:
     (tmp_path / "app.env").write_text("A=1\n")
     ends(run("put", "secret", *words, "--each", "--from-env-file", str(tmp_path / "app.env")), 2, said)
     assert m8.calls == []

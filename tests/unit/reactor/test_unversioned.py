@@ -107,9 +107,7 @@ async def test_a_write_whose_answer_was_lost_is_found_again_by_reading(world: Wo
 
 
 @pytest.mark.parametrize(("there", "reason"), [(None, "KEY_LOST"), (OTHER, "OUTCOME_UNKNOWN")])
-async def test_a_write_that_cannot_be_found_is_lost_only_where_nothing_was_and_is(
-    world: World, there: dict[str, bytes] | None, reason: str
-) -> None:
+async def test_a_write_is_lost_where_nothing_came(world: World, there: dict[str, bytes] | None, reason: str) -> None:
     if there is not None:
         world.memory.put(there)
     world.memory.failures["write"].append(UnknownOutcomeError("x"))

@@ -213,9 +213,7 @@ def test_no_agent_is_not_a_lost_one(keys: dict[str, Path], tmp_path: Path, monke
     assert "does not answer" in error.message
 
 
-async def test_an_agent_that_asks_and_is_told_no_signs_nothing(
-    agent: RealAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_agents_told_no_do_not_sign(agent: RealAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = keygen(tmp_path / "key")
     run("ssh-add", "-q", "-c", str(key), **agent.environment)  # it confirms each use, and has no program to ask with
     with pytest.raises(RefusedError, match="does not sign"):

@@ -285,6 +285,12 @@ async def test_one_subjects_looks_do_not_make_anothers_put_fail() -> None:
     await asyncio.gather(*world.looks._running)
 
 
+def flooded(world: World, many: int) -> list[asyncio.Task[bool]]:
+    """Have so many secrets of mallory's put, each at a place of its own."""
+    asked = [ask(uri=SecretUri.parse(f"memory://team-a/m{number}")) for number in range(many)]
+    return [asyncio.create_task(world.handler.handle(world.sealed(each, subject="mallory"))) for each in asked]
+
+
 async def test_one_subject_does_not_hold_every_place_of_a_process(world: World) -> None:
     running = asyncio.Event()
 
@@ -293,11 +299,7 @@ async def test_one_subject_does_not_hold_every_place_of_a_process(world: World) 
         return "v1"
 
     world.memory.write = slow  # type: ignore[method-assign]
-    flood = []
-    for number in range(64):
-        uri = SecretUri.parse(f"memory://team-a/m{number}")
-        sealed = world.sealed(ask(uri=uri), subject="mallory")
-        flood.append(asyncio.create_task(world.handler.handle(sealed)))
+    flood = flooded(world, 64)
     await looked()
     alice = asyncio.create_task(world.handler.handle(world.sealed(subject="alice")))
     for _ in range(10):
@@ -312,11 +314,7 @@ async def test_writes_whose_end_is_unknown_do_not_stop_all_others_for_a_minute()
     """A blip of the engine while sixteen writes are on their way: for 60 s no secret of this process can be put."""
     world = World(timings=msgspec.structs.replace(FAST, settle=60.0))
     world.memory.failures["write"].extend([UnknownOutcomeError("broke.")] * 16)
-    blip = []
-    for number in range(16):
-        uri = SecretUri.parse(f"memory://team-a/m{number}")
-        sealed = world.sealed(ask(uri=uri), subject="mallory")
-        blip.append(asyncio.create_task(world.handler.handle(sealed)))
+    blip = flooded(world, 16)
     for _ in range(10):
         await looked()
     alice = asyncio.create_task(world.handler.handle(world.sealed(subject="alice")))

@@ -238,15 +238,8 @@ class Notes:
 @asynccontextmanager
 async def a_session() -> AsyncIterator[tuple[ScriptedLink, Notes]]:
     """A session at whose login the log had position 5."""
-    link, notes = ScriptedLink(), Notes()
-    attachment = Attachment(
-        link,
-        reactor_pb2.Attached(position=5, heartbeat_s=60),
-        Appends(retry_s=1.0),
-        notes,
-        timings=Timings(),
-        stop=asyncio.Event(),
-    )
+    link, notes, attached = ScriptedLink(), Notes(), reactor_pb2.Attached(position=5, heartbeat_s=60)
+    attachment = Attachment(link, attached, Appends(retry_s=1.0), notes, timings=Timings(), stop=asyncio.Event())
     running = asyncio.create_task(attachment.run())
     try:
         yield link, notes

@@ -312,9 +312,7 @@ async def appended(reactor: FakeReactor, request_id: bytes, version: int, event:
 
 
 @pytest.mark.parametrize("recorded", [True, False])
-async def test_a_put_is_recorded_once_although_no_append_is_sure_at_first(
-    world: World, monkeypatch: pytest.MonkeyPatch, recorded: bool
-) -> None:
+async def test_a_put_is_recorded_once_if_unsure(world: World, monkeypatch: pytest.MonkeyPatch, recorded: bool) -> None:
     user, reactor = world.user("anna", "vault://app"), await world.attached()
     forget(world.app.log, monkeypatch, recorded=recorded)
     request, sealed = a_request(uri="vault://app/db"), Sealed()
@@ -348,9 +346,7 @@ async def test_a_caller_that_does_not_send_again_is_told_that_it_is_not_known(
 
 
 @pytest.mark.parametrize("recorded", [True, False])
-async def test_a_reactor_whose_login_is_not_sure_is_attached_once(
-    world: World, monkeypatch: pytest.MonkeyPatch, recorded: bool
-) -> None:
+async def test_an_unsure_login_attaches_once(world: World, monkeypatch: pytest.MonkeyPatch, recorded: bool) -> None:
     await world.attached()
     forget(world.app.log, monkeypatch, recorded=recorded)
     reactor = world.reactor()

@@ -323,9 +323,7 @@ RATE = 100
 """Messages a second that the reactors of a store may say here."""
 
 
-async def test_reactors_that_say_more_than_they_may_wait_and_nobody_else_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_reactors_that_say_more_than_they_may_wait_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The attack: as many heartbeats and appends as a connection takes, by two replicas of a store."""
     handled: list[float] = []
 
@@ -431,9 +429,7 @@ async def test_a_reactor_that_comes_back_is_told_its_own_events_of_unfinished_re
 
 
 @pytest.mark.parametrize("again", [reactor_pb2.AttachRequest(attach=reactor_pb2.AttachReactor()), None])
-async def test_a_second_login_in_a_session_is_refused_before_it_is_checked(
-    world: World, again: reactor_pb2.AttachRequest | None
-) -> None:
+async def test_a_second_login_is_refused_unchecked(world: World, again: reactor_pb2.AttachRequest | None) -> None:
     """It may be a megabyte of rotations: to check their rules would keep m8 from everybody else for seconds."""
     reactor = await world.attached()
     await reactor.call.write(again or reactor_pb2.AttachRequest())

@@ -134,9 +134,7 @@ async def test_lines_of_events_hold_no_hash_of_a_value_and_nothing_sealed(world:
         assert secret not in text
 
 
-async def test_a_sink_that_hangs_delays_no_call_and_what_does_not_fit_is_counted(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_sink_that_hangs_delays_no_call_and_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporters, "MOST_WAITING", 3)
     sink = Takes()
     sink.hangs = True
@@ -164,9 +162,7 @@ async def test_many_bytes_do_not_fit_either(world: World, monkeypatch: pytest.Mo
     assert dropped == 2
 
 
-async def test_strangers_push_no_line_of_a_caller_out(
-    world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_strangers_push_no_line_out(world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many calls they make in a minute, they have one line, in the operating log and in those of callers."""
     monkeypatch.setattr(exporters, "MOST_WAITING", 4)
     sink = Takes()

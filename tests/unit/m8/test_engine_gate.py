@@ -85,9 +85,7 @@ async def test_an_engine_that_is_back_is_believed_at_once(world: World, monkeypa
 
 
 @pytest.mark.parametrize("is_told_again", [False, True])
-async def test_a_look_from_before_the_request_refuses_nothing_however_often_it_is_told(
-    world: World, *, is_told_again: bool
-) -> None:
+async def test_a_look_from_before_the_request_refuses_nothing_told_twice(world: World, *, is_told_again: bool) -> None:
     reactor, request = await world.attached(), a_request()
     await says(world, reactor, DOWN)
     asking = asyncio.ensure_future(world.user("anna", "vault://app").ask(request))

@@ -352,9 +352,7 @@ async def test_health_is_for_all_and_metrics_for_administrators(world: World, mo
     assert (await ask(world.address, "GET", "/metrics")).status == 401
 
 
-async def test_a_defect_of_readiness_is_told_by_its_type_alone(
-    world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_defect_is_told_by_its_type(world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(_: Endpoints) -> Any:
         raise LookupError("hunter2")
 

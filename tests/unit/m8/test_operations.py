@@ -31,6 +31,7 @@ from monoskope.m8.readmodels.documents import project
 from monoskope.m8.service.app import App
 from monoskope.protocol.events import upload_stream
 from monoskope.testing.logs import some_time
+from tests.support.failures import failure
 from tests.support.http_calls import CallError, ask, hang_up
 from tests.support.m8_world import PATIENCE_S, Clock, Sealed, User, World, a_world, an_m8, until_granted
 from tests.support.operations import samples
@@ -175,8 +176,7 @@ async def test_the_health_of_engines_and_the_lag_of_subscribers_show(world: Worl
 
 async def test_calls_and_writes_are_counted(world: World) -> None:
     user = world.user("anna", "vault://app")
-    with pytest.raises(CallError):
-        await user.upload(b"x" * 16)
+    await failure(CallError, user.upload(b"x" * 16))
     found = await metrics(world)
     assert found["m8_calls_total", frozenset({("method", "GetSecretUpload"), ("code", "NOT_FOUND")})] == 1
     assert found["m8_call_duration_seconds_count", frozenset({("method", "GetSecretUpload")})] == 1
@@ -320,13 +320,11 @@ async def test_m8_says_that_it_stops_and_streams_end_before_it_does(m8: Stopping
         await m8.until_not_ready()
         assert not ending.done()
         m8.noticed.set()
-        with pytest.raises(CallError) as ended:
-            await ending
-        assert ended.value.code == "unavailable"
-        assert "stop" in ended.value.message
+        ended = await failure(CallError, ending)
+        assert ended.code == "unavailable"
+        assert "stop" in ended.message
         await m8.stopped.wait()
-    with pytest.raises(ConnectionRefusedError):
-        await ask(m8.address, "GET", "/healthz")
+    await failure(ConnectionRefusedError, ask(m8.address, "GET", "/healthz"))
 
 
 TICK_S = 0.001
@@ -351,7 +349,6 @@ async def test_an_m8_whose_clock_is_wrong_is_seen(log: SqliteLog, off_ms: int, m
 
     with monkeypatch.context() as serving:
         serving.setattr(log, "beats", beats_of_one_that_serves)
-        with pytest.raises(ConflictError, match="an m8 serves this event log now"):
-            await check_stopped(log, tick_s=TICK_S)
+        await failure(ConflictError, check_stopped(log, tick_s=TICK_S), "an m8 serves this event log now")
     # What a killed one left behind is no m8.
     await check_stopped(log, tick_s=TICK_S)

@@ -160,11 +160,7 @@ def test_any_replica_ends_what_was_announced(replica: bytes) -> None:
 
 
 def test_what_was_not_announced_is_refused() -> None:
-    for walk, event in (
-        (deletion(), Walk.deleted),
-        (undeletion(), Walk.undeleted),
-        (rollback(), Walk.rolled_back),
-    ):
+    for walk, event in ((deletion(), Walk.deleted), (undeletion(), Walk.undeleted), (rollback(), Walk.rolled_back)):
         with pytest.raises(WrongStepError):
             append_by_reactor(walk.uploading(), event(walk), walk.by())
 

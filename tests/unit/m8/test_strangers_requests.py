@@ -150,9 +150,7 @@ async def test_the_time_of_a_call_runs_while_its_request_comes(world: World) -> 
     await until_held(world, 0)
 
 
-async def test_a_token_that_is_revoked_while_its_request_comes_counts_no_more(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_token_revoked_while_its_request_comes_is_void(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "SOON_S", 0.0)
     issued = await world.app.issuing().issue(
         subject="anna", role=events_pb2.ROLE_USER, prefixes=["vault://app"], rights=[events_pb2.RIGHT_PUT], ttl_s=600

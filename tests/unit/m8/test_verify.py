@@ -261,9 +261,7 @@ async def test_what_cannot_be_verified_is_not_asked_for_at_every_look(world: Wor
     assert await open_of_m8(world) == [URI]
 
 
-async def test_a_store_that_verifies_only_what_is_signed_is_asked_once_in_the_span_and_the_log_says_so(
-    world: World,
-) -> None:
+async def test_a_store_that_verifies_only_what_is_signed_is_asked_once_in_the_span_and_logged(world: World) -> None:
     """m8 signs nothing. To send it unsigned would only fill the log, and the reactor's audit log with refusals."""
     stream = io.StringIO()
     operating_log.set_up(stream)

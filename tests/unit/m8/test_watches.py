@@ -36,9 +36,7 @@ BROKEN = "the event log cannot be written"
 WORKS = "the event log can be written again"
 
 
-async def test_a_database_that_is_gone_is_one_outage_although_nobody_appends(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_outage_is_noticed_once_although_nobody_appends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """No write fails meanwhile, as in a process that only answers queries."""
 
     async def gone(*_: object) -> int:
@@ -161,9 +159,7 @@ async def test_a_new_request_gets_its_key_without_another_read(world: World, mon
     assert read == [request.request_id]
 
 
-async def test_what_is_recorded_between_the_request_and_the_waiting_is_not_lost(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_is_recorded_before_the_waiting_is_not_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     user, reactor = world.user("anna", "vault://app"), await world.attached()
     change = world.app.aggregates.change
     granted = asyncio.Event()

@@ -182,9 +182,7 @@ def test_damaged_foreign_and_shut_backups_are_refused(settings: ServerSettings, 
     restore(other)
 
 
-def test_a_log_in_use_is_not_restored_into(
-    settings: ServerSettings, recipient: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_log_in_use_is_left_alone(settings: ServerSettings, recipient: str, monkeypatch: pytest.MonkeyPatch) -> None:
     token(settings, "one")
     create(settings, recipient)
     other = laid_out(settings.folder.parent / "other")
@@ -281,9 +279,7 @@ def test_no_control_of_a_backup_reaches_the_terminal(capsys: pytest.CaptureFixtu
     assert all(character == "\n" or character.isprintable() for character in printed)
 
 
-async def test_names_that_are_free_again_are_named_and_tokens_of_logins_are_counted(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_free_names_are_named_and_logins_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     old = await SqliteLog.open(tmp_path / "log.db", clock=some_time, projector=project)
     anna = "user:corp:anna@example.org"
     events: list[Message] = [

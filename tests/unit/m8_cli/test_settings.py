@@ -169,9 +169,7 @@ def test_only_another_account_that_exists_counts_as_the_one_behind_sudo(caller: 
     assert opened.os_actor({"SUDO_USER": "daemon"}) == f"m8/os/{ACCOUNT}/sudo/daemon"
 
 
-def test_an_account_without_a_name_or_with_one_that_does_not_fit_the_record_is_a_number(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_an_account_without_a_name_or_with_one_that_does_not_fit_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 2_000_000_001)
     assert opened.os_actor({}) == "m8/os/2000000001"
     entry = pwd.struct_passwd(("DOMAIN\\anna", "x", 1, 1, "", "/", "/bin/sh"))
@@ -318,9 +316,7 @@ def test_a_password_in_the_url_is_refused_and_not_repeated(tmp_path: Path, url: 
     assert caught.value.__suppress_context__
 
 
-def test_the_password_comes_from_a_file_which_is_read_again_or_from_the_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_password_comes_from_a_file_or_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "password"
     file.write_bytes(f"{PASSWORD}\n".encode())
     file.chmod(0o600)

@@ -17,6 +17,7 @@ from monoskope.m8.issuers.discovery import Discovery
 from monoskope.m8.issuers.jose import MAX_JWKS, parse_jwks
 from monoskope.m8.issuers.keys import IssuerKeys
 from monoskope.m8.issuers.settings import IssuerFile, RuleFile, checked
+from tests.support.failures import failure
 from tests.support.https_issuer import DOCUMENT, HttpsIssuer, https_issuer
 from tests.support.issuers import claims_of, ec_key, ed_key, jwk, jwks, minted, rsa_key
 
@@ -53,10 +54,9 @@ def of(issuer: HttpsIssuer, folder: Path, **fields: Any) -> Discovery:
 
 
 async def trouble(found: Discovery) -> str:
-    with pytest.raises(UnavailableError) as caught:
-        await found.read()
-    assert caught.value.fix
-    return caught.value.message
+    caught = await failure(UnavailableError, found.read())
+    assert caught.fix
+    return caught.message
 
 
 async def test_keys_are_where_the_discovery_document_says(issuer: HttpsIssuer, tmp_path: Path) -> None:
@@ -84,8 +84,7 @@ async def test_the_cluster_is_shown_its_token_as_it_is_now(issuer: HttpsIssuer, 
     await found.read()
     assert [shown for _, shown in issuer.asked] == ["Bearer one"] * 2 + ["Bearer two"] * 2
     (tmp_path / "token").write_text("two\r\nX: y")
-    with pytest.raises(UsageError, match="does not hold a token"):
-        await found.read()
+    await failure(UsageError, found.read(), "does not hold a token")
 
 
 @pytest.mark.parametrize(
@@ -170,8 +169,7 @@ async def test_a_file_that_others_can_write_says_nothing_of_whom_to_believe(tmp_
         with pytest.raises(RefusedError, match=f"mode {mode:04o}") as caught:
             found.check()
         assert caught.value.fix == f"Run: chmod go-w {file}"
-        with pytest.raises(RefusedError):
-            await found.read()
+        await failure(RefusedError, found.read())
 
 
 @pytest.mark.parametrize("field", ["jwks_file", "ca_file", "token_file"])

@@ -149,8 +149,7 @@ async def test_a_soft_deletion_can_be_undone_in_the_window(vault: SecretsManager
     driver = await vault.opened()
     version = await put(driver, path)
     await driver.delete(path, replacing=version, destroy=False)
-    described = vault.people.describe_secret(SecretId=vault.name(path))
-    assert described["DeletedDate"] is not None
+    assert vault.people.describe_secret(SecretId=vault.name(path))["DeletedDate"] is not None
     vault.people.restore_secret(SecretId=vault.name(path))
     assert await held(driver, path) == (version, dict(TEXT))
 
@@ -240,8 +239,7 @@ async def test_raw_text_lies_there_as_it_is(either: AwsHarness, path: Segments, 
         there = either.people.get_secret_value(SecretId=either.name(path))["SecretString"]
     else:
         assert isinstance(either, ParameterStoreHarness)
-        name = either.name(path)
-        there = either.people.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+        there = either.people.get_parameter(Name=either.name(path), WithDecryption=True)["Parameter"]["Value"]
     assert there.encode() == value
     assert await held(driver, path) == (version, {"tls.key": value})
 

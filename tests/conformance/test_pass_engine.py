@@ -154,8 +154,7 @@ async def test_without_a_secret_key_it_writes_and_starts_no_agent(gnupg: Keys, t
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
     gnupg.gpg("--no-autostart", "--import", data=gnupg.gpg("--export"), home=home)
-    harness = PassHarness(gnupg, tmp_path, readable=False)
-    store = await opened(harness, gpg_home=str(home))
+    store = await opened(PassHarness(gnupg, tmp_path, readable=False), gpg_home=str(home))
     await write(store)
     await failure(CannotReadError, store.read(PATH))
     assert not list(home.glob("S.gpg-agent*"))
@@ -173,8 +172,7 @@ async def test_what_people_wrote_otherwise_is_there_but_not_read(harness: PassHa
     store = await opened(harness)
     harness.edited(PATH, b"s3cret\nfree text that must not show\n")
     assert await store.read_version(PATH) != NOTHING
-    caught = await failure(CannotReadError, store.read(PATH))
-    assert "must not show" not in str(caught)
+    assert "must not show" not in str(await failure(CannotReadError, store.read(PATH)))
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"\x85\x01" + bytes(300)])

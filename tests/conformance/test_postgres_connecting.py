@@ -42,8 +42,7 @@ def server() -> Iterator[Postgres]:
 
 @pytest.fixture
 def target(server: Postgres) -> PostgresTarget:
-    name = server.create_database()
-    return server.target(name)
+    return server.target(server.create_database())
 
 
 async def asked(target: PostgresTarget, question: str) -> object:

@@ -292,8 +292,7 @@ async def test_waiting_appends_are_recorded_in_few_calls(postgres: Postgres, mon
     target = postgres.target(postgres.create_database())
     log = await PostgresLog.open(target, clock=some_time, measured=lambda appends, _s: groups.append(appends))
     appends = [log.append(f"s{number}", 0, an_event(bytes(100)), actor="ann", sealed=bytes(200)) for number in range(9)]
-    large = log.append("large", 0, an_event(bytes(5_000)), actor="ann")
-    await asyncio.gather(*appends, large)
+    await asyncio.gather(*appends, log.append("large", 0, an_event(bytes(5_000)), actor="ann"))
     assert groups == [4, 4, 1, 1]
     await log.close()
 

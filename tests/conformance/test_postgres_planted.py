@@ -21,8 +21,7 @@ CREATE FUNCTION public.cardinality(text[]) RETURNS integer LANGUAGE sql AS 'SELE
 
 @pytest.fixture
 def target(postgres: Postgres) -> PostgresTarget:
-    name = postgres.create_database()
-    return postgres.target(name)
+    return postgres.target(postgres.create_database())
 
 
 async def test_a_planted_function_is_not_called(postgres: Postgres, target: PostgresTarget) -> None:

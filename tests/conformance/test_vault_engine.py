@@ -76,8 +76,7 @@ async def test_flagging_keeps_other_metadata(harness: VaultHarness, store: Vault
     place = f"secret/metadata/{harness.engine_path(path)}"
     harness.bao.call("POST", place, {"custom_metadata": {"owner": "team"}})
     await store.write(path, Payload({"k": NOT_TEXT}), replacing=NOTHING, write_tag=tag(), options=BASE64)
-    custom = harness.bao.call("GET", place)["data"]["custom_metadata"]
-    assert custom == {"owner": "team", "m8_binary": "base64"}
+    assert harness.bao.call("GET", place)["data"]["custom_metadata"] == {"owner": "team", "m8_binary": "base64"}
 
 
 async def test_text_alone_sets_no_flag(harness: VaultHarness, store: VaultStore, path: Segments) -> None:
@@ -144,8 +143,7 @@ async def test_a_patch_leaves_foreign_values(harness: VaultHarness, store: Vault
     theirs = {"number": 1.5, "none": None, "nested": {"a": [1, {"b": None}]}, "a/b": "v"}
     harness.bao.call("POST", place, {"data": theirs})
     await patch(store, path, None)
-    kept = harness.bao.call("GET", place)["data"]["data"]
-    assert kept == {**theirs, "k": "v"}
+    assert harness.bao.call("GET", place)["data"]["data"] == {**theirs, "k": "v"}
 
 
 async def test_a_patch_flags_bytes_too(harness: VaultHarness, store: VaultStore, path: Segments) -> None:
@@ -423,8 +421,7 @@ async def test_what_an_answer_to_a_look_means(
 def test_the_prefix_bounds_the_policy(harness: VaultHarness) -> None:
     token = harness.bao.token([harness.role])
     harness.bao.call("POST", f"secret/data/{PREFIX}/inside", {"data": {"k": "v"}}, token=token)
-    outside = harness.bao.bao("kv", "put", "-mount=secret", "outside", "k=v", token=token)
-    assert outside.returncode != 0
+    assert harness.bao.bao("kv", "put", "-mount=secret", "outside", "k=v", token=token).returncode != 0
 
 
 # --- listing ---
@@ -449,8 +446,7 @@ async def test_a_reactor_of_one_prefix_lists_there(openbao: OpenBao, tmp_path: P
 @pytest.mark.parametrize("kind", [VaultHarness, Kv1Harness])
 async def test_without_the_setting_nothing_lists(openbao: OpenBao, tmp_path: Path, kind: type[VaultHarness]) -> None:
     harness = kind(openbao, tmp_path, readable=True)
-    off = harness.config(listable=False)
-    store = await harness.driver.open(off, state_dir=tmp_path)
+    store = await harness.driver.open(harness.config(listable=False), state_dir=tmp_path)
     assert not store.capabilities.listable
     await failure(UnsupportedError, store.list_names(("app",)))
     await store.close()

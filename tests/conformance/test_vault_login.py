@@ -103,8 +103,7 @@ async def test_a_damaged_state_file_is_named(harness: VaultHarness, state: Path)
 
 async def test_a_wrong_secret_id_is_refused(harness: VaultHarness, state: Path) -> None:
     auth = AppRole(role_id=harness.bao.role_id(harness.role), secret_id_file=harness.private("wrong"))
-    caught = await failure(StoreRefusedError, harness.opened(auth, state_dir=state), "AppRole login")
-    assert "wrong" not in str(caught)
+    assert "wrong" not in str(await failure(StoreRefusedError, harness.opened(auth, state_dir=state), "AppRole login"))
 
 
 @pytest.mark.parametrize("kind", ["secret id", "wrapping token", "token"])
@@ -115,8 +114,7 @@ async def test_a_credential_that_others_can_read_is_refused(harness: VaultHarnes
         "wrapping token": AppRole(role_id="r", wrapped_secret_id_file=file),
         "token": TokenFile(token_file=file),
     }
-    auth = ways[kind]
-    await failure(StoreRefusedError, harness.opened(auth, state_dir=state), "chmod 600")
+    await failure(StoreRefusedError, harness.opened(ways[kind], state_dir=state), "chmod 600")
 
 
 async def test_a_revoked_login_is_made_anew_once_for_all_that_need_it(harness: VaultHarness, state: Path) -> None:

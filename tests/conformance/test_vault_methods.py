@@ -180,8 +180,7 @@ async def test_a_service_account_token_is_read_again_at_each_login(
     harness: VaultHarness, issuer: Issuer, cluster: TokenReview, kubernetes_mount: str
 ) -> None:
     file = harness.private(account_token(issuer, cluster))
-    auth = Kubernetes(role="m8", jwt_file=file, mount=kubernetes_mount)
-    store = await harness.opened(auth)
+    store = await harness.opened(Kubernetes(role="m8", jwt_file=file, mount=kubernetes_mount))
     cluster.believed.clear()
     harness.private(account_token(issuer, cluster), file=file)
     harness.bao.call("POST", f"sys/leases/revoke-prefix/auth/{kubernetes_mount}/login", {})

@@ -246,8 +246,7 @@ async def test_a_malformed_answer_ends_the_connection(world: World, answer: byte
         writer.write(answer if peer.connections == 1 else HELLO)
 
     async with world.serving(malformed) as pool:
-        caught = await failure(kind, get(pool))
-        assert caught.__context__ is None
+        assert (await failure(kind, get(pool))).__context__ is None
         assert await get(pool) == b"hello"
 
 
@@ -258,8 +257,7 @@ SILENT_LATER = says(HELLO, b"")
 async def test_a_server_that_does_not_answer_has_a_deadline(world: World) -> None:
     async with world.serving(SILENT_LATER) as pool:
         await get(pool)
-        caught = await failure(LateError, pool.request("GET", "/", timeout_s=0.1, most_body=1000))
-        assert caught.sent
+        assert (await failure(LateError, pool.request("GET", "/", timeout_s=0.1, most_body=1000))).sent
         await asyncio.wait_for(world.peer.gone.wait(), PATIENCE_S)
 
 
@@ -267,8 +265,7 @@ async def test_waiting_for_a_connection_has_a_deadline_and_nothing_was_sent(worl
     async with world.serving(says(b""), most_connections=1) as pool:
         busy = asyncio.create_task(get(pool))
         await asyncio.sleep(0)
-        caught = await failure(LateError, pool.request("GET", "/", timeout_s=0.05, most_body=1000))
-        assert not caught.sent
+        assert not (await failure(LateError, pool.request("GET", "/", timeout_s=0.05, most_body=1000))).sent
         busy.cancel()
         await failure(asyncio.CancelledError, busy)
 
@@ -313,8 +310,7 @@ async def test_a_certificate_that_is_not_trusted_or_not_the_servers_is_refused(w
         port = pool._server.port
         for host, context in (("localhost", ssl.create_default_context()), ("127.1", world.tls)):
             stranger = Pool(Server(host, port, context))
-            caught = await failure(UntrustedError, get(stranger))
-            assert caught.certificate
+            assert (await failure(UntrustedError, get(stranger))).certificate
             await stranger.close()
         assert world.peer.requests == []
 
@@ -329,8 +325,7 @@ async def test_a_server_without_tls_is_refused(world: World) -> None:
     ended = asyncio.Event()
     async with await asyncio.start_server(plain, "127.0.0.1", 0) as server:
         pool = Pool(Server("localhost", server.sockets[0].getsockname()[1], world.tls))
-        caught = await failure(UntrustedError, get(pool))
-        assert not caught.certificate
+        assert not (await failure(UntrustedError, get(pool))).certificate
         await pool.close()
         await asyncio.wait_for(ended.wait(), PATIENCE_S)
 

@@ -315,8 +315,7 @@ async def test_a_server_that_is_there_is_kept_and_one_that_says_nothing_is_left(
 )
 async def test_a_server_that_opens_no_websocket_is_told_apart(answer: bytes, status: int) -> None:
     async with serving(nothing, answer=answer) as at, asyncio.timeout(PATIENCE_S):
-        caught = await failure(NoWebSocketError, connect(at, "/", None, most_message=MOST))
-        assert caught.status == status
+        assert (await failure(NoWebSocketError, connect(at, "/", None, most_message=MOST))).status == status
 
 
 async def test_a_server_that_hangs_up_or_never_answers_the_handshake_is_no_connection() -> None:

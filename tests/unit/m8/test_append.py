@@ -353,8 +353,7 @@ async def test_an_unsure_login_attaches_once(world: World, monkeypatch: pytest.M
     await reactor.open()
     with pytest.raises(CallError):
         await reactor.attach()
-    once_more = world.reactor(replica=reactor.replica)
-    assert isinstance(await once_more.attach(), reactor_pb2.Attached)
+    assert isinstance(await world.reactor(replica=reactor.replica).attach(), reactor_pb2.Attached)
     attached = [event for event in await world.app.log.read_stream("reactor/vault") if event.type == "ReactorAttached"]
     assert len(attached) == 2
 

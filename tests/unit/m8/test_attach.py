@@ -307,8 +307,7 @@ async def test_a_process_that_attaches_again_replaces_its_session(world: World) 
 async def test_an_error_goes_out_as_connect_has_it(raw: Raw) -> None:
     raw.say(frame(TEXT, b"no", mask=MASK))
     error = json.loads(await raw.hear(TEXT))["error"]
-    assert error["code"] == "invalid_argument"
-    assert error["details"][0]["debug"]["reason"] == "USAGE"
+    assert (error["code"], error["details"][0]["debug"]["reason"]) == ("invalid_argument", "USAGE")
     assert await raw.closed() == 1011
 
 

@@ -79,8 +79,7 @@ async def test_who_waits_for_the_key_gets_what_the_query_answers(world: World) -
     asking = asyncio.create_task(user.ask_and_wait(request))
     request_id, grant = await reactor.give_key()
     answer = await asking
-    assert answer.request_id == request_id
-    assert answer.key.state == views_pb2.UPLOAD_STATE_GRANTED
+    assert (answer.request_id, answer.key.state) == (request_id, views_pb2.UPLOAD_STATE_GRANTED)
     assert answer.key.grant.content == grant.content
     assert answer.key == await user.key(request_id)
     assert (await user.ask_and_wait(request)).key == answer.key
@@ -113,8 +112,7 @@ async def test_who_waits_for_a_key_learns_why_there_is_none(world: World) -> Non
     await reactor.append(request.request_id, 1, refusal)
     answer = await asking
     assert answer.key.state == views_pb2.UPLOAD_STATE_ENDED
-    assert answer.key.reason == upload_pb2.REASON_RATE_LIMITED
-    assert answer.key.retry_after_s == 7
+    assert (answer.key.reason, answer.key.retry_after_s) == (upload_pb2.REASON_RATE_LIMITED, 7)
 
 
 async def test_who_does_not_ask_for_the_key_is_not_told_it(world: World) -> None:

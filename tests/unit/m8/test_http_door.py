@@ -253,8 +253,7 @@ def watching(world: World, codec: str, *headers: tuple[str, str]) -> Stream:
 
 @pytest.mark.parametrize("codec", ["json", "proto"])
 async def test_a_stream_says_how_it_ends_also_when_m8_stops(world: World, codec: str) -> None:
-    administrator = bearer(world.administrator())
-    call = watching(world, codec, administrator)
+    call = watching(world, codec, bearer(world.administrator()))
     for kind in ("SecretStoreCreated", "DefaultSecretStoreSet", "SecretStoreActivated"):
         assert (await call.read()).event.type == kind
     world.app.feed.stop()

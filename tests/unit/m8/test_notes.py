@@ -55,8 +55,7 @@ def test_a_put_keeps_what_its_request_says_and_no_more(
 ) -> None:
     recipes = (Recipe("password", "password", 0),) if purpose == upload_pb2.PURPOSE_GENERATE else ()
     documents.put("2", "1", purpose=purpose, recipes=recipes, **says)
-    assert notes(documents) == after
-    assert documents.head.upstream_version == "2"
+    assert (notes(documents), documents.head.upstream_version) == (after, "2")
 
 
 @pytest.fixture

@@ -175,8 +175,7 @@ async def test_the_health_of_engines_and_the_lag_of_subscribers_show(world: Worl
 
 
 async def test_calls_and_writes_are_counted(world: World) -> None:
-    user = world.user("anna", "vault://app")
-    await failure(CallError, user.upload(b"x" * 16))
+    await failure(CallError, world.user("anna", "vault://app").upload(b"x" * 16))
     found = await metrics(world)
     assert found["m8_calls_total", frozenset({("method", "GetSecretUpload"), ("code", "NOT_FOUND")})] == 1
     assert found["m8_call_duration_seconds_count", frozenset({("method", "GetSecretUpload")})] == 1
@@ -311,8 +310,7 @@ async def test_a_call_under_way_ends_and_a_new_one_is_sent_away(m8: Stopping) ->
 
 
 async def test_m8_says_that_it_stops_and_streams_end_before_it_does(m8: Stopping) -> None:
-    watching = m8.user.watch()
-    ending = asyncio.create_task(watching.read())
+    ending = asyncio.create_task(m8.user.watch().read())
     async with asyncio.timeout(PATIENCE_S):
         while not m8.app.feed.subscribers:
             await asyncio.sleep(0.005)

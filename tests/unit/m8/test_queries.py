@@ -354,8 +354,7 @@ async def test_a_page_says_where_the_log_ends(world: World) -> None:
 
 async def test_watching_from_now_begins_with_the_next_event(world: World) -> None:
     await a_minute_each(world, 5)
-    user = world.administrator()
-    watching: Any = user.watch(from_now=True)
+    watching: Any = world.administrator().watch(from_now=True)
     reading = asyncio.ensure_future(watching.read())
     while not world.app.feed._followers:
         await asyncio.sleep(0)

@@ -143,8 +143,7 @@ def rollback(**fields: Any) -> Walk:
 
 
 def writing(walk: Walk, prior: str = "", restored: str = "1") -> Upload:
-    started = walk.started(prior, restored_version=restored)
-    return walk.at(walk.asked(), walk.provided(), walk.sent(), started)
+    return walk.at(walk.asked(), walk.provided(), walk.sent(), walk.started(prior, restored_version=restored))
 
 
 @pytest.mark.parametrize("replica", [b"r" * 16, PEER])

@@ -76,8 +76,7 @@ async def test_the_signature_that_another_process_recorded_is_not_replaced(world
         request_signature=b"the first",
     )
     async with a_second(world, tmp_path) as address:
-        other = User(address, anna.token)
-        sending = asyncio.ensure_future(other.call(message))
+        sending = asyncio.ensure_future(User(address, anna.token).call(message))
         await reactor.next("SecretUploadRequested")
         message.request_signature = b"another"
         await refusal("ALREADY_EXISTS", anna.call(message))

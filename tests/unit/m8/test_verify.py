@@ -145,12 +145,10 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 async def test_verifying_and_importing_need_their_rights(world: World) -> None:
     reactor = await world.attached()
-    both = world.user("anna", "vault://app", rights=RIGHTS)
-    await put(both, reactor)
+    await put(world.user("anna", "vault://app", rights=RIGHTS), reactor)
     for purpose, right, word in ((VERIFY, events_pb2.RIGHT_COMPARE, "compare"), (IMPORT, events_pb2.RIGHT_PUT, "put")):
         rights = {right, events_pb2.RIGHT_SEE_HASH} if purpose == IMPORT else {right}
-        only = world.user("bob", "vault://app", rights=frozenset(rights))
-        await only.ask(a_request(purpose=purpose))
+        await world.user("bob", "vault://app", rights=frozenset(rights)).ask(a_request(purpose=purpose))
         with refused("REFUSED") as error:
             await world.user("eve", "vault://app", rights=RIGHTS - {right}).ask(a_request(purpose=purpose))
         assert word in error.message
@@ -183,8 +181,7 @@ async def ended(
         GONE: events_pb2.SecretDriftDetected,
         upload_pb2.OUTCOME_IMPORTED: events_pb2.SecretImported,
     }
-    event = kinds[end](receipt=receipt)
-    assert (await reactor.append(request_id, 3, event)).error == ""
+    assert (await reactor.append(request_id, 3, kinds[end](receipt=receipt))).error == ""
     return sent
 
 
@@ -197,8 +194,7 @@ async def test_drift_is_recorded_listed_and_the_newest_receipt_goes_with_the_req
     upload, sent = await asyncio.gather(
         user.send(request_id, NOTHING), ended(reactor, request_id, grant, DRIFTED, upstream_version="2")
     )
-    assert upload.outcome == DRIFTED
-    assert sent.last_receipt == newest
+    assert (upload.outcome, sent.last_receipt) == (DRIFTED, newest)
     events = [event.type for event in (await user.events(request_id=request_id)).events]
     assert events[2:] == ["SecretUploadRequested", "SecretDriftDetected"]
     (listed,) = (await user.secrets(state=views_pb2.SECRET_STATE_OUT_OF_SYNC)).secrets

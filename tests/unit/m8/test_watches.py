@@ -151,8 +151,7 @@ async def test_a_new_request_gets_its_key_without_another_read(world: World, mon
     _, grant = await reactor.give_key()
     answer = await asking
     assert answer.key.state == views_pb2.UPLOAD_STATE_GRANTED
-    assert answer.key.grant.content == grant.content
-    assert read == []
+    assert (answer.key.grant.content, read) == (grant.content, [])
 
     # The same request again finds its key by a read: its events were recorded before the call began to wait.
     assert (await user.ask_and_wait(request)).key.grant == answer.key.grant
@@ -269,8 +268,7 @@ def test_users_who_take_all_that_they_can_get_leave_places_to_others() -> None:
                 while True:
                     held.enter_context(places.held(user))
             counts.append(len(places) - before)
-    assert counts == [200, 150, 75, 38, 19]
-    assert len(places) == 0
+    assert (counts, len(places)) == ([200, 150, 75, 38, 19], 0)
 
 
 async def test_calls_of_one_user_that_wait_are_bounded_and_others_get_in(world: World) -> None:

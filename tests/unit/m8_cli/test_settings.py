@@ -35,8 +35,7 @@ def test_defaults_are_complete(tmp_path: Path) -> None:
     assert loaded.names_at(1) == ("localhost:7443", "127.0.0.1:7443")
     assert loaded.tls_key == tmp_path / "tls.key"
     assert loaded.log_file is None
-    assert loaded.file.verify_every_hours == 0
-    assert loaded.file.puts_per_hour_per_user == 2_000
+    assert (loaded.file.verify_every_hours, loaded.file.puts_per_hour_per_user) == (0, 2_000)
     assert loaded.file.recorded_bytes_per_user_per_day == 1_073_741_824
 
 
@@ -137,8 +136,7 @@ def test_an_empty_folder_says_how_to_make_one(tmp_path: Path) -> None:
     ],
 )
 def test_connections_stay_below_the_limit_of_files(tmp_path: Path, text: str, files: int, most: int, each: int) -> None:
-    loaded = settings.load(write(tmp_path, f"[limits]\n{text}"))
-    assert loaded.file.limits.within(files) == (most, each)
+    assert settings.load(write(tmp_path, f"[limits]\n{text}")).file.limits.within(files) == (most, each)
 
 
 def test_more_connections_than_files_are_refused_with_both_numbers(tmp_path: Path) -> None:

@@ -87,8 +87,7 @@ class OneWitness:
 
 async def test_a_log_without_keys_says_that_it_is_not_witnessed(world: World) -> None:
     """A client that pinned nothing goes on; one that had pinned a note does not."""
-    anna = world.user("anna", "vault://app")
-    assert "is not witnessed" in await refused(checkpoint(world, anna), NOT_FOUND)
+    assert "is not witnessed" in await refused(checkpoint(world, world.user("anna", "vault://app")), NOT_FOUND)
 
 
 async def test_a_caller_gets_the_newest_checkpoint_proven_from_the_size_it_knows(world: World, tmp_path: Path) -> None:

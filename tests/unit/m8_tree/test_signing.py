@@ -208,8 +208,7 @@ async def test_what_a_witness_shows_counts_as_what_was_signed(log: SqliteLog, tm
     await signer.sign(KEY, NAMED, [later])
     ahead = Checkpoint(ORIGIN, 9, bytes(32))
     await failure(BehindError, signer.sign(KEY, NAMED, [ahead]), "a witness has a checkpoint of it up to 9")
-    other = Checkpoint(ORIGIN, 4, bytes(32))
-    await failure(ForkedError, signer.sign(KEY, NAMED, [other]), "a witness")
+    await failure(ForkedError, signer.sign(KEY, NAMED, [Checkpoint(ORIGIN, 4, bytes(32))]), "a witness")
 
 
 async def test_a_file_that_is_damaged_or_of_another_log_stops_the_signing(log: SqliteLog, tmp_path: Path) -> None:

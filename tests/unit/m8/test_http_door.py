@@ -30,7 +30,7 @@ from monoskope.m8.operations import Endpoints
 from monoskope.m8.service.policy import Needs
 from tests.support.http_calls import Asked, Call, CallError, Stream, ask, bearer
 from tests.support.log_lines import calls, strangers
-from tests.support.m8_world import PAGE, PATIENCE_S, World
+from tests.support.m8_world import PAGE, PATIENCE_S, User, World
 
 GET_SERVER = "/monoskope.api.gateway.v1.SecretQueryService/GetServer"
 GET_SECRET = "/monoskope.api.gateway.v1.SecretQueryService/GetSecret"
@@ -131,8 +131,7 @@ async def test_a_call_is_answered_in_the_codec_of_its_request(world: World) -> N
     assert "GetServerRequest" in broken.json["message"]
 
 
-async def test_an_error_says_our_code_sentence_and_fix_in_the_open(world: World) -> None:
-    anna = world.user("anna", "vault://app")
+async def test_an_error_says_our_code_sentence_and_fix_in_the_open(world: World, anna: User) -> None:
     answered = await ask(world.address, "POST", GET_SECRET, JSON, bearer(anna), body=b'{"uri":"vault://app/db"}')
     assert (answered.status, answered.json["code"]) == (404, "not_found")
     (detail,) = answered.json["details"]

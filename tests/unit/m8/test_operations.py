@@ -33,7 +33,7 @@ from monoskope.protocol.events import upload_stream
 from monoskope.testing.logs import some_time
 from tests.support.failures import failure
 from tests.support.http_calls import CallError, ask, hang_up
-from tests.support.m8_world import PATIENCE_S, Clock, Sealed, User, World, a_world, an_m8, until_granted
+from tests.support.m8_world import PATIENCE_S, Clock, FakeReactor, Sealed, User, World, a_world, an_m8, until_granted
 from tests.support.operations import samples
 from tests.support.vectors import a_request
 
@@ -157,8 +157,7 @@ async def test_requests_that_were_open_at_the_start_are_known(tmp_path: Path) ->
         assert found["m8_open_requests", frozenset({("store", "vault"), ("state", "requested")})] == 1
 
 
-async def test_the_health_of_engines_and_the_lag_of_subscribers_show(world: World) -> None:
-    reactor = await world.attached()
+async def test_the_health_of_engines_and_the_lag_of_subscribers_show(world: World, reactor: FakeReactor) -> None:
     await reactor.beat(reactor_pb2.Heartbeat(engine=reactor_pb2.ENGINE_HEALTH_REFUSED))
 
     async def refused() -> float:

@@ -17,7 +17,7 @@ from monoskope.m8.domain.upload import Upload
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.outcomes import State, WrongStepError
 from tests.support.m8_walk import EMPTY, PEER, SIGNER, URI, Documents, Walk
-from tests.support.m8_world import RIGHTS, Sealed, World, put, refusal, refused, until_granted
+from tests.support.m8_world import RIGHTS, FakeReactor, Sealed, World, put, refusal, refused, until_granted
 from tests.support.vectors import a_request
 
 DELETE = upload_pb2.PURPOSE_DELETE
@@ -105,8 +105,7 @@ async def test_a_deletion_needs_its_own_right(world: World) -> None:
     await refusal("REFUSED", only.ask(a_request()))
 
 
-async def test_a_deletion_is_listed_as_deleted_and_keeps_no_sealed_bytes(world: World) -> None:
-    reactor = await world.attached()
+async def test_a_deletion_is_listed_as_deleted_and_keeps_no_sealed_bytes(world: World, reactor: FakeReactor) -> None:
     user = world.user("anna", "vault://app", rights=RIGHTS | {events_pb2.RIGHT_DELETE})
     await put(user, reactor)
     grant = await until_granted(user, reactor, purpose=DELETE)

@@ -301,9 +301,6 @@ async def test_a_number_that_came_again_is_another_version(store: AgeStore, fold
     await failure(StoreConflictError, write(store, old))
 
 
-# --- opening ---
-
-
 async def test_a_folder_that_others_can_enter_is_refused(config: AgeConfig, tmp_path: Path) -> None:
     (tmp_path / "store").mkdir(mode=0o755)
     await failure(StoreRefusedError, AgeStore.open(config, state_dir=tmp_path), "chmod 700")

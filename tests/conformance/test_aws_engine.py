@@ -67,9 +67,6 @@ async def put(driver: StoreDriver, path: Segments, payload: Payload = TEXT, **op
     return await driver.write(path, payload, replacing=None, write_tag=tag(), options=options.get("options"))
 
 
-# --- Secrets Manager: versions and their labels ---
-
-
 async def test_the_version_id_is_the_write_tag(vault: SecretsManagerHarness, path: Segments) -> None:
     driver, token = await vault.opened(), tag()
     version = await driver.write(path, TEXT, replacing=NOTHING, write_tag=token)
@@ -141,9 +138,6 @@ async def test_a_secret_without_a_value_can_be_filled(vault: SecretsManagerHarne
     assert await driver.read_version(path) == version
 
 
-# --- Secrets Manager: deletions ---
-
-
 async def test_a_soft_deletion_can_be_undone_in_the_window(vault: SecretsManagerHarness, path: Segments) -> None:
     vault.changes["recovery_window_days"] = 7
     driver = await vault.opened()
@@ -152,9 +146,6 @@ async def test_a_soft_deletion_can_be_undone_in_the_window(vault: SecretsManager
     assert vault.people.describe_secret(SecretId=vault.name(path))["DeletedDate"] is not None
     vault.people.restore_secret(SecretId=vault.name(path))
     assert await held(driver, path) == (version, dict(TEXT))
-
-
-# --- keys, tiers and tags ---
 
 
 async def test_the_configured_kms_key_is_used(vault: SecretsManagerHarness, path: Segments) -> None:
@@ -191,9 +182,6 @@ async def test_tags_are_set_with_the_first_version_and_later_ones(either: AwsHar
     assert {each["Key"]: each["Value"] for each in found} == {"owner": "team-b", "stage": "test"}
 
 
-# --- Parameter Store ---
-
-
 async def test_the_tag_is_found_in_our_description(parameters: ParameterStoreHarness, path: Segments) -> None:
     driver, token = await parameters.opened(), tag()
     version = await driver.write(path, TEXT, replacing=None, write_tag=token)
@@ -216,9 +204,6 @@ async def test_what_looks_like_a_reference_is_escaped(parameters: ParameterStore
     assert "{{" not in there
     assert json.loads(there) == {"template": values["template"].decode()}
     assert (await held(driver, path))[1] == values
-
-
-# --- layouts ---
 
 
 async def test_json_is_what_readers_of_the_vault_expect(vault: SecretsManagerHarness, path: Segments) -> None:

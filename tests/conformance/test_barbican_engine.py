@@ -58,9 +58,6 @@ async def write(store: BarbicanStore, path: Segments, payload: Payload = VALUE) 
     return await store.write(path, payload, replacing=None, write_tag=tag())
 
 
-# --- what lies there ---
-
-
 async def test_people_find_it_by_name(harness: BarbicanHarness, store: BarbicanStore, path: Segments) -> None:
     version = await write(store, path, Payload({"user": b"anna", "password": "Grüße".encode()}))
     assert json.loads(harness.barbican.payload(version)) == {"user": "anna", "password": "Grüße"}
@@ -100,9 +97,6 @@ async def test_what_people_wrote_otherwise_is_there_but_not_read(
     assert "not JSON" not in str(await failure(CannotReadError, store.read(path)))
 
 
-# --- versions ---
-
-
 async def test_old_versions_are_deleted(harness: BarbicanHarness, store: BarbicanStore, path: Segments) -> None:
     versions = [await write(store, path) for _ in range(5)]
     kept = [one["secret_ref"].rpartition("/")[2] for one in harness.barbican.named(harness.name(path))]
@@ -140,9 +134,6 @@ async def test_too_long_a_name_is_refused_before_a_key_is_made(harness: Barbican
     assert harness.barbican.named(harness.name(longest))
     with pytest.raises(StoreRefusedError, match="longer than 255"):
         store.check((longest[0], longest[1] + "y"), None)
-
-
-# --- races and crashes ---
 
 
 async def test_of_two_writers_one_is_current_for_everybody_and_both_are_found(
@@ -241,9 +232,6 @@ async def test_a_clock_that_went_back_does_not_hide_the_new_version(
     assert await store.read_version(path) == version
 
 
-# --- limits and rights ---
-
-
 async def test_what_the_server_takes_is_what_is_announced(store: BarbicanStore, path: Segments) -> None:
     """Measured: the largest payload that is announced fits; plain text fits up to the server's own limit."""
     assert store.capabilities.max_plaintext == 8_192
@@ -277,9 +265,6 @@ async def test_a_foreign_authority_is_not_trusted(harness: BarbicanHarness, tmp_
 
 async def test_a_ca_file_that_cannot_be_read_is_named(harness: BarbicanHarness) -> None:
     await failure(StoreRefusedError, harness.opened(ca_file="missing.pem"), r"missing\.pem")
-
-
-# --- impostors ---
 
 
 class Impostor:

@@ -62,9 +62,6 @@ def shows_nothing(problem: DriverError) -> None:
         seen = seen.__cause__ or seen.__context__
 
 
-# --- what lies there ---
-
-
 async def test_a_secret_is_what_pods_expect(harness: KubernetesHarness) -> None:
     driver = await opened(harness)
     options = KubernetesOptions(type="kubernetes.io/tls", labels=[Label(name="app.example/team", value="a")])
@@ -154,9 +151,6 @@ async def test_data_that_is_no_table_is_not_that_of_an_api_server(harness: Kuber
     await failure(StoreRefusedError, driver.read(PATH), "not that of a Kubernetes API server")
 
 
-# --- tags ---
-
-
 async def test_a_tag_is_not_found_once_others_changed_a_value(harness: KubernetesHarness) -> None:
     """The annotation stays when people edit a Secret; the cluster's own record tells."""
     for values in ({"password": "theirs"}, {"password": "x", "more": "y"}, {"other": "z"}):
@@ -190,9 +184,6 @@ async def test_a_write_that_was_sent_twice_finds_itself(harness: KubernetesHarne
     harness.server.says["after PUT"] = 409
     written = await driver.write(PATH, Payload({"k": b"v"}), replacing=version, write_tag=tag())
     assert written == await driver.read_version(PATH) != version
-
-
-# --- faults ---
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
@@ -266,9 +257,6 @@ async def test_deleting_needs_to_be_configured_and_is_for_good(harness: Kubernet
     await failure(UnsupportedError, driver.delete(PATH, replacing=None, destroy=False), "--destroy")
 
 
-# --- rights ---
-
-
 async def test_it_works_under_the_role_that_it_prints(harness: KubernetesHarness) -> None:
     for deletable in (False, True):
         config = harness.config(deletable=deletable, namespace="apps")
@@ -290,9 +278,6 @@ async def test_a_role_that_grants_nothing_shows_at_the_start(harness: Kubernetes
     await failure(StoreRefusedError, opened(harness, namespace="apps"), "roles")
     harness.server.tokens = set()
     await failure(StoreRefusedError, opened(harness), "credentials")
-
-
-# --- logging in ---
 
 
 async def test_in_a_pod_the_mounted_token_is_read_for_each_request(

@@ -70,9 +70,6 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-# --- what lies there ---
-
-
 async def test_people_read_it_as_they_read_theirs(harness: PassHarness) -> None:
     await write(await opened(harness))
     assert harness.decrypted(PATH) == b"a value that must not show\nlogin: anna\n"
@@ -116,9 +113,6 @@ async def test_the_value_is_no_argument_and_no_variable_of_gpg(
     assert "--encrypt" in seen
     assert "--decrypt" in seen
     assert "must not show" not in seen
-
-
-# --- recipients ---
 
 
 async def test_the_nearest_gpg_id_says_who_can_read(harness: PassHarness, gnupg: Keys) -> None:
@@ -165,9 +159,6 @@ async def test_a_store_that_is_to_be_readable_needs_a_secret_key(gnupg: Keys, tm
     await failure(StoreRefusedError, opened(harness, readable=True), "no secret key")
 
 
-# --- people ---
-
-
 async def test_what_people_wrote_otherwise_is_there_but_not_read(harness: PassHarness) -> None:
     store = await opened(harness)
     harness.edited(PATH, b"s3cret\nfree text that must not show\n")
@@ -196,9 +187,6 @@ async def test_a_path_that_could_be_anothers_file_is_refused(harness: PassHarnes
     store.check(("app", "db.gpg"), None)
     with pytest.raises(StoreRefusedError, match=r"ends in \.gpg"):
         store.check(("app.gpg", "db"), None)
-
-
-# --- deleting and git ---
 
 
 async def test_a_deletion_removes_the_file_and_empty_folders_alone(harness: PassHarness) -> None:
@@ -249,9 +237,6 @@ async def test_what_git_does_not_take_is_not_deleted(gnupg: Keys, tmp_path: Path
 
 async def test_git_needs_a_repository(harness: PassHarness) -> None:
     await failure(StoreRefusedError, opened(harness, git=True), "no git repository")
-
-
-# --- disks, locks and links ---
 
 
 @pytest.mark.parametrize("call", ["write_new", "rename"])
@@ -331,9 +316,6 @@ async def test_a_cancelled_write_gives_nothing_its_name(harness: PassHarness, mo
     with locked(harness.root):
         await cancel_while_it_waits(write(store, version), PassStore, monkeypatch)
     assert await store.read_version(PATH) == version
-
-
-# --- opening ---
 
 
 async def test_gpg_that_is_missing_is_named(harness: PassHarness, monkeypatch: pytest.MonkeyPatch) -> None:

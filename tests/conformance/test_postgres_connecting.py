@@ -339,9 +339,6 @@ async def test_a_server_told_not_to_wait_for_its_disk_waits_for_m8(server: Postg
         await connection.close()
 
 
-# --- poolers ---
-
-
 async def is_shared(target: PostgresTarget, *, wait_s: float = 0.5) -> bool:
     """Whether sessions are found to be shared. What is not shared hears of it at once, and may take its time."""
     try:
@@ -388,9 +385,6 @@ async def test_a_busy_pgbouncer_is_noticed_too(server: Postgres, target: Postgre
             await asyncio.gather(*tasks)
             for connection in others:
                 connection.terminate()
-
-
-# --- what is needed above ---
 
 
 @asynccontextmanager

@@ -44,9 +44,6 @@ async def write(store: VaultStore, path: Segments, replacing: str | None, payloa
     return await store.write(path, payload, replacing=replacing, write_tag=tag())
 
 
-# --- versions ---
-
-
 @pytest.mark.parametrize("how", ["delete", "destroy"])
 async def test_a_deleted_version_is_nothing_and_can_be_written_over(
     harness: VaultHarness, store: VaultStore, path: Segments, how: str
@@ -67,9 +64,6 @@ async def test_a_deletion_to_come_is_not_one(harness: VaultHarness, store: Vault
     version = await write(store, path, NOTHING)
     assert await store.read_version(path) == version
     assert await write(store, path, version)
-
-
-# --- values ---
 
 
 async def test_flagging_keeps_other_metadata(harness: VaultHarness, store: VaultStore, path: Segments) -> None:
@@ -127,9 +121,6 @@ async def test_a_store_set_to_the_protocols_limit_takes_it(harness: VaultHarness
     snapshot = await store.read(path)
     assert snapshot is not None
     assert snapshot.payload == payload
-
-
-# --- patches ---
 
 
 async def patch(
@@ -237,9 +228,6 @@ async def test_a_mount_that_demands_check_and_set_is_served(harness: VaultHarnes
     assert [version.split("@")[0] for version in versions] == ["1", "2", "3"]
 
 
-# --- refusals ---
-
-
 async def test_what_the_policy_does_not_grant_is_refused(harness: VaultHarness, path: Segments) -> None:
     store = await harness.opened(prefix="elsewhere")
     for attempt in (store.read_version(path), store.read(path), write(store, path, NOTHING), write(store, path, None)):
@@ -279,9 +267,6 @@ async def test_no_proxies_are_used(harness: VaultHarness, monkeypatch: pytest.Mo
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     store = await harness.opened()
     assert await write(store, path, NOTHING)
-
-
-# --- an engine that is away, or silent ---
 
 
 async def test_a_sealed_engine_is_unavailable(harness: VaultHarness, store: VaultStore, path: Segments) -> None:
@@ -325,11 +310,8 @@ async def until_received(port: int) -> None:
     await until(lie_there)
 
 
-# --- impostors: a tiny TLS server, for answers that a real engine cannot be brought to give ---
-
-
 class Impostor:
-    """Answers logins as an engine would, and everything below `secret/` as told."""
+    """A tiny TLS server, for answers that a real engine cannot give: logins as one would, all below `secret/` as told."""
 
     def __init__(self, status: int, body: bytes = b"", location: str = "", *, metadata: bytes = b"") -> None:
         self.status, self.body, self.location, self.metadata = status, body, location, metadata
@@ -424,9 +406,6 @@ def test_the_prefix_bounds_the_policy(harness: VaultHarness) -> None:
     assert harness.bao.bao("kv", "put", "-mount=secret", "outside", "k=v", token=token).returncode != 0
 
 
-# --- listing ---
-
-
 @pytest.mark.parametrize("kind", [VaultHarness, Kv1Harness])
 async def test_a_reactor_of_one_prefix_lists_there(openbao: OpenBao, tmp_path: Path, kind: type[VaultHarness]) -> None:
     harness = kind(openbao, tmp_path, readable=True)
@@ -460,9 +439,6 @@ async def test_names_that_are_no_segments_are_listed(harness: VaultHarness, stor
     """Whoever asked the driver has to look at them."""
     harness.bao.call("POST", f"secret/data/{harness.engine_path((path[0], 'caf%C3%A9%20x'))}", {"data": {"k": "v"}})
     assert set((await store.list_names(path[:1])).names) == {"caf\u00e9 x"}
-
-
-# --- two readings ---
 
 
 async def test_a_flagged_path_is_read_in_both_ways_and_others_in_one(store: VaultStore, path: Segments) -> None:

@@ -177,9 +177,6 @@ async def test_a_dead_token_in_the_file_is_refused(harness: VaultHarness, state:
     await failure(StoreRefusedError, harness.opened(auth, state_dir=state), "token_file")
 
 
-# --- credentials that expire in mid-write ---
-
-
 def expiring(store: VaultStore, revoke: Callable[[], object]) -> None:
     """Have `revoke` called between the look of a write and the write itself."""
     request = store._session.request

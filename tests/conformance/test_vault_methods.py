@@ -51,9 +51,6 @@ async def refused(harness: VaultHarness, auth: Auth, match: str) -> str:
     return str(caught.value)
 
 
-# --- JWT ---
-
-
 class Issuer:
     """Whoever makes JWTs that the engine believes."""
 
@@ -123,9 +120,6 @@ async def test_a_jwt_that_others_can_read_is_refused(harness: VaultHarness, issu
 async def test_what_is_no_jwt_is_not_sent(harness: VaultHarness, content: str) -> None:
     said = await refused(harness, Jwt(role="m8", jwt_file=harness.private(content), mount="nowhere"), "hold a JWT")
     assert not content or content not in said
-
-
-# --- Kubernetes ---
 
 
 @pytest.fixture
@@ -198,9 +192,6 @@ async def test_another_service_account_is_refused(
 
 async def test_outside_a_pod_the_missing_token_is_named(harness: VaultHarness) -> None:
     await refused(harness, Kubernetes(role="m8"), r"/var/run/secrets/kubernetes\.io/serviceaccount/token")
-
-
-# --- TLS certificate ---
 
 
 class Authority:
@@ -311,9 +302,6 @@ async def test_a_loose_or_wrong_key_is_refused(harness: VaultHarness, authority:
     await refused(harness, guarded, "do not hold a certificate and its key")
     Path(one.key_file).chmod(0o644)
     await refused(harness, one, "chmod 600")
-
-
-# --- namespaces ---
 
 
 async def test_a_login_of_another_namespace_is_refused(openbao: OpenBao, tmp_path: Path) -> None:

@@ -195,9 +195,6 @@ def test_another_version_than_was_asked_or_announced_is_refused() -> None:
         append_by_reactor(writing(walk, "2"), walk.rolled_back("4", "3", "1"), walk.by())
 
 
-# --- what is shown
-
-
 def undelete(documents: Documents, version: str, **fields: Any) -> Walk:
     walk = undeletion()
     restored = fields.get("restored_version", version)
@@ -270,9 +267,6 @@ def test_events_say_what_they_bring_back() -> None:
     assert "UNDELETED, version 1 with the content of 1" in said
     assert "bringing back version 1, replacing version 1" in said
     assert "ROLLED_BACK, version 3 with the content of 1" in said
-
-
-# --- who may
 
 
 @pytest.mark.parametrize(

@@ -311,7 +311,7 @@ async def until_received(port: int) -> None:
 
 
 class Impostor:
-    """A tiny TLS server, for answers that a real engine cannot give: logins as one would, all below `secret/` as told."""
+    """A tiny TLS server: logins as an engine would answer them, all below `secret/` as told (as no real one does)."""
 
     def __init__(self, status: int, body: bytes = b"", location: str = "", *, metadata: bytes = b"") -> None:
         self.status, self.body, self.location, self.metadata = status, body, location, metadata

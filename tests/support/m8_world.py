@@ -162,9 +162,7 @@ class User:
         answer: queries_pb2.GetSecretUploadKeyResponse = await self.call(message, timeout_s=timeout_s)
         return answer
 
-    async def send(
-        self, request_id: bytes, sealed: HasSealed, *, timeout_s: float = PATIENCE_S
-    ) -> views_pb2.SecretUpload:
+    async def send(self, request_id: bytes, sealed: HasSealed, timeout_s: float = PATIENCE_S) -> views_pb2.SecretUpload:
         message = commands_pb2.RequestUploadSecretRequest(
             request_id=request_id, encapsulated_key=sealed.encapsulated_key, ciphertext=sealed.ciphertext
         )
@@ -451,9 +449,7 @@ class World:
     def administrator(self) -> User:
         return self.user("root", rights=frozenset(), role=events_pb2.ROLE_ADMINISTRATOR)
 
-    def reactor(
-        self, signer: Signs | None = None, *, store: str = "vault", replica: bytes | None = None
-    ) -> FakeReactor:
+    def reactor(self, signer: Signs | None = None, store: str = "vault", replica: bytes | None = None) -> FakeReactor:
         signer = signer or self.signer
         reactor = FakeReactor(self.address, signer, store=store, replica=replica, server=self.server)
         self._reactors.append(reactor)

@@ -53,9 +53,7 @@ async def checkpoint(world: World, user: User, size: int = 0) -> log_pb2.GetChec
     return answer
 
 
-async def proof(
-    world: World, user: User, request_id: bytes, *, witnessed: bool = False
-) -> log_pb2.GetUploadProofResponse:
+async def proof(world: World, user: User, request_id: bytes, witnessed: bool = False) -> log_pb2.GetUploadProofResponse:
     answer: log_pb2.GetUploadProofResponse
     answer = await user.call(log_pb2.GetUploadProofRequest(request_id=request_id, witnessed=witnessed))
     return answer

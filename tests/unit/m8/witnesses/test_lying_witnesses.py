@@ -48,9 +48,7 @@ def sent(request: Request) -> Checkpoint:
     return Checkpoint.parse(Note.parse(request.body.partition(b"\n\n")[2]).text)
 
 
-def cosigns(
-    who: WitnessKey, change: Callable[[Checkpoint], Checkpoint] = lambda found: found, *, off_s: int = 0
-) -> Says:
+def cosigns(who: WitnessKey, change: Callable[[Checkpoint], Checkpoint] = lambda found: found, off_s: int = 0) -> Says:
     """Cosign what was sent, changed, at a time that is off by so many seconds."""
     return lambda request: Reply(200, who.cosign(change(sent(request)), int(time.time()) + off_s).line.encode())
 

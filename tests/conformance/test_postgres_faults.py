@@ -102,6 +102,30 @@ async def test_an_append_that_arrives_late_is_not_acknowledged(behind: tuple[Lin
     assert await direct.check_chain() == 2
 
 
+async def test_a_connection_that_is_cut_between_two_messages_of_one_statement_is_a_lost_one(
+    behind: tuple[Link, PostgresLog, PostgresLog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read on a kept connection is repeated on another one; where that is cut, too, the log is away."""
+    _, log, _ = behind
+    await log.append("a", 0, an_event(), actor="ann")
+    prepare, cuts = getattr(asyncpg.Connection, "_get_statement"), 1  # noqa: B009 - it has no type
+
+    async def prepared(self: Connection, *args: object, **named: object) -> object:
+        nonlocal cuts
+        statement = await prepare(self, *args, **named)
+        if cuts and "asked.place" in str(args[0]):
+            cuts -= 1
+            self.terminate()
+        return statement
+
+    monkeypatch.setattr(asyncpg.Connection, "_get_statement", prepared)
+    assert await log.head() == 1
+    assert len(await log.read_stream("a")) == 1
+    cuts = 2
+    with pytest.raises(UnavailableError):
+        await log.read_stream("a")
+
+
 async def test_an_append_of_which_nobody_can_tell_says_so(
     behind: tuple[Link, PostgresLog, PostgresLog], monkeypatch: pytest.MonkeyPatch
 ) -> None:

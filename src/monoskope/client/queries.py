@@ -326,11 +326,12 @@ class Queries:
         from monoskope.client.log.events import ShownEvents  # noqa: PLC0415 - a put does not need it
 
         asked = request_id_bytes(request_id) if request_id else b""
-        filtered = bool(request_id or _prefix(prefix) or wanted != EVERY)
+        below = _prefix(prefix)
+        filtered = bool(asked or below or wanted != EVERY)
         shown = ShownEvents(await self._tree(), newest_first=newest_first, filtered=filtered)
         request = queries_pb2.ListEventsRequest(
             request_id=asked,
-            prefix=prefix,
+            prefix=below,
             page_size=page_size,
             newest_first=newest_first,
             since_ms=wanted.since_ms,

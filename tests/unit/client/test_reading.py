@@ -193,6 +193,17 @@ async def test_a_page_is_fetched_when_it_is_needed(m8: Answering, client: Client
     )
 
 
+@pytest.mark.parametrize("request_id", ["", REQUEST_ID.hex()])
+async def test_what_is_pasted_by_mistake_for_a_prefix_is_not_sent_to_m8(
+    client: Client, m8: Answering, request_id: str
+) -> None:
+    with pytest.raises(UsageError):
+        await client.log.last_events(5, request_id=request_id, prefix="PASSWORD=correct horse")
+    with pytest.raises(UsageError):
+        await anext(client.log.events(request_id=request_id, prefix="PASSWORD=correct horse"))
+    assert m8.calls == []
+
+
 async def test_an_unknown_state_is_refused(client: Client) -> None:
     with pytest.raises(UsageError, match="'gone' is not a state"):
         async for _ in client.list_secrets(state="gone"):  # type: ignore[arg-type]

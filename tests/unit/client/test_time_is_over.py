@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 from google.protobuf.message import Message
-from msgspec import structs
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client
 from monoskope.client.http.transport import find_roots
 from monoskope.client.login import issuer
 from monoskope.client.login.renewing import turn
 from monoskope.client.runtime import blocking, within
 from monoskope.client.settings import ClientSettings
-from monoskope.errors import Error, OutcomeUnknownError, TimedOutError
+from monoskope.errors import ConflictError, Error, OutcomeUnknownError, TimedOutError
 from monoskope.http.client.blocking import BlockingPool
 from monoskope.http.client.exchange import Answer
 from monoskope.m8.http import tls
@@ -103,7 +103,7 @@ CALLS: dict[str, Callable[[Client], object]] = {
     "put with notes": lambda client: client.put_secret("vault://app/db", VALUES, labels={"a": "b"}, timeout=TIMEOUT_S),
     "compare": lambda client: client.compare_secret("app/db", VALUES, timeout=TIMEOUT_S),
     "delete": lambda client: client.delete_secret("app/db", timeout=TIMEOUT_S),
-    "copy": lambda client: client.copy_secret("app/db", "other://app/db", timeout=TIMEOUT_S),
+    "copy": lambda client: client.copy_secret("vault://app/db", "other://app/db", timeout=TIMEOUT_S),
     "list upstream": lambda client: anext(aiter(client.list_upstream_pages("app", timeout=TIMEOUT_S))),
 }
 
@@ -135,13 +135,16 @@ async def test_what_was_sent_is_waited_for_as_long_as_the_whole_call_has_time(
     assert clock.time <= began + TIMEOUT_S + 1
 
 
-async def test_a_persons_time_is_not_the_calls(kind: Kind, clock: Clock, settings: ClientSettings, m8: SlowM8) -> None:
-    """Who looks an identity up takes some minutes, and the put is done afterwards."""
+@pytest.mark.parametrize(("name", "unknown"), [("put", "vault"), ("copy", "other")])
+async def test_a_persons_time_is_not_the_calls(  # noqa: PLR0917 - fixtures
+    kind: Kind, clock: Clock, settings: ClientSettings, m8: SlowM8, name: str, unknown: str
+) -> None:
+    """Who looks an identity up takes some minutes, and what was asked for is done afterwards."""
     m8.key_answer = m8.honest_key
+    m8.end = lambda attempt: m8.ended(attempt, attempt.failure(upload_pb2.REASON_CONFLICT))
     file = settings.known_stores_path
     assert file is not None
-    file.write_text("")
-    settings = structs.replace(settings, default_store="vault")
+    file.write_text("".join(line for line in file.read_text().splitlines(True) if f" {unknown} " not in line))
 
     def agreed(_: str) -> bool:
         m8.longest += 300
@@ -150,9 +153,11 @@ async def test_a_persons_time_is_not_the_calls(kind: Kind, clock: Clock, setting
 
     def work(client: Client) -> object:
         client._session._confirm = agreed
-        return client.put_secret("app/db", VALUES, timeout=TIMEOUT_S)
+        return CALLS[name](client)
 
-    assert not isinstance(await run(kind, clock, settings, work), Error)
+    ended = await run(kind, clock, settings, work)
+
+    assert isinstance(ended, ConflictError), ended
 
 
 async def test_a_login_that_another_program_renews_is_awaited_no_longer_than_the_call_has_time(tmp_path: Path) -> None:

@@ -271,6 +271,7 @@ async def test_a_stream_takes_exactly_one_message(world: World) -> None:
     for body, words in (
         (b"", "exactly one message"),
         (b"{}", "exactly one message"),
+        (b"\0\0\0\0", "exactly one message"),
         (b"\0\0\0\0\x02{}\0\0\0\0\x02{}", "exactly one message"),
         (b"\0\xff\xff\xff\xff{}", "exactly one message"),
         (b"\x02\0\0\0\x02{}", "exactly one message"),

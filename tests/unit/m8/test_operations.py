@@ -8,11 +8,12 @@ import itertools
 import json
 import socket
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
@@ -20,16 +21,22 @@ from monoskope.errors import ConflictError, UnauthenticatedError, UnavailableErr
 from monoskope.host_port import HostPort
 from monoskope.m8 import operations as endpoints
 from monoskope.m8.background.presence import PREFIX
+from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.backup.restore import check_stopped
+from monoskope.m8.domain.events import M8
 from monoskope.m8.domain.principal import Principal
+from monoskope.m8.domain.upload import NEW
 from monoskope.m8.http.server import build_http, running
 from monoskope.m8.limits.settings import ServerLimits
+from monoskope.m8.log.event_log import Change, Lookup, NewEvent, Put, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite import file as sqlite_file
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.readmodels.documents import project
+from monoskope.m8.readmodels.uploads import OPEN_UPLOADS, body_of
 from monoskope.m8.service.app import App
 from monoskope.protocol.events import upload_stream
+from monoskope.protocol.outcomes import State
 from monoskope.testing.logs import some_time
 from tests.support.failures import failure
 from tests.support.http_calls import CallError, ask, hang_up
@@ -155,6 +162,36 @@ async def test_requests_that_were_open_at_the_start_are_known(tmp_path: Path) ->
     async with an_m8(tmp_path) as world:
         found = await metrics(world)
         assert found["m8_open_requests", frozenset({("store", "vault"), ("state", "requested")})] == 1
+
+
+async def test_a_request_that_only_a_newer_m8_can_read_ends_no_older_one(tmp_path: Path) -> None:
+    """It serves on, starts again, and leaves that request to others: its reactor has it, its sealed bytes stay."""
+    newer = upload_pb2.UploadRequest.FromString(a_request().content)
+    newer.MergeFromString(b"\x10\x63")
+    content = newer.SerializeToString(deterministic=True)
+    request = replace(a_request(), content=content)
+    asked = replace(NEW, state=State.GRANTED, request=request, subject=M8, sealed_sha256=b"s" * 32)
+
+    def projector(event: RecordedEvent, _lookup: Lookup) -> Iterator[Change]:
+        yield Put(OPEN_UPLOADS, newer.request_id.hex(), body_of(asked))
+
+    async with a_world(tmp_path) as world:
+        log = await SqliteLog.open(tmp_path / "log.db", clock=world.clock, projector=projector)
+        message = events_pb2.SecretUploadKeyRequested(request=content, subject="anna")
+        event = NewEvent(message.DESCRIPTOR.name, message.SerializeToString())
+        [recorded] = await log.append(upload_stream(newer.request_id), 0, [event], actor="anna")
+        await log.close()
+        async with asyncio.timeout(60):
+            while world.app.feed.position < recorded.position:
+                await asyncio.sleep(0)
+        delivery = await (await world.attached()).next("SecretUploadKeyRequested")
+        assert delivery.event.stream == upload_stream(newer.request_id)
+        await world.user("anna", "vault://app").ask(a_request())
+    async with an_m8(tmp_path) as world:
+        await Timekeeper(world.app).tick()
+        found = await metrics(world)
+        assert found["m8_open_requests", frozenset({("store", "vault"), ("state", "requested")})] == 1
+        assert asked.sealed_sha256 in {one.sealed_sha256 async for one in world.app.documents.open_uploads()}
 
 
 async def test_the_health_of_engines_and_the_lag_of_subscribers_show(world: World, reactor: FakeReactor) -> None:

@@ -111,6 +111,12 @@ def test_a_wrong_field_is_named_with_its_file_and_a_fix(tmp_path: Path, text: st
     assert caught.value.fix
 
 
+def test_the_fix_of_a_large_number_is_exact(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        settings.load(write(tmp_path, "recorded_bytes_per_user_per_day = 0"))
+    assert caught.value.fix.endswith(f" {settings.DEFAULT_RECORDED_BYTES}.")
+
+
 @pytest.mark.parametrize(
     "text", ['[limits]\nlisten = "127.0.0.1:1"', '[[audit]]\nname = "a"\nkind = "syslog"\naddress = "a:1"\npath = "a"']
 )

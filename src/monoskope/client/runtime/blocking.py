@@ -25,13 +25,14 @@ class SuspendedError(RuntimeError):
 
 def run(work: Coroutine[Any, Any, R]) -> R:
     """Run `work` to its end and return its result. Raises `SuspendedError`."""
+    # In a context of its own, for Ctrl-C can come before a deadline that was set there is taken back.
+    context = contextvars.copy_context()
     try:
-        # In a context of its own, for Ctrl-C can come before a deadline that was set there is taken back.
-        contextvars.copy_context().run(work.send, None)
+        context.run(work.send, None)
     except StopIteration as end:
         result: R = end.value
         return result
-    work.close()
+    context.run(work.close)
     raise SuspendedError("a coroutine suspended where nothing can wait for it")
 
 

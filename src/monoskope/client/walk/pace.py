@@ -95,7 +95,7 @@ class Pace:
 
 
 class RequestTime:
-    """The time of one request, from its making on.
+    """The time of one request, from when it asks to be admitted: before that, a person may have been asked.
 
     Args:
         runtime: How it waits.
@@ -111,7 +111,6 @@ class RequestTime:
         self._pause_s = pause_s
         self._pace = pace
         self._several = several
-        self._begin()
 
     def _begin(self) -> None:
         self.ends_at = self._runtime.now() + left(self._timeout_s)
@@ -123,6 +122,7 @@ class RequestTime:
     @asynccontextmanager
     async def admitted(self) -> AsyncIterator[None]:
         """Count as one of the requests that may run at once, while the block runs. Raises `TimeoutError`."""
+        self._begin()
         if self._several:
             with unhurried():
                 await self._pace.semaphore.acquire()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.errors import UsageError
-from monoskope.m8.tree import witness
+from monoskope.m8.tree import witness_client as witness
 from monoskope.protocol.tlog.checkpoint import Checkpoint, Kind
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.note import Note, NoteSignature

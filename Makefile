@@ -142,6 +142,7 @@ weigh: $(DEV_READY) ## Measure what an installation downloads
 clean: ## Remove everything that is not committed and can be made again
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests -type d -empty -delete
 
 need-python:
 	@command -v "$(PYTHON)" >/dev/null || { \

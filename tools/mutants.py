@@ -61,6 +61,7 @@ CHECKS = (
     "client/signing/__init__.py",
     "client/walk/target.py",
     "client/walk/trust.py",
+    "m8/domain/fingerprint_key.py",
     "m8/domain/reactors.py",
     "m8/limits/logins.py",
     "m8/limits/subjects.py",

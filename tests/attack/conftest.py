@@ -31,7 +31,6 @@ class Scene:
         return self.hostile.m8
 
     def uri(self, store: str, name: str = "db") -> str:
-        """The URI of one of the scene's secrets."""
         return f"{store}://attack/{self.team}/{name}"
 
 

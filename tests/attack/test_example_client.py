@@ -32,7 +32,6 @@ Tell = Callable[[ShowingM8], Any]
 def put(
     m8: ShowingM8, folder: Path, *, value: bytes = VALUE, scheme: str = "", signing_key: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the program, which m8 answers."""
     (folder / "token").write_text(token("alice") + "\n")
     with m8.serving_in_thread(folder):
         arguments: list[str] = [scheme + m8.server, "ca.crt", "token", URI, m8.identity.shown, "password"]
@@ -50,7 +49,6 @@ def put(
 
 
 def opened(attempt: Attempt) -> dict[str, bytes]:
-    """What the store finds in what was sealed."""
     suite = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
     private = MLKEM768X25519PrivateKey(attempt.key.mlkem, attempt.key.x25519)
     return dict(decode(suite.decrypt(attempt.sealed[0], private, labelled(SEALED_SECRET, attempt.grant.content))))

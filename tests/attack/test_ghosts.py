@@ -33,12 +33,9 @@ class Operation:
     """What the ghost was meant to do.
 
     Attributes:
-        change: Does it, as its user.
         there: Whether something of ours is there before.
         source: The store that it is asked of, with a copy.
-        withheld: The purpose of the request that m8 withholds.
         at: Where that request is: at the "source" or the "destination" of a copy, else "".
-        deleted: Whether what was there was deleted before.
     """
 
     change: Callable[[Scene, str, str], Awaitable[Any]]
@@ -132,7 +129,6 @@ async def begun(scene: Scene, replicas: int, store: str, operation: Operation) -
 
 
 async def attempted(change: Awaitable[Any]) -> Error | None:
-    """How the operation ended, in the word of the client."""
     try:
         await change
     except Error as error:

@@ -73,7 +73,6 @@ def pin(number: int) -> bytes:
 
 
 def by_turns(wrong: int) -> list[bytes]:
-    """So many wrong guesses, and a right one after each."""
     return [guess for number in range(1, wrong + 1) for guess in (pin(number), pin(0))]
 
 
@@ -94,12 +93,7 @@ def at_once(guesses: list[Coroutine[Any, Any, Any]]) -> Iterator[None]:
 
 
 class Distinguished:
-    """What a hostile m8 has learnt about guesses at some secrets.
-
-    Args:
-        m8: The hostile m8.
-        uris: The secrets.
-    """
+    """What a hostile m8 has learnt about guesses at some secrets."""
 
     def __init__(self, m8: HostileM8, *uris: str) -> None:
         self._m8 = m8
@@ -187,7 +181,6 @@ async def test_after_sixty_wrong_guesses_a_right_one_at_any_secret_tells_nothing
 
 
 async def attempt(client: Client, uri: str, guess: bytes, options: options_pb2.VaultOptions | None = None) -> str:
-    """What a user is told about a guess."""
     try:
         return (await client.put_secret(uri, {"pin": guess}, options=options)).outcome
     except Error as error:
@@ -195,7 +188,6 @@ async def attempt(client: Client, uri: str, guess: bytes, options: options_pb2.V
 
 
 async def user_with_put_alone(scene: Scene) -> Client:
-    """A client of a user who may put below the scene's path, and nothing else."""
     prefixes = [f"vault://attack/{scene.team}"]
     user = await asyncio.to_thread(scene.hostile.add_user, f"eve-{scene.team}", prefixes, rights=("put",))
     return scene.hostile.client(user)

@@ -51,8 +51,6 @@ Write = Callable[[Client], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One operation as its caller saw it."""
-
     began: float
     ended: float
     receipt: Receipt
@@ -78,7 +76,6 @@ async def do(client: Client, write: Write) -> Done | Error:
 
 
 def put(uri: str, number: int, expect: Expect) -> Write:
-    """A put of a value of its own."""
     value = f"the value of writer {number}".encode()
     return lambda client: client.put_secret(uri, {"password": value}, expect=expect, timeout=TIMEOUT_S)
 
@@ -101,7 +98,6 @@ def check_linear(done: list[Done], *, blind: bool = False, refused: int = 0) -> 
     """The receipts are one line without forks, each version is given once, and real time is respected.
 
     Args:
-        done: What ended well.
         blind: Whether the engine deletes without check-and-set, for several reactors.
         refused: How many deletions ended with CONFLICT: each of them may have deleted what was then replaced.
 
@@ -139,7 +135,6 @@ async def holds_what_it_names(scene: Scene, uri: str, last: Receipt) -> None:
 
 
 def failed(ends: list[Done | Error]) -> Counter[str]:
-    """What went wrong, and how often."""
     return Counter(f"{end.code.value}: {end.message}" for end in ends if isinstance(end, Error))
 
 

@@ -7,16 +7,13 @@ Browser and console are started at the first look and end with the last test of 
 from __future__ import annotations
 
 import contextlib
-import tomllib
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import tomli_w
 
-from monoskope.settings import write_private
-from monoskope.testing.cluster import ALL_RIGHTS, MOUNT, PREFIX, Cluster
+from monoskope.testing.cluster import ALL_RIGHTS, MOUNT, PREFIX, Cluster, editing
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.cluster.identities import Identity
 from tests.console.page import ConsolePage
@@ -43,7 +40,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         cluster.start_openbao()
         cluster.make_vault_reactor("vault", readable=True)
         cluster.make_local_reactor("local")
-        _limit(cluster.folder / "reactor-local" / "reactor.toml", compares_per_hour_per_uri=1, max_plaintext=4_096)
+        with editing(cluster.folder / "reactor-local" / "reactor.toml") as table:
+            table["limits"] = {"compares_per_hour_per_uri": 1, "max_plaintext": 4_096}
         cluster.allow_copy("vault", "local")
         cluster.share_fingerprint_key("reactor-vault", "reactor-local")
         for store in ("vault", "local"):
@@ -56,11 +54,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         cluster.start_reactor("vault")
         cluster.start_reactor("local")
         yield cluster
-
-
-def _limit(file: Path, **limits: int) -> None:
-    table = tomllib.loads(file.read_text(encoding="utf-8"))
-    write_private(file, tomli_w.dumps(table | {"limits": limits}).encode(), replace=True)
 
 
 @pytest.fixture(scope="session")
@@ -87,7 +80,6 @@ class Shared:
         return self._chromium
 
     def console(self, user: User) -> Console:
-        """The console of `user`; another one if the last one ended because nobody used it for a while."""
         if self._console is None or self._console.has_ended():
             self._console = self._last.enter_context(Console(user))
         return self._console

@@ -24,11 +24,7 @@ expect.set_options(timeout=WAIT_MS)
 
 
 class ConsolePage:
-    """The console in one tab.
-
-    Attributes:
-        page: Playwright's.
-    """
+    """The console in one tab."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -68,19 +64,16 @@ class ConsolePage:
         return self.page.get_by_role("heading", level=1, name=title, exact=True)
 
     def go(self, title: str) -> None:
-        """Go to a view by the navigation."""
         self.page.get_by_role("navigation", name="Views").get_by_role("link", name=title, exact=True).click()
         expect(self.heading(title)).to_be_visible()
 
     def show(self, uri: str) -> None:
-        """Go to one secret, by a search for it."""
         self.search(uri)
         # By the keyboard: a list that grows shorter may move a row away from under a pointer that is pressed.
         self.row(uri).get_by_role("link", name=uri).press("Enter")
         expect(self.page.get_by_role("heading", level=1)).to_have_text(uri)
 
     def act(self, uri: str, action: str) -> Form:
-        """Go to a secret and open the form of one of its actions."""
         self.show(uri)
         self.page.get_by_role("button", name=action, exact=True).click()
         return self.form()
@@ -88,7 +81,6 @@ class ConsolePage:
     # --- the table of secrets ---
 
     def search(self, words: str) -> None:
-        """Search for secrets, and see the table."""
         self.page.get_by_role("searchbox", name="Search secrets").fill(words)
 
     def row(self, uri: str) -> Locator:
@@ -105,8 +97,6 @@ class ConsolePage:
 
 
 class Form:
-    """An open form, in its panel or dialog."""
-
     def __init__(self, page: Page, panel: Locator) -> None:
         self._page = page
         self.panel = panel
@@ -120,7 +110,6 @@ class Form:
         return self
 
     def value(self, key: str, value: str, *, number: int = 1) -> Self:
-        """Enter a key and its value in a row of the form."""
         self.field(f"Key {number}").fill(key)
         self.field(f"the value of {key}").fill(value)
         return self
@@ -136,7 +125,6 @@ class Form:
         self.panel.get_by_role("button", name=button, exact=True).last.click()
 
     def values(self) -> list[str]:
-        """What stands in all its fields for values."""
         found: list[str] = self.panel.locator("textarea").evaluate_all("all => all.map(one => one.value)")
         return found
 

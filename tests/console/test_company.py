@@ -34,7 +34,6 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AtWork]:
 
 @pytest.fixture(scope="module")
 def anna(company: AtWork) -> Iterator[Console]:
-    """anna's console; she has logged in."""
     user = company.people["anna"]
     company.log_in(user)
     with Console(user, environment=company.agent.environment) as running:
@@ -49,7 +48,6 @@ def opened(anna: Console, shared: Shared) -> Iterator[ConsolePage]:
 
 @pytest.fixture
 def page(opened: ConsolePage, company: AtWork) -> Iterator[ConsolePage]:
-    """anna's page, at its beginning."""
     company.agent.touched.set()
     yield opened
     assert opened.is_left_as_found()

@@ -62,8 +62,6 @@ user_pref("remote.prefs.recommended", true);
 
 
 class Firefox:
-    """One tab of a running browser."""
-
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
         self._numbers = itertools.count(1)
@@ -75,7 +73,6 @@ class Firefox:
         self._tab = str(tab["context"])
 
     def open(self, address: str) -> None:
-        """Go there, and return when it is loaded."""
         self._call("browsingContext.navigate", context=self._tab, url=address, wait="complete")
 
     def run(self, script: str, *arguments: str) -> Any:

@@ -29,7 +29,6 @@ def opened(page: ConsolePage, open_form: Callable[[], Form]) -> Form:
 
 
 def goes_on(page: ConsolePage) -> None:
-    """See the question, and go on with the form."""
     question = page.page.get_by_role("alertdialog", name="Leave without sending?")
     expect(question).to_contain_text("What you entered is not sent yet.")
     question.get_by_role("button", name="Go on with the form").click()
@@ -41,17 +40,14 @@ def escape(page: ConsolePage, form: Form) -> None:
 
 
 def cancel(page: ConsolePage, form: Form) -> None:
-    """By the button at its end."""
     form.press("Cancel")
 
 
 def cross(page: ConsolePage, form: Form) -> None:
-    """By the button at its top."""
     form.press("Close")
 
 
 def back(page: ConsolePage, form: Form) -> None:
-    """By the browser's own button."""
     page.page.go_back()
 
 

@@ -28,7 +28,6 @@ class _User:
 
 @pytest.fixture(scope="module")
 def crowded(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    """The console of a user who may see so many secrets."""
     shared.close()  # beside a browser's event loop there can be none that makes the log
     home = many_secrets.lay_out(tmp_path_factory.mktemp("crowded"), COUNT)
     with many_secrets.running(home), Console(_User(home / many_secrets.USER)) as running:
@@ -37,7 +36,6 @@ def crowded(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture
 def page(crowded: Console, chromium: Chromium) -> Iterator[ConsolePage]:
-    """Its page, once all secrets have been read."""
     with chromium.visit() as tab:
         found = ConsolePage.begin(tab, crowded.next_address())
         expect(tab.get_by_role("status").get_by_text("Reading what m8 knows")).to_have_count(0)

@@ -27,8 +27,6 @@ _AT_ONCE = 64
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request, and what the engine answers to it."""
-
     body: bytes
     status: int
     answer: bytes

@@ -132,8 +132,6 @@ def _fail(fault: str, value: bytes) -> NoReturn:
 
 
 class BreakingStore(AgeStore):
-    """See above."""
-
     kind = "breaking"
     _calls: Counter[tuple[tuple[str, ...], str]]
 

@@ -24,16 +24,13 @@ class Team:
     cluster: Cluster
 
     def uri(self, store: str, path: str = "db") -> str:
-        """Return the URI of one of the team's secrets."""
         return f"{store}://{self.name}/{path}"
 
     def put(self, *words: str, value: bytes = b"correct horse", user: User | None = None) -> Ran:
-        """Put `value` under the key `password`; words are URIs and options."""
         arguments = ("put", "secret", *words, "--from-file", "password=-", "-o", "json")
         return (user or self.user).monoctl(*arguments, input=value)
 
     def compare(self, *words: str, value: bytes, user: User | None = None) -> Ran:
-        """Compare `value` under the key `password`."""
         arguments = ("compare", "secret", *words, "--from-file", "password=-", "-o", "json")
         return (user or self.user).monoctl(*arguments, input=value)
 

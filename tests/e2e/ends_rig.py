@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import tomli_w
-
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.seal import NOTHING_SEALED, seal
@@ -29,10 +27,9 @@ from monoskope.protocol.payload import Payload, Recipe, encode
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.request import Request, make_request
-from monoskope.settings import write_private
 from monoskope.stores.age.config import AgeConfig
 from monoskope.stores.age.files import AgeStore
-from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
+from monoskope.testing.cluster import MOUNT, PREFIX, Cluster, editing
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.search.canaries import Canaries, Style
 from monoskope.uri import SecretUri
@@ -224,7 +221,6 @@ class Rig:
         assert await self._ask(caller, way, uri, values, None) == "UPLOADED"
 
     async def _write(self, uri: SecretUri, values: Mapping[str, bytes]) -> str:
-        """Write past the reactor and return the version."""
         if uri.store in {"vault", "blind"}:
             path = f"{MOUNT}/data/{PREFIX}/{'/'.join(uri.path)}"
             body = {"data": {key: value.decode() for key, value in values.items()}}
@@ -234,7 +230,6 @@ class Rig:
         return await store.write(uri.path, Payload(values), replacing=None, write_tag="0" * 64)
 
     def values(self, name: str, *, small_alone: bool, key: str = "small") -> dict[str, bytes]:
-        """Return new values of 64 bytes, 3 kB and 60 kB, or the first alone."""
         styles: tuple[Style, ...] = ("plain", "escaped", "wide")
         turn = next(self._numbers)
         sizes = {key: 64} if small_alone else {key: 64, "middle": 3_000, "large": 60_000}
@@ -316,14 +311,12 @@ class _Cluster(QuickCluster):
 
 
 def _change(cluster: Cluster, store: str, engine: dict[str, object], **timings: float) -> None:
-    file = cluster.folder / f"reactor-{store}" / "reactor.toml"
-    table = tomllib.loads(file.read_text())
-    table["engine"] |= engine
-    table["timings"] = _TIMINGS | timings
-    table["limits"] = {
-        "uploads_per_second": 1_000,
-        "compares_per_hour_per_uri": 1_000,
-        "compares_per_hour": 10_000,
-        "lifetime_s": 30,
-    }
-    write_private(file, tomli_w.dumps(table).encode(), replace=True)
+    with editing(cluster.folder / f"reactor-{store}" / "reactor.toml") as table:
+        table["engine"] |= engine
+        table["timings"] = _TIMINGS | timings
+        table["limits"] = {
+            "uploads_per_second": 1_000,
+            "compares_per_hour_per_uri": 1_000,
+            "compares_per_hour": 10_000,
+            "lifetime_s": 30,
+        }

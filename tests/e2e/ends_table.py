@@ -57,7 +57,6 @@ _ONCE_MORE = ("echo-500", "numbers", "half-gzip", "cut")
 
 
 def _plain() -> list[Way]:
-    """Engines that work."""
     ways = [
         *(Way(UPLOAD, "UPLOADED", store) for store in STORES),
         *(Way(GENERATE, "UPLOADED", store) for store in STORES),

@@ -29,7 +29,6 @@ _BLOCK = re.compile(r"^```(?P<kind>sh|text)\n(?P<body>.*?)^```$", re.MULTILINE |
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
-    """Kind and content of every shell and output block, in order."""
     return [(match["kind"], match["body"]) for match in _BLOCK.finditer(page.read_text(encoding="utf-8"))]
 
 
@@ -96,7 +95,6 @@ class Typist:
         return part
 
     def serving(self, _: Part) -> bool:
-        """Return whether m8 listens."""
         return listens(f"127.0.0.1:{self.port}")
 
     def stop(self, begins: str = "") -> None:
@@ -167,9 +165,7 @@ class Operator(Typist):
         """Do what the page says, in its order, and return all that was printed.
 
         Args:
-            page: Its file.
             codes: How a command ends that stands on the page for the nth time, if not with 0.
-            then: What happens after a command.
         """
         everything = printed = ""
         seen: dict[str, int] = {}
@@ -229,7 +225,6 @@ class Operator(Typist):
                 part.stop()
 
     def attached(self) -> None:
-        """Wait until m8 lets the reactor in."""
         wait_until(lambda: '"attached": true' in self.done(DESCRIBE), what="the reactor attaches")
 
     def put(self, value: str) -> str:

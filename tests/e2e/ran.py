@@ -51,7 +51,6 @@ def upstream(cluster: Cluster, team: Team, path: str = "db") -> dict[str, str]:
 
 
 def theirs(team: Team, value: str = "x", path: str = "db") -> None:
-    """Write past m8, as somebody else would."""
     ok(team.cluster.run_bao("kv", "put", f"-mount={MOUNT}", f"{PREFIX}/{team.name}/{path}", f"password={value}"))
 
 
@@ -65,7 +64,6 @@ def inside(user: ClusterUser, *words: str, stdin: bytes = b"", environment: Mapp
 
 
 def put_inside(user: ClusterUser, *words: str, value: bytes = b"correct horse") -> Ran:
-    """Put one value under the key `password`."""
     return inside(user, "put", "secret", *words, "--from-file", "password=-", "-o", "json", stdin=value)
 
 

@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import json
 import shutil
-import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import tomli_w
 
 from monoskope.api.gateway.v1 import commands_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import client
 from monoskope.protocol.wire import serialise
 from monoskope.settings import write_private
-from monoskope.testing.cluster import Cluster
+from monoskope.testing.cluster import Cluster, editing
 from tests.e2e.conftest import Team
 from tests.e2e.ran import Caller, inside, ok, put_inside, refused
 from tests.support.m8_world import refused as refuses
@@ -114,9 +112,8 @@ def test_a_reactor_does_not_start_with_a_key_that_others_can_reach(cluster: Clus
     home = tmp_path / "reactor"
     left_out = shutil.ignore_patterns("secrets", "*.log", "*.jsonl")
     shutil.copytree(cluster.folder / "reactor-local", home, ignore=left_out)
-    table = tomllib.loads((home / "reactor.toml").read_text())
-    table["engine"]["identity_file"] = str(home / "engine.agekey")
-    write_private(home / "reactor.toml", tomli_w.dumps(table).encode(), replace=True)
+    with editing(home / "reactor.toml") as table:
+        table["engine"]["identity_file"] = str(home / "engine.agekey")
     (home / name).chmod(0o640)
     ran = cluster.run("m8", "reactor", "run", str(home))
     assert (ran.code, f"{name} has mode 0640" in ran.err, "\nfix: " in ran.err) == (3, True, True), ran.err
@@ -130,11 +127,10 @@ def test_a_reactor_for_another_store_is_not_let_in(cluster: Cluster, patient: Te
     """It holds the identity of `local`, and says that it serves another store."""
     home = cluster.folder / f"reactor-impostor-{store}"
     home.mkdir(mode=0o700)
-    for name in ("identity.key", "fingerprint.key"):
+    for name in ("identity.key", "fingerprint.key", "reactor.toml"):
         shutil.copy2(cluster.folder / "reactor-local" / name, home)
-    table = tomllib.loads((cluster.folder / "reactor-local" / "reactor.toml").read_text())
-    engine = {**table["engine"], "folder": str(home / "secrets")}
-    write_private(home / "reactor.toml", tomli_w.dumps({**table, "store": store, "engine": engine}).encode())
+    with editing(home / "reactor.toml") as table:
+        table["store"], table["engine"]["folder"] = store, str(home / "secrets")
     before = cluster.attached("vault")
     part = cluster.background("impostor", "m8", "reactor", "run", home.name, log=f"{home.name}/reactor.log")
     try:

@@ -27,7 +27,6 @@ MISSED = {
 
 @pytest.fixture
 def bare(tmp_path: Path) -> dict[str, str]:
-    """The environment of such a machine."""
     if not READY.exists():
         pytest.skip(f"there is no {READY}, which `make test` makes")
     found = {name: shutil.which(name) for name in (*PROGRAMS, *COREUTILS)}

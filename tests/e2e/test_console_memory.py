@@ -28,8 +28,6 @@ SIZES = (64, 1_000, 9_000, 60_000)
 
 @dataclass
 class Console:
-    """A console under way, and a page of it."""
-
     part: Part
     page: Page
     link: str

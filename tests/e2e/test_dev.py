@@ -28,8 +28,6 @@ READY = "Ctrl-C stops everything"
 
 
 class Newcomer:
-    """Somebody with an empty home."""
-
     def __init__(self, home: Path) -> None:
         self.home = home
         self.state = home / ".local/state/monoskope/dev"
@@ -62,8 +60,6 @@ class Newcomer:
 
 
 class Dev:
-    """A running `m8 dev`."""
-
     def __init__(self, who: Newcomer, *arguments: str) -> None:
         self.process = subprocess.Popen(
             [BIN / "m8", "dev", *arguments],
@@ -84,7 +80,6 @@ class Dev:
         raise AssertionError(self.process.communicate(timeout=300)[1])
 
     def complaint(self) -> str:
-        """The next line on standard error."""
         assert self.process.stderr is not None
         return self.process.stderr.readline()
 

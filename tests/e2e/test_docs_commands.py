@@ -44,7 +44,6 @@ class Reader(Typist):
     trusting: bool = False
 
     def type(self, line: str) -> str:
-        """Run one line as it stands but for the port, and return what it printed."""
         if line in BACKGROUND:
             self.begin(line, self.serving)
             return ""

@@ -35,7 +35,6 @@ def described(team: Team) -> dict[str, Any]:
 
 
 def head(team: Team) -> int:
-    """How many events the log has."""
     events = team.cluster.must("m8", "events", "--dir", "m8", "-o", "json").json()
     return len(events)
 

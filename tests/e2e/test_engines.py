@@ -33,8 +33,6 @@ class Engine:
     """A store's engine.
 
     Attributes:
-        kind: Of the store.
-        settings: What the reactor is told of it.
         lies_there: Returns what the engine itself holds of a team's secret `db`, of a Kubernetes Secret of the team's.
     """
 

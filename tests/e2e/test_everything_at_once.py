@@ -11,7 +11,6 @@ import functools
 import re
 import shutil
 import tempfile
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +23,7 @@ from monoskope.client import KeySigner, SyncClient
 from monoskope.errors import LogMismatchError
 from monoskope.m8.tree import key_file
 from monoskope.settings import write_private
-from monoskope.testing.cluster import MOUNT, PREFIX
+from monoskope.testing.cluster import MOUNT, PREFIX, editing
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.cluster.replicas import ReplicaCluster
 from monoskope.testing.engines.litewitness import Litewitness
@@ -51,8 +50,6 @@ RIGHTS = ("--right", "put", "--right", "see-hash")
 
 @dataclass
 class Company:
-    """All of it."""
-
     folder: Path
     cluster: ReplicaCluster
     postgres: Postgres
@@ -63,7 +60,6 @@ class Company:
     """The settings file of the pipeline."""
 
     def vkeys(self) -> list[str]:
-        """Return the log's keys, as they are published."""
         return self.cluster.must("m8", "log", "key", "--dir", "m8").out.split()
 
     def publish(self, vkeys: list[str]) -> None:
@@ -86,11 +82,10 @@ class Company:
             {"url": server.url, "vkey": witness.vkey, "ca_file": str(server.ca_file)}
             for witness, server in self.witnesses
         ]
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-        table |= {"log": {"checkpoint_every_s": 0.5}, "quorum": len(tables), "witness": tables}
         people |= {"rules": [rule | {"groups": "groups"}]}
-        table["issuers"] = [people, jobs | {"once": False, "rules": [rule]}]
-        write_private(file, tomli_w.dumps(table).encode(), replace=True)
+        with editing(file) as table:
+            table |= {"log": {"checkpoint_every_s": 0.5}, "quorum": len(tables), "witness": tables}
+            table["issuers"] = [people, jobs | {"once": False, "rules": [rule]}]
         cluster.lay_out()
         self.share_log_key()
 
@@ -123,17 +118,14 @@ class Company:
         return self.cluster.run("monoctl", *words, input=path.encode(), environment=environment)
 
     def upstream(self, path: str) -> str:
-        """Return what OpenBao itself holds."""
         data = self.cluster.bao.call("GET", f"{MOUNT}/data/{PREFIX}/app/{path}")["data"]["data"]
         return str(data["password"])
 
     def status(self, folder: str) -> dict[str, Any]:
-        """Return what `m8 log status` says in a folder."""
         [row] = self.cluster.must("m8", "log", "status", "--dir", folder, "-o", "json").json()
         return dict(row)
 
     def head(self) -> int:
-        """Return how many events are recorded."""
         return int(self.status("m8")["events"])
 
     def sealed(self) -> int:
@@ -144,7 +136,6 @@ class Company:
 
 @contextlib.contextmanager
 def everything(folder: Path) -> Iterator[Company]:
-    """Start all of it in an empty folder."""
     keys, provider = folder / "keys", folder / "provider"
     keys.mkdir()
     provider.mkdir()
@@ -206,7 +197,6 @@ class Anna:
             return client.put_secret(f"vault://app/{path}", {"password": path.encode()}).signer
 
     def put_in_page(self, page: Page, path: str) -> dict[str, Any]:
-        """Put in a page of the console, and return what it is told."""
         return page.send("put", {"uris": [f"vault://app/{path}"]}, [value("password", path.encode())]).document
 
     def log(self) -> dict[str, Any]:
@@ -296,7 +286,6 @@ def renewed(anna: Anna, page: Page) -> None:
 
 
 def uploaded(answer: dict[str, Any]) -> bool:
-    """Whether the page was told that its one put was done."""
     [row] = answer["results"]
     assert "done" in row, row
     return bool(row["done"]["outcome"] == "UPLOADED")

@@ -47,7 +47,6 @@ def test_of_hundreds_of_values_none_is_in_m8_its_database_its_memory_or_any_log(
 
 
 def put(team: Team, marks: Marks, store: str, way: str, *words: str, verb: str = "put") -> tuple[int, str]:
-    """Give new values to a command, and return how it ended and what it printed."""
     values = marks.values(way, PER_SECRET)
     listed = {key: {"base64": b64encode(one).decode()} for key, one in values.items()}
     content = json.dumps(listed).encode()

@@ -30,7 +30,6 @@ _BLOCK = re.compile(r"^```(?P<kind>sh|json|text)\n(?P<body>.*?)^```$", re.MULTIL
 
 
 def address_of(folder: Path) -> str:
-    """Where the m8 with this folder answers over HTTP."""
     return (folder / "address").read_text(encoding="utf-8").strip()
 
 
@@ -79,7 +78,6 @@ def reader(patient: Team, tmp_path: Path) -> Reader:
 
 
 def typed(reader: Reader, command: str) -> str:
-    """Return what a command printed. A stream is given more time until it shows what happened before."""
     printed = ""
     for deadline_ms in (500, 2_000, 8_000, 30_000):
         done = reader.shell(command.replace("Connect-Timeout-Ms: 500", f"Connect-Timeout-Ms: {deadline_ms}"))

@@ -29,7 +29,6 @@ AUDITED |= {"destination", "detail", "signer", "signer_key", "certificate", "sig
 
 
 def lines(file: Path) -> list[dict[str, Any]]:
-    """Every line of a log, each one object."""
     whole = file.read_text(encoding="utf-8").rpartition("\n")[0]
     return [json.loads(line) for line in whole.splitlines()]
 

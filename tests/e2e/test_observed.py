@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import tomli_w
 
-from monoskope.settings import write_private
-from monoskope.testing.cluster import Cluster
+from monoskope.testing.cluster import Cluster, editing
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.parts import needed, wait_until
 from monoskope.testing.search import Wanted, look
@@ -50,7 +48,6 @@ class Observed:
 
 
 def tracing(collector: Collector) -> dict[str, str]:
-    """The variables that switch traces on."""
     return {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "OTEL_BSP_SCHEDULE_DELAY": "50"}
 
 
@@ -64,9 +61,8 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
             heard = ("write", "-f", "sys/config/auditing/request-headers/traceparent", "hmac=false")
             assert cluster.run_bao(*heard).code == 0
             cluster.make_vault_reactor(STORE, readable=True)
-            settings = cluster.folder / REACTOR / "reactor.toml"
-            more = tomli_w.dumps({"operations_listen": "127.0.0.1:0", "log_file": "own.log"})
-            write_private(settings, more.encode() + settings.read_bytes(), replace=True)
+            with editing(cluster.folder / REACTOR / "reactor.toml") as settings:
+                settings |= {"operations_listen": "127.0.0.1:0", "log_file": "own.log"}
             cluster.share_fingerprint_key(REACTOR)
             cluster.add_store(STORE)
             cluster.start_reactor(STORE)

@@ -10,11 +10,10 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-import tomli_w
 
 from monoskope.m8.http import tls
 from monoskope.settings import write_private
-from monoskope.testing.cluster import Cluster
+from monoskope.testing.cluster import Cluster, editing
 from monoskope.testing.parts import Part, free_port, wait_until
 from tests.support.operations import address_of, asked, cures, prometheus
 
@@ -29,9 +28,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
         cluster.start_m8()
         cluster.make_local_reactor(STORE, server=cluster.server)
-        settings = cluster.folder / REACTOR / "reactor.toml"
-        more = tomli_w.dumps({"operations_listen": f"127.0.0.1:{free_port()}"})
-        write_private(settings, more.encode() + settings.read_bytes(), replace=True)
+        with editing(cluster.folder / REACTOR / "reactor.toml") as settings:
+            settings["operations_listen"] = f"127.0.0.1:{free_port()}"
         cluster.share_fingerprint_key(REACTOR)
         cluster.add_store(STORE)
         cluster.start_reactor(STORE)

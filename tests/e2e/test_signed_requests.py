@@ -5,17 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import tomli_w
 from cryptography.hazmat.primitives import serialization
 
 from monoskope.settings import write_private
-from monoskope.testing.cluster import Cluster
+from monoskope.testing.cluster import Cluster, editing
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.engines.openssh import Agent as RealAgent
 from monoskope.testing.parts import wait_until
@@ -32,8 +30,6 @@ CLIENTS = ["upload", "compare", "delete", "list"]
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """The cluster, and anna with her key."""
-
     cluster: Cluster
     anna: User
     folder: Path
@@ -55,23 +51,15 @@ class Signed:
         return [json.loads(line) for line in (self.home(store) / "audit.jsonl").read_text().splitlines()]
 
     def secrets(self, store: str) -> set[str]:
-        """The files of the engine."""
         return {path.name for path in (self.home(store) / "secrets").rglob("*") if path.is_file()}
 
 
 def allow(home: Path, *lines: str, rules: Sequence[Mapping[str, object]]) -> None:
-    """Give a reactor `[signers]`."""
     write_private(home / "allowed_signers", "".join(f"{line}\n" for line in (*lines, "# end")).encode(), replace=True)
-    file = home / "reactor.toml"
-    table = tomllib.loads(file.read_text())
-    table["signers"] = {
-        "file": "allowed_signers",
-        "revoked": "revoked_keys",
-        "unsigned": ["verify"],
-        "may": list(rules),
-    }
-    table["timings"] = {"linger": 0.0}  # A key that was granted and not used holds up no end of the tests.
-    write_private(file, tomli_w.dumps(table).encode(), replace=True)
+    lists = {"file": "allowed_signers", "revoked": "revoked_keys", "unsigned": ["verify"]}
+    with editing(home / "reactor.toml") as table:
+        table["signers"] = lists | {"may": list(rules)}
+        table["timings"] = {"linger": 0.0}  # A key that was granted and not used holds up no end of the tests.
 
 
 @pytest.fixture(scope="module")

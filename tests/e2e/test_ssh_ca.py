@@ -12,17 +12,15 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import tomli_w
 
 from monoskope.exit_codes import ExitCode
 from monoskope.settings import write_private
-from monoskope.testing.cluster import Cluster
+from monoskope.testing.cluster import Cluster, editing
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.engines.openbao import binary
 from monoskope.testing.engines.openbao_company import Company, OidcClient
@@ -53,13 +51,9 @@ class Walk:
     """The company, the CA and the people, and what each of them types.
 
     Attributes:
-        cluster: Whose OpenBao is the issuer and the CA.
-        company: The issuer.
         clients: By name: `m8`, `ca` for the login of people, `ci` for that of machines.
         agent: anna's ssh-agent.
-        home: anna's home.
         port: Where her `bao login` waits for the browser; the page has OpenBao's own choice.
-        environment: What everybody's shell has.
     """
 
     cluster: Cluster
@@ -99,7 +93,6 @@ class Walk:
 
 
 def commands(page: Path, begin: str, end: str) -> list[str]:
-    """The shell blocks of a page between two headings."""
     text = page.read_text(encoding="utf-8")
     assert text.count(f"\n## {begin}") == text.count(f"\n## {end}") == 1
     between = text[text.index(f"\n## {begin}") : text.index(f"\n## {end}")]
@@ -150,8 +143,8 @@ def set_up(walk: Walk) -> None:
     values |= {"CI_ISSUER": walk.company.issuer, "CI_AUDIENCE": walk.clients["ci"].id, "CI_SUBJECT": subject}
     lines = "".join(commands(PAGE, "1. The CA's key", "What people do"))
     walk.do(lines, folder=reactor, BAO_TOKEN=walk.cluster.bao.root_token, **values)
-    settings = tomllib.loads((reactor / "reactor.toml").read_text()) | {"signers": SIGNERS}
-    write_private(reactor / "reactor.toml", tomli_w.dumps(settings).encode(), replace=True)
+    with editing(reactor / "reactor.toml") as settings:
+        settings["signers"] = SIGNERS
     walk.cluster.share_fingerprint_key(reactor.name)
     walk.cluster.add_store("local")
     walk.cluster.start_reactor("local")
@@ -164,7 +157,6 @@ def claims(token: str) -> dict[str, str]:
 
 
 def shown_by_ssh(certificate: Path) -> dict[str, str]:
-    """What `ssh-keygen -L` says of the certificate's names and options."""
     words = " ".join(run("ssh-keygen", "-L", "-f", str(certificate)).split())
     found = re.search(r"(Principals): (.*) (Critical Options): (.*) (Extensions): (.*)", words)
     assert found is not None, words
@@ -192,7 +184,6 @@ def session(walk: Walk) -> str:
 
 
 def put(walk: Walk, key: str = "") -> subprocess.CompletedProcess[str]:
-    """Put what the page puts, with another key if it is named."""
     line = commands(USERS, "A certificate for a working day", "Security keys")[-1]
     return walk.type(line, MONOCTL_SIGNING_KEY=key)
 

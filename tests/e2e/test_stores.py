@@ -16,7 +16,6 @@ from tests.e2e.ran import UPLOADED, ok, refused
 
 @pytest.fixture(scope="module")
 def spare(cluster: Cluster) -> Iterator[str]:
-    """A third store, active, with a reactor of its own."""
     cluster.make_local_reactor("spare")
     cluster.join_store("spare", key_of="reactor-vault")
     yield "spare"

@@ -57,7 +57,6 @@ def browser() -> Iterator[Chromium]:
 
 @pytest.fixture(scope="module", params=["node", "chromium"])
 def met(request: pytest.FixtureRequest, patient: Team, tmp_path_factory: pytest.TempPathFactory) -> Found:
-    """What the client met in Node, or in Chromium."""
     folder, words = tmp_path_factory.mktemp("typescript"), ("honest", "patched", "lied")
     if request.param == "node":
         ca_file = patient.cluster.folder / "m8" / "ca.crt"

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import tomli_w
 
 from monoskope.failpoints import VARIABLE
-from monoskope.settings import write_private
-from monoskope.testing.cluster import Cluster
+from monoskope.testing.cluster import Cluster, editing
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.parts import listens, wait_until
 from tests.e2e.conftest import Team
@@ -32,9 +29,8 @@ def later(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, U
         for name in ("kept", "gone"):
             ok(user.monoctl("put", "secret", f"local://team-a/{name}", "--from-file", "p=-", input=b"value"))
         cluster.m8.stop()
-        file = cluster.folder / "m8" / "m8.toml"
-        settings = tomllib.loads(file.read_text(encoding="utf-8")) | {"verify_every_hours": 1}
-        write_private(file, tomli_w.dumps(settings).encode(), replace=True)
+        with editing(cluster.folder / "m8" / "m8.toml") as settings:
+            settings["verify_every_hours"] = 1
         found = [path for path in (cluster.folder / "reactor-local" / "secrets").rglob("gone*") if path.is_dir()]
         assert len(found) == 1
         shutil.rmtree(found[0])

@@ -16,8 +16,6 @@ from tests.support.programs import m8
 
 
 class Scene:
-    """An m8 and its administrator, at home in a folder."""
-
     def __init__(self, home: Path) -> None:
         self.home = home
         self.server = f"127.0.0.1:{free_port()}"

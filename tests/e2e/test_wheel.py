@@ -30,7 +30,6 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of programs of a fresh environment that has the bare wheel, in the locked versions."""
     folder = tmp_path_factory.mktemp("environment")
     locked = (ROOT / "requirements" / "demo.txt").read_text(encoding="utf-8")
     constraints = folder / "constraints.txt"

@@ -92,7 +92,6 @@ def etcd_away(patroni: Patroni, _: random.Random) -> Iterator[None]:
 
 
 def another_leads(patroni: Patroni, old: Node) -> None:
-    """Wait until a node other than `old` is the primary."""
     wait_until(
         lambda: any(one is not old and one.leads() for one in patroni.nodes),
         what="another node takes over",

@@ -21,8 +21,6 @@ from monoskope.protocol.receipt import Receipt, parse_receipt
 
 @dataclass(slots=True)
 class Request:
-    """One request as the log itself tells it."""
-
     upload: Upload = field(default_factory=Upload)
     types: list[str] = field(default_factory=list)
     signed: upload_pb2.Signed | None = None

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-
-import tomli_w
 
 from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.settings import write_private
+from monoskope.testing.cluster import editing
 
 M8_TIMINGS = {
     "requested": 20.0,  # a reactor that was killed before its grant starts anew in it, on a busy machine too
@@ -37,10 +35,8 @@ LIFETIME_S = 30
 
 
 def shorten(file: Path, **tables: dict[str, object]) -> None:
-    """Put more into the tables of a settings file."""
-    known = tomllib.loads(file.read_text(encoding="utf-8"))
-    changed = {name: {**known.get(name, {}), **table} for name, table in tables.items()}
-    write_private(file, tomli_w.dumps(known | changed).encode(), replace=True)
+    with editing(file) as known:
+        known |= {name: {**known.get(name, {}), **table} for name, table in tables.items()}
 
 
 def shorten_reactor(home: Path, **engine: object) -> None:

@@ -17,8 +17,6 @@ from monoskope.testing.parts import Part, wait_until
 
 
 class Process(Protocol):
-    """A part of ours, OpenBao or PostgreSQL."""
-
     @property
     def pid(self) -> int | None:
         """Its process while it runs."""
@@ -41,7 +39,6 @@ def signal_all(process: Process, number: signal.Signals) -> None:
 
 
 def mend(process: Process) -> None:
-    """Let it run, whatever happened to it."""
     signal_all(process, signal.SIGCONT)
     process.start()
 

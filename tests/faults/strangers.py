@@ -50,8 +50,6 @@ class Door:
     """Where strangers connect.
 
     Attributes:
-        server: `host:port` of m8.
-        ca_file: Its authority.
         tokens: Of those who may watch all events.
     """
 
@@ -62,13 +60,11 @@ class Door:
     async def open(
         self, *, tls: ssl.SSLContext | None, source: str = ""
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Open a connection, from an address if one is named."""
         host, _, port = self.server.rpartition(":")
         return await asyncio.open_connection(host, int(port), ssl=tls, local_addr=(source, 0) if source else None)
 
     @property
     def tls(self) -> ssl.SSLContext:
-        """How it is spoken to over HTTP/1.1."""
         context = ssl.create_default_context(cafile=self.ca_file)
         context.set_alpn_protocols(["http/1.1"])
         return context
@@ -76,8 +72,6 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One connection."""
-
     door: Door
     number: int
     reader: asyncio.StreamReader
@@ -98,27 +92,17 @@ class Peer:
             await asyncio.sleep(1)
 
     async def end(self) -> None:
-        """Wait until m8 ends the connection."""
         while await self.reader.read(4_096):
             pass
 
     async def unread(self) -> None:
-        """Read nothing from now on."""
         self.writer.transport.pause_reading()  # type: ignore[attr-defined] # of a transport that reads, too
         await asyncio.sleep(HOLD_S)
-
-
-async def _silent(peer: Peer) -> None:
-    await peer.end()
 
 
 async def _half_hello(peer: Peer) -> None:
     peer.writer.write(_HALF_HELLO)
     await peer.end()
-
-
-async def _slow_head(peer: Peer) -> None:
-    await peer.trickle(b"GET / HTTP/1.1\r\nX: ")
 
 
 async def _slow_body(peer: Peer) -> None:
@@ -147,24 +131,17 @@ class Stranger:
     tls: bool = True
 
 
-SILENT = Stranger(_silent, tls=False)
+SILENT = Stranger(Peer.end, tls=False)
 HALF_A_HANDSHAKE = Stranger(_half_hello, tls=False)
-NO_REQUEST = Stranger(_silent)
-SLOW_HEAD = Stranger(_slow_head)
+NO_REQUEST = Stranger(Peer.end)
+SLOW_HEAD = Stranger(lambda peer: peer.trickle(b"GET / HTTP/1.1\r\nX: "))
 SLOW_BODY = Stranger(_slow_body)
 MUTE_WEBSOCKET = Stranger(_mute_websocket)
 UNREAD_WATCH = Stranger(_unread_stream)
 
 
 class Crowd:
-    """All connections that are open, by the name of what they do. One that m8 ends is opened anew.
-
-    Args:
-        door: Where.
-        wanted: How many are to be open of each name.
-        does: What each does.
-        sources: The addresses from which they come.
-    """
+    """All connections that are open, by the name of what they do. One that m8 ends is opened anew."""
 
     def __init__(
         self, door: Door, wanted: Mapping[str, int], does: Mapping[str, Stranger], sources: Sequence[str]
@@ -260,7 +237,6 @@ async def login(door: Door, stranger: Signer, steps: Sequence[SignedRotation]) -
 
 
 def say(**figures: object) -> None:
-    """Print a line for the test."""
     sys.stdout.write(f"{json.dumps(figures)}\n")
     sys.stdout.flush()
 

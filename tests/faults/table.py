@@ -23,9 +23,6 @@ class Fault:
     """One thing that breaks.
 
     Attributes:
-        name: By which it is picked.
-        does: What happens.
-        where: The places to which it applies.
         breaks: Returns, for what stands at the place, a context manager inside of which it is broken. At the door it is
             the `Stranger` who connects, or a call for a `Door`.
     """

@@ -42,10 +42,8 @@ class Link:
     """One link, honest at first.
 
     Args:
-        name: For people.
         port: Where it listens; 0 for any free port.
         to: The port of 127.0.0.1 that it connects to, or an address or a URL that ends with it.
-        host: The address at which it listens.
         source: The address from which it connects, "" for any.
         tunnel: What it answers, as a proxy of HTTP, to the request for a tunnel with which each connection begins.
 
@@ -101,7 +99,6 @@ class Link:
         await asyncio.gather(*self._tasks)
 
     async def close(self) -> None:
-        """Stop listening, and end every connection."""
         assert self._server is not None
         self._server.close()
         for one in list(self._open):
@@ -232,7 +229,6 @@ class Link:
                 await asyncio.sleep(0)  # else the kernel puts the slices together again
 
     def _end(self, one: _Connection, *, abruptly: bool) -> None:
-        """Close or reset both sides."""
         self.counts["reset" if abruptly else "cut"] += 1
         self._open.discard(one)
         for writer in (one.near, one.far):

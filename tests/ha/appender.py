@@ -25,9 +25,6 @@ class Findings:
     """What is wrong with a log; of a good one every number is 0.
 
     Attributes:
-        events: How many events there are.
-        lost: How many acknowledged events are not there as they were acknowledged.
-        doubled: How many events are there twice.
         gaps: How many positions, or versions of a stream, are missing.
     """
 
@@ -38,7 +35,6 @@ class Findings:
 
     @property
     def good(self) -> bool:
-        """Whether nothing is wrong."""
         return (self.lost, self.doubled, self.gaps) == (0, 0, 0)
 
 
@@ -76,7 +72,6 @@ async def check(log: EventLog, target: PostgresTarget, acknowledged: Iterable[Re
 
 
 async def tables(target: PostgresTarget) -> dict[str, list[Any]]:
-    """Return the read models as they lie in the database."""
     connection = await connecting.connect(target)
     try:
         names = [row[0] for row in await connection.fetch(_TABLES)]
@@ -93,13 +88,7 @@ RETRY_S = 0.1
 
 
 class Appender:
-    """Appends to streams of its own, one writer a stream, through several logs that stand for several m8.
-
-    Args:
-        name: The beginning of the streams' names.
-        logs: Opened on the same database.
-        writers: How many.
-    """
+    """Appends to streams of its own, one writer a stream, through several logs that stand for several m8."""
 
     def __init__(self, name: str, logs: Sequence[EventLog], *, writers: int = 16) -> None:
         self._name = name
@@ -125,7 +114,6 @@ class Appender:
         self._tasks = [asyncio.create_task(self._write(number)) for number in range(self._writers)]
 
     async def stop(self) -> None:
-        """End after the appends under way."""
         self._stops.set()
         await asyncio.gather(*self._tasks)
 
@@ -135,7 +123,6 @@ class Appender:
         return max(after - before for before, after in itertools.pairwise(later))
 
     async def goes_on(self, more: int = 200) -> None:
-        """Wait until so many more appends are acknowledged."""
         wanted = len(self.acknowledged) + more
         async with asyncio.timeout(300):
             while len(self.acknowledged) < wanted:
@@ -180,12 +167,7 @@ class Appender:
 
 
 class Reader:
-    """A live subscriber, which goes on after its last position whenever its subscription fails.
-
-    Args:
-        log: What it reads.
-        after: The position after which it begins.
-    """
+    """A live subscriber, which goes on after its last position whenever its subscription fails."""
 
     def __init__(self, log: EventLog, *, after: int) -> None:
         self._log = log

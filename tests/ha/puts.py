@@ -28,8 +28,6 @@ PAUSE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """One put that was acknowledged."""
-
     client: int
     uri: str
     value: str
@@ -38,16 +36,7 @@ class Put:
 
 
 class Puts:
-    """Clients that put secrets, each with a connection of its own, spread over all m8.
-
-    Args:
-        cluster: m8, the store `vault` and its reactor.
-        user: Whose puts they are.
-        team: The path below which they put.
-        store: Into which they put.
-        clients: How many there are.
-        pause_s: How long each rests between two puts.
-    """
+    """Clients that put secrets, each with a connection of its own, spread over all m8."""
 
     def __init__(
         self,
@@ -83,7 +72,6 @@ class Puts:
             await asyncio.gather(*tasks)
 
     async def goes_on(self, more: int = CLIENTS) -> None:
-        """Wait until so many more puts are acknowledged."""
         wanted = len(self.done) + more
         async with asyncio.timeout(150):
             while len(self.done) < wanted:

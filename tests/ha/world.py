@@ -32,19 +32,12 @@ LOGS = 3
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What runs while something breaks."""
-
     appender: Appender
     puts: Puts
 
 
 class ThreeM8:
-    """Everything that uses the databases. Usable as a context manager, inside of which it runs.
-
-    Args:
-        folder: An empty one.
-        server: Has both databases.
-    """
+    """Everything that uses the databases. Usable as a context manager, inside of which it runs."""
 
     def __init__(self, folder: Path, server: Postgres | Patroni) -> None:
         self._of_m8, self._of_writers = (server.target(server.create_database()) for _ in range(2))
@@ -77,12 +70,7 @@ class ThreeM8:
         return logs
 
     async def survives(self, what: str, fault: AbstractContextManager[object]) -> Load:
-        """Have a fault happen under load; check everything that must hold then, and print how long writing was out.
-
-        Args:
-            what: The fault, for people.
-            fault: Something is broken inside of it.
-        """
+        """Have a fault happen under load; check everything that must hold then, and print how long writing was out."""
         team = f"ha/t{next(self._teams)}"
         async with AsyncExitStack() as stack:
             logs = await self.open_logs(stack)
@@ -138,7 +126,6 @@ def _happens(fault: AbstractContextManager[object]) -> None:
 
 @contextlib.asynccontextmanager
 async def running(appender: Appender) -> AsyncIterator[None]:
-    """Append as long as the block runs."""
     appender.start()
     try:
         yield

@@ -11,5 +11,4 @@ from tests.support.absent import not_skipped
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Fail where a helper would skip, because a program is missing here."""
     return not_skipped((yield))

@@ -48,7 +48,6 @@ class Program:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
         return self._process.pid
 
     def __enter__(self) -> Self:

@@ -53,7 +53,6 @@ def _put_in_turn(settings: ClientSettings) -> None:
 
 
 def main(kind: str, config: str, known_stores: str, home: str) -> None:
-    """Run until the input ends."""
     settings = load_settings(config=Path(config), known_stores=Path(known_stores), environ={"HOME": home})
     if kind == "asynchronous":
         asyncio.run(_puts(settings))

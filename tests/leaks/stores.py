@@ -6,16 +6,13 @@ import asyncio
 import contextlib
 import gc
 import threading
-import tomllib
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import tomli_w
-
 from monoskope.settings import write_private
-from monoskope.testing.cluster import Cluster
+from monoskope.testing.cluster import Cluster, editing
 from monoskope.testing.engines import gnupg
 from monoskope.testing.engines.barbican import Barbican
 from monoskope.testing.engines.gnupg import ANNA
@@ -38,7 +35,8 @@ def two_stores(cluster: Cluster) -> list[str]:
     stores = ["vault", "local"]
     cluster.share_fingerprint_key(*(f"reactor-{store}" for store in stores))
     for store in stores:
-        changed(cluster.folder / f"reactor-{store}" / "reactor.toml", operations_listen="127.0.0.1:0")
+        with editing(cluster.folder / f"reactor-{store}" / "reactor.toml") as table:
+            table["operations_listen"] = "127.0.0.1:0"
         cluster.add_store(store)
         cluster.start_reactor(store)
     return stores
@@ -105,9 +103,3 @@ def _kubernetes(folder: Path) -> Iterator[tuple[KubernetesServer, bytes]]:
 def _made(folder: Path) -> Path:
     folder.mkdir(mode=0o700)
     return folder
-
-
-def changed(file: Path, **fields: object) -> None:
-    """Change fields of a file of settings."""
-    table = tomllib.loads(file.read_text(encoding="utf-8")) | fields
-    write_private(file, tomli_w.dumps(table).encode(), replace=True)

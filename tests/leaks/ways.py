@@ -34,8 +34,6 @@ AT_ONCE = 4
 
 
 class Ways:
-    """All ways into one world."""
-
     def __init__(self, world: LeakCluster) -> None:
         self.world = world
         self._numbers = itertools.count()
@@ -43,7 +41,6 @@ class Ways:
 
     @property
     def given(self) -> int:
-        """How many canaries went in."""
         return sum(self._given)
 
     def walk(self, wanted: int) -> None:
@@ -87,11 +84,9 @@ class Ways:
         return self.world.marks.values(way, count, style="escaped" if escaped else "plain", most=most)
 
     def uri(self, store: str, path: str = "") -> str:
-        """Return the URI of a new secret."""
         return self.world.uri(store, path or str(next(self._numbers)))
 
     def put(self, uri: str, values: Values, *words: str, verb: str = "put", by: str = "json") -> Ran:
-        """Put values from a file of the user."""
         file = self.world.folder / "inputs" / f"{next(self._numbers)}.{by}"
         if by == "json":
             listed = {key: {"base64": b64encode(one).decode()} for key, one in values.items()}
@@ -118,7 +113,6 @@ class Ways:
         return str(file)
 
     def by_stdin(self) -> None:
-        """One value by a pipe."""
         no_text = self.world.marks.canaries.value("no text", 3_000, "bytes")
         self.count(1)
         for one in (*self.values("stdin", 2).values(), no_text):
@@ -126,7 +120,6 @@ class Ways:
             self._must(self.world.user.monoctl(*words, input=one))
 
     def by_env_file(self) -> None:
-        """An env file, and one secret for each of its keys."""
         self._must(self.put(self.uri("local"), self.values("env file"), by="env"))
         below = self.uri("vault", f"each-{next(self._numbers)}/")
         self._must(self.put(below, self.values("each", 4), "--each", by="env"))
@@ -139,7 +132,6 @@ class Ways:
         self._must(self.put(self.uri("local"), large))
 
     def by_prompt(self) -> None:
-        """Values that are typed."""
         values = self.values("prompt", 3, most=300)
         command = [program("monoctl"), "put", "secret", self.uri("local"), *values]
         steps = [(f"{key}", one + b"\r") for key, one in values.items()]
@@ -153,20 +145,17 @@ class Ways:
         self._must(self.put(self.uri("vault"), self.values("HTTP"), *there))
 
     def by_patch(self) -> None:
-        """Some values of a secret."""
         uri = self.uri("vault")
         self._must(self.put(uri, self.values("before a patch", 5)))
         self._must(self.put(uri, self.values("patch"), verb="patch"))
 
     def by_compare(self) -> None:
-        """Right values, and wrong ones."""
         uri, values = self.uri("vault"), self.values("compare")
         self._must(self.put(uri, values))
         self._must(self.put(uri, values, verb="compare"))
         self._must(self.put(uri, self.values("compare, different"), verb="compare"), 12)
 
     def by_copy(self) -> None:
-        """From one store to another."""
         uri, number = self.uri("vault"), next(self._numbers)
         self._must(self.put(uri, self.values("copy", 20)))
         self._must(self.world.user.monoctl("copy", "secret", uri, self.uri("local", f"copied-{number}")))

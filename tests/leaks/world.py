@@ -14,12 +14,12 @@ from urllib.request import Request, urlopen
 
 from monoskope.m8.sink_settings import SyslogTarget, WebhookTarget
 from monoskope.settings import write_private
-from monoskope.testing.cluster import ALL_RIGHTS, Cluster
+from monoskope.testing.cluster import ALL_RIGHTS, Cluster, editing
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.engines.postgres import Postgres
 from tests.leaks.marks import Marks
 from tests.leaks.site import SITE
-from tests.leaks.stores import PASSWORDS, changed, more_stores, two_stores
+from tests.leaks.stores import PASSWORDS, more_stores, two_stores
 from tests.support.audit_receivers import Rsyslog, Webhook
 from tests.support.console import Console
 from tests.support.operations import address_of, asked
@@ -72,8 +72,6 @@ class LoudCluster(Cluster):
 
 @dataclass
 class LeakCluster:
-    """What runs, and what was said so far."""
-
     marks: Marks
     cluster: LoudCluster
     user: User
@@ -179,7 +177,6 @@ class LeakCluster:
 
 
 def add_table(connection: sqlite3.Connection, table: str, rows: Sequence[bytes]) -> None:
-    """Commit a new table with these rows."""
     connection.execute(f"CREATE TABLE {table} (body BLOB)")
     connection.executemany(f"INSERT INTO {table} VALUES (?)", [(one,) for one in rows])
     connection.commit()
@@ -208,7 +205,8 @@ def _prepared(cluster: LoudCluster, rsyslog: Rsyslog, webhook: Webhook) -> None:
             "ca_file": str(webhook_ca),
         },
     ]
-    changed(cluster.folder / "m8" / "m8.toml", operations_listen="127.0.0.1:0", audit=audit)
+    with editing(cluster.folder / "m8" / "m8.toml") as table:
+        table |= {"operations_listen": "127.0.0.1:0", "audit": audit}
 
 
 @contextlib.contextmanager

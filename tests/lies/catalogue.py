@@ -69,7 +69,6 @@ def plan(lie: Lie, *, every: bool) -> list[str]:
 
 
 def table() -> str:
-    """The catalogue for people."""
     lines = [f"{'step':<28}{'against':<10}{'m8 says':<62}{'purposes':<10}the victim says"]
     for lie in CATALOGUE:
         end = lie.code.value if lie.code is not None else "the truth"

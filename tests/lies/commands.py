@@ -15,8 +15,6 @@ from tests.support.programs import CLEAN
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended, and what it printed."""
-
     code: int
     out: str
     err: str
@@ -49,7 +47,6 @@ COMMANDS: Mapping[str, tuple[str, Words]] = {
 
 
 async def run(rig: Rig, server: str, name: str, one: Asking) -> Ended:
-    """Type a command as alice."""
     home = rig.folder / "home"
     home.mkdir(exist_ok=True)
     held = home / "token"

@@ -19,8 +19,6 @@ SEALING = ("put", "patch", "compare")
 
 
 class Step(Enum):
-    """Where m8 lies."""
-
     STORE = "what a store is"
     KEY = "the one-time key"
     SENDING = "the sealed secret on its way"
@@ -40,8 +38,6 @@ class Step(Enum):
 
 
 class Victim(Enum):
-    """Who is lied to."""
-
     SDK = "client"
     COMMAND = "monoctl"
     REACTOR = "reactor"
@@ -83,5 +79,4 @@ class Lie:
 
     @property
     def id(self) -> str:
-        """Its name as the id of a test."""
         return f"{self.step.name.lower()}: {self.name}"

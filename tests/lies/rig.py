@@ -90,7 +90,6 @@ class AliceSigns(KeySigner):
         self.signed: list[Grant] = []
 
     async def sign(self, grant: Grant, sealed_sha256: bytes) -> bytes:
-        """Sign a request of alice's, and keep its grant."""
         self.signed.append(grant)
         return await super().sign(grant, sealed_sha256)
 
@@ -106,15 +105,7 @@ class Kept:
 
 @dataclass
 class Rig:
-    """The parts.
-
-    Attributes:
-        m8: The real one, and the wire.
-        folder: m8's, with its certificate, and alice's.
-        engines: By store.
-        signer: alice's.
-        kept: What was walked honestly, by purpose.
-    """
+    """The parts."""
 
     m8: RealM8
     folder: Path
@@ -139,7 +130,6 @@ class Rig:
 
     @property
     def servers(self) -> list[str]:
-        """How the wire is dialled: both of its names."""
         return self.m8.servers
 
     @property
@@ -150,7 +140,6 @@ class Rig:
         return Checkpoint.parse(Note.parse(pin.note).text)
 
     async def sign(self) -> None:
-        """Have m8 sign a checkpoint of all that is recorded."""
         await CheckpointTask(self.m8.world.app, self.folder, every_s=0).round()
 
     async def grow(self) -> None:
@@ -166,7 +155,6 @@ class Rig:
         await self.sign()
 
     def canary(self) -> bytes:
-        """A value that nothing else has."""
         return b"canary-" + secrets.token_hex(16).encode()
 
     def client(self, server: str, **more: str) -> Client:

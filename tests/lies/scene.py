@@ -24,13 +24,7 @@ PATIENCE_S = 60.0
 
 @dataclass
 class Scene:
-    """What a lie has before it.
-
-    Attributes:
-        rig: The parts.
-        purpose: What alice asks for.
-        one: Her request.
-    """
+    """What a lie has before it."""
 
     rig: Rig
     purpose: str
@@ -57,47 +51,29 @@ class Scene:
 
     # --- how it lies ---
 
-    def change(self, method: str, change: Callable[[Any], Message | bytes | None], *, times: int | None = None) -> None:
-        """Change each answer of a method: `change` alters it in place, or returns another."""
+    def change(self, method: str, change: Callable[[Any], Any], **which: Any) -> None:
+        """Change each answer of a method: `change` alters it in place, or returns the bytes of another."""
         made = next(found for found in METHODS.values() if found.name == method)
 
         def act(_: Call, content: bytes) -> Message | bytes:
             message = made.response.FromString(content)
             changed = change(message)
-            return message if changed is None else changed
+            return changed if isinstance(changed, bytes) else message
 
-        self.wire.change(method, act, times=times)
+        self.wire.change(method, act, times=None, **which)
 
     def change_key(self, change: Callable[[Any], Any]) -> None:
         """Change what is said of the one-time key, whichever way it comes. `change` gets the answer."""
-
-        def in_ask(answer: Any) -> None:
-            change(answer.key)
-
-        self._of_uri("RequestSecretUploadKey", in_ask)
-        self._of_uri("GetSecretUploadKey", change)
+        self.change("RequestSecretUploadKey", lambda answer: change(answer.key), of=self.uri)
+        self.change("GetSecretUploadKey", change, of=self.uri)
 
     def change_end(self, change: Callable[[Any], Any]) -> None:
         """Change what is said of the end, whichever way it comes. `change` gets the view of the request."""
-
-        def in_answer(answer: Any) -> None:
-            change(answer.upload)
-
         for method in ("RequestUploadSecret", "GetSecretUpload"):
-            self._of_uri(method, in_answer)
+            self.change(method, lambda answer: change(answer.upload), of=self.uri)
 
-    def _of_uri(self, method: str, change: Callable[[Any], Any]) -> None:
-        made = next(found for found in METHODS.values() if found.name == method)
-
-        def act(_: Call, content: bytes) -> Message:
-            message = made.response.FromString(content)
-            change(message)
-            return message
-
-        self.wire.change(method, act, times=None, of=self.uri)
-
-    def change_call(self, method: str, change: Callable[[Any], Any], *, times: int | None = None) -> None:
-        """Change what the real m8 is asked; `change` alters the call's message in place."""
+    def change_call(self, method: str, change: Callable[[Any], Any], **which: Any) -> None:
+        """Change what the real m8 is asked, by default about the secret; `change` alters the message in place."""
 
         async def act(call: Call, _: object) -> bytes:
             message = call.message
@@ -105,7 +81,14 @@ class Scene:
             changed = Call(call.path, message.SerializeToString(deterministic=True), call.headers)
             return await self.wire.forward(changed)
 
-        self.wire.on_call(method, act, times=times, of=self.uri)
+        self.wire.on_call(method, act, times=None, **(which or {"of": self.uri}))
+
+
+def change_request(message: Any, change: Callable[[Any], Any]) -> None:
+    """Change the request of a message that asks for a key."""
+    request = upload_pb2.UploadRequest.FromString(message.request)
+    change(request)
+    message.request = request.SerializeToString(deterministic=True)
 
 
 @contextlib.asynccontextmanager

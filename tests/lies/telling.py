@@ -160,7 +160,6 @@ def _signed_places(found: Scene) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def is_done(found: Scene) -> bool:
-    """Whether anything changed upstream."""
     return any(engine.changes for engine in found.rig.engines.values())
 
 

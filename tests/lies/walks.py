@@ -21,11 +21,7 @@ Path = tuple[str, ...]
 
 
 class Engine(MemoryStore):
-    """Keeps what its reactor changed.
-
-    Attributes:
-        changes: The path of each change that came by the reactor, in order.
-    """
+    """Keeps what its reactor changed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,11 +47,9 @@ class Engine(MemoryStore):
         return version
 
     def there(self, path: Path) -> tuple[Any, Any]:
-        """Everything that is at a path: its versions, and what was deleted."""
         return list(self.content[path]), self.aside.get(path)
 
     def now_at(self, path: Path) -> Mapping[str, bytes] | None:
-        """The newest content of a path, None for nothing."""
         return dict(self.content[path][-1][1].items()) if self.content[path] else None
 
 
@@ -68,9 +62,6 @@ class Asking:
     """One thing that alice asks for.
 
     Attributes:
-        uri: Of what secret.
-        value: What she puts.
-        patience_s: How long she waits.
         engine, there: The engines of both stores.
         request_id: The request that put what is there, 32 hex digits.
     """
@@ -88,7 +79,6 @@ class Asking:
 
     @property
     def destination(self) -> str:
-        """Where copies of it go."""
         return self.uri.replace("memory://", "other://") + f"-{self.value[-8:].decode()}"
 
     @property

@@ -20,7 +20,6 @@ from tests.load.run import Size, run
 
 
 def main() -> int:
-    """Run the load once."""
     parser = argparse.ArgumentParser(prog="make load", description=__doc__)
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--seed", type=int, default=None)

@@ -29,13 +29,10 @@ TRIES = 3
 
 
 def transport(plan: Plan, roots: Roots) -> Transport:
-    """Return connections of one user."""
     return HttpTransport(plan.server, roots, has_others=False)
 
 
 class Caller:
-    """One user."""
-
     def __init__(self, name: str, store: str, token: str, way: Transport, tally: Tally) -> None:
         self.name, self._store, self._way, self._tally = name, store, way, tally
         self._metadata = (("authorization", f"Bearer {token}"),)
@@ -107,7 +104,6 @@ async def newcomers(plan: Plan, tally: Tally, ends_at: float) -> None:
 
 
 def store_of(plan: Plan, name: str) -> str:
-    """Return the store that a user puts into."""
     return plan.stores[int(name.lstrip("u") or 0) % len(plan.stores)] if name != "greedy" else plan.stores[0]
 
 

@@ -37,7 +37,6 @@ async def _users(plan: Plan, half: int) -> dict[str, Any]:
 
 
 async def run(kind: str, plan: Plan) -> dict[str, Any]:
-    """Be one kind of peers until the plan's end."""
     if kind == "watchers":
         everybody = watchers.watchers(plan)
         return await watchers.run(plan, everybody, await _go(plan))

@@ -20,16 +20,12 @@ class Plan(msgspec.Struct, frozen=True):
     """One run.
 
     Attributes:
-        server: `host:port` of m8.
-        ca_file: Its authority.
-        seconds: How long the load lasts.
         seed: What the users' choices are drawn from.
         pause_s: How long a user rests between two calls, on average.
         users: Tokens, by subject: user `u3` may put below `s3://u3`, if there are so many stores.
         greedy: The token of the user who never rests.
         watchers: Tokens by URI prefix: each subject that watches.
         watchers_of_all: Tokens of those who watch everything.
-        stores: Their names.
         hostile: Connections that misbehave, of each sort, held open at a time.
         unread: Tokens of those who watch everything and read nothing.
     """
@@ -49,12 +45,10 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def door(self) -> Door:
-        """Where strangers connect."""
         return Door(self.server, self.ca_file, self.unread)
 
     @classmethod
     def read(cls, path: Path) -> Plan:
-        """Return the plan in a file that `msgspec.json` wrote."""
         return msgspec.json.decode(path.read_bytes(), type=cls)
 
 
@@ -68,16 +62,13 @@ class Tally:
         self.again = 0
 
     def add(self, kind: str, user: str, seconds: float) -> None:
-        """Count a call that was answered."""
         self.took[kind].append(seconds)
         self.by_user[user].append(seconds)
 
     def refuse(self, kind: str, reason: str) -> None:
-        """Count a call that was not."""
         self.refused[f"{kind}: {reason}"] += 1
 
     def said(self) -> dict[str, Any]:
-        """Return all as JSON holds it."""
         return {"took": self.took, "by_user": self.by_user, "refused": self.refused, "again": self.again}
 
 

@@ -31,11 +31,9 @@ class LoadReactor(FakeReactor):
 
     @property
     def is_attached(self) -> bool:
-        """Whether m8 has not ended the session."""
         return self._reader is not None and not self._reader.done()
 
     async def serve(self) -> None:
-        """Beat, grant and write until cancelled."""
         self._spawn(self._beat())
         while True:
             self._spawn(self._take(await self.delivered.get()))

@@ -30,8 +30,6 @@ MIB = 1_048_576
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much there is to be of everything."""
-
     seconds: float
     seed: int
     users: int
@@ -43,7 +41,6 @@ class Size:
 
 
 async def run(folder: Path, size: Size, postgres: Postgres | None) -> dict[str, Any]:
-    """Run the load, and return its figures; `wrong` holds a sentence for each that did not hold."""
     # m8: a quarter of the files for others than connections. Hostile peers: five sorts.
     world.raise_files(max(size.connections * 4 // 3, 5 * size.hostile) + 1_024)
     cluster = world.start(folder, size.connections, postgres)

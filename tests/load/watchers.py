@@ -47,7 +47,6 @@ def watchers(plan: Plan) -> list[Watcher]:
 
 
 async def run(plan: Plan, everybody: list[Watcher], ends_at: float) -> dict[str, Any]:
-    """Watch until a little after the end; say what was seen."""
     tasks = [asyncio.create_task(one.watch()) for one in everybody]
     await asyncio.sleep(max(0.0, ends_at + min(SETTLE_S, plan.seconds) - time.monotonic()))
     for task in tasks:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import resource
 import ssl
-import tomllib
 from pathlib import Path
-
-import tomli_w
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UsageError
 from monoskope.m8.cli.common import opened
 from monoskope.m8.opened import open_tokens
-from monoskope.settings import write_private
-from monoskope.testing.cluster import Cluster
+from monoskope.testing.cluster import Cluster, editing
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.parts import listens
 from tests.faults.parts import database_settings
@@ -50,20 +46,13 @@ def raise_files(needed: int) -> None:
 
 
 def start(folder: Path, connections: int, postgres: Postgres | None) -> Cluster:
-    """Start m8. All users are at one address, so an address may have all connections."""
     cluster = Cluster(folder)
     cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
-    file = folder / "m8" / "m8.toml"
-    table = tomllib.loads(file.read_text(encoding="utf-8"))
-    table["limits"] = {
-        "connections": connections,
-        "connections_per_address": connections,
-        "handshakes": 100_000,
-        "handshakes_per_address": 100_000,
-    }
-    if postgres is not None:
-        table |= database_settings(postgres.target(postgres.create_database()), folder)
-    write_private(file, tomli_w.dumps(table).encode(), replace=True)
+    limits = {"connections": connections, "handshakes": 100_000}
+    with editing(folder / "m8" / "m8.toml") as table:
+        table["limits"] = limits | {f"{name}_per_address": most for name, most in limits.items()}
+        if postgres is not None:
+            table.update(database_settings(postgres.target(postgres.create_database()), folder))
     cluster.start_m8()
     cluster.m8.wait_for(lambda: listens(cluster.server))
     return cluster

@@ -25,7 +25,6 @@ def provider(_provider: OpenIdProvider) -> OpenIdProvider:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Return where a login is kept."""
     folder = tmp_path / "login"
     folder.mkdir(mode=0o700)
     return folder / "m8.toml"

@@ -39,7 +39,6 @@ def home(provider: OpenIdProvider, tmp_path: Path) -> Iterator[Home]:
 
 
 def sign_in(page: Page, name: str = "anna") -> None:
-    """Fill in the provider's pages."""
     page.fill("input[name=login]", name)
     page.fill("input[name=password]", "any")
     page.click("button[type=submit]")

@@ -23,7 +23,6 @@ from tests.support.openid_provider import CLIENT_ID, OpenIdProvider, User
 
 
 def logged_in(provider: OpenIdProvider, path: Path, **changed: str) -> KeptLogin:
-    """Log in with a browser that fills in every form, and keep the login."""
     settings = provider.settings(**changed)
     kept = starting.with_browser(settings, lambda address, _: _signed_in(provider, address))
     starting.keep(path, kept)
@@ -35,7 +34,6 @@ def _signed_in(provider: OpenIdProvider, address: str) -> None:
 
 
 def ran_out(path: Path) -> KeptLogin:
-    """Let the ID token of a login be over."""
     kept = read(path)
     assert kept is not None
     over = structs.replace(kept, id_token_ends_at="1", token="", token_ends_at="")

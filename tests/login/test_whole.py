@@ -29,8 +29,6 @@ async def m8(tmp_path: Path, provider: OpenIdProvider) -> AsyncIterator[M8]:
 
 
 async def logged_in(provider: OpenIdProvider, path: Path) -> KeptLogin:
-    """Log in with a browser that fills in every form, and keep the login."""
-
     def show(address: str, _: str) -> None:
         User(provider).sign_in(address)
 

@@ -15,8 +15,6 @@ from tests.model.world import STORES
 
 
 class Administration(Asking):
-    """Rules of stores, role bindings and tokens."""
-
     @rule(store=st.sampled_from(STORES))
     def create(self, store: str) -> None:
         taken = store in self.record.active
@@ -29,7 +27,6 @@ class Administration(Asking):
 
     @rule(store=st.sampled_from(STORES), off=rarely)
     def switch(self, store: str, off: bool) -> None:
-        """Activate or deactivate a store."""
         call = self.as_root(lambda root: root.stores.deactivate(store) if off else root.stores.activate(store))
         assert call == ("" if store in self.record.active else "NOT_FOUND")
         if not call:
@@ -37,7 +34,6 @@ class Administration(Asking):
 
     @rule(store=st.sampled_from(STORES))
     def prefer(self, store: str) -> None:
-        """Make a store the default."""
         call = self.as_root(lambda root: root.stores.set_default(store))
         assert call == ("" if store in self.record.active else "NOT_FOUND")
         if not call:

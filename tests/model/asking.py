@@ -65,7 +65,6 @@ class Asking(RuleBasedStateMachine):
         self.do(self.world.start())
 
     def do(self, work: Any) -> Any:
-        """Run something on the one event loop."""
         return self.runner.run(work)
 
     def ends(self, told: Callable[[], Any], work: Callable[[Client], Awaitable[Any]], token: str, at: int) -> Any:
@@ -86,7 +85,6 @@ class Asking(RuleBasedStateMachine):
         return said, result
 
     async def done(self, work: Callable[[Client], Awaitable[Any]], token: str, at: int) -> Any:
-        """Return the result of what must succeed."""
         try:
             return await work(await self.world.m8[at].client(token))
         except OutcomeUnknownError as error:
@@ -94,7 +92,6 @@ class Asking(RuleBasedStateMachine):
             raise
 
     async def denied(self, work: Callable[[Client], Awaitable[Any]], token: str, at: int, code: str) -> None:
-        """Check that something ends with that code."""
         try:
             result = await work(await self.world.m8[at].client(token))
         except Error as error:
@@ -139,8 +136,6 @@ class Asking(RuleBasedStateMachine):
         return version
 
     def as_root(self, work: Callable[[Client], Awaitable[Any]], at: int = 0) -> str:
-        """Do something as the administrator; return the code of its error, "" for none."""
-
         async def ended() -> str:
             try:
                 await work(await self.world.as_root(at))
@@ -219,7 +214,6 @@ class Questions(Asking):
 
     @rule(uri=uris, content=contents, gone=st.sampled_from((False, False, True)))
     def foreign(self, uri: str, content: Content, gone: bool) -> None:
-        """Somebody changes the engine past m8."""
         path, place = tuple(uri.partition("://")[2].split("/")), self.record.place(uri)
         engine = self.world.engines[store_of(uri)]
         if not gone:

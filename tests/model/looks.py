@@ -25,8 +25,6 @@ ENDED_BY = frozenset(EVENTS) - {
 
 
 class Looks:
-    """Looks at everything that somebody may see."""
-
     def __init__(self, world: RealParts, record: Record) -> None:
         self.world, self.record = world, record
         self.ids: dict[str, str] = {}
@@ -38,7 +36,6 @@ class Looks:
         self._ended: set[str] = set()
 
     def seen(self, content: Content, shown: str, _version: str = "") -> None:
-        """Take note of a hash: equal for equal content, another for every other."""
         key = tuple(sorted(content.items()))
         known = self._hashes.setdefault(key, shown)
         assert known == shown, f"one content has two hashes: {known} and {shown}"
@@ -115,7 +112,6 @@ class Looks:
         return True
 
     async def stores_hold(self) -> None:
-        """Compare the stores: which are active, which one is the default."""
         root = await self.world.as_root(self._head % 2)
         stores = [store async for store in root.stores.list()]
         assert {store.name: store.active for store in stores} == self.record.active
@@ -189,7 +185,6 @@ class Looks:
         )
 
     async def principal(self, m8: M8, token: str) -> Principal:
-        """Return who the holder of a token is now."""
         return await m8.app.aggregates.bound(await m8.app.authenticate(token))
 
 

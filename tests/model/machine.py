@@ -25,11 +25,8 @@ from tests.support.vectors import a_request
 
 
 class Parts(Asking):
-    """Rules of what runs."""
-
     @rule(store=st.sampled_from(STORES), number=st.sampled_from((0, 1)), at=doors)
     def attach(self, store: str, number: int, at: int) -> None:
-        """Start a reactor of a store that exists."""
         replica = self.world.replicas.setdefault((store, number), Replica(self.world, store, number))
         if replica.attached or store not in self.record.active:
             return
@@ -77,7 +74,6 @@ class Parts(Asking):
     @rule(uri=uris, token=tokens, at=doors)
     @precondition(lambda self: sum(self.record.attached.values()) > 0)
     def abandon(self, uri: str, token: str, at: int) -> None:
-        """Ask for a key, and never use it."""
         try:
             member = self.record.holder(token)
             self.record.may(member, uri, "put")

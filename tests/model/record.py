@@ -68,8 +68,6 @@ class Place:
 
 @dataclass(frozen=True)
 class Binding:
-    """A role binding of one user."""
-
     member: str
     prefix: str
     rights: frozenset[str]
@@ -80,8 +78,6 @@ class Binding:
 
 @dataclass(frozen=True)
 class Ticket:
-    """A credential of one user."""
-
     member: str
     until_s: int
     revoked: bool = False
@@ -89,8 +85,6 @@ class Ticket:
 
 @dataclass
 class Record:
-    """Everything that users and administrators brought about."""
-
     now_s: int = 0
     default: str = ""
     active: dict[str, bool] = field(default_factory=dict)
@@ -122,7 +116,6 @@ class Record:
         return any(right in binding.rights and binding.covers(uri) for binding in own)
 
     def sees_store(self, member: str, store: str) -> bool:
-        """Whether a store exists for a user."""
         own = (binding for binding in self.bindings.values() if binding.member == member)
         return store in self.active and any(binding.prefix.startswith(f"{store}://") for binding in own)
 
@@ -255,7 +248,6 @@ class Record:
             self._show(place, after, "EDITED", "")
 
     def looked(self, uri: str, outcome: str) -> None:
-        """Take note of a verification."""
         place = self.place(uri)
         assert place.head is not None
         place.head = replace(place.head, sync=outcome)

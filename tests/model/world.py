@@ -63,7 +63,6 @@ BUSY = ReactorLimits(
 
 @functools.cache
 def certificate() -> tls.Certificate:
-    """The certificate of every m8 of this process."""
     return tls.make(["127.0.0.1"], now=dt.datetime.now(dt.UTC))
 
 
@@ -78,7 +77,6 @@ class M8:
         self._clients: dict[str, Client] = {}
 
     async def start(self) -> None:
-        """Serve at the same port as before."""
         world, made = self.world, certificate()
         self.log = await world.open_log()
         self.tokens = Tokens(self.log, signing_key=world.signing_key, audience="m8", clock=world.clock)
@@ -97,11 +95,9 @@ class M8:
 
     @property
     def server(self) -> str:
-        """Where it is dialled."""
         return f"127.0.0.1:{self.port}"
 
     async def stop(self) -> None:
-        """End it; clients and reactors notice by themselves."""
         for client in self._clients.values():
             await client.__aexit__(None, None, None)
         self._clients.clear()
@@ -109,7 +105,6 @@ class M8:
         await self.log.close()
 
     async def client(self, token: str) -> Client:
-        """Return the client of whoever has the token, connected to this m8."""
         if token not in self._clients:
             world = self.world
             settings = ClientSettings(
@@ -199,7 +194,6 @@ class RealParts:
         return await SqliteLog.open(self.folder / "log.db", clock=self.clock, projector=project)
 
     async def start(self) -> None:
-        """Start both m8, and make the administrator's token."""
         self.ca_file.write_bytes(certificate().ca)
         key = key_file.make(key_file.new_origin())
         for m8 in self.m8:
@@ -211,7 +205,6 @@ class RealParts:
         self.root = issued.jwt
 
     async def close(self) -> None:
-        """End everything."""
         await asyncio.gather(*(replica.stop(kill=True) for replica in self.replicas.values()))
         for m8 in self.m8:
             await m8.stop()
@@ -236,5 +229,4 @@ class RealParts:
             raise AssertionError(f"not in time: {what}") from None
 
     async def as_root(self, at: int) -> Client:
-        """Return the administrator's client."""
         return await self.m8[at].client(self.root)

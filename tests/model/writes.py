@@ -13,8 +13,6 @@ from tests.model.world import STORES
 
 
 class Writes(Asking):
-    """Rules that write, delete and bring back."""
-
     @rule(uri=uris, content=contents, expect=expects, labels=labels, day=days, token=tokens, at=doors)
     def put(  # noqa: PLR0917 - one argument for each choice
         self, uri: str, content: Content, expect: str, labels: Any, day: str | None, token: str, at: int

@@ -20,5 +20,4 @@ async def m8(tmp_path: Path) -> AsyncIterator[ShowingM8]:
 
 @pytest.fixture
 def known(m8: ShowingM8, tmp_path: Path) -> KnownStores:
-    """Alice's pins."""
     return pinned(m8, tmp_path)

@@ -20,7 +20,6 @@ LABELS = {"destination": RECEIPT, "destination_grant": UPLOAD_GRANT}
 
 
 def copied(attempt: Attempt, **fields: Any) -> upload_pb2.Signed:
-    """The source's receipt."""
     return attempt.receipt(
         upload_pb2.OUTCOME_COPIED,
         upstream_version=VERSION,
@@ -51,7 +50,6 @@ def there(
     outcome: upload_pb2.Outcome = upload_pb2.OUTCOME_UPLOADED,
     fingerprint: str = FINGERPRINT,
 ) -> upload_pb2.Signed:
-    """The destination's receipt."""
     message = upload_pb2.Receipt(
         grant_sha256=grant.sha256,
         sealed_sha256=b"s" * 32,

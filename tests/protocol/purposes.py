@@ -32,7 +32,6 @@ class Purpose:
 
 
 async def listed(client: Client) -> UpstreamPage:
-    """The first page of names below a URI."""
     return await anext(client.list_upstream_pages(URI, timeout=60))
 
 
@@ -98,7 +97,6 @@ ATTEMPTED_ANEW = ("put", "patch", "delete", "generate", "undelete", "rollback")
 
 
 def success(attempt: Attempt) -> upload_pb2.Signed:
-    """The receipt of success for whatever was asked."""
     if attempt.request.purpose == upload_pb2.PURPOSE_COPY:
         return copied(attempt)
     return in_sync(attempt) if attempt.request.purpose == upload_pb2.PURPOSE_VERIFY else attempt.success()

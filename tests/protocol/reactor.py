@@ -40,7 +40,6 @@ async def running(
     limits: ReactorLimits | None = None,
     timings: Timings = PATIENT,
 ) -> AsyncIterator[tuple[Reactor, asyncio.Event]]:
-    """Run a reactor in this process until the block ends."""
     of = settings(folder, server=m8.server, limits=limits)
     audit = AuditFile(folder / "audit.jsonl")
     reactor = Reactor(of, store, identity, FingerprintKey(K), audit, timings=timings)
@@ -69,8 +68,6 @@ async def upload(m8: RealM8, request: Request | None = None) -> views_pb2.Secret
 
 
 class SlowStore(MemoryStore):
-    """Writes when its gate opens."""
-
     gate: asyncio.Event
 
     async def write(

@@ -51,13 +51,7 @@ names = itertools.count(1)
 
 @dataclass
 class Stage:
-    """m8, its wire, and a reactor with its engine.
-
-    Attributes:
-        m8: The attacker.
-        store: The engine.
-        folder: m8's and the reactor's.
-    """
+    """m8, its wire, and a reactor with its engine."""
 
     m8: RealM8
     store: MemoryStore
@@ -92,7 +86,6 @@ class Stage:
         return receipt
 
     async def prepared(self, purpose: Purpose) -> Request:
-        """Put what the purpose needs at a new place, as alice, and return a request of m8's own for there."""
         uri = new_place()
         fields = dict(FIELDS.get(purpose, {}))
         first = await self.by_alice(ask(UPLOAD, uri=uri))
@@ -110,12 +103,10 @@ class Stage:
         await self.m8.attached(times + 1)
 
     def there(self, uri: SecretUri) -> object:
-        """Everything that the engine has at a place."""
         return list(self.store.content[uri.path]), self.store.aside.get(uri.path)
 
 
 def new_place() -> SecretUri:
-    """A place that no other attack is about."""
     return SecretUri.parse(f"memory://team-a/n{next(names)}")
 
 
@@ -130,7 +121,6 @@ def digest(sealed: bytes) -> bytes:
 
 
 def read(upload: views_pb2.SecretUpload) -> Receipt:
-    """The receipt of an end, verified."""
     return parse_receipt(open_signed(upload.receipt, RECEIPT, IDENTITY.shown))
 
 

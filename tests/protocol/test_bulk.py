@@ -38,7 +38,6 @@ class Crowd:
     folder: Path
 
     def client(self, **more: object) -> Client:
-        """A client that dials the wire."""
         server = self.m8.server
         known = KnownStores(self.folder / "known_stores", system=self.folder / "none")
         known.pin(server, "memory", IDENTITY.shown, replaces=None)
@@ -56,7 +55,6 @@ class Crowd:
         self.m8.world._principals[token("alice")] = principal
 
     async def asked(self) -> int:
-        """How many requests m8 recorded."""
         events = await self.m8.world.app.log.read(after=0, limit=100_000)
         return sum(event.type == "SecretUploadKeyRequested" for event in events)
 

@@ -48,20 +48,13 @@ FROM_FILES = ("ed25519", "ecdsa-256", "ecdsa-384", "ecdsa-521", "rsa", "certific
 
 @dataclass
 class Keys:
-    """Keys by name, all of them in the agent and on the reactor's list.
-
-    Attributes:
-        agent: The agent.
-        files: The private key of each.
-        ca: The CA's public key.
-    """
+    """Keys by name, all of them in the agent and on the reactor's list."""
 
     agent: Agent
     files: dict[str, Path]
     ca: str
 
     def public(self, name: str) -> Path:
-        """The certificate, or else the public key."""
         file = self.files[name]
         return file.with_name(f"{file.name}-cert.pub" if name in CERTIFIED else f"{file.name}.pub")
 
@@ -70,12 +63,10 @@ class Keys:
         return AgentSigner(self.public(name).read_text(), agent=AgentClient(str(self.agent.socket)))
 
     def shown(self, name: str) -> str:
-        """The key, as a receipt shows it."""
         return run("ssh-keygen", "-l", "-f", f"{self.files[name]}.pub").split()[1]
 
     @property
     def lines(self) -> str:
-        """The reactor's list."""
         plain = "".join(f"alice {self.public(name).read_text()}" for name in self.files if name in PLAIN)
         return f'{plain}alice cert-authority,namespaces="request@monoskope" {self.ca}\n'
 

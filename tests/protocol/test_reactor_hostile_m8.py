@@ -30,7 +30,6 @@ CONNECT_S = PATIENCE_S + 1
 
 @pytest.fixture
 async def m8(tmp_path: Path) -> AsyncIterator[RealM8]:
-    """An m8 that has the store `memory`."""
     async with serving(tmp_path) as real:
         await real.create(IDENTITY.shown, kind="memory")
         yield real

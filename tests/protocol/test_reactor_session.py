@@ -33,7 +33,6 @@ from tests.support.real_m8 import RealM8, serving
 
 @pytest.fixture
 async def m8(tmp_path: Path) -> AsyncIterator[RealM8]:
-    """An m8 that has the store `memory`."""
     async with serving(tmp_path) as real:
         await real.create(IDENTITY.shown, kind="memory")
         yield real

@@ -9,16 +9,11 @@ import pytest
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import KeySigner, Progress, Stage, SyncClient
 from monoskope.client.client import Client
-from monoskope.errors import (
-    Error,
-    RefusedError,
-    TimedOutError,
-    UsageError,
-)
+from monoskope.errors import Error, RefusedError, TimedOutError, UsageError
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import statement
 from monoskope.protocol.sshsig import parse
-from monoskope.testing.scripted.client import client_for, settings_for
+from monoskope.testing.scripted.client import client_for, pinned, settings_for
 from monoskope.testing.scripted.m8 import ScriptedM8
 from tests.protocol.purposes import PURPOSES, URI, VALUES
 from tests.support.signed_requests import OwnSigner
@@ -178,8 +173,6 @@ def test_the_synchronous_client_signs(tmp_path: Path) -> None:
     m8.signed = True
     key = keygen(tmp_path / "key")
     with m8.serving_in_thread(tmp_path):
-        from monoskope.testing.scripted.client import pinned  # noqa: PLC0415
-
         pinned(m8, tmp_path)
         settings = settings_for(m8, tmp_path)
         with SyncClient(settings, signer=KeySigner(key), system_known_stores=tmp_path / "none") as opened:

@@ -20,13 +20,11 @@ from tests.support import warm
 
 
 def rounds(text: str) -> Sequence[int]:
-    """Return the numbers of `4` or `1-8`."""
     first, _, last = text.partition("-")
     return range(int(first), int(last or first) + 1)
 
 
 def main() -> int:
-    """Run the rig; return 1 if something did not hold."""
     parser = argparse.ArgumentParser(prog="make rig", description=__doc__)
     parser.add_argument("--seconds", type=float, default=300.0, help="when no further round begins")
     parser.add_argument("--seed", default="", help="what the rounds are drawn from, by default a new one")

@@ -30,7 +30,6 @@ class Breaker:
     """Breaks and mends a world.
 
     Args:
-        world: What is broken.
         thread: Of one thread, in which all parts are started. What a thread started dies with it.
     """
 
@@ -43,7 +42,6 @@ class Breaker:
         """The process of each part that was started last with a failpoint."""
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Do something to the world's parts."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def break_by(self, round_: Round) -> None:
@@ -73,7 +71,6 @@ class Breaker:
             await self.run(lambda: mend(target))
 
     async def mend(self) -> None:
-        """Mend everything, and return once all of it works."""
         for one in self._world.all_links:
             one.mend()
         await self.run(self._all_again)

@@ -38,12 +38,7 @@ _REQUEST = re.compile(r"\b[0-9a-f]{32}\b")
 
 
 class Clients:
-    """Does what a round plans, and records it.
-
-    Args:
-        world: Whose m8 are asked.
-        round_: What is to be done.
-    """
+    """Does what a round plans, and records it."""
 
     def __init__(self, world: RigCluster, round_: Round) -> None:
         self._world = world
@@ -51,7 +46,6 @@ class Clients:
         self.operations: list[Operation] = []
 
     async def run(self) -> None:
-        """Do all of it, all clients at once, and return when each has ended."""
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
             for number, steps in enumerate(self._round.steps):
                 if number < PROGRAMS:
@@ -80,7 +74,6 @@ class Clients:
 
 
 def take(one: Operation, answer: Mapping[str, Any]) -> None:
-    """Note what a result says."""
     one.end = OK
     if answer["request_id"] not in one.request_ids:
         one.request_ids.append(answer["request_id"])
@@ -96,20 +89,16 @@ def take(one: Operation, answer: Mapping[str, Any]) -> None:
 
 
 class _Sdk:
-    """A client of the SDK, with one operation at a time."""
-
     def __init__(self) -> None:
         self.client: Client | None = None
         self._now: Operation | None = None
 
     def observe(self, progress: Progress) -> None:
-        """Note each request that is made."""
         request_id = progress.request_id.hex()
         if self._now is not None and request_id not in self._now.request_ids:
             self._now.request_ids.append(request_id)
 
     async def do(self, one: Operation, _: Step) -> None:
-        """Do one thing, and note how it ended."""
         self._now = one
         try:
             result = await self._call(one)
@@ -171,7 +160,6 @@ class _Program:
         }
 
     async def do(self, one: Operation, step: Step) -> None:
-        """Run one command, and note how it ended."""
         environment = self._environment | ({VARIABLE: step.failpoint} if step.failpoint else {})
         process = await asyncio.create_subprocess_exec(
             program("monoctl"), *_words(one), stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment, cwd=self._folder
@@ -224,10 +212,6 @@ def note(one: Operation, code: int, out: bytes, err: str, *, killed: bool) -> No
     """Note how a program ended; an interrupted one says the same as one that ran to its end.
 
     Args:
-        one: What it did.
-        code: Its exit code.
-        out: What it printed.
-        err: What it said.
         killed: Whether the plan has it killed. One that dies by itself is a defect.
     """
     if code < 0 or code == EXIT_CODE:

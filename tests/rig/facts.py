@@ -59,15 +59,12 @@ class Told:
     """What the log says of one request.
 
     Attributes:
-        uri: The secret.
-        ended: Whether it has ended.
         outcome: UPLOADED and so on, "" without a receipt.
         reason: KEY_LOST and so on, "" if it did not fail.
         version: What the receipt says is upstream.
         prior: What it says was replaced.
         fingerprint: Of the whole secret, "" if the receipt has none.
         announced: What its STARTED said would be replaced or deleted, None without one.
-        deletes: Whether it is a deletion.
         late: Whether it ended so long after STARTED that the end may have been looked up by what STARTED says alone.
     """
 
@@ -84,7 +81,6 @@ class Told:
 
     @classmethod
     def of(cls, request: Request) -> Told:
-        """Return what a request of the log comes to."""
         receipt, started = request.receipt, request.upload.started
         reason = _name(upload_pb2.Reason.Name(request.reason), "REASON_")
         asked = request.upload.request
@@ -112,7 +108,6 @@ class Facts:
     """Everything that is known after some rounds.
 
     Attributes:
-        operations: What clients did and were told.
         requests: What the log says, by id in hex.
         histories: Every version that the engine has of each secret, the oldest first.
         fingerprint: Returns the hash of a secret's content, as receipts show it.
@@ -132,7 +127,6 @@ def _name(text: str, prefix: str) -> str:
 
 
 def requests_of(events: Iterable[RecordedEvent]) -> dict[str, Told]:
-    """Return what a log's events say of each request, by id in hex."""
     found: defaultdict[str, Request] = defaultdict(Request)
     for event in events:
         request_id = request_id_of(event.stream)
@@ -142,7 +136,6 @@ def requests_of(events: Iterable[RecordedEvent]) -> dict[str, Told]:
 
 
 async def read(log: EventLog) -> tuple[list[RecordedEvent], Documents]:
-    """Return all events, and the documents that stand beside exactly these."""
     for _ in range(LOOKS):
         events = await everything(log)
         kept = await documents_of(log)
@@ -152,7 +145,6 @@ async def read(log: EventLog) -> tuple[list[RecordedEvent], Documents]:
 
 
 async def documents_of(log: EventLog) -> dict[str, list[tuple[str, bytes]]]:
-    """Return all documents of all read models."""
     return {name: [pair async for pair in log.scan_all(name)] for name in COLLECTIONS}
 
 
@@ -192,7 +184,6 @@ async def verify_tree(log: EventLog, signed: Callable[[], Sequence[Signed]]) -> 
 
 
 async def rebuilt(events: Sequence[RecordedEvent]) -> Documents:
-    """Return the documents that a new log makes of these events."""
     with tempfile.TemporaryDirectory(prefix="m8-rig-") as folder:
         file = Path(folder, "log.db")
         log = await SqliteLog.open(file, clock=lambda: 0, projector=documents.project, for_import=True)

@@ -58,9 +58,7 @@ class Operation:
     """One thing that a client did.
 
     Attributes:
-        client: Which client.
         verb: put, patch, delete, copy or compare.
-        uri: The secret.
         value: What it put, patched or compared, "" otherwise. No two writes have the same.
         expect: As the SDK takes it.
         to: Where a copy goes.
@@ -70,8 +68,6 @@ class Operation:
         request_ids: Every request that it is known to have made, in hex.
         version: The version that the result names; of a copy that at its destination.
         source_version: Of a copy, the version that was copied.
-        equal: What a comparison said.
-        said: The error's message.
     """
 
     client: int
@@ -91,12 +87,10 @@ class Operation:
 
     @property
     def key(self) -> str:
-        """The key under which its value stands."""
         return "user" if self.verb == "patch" else "password"
 
     @property
     def place(self) -> str:
-        """The secret that it changes."""
         return self.to or self.uri
 
     def __str__(self) -> str:

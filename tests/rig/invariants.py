@@ -21,7 +21,6 @@ _DELETED_PERHAPS = frozenset({"OUTCOME_UNKNOWN", "CONFLICT", "UPSTREAM_CHANGED"}
 
 
 def check(facts: Facts) -> list[str]:
-    """Return everything that is wrong."""
     checks = (
         acknowledged_is_there,
         success_has_a_receipt,
@@ -250,7 +249,6 @@ def _overtakes(one: Operation, at: int, other: Operation, later: int) -> bool:
 
 
 def ended_in_time(facts: Facts) -> Iterator[str]:
-    """Every operation ends within its bound."""
     for one in facts.operations:
         if one.ended is None:
             yield f"it never ended: {one}"

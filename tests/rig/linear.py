@@ -23,12 +23,9 @@ class Call:
     """One operation on a register that can be read, and written if it holds what the writer expects.
 
     Attributes:
-        began: When it was called.
         ended: When it returned, infinity if it is not known whether it took effect.
         kind: `write` sets `value`; `cas` sets `value` if the register holds `expected`; `refused` is a `cas` that did
             not, because the register held something else; `read` found `value`, and `read-other` another one.
-        value: What was written or read.
-        expected: Of a `cas`.
     """
 
     began: float

@@ -47,12 +47,7 @@ SHARED_CLIENTS = 8
 
 
 class Rig:
-    """Runs rounds until its time is over.
-
-    Args:
-        seed: What they are drawn from.
-        seconds: When no further round begins.
-    """
+    """Runs rounds until its time is over."""
 
     def __init__(self, seed: str, seconds: float) -> None:
         self._seed = seed
@@ -107,12 +102,7 @@ class Rig:
 
 
 class Life:
-    """A world from its beginning to its end.
-
-    Args:
-        world: It.
-        thread: As for `Breaker`.
-    """
+    """A world from its beginning to its end."""
 
     def __init__(self, world: RigCluster, thread: ThreadPoolExecutor) -> None:
         self._world = world
@@ -123,11 +113,9 @@ class Life:
 
     @property
     def _operations(self) -> list[Operation]:
-        """What clients did in all rounds."""
         return [one for operations in self._of_rounds for one in operations]
 
     async def begin(self) -> None:
-        """Build the world."""
         for link in self._world.all_links:
             await link.start()
         await self._breaker.run(self._world.build)
@@ -288,7 +276,6 @@ async def _asked(client: Client, one: Operation, facts: Facts) -> list[str]:
 
 
 async def _stopped(breaking: asyncio.Task[None]) -> None:
-    """Let no further fault happen. Raises what a fault raised."""
     breaking.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await breaking

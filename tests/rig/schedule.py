@@ -53,12 +53,7 @@ class Step:
     """One operation to do.
 
     Attributes:
-        verb: As in `Operation`.
-        uri: The secret.
-        value: As in `Operation`.
         expect: any, overwrite, absent, or version: the one that this client knows of the secret, if it knows one.
-        to: Where a copy goes.
-        pause_s: Before it.
         failpoint: What `monoctl` is armed with, "" for nothing.
         killed_after_s: When `monoctl` is killed, 0 for never.
     """
@@ -79,7 +74,6 @@ class PlannedFault:
 
     Attributes:
         at_s: When, after the round's beginning.
-        lasts_s: How long until it is mended.
         kind: A fault of the table (`tests.faults.table`) that applies to the target.
         target: A part (`m8`, a reactor's folder, `openbao`, `postgres`) or a link.
         which: Of several m8, or of several links of one name.
@@ -102,8 +96,6 @@ class PlannedFault:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round has in it."""
-
     seed: str
     world: str
     number: int

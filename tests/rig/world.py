@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import tomli_w
-
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.m8.log.sqlite import SqliteLog
@@ -18,8 +16,7 @@ from monoskope.m8.readmodels import documents as chain
 from monoskope.m8.tree import key_file
 from monoskope.m8.tree.signing import LastSigned, Signed
 from monoskope.reactor.identity.fingerprint import FingerprintKey
-from monoskope.settings import write_private
-from monoskope.testing.cluster import MOUNT
+from monoskope.testing.cluster import MOUNT, editing
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.cluster.replicas import ReplicaCluster
 from monoskope.testing.engines.postgres import Postgres
@@ -64,7 +61,6 @@ class RigCluster:
     a part together with the thread that started it.
 
     Args:
-        folder: An empty one.
         name: One of `WORLDS`.
     """
 
@@ -94,19 +90,16 @@ class RigCluster:
         return [*servers[first % len(servers) :], *servers[: first % len(servers)]]
 
     def process(self, name: str, which: int = 0) -> Process:
-        """An engine, an m8 or a reactor."""
         if name == M8:
             return self.cluster.m8s[which]
         return (self.engine_processes | self.cluster.reactors)[name]
 
     @property
     def engine_processes(self) -> dict[str, Process]:
-        """OpenBao, and PostgreSQL if the log is in it."""
         return {OPENBAO: self.cluster.bao} | ({} if self.postgres is None else {POSTGRES: self.postgres})
 
     @property
     def parts(self) -> list[Part]:
-        """Every m8 and every reactor."""
         return [*self.cluster.m8s, *self.cluster.reactors.values()]
 
     # --- building it ---
@@ -159,10 +152,10 @@ class RigCluster:
             first = self.cluster.folder / "reactor-local" / "reactor.toml"
             engine = tomllib.loads(first.read_text(encoding="utf-8"))["engine"] | {"keep_versions": KEPT_VERSIONS}
         shorten(file, timings=dict(TIMINGS), limits=dict(LIMITS), engine=engine)
-        table = tomllib.loads(file.read_text(encoding="utf-8")) | {"operations_listen": "127.0.0.1:0"}
         other = "local" if "vault" in folder else "vault"
         rule = {"to": other, "identity": self.cluster.identities[other], "paths": [{"from": "", "to": ""}]}
-        write_private(file, tomli_w.dumps(table | {"copy": [rule]}).encode(), replace=True)
+        with editing(file) as table:
+            table |= {"operations_listen": "127.0.0.1:0", "copy": [rule]}
 
     # --- looking at it ---
 
@@ -197,7 +190,6 @@ class RigCluster:
         return self.key.shown(self.key.whole({name: value.encode() for name, value in content.items()}))
 
     def close(self) -> None:
-        """End everything at once."""
         for part in (*self.cluster.reactors.values(), *self.cluster.m8s):
             part.kill()
         self.cluster.bao.kill()
@@ -228,13 +220,9 @@ class _Cluster(ReplicaCluster):
         for part in self.m8s[1:]:
             shutil.copy2(self.folder / "m8" / key_file.FILE, self.folder / part.name / key_file.FILE)
         for part, also in zip(self.m8s, self._also, strict=True):
-            file = self.folder / part.name / "m8.toml"
-            table = tomllib.loads(file.read_text(encoding="utf-8"))
-            table |= {
-                "names": list(dict.fromkeys([*table["names"], *also])),
-                "operations_listen": "127.0.0.1:0",
-            }
-            write_private(file, tomli_w.dumps(table).encode(), replace=True)
+            with editing(self.folder / part.name / "m8.toml") as table:
+                table["names"] = list(dict.fromkeys([*table["names"], *also]))
+                table["operations_listen"] = "127.0.0.1:0"
 
 
 def _link(name: str, address: str) -> Link:

@@ -12,7 +12,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from monoskope.m8.http import tls
 from monoskope.m8.sink_settings import FileTarget, SyslogTarget, WebhookTarget
 from monoskope.settings import locked, write_private
 from monoskope.testing.parts import Part, free_port, listens, needed
+from tests.support.certificates import Handler
 
 Target = FileTarget | SyslogTarget | WebhookTarget
 
@@ -155,7 +156,6 @@ class Rsyslog:
         return _parsed(path.read_bytes()) if path.exists() else []
 
     def raw(self) -> list[str]:
-        """The messages as they came."""
         return [line for line in (self._folder / "raw.log").read_text().splitlines() if line.encode() != _EMPTY]
 
 
@@ -180,11 +180,9 @@ class Webhook:
         lives = self._lives = threading.Event()
         lives.set()
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+        class Taking(Handler):
+            def answer(self) -> None:
+                body = self.body()
                 if not lives.is_set():  # a connection that was kept
                     self.close_connection = True
                     return
@@ -194,14 +192,9 @@ class Webhook:
                 is_right = hmac.compare_digest(right, self.headers["Monoskope-Audit-Mac"])
                 if is_right:
                     taken.append(body)
-                self.send_response(204 if is_right else 403)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+                self.reply(204 if is_right else 403)
 
-            def log_message(self, *_arguments: object) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), Taking)
         self._server.socket = server_tls(self._folder).wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 

@@ -63,7 +63,6 @@ def as_unprivileged(program: str, folder: Path) -> Path:
 
 
 def environment(home: Path) -> dict[str, str | float | bool]:
-    """The whole environment of a browser."""
     return {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), "LANG": "C.UTF-8", "TMPDIR": str(home)}
 
 
@@ -103,11 +102,7 @@ class Watched:
 
 
 class Chromium:
-    """One running browser. A `visit` is somebody's: nothing is shared with other visits.
-
-    Attributes:
-        browser: Playwright's.
-    """
+    """One running browser. A `visit` is somebody's: nothing is shared with other visits."""
 
     def __init__(self, browser: Browser, program: Path) -> None:
         self.browser = browser
@@ -127,9 +122,6 @@ class Chromium:
         """Open a page without a past, and fail at its end if anything went wrong in it.
 
         Args:
-            width: Of the window, in CSS pixels.
-            height: The same.
-            colors: What the system prefers.
             bypass_csp: Whether the page's policy does not count, for scripts that a test brings.
             watched: For a test that wants to see what went wrong, and then decides itself.
             more: As Playwright's `new_context` has it.
@@ -152,7 +144,6 @@ class Chromium:
 
         Args:
             profile: From `browser_folder`.
-            watched: What went wrong in it.
         """
         context = self.browser.browser_type.launch_persistent_context(
             profile,

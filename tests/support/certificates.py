@@ -8,7 +8,7 @@ import datetime as dt
 import ipaddress
 import ssl
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -72,24 +72,53 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> str:
     ).decode()
 
 
+class Handler(BaseHTTPRequestHandler):
+    """Answers each request by `answer`, and writes nothing to standard error."""
+
+    protocol_version = "HTTP/1.1"
+
+    def answer(self) -> None:
+        raise NotImplementedError
+
+    def do_GET(self) -> None:
+        self.answer()
+
+    def do_POST(self) -> None:
+        self.answer()
+
+    def body(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+
+    def reply(self, status: int, content: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in ({"Content-Length": str(len(content))} | dict(headers or {})).items():
+            self.send_header(name, value)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 @contextlib.contextmanager
-def https_server(handler: type[BaseHTTPRequestHandler], context: ssl.SSLContext) -> Iterator[str]:
-    """Serve until the end of the block, and yield the URL. At the end of it no request may wait for anything."""
+def http_server(handler: type[Handler], tls: ssl.SSLContext | None = None, *, port: int = 0) -> Iterator[int]:
+    """Serve until the end of the block, and yield the port. At the end of it no request may wait for anything."""
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
 
         def finish_request(self, request: Any, client_address: Any) -> None:
             with contextlib.suppress(OSError):  # of which ssl.SSLError is one
-                secured = context.wrap_socket(request, server_side=True)
+                secured = request if tls is None else tls.wrap_socket(request, server_side=True)
                 with contextlib.closing(secured):
                     super().finish_request(secured, client_address)
 
-    server = Server(("127.0.0.1", 0), handler)
+    server = Server(("127.0.0.1", port), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield f"https://127.0.0.1:{server.server_address[1]}"
+        yield server.server_port
     finally:
         server.shutdown()
         thread.join()

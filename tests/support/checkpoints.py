@@ -59,7 +59,6 @@ async def grown(log: EventLog, number: int, *, stream: str = "some") -> list[byt
 
 
 def copied(log: Path, copy: Path) -> None:
-    """Copy the SQLite file of a log that may be open."""
     with closing(sqlite3.connect(log)) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)
     copy.chmod(0o600)

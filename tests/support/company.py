@@ -6,7 +6,6 @@ All parts are real. Played is the person at the browser of the login, who is one
 from __future__ import annotations
 
 import subprocess
-import tomllib
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,7 +17,7 @@ import tomli_w
 from monoskope.client.login import starting
 from monoskope.client.login.starting import LoginSettings
 from monoskope.settings import write_private
-from monoskope.testing.cluster import Cluster
+from monoskope.testing.cluster import Cluster, editing
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.engines.openbao_company import Company, OidcClient
 from monoskope.testing.engines.openssh import Agent, make_key, run
@@ -38,8 +37,6 @@ class AtWork:
     """The company.
 
     Attributes:
-        cluster: m8, OpenBao, and the reactor of the store `vault`.
-        company: The issuer.
         client: How the issuer knows monoctl.
         agent: anna's ssh-agent, as programs meet it.
         behind: The same, without the wait for a touch.
@@ -56,7 +53,6 @@ class AtWork:
 
     @property
     def security_key(self) -> Path:
-        """The public half of anna's security key, which the agent holds."""
         return self.key.with_name("sk.pub")
 
     def log_in(self, user: User) -> str:
@@ -86,13 +82,11 @@ class AtWork:
             assert page.status == 200
 
     def hire(self, name: str, **settings: str) -> None:
-        """Make somebody's home, with settings and pins, and no credential."""
         ca_file = self.cluster.bao.ca_file
         self.people[name] = home_of(self.cluster, name, self.company.issuer, self.client.id, ca_file, **settings)
 
 
 def home_of(cluster: Cluster, name: str, issuer: str, client_id: str, ca_file: Path, **settings: str) -> User:
-    """Make a home with settings for a login and with pins, and without a credential."""
     user = User(name, cluster.folder / name, cluster)
     user.token_file.parent.mkdir(mode=0o700, parents=True)
     table = {
@@ -159,21 +153,15 @@ def _append(file: Path, text: str) -> None:
 
 
 def serve_signed(cluster: Cluster, signers: Mapping[str, Sequence[Path]]) -> None:
-    """Start the reactor of the store `vault`, which lets these keys, and no others, put and generate below `app`.
-
-    Args:
-        cluster: m8 and OpenBao run.
-        signers: The public keys of each principal.
-    """
+    """Start the reactor of the store `vault`, which lets these keys, and no others, put and generate below `app`."""
     cluster.make_vault_reactor("vault", readable=True)
     cluster.share_fingerprint_key("reactor-vault")
     home = cluster.folder / "reactor-vault"
     lines = [f"{name} {_public(file)}\n" for name, files in signers.items() for file in files]
     write_private(home / "allowed_signers", "".join([*lines, "# end\n"]).encode(), replace=True)
     may = [{"principal": name, "prefixes": ["app"], "purposes": ["upload", "generate"]} for name in signers]
-    table = tomllib.loads((home / "reactor.toml").read_text(encoding="utf-8"))
-    table["signers"] = {"file": "allowed_signers", "revoked": "revoked_keys", "unsigned": ["verify"], "may": may}
-    write_private(home / "reactor.toml", tomli_w.dumps(table).encode(), replace=True)
+    with editing(home / "reactor.toml") as table:
+        table["signers"] = {"file": "allowed_signers", "revoked": "revoked_keys", "unsigned": ["verify"], "may": may}
     cluster.add_store("vault")
     cluster.start_reactor("vault")
 
@@ -194,5 +182,4 @@ def _public(file: Path) -> str:
 
 
 def shown(public: Path) -> str:
-    """Return how OpenSSH shows a key: `SHA256:…`."""
     return run("ssh-keygen", "-l", "-f", str(public)).split()[1]

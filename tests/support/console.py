@@ -37,10 +37,7 @@ class Console:
     """One running `monoctl console --no-browser`, and what stands on its terminal.
 
     Args:
-        user: Whose settings, token and pins it uses.
-        words: Further options.
         starts: What starts `monoctl`, if not its own program.
-        environment: Added to a bare one.
     """
 
     def __init__(
@@ -70,7 +67,6 @@ class Console:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
         return self._process.pid
 
     def terminal(self) -> str:
@@ -104,7 +100,6 @@ class Console:
         os.write(self._terminal, b"\n")
 
     def interrupt(self) -> None:
-        """Press Ctrl-C in its terminal."""
         os.write(self._terminal, b"\x03")
 
     def has_ended(self) -> bool:
@@ -116,7 +111,6 @@ class Console:
         return self._process.wait()
 
     def close(self) -> None:
-        """End it, if it runs."""
         if not self.has_ended():
             self._process.terminate()
             try:
@@ -134,12 +128,10 @@ def derived(secret: bytes, purpose: str) -> bytes:
 
 
 def as_text(found: bytes) -> str:
-    """In base64url, without padding."""
     return base64.urlsafe_b64encode(found).decode().rstrip("=")
 
 
 def from_text(text: str) -> bytes:
-    """From base64url, without padding."""
     return base64.urlsafe_b64decode(text + "==")
 
 

@@ -20,8 +20,6 @@ NONCE = bytes(range(16))
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the console answered."""
-
     status: int
     headers: Mapping[str, str]
     body: bytes
@@ -72,13 +70,11 @@ class Page:
             return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
 
     def call(self, operation: str, request: object = None) -> Answer:
-        """Call an operation without values."""
         return self.seal(operation, json.dumps({} if request is None else request).encode())
 
     def send(
         self, operation: str, request: Mapping[str, object], sources: Sequence[tuple[dict[str, object], bytes]]
     ) -> Answer:
-        """Call an operation with values."""
         return self.seal(operation, framed(request, sources))
 
     def seal(self, operation: str, body: bytes) -> Answer:

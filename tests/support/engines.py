@@ -23,8 +23,6 @@ POSTGRES_VERSIONS = ("15", "18")
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version that an engine has of a secret."""
-
     text: str
     """As receipts name it."""
     content: dict[str, str] | None
@@ -32,8 +30,6 @@ class Version:
 
 
 class Engine(Protocol):
-    """An engine as its owner sees it."""
-
     def history(self, path: str) -> list[Version]:
         """Every version of a path, deleted ones too, the oldest first."""
 
@@ -64,8 +60,6 @@ class OpenBaoEngine:
 
 
 class AgeEngine:
-    """The folder of a reactor that keeps age files."""
-
     def __init__(self, home: Path) -> None:
         self._root = home / "secrets"
         self._identity = home / "engine.agekey"

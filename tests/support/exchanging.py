@@ -44,8 +44,6 @@ def mutable(**fields: Any) -> Issuer:
 
 @dataclass
 class Exchanging:
-    """An m8 with one issuer."""
-
     world: World
     tokens: Tokens
 
@@ -70,7 +68,6 @@ class Exchanging:
         return answered
 
     async def recorded(self) -> list[Any]:
-        """What the exchanges recorded, in order."""
         found = await self.world.app.log.read(after=0, limit=1_000)
         return [read(event) for event in found]
 
@@ -79,7 +76,6 @@ class Exchanging:
 
 
 def word(error: CallError) -> str:
-    """The word of a refusal, as it stands in its details."""
     return error.info["exchange_refusal"]
 
 

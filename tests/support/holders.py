@@ -36,8 +36,6 @@ _PUBLIC = re.compile(r"(sha256|hash|replica|request_id|public_key|encapsulated_k
 
 @dataclass(frozen=True)
 class Field:
-    """One field of one class, as its module says it."""
-
     name: str
     kind: str
     """The annotation; "?" where there is none."""

@@ -6,18 +6,15 @@ import asyncio
 import dataclasses
 import threading
 import time
-import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-
 from monoskope.client import Client
 from monoskope.client.settings import load_settings
-from monoskope.settings import write_private
-from monoskope.testing.cluster import MOUNT, PREFIX
+from monoskope.testing.cluster import MOUNT, PREFIX, editing
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.engines.openbao_admin import OpenBaoError
 from monoskope.testing.parts import free_port, listens, wait_until
@@ -67,18 +64,14 @@ class ProxiedCluster(QuickCluster):
         """Lay out m8's folder at the first call, with the proxy's address among its names, and start it."""
         if not (self.folder / "m8" / "m8.toml").exists():
             self.must("m8", "init", "--dir", "m8", "--listen", self.real, "--name", self.server)
-            file = self.folder / "m8" / "m8.toml"
-            table = tomllib.loads(file.read_text(encoding="utf-8"))
-            table |= {"open_requests_per_user": 10_000, "limits": LIMITS}
-            write_private(file, tomli_w.dumps(table).encode(), replace=True)
+            with editing(self.folder / "m8" / "m8.toml") as table:
+                table |= {"open_requests_per_user": 10_000, "limits": LIMITS}
         self.m8.start()
         self.m8.wait_for(lambda: listens(self.real))
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """How the reactors of a store run."""
-
     replicas: int
     timings: dict[str, object]
     limits: dict[str, object]
@@ -87,12 +80,7 @@ class Serving:
 
 @dataclass
 class HostileCluster:
-    """Stores, reactors, users and the hostile m8 between them. Made on one event loop, and used on that alone.
-
-    Attributes:
-        cluster: The real parts.
-        m8: The proxy.
-    """
+    """Stores, reactors, users and the hostile m8 between them. Made on one event loop, and used on that alone."""
 
     cluster: ProxiedCluster
     m8: HostileM8
@@ -135,12 +123,10 @@ class HostileCluster:
             self._serving[store], self._used = wanted, time.monotonic()
 
     async def prepare(self, *stores: str) -> None:
-        """Make stores side by side, without starting a reactor."""
         await asyncio.to_thread(self._make, "reactor-vault", "vault")
         await asyncio.gather(*(asyncio.to_thread(self._make, f"reactor-{store}", store) for store in stores))
 
     async def monoctl(self, user: User, *arguments: str, input: bytes = b"") -> Ran:  # noqa: A002 - as subprocess
-        """Run the real `monoctl` as a user."""
         return await asyncio.to_thread(user.monoctl, *arguments, input=input)
 
     def client(self, user: User, **more: Any) -> Client:
@@ -171,7 +157,6 @@ class HostileCluster:
         return found
 
     def add_user(self, name: str, prefixes: Sequence[str], **more: Any) -> User:
-        """Make a user; blocks, so run it in a thread."""
         return self.cluster.add_user(name, prefixes=prefixes, **more)
 
     def _wait_for(self, store: str, replicas: int) -> None:
@@ -207,27 +192,22 @@ class HostileCluster:
             self.cluster.share_fingerprint_key(first, *([home] if home != first else []))
         if home == f"reactor-{store}":
             self.cluster.add_store(store)
-        elif STORES[store] == "age":
-            # Both replicas keep the same files, under the same key.
-            engine = self._table(f"reactor-{store}")["engine"]
-            self._save(home, self._table(home) | {"engine": engine})
-        self._engines[home] = self._table(home)["engine"]
+        with self._settings(home) as table:
+            if STORES[store] == "age" and home != f"reactor-{store}":
+                # Both replicas keep the same files, under the same key.
+                table["engine"] = self._engines[f"reactor-{store}"]
+            self._engines[home] = table["engine"]
         self._made.add(home)
 
     def _write(self, home: str, wanted: Serving, store: str) -> None:
-        table = self._table(home)
-        table |= {"timings": wanted.timings, "limits": wanted.limits}
-        table["engine"] = self._engines[home] | wanted.engine
-        table["copy"] = [
-            {"to": other, "identity": identity, "paths": [{"from": "", "to": ""}]}
-            for other, identity in self.cluster.identities.items()
-            if other != store
-        ]
-        self._save(home, table)
+        with self._settings(home) as table:
+            table |= {"timings": wanted.timings, "limits": wanted.limits}
+            table["engine"] = self._engines[home] | wanted.engine
+            table["copy"] = [
+                {"to": other, "identity": identity, "paths": [{"from": "", "to": ""}]}
+                for other, identity in self.cluster.identities.items()
+                if other != store
+            ]
 
-    def _table(self, home: str) -> dict[str, Any]:
-        return tomllib.loads((self.cluster.folder / home / "reactor.toml").read_text(encoding="utf-8"))
-
-    def _save(self, home: str, table: dict[str, Any]) -> None:
-        file = self.cluster.folder / home / "reactor.toml"
-        write_private(file, tomli_w.dumps(table).encode(), replace=True)
+    def _settings(self, home: str) -> AbstractContextManager[dict[str, Any]]:
+        return editing(self.cluster.folder / home / "reactor.toml")

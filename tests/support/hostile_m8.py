@@ -63,16 +63,12 @@ class HostileM8:
     Args:
         listen: The `host:port` that clients and reactors dial; one of m8's `names`.
         upstream: Where the real m8 listens.
-        folder: The real m8's folder, with its certificate and key.
-        tls: Whether the real m8 speaks TLS.
 
     Attributes:
         calls: The rules for calls. The methods of this class add to both.
         messages: The rules for messages of reactors' streams.
         sessions: Every reactor's stream, in the order in which they began.
-        called: Every call, in order.
         seen: The bytes of everything that came by, both ways.
-        requests: What is known of each upload, by request id.
         news: Set whenever something comes by.
         granted: When the grant of a request first came by, by the monotonic clock: its key was made before.
     """
@@ -126,7 +122,6 @@ class HostileM8:
         return [request_id for request_id, request in self.requests.items() if request.uri == uri]
 
     def live(self, store: str) -> list[Session]:
-        """The streams of a store's replicas that are open now."""
         return [session for session in self.sessions if session.store == store and not session.ended]
 
     async def aged(self, request_id: bytes, seconds: float) -> None:
@@ -158,16 +153,12 @@ class HostileM8:
         return self.on_call(name, act, **more)
 
     def refuse(self, name: str, failure: Failure, **more: Any) -> Rule[Call]:
-        """Refuse in m8's place."""
-
         async def act(_: Call, __: Rule[Call]) -> bytes:
             raise NotAnsweredError(as_response(failure))
 
         return self.on_call(name, act, **more)
 
     def change(self, name: str, change: Change, **more: Any) -> Rule[Call]:
-        """Change what m8 answers."""
-
         async def act(call: Call, _: Rule[Call]) -> bytes:
             changed = change(call, await self.forward(call))
             return changed if isinstance(changed, bytes) else changed.SerializeToString(deterministic=True)
@@ -183,21 +174,16 @@ class HostileM8:
 
         return self.on_call(name, act, **more)
 
-    def withhold(self, *, reason: upload_pb2.Reason = upload_pb2.REASON_KEY_LOST, **which: Any) -> Ghost:
-        """Keep the next sealed secret, and say from then on that its request has ended for `reason`, unsigned.
+    def withhold(self, **which: Any) -> Ghost:
+        """Keep the next sealed secret, and say from then on that its request has lost its key, unsigned."""
+        return self._lie(which, at_once=False)
 
-        Args:
-            reason: What is said.
-            which: As for `Which`: `of`, `purpose`, `when`.
-        """
-        return self._lie(reason, which, at_once=False)
-
-    def belie(self, *, reason: upload_pb2.Reason = upload_pb2.REASON_KEY_LOST, **which: Any) -> Ghost:
+    def belie(self, **which: Any) -> Ghost:
         """Give the next sealed secret to the real m8, but say at once, and from then on, that its request has ended."""
-        return self._lie(reason, which, at_once=True)
+        return self._lie(which, at_once=True)
 
-    def _lie(self, reason: upload_pb2.Reason, which: dict[str, Any], *, at_once: bool) -> Ghost:
-        lie = unsigned_end(reason)
+    def _lie(self, which: dict[str, Any], *, at_once: bool) -> Ghost:
+        lie = unsigned_end(upload_pb2.REASON_KEY_LOST)
 
         async def act(call: Call, _: Rule[Call]) -> bytes:
             if at_once:
@@ -210,7 +196,6 @@ class HostileM8:
         return ghost
 
     async def forward(self, call: Call) -> bytes:
-        """Ask the real m8, and return its answer. Raises `NotAnsweredError`."""
         return await self._upstream.call(call.path, call.headers, call.content)
 
     # --- what it does with reactors ---
@@ -233,15 +218,12 @@ class HostileM8:
         return self.on_append(kind, refuse, **more)
 
     def hold_append(self, kind: str, **more: Any) -> Rule[Passing]:
-        """Keep an event from m8 until the rule is released."""
         return self.on_append(kind, _hold, **more)
 
     def lose_append(self, kind: str, **more: Any) -> Rule[Passing]:
-        """Lose an event on its way to m8."""
         return self.on_append(kind, _lose, **more)
 
     def lose_delivery(self, kind: str, **more: Any) -> Rule[Passing]:
-        """Lose what m8 says to a reactor."""
         return self.on_delivery(kind, _lose, **more)
 
     def change_delivery(
@@ -253,7 +235,6 @@ class HostileM8:
     # --- the door (`http.messages.Application`) ---
 
     async def accept(self, head: Head) -> Decision:
-        """Return what becomes of a request."""
         if head.path == ATTACH:
             session = Session(self, self._upstream)
             self.sessions.append(session)
@@ -276,7 +257,6 @@ class HostileM8:
         return call
 
     async def answered(self, call: Call) -> Response:
-        """Answer a call: as the real m8 does, or as a rule says."""
         rule = self.calls.find(call)
         try:
             answer: bytes = await self.forward(call) if rule is None else await rule.act(call, rule)
@@ -286,7 +266,6 @@ class HostileM8:
         return Response(200, (PROTO,), answer)
 
     async def streamed(self, call: Call) -> AsyncGenerator[bytes]:
-        """Pass the answer to a call that is a stream."""
         async for answer in self._upstream.stream(call.path, call.headers, call.content):
             self.seen.append(answer)
             yield enveloped(answer)

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method of m8's, as it is called on the wire."""
-
     name: str
     """For example "RequestUploadSecret"."""
     request: type[Message]
@@ -56,8 +54,6 @@ class Way(Enum):
 
 @dataclass(slots=True)
 class Call:
-    """One call of a client's."""
-
     path: str
     content: bytes = field(repr=False)
     headers: tuple[tuple[str, str], ...] = field(repr=False)
@@ -72,19 +68,15 @@ class Call:
 
     @property
     def name(self) -> str:
-        """The method's name, e.g. "RequestUploadSecret"."""
         return self.method.name
 
     @property
     def message(self) -> Message:
-        """The call's message, parsed."""
         return self.method.request.FromString(self.content)
 
 
 @dataclass(slots=True)
 class Passing:
-    """One message of a reactor's stream."""
-
     session: Session = field(repr=False)
     way: Way
     content: bytes = field(repr=False)
@@ -96,11 +88,9 @@ class Passing:
     """With "Appended": the type of the event that it is the answer to."""
 
     def to_m8(self) -> reactor_pb2.AttachRequest:
-        """The message parsed, if it goes to m8."""
         return reactor_pb2.AttachRequest.FromString(self.content)
 
     def to_reactor(self) -> reactor_pb2.AttachResponse:
-        """The message parsed, if it goes to the reactor."""
         return reactor_pb2.AttachResponse.FromString(self.content)
 
     def go(self, content: Message | bytes | None = None) -> None:
@@ -182,10 +172,7 @@ class Rule(Generic[One]):
     """One thing to look out for, and what is done with it.
 
     Attributes:
-        which: What it is about.
-        act: Does it.
         times: How many more it takes; None for all.
-        taken: What it took, in order.
     """
 
     which: Which
@@ -239,7 +226,6 @@ class Rules(Generic[One]):
         return rule
 
     def find(self, one: One) -> Rule[One] | None:
-        """Return the rule that takes `one`, None if it passes as it is."""
         return next((rule for rule in self._rules if rule.take(one)), None)
 
     @property
@@ -282,13 +268,11 @@ def unsigned_end(reason: upload_pb2.Reason) -> Callable[[Call], Message]:
 
 
 async def within(what: Awaitable[Any], *, seconds: float = DEADLINE_S) -> Any:
-    """Await `what`, with a deadline. Raises `TimeoutError`."""
     async with asyncio.timeout(seconds):
         return await what
 
 
 def failures(errors: Iterable[BaseException]) -> None:
-    """Raise what went wrong inside the proxy, if anything did."""
     found = [error for error in errors if isinstance(error, Exception)]
     if found:
         raise ExceptionGroup("the hostile m8 itself failed", found)

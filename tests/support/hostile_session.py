@@ -38,9 +38,7 @@ class Session:
 
     Attributes:
         store: The store that the reactor says it serves, "" before it said so.
-        replica: The process, 16 bytes.
         passed: Every message that came, in order, whatever became of it.
-        ended: Whether the stream is over.
     """
 
     def __init__(self, m8: HostileM8, upstream: Upstream) -> None:
@@ -64,7 +62,6 @@ class Session:
         self._queues[way].put_nowait(content)
 
     def cut(self, code: str = "unavailable") -> None:
-        """Break the connection to the reactor, with that code of Connect's."""
         if not self._cut.done():
             self._cut.set_result(code)
 
@@ -180,7 +177,6 @@ with any error of Connect's."""
 
 
 def as_response(failure: Failure) -> Response:
-    """Return the answer to a call that fails so."""
     if isinstance(failure, Error):
         return refused.response(failure)
     said = {"code": failure, "message": "broken"} if isinstance(failure, str) else failure
@@ -222,7 +218,6 @@ class Ghost:
     _delivered: asyncio.Task[bytes] | None = None
 
     def is_about(self, call: Any) -> bool:
-        """Whether a call asks for that request."""
         return any(call.request_id == taken.request_id for taken in self.rule.taken)
 
     @property

@@ -60,7 +60,6 @@ class Upstream:
     """The real m8.
 
     Args:
-        at: Where it listens.
         ca_file: Its authority; None where it speaks no TLS.
     """
 
@@ -70,7 +69,6 @@ class Upstream:
         self._idle: list[_Connection] = []
 
     async def call(self, path: str, headers: Headers, body: bytes) -> bytes:
-        """Return the answer to a call. Raises `NotAnsweredError`."""
         while self._idle:
             # One that m8 closed while it was idle has answered nothing, and got nothing that counts.
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
@@ -110,7 +108,6 @@ class Upstream:
             connection.writer.transport.abort()
 
     async def attach(self) -> ClientSocket:
-        """Open a reactor's WebSocket."""
         return await connect(self._at, ATTACH, self._tls, most_message=8 * MAX_MESSAGE)
 
     async def _dial(self) -> _Connection:

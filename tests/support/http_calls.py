@@ -115,7 +115,6 @@ async def hang_up() -> None:
 async def ask(
     address: str, method: str, path: str, *headers: tuple[str, str], body: bytes = b"", tls: Any = None
 ) -> Answered:
-    """Send one request, and return its answer."""
     asked = await Asked.send(address, _head(method, path, headers, len(body)), body, tls=tls)
     try:
         return await asked.whole()
@@ -135,7 +134,6 @@ class CallError(Exception):
 
     Attributes:
         code: Connect's, for example "not_found"; "unavailable" for a broken connection.
-        message: What m8 says.
         details: The messages beside it, each with its type's name.
     """
 
@@ -156,7 +154,6 @@ class CallError(Exception):
 
     @property
     def json(self) -> dict[str, object]:
-        """The error as m8 says it in JSON."""
         details = [{"type": name, "value": b64encode(value).decode().rstrip("=")} for name, value in self.details]
         return {"code": self.code, "message": self.message, "details": details}
 
@@ -177,7 +174,6 @@ class CallError(Exception):
 
     @property
     def reason(self) -> str:
-        """Our stable code."""
         return self.info["code"]
 
     @property
@@ -223,7 +219,6 @@ class Call:
         return kind.FromString(body) if self.codec == "proto" else json_format.Parse(body, kind())
 
     async def answer(self) -> Any:
-        """Return the answer. Raises `CallError`."""
         body = self.written()
         asked = await Asked.send(self.address, self.head(body), body, tls=self.tls)
         try:
@@ -247,8 +242,6 @@ class Call:
 
 
 class Stream:
-    """The answers of a streaming method."""
-
     def __init__(self, call: Call, sending: Coroutine[Any, Any, Asked]) -> None:
         self._call = call
         self._sending = asyncio.create_task(sending)
@@ -307,5 +300,4 @@ def _gone() -> CallError:
 
 
 def bearer(user: User) -> tuple[str, str]:
-    """The header with the user's token."""
     return user.headers[0]

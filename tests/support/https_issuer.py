@@ -9,12 +9,11 @@ import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 from monoskope.m8.http import tls
-from tests.support.certificates import https_server
+from tests.support.certificates import Handler, http_server
 
 DOCUMENT = "/.well-known/openid-configuration"
 
@@ -42,7 +41,6 @@ class HttpsIssuer:
 
 @contextlib.contextmanager
 def https_issuer(folder: Path) -> Iterator[HttpsIssuer]:
-    """Serve at a free port of 127.0.0.1 until the end of the block."""
     made = tls.make((), now=dt.datetime.now(dt.UTC))
     for name, content in (("issuer-ca.crt", made.ca), ("pair.pem", made.certificate + made.key)):
         (folder / name).write_bytes(content)
@@ -51,25 +49,15 @@ def https_issuer(folder: Path) -> Iterator[HttpsIssuer]:
     found = HttpsIssuer("", folder / "issuer-ca.crt")
     found.wait.set()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
+    class Answering(Handler):
+        def answer(self) -> None:
             found.asked.append((self.path, self.headers.get("Authorization", "")))
             found.wait.wait(30)
             status, headers, body = found.answers.get(self.path, (404, {}, b""))
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            with contextlib.suppress(OSError):
-                self.wfile.write(body)
+            self.reply(status, body, headers)
 
-        def log_message(self, *_arguments: Any) -> None:
-            pass
-
-    with https_server(Handler, context) as found.url:
+    with http_server(Answering, context) as port:
+        found.url = f"https://127.0.0.1:{port}"
         try:
             yield found
         finally:

@@ -166,8 +166,6 @@ def kubernetes(**changes: Any) -> dict[str, Any]:
 
 
 def keys_of(content: bytes) -> IssuerKeys:
-    """Keys that are always at hand."""
-
     async def read() -> bytes:
         return content
 

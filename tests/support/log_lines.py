@@ -42,5 +42,4 @@ def strangers(app: App, lines: io.StringIO) -> dict[str, int]:
 
 
 def calls(lines: io.StringIO) -> list[dict[str, Any]]:
-    """The lines of calls in an operating log."""
     return [line for line in map(json.loads, lines.getvalue().splitlines()) if line["event"] == "call"]

@@ -46,7 +46,6 @@ class LogCluster:
         self.anna = cluster.add_user("anna", prefixes=["local://team"], pin=False)
 
     def administer(self, *words: str) -> None:
-        """Record something."""
         self.cluster.must("monoctl", *words, user=self.cluster.administrator)
 
     def put(self, user: User, environment: dict[str, str] | None = None) -> Ran:
@@ -71,7 +70,6 @@ class LogCluster:
         return int(self.log_of(user)["size"])
 
     def events(self) -> int:
-        """Return how many events the log has, as its file says."""
         with contextlib.closing(sqlite3.connect(self.m8 / "log.db")) as log:
             return int(log.execute("SELECT position FROM head").fetchone()[0])
 

@@ -18,13 +18,7 @@ _ADDRESS = re.compile(r"https://\S+response_type=code\S+")
 
 
 class Home:
-    """One user's home.
-
-    Args:
-        folder: Where it is.
-        m8: The m8 that is dialled.
-        settings: Of the settings file besides, such as login_issuer.
-    """
+    """One user's home."""
 
     def __init__(self, folder: Path, m8: ScriptedM8, **settings: str) -> None:
         self.folder = folder
@@ -54,7 +48,6 @@ class Home:
         )
 
     def run(self, *words: str, **environment: str) -> tuple[int, str, str]:
-        """Run a command, and return its exit code, its output and its errors."""
         process = self.start(*words, **environment)
         out, err = process.communicate(timeout=300)
         return process.returncode, out, err

@@ -43,8 +43,6 @@ PLATFORM = events_pb2.RoleBindingCreated(
 
 @dataclass
 class M8:
-    """It, while it serves."""
-
     running: Running
     ca_file: Path
 

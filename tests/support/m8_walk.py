@@ -179,13 +179,11 @@ class Documents:
             self._apply(event)
 
     def end(self, walk: Walk, *end: Message) -> Walk:
-        """Record a whole request, which ends so."""
         self.now_ms += 1
         self.record(upload_stream(walk.request.request_id), [walk.asked(), walk.provided(), walk.sent(), *end])
         return walk
 
     def put(self, version: str, prior: str = "", **fields: Any) -> upload_pb2.Signed:
-        """Record that a secret was put; return the receipt."""
         walk = Walk(a_request(**fields), signer=SIGNER)
         uploaded = walk.uploaded(version, prior)
         self.end(walk, walk.started(prior), uploaded)
@@ -208,11 +206,9 @@ class Documents:
                 self.bodies.pop((change.collection, change.key), None)
 
     def upload(self, request_id: bytes) -> views_pb2.SecretUpload | None:
-        """A request as m8 shows it."""
         return shown(self._stream(request_id))
 
     def secret(self, uri: str, version: str = "") -> views_pb2.Secret | None:
-        """A secret as m8 shows it, or one of its versions."""
         body = self.bodies.get((SECRETS, uri))
         if body is not None and version not in ("", Kept.parse(uri, body).secret.upstream_version):
             body = self.bodies.get((VERSIONS, f"{uri}\n{version}"))

@@ -14,14 +14,7 @@ from monoskope.protocol.tlog.merkle import Node, consistency_plan, leaf_hash, no
 
 
 class MemoryTree(Tree):
-    """The records are numbers, hashed with `seed`.
-
-    Args:
-        key: Of the log.
-        length: How many records there are.
-        seed: Another one makes another log.
-        folder: Of its m8.
-    """
+    """The records are numbers, hashed with `seed`."""
 
     def __init__(self, key: LogKey, length: int, *, seed: int = 0, folder: Path = Path()) -> None:
         self.key = key

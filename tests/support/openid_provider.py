@@ -30,12 +30,7 @@ _ATTRIBUTE = re.compile(r'([a-z]+)="([^"]*)"')
 
 
 class OpenIdProvider:
-    """A running provider.
-
-    Attributes:
-        issuer: Its issuer, `https://localhost:port`.
-        ca_file: The authority that signed its certificate.
-    """
+    """A running provider."""
 
     def __init__(self, issuer: str, ca_file: Path) -> None:
         self.issuer = issuer
@@ -57,12 +52,7 @@ class OpenIdProvider:
 
 
 class User:
-    """Somebody who fills in what the provider's pages ask for.
-
-    Args:
-        provider: The provider.
-        name: The account.
-    """
+    """Somebody who fills in what the provider's pages ask for."""
 
     def __init__(self, provider: OpenIdProvider, name: str = "anna") -> None:
         self._name = name
@@ -94,7 +84,6 @@ class User:
 
 @contextmanager
 def running(folder: Path) -> Iterator[OpenIdProvider]:
-    """Start one on a free port. Without Node its tests are skipped, but fail in CI."""
     node = needed("node", "nodejs")
     if not (NODE / "node_modules" / "oidc-provider").is_dir():
         pytest.skip("the packages of tests/node are not installed: (cd tests/node && npm ci)")

@@ -21,7 +21,6 @@ OBSERVE = Path(__file__).resolve().parents[2] / "deploy" / "observe"
 
 
 def asked(address: str, path: str) -> tuple[int, bytes]:
-    """The status and the body of one path."""
     try:
         with urllib.request.urlopen(f"http://{address}{path}", timeout=20) as answer:
             return answer.status, answer.read()
@@ -31,12 +30,10 @@ def asked(address: str, path: str) -> tuple[int, bytes]:
 
 
 def address_of(folder: Path) -> str:
-    """Where the process with this folder answers."""
     return (folder / "operations-address").read_text().strip()
 
 
 def samples(text: bytes) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    """Every sample of an answer, by its name and labels."""
     return {
         (one.name, frozenset(one.labels.items())): one.value
         for family in text_string_to_metric_families(text.decode())
@@ -58,7 +55,6 @@ class Prometheus:
         self._address = address
 
     def firing(self) -> set[tuple[str, str]]:
-        """The alerts that fire, each with its store, "" for none."""
         _, body = asked(self._address, "/api/v1/alerts")
         alerts: list[dict[str, Any]] = json.loads(body)["data"]["alerts"]
         found = [alert["labels"] for alert in alerts if alert["state"] == "firing"]

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import gzip
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.support.certificates import Handler, http_server
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One span."""
-
     service: str
     name: str
     trace: str
@@ -27,13 +25,10 @@ class Received:
 
 @dataclass
 class Collector:
-    """Keeps what it receives."""
-
     endpoint: str = ""
     raw: list[bytes] = field(default_factory=list)
 
     def spans(self) -> list[Received]:
-        """Every span that came, in the order of their arrival."""
         return [span for body in list(self.raw) for span in _spans(body)]
 
 
@@ -58,29 +53,15 @@ def collecting(answer: bytes = b"") -> Iterator[Collector]:
     """Receive as long as the block runs, and answer each time with `answer`, called compressed if there is one."""
     collector = Collector()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+    class Receiving(Handler):
+        protocol_version = "HTTP/1.0"
+
+        def answer(self) -> None:
+            body = self.body()
             collector.raw.append(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
-            self.send_response(200)
-            self.send_header("Content-Type", "application/x-protobuf")
-            self.send_header("Content-Length", str(len(answer)))
-            if answer:
-                self.send_header("Content-Encoding", "gzip")
-            self.end_headers()
-            with suppress(ConnectionError):
-                self.wfile.write(answer)
+            coding = {"Content-Encoding": "gzip"} if answer else {}
+            self.reply(200, answer, coding | {"Content-Type": "application/x-protobuf"})
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as the base calls it
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    collector.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with http_server(Receiving) as port:
+        collector.endpoint = f"http://127.0.0.1:{port}"
         yield collector
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -29,8 +29,6 @@ ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error"}
 
 
 class Ended(NamedTuple):
-    """What a command printed."""
-
     stdout: str
     stderr: str
 

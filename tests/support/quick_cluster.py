@@ -75,7 +75,6 @@ class QuickCluster(Cluster):
             one.submit(create_token.main, words, standalone_mode=False).result()
 
     def bind(self, name: str, *options: str) -> None:
-        """Create a role binding, as `m8 role-binding create` does."""
         words = ["--dir", str(self.folder / "m8"), name, *options]
         with ThreadPoolExecutor(1) as one:
             one.submit(role_binding.main, ["create", *words], standalone_mode=False).result()

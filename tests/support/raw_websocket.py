@@ -33,7 +33,6 @@ def frame(opcode: int, content: bytes = b"", *, first: int = FIN, mask: bytes = 
 
 
 async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    """Return the opcode and the content of the next frame. Raises `IncompleteReadError` at the end."""
     first, second = await reader.readexactly(2)
     length = second & 0x7F
     if length >= 126:

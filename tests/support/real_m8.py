@@ -35,7 +35,6 @@ class RealM8:
     """m8, its one user alice, and the wire.
 
     Attributes:
-        world: m8 itself.
         wire: What reactors dial.
         server: The wire, as a reactor dials it.
         servers: Both names of the wire.
@@ -52,11 +51,9 @@ class RealM8:
         self._sending: dict[bytes, asyncio.Task[views_pb2.SecretUpload]] = {}
 
     async def create(self, identity: str, *, kind: str) -> None:
-        """Add the store."""
         await self.world.administrator().create(self.store, identity, kind=kind)
 
     async def ask(self, request: Request) -> None:
-        """Ask for a key as alice."""
         await self.alice.ask(request)
 
     async def granted(self, request_id: bytes) -> Grant:
@@ -70,7 +67,6 @@ class RealM8:
         self._sending[request_id] = asyncio.create_task(self.alice.send(request_id, parts))
 
     async def ended(self, request_id: bytes) -> views_pb2.SecretUpload:
-        """Wait for the end of a request. Raises `TimeoutError`."""
         if request_id in self._sending:
             await self._sending.pop(request_id)
 
@@ -85,7 +81,6 @@ class RealM8:
         return upload
 
     async def kinds(self, request_id: bytes) -> list[str]:
-        """Return the names of a request's events, as m8 recorded them."""
         return [event.type for event in await self.world.app.log.read_stream(upload_stream(request_id))]
 
     async def attached(self, times: int = 1) -> Session:
@@ -119,7 +114,6 @@ class RealM8:
         return [code for one in answers if (code := one.to_reactor().appended.error)]
 
     def hang_up(self) -> None:
-        """Break every connection to a reactor."""
         for session in self.wire.live(self.store):
             session.cut()
 
@@ -159,13 +153,7 @@ class RealM8:
 
 @asynccontextmanager
 async def serving(folder: Path, *, store: str = "memory", limits: ServerLimits | None = None) -> AsyncIterator[RealM8]:
-    """Serve an m8 without stores over TLS; its certificate is `folder`/ca.crt, its address `server`.
-
-    Args:
-        folder: Is filled.
-        store: The name of the store that a test adds.
-        limits: m8's, if not the usual ones.
-    """
+    """Serve an m8 without stores over TLS; its certificate is `folder`/ca.crt, its address `server`."""
     made = tls.make(["127.0.0.1"], now=dt.datetime.now(dt.UTC))
     for name, content in (("ca.crt", made.ca), ("tls.crt", made.certificate), ("tls.key", made.key)):
         (folder / name).write_bytes(content)

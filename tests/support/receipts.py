@@ -117,7 +117,6 @@ THERE_GRANT = a_grant(a_request(uri=str(DESTINATION)))
 
 
 def there(kind: str = "UPLOADED first", *, grant: Grant = THERE_GRANT, **fields: Any) -> upload_pb2.Signed:
-    """The destination's receipt, under an identity of its own."""
     made = make_receipt(grant=grant, sealed_sha256=b"s" * 32, **{**GOOD[kind], **fields})
     return Signer().sign(RECEIPT, made.content)
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 import ssl
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -19,6 +17,7 @@ from joserfc.jwk import ECKey
 
 from monoskope.client.login.issuer import Issuer
 from monoskope.m8.http import tls
+from tests.support.certificates import Handler, http_server
 
 Answer = tuple[int, Any]
 """A status, and what is sent as JSON; bytes as they are."""
@@ -47,21 +46,17 @@ class ScriptedIssuer:
         }
 
     def document(self, **changed: Any) -> dict[str, Any]:
-        """Return what it says of itself."""
         ends = ("authorization", "token", "device_authorization", "revocation")
         said: dict[str, Any] = {f"{name}_endpoint": f"{self.url}/{name}" for name in ends}
         return said | {"issuer": self.url, "jwks_uri": f"{self.url}/jwks"} | changed
 
     def says(self, **changed: Any) -> None:
-        """Say something else of itself."""
         self.answers["/.well-known/openid-configuration"] = [(200, self.document(**changed))]
 
     def issuer(self, **changed: str) -> Issuer:
-        """Return it as the client asks it."""
         return Issuer(self.url, ca_file=str(self.ca_file), **changed)
 
     def id_token(self, *, header: dict[str, Any] | None = None, key: Any = None, **changed: Any) -> str:
-        """Return an ID token for the client monoctl."""
         now = int(time.time())
         claims = {
             "iss": self.url,
@@ -80,54 +75,22 @@ class ScriptedIssuer:
         return left.pop(0) if len(left) > 1 else left[0]
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    scripted: ScriptedIssuer
-
-    def do_GET(self) -> None:
-        self._answer({})
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", "0")))
-        self._answer(dict(parse_qsl(body.decode())))
-
-    def _answer(self, fields: dict[str, str]) -> None:
-        self.scripted.authorizations.append(self.headers.get("authorization"))
-        status, content = self.scripted.take(self.path, fields)
-        body = content if isinstance(content, bytes) else json.dumps(content).encode()
-        self.send_response(status)
-        if 300 <= status < 400:
-            self.send_header("Location", "/jwks")
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, *_: Any) -> None:
-        """Say nothing: a client that ends a connection is what some tests want."""
-
-
 @contextmanager
 def serving(folder: Path) -> Iterator[ScriptedIssuer]:
-    """Listen on a free port of 127.0.0.1."""
     made = tls.make(["localhost", "127.0.0.1"], now=dt.datetime.now(dt.UTC))
     for name, content in (("ca.crt", made.ca), ("tls.crt", made.certificate), ("tls.key", made.key)):
         (folder / name).write_bytes(content)
-    handler = type("Handler", (_Handler,), {})
-    server = _Server(("127.0.0.1", 0), handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    scripted = handler.scripted = ScriptedIssuer(server.server_address[1], folder / "ca.crt")  # type: ignore[attr-defined]
-    thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.02), daemon=True)
-    thread.start()
-    try:
+
+    class Answering(Handler):
+        def answer(self) -> None:
+            scripted.authorizations.append(self.headers.get("authorization"))
+            status, content = scripted.take(self.path, dict(parse_qsl(self.body().decode())))
+            body = content if isinstance(content, bytes) else json.dumps(content).encode()
+            moved = {"Location": "/jwks"} if 300 <= status < 400 else {}
+            self.reply(status, body, moved | {"Content-Type": "application/json"})
+
+    with http_server(Answering, context) as port:
+        scripted = ScriptedIssuer(port, folder / "ca.crt")
         yield scripted
-    finally:
-        server.shutdown()
-        server.server_close()

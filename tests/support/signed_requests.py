@@ -28,8 +28,6 @@ from monoskope.uri import SecretUri
 
 
 class Person:
-    """Somebody with an Ed25519 key."""
-
     def __init__(self, name: str) -> None:
         self.name = name
         self._key = Ed25519PrivateKey.generate()
@@ -38,7 +36,6 @@ class Person:
 
     @property
     def key(self) -> str:
-        """The key, as a receipt shows it."""
         return str(getattr(self._signer, "fingerprint"))  # noqa: B009 - a plain key, no certificate
 
     def signs(self, grant: Grant, sealed_sha256: bytes) -> bytes:
@@ -80,7 +77,6 @@ def may(
 
 
 def write_lists(folder: Path, *people: Person, revoked: Sequence[str] = ()) -> None:
-    """Write the two lists of a reactor."""
     for name, lines in (
         ("allowed_signers", [f'{one.name} namespaces="request@monoskope" {one.public}' for one in people]),
         ("revoked_keys", revoked),
@@ -106,7 +102,6 @@ GOOD = [vector for vector in VECTORS if "fault" not in vector["expected"]]
 
 
 def blob_of(vector: Vector) -> bytes:
-    """The SSHSIG of a vector, without armour."""
     return base64.b64decode(vector["signature"])
 
 

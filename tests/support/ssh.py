@@ -27,14 +27,12 @@ TYPES = {
 
 
 def run(*words: str, stdin: str | None = None, **environ: str) -> str:
-    """Run one of OpenSSH's programs and return what it printed."""
     needed(words[0], "openssh-client")
     environment = os.environ | environ
     return subprocess.run(words, input=stdin, capture_output=True, text=True, check=True, env=environment).stdout
 
 
 def keygen(path: Path, kind: str = "ed25519", *, passphrase: str = "") -> Path:
-    """Make a key pair and return the path of its private half."""
     run("ssh-keygen", "-q", *TYPES[kind], "-N", passphrase, "-C", "anna's key", "-f", str(path), "-Z", "aes256-ctr")
     return path
 
@@ -45,7 +43,6 @@ def certify(ca: Path, key: Path, *, principals: str = "anna@example.org", valid:
 
 
 def shown(key: Path) -> str:
-    """Return how OpenSSH shows a key: `SHA256:…`."""
     return run("ssh-keygen", "-l", "-f", f"{key}.pub").split()[1]
 
 
@@ -70,7 +67,6 @@ class TouchedAgent:
     """Stands before a real agent, and keeps each request to sign until the key is touched.
 
     Args:
-        behind: The agent, which runs.
         path: Of the new socket, in a short folder.
     """
 
@@ -96,7 +92,6 @@ class TouchedAgent:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What leads a program to it."""
         return {"SSH_AUTH_SOCK": str(self.path)}
 
     def _serve(self) -> None:

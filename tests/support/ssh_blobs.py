@@ -81,7 +81,6 @@ class SshKey:
 
     @property
     def line(self) -> str:
-        """As in a `.pub` file."""
         return public_line(self.blob)
 
     def sign(

@@ -24,8 +24,6 @@ EXPECT_NOTHING = frozenset(
 
 
 class Signer:
-    """A store's identity, as a reactor holds it."""
-
     def __init__(self) -> None:
         self.key = Ed25519PrivateKey.generate()
         self.public = self.key.public_key().public_bytes_raw()

@@ -18,12 +18,7 @@ _MOST = 8 * 1_048_576
 
 
 class WebSocketCall:
-    """A session over a WebSocket. It dials at once and reads on its own.
-
-    Args:
-        at: The HTTP door, on the loopback interface.
-        tls: How it is spoken to; None for a door without TLS.
-    """
+    """A session over a WebSocket. It dials at once and reads on its own."""
 
     def __init__(self, at: HostPort, *, tls: ssl.SSLContext | None = None) -> None:
         self._at = at
@@ -35,7 +30,6 @@ class WebSocketCall:
         self._reading = asyncio.create_task(self._read())
 
     async def socket(self) -> ClientSocket:
-        """The WebSocket, once it is open."""
         return await asyncio.shield(self._opened)
 
     async def raw(self, content: bytes) -> None:
@@ -68,20 +62,17 @@ class WebSocketCall:
         self._end = None if error is None else CallError.read(error)
 
     async def read(self) -> object:
-        """The next message, None at the end."""
         message = await self._came.get()
         if message is None:
             self._came.put_nowait(None)
         return message
 
     async def write(self, message: reactor_pb2.AttachRequest | bytes) -> None:
-        """Send a message. An ended session does not show before it is read."""
         with contextlib.suppress(EndedError):
             content = message if isinstance(message, bytes) else message.SerializeToString()
             await (await self.socket()).send(content)
 
     async def done_writing(self) -> None:
-        """End our side."""
         await (await self.socket()).send(END)
 
     async def end(self) -> CallError | None:
@@ -95,7 +86,6 @@ class WebSocketCall:
         return "ok" if end is None else end.code
 
     def cancel(self) -> None:
-        """Break the connection."""
         self._reading.cancel()
         if self._opened.done():
             self._opened.result().abort()

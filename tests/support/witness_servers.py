@@ -12,9 +12,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -25,7 +24,7 @@ from monoskope.m8.tree.witnesses import Witnesses
 from monoskope.protocol.tlog.checkpoint import Checkpoint, Kind, VerifierKey, cosigned_message, cosigned_text
 from monoskope.protocol.tlog.note import NoteSignature
 from monoskope.testing.engines.litewitness import Litewitness
-from tests.support.certificates import https_server
+from tests.support.certificates import Handler, http_server
 
 LITEWITNESS = Path(__file__).resolve().parents[2] / "build" / "litewitness" / "litewitness"
 
@@ -35,8 +34,6 @@ Asking: TypeAlias = Callable[..., AbstractAsyncContextManager[Witnesses]]
 
 
 class WitnessKey:
-    """The private key of a witness of ours, of either type."""
-
     def __init__(self, name: str, *, kind: Kind = Kind.COSIGNATURE_ED25519) -> None:
         self._private: Ed25519PrivateKey | MLDSA44PrivateKey
         self._private = (
@@ -84,7 +81,6 @@ class WitnessServer:
     asked: list[Request] = field(default_factory=list)
 
     def toml(self, vkey: VerifierKey | str) -> str:
-        """Its table in m8.toml."""
         lines = [f'url = "{self.url}"', f'vkey = "{vkey}"', f'ca_file = "{self.ca_file}"']
         return "\n".join(["[[witness]]", *lines, ""])
 
@@ -98,34 +94,26 @@ def witness_server(folder: Path, says: Says) -> Iterator[WitnessServer]:
     found = WitnessServer("", ca_file, says)
     over = threading.Event()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            request = Request(self.command, self.path, self.rfile.read(int(self.headers.get("Content-Length", 0))))
+    class Answering(Handler):
+        def answer(self) -> None:
+            request = Request(self.command, self.path, self.body())
             found.asked.append(request)
             reply = found.says(request)
             while reply.wait is not None and not over.is_set() and not reply.wait.wait(0.02):
                 pass
-            self.send_response(reply.status)
-            for name, value in reply.headers.items():
-                self.send_header(name, value)
             if not reply.endless:
-                self.send_header("Content-Length", str(len(reply.body)))
+                self.reply(reply.status, reply.body, reply.headers)
+                return
+            self.close_connection = True
+            self.send_response(reply.status)
             self.end_headers()
             with contextlib.suppress(OSError):
                 self.wfile.write(reply.body)
-                while reply.endless and not over.is_set():
+                while not over.is_set():
                     self.wfile.write(reply.endless)
-            self.close_connection = self.close_connection or bool(reply.endless)
 
-        def do_GET(self) -> None:
-            self.do_POST()
-
-        def log_message(self, *_arguments: Any) -> None:
-            pass
-
-    with https_server(Handler, context) as found.url:
+    with http_server(Answering, context) as port:
+        found.url = f"https://127.0.0.1:{port}"
         try:
             yield found
         finally:
@@ -175,7 +163,6 @@ def needed() -> Path:
 
 @contextlib.contextmanager
 def real_witness(folder: Path, name: str) -> Iterator[tuple[Litewitness, WitnessServer]]:
-    """A real litewitness behind TLS."""
     with Litewitness(needed(), name) as witness, witness_server(folder, before(witness.port)) as server:
         yield witness, server
 

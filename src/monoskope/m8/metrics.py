@@ -17,6 +17,7 @@ from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.readmodels.uploads import after
 from monoskope.protocol.events import request_id_of, upload_stream
 from monoskope.protocol.outcomes import State, spelled
+from monoskope.protocol.wire import MalformedError
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # the library types it not
 
@@ -124,13 +125,18 @@ class RequestMeter:
 
     def known(self, upload: Upload) -> None:
         """Take in a request that was open when this process started."""
-        self._open[upload_stream(upload.request_id)] = upload
+        if upload.request is not None:
+            self._open[upload_stream(upload.request_id)] = upload
 
     def saw(self, event: RecordedEvent) -> None:
         """Take in an event of the log, in its order."""
         if request_id_of(event.stream) is None:
             return
-        upload = after(self._open.get(event.stream, NEW), event)
+        try:
+            upload = after(self._open.get(event.stream, NEW), event)
+        except MalformedError:  # a newer m8 recorded it, and counts it
+            self._open.pop(event.stream, None)
+            return
         if upload is None:
             return
         if upload.state is not State.ENDED:

@@ -250,7 +250,7 @@ def _check_numbers(file: File, path: Path) -> None:
         if not least <= getattr(file, name) <= most:
             raise UsageError(
                 f"{path}: {name} must be from {least} to {most}.",
-                fix=f"Correct the number, or remove the line: then it is {getattr(File(), name):g}.",
+                fix=f"Correct the number, or remove the line: then it is {getattr(File(), name)}.",
             )
     for subject, puts in file.puts_per_hour_of.items():
         if not 1 <= puts <= MAX_PUTS:

@@ -12,7 +12,7 @@ import click
 
 from monoskope import start
 from monoskope.lazy import LazyModules
-from monoskope.monoctl.output.report import guarded
+from monoskope.monoctl.output.ending import guarded
 
 PROGRAM = "monoctl"
 

@@ -14,9 +14,9 @@ from monoskope.client.settings import ClientSettings, load_settings, parse_ident
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.output import terminal
+from monoskope.monoctl.output.ending import interrupted
 from monoskope.monoctl.output.formats import TABLE, WORDS
 from monoskope.monoctl.output.progress import Bar, Watch
-from monoskope.monoctl.output.report import interrupted
 
 if TYPE_CHECKING:
     from monoskope.client import Client

@@ -19,7 +19,6 @@ RULES = """async () => (await axe.run({
 
 
 def axe_script() -> str:
-    """Return the script, to be run in a page before `RULES` is."""
     if not _SCRIPT.exists():
         pytest.skip("the packages of tests/node are not installed: (cd tests/node && npm ci)")
     return _SCRIPT.read_text(encoding="utf-8")

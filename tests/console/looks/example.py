@@ -109,7 +109,6 @@ class Example:
         """Open the example in `page`, at its own moment.
 
         Args:
-            page: Playwright's.
             stands_still: Whether that moment never ends; else the test moves the page's clock.
         """
         page.route(f"{ADDRESS}**", self._answer)

@@ -143,7 +143,6 @@ _HISTORY = (
 
 
 def _versions(asked: dict[str, Any]) -> dict[str, Any]:
-    """The history of a secret: its newest entry says what its summary says."""
     secret = _secret_of(asked)
     newest, found = int(secret["upstream_version"]), []
     changed = dt.datetime.fromisoformat(secret["changed_at"])

@@ -124,7 +124,6 @@ def test_a_value_is_not_in_the_profile_after_the_browser_was_killed(
 
 
 def command_line(file: Path) -> bytes:
-    """The command line of a process that may have ended."""
     try:
         return file.read_bytes()
     except OSError:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tests.console.safety.foreign import Answer, answering
+from tests.support.certificates import Handler, http_server
 
 DONE = {"uri": "vault://stolen", "outcome": "UPLOADED", "request_id": "00" * 16, "upstream_version": "7"}
 ANSWER = json.dumps({"results": [{"done": DONE}], "notes": ["Stolen."], "secrets": [], "stores": [], "total": 0})
@@ -31,20 +31,18 @@ def thief(port: int) -> Iterator[Heard]:
     """Take a port of 127.0.0.1 that somebody has just left."""
     heard = Heard()
 
-    class Thief(Answer):
-        protocol_version = "HTTP/1.1"
-
+    class Thief(Handler):
         def do_GET(self) -> None:  # noqa: N802 - so the library calls it
             self._answer(b"<!doctype html><title>Stolen</title>", "text/html")
 
         def do_POST(self) -> None:  # noqa: N802 - so the library calls it
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            heard.bodies.append((self.path.removeprefix("/api/"), body))
+            heard.bodies.append((self.path.removeprefix("/api/"), self.body()))
             self._answer(ANSWER.encode(), "application/json")
 
         def _answer(self, content: bytes, kind: str) -> None:
             heard.heads.append(f"{self.path}\n{self.headers}")
-            self.send(content, Content_Type=kind, Access_Control_Allow_Origin="*", Console_Proof=43 * "A")
+            said = {"Content-Type": kind, "Access-Control-Allow-Origin": "*", "Console-Proof": 43 * "A"}
+            self.reply(200, content, said)
 
-    with answering(Thief, port):
+    with http_server(Thief, port=port):
         yield heard

@@ -13,8 +13,7 @@ from monoskope.testing.cluster.identities import Identity, OneTimeKey
 from monoskope.testing.scripted.client import token
 from tests.lies.lie import Lie, Step, Victim
 from tests.lies.rig import OTHER
-from tests.lies.scene import Scene
-from tests.support.hostile_rules import METHODS, Call
+from tests.lies.scene import Scene, change_request
 
 THIEF = Identity()
 COPIES, REACTOR, COPY = Step.COPIES, Victim.REACTOR, ("copy",)
@@ -38,18 +37,9 @@ def authorized(change: Callable[[Any], Any]) -> Callable[[Scene], Any]:
 
 def there(method: str, change: Callable[[Any, Scene], Any]) -> Callable[[Scene], Any]:
     """Change what the reactor is answered about the destination."""
-
-    def tell(scene: Scene) -> None:
-        made = next(found for found in METHODS.values() if found.name == method)
-
-        def act(_: Call, content: bytes) -> Any:
-            message = made.response.FromString(content)
-            change(message, scene)
-            return message
-
-        scene.wire.change(method, act, times=None, when=lambda call: _is_there(call, scene))
-
-    return tell
+    return lambda scene: scene.change(
+        method, lambda message: change(message, scene), when=lambda call: _is_there(call, scene)
+    )
 
 
 def _is_there(call: Any, scene: Scene) -> bool:
@@ -62,8 +52,6 @@ def key(change: Callable[[Any, Scene], Any]) -> Callable[[Scene], Any]:
 
 
 def end(change: Callable[[Any, Scene], Any]) -> Callable[[Scene], Any]:
-    """Change how the put at the destination ended."""
-
     def tell(scene: Scene) -> None:
         for method in ("RequestUploadSecret", "GetSecretUpload"):
             there(method, lambda answer, found: change(answer.upload, found))(scene)
@@ -97,29 +85,13 @@ def _other_identity(answer: Any, _: Scene) -> None:
         answer.store.identity = THIEF.shown
 
 
-def _unsigned(scene: Scene) -> None:
-    def act(message: Any) -> None:
-        message.ClearField("request_signature")
-
-    async def sent(call: Call, _: object) -> bytes:
-        message = call.message
-        act(message)
-        return await scene.wire.forward(Call(call.path, message.SerializeToString(), call.headers))
-
-    scene.wire.on_call("RequestUploadSecret", sent, times=None, when=lambda call: _is_there(call, scene))
+def asked(method: str, change: Callable[[Any], Any]) -> Callable[[Scene], Any]:
+    """Change what the reactor asks of the destination."""
+    return lambda scene: scene.change_call(method, change, when=lambda call: _is_there(call, scene))
 
 
-def _redirected(scene: Scene) -> None:
-    """Have the put of the copy asked for at another place of the destination."""
-
-    async def asked(call: Call, _: object) -> bytes:
-        message: Any = call.message
-        request = upload_pb2.UploadRequest.FromString(message.request)
-        request.uri = f"{request.uri}-else"
-        message.request = request.SerializeToString(deterministic=True)
-        return await scene.wire.forward(Call(call.path, message.SerializeToString(), call.headers))
-
-    scene.wire.on_call("RequestSecretUploadKey", asked, times=None, when=lambda call: _is_there(call, scene))
+def _redirected(message: Any) -> None:
+    change_request(message, lambda request: setattr(request, "uri", f"{request.uri}-else"))
 
 
 def _refused(scene: Scene) -> None:
@@ -127,7 +99,6 @@ def _refused(scene: Scene) -> None:
 
 
 def lie(name: str, tell: Callable[[Scene], Any], says: str, code: Code, *, done: bool | None = None) -> Lie:
-    """A lie about a copy, to the source's reactor."""
     return Lie(COPIES, name, tell, says, code, COPY, REACTOR, done=done)
 
 
@@ -153,10 +124,16 @@ LIES = (
         MAY_NOT,
         FAILED,
     ),
-    lie("another place at the destination", _redirected, MAY_NOT, FAILED),
+    lie("another place at the destination", asked("RequestSecretUploadKey", _redirected), MAY_NOT, FAILED),
     lie("a thief's receipt of the destination", end(_thiefs_receipt), NOT_KNOWN, UNKNOWN, done=True),
     lie("no receipt of the destination", end(_no_receipt), NOT_KNOWN, UNKNOWN, done=True),
     lie("an earlier receipt of the destination", end(_earlier_receipt), NOT_KNOWN, UNKNOWN, done=True),
-    lie("no signature of the source's", _unsigned, "NOT_AUTHORIZED", Code.NOT_AUTHORIZED, done=False),
+    lie(
+        "no signature of the source's",
+        asked("RequestUploadSecret", lambda message: message.ClearField("request_signature")),
+        "NOT_AUTHORIZED",
+        Code.NOT_AUTHORIZED,
+        done=False,
+    ),
     lie("that the destination refuses what was sent", _refused, NOT_KNOWN, UNKNOWN, done=False),
 )

@@ -8,12 +8,12 @@ from typing import Any
 
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2
-from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Code
 from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
 from monoskope.testing.cluster.identities import Identity
 from tests.lies.lie import EVERY, SEALING, WRITING, Lie, Step, Victim
-from tests.lies.scene import Scene
+from tests.lies.scene import Scene, change_request
 from tests.support.hostile_rules import Passing, Way
 
 THIEF = Identity()
@@ -26,7 +26,7 @@ ALONE = tuple(one for one in WRITING if one != "copy")
 Change = Callable[[Any, Scene], Any]
 
 
-def told(kind: Any, change: Change, *, sealed: bytes | None = None) -> Callable[[Scene], Any]:
+def told(kind: Any, change: Change) -> Callable[[Scene], Any]:
     """Tell the reactor something else in an event about the secret."""
 
     def tell(scene: Scene) -> None:
@@ -36,8 +36,6 @@ def told(kind: Any, change: Change, *, sealed: bytes | None = None) -> Callable[
             change(message, scene)
             event.data = message.SerializeToString(deterministic=True)
             answer.delivery.record = event.SerializeToString()
-            if sealed is not None:
-                answer.delivery.sealed = sealed
             return answer
 
         scene.wire.change_delivery(kind.DESCRIPTOR.name, act, times=None, of=scene.uri)
@@ -47,13 +45,7 @@ def told(kind: Any, change: Change, *, sealed: bytes | None = None) -> Callable[
 
 def asks(change: Callable[[Any], Any]) -> Callable[[Scene], Any]:
     """Tell the reactor another request than m8 recorded."""
-
-    def act(message: Any, _: Scene) -> None:
-        request = upload_pb2.UploadRequest.FromString(message.request)
-        change(request)
-        message.request = request.SerializeToString(deterministic=True)
-
-    return told(REQUESTED, act)
+    return told(REQUESTED, lambda message, _: change_request(message, change))
 
 
 def sealed_of_earlier(scene: Scene) -> None:
@@ -106,13 +98,12 @@ def older_receipt(message: Any, scene: Scene) -> None:
 
 
 def append_lost(kind: str) -> Callable[[Scene], Any]:
-    """Lose what the reactor appends, and never answer."""
     return lambda scene: scene.wire.lose_append(kind, times=None, of=scene.uri)
 
 
-def append_refused(kind: str, code: Code = Code.CONFLICT) -> Callable[[Scene], Any]:
+def append_refused(kind: str) -> Callable[[Scene], Any]:
     """Refuse what the reactor appends; m8 never records it."""
-    return lambda scene: scene.wire.refuse_append(kind, code, times=None, of=scene.uri)
+    return lambda scene: scene.wire.refuse_append(kind, times=None, of=scene.uri)
 
 
 def said_recorded(scene: Scene) -> None:

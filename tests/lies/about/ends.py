@@ -30,8 +30,6 @@ def end(change: Change) -> Callable[[Scene], Any]:
 
 
 def unsigned(reason: str = "UNSPECIFIED", outcome: int = 0) -> Callable[[Scene], Any]:
-    """Say that it ended, without a receipt."""
-
     def change(view: Any, _: Scene) -> None:
         view.ClearField("receipt")
         view.state, view.reason = ENDED, upload_pb2.Reason.Value(f"REASON_{reason}")
@@ -41,13 +39,10 @@ def unsigned(reason: str = "UNSPECIFIED", outcome: int = 0) -> Callable[[Scene],
 
 
 def receipt(change: Change) -> Callable[[Scene], Any]:
-    """Change the receipt of the end, if one is shown."""
     return end(lambda view, scene: change(view.receipt, scene) if view.HasField("receipt") else None)
 
 
 def rewritten(**fields: object) -> Callable[[Scene], Any]:
-    """Change fields of the receipt, under the signature that it has."""
-
     def change(signed: Any, _: Scene) -> None:
         message = upload_pb2.Receipt.FromString(signed.content)
         for name, value in fields.items():

@@ -14,7 +14,7 @@ from monoskope.protocol.identity import UPLOAD_GRANT
 from monoskope.testing.cluster.identities import Identity, OneTimeKey
 from tests.lies.lie import EVERY, WRITING, Lie, Step
 from tests.lies.rig import MEMORY
-from tests.lies.scene import Scene
+from tests.lies.scene import Scene, change_request
 
 THIEF = Identity()
 KEY, CHANGED = Step.KEY, Code.IDENTITY_CHANGED
@@ -33,8 +33,6 @@ def granted(change: Change) -> Callable[[Scene], Any]:
 
 
 def rewritten(**fields: object) -> Callable[[Scene], Any]:
-    """Change fields of the grant, under the signature that it has."""
-
     def change(grant: Any, _: Scene) -> None:
         message = upload_pb2.UploadGrant.FromString(grant.content)
         for name, value in fields.items():
@@ -57,13 +55,9 @@ def as_pinned(grant: Any, scene: Scene) -> None:
     grant.identity_key = scene.rig.identities[MEMORY].public_key
 
 
-def cut(name: str) -> Change:
+def cut(name: str) -> Callable[[Scene], Any]:
     """Cut the last byte of a part of it."""
-
-    def change(grant: Any, _: Scene) -> None:
-        setattr(grant, name, getattr(grant, name)[:-1])
-
-    return change
+    return granted(lambda grant, _: setattr(grant, name, getattr(grant, name)[:-1]))
 
 
 def ended(reason: int, detail: str = "") -> Callable[[Scene], Any]:
@@ -87,16 +81,9 @@ def _stepped(answer: Any, scene: Scene) -> None:
 
 def asks(change: Callable[..., Any]) -> Callable[[Scene], Any]:
     """Ask the reactor for something else than alice asks for."""
-
-    def tell(scene: Scene) -> None:
-        def act(message: Any) -> None:
-            request = upload_pb2.UploadRequest.FromString(message.request)
-            change(request, scene)
-            message.request = request.SerializeToString(deterministic=True)
-
-        scene.change_call("RequestSecretUploadKey", act)
-
-    return tell
+    return lambda scene: scene.change_call(
+        "RequestSecretUploadKey", lambda message: change_request(message, lambda one: change(one, scene))
+    )
 
 
 def _labelled(one: Any, _: Scene) -> None:
@@ -172,11 +159,11 @@ LIES = (
         granted(lambda grant, _: setattr(grant, "content", grant.content + b"\x78\x01")),
         NO_SIGNATURE,
     ),
-    changed("a grant that is cut", granted(cut("content")), NO_SIGNATURE),
-    changed("a signature that is cut", granted(cut("signature")), "does not have 64 bytes"),
+    changed("a grant that is cut", cut("content"), NO_SIGNATURE),
+    changed("a signature that is cut", cut("signature"), "does not have 64 bytes"),
     changed(
         "an identity that is cut",
-        granted(cut("identity_key")),
+        cut("identity_key"),
         "a message is signed by .*, not by the store's identity",
     ),
     changed(

@@ -28,11 +28,7 @@ Change = Callable[[log_pb2.GetCheckpointResponse, Scene], Any]
 
 def shows(change: Change) -> Callable[[Scene], Any]:
     """Change what m8 shows of its log."""
-
-    def act(answer: Any, scene: Scene) -> None:
-        change(answer, scene)
-
-    return lambda scene: scene.change("GetCheckpoint", lambda answer: act(answer, scene))
+    return lambda scene: scene.change("GetCheckpoint", lambda answer: change(answer, scene))
 
 
 def _checkpoint(answer: log_pb2.GetCheckpointResponse) -> Checkpoint:
@@ -49,16 +45,10 @@ def note(
     key: LogKey | None = None,
     ago_s: int = 0,
 ) -> Callable[[Scene], Any]:
-    """Show another note, signed by the log's own keys, or by others."""
-
     def act(answer: log_pb2.GetCheckpointResponse, scene: Scene) -> None:
         answer.newest.note = _sign(scene.rig, change(_checkpoint(answer), scene), key=key, ago_s=ago_s)
 
     return shows(act)
-
-
-def _pinned(scene: Scene) -> Checkpoint:
-    return scene.rig.pinned
 
 
 def _old(answer: log_pb2.GetCheckpointResponse, scene: Scene) -> None:
@@ -101,21 +91,7 @@ def _swapped_keys(answer: log_pb2.GetCheckpointResponse, _: Scene) -> None:
     answer.vkeys[:] = [str(vkey) for vkey in FORGED.vkeys]
 
 
-def _no_log(scene: Scene) -> None:
-    scene.wire.refuse("GetCheckpoint", NotFoundError("this log is not witnessed."), times=None)
-
-
 # --- proofs of requests ---
-
-ProofChange = Callable[[log_pb2.GetUploadProofResponse, Scene], Any]
-
-
-def proof(change: ProofChange) -> Callable[[Scene], Any]:
-    return lambda scene: scene.change("GetUploadProof", lambda answer: change(answer, scene))
-
-
-def _other_hash(answer: log_pb2.GetUploadProofResponse, _: Scene) -> None:
-    answer.inclusion[0] = bytes(32)
 
 
 def _other_record(answer: log_pb2.GetUploadProofResponse, _: Scene) -> None:
@@ -133,14 +109,6 @@ def _own_tree(answer: log_pb2.GetUploadProofResponse, scene: Scene) -> None:
     answer.note = _sign(scene.rig, Checkpoint(ORIGIN, shown.size, bytes(32)))
 
 
-def _earlier_grant(answer: log_pb2.GetUploadProofResponse, scene: Scene) -> None:
-    answer.evidence.grant.CopyFrom(scene.rig.kept["put"].view.grant)
-
-
-def _earlier_signature(answer: log_pb2.GetUploadProofResponse, scene: Scene) -> None:
-    answer.evidence.request_signature = scene.rig.kept["put"].sent.request_signature
-
-
 def _later(answer: log_pb2.GetUploadProofResponse, _: Scene) -> None:
     answer.Clear()
     answer.proof_later = True
@@ -151,13 +119,13 @@ def lie(name: str, tell: Callable[[Scene], Any], says: str, code: Code | None = 
     return Lie(LOG, name, tell, says, code)
 
 
-def of_proof(name: str, tell: Callable[[Scene], Any], says: str, code: Code = MISMATCH) -> Lie:
-    """A lie about the proof of a request."""
+def of_proof(
+    name: str, change: Callable[[log_pb2.GetUploadProofResponse, Scene], Any], says: str, code: Code = MISMATCH
+) -> Lie:
+    def tell(scene: Scene) -> None:
+        scene.change("GetUploadProof", lambda answer: change(answer, scene))
+
     return Lie(LOG, name, tell, says, code, ("get upload proof",))
-
-
-def events(change: Callable[[queries_pb2.ListEventsResponse], Any]) -> Callable[[Scene], Any]:
-    return lambda scene: scene.change("ListEvents", change)
 
 
 def _outlined(**fields: Any) -> Callable[[queries_pb2.ListEventsResponse], Any]:
@@ -180,23 +148,11 @@ def _beside_its_outline(answer: queries_pb2.ListEventsResponse) -> None:
         shown.actor = shown.uri = shown.detail = "mallory"
 
 
-def _without_outline(answer: queries_pb2.ListEventsResponse) -> None:
-    answer.events[0].ClearField("outline")
-
-
-def _other_inclusion(answer: queries_pb2.ListEventsResponse) -> None:
-    answer.inclusion[0] = bytes(32)
-
-
-def _twice(answer: queries_pb2.ListEventsResponse) -> None:
-    answer.events.append(answer.events[-1])
-
-
 def of_events(
-    name: str, tell: Callable[[queries_pb2.ListEventsResponse], Any], says: str, code: Code | None = MISMATCH
+    name: str, change: Callable[[queries_pb2.ListEventsResponse], Any], says: str, code: Code | None = MISMATCH
 ) -> Lie:
     """A lie about events that the log has."""
-    return Lie(LOG, name, events(tell), says, code, ("list events", "last events"))
+    return Lie(LOG, name, lambda scene: scene.change("ListEvents", change), says, code, ("list events", "last events"))
 
 
 NOT_OF_THE_LOG = "m8 shows events that are not those of its log"
@@ -210,7 +166,11 @@ LIES = (
         shows(lambda answer, _: answer.ClearField("newest")),
         "shows no checkpoint of its log that counts",
     ),
-    lie("that it keeps no log", _no_log, "shows no checkpoint of its log that counts .*this log is not witnessed"),
+    lie(
+        "that it keeps no log",
+        lambda scene: scene.wire.refuse("GetCheckpoint", NotFoundError("this log is not witnessed."), times=None),
+        "shows no checkpoint of its log that counts .*this log is not witnessed",
+    ),
     lie(
         "another origin",
         note(lambda shown, _: Checkpoint(ELSEWHERE, shown.size, shown.root), key=OTHER),
@@ -229,7 +189,7 @@ LIES = (
     lie("an old checkpoint", shows(_old), "was rolled back, or you are shown an old copy"),
     lie(
         "another tree of the pinned size",
-        note(lambda _, scene: Checkpoint(ORIGIN, _pinned(scene).size, bytes(32))),
+        note(lambda _, scene: Checkpoint(ORIGIN, scene.rig.pinned.size, bytes(32))),
         "two different trees of .* entries, both signed by it",
     ),
     lie("another root", note(lambda shown, _: Checkpoint(ORIGIN, shown.size, bytes(32))), CONTINUES),
@@ -240,28 +200,34 @@ LIES = (
     lie("two trees at once", shows(_two_trees), f"{CONTINUES}|two different trees"),
     lie("other keys beside its note", shows(_swapped_keys), "", None),
     lie("a note that was signed long ago", note(ago_s=SIGNED_H * 3_600), "notice: the log of .*", None),
+    of_proof("another place in the tree", lambda answer, _: setattr(answer, "index", answer.index - 1), NOT_INCLUDED),
     of_proof(
-        "another place in the tree", proof(lambda answer, _: setattr(answer, "index", answer.index - 1)), NOT_INCLUDED
+        "another hash of the inclusion", lambda answer, _: answer.inclusion.__setitem__(0, bytes(32)), NOT_INCLUDED
     ),
-    of_proof("another hash of the inclusion", proof(_other_hash), NOT_INCLUDED),
-    of_proof("no inclusion", proof(lambda answer, _: answer.ClearField("inclusion")), NOT_INCLUDED),
-    of_proof("another record", proof(_other_record), NOT_INCLUDED),
-    of_proof("a proof under other keys", proof(_forged_note), "the checkpoint is not signed by both keys of the log"),
-    of_proof("a proof in a tree of m8's own", proof(_own_tree), NOT_INCLUDED),
-    of_proof("the grant of an earlier request", proof(_earlier_grant), "the grant is for another request"),
+    of_proof("no inclusion", lambda answer, _: answer.ClearField("inclusion"), NOT_INCLUDED),
+    of_proof("another record", _other_record, NOT_INCLUDED),
+    of_proof("a proof under other keys", _forged_note, "the checkpoint is not signed by both keys of the log"),
+    of_proof("a proof in a tree of m8's own", _own_tree, NOT_INCLUDED),
+    of_proof(
+        "the grant of an earlier request",
+        lambda answer, scene: answer.evidence.grant.CopyFrom(scene.rig.kept["put"].view.grant),
+        "the grant is for another request",
+    ),
     of_proof(
         "no grant of what it proves",
-        proof(lambda answer, _: answer.evidence.ClearField("grant")),
+        lambda answer, _: answer.evidence.ClearField("grant"),
         "a receipt without the grant that it answers",
     ),
     of_proof(
         "the signature of an earlier request",
-        proof(_earlier_signature),
+        lambda answer, scene: setattr(
+            answer.evidence, "request_signature", scene.rig.kept["put"].sent.request_signature
+        ),
         "the signature is not the key's over this statement",
     ),
     of_proof(
         "no signature of what it proves",
-        proof(lambda answer, _: answer.evidence.ClearField("request_signature")),
+        lambda answer, _: answer.evidence.ClearField("request_signature"),
         "the signature of the request does not hold",
     ),
     of_events("another person who caused an event", _outlined(actor="mallory"), NOT_OF_THE_LOG),
@@ -270,13 +236,23 @@ LIES = (
     of_events("other words of an event", _outlined(detail="DELETED"), NOT_OF_THE_LOG),
     of_events("another place of an event", _outlined(position=1), f"{NOT_OF_THE_LOG}|twice, or in another order"),
     of_events("an event beside its outline", _beside_its_outline, "(?!.*mallory).*proven=True", None),
-    of_events("an event without its outline", _without_outline, "m8 shows no outline of event"),
-    of_events("an event twice", _twice, f"{NOT_OF_THE_LOG}|twice, or in another order"),
-    of_events("another hash of the proof of events", _other_inclusion, NOT_OF_THE_LOG),
+    of_events(
+        "an event without its outline",
+        lambda answer: answer.events[0].ClearField("outline"),
+        "m8 shows no outline of event",
+    ),
+    of_events(
+        "an event twice",
+        lambda answer: answer.events.append(answer.events[-1]),
+        f"{NOT_OF_THE_LOG}|twice, or in another order",
+    ),
+    of_events(
+        "another hash of the proof of events", lambda answer: answer.inclusion.__setitem__(0, bytes(32)), NOT_OF_THE_LOG
+    ),
     of_events("no proof of events", lambda answer: answer.ClearField("inclusion"), NOT_OF_THE_LOG),
     of_proof(
         "a proof that is to come, for ever",
-        proof(_later),
+        _later,
         "is recorded, and no checkpoint of the log covers it yet",
         Code.NOT_YET,
     ),

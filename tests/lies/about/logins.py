@@ -16,7 +16,7 @@ LOGIN = Step.LOGIN
 ASKED = ("put", "delete", "verify")
 
 
-def at_login(kind: str, change: Callable[[Any], Any], *, times: int | None = 1) -> Callable[[Scene], Any]:
+def at_login(kind: str, change: Callable[[Any], Any]) -> Callable[[Scene], Any]:
     """Break the reactor's connection, and change what it is told at its next login."""
 
     def tell(scene: Scene) -> None:
@@ -24,7 +24,7 @@ def at_login(kind: str, change: Callable[[Any], Any], *, times: int | None = 1) 
             change(answer)
             return answer
 
-        scene.wire.change_delivery(kind, act, times=times)
+        scene.wire.change_delivery(kind, act)
         for session in scene.wire.live(MEMORY):
             session.cut()
 
@@ -32,8 +32,6 @@ def at_login(kind: str, change: Callable[[Any], Any], *, times: int | None = 1) 
 
 
 def now(answer: reactor_pb2.AttachResponse) -> Callable[[Scene], Any]:
-    """Say something to the reactor in the middle of its session."""
-
     def tell(scene: Scene) -> None:
         for session in scene.wire.live(MEMORY):
             session.send(Way.TO_REACTOR, answer)
@@ -61,7 +59,6 @@ def _clear(answer: Any) -> None:
 
 
 def lie(name: str, tell: Callable[[Scene], Any]) -> Lie:
-    """A lie that the reactor comes back from."""
     return Lie(LOGIN, name, tell, purposes=ASKED, against=Victim.REACTOR)
 
 

@@ -29,29 +29,21 @@ Change = Callable[[Any, Scene], Any]
 
 
 def secret(change: Change) -> Callable[[Scene], Any]:
-    """Change what is shown of secrets, one by one or in a list."""
-
     def tell(scene: Scene) -> None:
-        scene.change("GetSecret", lambda answer: _done(change(answer.secret, scene)))
-        scene.change("ListSecrets", lambda answer: _done([change(one, scene) for one in answer.secrets]))
+        scene.change("GetSecret", lambda answer: change(answer.secret, scene))
+        scene.change("ListSecrets", lambda answer: [change(one, scene) for one in answer.secrets])
 
     return tell
 
 
-def _done(_: object) -> None:
-    """Changed in place."""
-
-
 def version(change: Change) -> Callable[[Scene], Any]:
-    """Change what is shown of a secret's versions."""
     return lambda scene: scene.change(
-        "ListSecretVersions", lambda answer: _done([change(one, scene) for one in answer.versions])
+        "ListSecretVersions", lambda answer: [change(one, scene) for one in answer.versions]
     )
 
 
 def upload(change: Change) -> Callable[[Scene], Any]:
-    """Change what is shown of a request."""
-    return lambda scene: scene.change("GetSecretUpload", lambda answer: _done(change(answer.upload, scene)))
+    return lambda scene: scene.change("GetSecretUpload", lambda answer: change(answer.upload, scene))
 
 
 def sets(name: str, value: object) -> Change:
@@ -59,7 +51,6 @@ def sets(name: str, value: object) -> Change:
 
 
 def of_thief(one: Any, _: Scene) -> None:
-    """The receipt, signed by a thief."""
     one.receipt.CopyFrom(THIEF.sign(RECEIPT, one.receipt.content))
 
 

@@ -20,7 +20,6 @@ ANSWERED = "m8 at .* answered"
 
 
 def refuses(failure: Failure, method: str = ASK) -> Callable[[Scene], Any]:
-    """Refuse every call of a method that is about the secret."""
     return lambda scene: scene.wire.refuse(method, failure, times=None, of=scene.uri)
 
 
@@ -32,7 +31,6 @@ def status(reason: str, *, domain: str = "monoskope", message: str = "no.", cut:
 
 
 def lie(name: str, failure: Failure, says: str, code: Code, **more: object) -> Lie:
-    """A refusal of the request for a key."""
     return Lie(REFUSAL, name, refuses(failure), says, code, **more)  # type: ignore[arg-type]
 
 

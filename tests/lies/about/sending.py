@@ -39,7 +39,6 @@ Change = Callable[[Any, Scene], Any]
 
 
 def sends(change: Change) -> Callable[[Scene], Any]:
-    """Deliver something else than alice sends."""
     return lambda scene: scene.change_call("RequestUploadSecret", lambda message: change(message, scene))
 
 
@@ -88,8 +87,6 @@ def under_earlier_id(message: Any, scene: Scene) -> None:
 
 
 def answers(answer: bytes | Error) -> Callable[[Scene], Any]:
-    """Answer in m8's place, without delivering anything."""
-
     def tell(scene: Scene) -> None:
         for method in ("RequestUploadSecret", "GetSecretUpload"):
             if isinstance(answer, bytes):

@@ -39,7 +39,6 @@ def _never_heard_of_it(scene: Scene) -> None:
 def lie(
     name: str, tell: Callable[[Scene], Any], says: str = "", code: Code | None = None, *, done: bool | None = None
 ) -> Lie:
-    """A lie to a client that has both servers."""
     return Lie(SERVERS, name, tell, says, code, EVERY, both_servers=True, done=done)
 
 

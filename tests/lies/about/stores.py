@@ -20,11 +20,10 @@ OTHERWISE = "changed: .* is pinned, it shows SHA256:"
 
 
 def shows(change: Callable[[Any, Scene], Any]) -> Callable[[Scene], Any]:
-    return lambda scene: scene.change("GetSecretStore", lambda answer: change(answer.store, scene) and None)
+    return lambda scene: scene.change("GetSecretStore", lambda answer: change(answer.store, scene))
 
 
 def field(name: str, value: object) -> Callable[[Scene], Any]:
-    """Show another value of one field."""
     return shows(lambda store, _: setattr(store, name, value))
 
 

@@ -37,8 +37,6 @@ FIELDS: tuple[tuple[str, object], ...] = (
 
 
 def grant(change: Callable[[upload_pb2.UploadGrant], object]) -> Callable[[ShowingM8], None]:
-    """Show a changed grant, signed by the store."""
-
     def made(_: ShowingM8, attempt: Attempt) -> upload_pb2.Signed:
         message = upload_pb2.UploadGrant.FromString(attempt.grant.content)
         change(message)
@@ -48,7 +46,6 @@ def grant(change: Callable[[upload_pb2.UploadGrant], object]) -> Callable[[Showi
 
 
 def sets(name: str, value: object) -> Callable[[ShowingM8], None]:
-    """Show a grant in which one field is another."""
     return grant(lambda message: setattr(message, name, value))
 
 

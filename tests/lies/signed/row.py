@@ -77,7 +77,6 @@ def succeeds(m8: ShowingM8, attempt: Attempt) -> views_pb2.SecretUpload:
 
 
 def unsigned(reason: upload_pb2.Reason) -> End:
-    """End it without a receipt."""
     return lambda m8, attempt: m8.ended(attempt, None, reason)
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from monoskope.m8.log.event_log import ExpectedVersionError, NewEvent, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.log.sqlite import writer as sqlite_writer
-from monoskope.m8.log.sqlite.writer import SqliteWriter
+from monoskope.m8.log.sqlite import group_commit as sqlite_writer
+from monoskope.m8.log.sqlite.group_commit import SqliteWriter
 from monoskope.testing.logs import some_time
 
 Logs = tuple[SqliteLog, SqliteLog]

@@ -8,11 +8,12 @@ import itertools
 import json
 import socket
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
@@ -20,19 +21,26 @@ from monoskope.errors import ConflictError, UnauthenticatedError, UnavailableErr
 from monoskope.host_port import HostPort
 from monoskope.m8 import operations as endpoints
 from monoskope.m8.background.presence import PREFIX
+from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.backup.restore import check_stopped
+from monoskope.m8.domain.events import M8
 from monoskope.m8.domain.principal import Principal
+from monoskope.m8.domain.upload import NEW
 from monoskope.m8.http.server import build_http, running
 from monoskope.m8.limits.settings import ServerLimits
+from monoskope.m8.log.event_log import Change, Lookup, NewEvent, Put, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite import file as sqlite_file
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.readmodels.documents import project
+from monoskope.m8.readmodels.uploads import OPEN_UPLOADS, body_of
 from monoskope.m8.service.app import App
 from monoskope.protocol.events import upload_stream
+from monoskope.protocol.outcomes import State
 from monoskope.testing.logs import some_time
+from tests.support.failures import failure
 from tests.support.http_calls import CallError, ask, hang_up
-from tests.support.m8_world import PATIENCE_S, Clock, Sealed, User, World, a_world, an_m8, until_granted
+from tests.support.m8_world import PATIENCE_S, Clock, FakeReactor, Sealed, User, World, a_world, an_m8, until_granted
 from tests.support.operations import samples
 from tests.support.vectors import a_request
 
@@ -156,8 +164,37 @@ async def test_requests_that_were_open_at_the_start_are_known(tmp_path: Path) ->
         assert found["m8_open_requests", frozenset({("store", "vault"), ("state", "requested")})] == 1
 
 
-async def test_the_health_of_engines_and_the_lag_of_subscribers_show(world: World) -> None:
-    reactor = await world.attached()
+async def test_a_request_that_only_a_newer_m8_can_read_ends_no_older_one(tmp_path: Path) -> None:
+    """It serves on, starts again, and leaves that request to others: its reactor has it, its sealed bytes stay."""
+    newer = upload_pb2.UploadRequest.FromString(a_request().content)
+    newer.MergeFromString(b"\x10\x63")
+    content = newer.SerializeToString(deterministic=True)
+    request = replace(a_request(), content=content)
+    asked = replace(NEW, state=State.GRANTED, request=request, subject=M8, sealed_sha256=b"s" * 32)
+
+    def projector(event: RecordedEvent, _lookup: Lookup) -> Iterator[Change]:
+        yield Put(OPEN_UPLOADS, newer.request_id.hex(), body_of(asked))
+
+    async with a_world(tmp_path) as world:
+        log = await SqliteLog.open(tmp_path / "log.db", clock=world.clock, projector=projector)
+        message = events_pb2.SecretUploadKeyRequested(request=content, subject="anna")
+        event = NewEvent(message.DESCRIPTOR.name, message.SerializeToString())
+        [recorded] = await log.append(upload_stream(newer.request_id), 0, [event], actor="anna")
+        await log.close()
+        async with asyncio.timeout(60):
+            while world.app.feed.position < recorded.position:
+                await asyncio.sleep(0)
+        delivery = await (await world.attached()).next("SecretUploadKeyRequested")
+        assert delivery.event.stream == upload_stream(newer.request_id)
+        await world.user("anna", "vault://app").ask(a_request())
+    async with an_m8(tmp_path) as world:
+        await Timekeeper(world.app).tick()
+        found = await metrics(world)
+        assert found["m8_open_requests", frozenset({("store", "vault"), ("state", "requested")})] == 1
+        assert asked.sealed_sha256 in {one.sealed_sha256 async for one in world.app.documents.open_uploads()}
+
+
+async def test_the_health_of_engines_and_the_lag_of_subscribers_show(world: World, reactor: FakeReactor) -> None:
     await reactor.beat(reactor_pb2.Heartbeat(engine=reactor_pb2.ENGINE_HEALTH_REFUSED))
 
     async def refused() -> float:
@@ -174,9 +211,7 @@ async def test_the_health_of_engines_and_the_lag_of_subscribers_show(world: Worl
 
 
 async def test_calls_and_writes_are_counted(world: World) -> None:
-    user = world.user("anna", "vault://app")
-    with pytest.raises(CallError):
-        await user.upload(b"x" * 16)
+    await failure(CallError, world.user("anna", "vault://app").upload(b"x" * 16))
     found = await metrics(world)
     assert found["m8_calls_total", frozenset({("method", "GetSecretUpload"), ("code", "NOT_FOUND")})] == 1
     assert found["m8_call_duration_seconds_count", frozenset({("method", "GetSecretUpload")})] == 1
@@ -311,8 +346,7 @@ async def test_a_call_under_way_ends_and_a_new_one_is_sent_away(m8: Stopping) ->
 
 
 async def test_m8_says_that_it_stops_and_streams_end_before_it_does(m8: Stopping) -> None:
-    watching = m8.user.watch()
-    ending = asyncio.create_task(watching.read())
+    ending = asyncio.create_task(m8.user.watch().read())
     async with asyncio.timeout(PATIENCE_S):
         while not m8.app.feed.subscribers:
             await asyncio.sleep(0.005)
@@ -320,13 +354,11 @@ async def test_m8_says_that_it_stops_and_streams_end_before_it_does(m8: Stopping
         await m8.until_not_ready()
         assert not ending.done()
         m8.noticed.set()
-        with pytest.raises(CallError) as ended:
-            await ending
-        assert ended.value.code == "unavailable"
-        assert "stop" in ended.value.message
+        ended = await failure(CallError, ending)
+        assert ended.code == "unavailable"
+        assert "stop" in ended.message
         await m8.stopped.wait()
-    with pytest.raises(ConnectionRefusedError):
-        await ask(m8.address, "GET", "/healthz")
+    await failure(ConnectionRefusedError, ask(m8.address, "GET", "/healthz"))
 
 
 TICK_S = 0.001
@@ -351,7 +383,6 @@ async def test_an_m8_whose_clock_is_wrong_is_seen(log: SqliteLog, off_ms: int, m
 
     with monkeypatch.context() as serving:
         serving.setattr(log, "beats", beats_of_one_that_serves)
-        with pytest.raises(ConflictError, match="an m8 serves this event log now"):
-            await check_stopped(log, tick_s=TICK_S)
+        await failure(ConflictError, check_stopped(log, tick_s=TICK_S), "an m8 serves this event log now")
     # What a killed one left behind is no m8.
     await check_stopped(log, tick_s=TICK_S)

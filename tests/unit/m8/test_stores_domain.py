@@ -13,9 +13,10 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import AlreadyExistsError, ConflictError, NotFoundError, RefusedError, UsageError
-from monoskope.m8.domain import reactors, stores
+from monoskope.m8.domain import fingerprint_key, reactors, stores
 from monoskope.m8.domain.events import CATALOGUE_STREAM, reactor_stream, write
-from monoskope.m8.domain.reactors import Attachments, FingerprintKeyIds
+from monoskope.m8.domain.fingerprint_key import FingerprintKeyIds
+from monoskope.m8.domain.reactors import Attachments
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.readmodels.stores import KEPT_DETACHED
 from monoskope.protocol.identity import IDENTITY_ROTATION, ProofError
@@ -65,8 +66,7 @@ def test_repeating_a_command_records_nothing() -> None:
     assert stores.deactivate(catalogue, "vault") == []
     catalogue = after(catalogue, stores.activate(catalogue, "vault"))
     assert catalogue.store("vault").active
-    assert stores.activate(catalogue, "vault") == []
-    assert stores.set_default(catalogue, "vault") == []
+    assert (stores.activate(catalogue, "vault"), stores.set_default(catalogue, "vault")) == ([], [])
     assert stores.replace_identity(catalogue, "vault", identity) == []
 
 
@@ -139,44 +139,44 @@ def followed(key: FingerprintKeyIds, events: Sequence[Message]) -> FingerprintKe
     return key
 
 
-ADOPTED = followed(NONE, reactors.adopt(NONE, KEY_ID))
+ADOPTED = followed(NONE, fingerprint_key.adopt(NONE, KEY_ID))
 """The first key id is adopted; another counts only by an administrator's word."""
-ROTATING = followed(ADOPTED, reactors.start_rotation(ADOPTED, OTHER_KEY))
+ROTATING = followed(ADOPTED, fingerprint_key.start_rotation(ADOPTED, OTHER_KEY))
 
 
 def test_the_first_fingerprint_key_is_adopted_and_a_rotation_allows_both_and_then_the_new_one_alone() -> None:
-    assert reactors.adopt(ADOPTED, KEY_ID) == []
+    assert fingerprint_key.adopt(ADOPTED, KEY_ID) == []
     with pytest.raises(RefusedError, match=OTHER_KEY):
-        reactors.adopt(ADOPTED, OTHER_KEY)
+        fingerprint_key.adopt(ADOPTED, OTHER_KEY)
     assert ROTATING.allowed == {KEY_ID, OTHER_KEY}
-    assert reactors.start_rotation(ROTATING, OTHER_KEY) == []
-    done = followed(ROTATING, reactors.finish_rotation(ROTATING, OTHER_KEY))
+    assert fingerprint_key.start_rotation(ROTATING, OTHER_KEY) == []
+    done = followed(ROTATING, fingerprint_key.finish_rotation(ROTATING, OTHER_KEY))
     assert done.allowed == {OTHER_KEY}
-    assert reactors.finish_rotation(done, OTHER_KEY) == []
+    assert fingerprint_key.finish_rotation(done, OTHER_KEY) == []
 
 
 def test_a_rotation_of_a_fingerprint_key_that_does_not_fit_conflicts() -> None:
     for begin, key in ((NONE, KEY_ID), (ADOPTED, KEY_ID), (ROTATING, "f" * 16)):
         with pytest.raises(ConflictError):
-            reactors.start_rotation(begin, key)
+            fingerprint_key.start_rotation(begin, key)
     for end, key in ((ADOPTED, OTHER_KEY), (ROTATING, "f" * 16)):
         with pytest.raises(ConflictError):
-            reactors.finish_rotation(end, key)
+            fingerprint_key.finish_rotation(end, key)
 
 
 def test_a_rotation_that_was_a_mistake_is_given_up_with_the_former_id_and_nobody_is_told_to_finish_it() -> None:
     with pytest.raises(ConflictError) as refused:
-        reactors.start_rotation(ROTATING, "f" * 16)
+        fingerprint_key.start_rotation(ROTATING, "f" * 16)
     assert f"give it up: monoctl finish fingerprint-key-rotation {KEY_ID}" in refused.value.fix
     with pytest.raises(ConflictError, match="files/12345678"):
-        reactors.finish_rotation(ROTATING, KEY_ID, left=["files/12345678"])
-    assert followed(ROTATING, reactors.finish_rotation(ROTATING, KEY_ID)).allowed == {KEY_ID}
+        fingerprint_key.finish_rotation(ROTATING, KEY_ID, left=["files/12345678"])
+    assert followed(ROTATING, fingerprint_key.finish_rotation(ROTATING, KEY_ID)).allowed == {KEY_ID}
 
 
 def test_a_sentence_names_a_few_of_many_reactors() -> None:
     with pytest.raises(ConflictError, match="and 92 more"):
-        reactors.finish_rotation(ROTATING, OTHER_KEY, left=[f"store/{number:08}" for number in range(100)])
-    assert reactors.finish_rotation(ROTATING, OTHER_KEY, left=["store/1"], force=True)
+        fingerprint_key.finish_rotation(ROTATING, OTHER_KEY, left=[f"store/{number:08}" for number in range(100)])
+    assert fingerprint_key.finish_rotation(ROTATING, OTHER_KEY, left=["store/1"], force=True)
 
 
 def attached(replica: bytes, size: int = 512) -> events_pb2.ReactorAttached:
@@ -239,8 +239,7 @@ async def listed(user: User, *, size: int = 0) -> tuple[list[views_pb2.SecretSto
     return [store for page in found for store in page.stores], max(page.ByteSize() for page in found)
 
 
-async def test_many_stores_that_announce_all_they_may_take_more_pages(world: World) -> None:
-    administrator = world.administrator()
+async def test_many_stores_that_announce_all_they_may_take_more_pages(world: World, administrator: User) -> None:
     names = [f"s{number:02}" for number in range(20)]
     created = [events_pb2.SecretStoreCreated(name=name, type="vault", identity=Signer().shown) for name in names]
     version = len(await world.app.log.read_stream(CATALOGUE_STREAM))
@@ -253,8 +252,7 @@ async def test_many_stores_that_announce_all_they_may_take_more_pages(world: Wor
     assert largest < SHOWN
 
 
-async def test_pages_have_as_many_stores_as_were_asked_for(world: World) -> None:
-    administrator = world.administrator()
+async def test_pages_have_as_many_stores_as_were_asked_for(administrator: User) -> None:
     for name in ("a", "b", "c"):
         await administrator.create(name, Signer().shown)
     stores, _ = await listed(administrator, size=2)

@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.errors import Error, NotFoundError, RefusedError
-from monoskope.monoctl.output.report import report
+from monoskope.monoctl.output.ending import report
 from monoskope.testing.scripted.m8 import ScriptedM8
 from tests.support.steering import STEERING
 from tests.unit.monoctl.as_alice import Run

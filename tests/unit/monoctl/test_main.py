@@ -16,7 +16,7 @@ from monoskope import times
 from monoskope.errors import Code, ConflictError, Error, NotTriedError, OutcomeUnknownError
 from monoskope.exit_codes import ExitCode, exit_code, exit_code_of_all
 from monoskope.monoctl.main import cli
-from monoskope.monoctl.output.report import guarded, wants_json
+from monoskope.monoctl.output.ending import guarded, wants_json
 from monoskope.testing.parts import program
 from tests.unit.monoctl.as_alice import ends
 

@@ -141,7 +141,7 @@ FILES = (
     "client/walk/pace.py",
     "client/walk/results.py",
     *(f"client/purposes/{path.name}" for path in sorted((PACKAGE / "client" / "purposes").glob("*.py"))),
-    "monoctl/output/report.py",
+    "monoctl/output/ending.py",
     "monoctl/commands/put.py",
 )
 """Where sentences about outcomes are made in place. Each text with a space in it counts, but docstrings and fixes."""

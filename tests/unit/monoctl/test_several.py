@@ -17,8 +17,8 @@ from monoskope.client.walk.task import Progress, Stage
 from monoskope.errors import OutcomeUnknownError, UnauthenticatedError, UsageError
 from monoskope.exit_codes import ExitCode, exit_code
 from monoskope.monoctl.input.put_each import planned
+from monoskope.monoctl.output.ending import InterruptedBeforeSendingError, interrupted
 from monoskope.monoctl.output.progress import Bar, Watch
-from monoskope.monoctl.output.report import InterruptedBeforeSendingError, interrupted
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import pinned, was_received
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8

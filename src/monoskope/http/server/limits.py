@@ -36,7 +36,7 @@ class Limits:
         idle_s: Between two requests of a connection. 0: each connection ends with its first answer.
         body_s: For the body of a request, beside what `body_rate` grants.
         body_rate: Bytes of a body that must come each second.
-        unread_s: For reading as much of an answer as is sent at once (`outgoing.PORTION`).
+        unread_s: For reading as much of an answer as is sent at once (`PORTION`).
         linger_s: How long the rest of a refused request is thrown away, so that its sender can read why.
         ping_s: Between two pings of a WebSocket.
         pong_s: For the answer to a ping, and to a close.

@@ -108,6 +108,8 @@ class Timekeeper:
         await self._look_at_reactors(stores, beats, silent)
         own: list[Upload] = []
         async for upload in self._app.documents.open_uploads():
+            if upload.request is None:  # a newer m8 looks after it
+                continue
             if upload.subject == M8:
                 own.append(upload)
             store = stores.get(upload.store)

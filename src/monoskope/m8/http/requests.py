@@ -81,7 +81,7 @@ def end_of_stream(error: Error | None) -> bytes:
 
 def only_message(body: bytes) -> bytes:
     """Return the one message of a request to a streaming method. Raises `UsageError` if there is not exactly one."""
-    flags, length = _ENVELOPE.unpack_from(body) if len(body) >= _ENVELOPE.size else (0, -1)
+    flags, length = _ENVELOPE.unpack_from(body) if len(body) >= _ENVELOPE.size else (0, None)
     if flags & _COMPRESSED:
         raise UsageError("the message is compressed, which m8 does not take.", fix="Send it without compression.")
     if flags or length != len(body) - _ENVELOPE.size:

@@ -23,7 +23,16 @@ from monoskope.m8.log.event_log import Change, EventLog, LogTamperedError, Looku
 from monoskope.m8.readmodels import secrets, stores, uploads
 from monoskope.m8.readmodels.secrets import SECRETS, Kept, head_of, put_head, set_notes
 from monoskope.m8.readmodels.stores import DEFAULT_STORE, FINGERPRINT_KEY, STORES, with_beats
-from monoskope.m8.readmodels.uploads import OPEN_COUNTS, OPEN_UPLOADS, USAGE, Usage, end_receipt, open_upload, shown
+from monoskope.m8.readmodels.uploads import (
+    OPEN_COUNTS,
+    OPEN_UPLOADS,
+    USAGE,
+    Usage,
+    end_receipt,
+    open_upload,
+    open_uri,
+    shown,
+)
 from monoskope.protocol.events import request_id_of, upload_stream
 from monoskope.protocol.notes import Edit, edit_message, edit_of, labels_of
 from monoskope.protocol.outcomes import TELLING
@@ -162,6 +171,12 @@ class Documents:
         """Yield every request that has not ended, in the order of ids, without its grant and its receipt."""
         async for _, body in self._log.scan_all(OPEN_UPLOADS):
             yield open_upload(body)
+
+    async def open_of(self, store: str) -> AsyncIterator[bytes]:
+        """Yield the id of every request of a store that has not ended, also of those that only a newer m8 can read."""
+        async for key, body in self._log.scan_all(OPEN_UPLOADS):
+            if open_uri(body).startswith(f"{store}://"):
+                yield bytes.fromhex(key)
 
     async def count_open(self, subject: str) -> int:
         """Return how many requests of `subject` have not ended."""

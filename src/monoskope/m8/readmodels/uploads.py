@@ -28,6 +28,7 @@ from monoskope.protocol.events import receipt_of
 from monoskope.protocol.notes import Labels, labels_of
 from monoskope.protocol.outcomes import State
 from monoskope.protocol.request import parse_request
+from monoskope.protocol.wire import MalformedError
 
 OPEN_UPLOADS = "open-uploads"
 """Collection: request id, 32 hex digits -> `body_of` a request, until it has ended."""
@@ -69,17 +70,26 @@ def body_of(upload: Upload) -> bytes:
 
 
 def open_upload(body: bytes) -> Upload:
-    """Return the request of a document in `OPEN_UPLOADS`."""
-    version, state, since_ms, began_ms, subject, sealed_sha256, request = _BODIES.decode(body)
+    """Return the request of a document in `OPEN_UPLOADS`; with `request` None for one that only a newer m8 can read."""
+    version, state, since_ms, began_ms, subject, sealed_sha256, content = _BODIES.decode(body)
+    try:
+        request = parse_request(content)
+    except MalformedError:
+        request = None
     return Upload(
         version=version,
         state=State[state],
         since_ms=since_ms,
         began_ms=began_ms,
-        request=parse_request(request),
+        request=request,
         subject=subject,
         sealed_sha256=sealed_sha256,
     )
+
+
+def open_uri(body: bytes) -> str:
+    """Return the URI of a document in `OPEN_UPLOADS`, whether or not this m8 can read all of its request."""
+    return upload_pb2.UploadRequest.FromString(_BODIES.decode(body)[-1]).uri
 
 
 def after(upload: Upload, event: RecordedEvent) -> Upload | None:

@@ -10,7 +10,7 @@ from monoskope import operating_log
 from monoskope.api.gateway.v1 import access_pb2, commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import NotFoundError, RefusedError
-from monoskope.m8.domain import reactors, role_bindings, stores
+from monoskope.m8.domain import fingerprint_key, role_bindings, stores
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.domain.role_bindings import RoleBinding, RoleBindings
 from monoskope.m8.domain.stores import Catalogue
@@ -101,7 +101,7 @@ class Administration:
         self, message: commands_pb2.StartFingerprintKeyRotationRequest, caller: Caller
     ) -> commands_pb2.StartFingerprintKeyRotationResponse:
         """Allow a second fingerprint key id. Administrators only. Raises `ConflictError`."""
-        await self._change(FINGERPRINT_KEY, lambda known: reactors.start_rotation(known, message.key_id), caller)
+        await self._change(FINGERPRINT_KEY, lambda known: fingerprint_key.start_rotation(known, message.key_id), caller)
         return commands_pb2.StartFingerprintKeyRotationResponse()
 
     async def finish_fingerprint_key_rotation(
@@ -117,7 +117,7 @@ class Administration:
         left = [name async for store in self._app.documents.stores() for name in without_key(store, message.key_id)]
         await self._change(
             FINGERPRINT_KEY,
-            lambda known: reactors.finish_rotation(known, message.key_id, left=left, force=message.force),
+            lambda known: fingerprint_key.finish_rotation(known, message.key_id, left=left, force=message.force),
             caller,
         )
         return commands_pb2.FinishFingerprintKeyRotationResponse()

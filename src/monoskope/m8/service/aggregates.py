@@ -14,8 +14,9 @@ from monoskope.errors import ConflictError, UnavailableError, UsageError
 from monoskope.m8.domain import role_bindings, upload
 from monoskope.m8.domain.append import Appender, append_by_reactor
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, reactor_stream, read, write
+from monoskope.m8.domain.fingerprint_key import FingerprintKeyIds
 from monoskope.m8.domain.principal import Principal, Registration
-from monoskope.m8.domain.reactors import Attachments, FingerprintKeyIds, Login
+from monoskope.m8.domain.reactors import Attachments, Login
 from monoskope.m8.domain.role_bindings import ROLE_BINDINGS_STREAM, RoleBindings
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.domain.upload import NEW, Upload, unknown_request

@@ -15,7 +15,7 @@ from monoskope import operating_log
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, identity_pb2, upload_pb2
 from monoskope.errors import IdentityChangedError, NotFoundError, RefusedError, UnauthenticatedError, UsageError
-from monoskope.m8.domain import reactors, stores
+from monoskope.m8.domain import fingerprint_key, reactors, stores
 from monoskope.m8.domain.reactors import Login, LoginRefusedError
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.limits.connections import origin
@@ -96,7 +96,7 @@ async def _admit(
         )
     check_capabilities(attach.capabilities)
     change, actor = app.aggregates.change, login.actor
-    await change(FINGERPRINT_KEY, lambda known: reactors.adopt(known, hello.fingerprint_key_id), actor=actor)
+    await change(FINGERPRINT_KEY, lambda known: fingerprint_key.adopt(known, hello.fingerprint_key_id), actor=actor)
     if rotates:
         await change(CATALOGUE, lambda known: stores.rotate_identity(known, login.store, attach.rotations), actor=actor)
     await _record_attachment(app, attach, hello, login)

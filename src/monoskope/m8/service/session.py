@@ -20,7 +20,7 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import ConflictError, Error, IdentityChangedError, RefusedError, UnavailableError
 from monoskope.event_loop import first_of, heeded
 from monoskope.failpoints import failpoint
-from monoskope.m8.domain import reactors
+from monoskope.m8.domain import fingerprint_key, reactors
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, M8, reactor_stream, read
 from monoskope.m8.domain.reactors import Login
 from monoskope.m8.domain.upload import unknown_request
@@ -102,7 +102,7 @@ class ServerSession:
 
     async def _check_key(self) -> None:
         known = await self._app.aggregates.get(FINGERPRINT_KEY)
-        reactors.require_allowed(known, self._login.fingerprint_key_id)
+        fingerprint_key.require_allowed(known, self._login.fingerprint_key_id)
 
     async def _replaced(self) -> None:
         await self.replaced.wait()
@@ -125,11 +125,10 @@ class ServerSession:
         )
 
     async def _deliver(self, follower: Follower, position: int) -> None:
-        async for upload in self._app.documents.open_uploads():
-            if upload.store == self._login.store:
-                for event in await self._app.log.read_stream(upload_stream(upload.request_id)):
-                    if event.position <= position:
-                        await self._send_event(event)
+        async for request_id in self._app.documents.open_of(self._login.store):
+            for event in await self._app.log.read_stream(upload_stream(request_id)):
+                if event.position <= position:
+                    await self._send_event(event)
         await self._send(reactor_pb2.AttachResponse(caught_up=reactor_pb2.CaughtUp()))
         while True:
             event = await follower.next()

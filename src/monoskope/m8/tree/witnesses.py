@@ -15,7 +15,7 @@ from monoskope.m8.tree.cosigning import Asked, Trouble, WitnessNote
 from monoskope.m8.tree.key_file import KeyFile
 from monoskope.m8.tree.submission import own_part
 from monoskope.m8.tree.tree import Tree
-from monoskope.m8.tree.witness import Contradicted, Result, Silent, Witness
+from monoskope.m8.tree.witness_client import Contradicted, Result, Silent, Witness
 from monoskope.m8.tree.witness_settings import WitnessesSettings
 from monoskope.protocol.tlog.checkpoint import Checkpoint, VerifierKey
 from monoskope.protocol.tlog.forms import NoteError

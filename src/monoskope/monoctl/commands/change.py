@@ -11,8 +11,8 @@ from monoskope.monoctl.groups import command
 from monoskope.monoctl.input.request_options import expect_options, parse_day, parse_edits
 from monoskope.monoctl.options import CommandSession, output_options, request_options
 from monoskope.monoctl.output import terminal, views
+from monoskope.monoctl.output.ending import end
 from monoskope.monoctl.output.formats import done, emit
-from monoskope.monoctl.output.report import end
 
 _DELETED = {"URI": "uri", "OUTCOME": "outcome", "DELETED": "deleted_version", "DESTROYED": "destroyed"}
 _RESTORED = {

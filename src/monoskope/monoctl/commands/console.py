@@ -34,7 +34,7 @@ def console(session: CommandSession, *, no_browser: bool, port: int | None) -> N
     import asyncio  # noqa: PLC0415 - `monoctl --help` needs none of it
 
     from monoskope.monoctl.console.program import ConsoleOptions, Sent, run  # noqa: PLC0415 - as above
-    from monoskope.monoctl.output.report import interrupted  # noqa: PLC0415 - as above
+    from monoskope.monoctl.output.ending import interrupted  # noqa: PLC0415 - as above
 
     sent, signer = Sent(), _signer(settings.signing_key)
     try:

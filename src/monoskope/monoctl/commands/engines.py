@@ -13,9 +13,9 @@ from monoskope.monoctl.groups import command
 from monoskope.monoctl.input.request_options import PutNotes, expect_options, full_prefix, notes_options
 from monoskope.monoctl.options import CommandSession, request_options
 from monoskope.monoctl.output import terminal, views
+from monoskope.monoctl.output.ending import WRITTEN, end
 from monoskope.monoctl.output.formats import done, emit
 from monoskope.monoctl.output.listed import Listed, verify_listed
-from monoskope.monoctl.output.report import WRITTEN, end
 from monoskope.protocol.payload import KINDS
 
 _COPIED = {

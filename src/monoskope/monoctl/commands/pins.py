@@ -16,7 +16,7 @@ from monoskope.errors import LogMismatchError, UsageError
 from monoskope.monoctl.groups import command
 from monoskope.monoctl.options import CommandSession, configured, connection_options
 from monoskope.monoctl.output import terminal
-from monoskope.monoctl.output.report import print_notes
+from monoskope.monoctl.output.ending import print_notes
 from monoskope.text import counted
 from monoskope.uri import check_store_name
 

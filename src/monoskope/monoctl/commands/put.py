@@ -16,8 +16,8 @@ from monoskope.monoctl.input.request_options import PutNotes, engine_options, ex
 from monoskope.monoctl.input.values import Sources, Values, check_words, read_values, source_options, split_words
 from monoskope.monoctl.options import CommandSession, request_options
 from monoskope.monoctl.output import terminal
+from monoskope.monoctl.output.ending import WRITTEN, end
 from monoskope.monoctl.output.formats import emit
-from monoskope.monoctl.output.report import WRITTEN, end
 from monoskope.protocol.request import Options
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from monoskope.client.connection import RenewedError
 from monoskope.client.queries import FIRST_PAUSE_S, LONGEST_PAUSE_S, Queries
 from monoskope.client.walk.task import Progress, Stage
 from monoskope.errors import Error, LogMismatchError, NotReachedError
+from monoskope.monoctl.output.ending import failure
 from monoskope.monoctl.output.formats import Document
-from monoskope.monoctl.output.report import failure
 from monoskope.text import json_text
 
 TICK_S = 15.0

@@ -16,8 +16,8 @@ from monoskope.monoctl.console.live import collected
 from monoskope.monoctl.console.requests import Request, Text
 from monoskope.monoctl.console.rows import QueryCache
 from monoskope.monoctl.input.request_options import chosen, expectation, parse_day
+from monoskope.monoctl.output.ending import failure
 from monoskope.monoctl.output.formats import Document, done
-from monoskope.monoctl.output.report import failure
 from monoskope.protocol.request import Options
 from monoskope.value import Unshared, Value
 

@@ -21,8 +21,8 @@ from monoskope.monoctl.console.operations import TIMEOUT_S, Context, Nothing, Of
 from monoskope.monoctl.console.requests import Request, Text
 from monoskope.monoctl.console.secrets import SecretsAsked, secrets, today
 from monoskope.monoctl.output import views
+from monoskope.monoctl.output.ending import failure
 from monoskope.monoctl.output.formats import Document
-from monoskope.monoctl.output.report import failure
 from monoskope.protocol.receipt import Receipt
 from monoskope.times import now_ms
 

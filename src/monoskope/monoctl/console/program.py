@@ -26,7 +26,7 @@ from monoskope.monoctl.console.operations import Context, Nothing, OfUri, Operat
 from monoskope.monoctl.console.overview import FirstView, happened
 from monoskope.monoctl.console.server import Console, ConsoleApplication
 from monoskope.monoctl.console.session import Sessions
-from monoskope.monoctl.output.report import interrupted
+from monoskope.monoctl.output.ending import interrupted
 from monoskope.value import Value
 
 

@@ -19,8 +19,8 @@ from monoskope.monoctl.console.live import Live
 from monoskope.monoctl.console.operations import Context, Operation
 from monoskope.monoctl.console.requests import Request
 from monoskope.monoctl.console.session import Begun, EndedError, NoSessionError, Session, Sessions, UsedError
+from monoskope.monoctl.output.ending import defect, failure
 from monoskope.monoctl.output.formats import Document
-from monoskope.monoctl.output.report import defect, failure
 from monoskope.text import json_text
 from monoskope.value import Unshared, Value
 

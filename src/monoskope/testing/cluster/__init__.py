@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import contextlib
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import tomli_w
 
@@ -38,6 +38,14 @@ _SAYS_S = 5.0
 """How long a reactor that starts is waited for by its log alone: it may write that elsewhere, or in other words."""
 
 ALL_RIGHTS = ("put", "compare", "see-hash", "delete", "copy", "undelete", "rollback")
+
+
+@contextlib.contextmanager
+def editing(file: Path) -> Iterator[dict[str, Any]]:
+    """Yield what a settings file has, and write what the block makes of it, as a person does with an editor."""
+    table = tomllib.loads(file.read_text(encoding="utf-8"))
+    yield table
+    write_private(file, tomli_w.dumps(table).encode(), replace=True)
 
 
 class Cluster(Commands):
@@ -258,17 +266,14 @@ class Cluster(Commands):
 
     def _set_engine(self, home: Path, engine: dict[str, object]) -> None:
         """Fill in the `[engine]` table, as a person does with an editor."""
-        file = home / "reactor.toml"
-        table = tomllib.loads(file.read_text(encoding="utf-8")) | {"engine": engine}
-        write_private(file, tomli_w.dumps(table).encode(), replace=True)
+        with editing(home / "reactor.toml") as table:
+            table["engine"] = engine
 
     def allow_copy(self, store: str, to: str, *, source: str = "", destination: str = "") -> None:
         """Let the reactor of `store` copy from below `source` to below `destination` in `to`, once it starts anew."""
-        file = self.folder / f"reactor-{store}" / "reactor.toml"
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
         rule = {"to": to, "identity": self.identities[to], "paths": [{"from": source, "to": destination}]}
-        table["copy"] = [*table.get("copy", []), rule]
-        write_private(file, tomli_w.dumps(table).encode(), replace=True)
+        with editing(self.folder / f"reactor-{store}" / "reactor.toml") as table:
+            table["copy"] = [*table.get("copy", []), rule]
 
     def share_fingerprint_key(self, first: str, *others: str) -> None:
         """Make the fingerprint key in one reactor's folder, and carry it to the others in an age file."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import tomllib
 from contextlib import ExitStack
 from pathlib import Path
 
 import tomli_w
 
 from monoskope.settings import write_private
-from monoskope.testing.cluster import Cluster
+from monoskope.testing.cluster import Cluster, editing
 from monoskope.testing.parts import Part, free_port, listens
 
 _SHARED = ("token-signing.key", "tls.crt", "tls.key", "ca.crt")
@@ -52,9 +51,8 @@ class ReplicaCluster(Cluster):
         """Make the folder of every m8, unless it is there: the same keys and the same log, an address of its own."""
         if not (self.folder / "m8").exists():
             self.must("m8", "init", "--dir", "m8", "--listen", self.server)
-        first = tomllib.loads((self.folder / "m8" / "m8.toml").read_text(encoding="utf-8"))
-        first |= {"puts_per_hour_per_user": 0} | self._settings
-        write_private(self.folder / "m8" / "m8.toml", tomli_w.dumps(first).encode(), replace=True)
+        with editing(self.folder / "m8" / "m8.toml") as first:
+            first.update({"puts_per_hour_per_user": 0} | self._settings)
         for part, server in zip(self.m8s[1:], self.servers[1:], strict=True):
             home, port = self.folder / part.name, server.rpartition(":")[2]
             if home.exists():
@@ -68,10 +66,9 @@ class ReplicaCluster(Cluster):
 
     def share_log(self, home: Path) -> None:
         """Let the server in a folder with settings serve the log of the others."""
-        file = home / "m8.toml"
         if "database" in self._settings:
-            table = tomllib.loads(file.read_text(encoding="utf-8")) | self._settings
-            write_private(file, tomli_w.dumps(table).encode(), replace=True)
+            with editing(home / "m8.toml") as table:
+                table.update(self._settings)
         else:
             (home / "log.db").symlink_to(self.folder / "m8" / "log.db")
 

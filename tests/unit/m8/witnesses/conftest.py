@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from monoskope.m8.tree import key_file, witness
-from monoskope.m8.tree.witness import Connection
+from monoskope.m8.tree import key_file, witness_client
+from monoskope.m8.tree.witness_client import Connection
 from monoskope.m8.tree.witness_settings import WitnessesSettings, WitnessTable, checked
 from monoskope.m8.tree.witnesses import Witnesses, asked
 from monoskope.protocol.tlog.log_key import LogKey
@@ -45,9 +45,9 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> set[str]:
         finally:
             line._timeout_s = given
 
-    monkeypatch.setattr(witness, "EXCHANGE_S", PATIENCE_S)
+    monkeypatch.setattr(witness_client, "EXCHANGE_S", PATIENCE_S)
     monkeypatch.setattr(Connection, "request", timed)
-    monkeypatch.setattr(witness, "WHOLE_S", 2 * PATIENCE_S)
+    monkeypatch.setattr(witness_client, "WHOLE_S", 2 * PATIENCE_S)
     return found
 
 

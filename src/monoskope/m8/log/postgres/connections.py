@@ -208,10 +208,18 @@ POOL = 4
 
 @contextlib.contextmanager
 def deadline(connection: Connection, seconds: float = STATEMENT_S) -> Iterator[None]:
-    """Cut the connection if the block takes longer. What waits for an answer then fails with a lost connection."""
+    """Cut the connection if the block takes longer. What waits for an answer then fails with a lost connection.
+
+    A connection that is cut between two messages of one statement, by this or from elsewhere, fails in the same way.
+    """
     timer = asyncio.get_running_loop().call_later(seconds, connection.terminate)
     try:
         yield
+    except AttributeError as error:
+        # The driver goes on with the protocol that the connection no longer has.
+        if error.obj is not None or not connection.is_closed():
+            raise
+        raise asyncpg.InterfaceError("the connection was cut") from None
     finally:
         timer.cancel()
 

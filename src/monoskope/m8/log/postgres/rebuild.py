@@ -191,7 +191,7 @@ async def run(connection: Connection, /, *, projector: Projector) -> int:
         await rebuild.end()
     except Exception:
         # What it has made is dropped: on a full disk that is the room that everything else waits for.
-        with contextlib.suppress(*FAILURES):
+        with contextlib.suppress(*FAILURES), deadline(connection, LONG_S):
             if connection.is_in_transaction():
                 await connection.execute("ROLLBACK")
             await rebuild.end()

@@ -26,9 +26,9 @@ from monoskope.m8.log.sqlite import disk, documents, file, rebuild
 from monoskope.m8.log.sqlite import records as rows
 from monoskope.m8.log.sqlite.disk import Reserve
 from monoskope.m8.log.sqlite.find import find
+from monoskope.m8.log.sqlite.group_commit import SqliteWriter
 from monoskope.m8.log.sqlite.rebuild import Build
 from monoskope.m8.log.sqlite.records import Readers, Watcher
-from monoskope.m8.log.sqlite.writer import SqliteWriter
 from monoskope.m8.log.tree_rows import Row, Steps
 
 T = TypeVar("T")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import gc
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -18,7 +19,7 @@ from monoskope.client.queries import Queries
 from monoskope.errors import NotFoundError, NotReachedError, UsageError
 from monoskope.monoctl.console.cache import SecretCache
 from monoskope.monoctl.console.counts import Counts, Figures, expiring
-from monoskope.monoctl.console.rows import Row, SortField, State, Wanted, ordered, picked
+from monoskope.monoctl.console.rows import QueryCache, Row, SortField, State, Wanted, ordered, picked
 from tests.unit.monoctl.console.operations.knowing_m8 import HASHES, a_view
 
 TODAY = dt.date(2026, 11, 26)
@@ -228,6 +229,20 @@ async def test_secrets_that_a_hostile_m8_makes_large_take_no_more_memory() -> No
             assert (len(kept.rows), kept.complete) == (4, False)
             kept.read_again()
             await asyncio.sleep(0)
+
+
+async def test_what_pages_asked_for_keeps_no_secret_as_it_was_before_a_change() -> None:
+    log = Log()
+    async with keeping(log, *URIS) as kept:
+        found = QueryCache(kept)
+        for number in range(3):
+            for uri in URIS:
+                log.change(a_view(uri, subject=f"changed {number}"), uri)
+            await settled(log, kept)
+            assert len(found.of(Wanted(), today=TODAY)) == len(URIS)
+        gc.collect()
+        rows = [one for one in gc.get_objects() if type(one) is Row and one.subject.startswith("changed ")]
+        assert {row.subject for row in rows} == {"changed 2"}
 
 
 async def test_events_without_end_that_name_secrets_are_not_kept_one_by_one() -> None:

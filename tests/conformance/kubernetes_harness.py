@@ -75,8 +75,7 @@ class KubernetesHarness(Harness):
         if at not in self.server.secrets:
             self.server.create(at[0], {"metadata": {"name": at[1]}, "data": data}, "kubectl-create")
             return
-        found = self.server.secrets[at]
-        self.server.update(at, {**found, "data": data}, "kubectl-edit")
+        self.server.update(at, {**self.server.secrets[at], "data": data}, "kubectl-edit")
 
     async def delete(self, path: Path) -> None:
         self.server.delete(("apps", one_name(path)), {})

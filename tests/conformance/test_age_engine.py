@@ -30,6 +30,7 @@ from monoskope.stores.driver import (
 from monoskope.stores.shared import files
 from monoskope.testing.drivers.harness import tag
 from tests.conformance.cancelling import cancel_while_it_waits
+from tests.support.failures import failure
 
 IDENTITY = pyrage.x25519.Identity.generate()
 PATH = ("app", "db")
@@ -89,8 +90,7 @@ async def test_a_file_holds_the_padded_plaintext_for_every_recipient(config: Age
 async def test_others_can_reach_nothing(store: AgeStore, config: AgeConfig) -> None:
     await write(store)
     root = Path(config.folder)
-    modes = {stat.S_IMODE(place.stat().st_mode) for place in [root, *root.rglob("*")]}
-    assert modes == {0o700, 0o600}
+    assert {stat.S_IMODE(place.stat().st_mode) for place in [root, *root.rglob("*")]} == {0o700, 0o600}
 
 
 async def test_no_value_lies_in_the_clear(store: AgeStore, config: AgeConfig) -> None:
@@ -160,8 +160,7 @@ async def test_a_write_that_the_disk_does_not_confirm_is_of_unknown_outcome(
 
     monkeypatch.setattr(os, "rename", rename)
     monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(UnknownOutcomeError):
-        await write(store, version)
+    await failure(UnknownOutcomeError, write(store, version))
 
 
 @pytest.mark.parametrize("call", ["listdir", "unlink", "close"])
@@ -227,8 +226,7 @@ async def test_a_cancelled_write_gives_nothing_its_name(
     writing = asyncio.create_task(write(store, version))
     assert await asyncio.to_thread(written.wait, 60)
     writing.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await writing
+    await failure(asyncio.CancelledError, writing)
     go_on.set()
     assert await asyncio.to_thread(over.wait, 60)
     assert await store.read_version(PATH) == version
@@ -254,8 +252,7 @@ async def test_no_symbolic_link_is_followed(
     fresh = tmp_path / "fresh"
     fresh.mkdir()
     Path(config.folder, "new").symlink_to(fresh)
-    with pytest.raises(StoreRefusedError):
-        await write(store, NOTHING, ("new", "secret"))
+    await failure(StoreRefusedError, write(store, NOTHING, ("new", "secret")))
     assert not list(fresh.iterdir())
 
 
@@ -263,8 +260,7 @@ async def test_another_process_holds_the_lock_too_long(store: AgeStore, folder: 
     version = await write(store)
     with (folder / "lock").open("r+b") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(StoreUnavailableError, match="locked"):
-            await write(store, version)
+        await failure(StoreUnavailableError, write(store, version), "locked")
         assert await store.read_version(PATH) == version
     assert await write(store, version)
 
@@ -280,9 +276,7 @@ async def test_a_file_that_we_did_not_write_is_not_read(store: AgeStore, folder:
         "padded differently": pyrage.encrypt(encode(VALUE) + b" ", [mine]),
     }[content]
     (folder / f"{2:010}.1.{tag()}.age").write_bytes(forged)
-    with pytest.raises(CannotReadError) as caught:
-        await store.read(PATH)
-    assert "must not show" not in str(caught.value)
+    assert "must not show" not in str(await failure(CannotReadError, store.read(PATH)))
 
 
 async def test_foreign_files_are_no_versions(store: AgeStore, folder: Path) -> None:
@@ -304,17 +298,12 @@ async def test_a_number_that_came_again_is_another_version(store: AgeStore, fold
         file.unlink()
     new = await write(store, NOTHING)
     assert new.split("@")[0] == old.split("@")[0]
-    with pytest.raises(StoreConflictError):
-        await write(store, old)
-
-
-# --- opening ---
+    await failure(StoreConflictError, write(store, old))
 
 
 async def test_a_folder_that_others_can_enter_is_refused(config: AgeConfig, tmp_path: Path) -> None:
     (tmp_path / "store").mkdir(mode=0o755)
-    with pytest.raises(StoreRefusedError, match="chmod 700"):
-        await AgeStore.open(config, state_dir=tmp_path)
+    await failure(StoreRefusedError, AgeStore.open(config, state_dir=tmp_path), "chmod 700")
 
 
 async def test_a_disk_that_takes_capitals_for_small_letters_is_refused(
@@ -324,15 +313,13 @@ async def test_a_disk_that_takes_capitals_for_small_letters_is_refused(
         return path.name.lower() in {other.name.lower() for other in path.parent.iterdir()}
 
     monkeypatch.setattr(os.path, "lexists", folding)
-    with pytest.raises(StoreRefusedError, match="capitals"):
-        await AgeStore.open(config, state_dir=tmp_path)
+    await failure(StoreRefusedError, AgeStore.open(config, state_dir=tmp_path), "capitals")
     assert list(Path(config.folder).iterdir()) == []
 
 
 async def test_an_identity_that_others_can_read_is_refused(config: AgeConfig, tmp_path: Path) -> None:
     (tmp_path / "identity").chmod(0o644)
-    with pytest.raises(StoreRefusedError, match="chmod 600"):
-        await AgeStore.open(config, state_dir=tmp_path)
+    await failure(StoreRefusedError, AgeStore.open(config, state_dir=tmp_path), "chmod 600")
 
 
 @pytest.mark.parametrize("content", ["", "# only a comment", "nonsense", "ÿ", "somebody else's"])
@@ -340,15 +327,13 @@ async def test_an_identity_that_opens_nothing_is_refused(config: AgeConfig, tmp_
     if content == "somebody else's":
         content = str(pyrage.x25519.Identity.generate())
     write_private(tmp_path / "identity", content.encode(), replace=True)
-    with pytest.raises(StoreRefusedError, match="holds no identity") as caught:
-        await AgeStore.open(config, state_dir=tmp_path)
-    assert not content or content not in str(caught.value)
+    caught = await failure(StoreRefusedError, AgeStore.open(config, state_dir=tmp_path), "holds no identity")
+    assert not content or content not in str(caught)
 
 
 async def test_a_recipient_that_is_none_is_named(config: AgeConfig, tmp_path: Path) -> None:
     wrong = AgeConfig(folder=config.folder, recipients=["age1nonsense"])
-    with pytest.raises(StoreRefusedError, match="age1nonsense"):
-        await AgeStore.open(wrong, state_dir=tmp_path)
+    await failure(StoreRefusedError, AgeStore.open(wrong, state_dir=tmp_path), "age1nonsense")
 
 
 async def test_a_patch_makes_no_secret_without_keys_or_larger_than_the_store_takes(config: AgeConfig) -> None:
@@ -359,8 +344,7 @@ async def test_a_patch_makes_no_secret_without_keys_or_larger_than_the_store_tak
         ({f"k{number:02}": b"" for number in range(64)}, ()),
         ({"large": bytes(1024)}, ()),
     ):
-        with pytest.raises(StoreRefusedError, match="no key, too many keys, or be larger"):
-            await patch(store, changes, *remove)
+        await failure(StoreRefusedError, patch(store, changes, *remove), "no key, too many keys, or be larger")
     assert (await store.read_version(PATH), await kept(store)) == (version, dict(VALUE))
 
 
@@ -368,8 +352,7 @@ async def test_what_cannot_be_opened_cannot_be_patched(store: AgeStore, folder: 
     version = await write(store)
     (file,) = folder.glob("*.age")
     file.write_bytes(b"not age")
-    with pytest.raises(CannotReadError):
-        await patch(store, {"b": b"2"})
+    await failure(CannotReadError, patch(store, {"b": b"2"}))
     assert await store.read_version(PATH) == version
 
 

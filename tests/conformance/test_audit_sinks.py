@@ -104,8 +104,7 @@ def check(lines: Sequence[dict[str, Any]], count: int) -> None:
     """Every event is there; the first time that each comes is in order; the chain leads from each to the next."""
     seen: dict[int, dict[str, Any]] = {}
     for line in lines:
-        again = seen.setdefault(line["position"], line)
-        assert again == line
+        assert seen.setdefault(line["position"], line) == line
     assert list(seen) == list(range(1, count + 1))
     before = GENESIS_HASH.hex()
     for line in seen.values():

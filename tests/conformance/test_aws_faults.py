@@ -28,6 +28,7 @@ from monoskope.stores.driver import (
 from monoskope.testing.drivers.harness import tag
 from monoskope.testing.engines.moto import CREDENTIALS, REGION
 from tests.conformance.aws_faults import BREAK, HANG, SECRET_TEXT, FaultyAws, error
+from tests.support.failures import failure
 
 pytestmark = pytest.mark.usefixtures("aws_credentials")
 
@@ -95,14 +96,11 @@ BREAKS = [(500, "InternalServiceError"), (500, "InternalServerError"), (503, "Se
 
 
 @pytest.mark.parametrize(("said", "word"), REFUSES)
-async def test_a_refusal_says_why_and_writes_nothing(
-    aws: FaultyAws, service: str, tmp_path: Path, said: tuple[int, str], word: str
-) -> None:
+async def test_refusals_say_why(aws: FaultyAws, service: str, tmp_path: Path, said: tuple[int, str], word: str) -> None:
     driver = await opened(service, aws, tmp_path)
     aws.says[DRIVERS[service][2]] = error(*said)
-    with pytest.raises(StoreRefusedError, match=word) as refused:
-        await put(driver, service)
-    shows_nothing(refused.value)
+    refused = await failure(StoreRefusedError, put(driver, service), word)
+    shows_nothing(refused)
 
 
 @pytest.mark.parametrize(("status", "code"), WAITS)
@@ -112,12 +110,10 @@ async def test_what_comes_instead_of_writing_is_no_unknown_outcome(
     driver = await opened(service, aws, tmp_path)
     for operation in DRIVERS[service][1:3]:
         aws.says[operation] = error(status, code)
-    with pytest.raises(StoreUnavailableError):
-        await driver.read_version(PATH)
+    await failure(StoreUnavailableError, driver.read_version(PATH))
     aws.says.pop(DRIVERS[service][1])
-    with pytest.raises(StoreUnavailableError) as unavailable:
-        await put(driver, service)
-    shows_nothing(unavailable.value)
+    unavailable = await failure(StoreUnavailableError, put(driver, service))
+    shows_nothing(unavailable)
 
 
 @pytest.mark.parametrize("said", [*(error(*each) for each in BREAKS), BREAK], ids=[*(c for _, c in BREAKS), "broken"])
@@ -127,33 +123,27 @@ async def test_a_write_that_fails_half_way_is_unknown_and_a_look_is_unavailable(
     _, looks, writes, _ = DRIVERS[service]
     driver = await opened(service, aws, tmp_path)
     aws.says[looks] = said
-    with pytest.raises(StoreUnavailableError):
-        await driver.read_version(PATH)
+    await failure(StoreUnavailableError, driver.read_version(PATH))
     del aws.says[looks]
     aws.says[writes] = said
-    with pytest.raises(UnknownOutcomeError) as unknown:
-        await put(driver, service)
-    shows_nothing(unknown.value)
+    unknown = await failure(UnknownOutcomeError, put(driver, service))
+    shows_nothing(unknown)
     assert aws.asked.count(writes) == 1, "a write is never repeated"
 
 
 async def test_a_service_that_never_answers_is_not_waited_for(aws: FaultyAws, service: str, tmp_path: Path) -> None:
     driver = await opened(service, aws, tmp_path, timeout_s=2.0)
     aws.says[DRIVERS[service][2]] = HANG
-    with pytest.raises(UnknownOutcomeError):
-        await put(driver, service)
+    await failure(UnknownOutcomeError, put(driver, service))
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-async def test_a_redirect_is_refused_and_nothing_reaches_its_target(
-    aws: FaultyAws, service: str, tmp_path: Path, status: int
-) -> None:
+async def test_a_redirect_is_refused_unfollowed(aws: FaultyAws, service: str, tmp_path: Path, status: int) -> None:
     driver = await opened(service, aws, tmp_path)
     async with FaultyAws() as thief:
         aws.elsewhere = f"{thief.url}/"
         aws.says[DRIVERS[service][2]] = (status, {})
-        with pytest.raises(StoreRefusedError, match="redirect"):
-            await put(driver, service)
+        await failure(StoreRefusedError, put(driver, service), "redirect")
         assert thief.asked == []
 
 
@@ -190,22 +180,19 @@ async def test_no_credentials_is_an_error_that_says_so(
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
-    with pytest.raises(StoreRefusedError, match="no AWS credentials"):
-        await opened(service, aws, tmp_path)
+    await failure(StoreRefusedError, opened(service, aws, tmp_path), "no AWS credentials")
 
 
 async def test_a_profile_that_is_not_there_is_an_error_that_says_so(
     aws: FaultyAws, service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
-    with pytest.raises(StoreRefusedError, match="credentials"):
-        await opened(service, aws, tmp_path)
+    await failure(StoreRefusedError, opened(service, aws, tmp_path), "credentials")
 
 
 async def test_a_policy_that_grants_nothing_shows_at_the_start(aws: FaultyAws, service: str, tmp_path: Path) -> None:
     aws.says[DRIVERS[service][1]] = error(400, "AccessDeniedException")
-    with pytest.raises(StoreRefusedError, match="IAM policy"):
-        await opened(service, aws, tmp_path)
+    await failure(StoreRefusedError, opened(service, aws, tmp_path), "IAM policy")
 
 
 async def test_an_untrusted_certificate_is_refused(service: str, tmp_path: Path) -> None:
@@ -214,8 +201,7 @@ async def test_an_untrusted_certificate_is_refused(service: str, tmp_path: Path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "chain")
     async with FaultyAws(tls=context) as stranger:
-        with pytest.raises(StoreRefusedError, match="not trusted"):
-            await opened(service, stranger, tmp_path)
+        await failure(StoreRefusedError, opened(service, stranger, tmp_path), "not trusted")
         assert stranger.asked == []
 
 
@@ -223,18 +209,14 @@ async def test_an_endpoint_without_tls_in_the_environment_is_refused(
     service: str, tmp_path: Path, aws: FaultyAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://aws.example:80")
-    with pytest.raises(StoreRefusedError, match="without TLS"):
-        await opened(service, aws, tmp_path, endpoint_url=None)
+    await failure(StoreRefusedError, opened(service, aws, tmp_path, endpoint_url=None), "without TLS")
 
 
 @pytest.mark.parametrize("said", [(200, {}), (200, {"ARN": "nonsense"})], ids=["empty", "nonsense"])
-async def test_an_answer_that_names_no_version_is_unknown(
-    aws: FaultyAws, service: str, tmp_path: Path, said: object
-) -> None:
+async def test_an_answer_without_version_is_unsure(aws: FaultyAws, service: str, tmp_path: Path, said: object) -> None:
     driver = await opened(service, aws, tmp_path)
     aws.says[DRIVERS[service][2]] = said
-    with pytest.raises(UnknownOutcomeError):
-        await put(driver, service)
+    await failure(UnknownOutcomeError, put(driver, service))
 
 
 async def test_only_moving_the_label_can_leave_an_outcome_unknown(aws: FaultyAws, tmp_path: Path) -> None:
@@ -244,12 +226,10 @@ async def test_only_moving_the_label_can_leave_an_outcome_unknown(aws: FaultyAws
     aws.says["DescribeSecret"] = 200, {"ARN": arn, "VersionIdsToStages": {old: ["AWSCURRENT"]}}
     version = await driver.read_version(PATH)
     aws.says["PutSecretValue"] = BREAK
-    with pytest.raises(StoreUnavailableError):
-        await driver.write(PATH, VALUE, replacing=version, write_tag=tag())
+    await failure(StoreUnavailableError, driver.write(PATH, VALUE, replacing=version, write_tag=tag()))
     aws.says["PutSecretValue"] = 200, {"ARN": arn, "VersionStages": ["m8-staged"]}
     aws.says["UpdateSecretVersionStage"] = BREAK
-    with pytest.raises(UnknownOutcomeError):
-        await driver.write(PATH, VALUE, replacing=version, write_tag=tag())
+    await failure(UnknownOutcomeError, driver.write(PATH, VALUE, replacing=version, write_tag=tag()))
 
 
 def test_the_tests_see_no_real_account() -> None:

@@ -26,10 +26,12 @@ from monoskope.stores.driver import (
     UnsupportedError,
 )
 from monoskope.testing.drivers.harness import NOT_TEXT, sized, tag
+from monoskope.testing.drivers.harness import Path as Segments
 from monoskope.testing.engines.barbican import Barbican
 from monoskope.testing.engines.barbican_files import READ_ONLY
 from tests.conformance.barbican_harness import BarbicanHarness
 from tests.conformance.keystone_fake import served
+from tests.support.failures import failure
 
 VALUE = Payload({"k": b"v"})
 
@@ -48,27 +50,22 @@ async def store(harness: BarbicanHarness) -> BarbicanStore:
 
 
 @pytest.fixture
-def path() -> tuple[str, ...]:
+def path() -> Segments:
     return (f"t{tag()[:12]}", "db")
 
 
-async def write(store: BarbicanStore, path: tuple[str, ...], payload: Payload = VALUE) -> str:
+async def write(store: BarbicanStore, path: Segments, payload: Payload = VALUE) -> str:
     return await store.write(path, payload, replacing=None, write_tag=tag())
 
 
-# --- what lies there ---
-
-
-async def test_people_find_the_secret_by_its_name(
-    harness: BarbicanHarness, store: BarbicanStore, path: tuple[str, ...]
-) -> None:
+async def test_people_find_it_by_name(harness: BarbicanHarness, store: BarbicanStore, path: Segments) -> None:
     version = await write(store, path, Payload({"user": b"anna", "password": "Grüße".encode()}))
     assert json.loads(harness.barbican.payload(version)) == {"user": "anna", "password": "Grüße"}
     (listed,) = harness.barbican.named(harness.name(path))
     assert (listed["secret_type"], listed["content_types"]) == ("opaque", {"default": "text/plain"})
 
 
-async def test_bytes_lie_there_as_bytes(harness: BarbicanHarness, store: BarbicanStore, path: tuple[str, ...]) -> None:
+async def test_bytes_lie_there_as_bytes(harness: BarbicanHarness, store: BarbicanStore, path: Segments) -> None:
     payload = Payload({"k": NOT_TEXT})
     version = await write(store, path, payload)
     assert harness.barbican.payload(version, content_type="application/octet-stream") == encode(payload).rstrip()
@@ -88,27 +85,19 @@ async def test_under_the_layout_raw_the_payload_is_the_value(harness: BarbicanHa
     snapshot = await store.read(path)
     assert snapshot is not None
     assert dict(snapshot.payload) == {"password": value}
-    with pytest.raises(StoreRefusedError, match="exactly one key"):
-        await write(store, path, VALUE)
+    await failure(StoreRefusedError, write(store, path, VALUE), "exactly one key")
     assert await store.read_version(path) == version
 
 
 async def test_what_people_wrote_otherwise_is_there_but_not_read(
-    harness: BarbicanHarness, store: BarbicanStore, path: tuple[str, ...]
+    harness: BarbicanHarness, store: BarbicanStore, path: Segments
 ) -> None:
     theirs = harness.barbican.create(harness.name(path), "not JSON")
     assert await store.read_version(path) == theirs
-    with pytest.raises(CannotReadError) as caught:
-        await store.read(path)
-    assert "not JSON" not in str(caught.value)
+    assert "not JSON" not in str(await failure(CannotReadError, store.read(path)))
 
 
-# --- versions ---
-
-
-async def test_old_versions_go_and_the_new_one_is_current(
-    harness: BarbicanHarness, store: BarbicanStore, path: tuple[str, ...]
-) -> None:
+async def test_old_versions_are_deleted(harness: BarbicanHarness, store: BarbicanStore, path: Segments) -> None:
     versions = [await write(store, path) for _ in range(5)]
     kept = [one["secret_ref"].rpartition("/")[2] for one in harness.barbican.named(harness.name(path))]
     assert kept == versions[-3:]
@@ -117,15 +106,11 @@ async def test_old_versions_go_and_the_new_one_is_current(
 
 @pytest.mark.parametrize("replacing", ["", "a version"])
 @pytest.mark.parametrize("destroy", [True, False])
-async def test_nothing_is_compared_so_nothing_can_be_expected(
-    store: BarbicanStore, path: tuple[str, ...], replacing: str, *, destroy: bool
-) -> None:
+async def test_nothing_is_compared(store: BarbicanStore, path: Segments, replacing: str, *, destroy: bool) -> None:
     version = await write(store, path)
     expected = replacing and version
-    with pytest.raises(UnsupportedError):
-        await store.write(path, VALUE, replacing=expected, write_tag=tag())
-    with pytest.raises(UnsupportedError):
-        await store.delete(path, replacing=expected, destroy=destroy)
+    await failure(UnsupportedError, store.write(path, VALUE, replacing=expected, write_tag=tag()))
+    await failure(UnsupportedError, store.delete(path, replacing=expected, destroy=destroy))
     assert await store.read_version(path) == version
 
 
@@ -142,9 +127,7 @@ async def test_a_longer_list_than_a_page_is_read_to_its_end(
     assert await store.read_version((f"{first}_000",)) == NOTHING
 
 
-async def test_a_name_that_is_too_long_is_refused_before_a_key_is_made(
-    harness: BarbicanHarness, store: BarbicanStore
-) -> None:
+async def test_too_long_a_name_is_refused_before_a_key_is_made(harness: BarbicanHarness, store: BarbicanStore) -> None:
     longest = ("x" * 128, "y" * (255 - len("team/m8/") - 129))
     store.check(longest, None)
     assert await write(store, longest)
@@ -153,11 +136,8 @@ async def test_a_name_that_is_too_long_is_refused_before_a_key_is_made(
         store.check((longest[0], longest[1] + "y"), None)
 
 
-# --- races and crashes ---
-
-
 async def test_of_two_writers_one_is_current_for_everybody_and_both_are_found(
-    harness: BarbicanHarness, store: BarbicanStore, path: tuple[str, ...]
+    harness: BarbicanHarness, store: BarbicanStore, path: Segments
 ) -> None:
     other = await harness.opened()
     tags = [tag() for _ in range(3)]
@@ -174,7 +154,7 @@ async def test_of_two_writers_one_is_current_for_everybody_and_both_are_found(
 
 
 async def test_a_crash_after_the_write_leaves_an_old_version_that_the_next_write_removes(
-    harness: BarbicanHarness, store: BarbicanStore, path: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    harness: BarbicanHarness, store: BarbicanStore, path: Segments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(3):
         await write(store, path)
@@ -190,8 +170,7 @@ async def test_a_crash_after_the_write_leaves_an_old_version_that_the_next_write
         writing = asyncio.create_task(store.write(path, VALUE, replacing=None, write_tag=write_tag))
         await reached.wait()
         writing.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await writing
+        await failure(asyncio.CancelledError, writing)
     assert len(harness.barbican.named(harness.name(path))) == 4
     assert await store.find(path, write_tag) == await store.read_version(path)
     await write(store, path)
@@ -199,7 +178,7 @@ async def test_a_crash_after_the_write_leaves_an_old_version_that_the_next_write
 
 
 async def test_a_deletion_that_breaks_off_leaves_the_current_version(
-    harness: BarbicanHarness, store: BarbicanStore, path: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    harness: BarbicanHarness, store: BarbicanStore, path: Segments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     versions = [await write(store, path) for _ in range(3)]
     real, removed = BarbicanStore._remove, 0
@@ -213,15 +192,14 @@ async def test_a_deletion_that_breaks_off_leaves_the_current_version(
 
     with monkeypatch.context() as patch:
         patch.setattr(BarbicanStore, "_remove", fail)
-        with pytest.raises(StoreUnavailableError):
-            await store.delete(path, replacing=None, destroy=True)
+        await failure(StoreUnavailableError, store.delete(path, replacing=None, destroy=True))
     assert await store.read_version(path) == versions[-1]
     await store.delete(path, replacing=None, destroy=True)
     assert await store.read_version(path) == NOTHING
 
 
 async def test_what_is_written_while_it_is_deleted_stays(
-    harness: BarbicanHarness, store: BarbicanStore, path: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    harness: BarbicanHarness, store: BarbicanStore, path: Segments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await write(store, path)
     real, made = BarbicanStore._remove, ""
@@ -239,13 +217,13 @@ async def test_what_is_written_while_it_is_deleted_stays(
 
 
 async def test_a_clock_that_went_back_does_not_hide_the_new_version(
-    harness: BarbicanHarness, store: BarbicanStore, path: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    harness: BarbicanHarness, store: BarbicanStore, path: Segments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was there before the write and still sorts above it goes."""
     ahead = await write(store, path)
     real = BarbicanStore._entries
 
-    async def skewed(self: BarbicanStore, path: tuple[str, ...]) -> list[Any]:
+    async def skewed(self: BarbicanStore, path: Segments) -> list[Any]:
         return sorted(await real(self, path), key=lambda entry: (entry.id == ahead, entry))
 
     monkeypatch.setattr("monoskope.stores.barbican.values.BarbicanEntry.__lt__", lambda one, other: other.id == ahead)
@@ -254,21 +232,15 @@ async def test_a_clock_that_went_back_does_not_hide_the_new_version(
     assert await store.read_version(path) == version
 
 
-# --- limits and rights ---
-
-
-async def test_what_the_server_takes_is_what_is_announced(store: BarbicanStore, path: tuple[str, ...]) -> None:
+async def test_what_the_server_takes_is_what_is_announced(store: BarbicanStore, path: Segments) -> None:
     """Measured: the largest payload that is announced fits; plain text fits up to the server's own limit."""
     assert store.capabilities.max_plaintext == 8_192
     assert await write(store, path, sized(8_192, b'"'))
     assert await write(store, path, Payload({"k": b"x" * 19_990}))
-    with pytest.raises(StoreRefusedError, match="larger"):
-        await write(store, path, Payload({"k": b"x" * 20_001}))
+    await failure(StoreRefusedError, write(store, path, Payload({"k": b"x" * 20_001})), "larger")
 
 
-async def test_a_server_that_takes_less_than_configured_is_named(
-    harness: BarbicanHarness, path: tuple[str, ...]
-) -> None:
+async def test_a_server_that_takes_less_than_set_is_named(harness: BarbicanHarness, path: Segments) -> None:
     store = await harness.opened(max_secret_bytes=24_000)
     with pytest.raises(StoreRefusedError, match=r"larger than the engine takes.*max_secret_bytes"):
         await write(store, path, Payload({"k": b"x" * 20_500}))
@@ -277,13 +249,10 @@ async def test_a_server_that_takes_less_than_configured_is_named(
 
 async def test_a_role_that_may_not_is_refused_at_the_start(harness: BarbicanHarness) -> None:
     auth = NoLogin(project_id=f"{READ_ONLY}1")
-    with pytest.raises(StoreRefusedError, match=r"policy or a quota.*docs/stores/barbican\.md"):
-        await harness.opened(auth=auth)
+    await failure(StoreRefusedError, harness.opened(auth=auth), r"policy or a quota.*docs/stores/barbican\.md")
 
 
-async def test_another_project_sees_nothing(
-    harness: BarbicanHarness, store: BarbicanStore, path: tuple[str, ...]
-) -> None:
+async def test_another_project_sees_nothing(harness: BarbicanHarness, store: BarbicanStore, path: Segments) -> None:
     await write(store, path)
     other = await harness.opened(auth=NoLogin(project_id="other"))
     assert await other.read_version(path) == NOTHING
@@ -291,16 +260,11 @@ async def test_another_project_sees_nothing(
 
 async def test_a_foreign_authority_is_not_trusted(harness: BarbicanHarness, tmp_path: Path) -> None:
     async with served(tmp_path / "other", web.Application()) as (_, ca_file):
-        with pytest.raises(StoreRefusedError, match="certificate is not trusted"):
-            await harness.opened(ca_file=ca_file)
+        await failure(StoreRefusedError, harness.opened(ca_file=ca_file), "certificate is not trusted")
 
 
 async def test_a_ca_file_that_cannot_be_read_is_named(harness: BarbicanHarness) -> None:
-    with pytest.raises(StoreRefusedError, match=r"missing\.pem"):
-        await harness.opened(ca_file="missing.pem")
-
-
-# --- impostors ---
+    await failure(StoreRefusedError, harness.opened(ca_file="missing.pem"), r"missing\.pem")
 
 
 class Impostor:
@@ -343,16 +307,15 @@ class Impostor:
     ],
 )
 async def test_what_an_answer_to_a_write_means(
-    harness: BarbicanHarness, path: tuple[str, ...], status: int, body: bytes, expected: type[DriverError]
+    harness: BarbicanHarness, path: Segments, status: int, body: bytes, expected: type[DriverError]
 ) -> None:
     impostor = Impostor(status, body)
     async with served(harness.folder / "impostor", impostor.app()) as (address, ca_file):
         store = await harness.opened(address=address, ca_file=ca_file)
-        with pytest.raises(expected) as caught:
-            await write(store, path)
+        caught = await failure(expected, write(store, path))
         await store.close()
-    assert type(caught.value) is expected
-    assert "engine text" not in str(caught.value)
+    assert type(caught) is expected
+    assert "engine text" not in str(caught)
     assert "/trap" not in impostor.asked
 
 
@@ -371,6 +334,5 @@ async def test_what_is_not_barbican_is_refused_at_the_start(
 ) -> None:
     impostor = Impostor(status, body, lists=False)
     async with served(harness.folder / "impostor", impostor.app()) as (address, ca_file):
-        with pytest.raises(expected) as caught:
-            await harness.opened(address=address, ca_file=ca_file)
-    assert "engine text" not in str(caught.value)
+        caught = await failure(expected, harness.opened(address=address, ca_file=ca_file))
+    assert "engine text" not in str(caught)

@@ -18,6 +18,7 @@ from monoskope.stores.driver import NOTHING, StoreRefusedError, StoreUnavailable
 from monoskope.testing.drivers.harness import tag
 from monoskope.testing.engines.barbican import Barbican
 from tests.conformance.keystone_fake import Gate, served
+from tests.support.failures import failure
 
 SECRET = "correct-horse-battery-staple"
 VALUE = Payload({"k": b"v"})
@@ -102,9 +103,8 @@ class _Closed(set[str]):
 @pytest.mark.parametrize("status", [401, 403, 404])
 async def test_a_refused_login_says_so_and_shows_no_secret(gate: Gate, config: BarbicanConfig, status: int) -> None:
     gate.status = status
-    with pytest.raises(StoreRefusedError, match="Keystone refused the login") as caught:
-        await opened(config)
-    text = "".join(traceback.TracebackException.from_exception(caught.value).format())
+    caught = await failure(StoreRefusedError, opened(config), "Keystone refused the login")
+    text = "".join(traceback.TracebackException.from_exception(caught).format())
     assert SECRET not in text
     assert "keystone text" not in text
 
@@ -114,8 +114,7 @@ async def test_a_keystone_that_is_down_is_unavailable(gate: Gate, config: Barbic
     store = await opened(config)
     gate.status = status
     gate.tokens.clear()
-    with pytest.raises(StoreUnavailableError):
-        await store.write(("login", "x"), VALUE, replacing=None, write_tag=tag())
+    await failure(StoreUnavailableError, store.write(("login", "x"), VALUE, replacing=None, write_tag=tag()))
     gate.status = 201
     assert await store.read_version(("login", tag()[:8])) == NOTHING
     await store.close()
@@ -124,26 +123,22 @@ async def test_a_keystone_that_is_down_is_unavailable(gate: Gate, config: Barbic
 @pytest.mark.parametrize("body", [{}, {"token": 1}, {"token": {"issued_at": "x", "expires_at": "y"}}])
 async def test_what_is_not_keystone_is_refused(gate: Gate, config: BarbicanConfig, body: dict[str, Any]) -> None:
     gate.body = body
-    with pytest.raises(StoreRefusedError, match="does not answer as Keystone does"):
-        await opened(config)
+    await failure(StoreRefusedError, opened(config), "does not answer as Keystone does")
 
 
 @pytest.mark.parametrize("content", ["", "two\nlines\n", "\x07"])
 async def test_a_credential_is_one_line(config: BarbicanConfig, tmp_path: Path, content: str) -> None:
     write_private(tmp_path / "secret", content.encode(), replace=True)
-    with pytest.raises(StoreRefusedError, match="one line of text"):
-        await opened(config)
+    await failure(StoreRefusedError, opened(config), "one line of text")
 
 
 async def test_a_credential_that_others_can_read_is_refused(config: BarbicanConfig, tmp_path: Path) -> None:
     (tmp_path / "secret").chmod(0o644)
-    with pytest.raises(StoreRefusedError, match="0644"):
-        await opened(config)
+    await failure(StoreRefusedError, opened(config), "0644")
 
 
 async def test_a_closed_store_does_not_log_in_again(gate: Gate, config: BarbicanConfig) -> None:
     store = await opened(config)
     await store.close()
-    with pytest.raises(StoreRefusedError, match="closed"):
-        await store.read_version(("login", "x"))
+    await failure(StoreRefusedError, store.read_version(("login", "x")), "closed")
     assert len(gate.logins) == 1

@@ -34,6 +34,7 @@ from monoskope.testing.drivers.harness import NOT_TEXT, tag
 from tests.conformance.kubernetes_harness import KubernetesHarness, kubeconfig
 from tests.conformance.kubernetes_server import BREAK, HANG, SERVER_TEXT, KubernetesServer, server_tls
 from tests.support.certificates import client_certificate
+from tests.support.failures import failure
 
 PATH = ("apps", "db")
 TEXT = Payload({"password": b"a value that nobody shall see"})
@@ -59,9 +60,6 @@ def shows_nothing(problem: DriverError) -> None:
             assert "nobody shall see" not in text
             assert base64.b64encode(TEXT["password"]).decode() not in text
         seen = seen.__cause__ or seen.__context__
-
-
-# --- what lies there ---
 
 
 async def test_a_secret_is_what_pods_expect(harness: KubernetesHarness) -> None:
@@ -135,8 +133,7 @@ async def test_a_secret_with_a_finalizer_is_nothing_and_not_written_to(harness: 
     await driver.delete(PATH, replacing=None, destroy=True)
     assert await driver.read_version(PATH) == NOTHING
     assert await driver.read(PATH) is None
-    with pytest.raises(StoreUnavailableError, match="being deleted"):
-        await driver.write(PATH, TEXT, replacing=NOTHING, write_tag=tag())
+    await failure(StoreUnavailableError, driver.write(PATH, TEXT, replacing=NOTHING, write_tag=tag()), "being deleted")
 
 
 @pytest.mark.parametrize("data", [None, {}, {"k": "not base64"}, {"k": 1}])
@@ -144,19 +141,14 @@ async def test_what_is_no_secret_by_our_rules_is_not_read(harness: KubernetesHar
     driver = await opened(harness)
     await driver.write(PATH, TEXT, replacing=NOTHING, write_tag=tag())
     harness.server.secrets[PATH]["data"] = data
-    with pytest.raises(CannotReadError):
-        await driver.read(PATH)
+    await failure(CannotReadError, driver.read(PATH))
 
 
 async def test_data_that_is_no_table_is_not_that_of_an_api_server(harness: KubernetesHarness) -> None:
     driver = await opened(harness)
     await driver.write(PATH, TEXT, replacing=NOTHING, write_tag=tag())
     harness.server.secrets[PATH]["data"] = ["k"]
-    with pytest.raises(StoreRefusedError, match="not that of a Kubernetes API server"):
-        await driver.read(PATH)
-
-
-# --- tags ---
+    await failure(StoreRefusedError, driver.read(PATH), "not that of a Kubernetes API server")
 
 
 async def test_a_tag_is_not_found_once_others_changed_a_value(harness: KubernetesHarness) -> None:
@@ -194,9 +186,6 @@ async def test_a_write_that_was_sent_twice_finds_itself(harness: KubernetesHarne
     assert written == await driver.read_version(PATH) != version
 
 
-# --- faults ---
-
-
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 @pytest.mark.parametrize("said", [500, 502, 503, 504, BREAK])
 async def test_a_change_that_fails_half_way_is_unknown(harness: KubernetesHarness, method: str, said: Any) -> None:
@@ -209,9 +198,8 @@ async def test_a_change_that_fails_half_way_is_unknown(harness: KubernetesHarnes
         if method == "DELETE"
         else driver.write(PATH, TEXT, replacing=None, write_tag=tag())
     )
-    with pytest.raises(UnknownOutcomeError) as unknown:
-        await changing
-    shows_nothing(unknown.value)
+    unknown = await failure(UnknownOutcomeError, changing)
+    shows_nothing(unknown)
 
 
 @pytest.mark.parametrize(
@@ -227,25 +215,21 @@ async def test_a_change_that_fails_half_way_is_unknown(harness: KubernetesHarnes
         (307, StoreRefusedError),
     ],
 )
-async def test_a_clear_answer_is_no_unknown_outcome(
-    harness: KubernetesHarness, said: int, error: type[DriverError]
-) -> None:
+async def test_a_clear_answer_leaves_no_doubt(harness: KubernetesHarness, said: int, error: type[DriverError]) -> None:
     harness.server.elsewhere = harness.server.url + "/version"
     driver = await opened(harness)
     for method in ("POST", "GET"):
         harness.server.says[method] = said
-        with pytest.raises(error) as raised:
-            await driver.write(PATH, TEXT, replacing=NOTHING, write_tag=tag())
-        assert not isinstance(raised.value, UnknownOutcomeError)
-        shows_nothing(raised.value)
+        raised = await failure(error, driver.write(PATH, TEXT, replacing=NOTHING, write_tag=tag()))
+        assert not isinstance(raised, UnknownOutcomeError)
+        shows_nothing(raised)
     assert PATH not in harness.server.secrets
 
 
 async def test_a_cluster_that_never_answers_is_not_waited_for(harness: KubernetesHarness) -> None:
     driver = await opened(harness, timeout_s=2.0)
     harness.server.says["POST"] = HANG
-    with pytest.raises(UnknownOutcomeError):
-        await driver.write(PATH, TEXT, replacing=NOTHING, write_tag=tag())
+    await failure(UnknownOutcomeError, driver.write(PATH, TEXT, replacing=NOTHING, write_tag=tag()))
 
 
 async def test_a_deletion_names_what_it_deletes(harness: KubernetesHarness) -> None:
@@ -260,23 +244,17 @@ async def test_a_deletion_names_what_it_deletes(harness: KubernetesHarness) -> N
         return found
 
     driver._get = edited_then  # type: ignore[assignment,method-assign] # what happens in between
-    with pytest.raises(StoreConflictError):
-        await driver.delete(PATH, replacing=version, destroy=True)
+    await failure(StoreConflictError, driver.delete(PATH, replacing=version, destroy=True))
     assert PATH in harness.server.secrets
 
 
 async def test_deleting_needs_to_be_configured_and_is_for_good(harness: KubernetesHarness) -> None:
     driver = await opened(harness, deletable=False)
     assert not driver.capabilities.deletable
-    with pytest.raises(UnsupportedError):
-        await driver.delete(PATH, replacing=None, destroy=True)
+    await failure(UnsupportedError, driver.delete(PATH, replacing=None, destroy=True))
     driver = await opened(harness)
     assert not driver.capabilities.soft_delete
-    with pytest.raises(UnsupportedError, match="--destroy"):
-        await driver.delete(PATH, replacing=None, destroy=False)
-
-
-# --- rights ---
+    await failure(UnsupportedError, driver.delete(PATH, replacing=None, destroy=False), "--destroy")
 
 
 async def test_it_works_under_the_role_that_it_prints(harness: KubernetesHarness) -> None:
@@ -297,14 +275,9 @@ async def test_it_works_under_the_role_that_it_prints(harness: KubernetesHarness
 
 async def test_a_role_that_grants_nothing_shows_at_the_start(harness: KubernetesHarness) -> None:
     harness.server.verbs = set()
-    with pytest.raises(StoreRefusedError, match="roles"):
-        await opened(harness, namespace="apps")
+    await failure(StoreRefusedError, opened(harness, namespace="apps"), "roles")
     harness.server.tokens = set()
-    with pytest.raises(StoreRefusedError, match="credentials"):
-        await opened(harness)
-
-
-# --- logging in ---
+    await failure(StoreRefusedError, opened(harness), "credentials")
 
 
 async def test_in_a_pod_the_mounted_token_is_read_for_each_request(
@@ -318,14 +291,12 @@ async def test_in_a_pod_the_mounted_token_is_read_for_each_request(
     (tmp_path / "ca.crt").write_bytes(authority)
     (tmp_path / "token").write_text("a-token\n")
     pod = InCluster(token_file=str(tmp_path / "token"), ca_file=str(tmp_path / "ca.crt"))
-    with pytest.raises(StoreRefusedError, match="KUBERNETES_SERVICE_HOST"):
-        await opened(harness, auth=pod)
+    await failure(StoreRefusedError, opened(harness, auth=pod), "KUBERNETES_SERVICE_HOST")
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(server.port))
     driver = await opened(harness, auth=pod)
     server.tokens = {"another-token"}
-    with pytest.raises(StoreRefusedError, match="credentials"):
-        await driver.read_version(PATH)
+    await failure(StoreRefusedError, driver.read_version(PATH), "credentials")
     (tmp_path / "token").write_text("another-token\n")
     assert await driver.read_version(PATH) == NOTHING
 
@@ -346,8 +317,7 @@ async def test_a_client_certificate_is_shown(harness: KubernetesHarness, tmp_pat
 async def test_an_untrusted_certificate_is_refused(harness: KubernetesHarness, tmp_path: Path) -> None:
     _, other = server_tls(tmp_path / "other")
     file = kubeconfig(tmp_path / "wrong", harness.server.url, other, {"token": "a-token"})
-    with pytest.raises(StoreRefusedError, match="not trusted"):
-        await opened(harness, auth=Kubeconfig(file))
+    await failure(StoreRefusedError, opened(harness, auth=Kubeconfig(file)), "not trusted")
     assert harness.server.asked == []
 
 
@@ -376,23 +346,17 @@ async def test_a_kubeconfig_that_would_do_something_else_is_refused(
 ) -> None:
     (server, authority), (user, cluster) = kubernetes, entries
     file = kubeconfig(tmp_path / "bad", server.url, authority, user, **cluster)
-    with pytest.raises(StoreRefusedError, match=word):
-        await opened(harness, auth=Kubeconfig(file))
+    await failure(StoreRefusedError, opened(harness, auth=Kubeconfig(file)), word)
     assert server.asked == []
 
 
-async def test_a_loose_or_broken_kubeconfig_and_a_context_that_is_not_there(
-    harness: KubernetesHarness, tmp_path: Path
-) -> None:
-    with pytest.raises(StoreRefusedError, match="context"):
-        await opened(harness, auth=Kubeconfig(harness.file, context="other"))
+async def test_a_loose_or_broken_kubeconfig_and_a_missing_context(harness: KubernetesHarness, tmp_path: Path) -> None:
+    await failure(StoreRefusedError, opened(harness, auth=Kubeconfig(harness.file, context="other")), "context")
     Path(harness.file).chmod(0o644)
-    with pytest.raises(StoreRefusedError, match="0644"):
-        await opened(harness, auth=Kubeconfig(harness.file))
+    await failure(StoreRefusedError, opened(harness, auth=Kubeconfig(harness.file)), "0644")
     Path(harness.file).chmod(0o600)
     Path(harness.file).write_text("{")
-    with pytest.raises(StoreRefusedError, match="kubeconfig"):
-        await opened(harness, auth=Kubeconfig(harness.file))
+    await failure(StoreRefusedError, opened(harness, auth=Kubeconfig(harness.file)), "kubeconfig")
 
 
 async def test_a_configured_cluster_can_be_checked(harness: KubernetesHarness, tmp_path: Path) -> None:

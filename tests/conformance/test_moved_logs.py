@@ -146,8 +146,7 @@ def test_a_log_moves_to_postgresql_and_back(mover: Mover, postgres: Postgres) ->
     assert {"RoleBindingCreated", "RoleBindingDeleted", "TokenIssued", "MemberRegistered"} <= types
     signed = (one / "log.checkpoint").read_bytes()
     database = postgres.create_database()
-    said = mover.moved("one", mover.url(database), *mover.options)
-    assert f'database = "{mover.url(database)}"' in said
+    assert f'database = "{mover.url(database)}"' in mover.moved("one", mover.url(database), *mover.options)
     assert asyncio.run(content(mover.place(database))) == before
     toml = one / "m8.toml"
     old = toml.read_text()
@@ -157,8 +156,7 @@ def test_a_log_moves_to_postgresql_and_back(mover: Mover, postgres: Postgres) ->
     )
     assert f"holds: {before['checked']} events" in mover.done("events", "--dir", "one", "verify").stdout
     assert "trouble: none" in mover.done("log", "status", "--dir", "one").stdout
-    again = mover.moved("one", "sqlite:back.db")
-    assert "take the lines that begin with `database`" in again
+    assert "take the lines that begin with `database`" in mover.moved("one", "sqlite:back.db")
     assert asyncio.run(content(Place(mover.home / "back.db"))) == before
     # Never over what is there.
     options = ("--identity", "identity", "--into", "sqlite:back.db")

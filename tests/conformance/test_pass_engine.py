@@ -32,6 +32,7 @@ from monoskope.testing.drivers.harness import NOT_TEXT, tag
 from monoskope.testing.engines.gnupg import ANNA, BERT, Keys
 from tests.conformance.cancelling import cancel_while_it_waits
 from tests.conformance.pass_harness import PassHarness
+from tests.support.failures import failure
 
 PATH = ("app", "db")
 VALUE = Payload({"password": b"a value that must not show", "login": b"anna"})
@@ -67,9 +68,6 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-# --- what lies there ---
 
 
 async def test_people_read_it_as_they_read_theirs(harness: PassHarness) -> None:
@@ -117,9 +115,6 @@ async def test_the_value_is_no_argument_and_no_variable_of_gpg(
     assert "must not show" not in seen
 
 
-# --- recipients ---
-
-
 async def test_the_nearest_gpg_id_says_who_can_read(harness: PassHarness, gnupg: Keys) -> None:
     folder = harness.file(PATH).parent
     folder.mkdir(parents=True)
@@ -138,18 +133,14 @@ async def test_the_nearest_gpg_id_says_who_can_read(harness: PassHarness, gnupg:
 @pytest.mark.parametrize("content", ["", "# nobody\n", "\x07\n"])
 async def test_a_store_that_names_nobody_is_refused(harness: PassHarness, content: str) -> None:
     (harness.root / ".gpg-id").write_text(content)
-    with pytest.raises(StoreRefusedError, match=r"no \.gpg-id names a key.*pass init"):
-        await opened(harness)
+    await failure(StoreRefusedError, opened(harness), r"no \.gpg-id names a key.*pass init")
 
 
 @pytest.mark.parametrize("recipient", ["carl@example.org", "--output=/tmp/x", "--no-encrypt"])
-async def test_a_recipient_without_a_key_is_refused_and_nothing_is_written(
-    harness: PassHarness, recipient: str
-) -> None:
+async def test_a_recipient_without_a_key_is_refused_and_nothing_written(harness: PassHarness, recipient: str) -> None:
     store = await opened(harness)
     (harness.root / ".gpg-id").write_text(f"{ANNA}\n{recipient}\n")
-    with pytest.raises(StoreRefusedError, match="no usable public key"):
-        await write(store)
+    await failure(StoreRefusedError, write(store), "no usable public key")
     assert await store.read_version(PATH) == NOTHING
 
 
@@ -157,30 +148,22 @@ async def test_without_a_secret_key_it_writes_and_starts_no_agent(gnupg: Keys, t
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
     gnupg.gpg("--no-autostart", "--import", data=gnupg.gpg("--export"), home=home)
-    harness = PassHarness(gnupg, tmp_path, readable=False)
-    store = await opened(harness, gpg_home=str(home))
+    store = await opened(PassHarness(gnupg, tmp_path, readable=False), gpg_home=str(home))
     await write(store)
-    with pytest.raises(CannotReadError):
-        await store.read(PATH)
+    await failure(CannotReadError, store.read(PATH))
     assert not list(home.glob("S.gpg-agent*"))
 
 
 async def test_a_store_that_is_to_be_readable_needs_a_secret_key(gnupg: Keys, tmp_path: Path) -> None:
     harness = PassHarness(gnupg, tmp_path, readable=False)
-    with pytest.raises(StoreRefusedError, match="no secret key"):
-        await opened(harness, readable=True)
-
-
-# --- people ---
+    await failure(StoreRefusedError, opened(harness, readable=True), "no secret key")
 
 
 async def test_what_people_wrote_otherwise_is_there_but_not_read(harness: PassHarness) -> None:
     store = await opened(harness)
     harness.edited(PATH, b"s3cret\nfree text that must not show\n")
     assert await store.read_version(PATH) != NOTHING
-    with pytest.raises(CannotReadError) as caught:
-        await store.read(PATH)
-    assert "must not show" not in str(caught.value)
+    assert "must not show" not in str(await failure(CannotReadError, store.read(PATH)))
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"\x85\x01" + bytes(300)])
@@ -188,8 +171,7 @@ async def test_a_damaged_file_is_not_read(harness: PassHarness, content: bytes) 
     store = await opened(harness)
     await write(store)
     harness.file(PATH).write_bytes(content)
-    with pytest.raises(CannotReadError):
-        await store.read(PATH)
+    await failure(CannotReadError, store.read(PATH))
 
 
 async def test_a_file_that_opens_to_far_too_much_is_not_read(harness: PassHarness, gnupg: Keys) -> None:
@@ -197,8 +179,7 @@ async def test_a_file_that_opens_to_far_too_much_is_not_read(harness: PassHarnes
     await write(store)
     bomb = gnupg.gpg("--encrypt", "--recipient", ANNA, "--compress-algo=zlib", data=bytes(64 * 1024 * 1024))
     harness.file(PATH).write_bytes(bomb)
-    with pytest.raises(CannotReadError):
-        await store.read(PATH)
+    await failure(CannotReadError, store.read(PATH))
 
 
 async def test_a_path_that_could_be_anothers_file_is_refused(harness: PassHarness) -> None:
@@ -208,15 +189,11 @@ async def test_a_path_that_could_be_anothers_file_is_refused(harness: PassHarnes
         store.check(("app.gpg", "db"), None)
 
 
-# --- deleting and git ---
-
-
 async def test_a_deletion_removes_the_file_and_empty_folders_alone(harness: PassHarness) -> None:
     store = await opened(harness)
     await write(store, path=("a", "b", "c"))
     await write(store, path=("a", "d"))
-    with pytest.raises(UnsupportedError):
-        await store.delete(("a", "b", "c"), replacing=None, destroy=False)
+    await failure(UnsupportedError, store.delete(("a", "b", "c"), replacing=None, destroy=False))
     await store.delete(("a", "b", "c"), replacing=None, destroy=True)
     assert sorted(place.name for place in harness.file(("a", "d")).parent.iterdir()) == ["d.gpg"]
 
@@ -233,8 +210,7 @@ async def test_in_a_repository_each_change_is_one_commit_of_one_file(gnupg: Keys
     kept = harness.file(PATH).read_bytes()
     await write(store)
     harness.edited(PATH, b"by hand\n")
-    with pytest.raises(UnsupportedError):
-        await store.delete(PATH, replacing=None, destroy=True)
+    await failure(UnsupportedError, store.delete(PATH, replacing=None, destroy=True))
     await store.delete(PATH, replacing=None, destroy=False)
 
     def git(*arguments: str) -> str:
@@ -255,17 +231,12 @@ async def test_what_git_does_not_take_is_not_deleted(gnupg: Keys, tmp_path: Path
     store = await opened(harness)
     (harness.root / ".git" / "index.lock").touch()
     version = await write(store)
-    with pytest.raises(StoreUnavailableError, match="git does not take"):
-        await store.delete(PATH, replacing=version, destroy=False)
+    await failure(StoreUnavailableError, store.delete(PATH, replacing=version, destroy=False), "git does not take")
     assert await store.read_version(PATH) == version
 
 
 async def test_git_needs_a_repository(harness: PassHarness) -> None:
-    with pytest.raises(StoreRefusedError, match="no git repository"):
-        await opened(harness, git=True)
-
-
-# --- disks, locks and links ---
+    await failure(StoreRefusedError, opened(harness, git=True), "no git repository")
 
 
 @pytest.mark.parametrize("call", ["write_new", "rename"])
@@ -282,8 +253,7 @@ async def test_a_failing_disk_leaves_what_was_there(
 
     with monkeypatch.context() as patch:
         patch.setattr("monoskope.stores.shared.files.write_new" if call == "write_new" else "os.rename", fail)
-        with pytest.raises(StoreUnavailableError):
-            await write(store, version)
+        await failure(StoreUnavailableError, write(store, version))
     assert sorted(harness.root.rglob("*")) == before
     assert await store.read_version(PATH) == version
 
@@ -306,8 +276,7 @@ async def test_a_write_that_the_disk_does_not_confirm_is_of_unknown_outcome(
 
     monkeypatch.setattr(os, "rename", rename)
     monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(UnknownOutcomeError):
-        await write(store, version)
+    await failure(UnknownOutcomeError, write(store, version))
 
 
 async def test_what_a_crashed_writer_left_is_cleaned(harness: PassHarness) -> None:
@@ -324,8 +293,7 @@ async def test_another_reactor_holds_the_lock_too_long(harness: PassHarness) -> 
     store = await opened(harness, lock_timeout_s=0.2)
     version = await write(store)
     with locked(harness.root):
-        with pytest.raises(StoreUnavailableError, match="locked"):
-            await write(store, version)
+        await failure(StoreUnavailableError, write(store, version), "locked")
         assert await store.read_version(PATH) == version
     assert await write(store, version)
 
@@ -339,8 +307,7 @@ async def test_no_symbolic_link_is_followed(harness: PassHarness, tmp_path: Path
     ]
     victim.rename(tmp_path / "elsewhere")
     victim.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(StoreRefusedError, match="symbolic link"):
-        await write(store, "nonsense")
+    await failure(StoreRefusedError, write(store, "nonsense"), "symbolic link")
 
 
 async def test_a_cancelled_write_gives_nothing_its_name(harness: PassHarness, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -351,13 +318,9 @@ async def test_a_cancelled_write_gives_nothing_its_name(harness: PassHarness, mo
     assert await store.read_version(PATH) == version
 
 
-# --- opening ---
-
-
 async def test_gpg_that_is_missing_is_named(harness: PassHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(harness.root))
-    with pytest.raises(StoreRefusedError, match=r"gpg cannot be started.*package gnupg"):
-        await opened(harness)
+    await failure(StoreRefusedError, opened(harness), r"gpg cannot be started.*package gnupg")
 
 
 @pytest.mark.parametrize("run", [asyncio.run, event_loop.run])
@@ -380,8 +343,7 @@ def test_gpg_that_ends_before_it_is_given_anything_is_heard(
     error, words = expected
 
     async def one() -> None:
-        with pytest.raises(error, match=words):
-            await gpg.encrypt(b"value", [ANNA])
+        await failure(error, gpg.encrypt(b"value", [ANNA]), words)
 
     async def many() -> None:
         # Whether it has ended before or after it is written to is chance.
@@ -393,22 +355,17 @@ def test_gpg_that_ends_before_it_is_given_anything_is_heard(
 
 async def test_gpg_that_hangs_is_ended(harness: PassHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_gpg(tmp_path, monkeypatch, "exec sleep 1000")
-    with pytest.raises(StoreUnavailableError, match="does not come to an end"):
-        await opened(harness, timeout_s=0.2)
+    await failure(StoreUnavailableError, opened(harness, timeout_s=0.2), "does not come to an end")
 
 
 @pytest.mark.parametrize(("folder", "mode"), [("root", 0o777), ("home", 0o750)])
-async def test_folders_that_others_can_reach_are_refused(
-    harness: PassHarness, tmp_path: Path, folder: str, mode: int
-) -> None:
+async def test_folders_open_to_others_are_refused(harness: PassHarness, tmp_path: Path, folder: str, mode: int) -> None:
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
     place = harness.root if folder == "root" else home
     place.chmod(mode)
-    with pytest.raises(StoreRefusedError, match="chmod 700"):
-        await opened(harness, gpg_home=str(home))
+    await failure(StoreRefusedError, opened(harness, gpg_home=str(home)), "chmod 700")
 
 
 async def test_a_missing_folder_is_refused(harness: PassHarness, tmp_path: Path) -> None:
-    with pytest.raises(StoreRefusedError, match=r"no folder.*pass init"):
-        await opened(harness, folder=str(tmp_path / "missing"))
+    await failure(StoreRefusedError, opened(harness, folder=str(tmp_path / "missing")), r"no folder.*pass init")

@@ -42,8 +42,7 @@ def server() -> Iterator[Postgres]:
 
 @pytest.fixture
 def target(server: Postgres) -> PostgresTarget:
-    name = server.create_database()
-    return server.target(name)
+    return server.target(server.create_database())
 
 
 async def asked(target: PostgresTarget, question: str) -> object:
@@ -116,9 +115,7 @@ async def test_wrong_credentials_and_names(target: PostgresTarget) -> None:
     assert "there is no such database" in missing.message
 
 
-async def test_nothing_is_taken_from_the_variables_and_files_of_libpq(
-    target: PostgresTarget, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_nothing_is_taken_from_settings_of_libpq(target: PostgresTarget, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPASSWORD", target.password())
     monkeypatch.setenv("PGSSLMODE", "disable")
     monkeypatch.setenv("PGDATABASE", "postgres")
@@ -126,9 +123,7 @@ async def test_nothing_is_taken_from_the_variables_and_files_of_libpq(
     assert await asked(target, "SELECT current_database()") == target.database
 
 
-async def test_a_password_that_was_changed_counts_from_the_next_connection_on(
-    server: Postgres, target: PostgresTarget
-) -> None:
+async def test_a_changed_password_counts_from_the_next_connection_on(server: Postgres, target: PostgresTarget) -> None:
     passwords = [target.password()]
     rotated = dataclasses.replace(target, password=lambda: passwords[-1])
     open_before = await connections.connect(rotated)
@@ -192,9 +187,7 @@ async def test_a_server_that_lets_only_encrypted_connections_in(target: Postgres
     assert isinstance(await refused(dataclasses.replace(target, tls=None)), RefusedError)
 
 
-async def test_a_server_that_wants_a_certificate_of_its_clients(
-    server: Postgres, target: PostgresTarget, tmp_path: Path
-) -> None:
+async def test_a_server_that_asks_for_a_certificate(server: Postgres, target: PostgresTarget, tmp_path: Path) -> None:
     certificate, key = client_certificate()
     own = Tls(ca=server.ca_file, certificate=tmp_path / "m8.pem", key=tmp_path / "m8.key")
     (tmp_path / "m8.pem").write_text(certificate)
@@ -256,9 +249,7 @@ async def test_a_server_that_takes_no_writes_is_passed_over(server: Postgres, ta
     assert "it takes no writes" in error.message
 
 
-async def test_a_host_that_does_not_answer_is_passed_over(
-    target: PostgresTarget, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_host_that_is_silent_is_passed_over(target: PostgresTarget, monkeypatch: pytest.MonkeyPatch) -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()
@@ -328,9 +319,7 @@ async def test_what_the_role_sets_for_its_sessions_harms_nothing(server: Postgre
     }
 
 
-async def test_a_server_that_is_told_not_to_wait_for_its_disk_still_waits_for_m8(
-    server: Postgres, target: PostgresTarget
-) -> None:
+async def test_a_server_told_not_to_wait_for_its_disk_waits_for_m8(server: Postgres, target: PostgresTarget) -> None:
     """Sessions that are open follow the server's configuration, except in what they have set themselves."""
     connection = await connections.connect(target)
     altered = {"synchronous_commit": "off", "client_min_messages": "error", "work_mem": "5MB"}
@@ -348,9 +337,6 @@ async def test_a_server_that_is_told_not_to_wait_for_its_disk_still_waits_for_m8
             server.sql(f"ALTER SYSTEM RESET {name}")
         server.sql("SELECT pg_reload_conf()")
         await connection.close()
-
-
-# --- poolers ---
 
 
 async def is_shared(target: PostgresTarget, *, wait_s: float = 0.5) -> bool:
@@ -399,9 +385,6 @@ async def test_a_busy_pgbouncer_is_noticed_too(server: Postgres, target: Postgre
             await asyncio.gather(*tasks)
             for connection in others:
                 connection.terminate()
-
-
-# --- what is needed above ---
 
 
 @asynccontextmanager

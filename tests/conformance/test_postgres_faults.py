@@ -34,6 +34,7 @@ from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.logs import ledger, some_time
 from monoskope.testing.parts import wait_until
 from tests.faults.tcp_proxy import Link, proxy
+from tests.support.failures import failure
 
 PATIENCE_S = 180
 
@@ -72,9 +73,7 @@ async def behind(plain: Postgres) -> AsyncIterator[tuple[Link, PostgresLog, Post
         await direct.close()
 
 
-async def test_an_append_whose_answer_is_lost_is_found_and_acknowledged(
-    behind: tuple[Link, PostgresLog, PostgresLog],
-) -> None:
+async def test_an_append_whose_answer_is_lost_is_acknowledged(behind: tuple[Link, PostgresLog, PostgresLog]) -> None:
     """It is there once, and the next one follows it."""
     link, log, direct = behind
     await log.append("a", 0, an_event(), actor="ann")
@@ -86,17 +85,14 @@ async def test_an_append_whose_answer_is_lost_is_found_and_acknowledged(
     assert await direct.check_chain() == 3
 
 
-async def test_an_append_that_never_arrived_is_not_acknowledged_even_if_it_arrives_late(
-    behind: tuple[Link, PostgresLog, PostgresLog],
-) -> None:
+async def test_an_append_that_arrives_late_is_not_acknowledged(behind: tuple[Link, PostgresLog, PostgresLog]) -> None:
     """The caller hears that it failed; when its bytes come in at last, they change nothing."""
     link, log, direct = behind
     await log.append("a", 0, an_event(), actor="ann")
     link.cut_at(ACTOR, arrives=False)
-    with pytest.raises(UnavailableError) as caught:
-        await log.append("a", 1, an_event(b"late"), actor=ACTOR.decode())
-    assert not isinstance(caught.value, UnknownAppendError)
-    assert log.write_failure is caught.value
+    caught = await failure(UnavailableError, log.append("a", 1, an_event(b"late"), actor=ACTOR.decode()))
+    assert not isinstance(caught, UnknownAppendError)
+    assert log.write_failure is caught
     assert await direct.head() == 1
     for upstream, late in link.held:
         upstream.write(late)
@@ -139,17 +135,14 @@ async def test_an_append_of_which_nobody_can_tell_says_so(
     await log.append("a", 0, an_event(), actor="ann")
     link.cut_at(ACTOR, arrives=True)
     link.refuses = True
-    with pytest.raises(UnknownAppendError, match="may be recorded"):
-        await log.append("a", 1, an_event(), actor=ACTOR.decode())
+    await failure(UnknownAppendError, log.append("a", 1, an_event(), actor=ACTOR.decode()), "may be recorded")
     link.refuses = False
     head = await direct.head()
     await log.append("b", 0, an_event(), actor="ann")
     assert await direct.check_chain() == head + 1
 
 
-async def test_a_log_whose_database_falls_silent_is_closed_within_a_bound(
-    plain: Postgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_log_of_a_silent_database_is_closed_in_time(plain: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever waits then is told so: what was sent may be recorded, and what waited behind it is not."""
     monkeypatch.setattr(connections, "CLOSE_S", 0.0)
     monkeypatch.setattr(writer, "RESOLVE_S", math.inf)
@@ -241,9 +234,7 @@ async def test_an_append_whose_server_breaks_down_at_the_commit_is_looked_for(
     await log.close()
 
 
-async def test_a_heartbeat_that_could_not_be_stored_counts_as_an_append_does(
-    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_heartbeat_not_stored_counts_as_an_append(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
     """An m8 without puts notices a full disk by its own heartbeats."""
     log = await PostgresLog.open(postgres.target(postgres.create_database()), clock=some_time)
     await log.beat("m8/1", 1)
@@ -254,9 +245,8 @@ async def test_a_heartbeat_that_could_not_be_stored_counts_as_an_append_does(
 
     with monkeypatch.context() as broken:
         broken.setattr(asyncpg.Connection, "execute", full)
-        with pytest.raises(UnavailableError, match="its disk is full") as caught:
-            await log.beat("m8/1", 2)
-    assert (before, log.write_failure) == (None, caught.value)
+        caught = await failure(UnavailableError, log.beat("m8/1", 2), "its disk is full")
+    assert (before, log.write_failure) == (None, caught)
     await log.close()
 
 
@@ -268,10 +258,8 @@ async def test_what_the_database_refuses_for_what_it_is_makes_no_m8_unready(post
 
     log = await PostgresLog.open(postgres.target(postgres.create_database()), clock=some_time, projector=too_long)
     await log.append("a", 0, an_event(), actor="ann")
-    with pytest.raises(UnavailableError, match="54000"):
-        await log.append("a", 1, [NewEvent("Long", b"")], actor="ann")
-    with pytest.raises(ExpectedVersionError):
-        await log.append("a", 0, an_event(), actor="ann")
+    await failure(UnavailableError, log.append("a", 1, [NewEvent("Long", b"")], actor="ann"), "54000")
+    await failure(ExpectedVersionError, log.append("a", 0, an_event(), actor="ann"))
     assert log.write_failure is None
     [event] = await log.append("a", 1, an_event(), actor="ann")
     assert event.position == 2
@@ -281,9 +269,7 @@ async def test_what_the_database_refuses_for_what_it_is_makes_no_m8_unready(post
 _WAIT_FOR_A_STANDBY = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND usename = 'm8'"
 
 
-async def test_a_commit_that_no_standby_confirmed_is_not_acknowledged(
-    plain: Postgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_commit_without_a_standby_is_not_acknowledged(plain: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wait for a standby that is cancelled ends in success and a warning. At a failover such a commit is lost.
 
     Neither the append counts then, nor the look for it, which is a commit, too.
@@ -323,17 +309,14 @@ async def test_a_commit_that_no_standby_confirmed_is_not_acknowledged(
     await log.close()
 
 
-async def test_appends_that_wait_are_recorded_by_calls_of_bounded_size(
-    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_waiting_appends_are_recorded_in_few_calls(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
     """More bytes than the database takes within the deadline of one call would fail again and again."""
     monkeypatch.setattr(writer, "MAX_BYTES", 1_000)
     groups: list[int] = []
     target = postgres.target(postgres.create_database())
     log = await PostgresLog.open(target, clock=some_time, measured=lambda appends, _s: groups.append(appends))
     appends = [log.append(f"s{number}", 0, an_event(bytes(100)), actor="ann", sealed=bytes(200)) for number in range(9)]
-    large = log.append("large", 0, an_event(bytes(5_000)), actor="ann")
-    await asyncio.gather(*appends, large)
+    await asyncio.gather(*appends, log.append("large", 0, an_event(bytes(5_000)), actor="ann"))
     assert groups == [4, 4, 1, 1]
     await log.close()
 

@@ -21,8 +21,7 @@ CREATE FUNCTION public.cardinality(text[]) RETURNS integer LANGUAGE sql AS 'SELE
 
 @pytest.fixture
 def target(postgres: Postgres) -> PostgresTarget:
-    name = postgres.create_database()
-    return postgres.target(name)
+    return postgres.target(postgres.create_database())
 
 
 async def test_a_planted_function_is_not_called(postgres: Postgres, target: PostgresTarget) -> None:
@@ -38,9 +37,7 @@ async def test_a_planted_function_is_not_called(postgres: Postgres, target: Post
 
 
 @pytest.mark.parametrize("who", ["PUBLIC", "somebody"])
-async def test_a_schema_where_others_may_make_functions_is_refused(
-    postgres: Postgres, target: PostgresTarget, who: str
-) -> None:
+async def test_a_schema_open_to_others_is_refused(postgres: Postgres, target: PostgresTarget, who: str) -> None:
     role = f"{who}_{target.database}" if who != "PUBLIC" else who
     if who != "PUBLIC":
         postgres.sql(f"CREATE ROLE {role}")
@@ -57,9 +54,7 @@ async def test_a_schema_where_others_may_make_functions_is_refused(
         postgres.sql(f"DROP ROLE {role}")
 
 
-async def test_what_another_role_left_there_is_not_read(
-    postgres: Postgres, target: PostgresTarget, tmp_path: Path
-) -> None:
+async def test_what_another_role_left_is_not_read(postgres: Postgres, target: PostgresTarget, tmp_path: Path) -> None:
     role = f"former_{target.database}"
     plant = f"""
     CREATE ROLE {role}; GRANT CREATE ON SCHEMA public TO {role}; SET ROLE {role};

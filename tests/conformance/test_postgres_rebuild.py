@@ -133,9 +133,7 @@ async def test_a_rebuild_that_stood_still_and_the_next_one_do_not_mix_their_docu
 
 
 @pytest.mark.parametrize("when", ["step", "swap"])
-async def test_a_rebuild_that_fails_gives_its_room_back(
-    postgres: Postgres, monkeypatch: pytest.MonkeyPatch, when: str
-) -> None:
+async def test_a_failed_rebuild_frees_its_room(postgres: Postgres, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
     """As on a full disk: the documents are as before, and nothing lies beside them."""
     database = postgres.create_database()
     async with AsyncExitStack() as stack:

@@ -16,8 +16,7 @@ def tamper(folder: Path, statement: str, *values: object) -> None:
     with closing(sqlite3.connect(folder / "log.db", isolation_level=None)) as connection:
         connection.execute("DROP TRIGGER IF EXISTS events_stay")
         connection.execute("DROP TRIGGER IF EXISTS events_last")
-        changed = connection.execute(statement, values).rowcount
-        assert changed == 1
+        assert connection.execute(statement, values).rowcount == 1
 
 
 class _SqliteHooks(LogHarness):

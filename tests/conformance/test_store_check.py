@@ -17,9 +17,7 @@ M8 = Path(sys.executable).parent / "m8"
 
 
 @pytest.mark.parametrize("harness_of", [VaultHarness, pytest.param(Kv1Harness, marks=pytest.mark.soak)])
-def test_a_configured_engine_keeps_every_promise(
-    openbao: OpenBao, tmp_path: Path, harness_of: type[VaultHarness]
-) -> None:
+def test_a_set_up_engine_keeps_every_promise(openbao: OpenBao, tmp_path: Path, harness_of: type[VaultHarness]) -> None:
     harness = harness_of(openbao, tmp_path, readable=True)
     engine = {
         "type": harness.driver.kind,

@@ -14,6 +14,7 @@ from monoskope.testing.drivers.harness import NOT_TEXT, tag
 from monoskope.testing.engines.openbao import OpenBao
 from monoskope.testing.engines.openbao_admin import OpenBaoError
 from tests.conformance.vault_harness import PREFIX, VALUE, Kv1Harness
+from tests.support.failures import failure
 
 BOTH = pytest.mark.parametrize("readable", [True, False], ids=["readable", "write-only"])
 
@@ -46,8 +47,7 @@ async def test_what_the_engine_holds_is_what_people_expect(openbao: OpenBao, tmp
 
 async def test_a_value_that_is_not_text_is_refused_by_name(openbao: OpenBao, tmp_path: Path) -> None:
     store = await opened(openbao, tmp_path, readable=True)
-    with pytest.raises(StoreRefusedError, match="raw"):
-        await write(store, "binary", payload=Payload({"raw": NOT_TEXT}))
+    await failure(StoreRefusedError, write(store, "binary", payload=Payload({"raw": NOT_TEXT})), "raw")
     assert await store.read_version(("binary",)) == NOTHING
     await store.close()
 
@@ -57,13 +57,10 @@ async def test_deleting_is_for_good_and_only_on_demand(openbao: OpenBao, tmp_pat
     store = await opened(openbao, tmp_path, readable=readable)
     path = ("to-delete", str(readable))
     await write(store, *path)
-    with pytest.raises(UnsupportedError, match="for good"):
-        await store.delete(path, replacing=None, destroy=False)
-    with pytest.raises(UnsupportedError, match="no versions"):
-        await store.delete(path, replacing="put@1", destroy=True)
+    await failure(UnsupportedError, store.delete(path, replacing=None, destroy=False), "for good")
+    await failure(UnsupportedError, store.delete(path, replacing="put@1", destroy=True), "no versions")
     await store.delete(path, replacing=None, destroy=True)
-    with pytest.raises(StoreConflictError):
-        await store.delete(path, replacing=None, destroy=True)
+    await failure(StoreConflictError, store.delete(path, replacing=None, destroy=True))
     await store.close()
 
 
@@ -74,10 +71,8 @@ async def test_a_store_that_is_not_to_delete_has_no_right_to(openbao: OpenBao, t
     careless = await VaultKv1Store.open(harness.config(), state_dir=tmp_path)
     await write(careful, "kept")
     assert not careful.capabilities.deletable
-    with pytest.raises(UnsupportedError):
-        await careful.delete(("kept",), replacing=None, destroy=True)
-    with pytest.raises(StoreRefusedError, match="policy"):
-        await careless.delete(("kept",), replacing=None, destroy=True)
+    await failure(UnsupportedError, careful.delete(("kept",), replacing=None, destroy=True))
+    await failure(StoreRefusedError, careless.delete(("kept",), replacing=None, destroy=True), "policy")
     assert await careful.read_version(("kept",)) != NOTHING
     await careful.close()
     await careless.close()
@@ -88,8 +83,7 @@ async def test_a_write_only_store_sees_names_and_no_value(openbao: OpenBao, tmp_
     await harness.foreign_write(("theirs",), {"k": "v"})
     store = await VaultKv1Store.open(harness.config(), state_dir=tmp_path)
     assert await store.read_version(("theirs",)) != NOTHING
-    with pytest.raises(CannotReadError):
-        await store.read(("theirs",))
+    await failure(CannotReadError, store.read(("theirs",)))
     token = openbao.token([harness.role])
     with pytest.raises(OpenBaoError, match="403"):
         openbao.call("GET", f"old/{PREFIX}/theirs", token=token)
@@ -97,9 +91,7 @@ async def test_a_write_only_store_sees_names_and_no_value(openbao: OpenBao, tmp_
 
 
 @BOTH
-async def test_a_reactor_of_one_prefix_has_rights_on_that_alone(
-    openbao: OpenBao, tmp_path: Path, *, readable: bool
-) -> None:
+async def test_a_reactor_of_one_prefix_has_rights_there(openbao: OpenBao, tmp_path: Path, *, readable: bool) -> None:
     harness = Kv1Harness(openbao, tmp_path, readable=readable)
     harness.grant(VaultKv1Store.policy(harness.config(TokenFile(token_file="/x")), (("team-a",), ("team-b", "app"))))
     store = await VaultKv1Store.open(harness.config(), state_dir=tmp_path)
@@ -107,6 +99,5 @@ async def test_a_reactor_of_one_prefix_has_rights_on_that_alone(
         await write(store, *path)
         assert await store.read_version(path) != NOTHING
     for path in (("team-ab",), ("team-b",), ("team-b", "other"), ("else",)):
-        with pytest.raises(StoreRefusedError, match="policy"):
-            await write(store, *path)
+        await failure(StoreRefusedError, write(store, *path), "policy")
     await store.close()

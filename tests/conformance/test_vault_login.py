@@ -21,6 +21,7 @@ from monoskope.testing.drivers.harness import tag
 from monoskope.testing.engines.openbao import OpenBao
 from monoskope.testing.engines.openbao_admin import OpenBaoError
 from tests.conformance.vault_harness import VALUE, VaultHarness, audited, in_time, until
+from tests.support.failures import failure
 
 
 @pytest.fixture
@@ -75,24 +76,21 @@ async def test_a_new_wrapping_token_replaces_the_kept_secret_id(harness: VaultHa
 async def test_a_used_wrapping_token_is_called_that(harness: VaultHarness, state: Path) -> None:
     token = harness.bao.wrapped_secret_id(harness.role)
     harness.bao.call("POST", "sys/wrapping/unwrap", token=token)
-    with pytest.raises(StoreRefusedError, match="used before") as caught:
-        await harness.opened(wrapped(harness, token), state_dir=state)
-    assert token not in str(caught.value)
+    caught = await failure(StoreRefusedError, harness.opened(wrapped(harness, token), state_dir=state), "used before")
+    assert token not in str(caught)
     assert not (state / STATE_FILE).exists()
 
 
 async def test_a_changed_wrapping_token_is_refused(harness: VaultHarness, state: Path) -> None:
     token = harness.bao.wrapped_secret_id(harness.role)
     changed = token[:-1] + ("A" if token[-1] != "A" else "B")
-    with pytest.raises(StoreRefusedError, match="changed"):
-        await harness.opened(wrapped(harness, changed), state_dir=state)
+    await failure(StoreRefusedError, harness.opened(wrapped(harness, changed), state_dir=state), "changed")
 
 
 async def test_a_swapped_wrapping_token_is_refused_and_not_used_up(harness: VaultHarness, state: Path) -> None:
     other = harness.bao.call("POST", "sys/wrapping/wrap", {"secret_id": "planted"}, wrap_ttl="60s")
     token = other["wrap_info"]["token"]
-    with pytest.raises(StoreRefusedError, match="swapped"):
-        await harness.opened(wrapped(harness, token), state_dir=state)
+    await failure(StoreRefusedError, harness.opened(wrapped(harness, token), state_dir=state), "swapped")
     assert harness.bao.call("POST", "sys/wrapping/unwrap", token=token)["data"] == {"secret_id": "planted"}
 
 
@@ -100,15 +98,12 @@ async def test_a_damaged_state_file_is_named(harness: VaultHarness, state: Path)
     (state / STATE_FILE).write_bytes(b"{}")
     (state / STATE_FILE).chmod(0o600)
     auth = wrapped(harness, harness.bao.wrapped_secret_id(harness.role))
-    with pytest.raises(StoreRefusedError, match=STATE_FILE):
-        await harness.opened(auth, state_dir=state)
+    await failure(StoreRefusedError, harness.opened(auth, state_dir=state), STATE_FILE)
 
 
 async def test_a_wrong_secret_id_is_refused(harness: VaultHarness, state: Path) -> None:
     auth = AppRole(role_id=harness.bao.role_id(harness.role), secret_id_file=harness.private("wrong"))
-    with pytest.raises(StoreRefusedError, match="AppRole login") as caught:
-        await harness.opened(auth, state_dir=state)
-    assert "wrong" not in str(caught.value)
+    assert "wrong" not in str(await failure(StoreRefusedError, harness.opened(auth, state_dir=state), "AppRole login"))
 
 
 @pytest.mark.parametrize("kind", ["secret id", "wrapping token", "token"])
@@ -119,9 +114,7 @@ async def test_a_credential_that_others_can_read_is_refused(harness: VaultHarnes
         "wrapping token": AppRole(role_id="r", wrapped_secret_id_file=file),
         "token": TokenFile(token_file=file),
     }
-    auth = ways[kind]
-    with pytest.raises(StoreRefusedError, match="chmod 600"):
-        await harness.opened(auth, state_dir=state)
+    await failure(StoreRefusedError, harness.opened(ways[kind], state_dir=state), "chmod 600")
 
 
 async def test_a_revoked_login_is_made_anew_once_for_all_that_need_it(harness: VaultHarness, state: Path) -> None:
@@ -162,8 +155,7 @@ async def test_closing_gives_the_login_back(harness: VaultHarness, state: Path) 
     before = audited(harness.bao, "auth/token/revoke-self")
     await store.close()
     assert audited(harness.bao, "auth/token/revoke-self") == before + 1
-    with pytest.raises(Error, match="closed"):
-        await store.read_version(("a",))
+    await failure(Error, store.read_version(("a",)), "closed")
 
 
 async def test_a_token_from_a_file_is_used_and_read_again_when_it_dies(harness: VaultHarness, state: Path) -> None:
@@ -172,8 +164,7 @@ async def test_a_token_from_a_file_is_used_and_read_again_when_it_dies(harness: 
     store = await harness.opened(auth, state_dir=state)
     assert await store.write(("a",), VALUE, replacing=None, write_tag=tag())
     harness.bao.call("POST", "auth/token/revoke", {"token": first})
-    with pytest.raises(StoreRefusedError, match="token_file"):
-        await store.read_version(("a",))
+    await failure(StoreRefusedError, store.read_version(("a",)), "token_file")
     second = harness.bao.token([harness.role])
     harness.private(f"{second}\n", file=auth.token_file)
     assert await store.read_version(("a",)) != NOTHING
@@ -183,11 +174,7 @@ async def test_a_token_from_a_file_is_used_and_read_again_when_it_dies(harness: 
 
 async def test_a_dead_token_in_the_file_is_refused(harness: VaultHarness, state: Path) -> None:
     auth = TokenFile(token_file=harness.private("s.nonsense"))
-    with pytest.raises(StoreRefusedError, match="token_file"):
-        await harness.opened(auth, state_dir=state)
-
-
-# --- credentials that expire in mid-write ---
+    await failure(StoreRefusedError, harness.opened(auth, state_dir=state), "token_file")
 
 
 def expiring(store: VaultStore, revoke: Callable[[], object]) -> None:
@@ -223,16 +210,13 @@ async def test_credentials_that_are_gone_in_mid_write_refuse_it_and_nothing_is_w
     path = ("mid-write", secrets.token_hex(6))
     first = await store.write(path, VALUE, replacing=NOTHING, write_tag=tag())
     expiring(store, lambda: harness.bao.call("POST", "auth/token/revoke", {"token": token}))
-    with pytest.raises(StoreRefusedError, match="token_file") as caught:
-        await store.write(path, VALUE, replacing=first, write_tag=tag())
-    assert token not in str(caught.value)
+    caught = await failure(StoreRefusedError, store.write(path, VALUE, replacing=first, write_tag=tag()), "token_file")
+    assert token not in str(caught)
     harness.private(harness.bao.token([harness.role]), file=auth.token_file)
     assert await store.read_version(path) == first
 
 
-async def test_an_engine_that_goes_away_while_the_login_is_renewed_in_mid_write_leaves_no_doubt(
-    harness: VaultHarness, state: Path
-) -> None:
+async def test_an_engine_that_goes_while_a_login_is_renewed_leaves_no_doubt(harness: VaultHarness, state: Path) -> None:
     store = await harness.opened(state_dir=state)
     path = ("mid-write", secrets.token_hex(6))
 
@@ -242,8 +226,7 @@ async def test_an_engine_that_goes_away_while_the_login_is_renewed_in_mid_write_
 
     expiring(store, revoke_and_seal)
     try:
-        with pytest.raises(StoreUnavailableError):
-            await store.write(path, VALUE, replacing=NOTHING, write_tag=tag())
+        await failure(StoreUnavailableError, store.write(path, VALUE, replacing=NOTHING, write_tag=tag()))
     finally:
         harness.bao.restart()
     assert await store.read_version(path) == NOTHING

@@ -51,9 +51,6 @@ async def refused(harness: VaultHarness, auth: Auth, match: str) -> str:
     return str(caught.value)
 
 
-# --- JWT ---
-
-
 class Issuer:
     """Whoever makes JWTs that the engine believes."""
 
@@ -125,9 +122,6 @@ async def test_what_is_no_jwt_is_not_sent(harness: VaultHarness, content: str) -
     assert not content or content not in said
 
 
-# --- Kubernetes ---
-
-
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[TokenReview]:
     folder = tmp_path / "kubernetes"
@@ -180,8 +174,7 @@ async def test_a_service_account_token_is_read_again_at_each_login(
     harness: VaultHarness, issuer: Issuer, cluster: TokenReview, kubernetes_mount: str
 ) -> None:
     file = harness.private(account_token(issuer, cluster))
-    auth = Kubernetes(role="m8", jwt_file=file, mount=kubernetes_mount)
-    store = await harness.opened(auth)
+    store = await harness.opened(Kubernetes(role="m8", jwt_file=file, mount=kubernetes_mount))
     cluster.believed.clear()
     harness.private(account_token(issuer, cluster), file=file)
     harness.bao.call("POST", f"sys/leases/revoke-prefix/auth/{kubernetes_mount}/login", {})
@@ -199,9 +192,6 @@ async def test_another_service_account_is_refused(
 
 async def test_outside_a_pod_the_missing_token_is_named(harness: VaultHarness) -> None:
     await refused(harness, Kubernetes(role="m8"), r"/var/run/secrets/kubernetes\.io/serviceaccount/token")
-
-
-# --- TLS certificate ---
 
 
 class Authority:
@@ -263,9 +253,7 @@ async def test_a_client_certificate_logs_in(harness: VaultHarness, authority: Au
     await works(harness, authority.client(harness, mount=cert_mount))
 
 
-async def test_a_certificate_login_is_renewed_under_the_same_certificate(
-    harness: VaultHarness, authority: Authority, cert_mount: str
-) -> None:
+async def test_a_login_is_renewed_by_certificate(harness: VaultHarness, authority: Authority, cert_mount: str) -> None:
     login, renew = f"auth/{cert_mount}/login", "auth/token/renew-self"
     auth, role = authority.client(harness, mount=cert_mount), {"certificate": authority.certificate}
 
@@ -283,9 +271,7 @@ async def test_a_certificate_login_is_renewed_under_the_same_certificate(
     await in_time(renewed)
 
 
-async def test_a_new_certificate_in_the_files_is_shown_at_the_next_login(
-    harness: VaultHarness, authority: Authority, cert_mount: str
-) -> None:
+async def test_a_new_certificate_is_shown_later(harness: VaultHarness, authority: Authority, cert_mount: str) -> None:
     auth = authority.client(harness, mount=cert_mount)
     store = await harness.opened(auth)
     fresh = Authority()
@@ -300,9 +286,7 @@ async def test_a_certificate_of_another_authority_does_not_log_in(harness: Vault
     await refused(harness, Authority().client(harness, mount=cert_mount), "certificate login")
 
 
-async def test_a_key_that_others_can_read_or_does_not_fit_is_refused(
-    harness: VaultHarness, authority: Authority, cert_mount: str
-) -> None:
+async def test_a_loose_or_wrong_key_is_refused(harness: VaultHarness, authority: Authority, cert_mount: str) -> None:
     one, other = (authority.client(harness, mount=cert_mount) for _ in range(2))
     mixed = ClientCertificate(certificate_file=one.certificate_file, key_file=other.key_file, mount=cert_mount)
     await refused(harness, mixed, "do not hold a certificate and its key")
@@ -318,9 +302,6 @@ async def test_a_key_that_others_can_read_or_does_not_fit_is_refused(
     await refused(harness, guarded, "do not hold a certificate and its key")
     Path(one.key_file).chmod(0o644)
     await refused(harness, one, "chmod 600")
-
-
-# --- namespaces ---
 
 
 async def test_a_login_of_another_namespace_is_refused(openbao: OpenBao, tmp_path: Path) -> None:
@@ -340,9 +321,7 @@ async def test_a_wrapped_secret_id_of_a_namespace_is_unwrapped_there(openbao: Op
 
 
 @pytest.mark.parametrize("namespace", ["", "dept", "nowhere"])
-async def test_a_mount_is_looked_for_in_its_own_namespace_alone(
-    openbao: OpenBao, tmp_path: Path, namespace: str
-) -> None:
+async def test_a_mount_is_sought_in_its_own_namespace_alone(openbao: OpenBao, tmp_path: Path, namespace: str) -> None:
     harness = NamespaceHarness(openbao, tmp_path, readable=True)
     auth = harness.token_file(openbao.root_token)
     with pytest.raises(StoreRefusedError, match=r"namespace|no engine|does not know"):

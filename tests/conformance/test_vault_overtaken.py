@@ -93,8 +93,7 @@ async def test_a_deletion_that_a_put_overtakes_says_what_stays_and_what_is_gone(
         DELETE, uri=world.uri, expect=expect, expect_version=first if expect == VERSION else "", destroy=destroy
     )
     failed = await world.walk(asked)
-    assert failed.reason == reason
-    assert versions(harness, world) == [before, "there"]
+    assert (failed.reason, versions(harness, world)) == (reason, [before, "there"])
     message = told(failed, world, DELETE)
     assert "a newer version came in between and stays" in message
     assert said in message

@@ -86,10 +86,7 @@ class VaultHarness(Harness):
         return VaultConfig(**(fields | changes))  # type: ignore[arg-type]
 
     def approle(self) -> AppRole:
-        return AppRole(
-            role_id=self.bao.role_id(self.role),
-            secret_id_file=self.private(self.bao.secret_id(self.role)),
-        )
+        return AppRole(role_id=self.bao.role_id(self.role), secret_id_file=self.private(self.bao.secret_id(self.role)))
 
     def token_file(self, token: str) -> TokenFile:
         return TokenFile(token_file=self.private(token))

@@ -66,8 +66,7 @@ class Ways:
             self.by_import,
             self.by_async_sdk,
             self.by_sync_sdk,
-            self.refused_by_expectation,
-            self.refused_by_version,
+            self.refused_by_what_is_there,
             self.refused_here,
             self.refused_by_right,
             self.sent_nowhere,
@@ -214,17 +213,12 @@ class Ways:
 
     # --- and what fails ---
 
-    def refused_by_expectation(self) -> None:
-        """Something is there already."""
-        uri = self.uri("vault")
-        self._must(self.put(uri, self.values("first", 5)))
-        self._must(self.put(uri, self.values("refused", 20), "--expect", "absent"), 6)
-
-    def refused_by_version(self) -> None:
-        """Another version is there: check-and-set."""
-        uri = self.uri("vault")
-        self._must(self.put(uri, self.values("first", 5)))
-        self._must(self.put(uri, self.values("wrong version", 20), "--expect", "9@2020-01-01T00:00:00Z"), 6)
+    def refused_by_what_is_there(self) -> None:
+        """Something is there already, and it has another version (check-and-set)."""
+        for expected in ("absent", "9@2020-01-01T00:00:00Z"):
+            uri = self.uri("vault")
+            self._must(self.put(uri, self.values("first", 5)))
+            self._must(self.put(uri, self.values(f"refused: {expected}", 20), "--expect", expected), 6)
 
     def refused_here(self) -> None:
         """What monoctl itself refuses: malformed files, too much, and keys that none can be."""

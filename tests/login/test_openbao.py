@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,72 +11,50 @@ from msgspec import structs
 
 from monoskope.client import Client
 from monoskope.client.login import renewing, starting
-from monoskope.client.login.credential import Issued, Login
+from monoskope.client.login.credential import Issued, KeptLogin, Login
 from monoskope.client.login.id_token import claims_of
 from monoskope.client.login.starting import LoginSettings
 from monoskope.client.runtime.blocking import BlockingRuntime, run
 from monoskope.errors import UnauthenticatedError, UsageError
 from monoskope.testing.engines.openbao import OpenBao
+from monoskope.testing.engines.openbao_company import Company
 from tests.support import m8_of_issuer
-
-_PROVIDER = "identity/oidc/provider/company"
 
 
 @pytest.fixture(scope="module")
-def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
+def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Company, LoginSettings]]:
     """An OpenBao that knows anna, who is in the group platform, and the client monoctl."""
     with OpenBao(tmp_path_factory.mktemp("openbao")) as server:
-        server.call("POST", "sys/auth/userpass", {"type": "userpass"})
-        server.call("POST", "auth/userpass/users/anna", {"password": "any"})
-        entity = server.call("POST", "auth/userpass/login/anna", {"password": "any"})["auth"]["entity_id"]
-        server.call("POST", "identity/group", {"name": "platform", "member_entity_ids": [entity]})
-        template = '{"groups": {{identity.entity.groups.names}}}'
-        server.call("POST", "identity/oidc/scope/groups", {"template": template})
-        server.call("POST", "identity/oidc/key/company", {"allowed_client_ids": "*", "algorithm": "ES256"})
-        server.call(
-            "POST",
-            "identity/oidc/client/monoctl",
-            {
-                "redirect_uris": "http://127.0.0.1/callback",
-                "assignments": "allow_all",
-                "key": "company",
-                "client_type": "public",
-                "id_token_ttl": "1h",
-            },
-        )
-        server.call("POST", _PROVIDER, {"allowed_client_ids": "*", "scopes_supported": "groups"})
-        yield server
+        made = Company(server)
+        made.create()
+        made.hire("anna", "anna@example.org", group="platform")
+        client = made.register("monoctl", "http://127.0.0.1/callback", public=True)
+        ids = {"issuer": made.issuer, "client_id": client.id, "audience": client.id}
+        yield made, LoginSettings(server="127.0.0.1:1", scopes="groups", ca_file=str(server.ca_file), **ids)
 
 
 @pytest.fixture
-def settings(openbao: OpenBao) -> LoginSettings:
-    client_id = openbao.call("GET", "identity/oidc/client/monoctl")["data"]["client_id"]
-    return LoginSettings(
-        server="127.0.0.1:1",
-        issuer=f"{openbao.address}/v1/{_PROVIDER}",
-        client_id=client_id,
-        audience=client_id,
-        scopes="groups",
-        ca_file=str(openbao.ca_file),
-    )
+def settings(company: tuple[Company, LoginSettings]) -> LoginSettings:
+    return company[1]
 
 
-def accepts(openbao: OpenBao, address: str) -> None:
-    """Do what OpenBao's page does in the browser of anna, who has logged in there."""
-    token = openbao.call("POST", "auth/userpass/login/anna", {"password": "any"})["auth"]["client_token"]
-    query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(address).query))
-    answer = openbao.call("POST", f"{_PROVIDER}/authorize", query, token=token)
-    back = urllib.parse.urlencode({"code": answer["code"], "state": answer["state"]})
-    with urllib.request.urlopen(f"{query['redirect_uri']}?{back}", timeout=30) as page:
-        assert page.status == 200
+@pytest.fixture
+def kept(company: tuple[Company, LoginSettings], path: Path) -> KeptLogin:
+    """anna's login."""
+    provider, settings = company
+
+    def accept(address: str, _: str) -> None:
+        with urllib.request.urlopen(provider.browse(address, "anna"), timeout=30) as page:
+            assert page.status == 200
+
+    found = starting.with_browser(settings, accept)
+    starting.keep(path, found)
+    return found
 
 
 def test_a_login_at_openbao_names_the_person_and_the_groups(
-    openbao: OpenBao, settings: LoginSettings, path: Path
+    kept: KeptLogin, settings: LoginSettings, path: Path
 ) -> None:
-    kept = starting.with_browser(settings, lambda address, _: accepts(openbao, address))
-    starting.keep(path, kept)
-
     claims = claims_of(kept.id_token)
     assert claims["groups"] == ["platform"]
     assert (claims["aud"], claims["iss"]) == (settings.client_id, settings.issuer)
@@ -99,12 +75,10 @@ def test_a_login_at_openbao_names_the_person_and_the_groups(
 
 
 async def test_a_group_of_openbao_has_the_rights_of_its_role_binding_until_the_login_is_used_up(
-    openbao: OpenBao, settings: LoginSettings, path: Path, tmp_path: Path
+    kept: KeptLogin, settings: LoginSettings, path: Path, tmp_path: Path
 ) -> None:
-    kept = await asyncio.to_thread(starting.with_browser, settings, lambda address, _: accepts(openbao, address))
-    starting.keep(path, kept)
     serving = m8_of_issuer.serving(
-        tmp_path, issuer=settings.issuer, audience=settings.client_id, ca_file=openbao.ca_file
+        tmp_path, issuer=settings.issuer, audience=settings.client_id, ca_file=Path(settings.ca_file)
     )
     async with serving as m8, Client(m8.dialled(path, kept.issuer)) as client:
         said = await client.access.who_am_i()

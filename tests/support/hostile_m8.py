@@ -44,7 +44,6 @@ from tests.support.hostile_rules import (
     Way,
     Which,
     as_bytes,
-    failures,
     unsigned_end,
 )
 from tests.support.hostile_session import Attach, Failure, Ghost, OneCall, Session, as_response
@@ -81,7 +80,7 @@ class HostileM8:
         self.seen: list[bytes] = []
         self.requests: dict[bytes, upload_pb2.UploadRequest] = {}
         self.granted: dict[bytes, float] = {}
-        self.errors: list[BaseException] = []
+        self.errors: list[Exception] = []
         self.news = asyncio.Event()
         self._listen = listen
         self._folder = folder
@@ -98,7 +97,8 @@ class HostileM8:
         self.honest()
         await self._open.aclose()
         self._upstream.close()
-        failures(self.errors)
+        if self.errors:
+            raise ExceptionGroup("the hostile m8 itself failed", self.errors)
 
     def honest(self) -> None:
         """Forget every rule, and let go what is held."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -270,9 +270,3 @@ def unsigned_end(reason: upload_pb2.Reason) -> Callable[[Call], Message]:
 async def within(what: Awaitable[Any], *, seconds: float = DEADLINE_S) -> Any:
     async with asyncio.timeout(seconds):
         return await what
-
-
-def failures(errors: Iterable[BaseException]) -> None:
-    found = [error for error in errors if isinstance(error, Exception)]
-    if found:
-        raise ExceptionGroup("the hostile m8 itself failed", found)

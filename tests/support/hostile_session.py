@@ -154,7 +154,7 @@ class Session:
 
     def _acted(self, task: asyncio.Task[Any]) -> None:
         self._acting.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if not task.cancelled() and isinstance(error := task.exception(), Exception):
             self._m8.errors.append(error)
 
 

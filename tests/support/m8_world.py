@@ -140,13 +140,11 @@ class User:
     async def bind(self, name: str, *members: str, **what: Any) -> None:
         """Create a role binding."""
         binding = access_pb2.RoleBinding(name=name, members=members, **what)
-        message = access_pb2.CreateRoleBindingRequest(role_binding=binding)
-        await self.call(message)
+        await self.call(access_pb2.CreateRoleBindingRequest(role_binding=binding))
 
     async def unbind(self, name: str) -> None:
         """Delete a role binding."""
-        message = access_pb2.DeleteRoleBindingRequest(name=name)
-        await self.call(message)
+        await self.call(access_pb2.DeleteRoleBindingRequest(name=name))
 
     async def ask(self, request: Request) -> bytes:
         message = commands_pb2.RequestSecretUploadKeyRequest(request=request.content)
@@ -164,9 +162,7 @@ class User:
         answer: queries_pb2.GetSecretUploadKeyResponse = await self.call(message, timeout_s=timeout_s)
         return answer
 
-    async def send(
-        self, request_id: bytes, sealed: HasSealed, *, timeout_s: float = PATIENCE_S
-    ) -> views_pb2.SecretUpload:
+    async def send(self, request_id: bytes, sealed: HasSealed, timeout_s: float = PATIENCE_S) -> views_pb2.SecretUpload:
         message = commands_pb2.RequestUploadSecretRequest(
             request_id=request_id, encapsulated_key=sealed.encapsulated_key, ciphertext=sealed.ciphertext
         )
@@ -179,8 +175,7 @@ class User:
         return found
 
     async def secret(self, uri: str) -> views_pb2.Secret:
-        message = queries_pb2.GetSecretRequest(uri=uri)
-        found: views_pb2.Secret = (await self.call(message)).secret
+        found: views_pb2.Secret = (await self.call(queries_pb2.GetSecretRequest(uri=uri))).secret
         return found
 
     async def secrets(self, **fields: Any) -> queries_pb2.ListSecretsResponse:
@@ -210,15 +205,12 @@ class User:
         return answer
 
     async def create(self, name: str, identity: str, *, kind: str = "vault", active: bool = True) -> None:
-        create = commands_pb2.CreateSecretStoreRequest(name=name, type=kind, identity=identity)
-        await self.call(create)
+        await self.call(commands_pb2.CreateSecretStoreRequest(name=name, type=kind, identity=identity))
         if active:
-            activate = commands_pb2.ActivateSecretStoreRequest(name=name)
-            await self.call(activate)
+            await self.call(commands_pb2.ActivateSecretStoreRequest(name=name))
 
     async def deactivate(self, name: str) -> None:
-        message = commands_pb2.DeactivateSecretStoreRequest(name=name)
-        await self.call(message)
+        await self.call(commands_pb2.DeactivateSecretStoreRequest(name=name))
 
 
 @dataclass
@@ -457,9 +449,7 @@ class World:
     def administrator(self) -> User:
         return self.user("root", rights=frozenset(), role=events_pb2.ROLE_ADMINISTRATOR)
 
-    def reactor(
-        self, signer: Signs | None = None, *, store: str = "vault", replica: bytes | None = None
-    ) -> FakeReactor:
+    def reactor(self, signer: Signs | None = None, store: str = "vault", replica: bytes | None = None) -> FakeReactor:
         signer = signer or self.signer
         reactor = FakeReactor(self.address, signer, store=store, replica=replica, server=self.server)
         self._reactors.append(reactor)

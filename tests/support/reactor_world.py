@@ -7,7 +7,6 @@ import dataclasses
 import gc
 import hashlib
 import itertools
-import re
 import secrets
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +26,7 @@ from monoskope.protocol.identity import RECEIPT, SEALED_SECRET, labelled, open_s
 from monoskope.protocol.outcomes import State
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import Receipt, make_receipt, parse_receipt
-from monoskope.protocol.request import Options, Request, make_request
+from monoskope.protocol.request import Request, make_request
 from monoskope.reactor.admission import Admission, SignatureGate
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
@@ -112,37 +111,11 @@ class MemoryStore(StoreDriver):
     kind = "memory"
     Config = MemoryConfig
 
-    def __init__(
-        self,
-        *,
-        check_and_set: bool = True,
-        write_tag: bool = True,
-        readable: bool = True,
-        key_rule: re.Pattern[str] | None = None,
-        options_schema: str = "",
-        deletable: bool = True,
-        soft_delete: bool = True,
-        patchable: bool = True,
-        undeletable: bool = True,
-        rollbackable: bool = True,
-        listable: bool = True,
-        kind: str = "memory",
-    ) -> None:
+    def __init__(self, *, kind: str = "memory", **capable: Any) -> None:
+        """It can do everything but what `capable` says, by the names of `Capabilities`."""
         self.kind = kind  # type: ignore[misc]
-        self._capabilities = Capabilities(
-            131_072,
-            check_and_set,
-            write_tag,
-            readable,
-            key_rule,
-            options_schema,
-            deletable=deletable,
-            soft_delete=soft_delete,
-            patchable=patchable,
-            undeletable=undeletable,
-            rollbackable=rollbackable,
-            listable=listable,
-        )
+        can: dict[str, Any] = {each.name: True for each in dataclasses.fields(Capabilities) if each.type == "bool"}
+        self._capabilities = Capabilities(131_072, **(can | capable))
         self.content: dict[tuple[str, ...], list[tuple[str, Payload, str]]] = defaultdict(list)
         self.aside: dict[tuple[str, ...], tuple[list[tuple[str, Payload, str]], str]] = {}
         """What was deleted so that it can come back, by path, with the name of the deletion."""
@@ -296,8 +269,7 @@ class Unversioned(MemoryStore):
     """An engine that shows what is there and nothing of how it came there."""
 
     def __init__(self, *, readable: bool = True) -> None:
-        super().__init__(check_and_set=False, write_tag=False, readable=readable, soft_delete=False)
-        self._capabilities = dataclasses.replace(self._capabilities, versions=False)
+        super().__init__(check_and_set=False, write_tag=False, readable=readable, soft_delete=False, versions=False)
         self._looks = itertools.count()
 
     def _seen(self, path: tuple[str, ...]) -> str:
@@ -326,7 +298,6 @@ class ListAudit:
 class ListLog:
     """A log that takes everything, unless told otherwise, and tells the open requests at once."""
 
-    requests: OpenRequests
     events: list[ReactorEvent] = field(default_factory=list)
     expected: list[int] = field(default_factory=list)
     refusals: deque[str | None] = field(default_factory=deque)
@@ -364,9 +335,7 @@ def ask(
     *,
     uri: SecretUri = URI,
     expect: upload_pb2.Expect | None = None,
-    expect_version: str = "",
     suites: tuple[int, ...] = (1,),
-    options: Options | None = None,
     **fields: Any,
 ) -> Request:
     default = upload_pb2.EXPECT_UNSPECIFIED if purpose in EXPECT_NOTHING else upload_pb2.EXPECT_ANY
@@ -375,9 +344,7 @@ def ask(
         purpose=purpose,
         uri=uri,
         expect=default if expect is None else expect,
-        expect_version=expect_version,
         suites=suites,
-        options=options,
         **fields,
     )
 
@@ -425,7 +392,7 @@ class World:
         self.key = key or FingerprintKey(K)
         self.replica = secrets.token_bytes(16)
         self.requests = OpenRequests()
-        self.log = ListLog(self.requests)
+        self.log = ListLog()
         self.audit = ListAudit()
         self.known = KnownReceipts(self.identity, now=self.reads)
         self.upstream = Upstream(self.store, self.key, self.known)
@@ -437,14 +404,10 @@ class World:
         self.lookup = Lookup(self.store, self.key, timings, self.replica)
         self.writer = Writer(self.upstream, self.lookup, timings, now=self.reads)
         self.rates = Rates(ReactorLimits(), now=self.now)
-        nowhere = Copier(
-            settings=settings(Path("/nowhere")),
-            upstream=self.upstream,
-            tokens=CopyTokens(),
-            begin_s=timings.young,
-            now=self.reads,
+        nowhere, tokens = settings(Path("/nowhere")), CopyTokens()
+        self.handler = self.handler_with(
+            Copier(settings=nowhere, upstream=self.upstream, tokens=tokens, begin_s=timings.young, now=self.reads)
         )
-        self.handler = self.handler_with(nowhere)
 
     def handler_with(self, copier: Copier) -> Handler:
         return Handler(

@@ -77,8 +77,7 @@ def test_nobody_can_prepare_the_file_that_is_written_first(tmp_path: Path) -> No
     (tmp_path / "theirs").write_bytes(b"")
     trap.symlink_to(tmp_path / "theirs")
     write_private(tmp_path / "key", b"secret", replace=True)
-    assert (tmp_path / "theirs").read_bytes() == b""
-    assert (tmp_path / "key").read_bytes() == b"secret"
+    assert ((tmp_path / "theirs").read_bytes(), (tmp_path / "key").read_bytes()) == (b"", b"secret")
 
 
 def test_the_name_is_on_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,9 +94,7 @@ def test_the_name_is_on_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("replace", [True, False])
-def test_a_failed_write_leaves_nothing_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, replace: bool
-) -> None:
+def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, replace: bool) -> None:
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
@@ -147,9 +144,7 @@ def owned_by(uid: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o400, 0o440, 0o600, 0o640])
-def test_a_client_takes_a_file_of_root_s_that_its_group_may_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
-) -> None:
+def test_a_client_takes_root_s_file_for_its_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int) -> None:
     """As Kubernetes mounts a Secret with `fsGroup`: a link, to a link, to a file of root's."""
     folder = tmp_path / "..2026_11_25"
     folder.mkdir()
@@ -369,9 +364,7 @@ def test_a_server_s_files_may_be_missing_but_not_something_else(tmp_path: Path) 
         check_folder(tmp_path, missing, pipe)
 
 
-def test_m8_takes_settings_that_a_container_mounts_read_only(
-    folder: Path, give: Give, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_m8_takes_settings_mounted_read_only(folder: Path, give: Give, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bootstrap, "serve", nothing)
     monkeypatch.setattr("monoskope.ownership._is_read_only", lambda path: path.name == "m8.toml")
     give(folder / "m8.toml")
@@ -406,18 +399,8 @@ def test_m8_init_makes_nothing_in_another_users_folder(tmp_path: Path, give: Giv
 async def test_a_reactor_does_not_run_from_what_another_user_owns(tmp_path: Path, give: Give, name: str) -> None:
     folder = tmp_path / "reactor"
     (tmp_path / "ca.crt").write_text("-----BEGIN CERTIFICATE-----\n")
-    words = (
-        "--store",
-        "local",
-        "--type",
-        "age",
-        "--server",
-        "localhost:1",
-        "--ca-file",
-        "ca.crt",
-        "--prefix",
-        "team-a",
-    )
+    server = ("--server", "localhost:1", "--ca-file", "ca.crt")
+    words = ("--store", "local", "--type", "age", *server, "--prefix", "team-a")
     for arguments in (("init", str(folder), *words), ("fingerprint-key", "new", str(folder))):
         done = warm.typed("m8", "reactor", *arguments, environment=ENVIRONMENT, folder=tmp_path)
         assert done.returncode == 0, done.stderr

@@ -29,8 +29,7 @@ def test_a_hidden_option_is_not_suggested() -> None:
 
 
 @pytest.mark.parametrize(
-    ("of", "words"),
-    [(cli, ["put", "secret", "app", "--from-litera=x"]), (program, ["token", "create", "--subjec=x"])],
+    ("of", "words"), [(cli, ["put", "secret", "app", "--from-litera=x"]), (program, ["token", "create", "--subjec=x"])]
 )
 def test_what_is_suggested_stands_in_the_help_of_the_command(of: click.Command, words: Sequence[str]) -> None:
     said = said_of(of, words)
@@ -49,9 +48,7 @@ def test_what_is_suggested_stands_in_the_help_of_the_command(of: click.Command, 
         (["lable"], "'label'"),
     ],
 )
-def test_a_word_of_other_programs_is_answered_with_the_command_that_does_it_here(
-    words: Sequence[str], meant: str
-) -> None:
+def test_a_word_of_other_programs_is_answered_with_our_command(words: Sequence[str], meant: str) -> None:
     assert said_of(cli, words).endswith(f" Did you mean {meant}?")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from math import inf
 from pathlib import Path
 from typing import cast
@@ -52,56 +52,43 @@ async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
         yield scripted
 
 
-def _deactivated(store: views_pb2.SecretStore) -> None:
-    store.active = False
-
-
-def _alone(store: views_pb2.SecretStore) -> None:
-    store.reactors[0].attached = False
-
-
-def _with_one_key(store: views_pb2.SecretStore) -> None:
-    store.reactors[0].capabilities.key_rule = r"the\-key"
-
-
-def _blind(store: views_pb2.SecretStore) -> None:
-    store.reactors[0].capabilities.check_and_set = False
-
-
-def _small(store: views_pb2.SecretStore) -> None:
-    store.reactors[0].capabilities.max_plaintext = 1
+@pytest.fixture
+async def client(m8: ScriptedM8, tmp_path: Path) -> AsyncIterator[Client]:
+    """A client that is open."""
+    async with client_for(m8, tmp_path) as client:
+        yield client
 
 
 @pytest.mark.parametrize(
-    ("spoil", "kind", "said"),
+    ("name", "value", "kind", "said"),
     [
-        (_deactivated, RefusedError, "deactivated"),
-        (_alone, UnavailableError, "no reactor"),
-        (_with_one_key, RefusedError, "'password'"),
-        (_blind, RefusedError, "exactly one version"),
-        (_small, RefusedError, "accepts at most"),
+        ("active", False, RefusedError, "deactivated"),
+        ("attached", False, UnavailableError, "no reactor"),
+        ("key_rule", r"the\-key", RefusedError, "'password'"),
+        ("check_and_set", False, RefusedError, "exactly one version"),
+        ("max_plaintext", 1, RefusedError, "accepts at most"),
     ],
 )
-async def test_what_is_known_to_be_wrong_with_one_keeps_all_from_being_asked_for(
-    m8: ScriptedM8, tmp_path: Path, spoil: Callable[[views_pb2.SecretStore], None], kind: type[Error], said: str
+async def test_what_is_known_to_be_wrong_with_one_keeps_all_from_being_asked_for(  # noqa: PLR0917 - one case
+    m8: ScriptedM8, client: Client, name: str, value: object, kind: type[Error], said: str
 ) -> None:
-    spoil(m8.stores["local"])
+    store = m8.stores["local"]
+    reactor = store.reactors[0]
+    spoilt = {"active": store, "attached": reactor}.get(name, reactor.capabilities)
+    setattr(spoilt, name, value)
 
-    async with client_for(m8, tmp_path) as client:
-        good, other = await client.put_secrets([GOOD, OTHER], VALUES, expect=Expect.ABSENT)
+    good, other = await client.put_secrets([GOOD, OTHER], VALUES, expect=Expect.ABSENT)
 
     assert isinstance(good, NotTriedError)
     assert isinstance(other, kind)
     assert said in other.message
-    assert (good.uri, other.uri, good.code) == (GOOD, OTHER, Code.NOT_TRIED)
-    assert m8.attempts == []
+    assert (good.uri, other.uri, good.code, m8.attempts) == (GOOD, OTHER, Code.NOT_TRIED, [])
 
 
-async def test_a_rule_that_is_no_plain_key_is_the_reactors_to_read(m8: ScriptedM8, tmp_path: Path) -> None:
+async def test_a_rule_that_is_no_plain_key_is_the_reactors_to_read(m8: ScriptedM8, client: Client) -> None:
     # It would take this program longer than the universe.
     m8.stores["local"].reactors[0].capabilities.key_rule = "(a+)+$"
-    async with client_for(m8, tmp_path) as client:
-        results = await client.put_secrets([GOOD, OTHER], {"a" * 60 + "b": b"x"})
+    results = await client.put_secrets([GOOD, OTHER], {"a" * 60 + "b": b"x"})
     assert [type(result) for result in results] == [PutResult, PutResult]
 
 
@@ -125,8 +112,7 @@ async def test_what_the_credential_does_not_cover_is_known_before(tmp_path: Path
             assert [type(result) for result in results] == [NotTriedError, NotFoundError]
             # A patch shows hashes of values that its user did not send.
             results = await client.patch_secrets([GOOD, "vault://app/db"], VALUES)
-            assert [type(result) for result in results] == [RefusedError, RefusedError]
-            assert m8.attempts == []
+            assert ([type(result) for result in results], m8.attempts) == ([RefusedError, RefusedError], [])
             m8.rights.append(events_pb2.RIGHT_SEE_HASH)
             results = await client.patch_secrets([GOOD, "vault://app/db"], VALUES)
             assert [type(result) for result in results] == [PutResult, PutResult]
@@ -156,19 +142,17 @@ NO_TRUST = Trust(KnownStores(None, system=None), "m8:7443", "vault", pin="SHA256
 MANY = [f"vault://app/s{number}" for number in range(3 * AT_ONCE)]
 
 
-async def test_a_credential_that_does_not_count_is_shown_for_as_few_as_may_be(m8: ScriptedM8, tmp_path: Path) -> None:
+async def test_a_credential_that_does_not_count_is_shown_for_as_few_as_may_be(m8: ScriptedM8, client: Client) -> None:
     m8.failing["RequestSecretUploadKey"] = [UnauthenticatedError("expired.")] * len(MANY)
-    async with client_for(m8, tmp_path) as client:
-        results = await client.import_secrets(MANY)
+    results = await client.import_secrets(MANY)
     kinds = {type(result) for result in results}
     assert kinds == {UnauthenticatedError, NotTriedError}
     assert m8.count("RequestSecretUploadKey") <= AT_ONCE
 
 
-async def test_once_m8_is_gone_the_rest_is_not_tried(m8: ScriptedM8, tmp_path: Path) -> None:
+async def test_once_m8_is_gone_the_rest_is_not_tried(m8: ScriptedM8, client: Client) -> None:
     m8.failing["RequestSecretUploadKey"] = ["unavailable"] * 100_000
-    async with client_for(m8, tmp_path) as client:
-        results = await client.import_secrets(MANY, timeout=0.3)
+    results = await client.import_secrets(MANY, timeout=0.3)
     assert sum(isinstance(result, NotTriedError) for result in results) == 2 * AT_ONCE
 
 
@@ -367,10 +351,9 @@ async def test_the_time_of_one_of_several_begins_with_its_place(clock: Clock) ->
     assert await waiting == pytest.approx(0.05)
 
 
-async def test_all_requests_of_a_client_at_one_store_share_one_pace(m8: ScriptedM8, tmp_path: Path) -> None:
-    async with client_for(m8, tmp_path) as client:
-        paces = [
-            client._session.walk(Target(SecretUri.parse(uri), views_pb2.SecretStore(), NO_TRUST), 1.0)._pace
-            for uri in ("vault://app", "vault://other", "local://app")
-        ]
+async def test_all_requests_of_a_client_at_one_store_share_one_pace(m8: ScriptedM8, client: Client) -> None:
+    paces = [
+        client._session.walk(Target(SecretUri.parse(uri), views_pb2.SecretStore(), NO_TRUST), 1.0)._pace
+        for uri in ("vault://app", "vault://other", "local://app")
+    ]
     assert paces[0] is paces[1] is not paces[2]

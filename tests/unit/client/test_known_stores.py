@@ -92,8 +92,7 @@ def test_an_identity_under_two_names_is_refused_and_both_are_named(other: str) -
 def test_a_pin_makes_a_private_file_with_one_line(known: KnownStores) -> None:
     known.pin(SERVER, "vault", A, replaces=None)
 
-    assert known.path.read_text() == f"{SERVER} vault {A}\n"
-    assert stat.S_IMODE(known.path.stat().st_mode) == 0o600
+    assert (known.path.read_text(), stat.S_IMODE(known.path.stat().st_mode)) == (f"{SERVER} vault {A}\n", 0o600)
     assert stat.S_IMODE(known.path.parent.stat().st_mode) == 0o700
 
 
@@ -133,27 +132,17 @@ def test_a_file_that_others_can_reach_is_refused(known: KnownStores) -> None:
         known.identity(SERVER, "vault")
 
 
-class Told:
-    """What `notify` was told."""
-
-    def __init__(self) -> None:
-        self.sentences: list[str] = []
-
-    def __call__(self, sentence: str) -> None:
-        self.sentences.append(sentence)
-
-
 @pytest.mark.parametrize("path", [None, Path("/proc/none/known_stores")], ids=["no file", "read-only"])
 def test_what_was_given_needs_no_file_and_what_is_lost_is_said_once(tmp_path: Path, path: Path | None) -> None:
-    told = Told()
-    known = KnownStores(path, system=tmp_path / "system", notify=told)
+    told: list[str] = []
+    known = KnownStores(path, system=tmp_path / "system", notify=told.append)
 
     known.pin(SERVER, "vault", A, replaces=None, explicit=True)
     known.pin(SERVER, "vault", B, replaces=A, explicit=True)
     known.pin_default(SERVER, "vault", explicit=True)
 
     assert (known.identity(SERVER, "vault"), known.default(SERVER)) == (B, "vault")
-    (sentence,) = told.sentences
+    (sentence,) = told
     assert "for this run alone" in sentence
     assert "'vault'" in sentence
     assert "given or found" in sentence or "/proc/none/known_stores cannot be written" in sentence
@@ -191,16 +180,15 @@ def test_pins_that_are_mounted_read_only_count_beside_those_in_memory(tmp_path: 
                 raise NotWritableError("read-only.")
             yield Pins()
 
-    told = Told()
+    told: list[str] = []
     KnownStores(tmp_path / "known_stores", system=tmp_path / "system").pin(SERVER, "vault", A, replaces=None)
-    known = Mounted(tmp_path / "known_stores", system=tmp_path / "system", notify=told)
+    known = Mounted(tmp_path / "known_stores", system=tmp_path / "system", notify=told.append)
 
     known.pin(SERVER, "vault", B, replaces=A, explicit=True)
     known.pin(SERVER, "local", C, replaces=None, explicit=True)
 
     assert known.read().identities == {(SERVER, "vault"): B, (SERVER, "local"): C}
-    assert (tmp_path / "known_stores").read_text() == f"{SERVER} vault {A}\n"
-    assert len(told.sentences) == 1
+    assert ((tmp_path / "known_stores").read_text(), len(told)) == (f"{SERVER} vault {A}\n", 1)
 
 
 def test_the_systems_file_counts_where_the_users_says_nothing(known: KnownStores, tmp_path: Path) -> None:
@@ -256,52 +244,8 @@ def test_forgetting_one_store_keeps_the_others(known: KnownStores) -> None:
 OTHER = "m8-2.example.org:7443"
 
 
-def test_a_pin_of_one_server_counts_for_all_of_its_list_in_any_order(tmp_path: Path) -> None:
-    path, system = tmp_path / "known_stores", tmp_path / "system"
-    KnownStores(path, system=system).pin(OTHER, "vault", A, replaces=None)
-    KnownStores(path, system=system).pin_default(OTHER, "vault")
-    for servers in ((SERVER, OTHER), (OTHER, SERVER)):
-        known = KnownStores(path, system=system, servers=servers)
-        assert known.identity(servers[0], "vault") == A
-        assert known.default(servers[0]) == "vault"
-        known.read().check_free(servers[0], "vault", A)
-        assert known.read_with(servers[0], {"vault": A}).identities == {(servers[0], "vault"): A}
-    assert KnownStores(path, system=system).identity(SERVER, "vault") is None
-
-
-def test_a_pin_stays_under_the_server_at_which_it_was_made(tmp_path: Path) -> None:
-    path, system = tmp_path / "known_stores", tmp_path / "system"
-    KnownStores(path, system=system).pin(OTHER, "vault", A, replaces=None)
-    known = KnownStores(path, system=system, servers=(SERVER, OTHER))
-    known.pin(SERVER, "vault", B, replaces=A)
-    known.pin(SERVER, "local", C, replaces=None)
-    assert path.read_text() == f"{OTHER} vault {B}\n{SERVER} local {C}\n"
-    assert known.forget(SERVER, "vault")[0] == B
-    assert path.read_text() == f"{SERVER} local {C}\n"
-    with pytest.raises(NotFoundError):
-        known.forget(SERVER, "vault")
-
-
-def test_servers_with_different_pins_are_not_taken_for_one(tmp_path: Path) -> None:
-    path, system = tmp_path / "known_stores", tmp_path / "system"
-    path.write_text(f"{SERVER} vault {A}\n{OTHER} vault {B}\n")
-    path.chmod(0o600)
-    assert KnownStores(path, system=system).identity(SERVER, "vault") == A
-    with pytest.raises(IdentityChangedError, match="both are named as servers of one m8") as refused:
-        KnownStores(path, system=system, servers=(SERVER, OTHER)).read()
-    assert A in refused.value.message
-    assert B in refused.value.message
-
-
-def test_the_administrators_pin_of_one_server_counts_for_the_list(tmp_path: Path) -> None:
-    path, system = tmp_path / "known_stores", tmp_path / "system"
-    system.write_text(f"{OTHER} vault {A}\n")
-    known = KnownStores(path, system=system, servers=(SERVER, OTHER))
-    assert known.identity(SERVER, "vault") == A
-    with pytest.raises(IdentityChangedError, match="meanwhile"):
-        known.pin(SERVER, "vault", B, replaces=None)
-    with pytest.raises(RefusedError):
-        known.forget(SERVER, "vault")
+def opened(folder: Path, *servers: str) -> KnownStores:
+    return KnownStores(folder / "known_stores", system=folder / "system", servers=servers)
 
 
 def kept(tmp_path: Path, *lines: str) -> Path:
@@ -309,6 +253,49 @@ def kept(tmp_path: Path, *lines: str) -> Path:
     path.write_text("".join(f"{line}\n" for line in lines))
     path.chmod(0o600)
     return path
+
+
+def test_a_pin_of_one_server_counts_for_all_of_its_list_in_any_order(tmp_path: Path) -> None:
+    opened(tmp_path).pin(OTHER, "vault", A, replaces=None)
+    opened(tmp_path).pin_default(OTHER, "vault")
+    for servers in ((SERVER, OTHER), (OTHER, SERVER)):
+        known = opened(tmp_path, *servers)
+        assert known.identity(servers[0], "vault") == A
+        assert known.default(servers[0]) == "vault"
+        known.read().check_free(servers[0], "vault", A)
+        assert known.read_with(servers[0], {"vault": A}).identities == {(servers[0], "vault"): A}
+    assert opened(tmp_path).identity(SERVER, "vault") is None
+
+
+def test_a_pin_stays_under_the_server_at_which_it_was_made(tmp_path: Path) -> None:
+    opened(tmp_path).pin(OTHER, "vault", A, replaces=None)
+    known = opened(tmp_path, SERVER, OTHER)
+    known.pin(SERVER, "vault", B, replaces=A)
+    known.pin(SERVER, "local", C, replaces=None)
+    assert (tmp_path / "known_stores").read_text() == f"{OTHER} vault {B}\n{SERVER} local {C}\n"
+    assert known.forget(SERVER, "vault")[0] == B
+    assert (tmp_path / "known_stores").read_text() == f"{SERVER} local {C}\n"
+    with pytest.raises(NotFoundError):
+        known.forget(SERVER, "vault")
+
+
+def test_servers_with_different_pins_are_not_taken_for_one(tmp_path: Path) -> None:
+    kept(tmp_path, f"{SERVER} vault {A}", f"{OTHER} vault {B}")
+    assert opened(tmp_path).identity(SERVER, "vault") == A
+    with pytest.raises(IdentityChangedError, match="both are named as servers of one m8") as refused:
+        opened(tmp_path, SERVER, OTHER).read()
+    assert A in refused.value.message
+    assert B in refused.value.message
+
+
+def test_the_administrators_pin_of_one_server_counts_for_the_list(tmp_path: Path) -> None:
+    (tmp_path / "system").write_text(f"{OTHER} vault {A}\n")
+    known = opened(tmp_path, SERVER, OTHER)
+    assert known.identity(SERVER, "vault") == A
+    with pytest.raises(IdentityChangedError, match="meanwhile"):
+        known.pin(SERVER, "vault", B, replaces=None)
+    with pytest.raises(RefusedError):
+        known.forget(SERVER, "vault")
 
 
 @pytest.mark.parametrize(

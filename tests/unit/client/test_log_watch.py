@@ -101,6 +101,25 @@ class User:
     async def put(self, settings: ClientSettings | None = None) -> object:
         return await self.run(lambda client: client.put_secret(URI, VALUES), settings)
 
+    async def refused(
+        self, settings: ClientSettings | None = None, *, match: str = ".", patient: bool = False
+    ) -> LogMismatchError:
+        """Check that a put ends for what m8 shows of its log, before anything is sealed."""
+        with pytest.raises(LogMismatchError, match=match) as caught:
+            await (self.run(patient_put, settings) if patient else self.put(settings))
+        assert self._m8.count("RequestUploadSecret") == 0
+        return caught.value
+
+    @property
+    def without_memory(self) -> ClientSettings:
+        """Settings that name no file."""
+        return ClientSettings(
+            server=self._m8.server,
+            ca_file=self._m8.ca_file,
+            token=self.settings().token,
+            store_identities={"vault": self._m8.identity.shown},
+        )
+
     async def ask(self, settings: ClientSettings | None = None) -> object:
         return await self.run(lambda client: client.get_server(), settings)
 
@@ -119,11 +138,9 @@ async def test_first_contact_pins_the_log_and_says_so_once(user: User, m8: Logge
     await user.put()
 
     assert user.known is not None
-    assert (user.known.origin, user.known.size) == (m8.log.key.origin, 5)
-    assert len(user.notes) == 1
+    assert (user.known.origin, user.known.size, len(user.notes)) == (m8.log.key.origin, 5, 1)
     assert f"first look at the log of {m8.server}. It is pinned now: {m8.log.key.origin}, 5 entries" in user.notes[0]
-    assert m8.log.asked == [0, 5]
-    assert stat.S_IMODE((tmp_path / "known_logs").stat().st_mode) == 0o600
+    assert (m8.log.asked, stat.S_IMODE((tmp_path / "known_logs").stat().st_mode)) == ([0, 5], 0o600)
 
 
 async def test_a_log_that_grows_is_followed(user: User, m8: LoggedM8) -> None:
@@ -137,22 +154,17 @@ async def test_a_log_that_grows_is_followed(user: User, m8: LoggedM8) -> None:
     assert user.known.size == 12
 
 
-async def test_a_log_that_does_not_fit_stops_a_put_before_it_is_sealed(
-    user: User, m8: LoggedM8, tmp_path: Path
-) -> None:
+async def test_a_log_that_does_not_fit_stops_a_put_before_sealing(user: User, m8: LoggedM8, tmp_path: Path) -> None:
     await user.ask()
     before = user.known
     m8.log = ScriptedLog(9, key=m8.log.key, seed="fork")
 
-    with pytest.raises(LogMismatchError, match="does not continue") as caught:
-        await user.put()
+    caught = await user.refused(match="does not continue")
 
-    assert m8.count("RequestUploadSecret") == 0
-    assert user.known == before
-    assert len(caught.value.notes) == 2
+    assert (user.known, len(caught.notes)) == (before, 2)
     (evidence,) = tmp_path.glob("known_logs.evidence-*")
-    assert evidence.read_text(encoding="utf-8") == "\n".join(caught.value.notes)
-    assert str(evidence) in caught.value.fix
+    assert evidence.read_text(encoding="utf-8") == "\n".join(caught.notes)
+    assert str(evidence) in caught.fix
 
 
 def forked(log: ScriptedLog, size: int, *, shared: int) -> ScriptedLog:
@@ -187,11 +199,9 @@ async def test_of_two_commands_at_once_that_are_shown_two_histories_the_second_n
         return honest(request)
 
     m8.log.answer = answer  # type: ignore[method-assign]  # a test bends it
-    with pytest.raises(LogMismatchError) as caught:
-        await user.run(patient_put)
+    caught = await user.refused(patient=True)
 
-    assert m8.count("RequestUploadSecret") == 0
-    texts = [note.partition("\n\n")[0] + "\n" for note in caught.value.notes]
+    texts = [note.partition("\n\n")[0] + "\n" for note in caught.notes]
     assert texts == [others.checkpoint(10).text, m8.log.checkpoint(size).text]
     assert user.known is not None
     assert user.known.size == 10
@@ -207,9 +217,7 @@ async def test_servers_of_a_list_must_have_shown_one_history(user: User, m8: Log
         remembered(user, server, log, size)
     m8.log = m8.log if shown == "the smaller" else fork
 
-    with pytest.raises(LogMismatchError):
-        await user.put(structs.replace(user.settings(), servers=(m8.server, OTHER_SERVER)))
-    assert m8.count("RequestUploadSecret") == 0
+    await user.refused(structs.replace(user.settings(), servers=(m8.server, OTHER_SERVER)))
 
 
 @pytest.mark.parametrize("size", [7, 8], ids=["as large as the smaller", "between the two"])
@@ -226,9 +234,7 @@ async def test_an_m8_shows_no_less_than_the_largest_pin_of_a_list(user: User, m8
         return honest(log_pb2.GetCheckpointRequest(size=min(request.size, size)))
 
     m8.log.answer = answer  # type: ignore[method-assign]  # a test bends it
-    with pytest.raises(LogMismatchError):
-        await user.put(structs.replace(user.settings(), servers=(m8.server, OTHER_SERVER)))
-    assert m8.count("RequestUploadSecret") == 0
+    await user.refused(structs.replace(user.settings(), servers=(m8.server, OTHER_SERVER)))
 
 
 async def test_an_m8_that_shows_each_pin_another_log_is_refused(user: User, m8: LoggedM8, tmp_path: Path) -> None:
@@ -248,8 +254,7 @@ async def test_an_m8_that_shows_each_pin_another_log_is_refused(user: User, m8: 
     m8.log.answer = answer  # type: ignore[method-assign]  # a test bends it
     with pytest.raises(UnavailableError, match="grew each time"):
         await user.put(structs.replace(user.settings(), servers=(m8.server, OTHER_SERVER)))
-    assert m8.count("RequestUploadSecret") == 0
-    assert (tmp_path / "known_logs").read_bytes() == before
+    assert (m8.count("RequestUploadSecret"), (tmp_path / "known_logs").read_bytes()) == (0, before)
 
 
 async def test_a_key_of_the_log_that_was_mistyped_is_told_each_time(user: User, m8: LoggedM8, tmp_path: Path) -> None:
@@ -303,9 +308,7 @@ async def test_an_m8_that_shows_no_log_is_an_error_once_pinned(user: User, m8: L
         assert isinstance(await user.put(), PutResult)
         assert user.notes == []
         return
-    with pytest.raises(LogMismatchError, match=r"shows no checkpoint .* \(m8 says: there is no log\)"):
-        await user.put()
-    assert m8.count("RequestUploadSecret") == 0
+    await user.refused(match=r"shows no checkpoint .* \(m8 says: there is no log\)")
 
 
 @pytest.mark.parametrize("failure", [NotFoundError("there is no log."), UnavailableError("the log is away.")])
@@ -316,9 +319,7 @@ async def test_a_demanded_quorum_holds_m8_at_first_contact(
     wait_for_the_log(user, monkeypatch)
     m8.log.failure = failure
     witness = ScriptedWitness("witness.example/a")
-    with pytest.raises(LogMismatchError):
-        await user.run(patient_put, user.settings(log_witnesses=(str(witness.vkey),), log_quorum=1))
-    assert m8.count("RequestUploadSecret") == 0
+    await user.refused(user.settings(log_witnesses=(str(witness.vkey),), log_quorum=1), patient=True)
 
 
 def wait_for_the_log(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -345,19 +346,15 @@ async def test_an_m8_without_the_service_is_an_error_once_it_is_pinned(user: Use
             await other.put()
 
 
-async def test_a_process_behind_is_waited_for_and_told(
-    user: User, m8: LoggedM8, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_process_behind_is_awaited_and_told(user: User, m8: LoggedM8, monkeypatch: pytest.MonkeyPatch) -> None:
     m8.log.grow(4)
     await user.ask()
     del m8.log.entries[5:]
     wait_for_the_log(user, monkeypatch)
 
-    with pytest.raises(LogMismatchError, match=r"as far as it did before \(9 entries\).* this process has 5") as caught:
-        await user.run(patient_put)
-    assert [note.split("\n")[1] for note in caught.value.notes] == ["9", "5"]
+    caught = await user.refused(patient=True, match=r"as far as it did before \(9 entries\).* this process has 5")
+    assert [note.split("\n")[1] for note in caught.notes] == ["9", "5"]
     assert m8.log.asked.count(9) > 5
-    assert m8.count("RequestUploadSecret") == 0
 
 
 async def test_a_log_that_has_lost_what_was_signed_is_not_waited_for(user: User, m8: LoggedM8) -> None:
@@ -376,12 +373,10 @@ async def test_a_log_that_has_lost_what_was_signed_is_not_waited_for(user: User,
     clock = user.skip_pauses()
     began = clock.time
 
-    with pytest.raises(LogMismatchError, match=r"as far as it did before \(9 entries\).* ends at position 5") as caught:
-        await user.run(patient_put)
+    caught = await user.refused(patient=True, match=r"as far as it did before \(9 entries\).* ends at position 5")
 
     assert clock.time == began
-    assert [note.split("\n")[1] for note in caught.value.notes] == ["9", "5"]
-    assert m8.count("RequestUploadSecret") == 0
+    assert [note.split("\n")[1] for note in caught.notes] == ["9", "5"]
 
 
 async def test_a_process_that_catches_up_is_no_error(user: User, m8: LoggedM8) -> None:
@@ -428,18 +423,9 @@ async def test_a_hanging_check_ends_with_the_command(user: User, m8: LoggedM8, m
 
 async def test_a_quorum_with_given_keys_holds_m8_on_a_machine_without_memory(user: User, m8: LoggedM8) -> None:
     m8.log.witnesses = [ScriptedWitness("witness.example/a"), ScriptedWitness("witness.example/b")]
-    settings = user.settings(
-        log_vkeys=tuple(m8.log.vkeys), log_witnesses=tuple(str(each.vkey) for each in m8.log.witnesses), log_quorum=2
-    )
-    no_memory = ClientSettings(
-        server=settings.server,
-        ca_file=settings.ca_file,
-        token=settings.token,
-        store_identities={"vault": m8.identity.shown},
-        log_vkeys=settings.log_vkeys,
-        log_witnesses=settings.log_witnesses,
-        log_quorum=2,
-    )
+    witnesses = tuple(str(each.vkey) for each in m8.log.witnesses)
+    vkeys = tuple(m8.log.vkeys)
+    no_memory = structs.replace(user.without_memory, log_vkeys=vkeys, log_witnesses=witnesses, log_quorum=2)
     assert isinstance(await user.put(no_memory), PutResult)
     assert not [note for note in user.notes if "log" in note and "known_stores" not in note]
 
@@ -460,9 +446,7 @@ async def demanding(user: User, m8: LoggedM8) -> ClientSettings:
     return settings
 
 
-async def test_a_fork_that_no_witness_saw_is_not_pinned_beside_what_they_cosigned(
-    user: User, m8: LoggedM8, demanding: ClientSettings
-) -> None:
+async def test_a_fork_that_no_witness_saw_is_not_pinned(user: User, m8: LoggedM8, demanding: ClientSettings) -> None:
     fork = forked(m8.log, 9, shared=3)
     honest = m8.log.answer
 
@@ -523,9 +507,7 @@ async def test_a_size_that_no_log_can_have_does_not_lock_the_client_to_it(user: 
 
 
 async def test_a_machine_without_memory_is_told_that_nothing_is_held_against_the_log(user: User, m8: LoggedM8) -> None:
-    no_memory = ClientSettings(
-        server=m8.server, ca_file=m8.ca_file, token=user.settings().token, store_identities={"vault": m8.identity.shown}
-    )
+    no_memory = user.without_memory
     assert isinstance(await user.put(no_memory), PutResult)
     assert any("nothing is held against the log" in note for note in user.notes)
 

@@ -213,8 +213,7 @@ async def test_an_unknown_state_is_refused(client: Client) -> None:
 async def test_every_version_says_whether_it_is_proven(client: Client) -> None:
     found = [version async for version in client.list_secret_versions("app/0")]
 
-    assert len(found) == 40
-    assert {version.changed_at for version in found} == {AT}
+    assert (len(found), {version.changed_at for version in found}) == (40, {AT})
     assert all("does not show its request" in version.why_not_proven for version in found)
 
 
@@ -307,17 +306,14 @@ async def test_no_position_is_missed_or_doubled_over_breaks() -> None:
     m8: Any = Breaking(([4, 5], broken), ([], broken), ([3, 4, 5, 6], stopped), ([7], None))
     lost: list[Error] = []
     found = [event.position async for event in Queries.follow(m8, after=3, prefix="vault://app", lost=lost.append)]
-    assert found == [4, 5, 6, 7]
-    assert m8.asked == [3, 5, 5, 6]
-    assert lost == [broken, broken, stopped]
+    assert (found, m8.asked, lost) == ([4, 5, 6, 7], [3, 5, 5, 6], [broken, broken, stopped])
 
 
 async def test_what_is_left_out_is_not_asked_for_again() -> None:
     m8: Any = Breaking(([1, 2, 3, 4], NotReachedError("m8 does not answer.")), ([5, 6], None))
     wanted = EventFilter(actor="anna")
     found = [event.position async for event in Queries.follow(m8, after=0, prefix="vault://app", wanted=wanted)]
-    assert found == [1, 3, 5]
-    assert m8.asked == [0, 4]
+    assert (found, m8.asked) == ([1, 3, 5], [0, 4])
 
 
 async def test_a_token_that_does_not_count_any_more_ends_it() -> None:

@@ -66,9 +66,7 @@ def test_a_deletion_from_before_what_was_shown_last_proves_nothing(seen: SeenSec
         assert seen.accept(SERVER, {A: deletion(1)}) == frozenset()
 
 
-def test_a_deletion_of_an_older_version_is_not_remembered(
-    seen: SeenSecrets,
-) -> None:
+def test_a_deletion_of_an_older_version_is_not_remembered(seen: SeenSecrets) -> None:
     for number in range(1, DIGESTS + 4):
         assert seen.compare(SERVER, {A: receipt(number)}) == SAME
     for older in (1, 2, DIGESTS):
@@ -202,9 +200,7 @@ def test_what_any_server_of_a_list_showed_is_known_at_the_others(seen: SeenSecre
 
 @pytest.mark.parametrize("deleted", [True, False], ids=["deleted", "older"])
 @pytest.mark.parametrize("newer_at", [0, 1])
-def test_no_deletion_hides_what_another_server_of_a_list_showed_before_the_store_confirms_it(
-    seen: SeenSecrets, newer_at: int, *, deleted: bool
-) -> None:
+def test_no_deletion_hides_what_another_server_showed(seen: SeenSecrets, newer_at: int, *, deleted: bool) -> None:
     """One server showed version 1, or that it is deleted, and the other one a later version."""
     second = "m8-2:7443"
     before, newer = [(SERVER, second), (second, SERVER)][1 - newer_at]

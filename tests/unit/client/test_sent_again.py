@@ -119,9 +119,7 @@ def sends(
     st.integers(1, 3),
     st.sampled_from([0, 3, 16, None]),
 )
-def test_no_m8_has_a_call_sent_more_often_or_for_longer_than_the_worst_case(
-    faults: list[str], servers: int, resends: int | None
-) -> None:
+def test_no_call_is_sent_more_often_than_the_worst_case(faults: list[str], servers: int, resends: int | None) -> None:
     count, took_s, _ = sends(faults, servers=servers, resends=resends)
     assert count <= (servers + 2) * (4 + TIME_S / (2.5 * PAUSE_S))
     assert took_s <= TIME_S

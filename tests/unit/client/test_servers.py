@@ -100,9 +100,7 @@ async def test_the_first_that_answers_is_asked_from_then_on(nobody: str, second:
 
 
 @pytest.mark.parametrize("failure", ["unavailable", UnavailableError("the event log cannot be written.")])
-async def test_a_query_that_broke_or_met_a_log_that_fails_is_asked_again_elsewhere(
-    first: Answering, second: Answering, failure: Error | str
-) -> None:
+async def test_failed_queries_are_asked_elsewhere(first: Answering, second: Answering, failure: Error | str) -> None:
     first.failing["GetServer"] = [failure]
     assert await who_answers([first.server, second.server], both(first, second)) == SECOND
 
@@ -134,9 +132,7 @@ async def test_each_server_is_tried_once_a_call(nobody: str, second: Answering) 
 
 
 @pytest.mark.parametrize("nobody_is_last", [True, False])
-async def test_a_refusal_is_not_the_last_word_while_another_m8_is_not_reached(
-    nobody: str, second: Answering, *, nobody_is_last: bool
-) -> None:
+async def test_no_refusal_is_final_while_one_is_away(nobody: str, second: Answering, *, nobody_is_last: bool) -> None:
     """It may be starting, as in an update: whoever waits for that does not depend on which of them is asked last."""
     refusal = UnavailableError("the event log has a newer form.")
     second.failing["GetServer"] = [refusal, refusal]
@@ -306,9 +302,7 @@ class Dripping:
         return b"x"
 
 
-async def test_an_error_in_place_of_a_stream_has_one_deadline(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_an_error_in_place_of_a_stream_has_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     dripping = Dripping()
     monkeypatch.setattr(on_asyncio, "time", SimpleNamespace(monotonic=lambda: dripping.now))
     with pytest.raises(LateError):

@@ -82,8 +82,7 @@ def test_every_method_has_its_twin_with_its_signature_and_its_words(twin: type, 
 
 
 def test_the_package_says_its_version() -> None:
-    assert monoskope.__version__.count(".") == 2
-    assert monoskope.client.__version__ == monoskope.__version__
+    assert (monoskope.__version__.count("."), monoskope.client.__version__) == (2, monoskope.__version__)
     with pytest.raises(AttributeError, match="no attribute"):
         monoskope.__getattr__("nothing")
 

@@ -42,6 +42,14 @@ async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
 
 
 @pytest.fixture
+async def client(m8: ScriptedM8, tmp_path: Path) -> AsyncIterator[Client]:
+    """A client that is open and has pinned every store."""
+    pinned(m8, tmp_path)
+    async with client_for(m8, tmp_path) as client:
+        yield client
+
+
+@pytest.fixture
 def known(tmp_path: Path) -> KnownStores:
     return KnownStores(tmp_path / "known_stores", system=tmp_path / "no_known_stores")
 
@@ -56,6 +64,22 @@ class Person:
     def __call__(self, question: str) -> bool:
         self.questions.append(question)
         return self.answers.pop(0)
+
+
+def agreeing(m8: ScriptedM8, **given: Any) -> ClientSettings:
+    """Settings without a file, in which the store's identity is given."""
+    identities = {"vault": m8.identity.shown}
+    return ClientSettings(
+        server=m8.server, ca_file=m8.ca_file, token=token("alice"), store_identities=identities, **given
+    )
+
+
+def rotated(m8: ScriptedM8) -> Identity:
+    """Let the store `vault` have another identity, which the one before signed; return it."""
+    later = Identity()
+    m8.stores["vault"].rotations.append(m8.identity.rotate(later, "vault"))
+    m8.stores["vault"].identity, m8.signers["vault"] = later.shown, later
+    return later
 
 
 async def put(
@@ -100,10 +124,7 @@ async def test_agreement_given_beforehand_needs_nobody(m8: ScriptedM8, known: Kn
 
 
 async def test_agreement_to_an_older_identity_is_followed(m8: ScriptedM8, known: KnownStores, tmp_path: Path) -> None:
-    agreed, later = m8.identity, Identity()
-    m8.stores["vault"].rotations.append(agreed.rotate(later, "vault"))
-    m8.stores["vault"].identity = later.shown
-    m8.signers["vault"] = later
+    agreed, later = m8.identity, rotated(m8)
 
     await put(m8, tmp_path, "vault://app/db", identities={"vault": agreed.shown})
 
@@ -206,13 +227,10 @@ async def test_what_is_wrong_with_one_is_found_before_another_is_written(m8: Scr
     assert m8.attempts == []
 
 
-async def test_a_uri_given_twice_is_refused(m8: ScriptedM8, tmp_path: Path) -> None:
-    pinned(m8, tmp_path)
-
-    async with client_for(m8, tmp_path) as client:
-        for uris in (["vault://a", "vault://a"], ["vault://a", "a"], []):
-            with pytest.raises(UsageError):
-                await client.put_secrets(uris, VALUES)
+async def test_a_uri_given_twice_is_refused(m8: ScriptedM8, client: Client) -> None:
+    for uris in (["vault://a", "vault://a"], ["vault://a", "a"], []):
+        with pytest.raises(UsageError):
+            await client.put_secrets(uris, VALUES)
 
     assert m8.count("RequestSecretUploadKey") == 0
 
@@ -249,12 +267,9 @@ async def test_typed_options_go_to_stores_of_their_type_alone(
     ],
 )
 async def test_expectations_reach_the_request(
-    m8: ScriptedM8, tmp_path: Path, expect: Expect | str, kind: upload_pb2.Expect, version: str
+    m8: ScriptedM8, client: Client, expect: Expect | str, kind: upload_pb2.Expect, version: str
 ) -> None:
-    pinned(m8, tmp_path)
-
-    async with client_for(m8, tmp_path) as client:
-        await client.put_secret("vault://a", VALUES, expect=expect)
+    await client.put_secret("vault://a", VALUES, expect=expect)
 
     assert (m8.attempts[0].request.expect, m8.attempts[0].request.expect_version) == (kind, version)
 
@@ -285,12 +300,9 @@ async def test_a_preview_pins_nothing_and_asks_for_no_key(m8: ScriptedM8, known:
     assert VALUES["password"].decode() not in repr(preview)
 
 
-async def test_an_open_client_asks_for_a_store_once(m8: ScriptedM8, tmp_path: Path) -> None:
-    pinned(m8, tmp_path)
-
-    async with client_for(m8, tmp_path) as client:
-        for path in ("app/a", "vault://app/b", "app/c"):
-            await client.put_secret(path, VALUES)
+async def test_an_open_client_asks_for_a_store_once(m8: ScriptedM8, client: Client) -> None:
+    for path in ("app/a", "vault://app/b", "app/c"):
+        await client.put_secret(path, VALUES)
 
     assert m8.count("GetSecretStore") == 2  # the default, and the store
     assert len(m8.attempts) == 3
@@ -317,13 +329,11 @@ async def test_no_more_stores_are_remembered_than_may_be(m8: ScriptedM8) -> None
 
 
 async def test_a_remembered_store_does_not_outlive_its_pin(m8: ScriptedM8, tmp_path: Path) -> None:
-    known, later = pinned(m8, tmp_path), Identity()
+    known = pinned(m8, tmp_path)
 
     async with client_for(m8, tmp_path) as client:
         await client.put_secret("vault://app", VALUES)
-        m8.stores["vault"].rotations.append(m8.identity.rotate(later, "vault"))
-        m8.stores["vault"].identity = later.shown
-        m8.signers["vault"] = later
+        later = rotated(m8)
         await client.put_secret("vault://app", VALUES)
         assert known.identity(m8.server, "vault") == later.shown
         await client.put_secret("vault://app", VALUES)
@@ -331,29 +341,24 @@ async def test_a_remembered_store_does_not_outlive_its_pin(m8: ScriptedM8, tmp_p
     assert m8.count("GetSecretStore") == 2
 
 
-async def test_a_remembered_store_with_a_new_identity_is_refused(m8: ScriptedM8, tmp_path: Path) -> None:
-    pinned(m8, tmp_path)
+async def test_a_remembered_store_with_a_new_identity_is_refused(m8: ScriptedM8, client: Client) -> None:
     thief = Identity()
 
-    async with client_for(m8, tmp_path) as client:
-        await client.put_secret("vault://app", VALUES)
-        m8.stores["vault"].identity, m8.signers["vault"] = thief.shown, thief
-        for _ in range(2):
-            with pytest.raises(IdentityChangedError, match=thief.shown.replace("+", "[+]")):
-                await client.put_secret("vault://app", VALUES)
+    await client.put_secret("vault://app", VALUES)
+    m8.stores["vault"].identity, m8.signers["vault"] = thief.shown, thief
+    for _ in range(2):
+        with pytest.raises(IdentityChangedError, match=thief.shown.replace("+", "[+]")):
+            await client.put_secret("vault://app", VALUES)
 
     assert m8.count("RequestUploadSecret") == 1
 
 
-async def test_after_a_failure_a_store_is_asked_for_anew(m8: ScriptedM8, tmp_path: Path) -> None:
-    pinned(m8, tmp_path)
-
-    async with client_for(m8, tmp_path) as client:
+async def test_after_a_failure_a_store_is_asked_for_anew(m8: ScriptedM8, client: Client) -> None:
+    await client.put_secret("vault://app", VALUES)
+    m8.failing["RequestSecretUploadKey"] = [RefusedError("the store vault is deactivated.")]
+    with pytest.raises(RefusedError):
         await client.put_secret("vault://app", VALUES)
-        m8.failing["RequestSecretUploadKey"] = [RefusedError("the store vault is deactivated.")]
-        with pytest.raises(RefusedError):
-            await client.put_secret("vault://app", VALUES)
-        await client.put_secret("vault://app", VALUES)
+    await client.put_secret("vault://app", VALUES)
 
     assert m8.count("GetSecretStore") == 2
 
@@ -361,13 +366,7 @@ async def test_after_a_failure_a_store_is_asked_for_anew(m8: ScriptedM8, tmp_pat
 async def test_a_given_identity_needs_no_file(m8: ScriptedM8, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     told: list[str] = []
     nowhere = Path("/proc/none/known_stores")
-    agreed = ClientSettings(
-        server=m8.server,
-        ca_file=str(m8.ca_file),
-        token=token("alice"),
-        store_identities={"vault": m8.identity.shown},
-        default_store="vault",
-    )
+    agreed = agreeing(m8, default_store="vault")
     for one in (msgspec.structs.replace(agreed, known_stores=nowhere), agreed):
         async with Client(one, notify=told.append, system_known_stores=tmp_path / "none") as client:
             for path in ("app/a", "app/b"):
@@ -383,10 +382,9 @@ async def test_a_given_identity_needs_no_file(m8: ScriptedM8, tmp_path: Path, ca
 
 
 async def test_without_a_file_a_changed_identity_is_refused(m8: ScriptedM8, tmp_path: Path) -> None:
-    agreed = ClientSettings(
-        server=m8.server, ca_file=m8.ca_file, token=token("alice"), store_identities={"vault": m8.identity.shown}
-    )
-    async with Client(agreed, notify=lambda _: None, system_known_stores=tmp_path / "none", pause_s=0.001) as client:
+    async with Client(
+        agreeing(m8), notify=lambda _: None, system_known_stores=tmp_path / "none", pause_s=0.001
+    ) as client:
         await client.put_secret("vault://app/a", VALUES)
         other = Identity()
         m8.stores["vault"].identity, m8.signers["vault"] = other.shown, other
@@ -395,13 +393,8 @@ async def test_without_a_file_a_changed_identity_is_refused(m8: ScriptedM8, tmp_
 
 
 async def test_a_rotation_is_followed_from_the_identity_that_was_given(m8: ScriptedM8, tmp_path: Path) -> None:
-    first, later = m8.identity.shown, Identity()
-    m8.stores["vault"].rotations.append(m8.identity.rotate(later, "vault"))
-    m8.stores["vault"].identity = later.shown
-    m8.signers["vault"] = later
-    agreed = ClientSettings(
-        server=m8.server, ca_file=m8.ca_file, token=token("alice"), store_identities={"vault": first}
-    )
+    agreed = agreeing(m8)
+    rotated(m8)
 
     for known_stores in (None, tmp_path / "known_stores"):
         there = msgspec.structs.replace(agreed, known_stores=known_stores)

@@ -109,9 +109,7 @@ CALLS: dict[str, Callable[[Client], object]] = {
 
 
 @pytest.mark.parametrize("name", list(CALLS))
-async def test_a_call_ends_in_time_wherever_it_went(
-    kind: Kind, clock: Clock, settings: ClientSettings, name: str
-) -> None:
+async def test_a_call_ends_in_time_anywhere(kind: Kind, clock: Clock, settings: ClientSettings, name: str) -> None:
     began = clock.time
 
     ended = await run(kind, clock, settings, CALLS[name])
@@ -120,9 +118,7 @@ async def test_a_call_ends_in_time_wherever_it_went(
     assert began + SLOW_S < clock.time <= began + TIMEOUT_S + 1
 
 
-async def test_what_was_sent_is_waited_for_as_long_as_the_whole_call_has_time(
-    kind: Kind, clock: Clock, settings: ClientSettings, m8: SlowM8
-) -> None:
+async def test_what_was_sent_is_awaited_in_time(kind: Kind, clock: Clock, settings: ClientSettings, m8: SlowM8) -> None:
     m8.key_answer = m8.honest_key
     m8.end = lambda attempt: views_pb2.SecretUpload(
         request_id=attempt.request.request_id, state=views_pb2.UPLOAD_STATE_UPLOADING
@@ -170,9 +166,7 @@ async def test_a_login_that_another_program_renews_is_awaited_no_longer_than_the
     assert began + TIMEOUT_S <= runtime.now() <= began + TIMEOUT_S + 1
 
 
-def test_an_issuer_is_asked_no_longer_than_the_call_lasts(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_an_issuer_is_asked_no_longer_than_the_call_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A refresh token that an issuer gave out and that is not waited for would be lost."""
     given: dict[str, float] = {}
 

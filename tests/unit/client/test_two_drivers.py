@@ -182,8 +182,7 @@ def test_both_runtimes_make_the_same_calls_and_meet_the_same_end(purpose: str, s
     do = PURPOSES[purpose]
     awaited = asyncio.run(World(OnClock, script, bent(ScriptedM8(), script)).work(do))
     blocked = blocking.run(World(BlockingOnClock, script, bent(ScriptedM8(), script)).work(do))
-    assert blocked == awaited
-    assert blocked[-1] == "'closed'"
+    assert (blocked, blocked[-1]) == (awaited, "'closed'")
 
 
 def test_the_clocks_of_a_script_matter() -> None:

@@ -192,22 +192,21 @@ def values(canary: bytes) -> dict[str, bytes]:
     return {"password": bytes(bytearray(canary))}
 
 
+def fails(call: Callable[[], object]) -> None:
+    """Call what must end with an error of the client."""
+    with contextlib.suppress(Error):
+        call()
+        raise AssertionError
+
+
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("call", ["put_secret", "patch_secret", "compare_secret"])
 def test_a_synchronous_call_that_failed_keeps_no_value(m8: ScriptedM8, tmp_path: Path, way: str, call: str) -> None:
     canary = new_value()
-
-    def failed(client: SyncClient) -> None:
-        try:
-            getattr(client, call)(URI, values(canary), timeout=time_s(way))
-        except Error:
-            return
-        raise AssertionError
-
     client = SyncClient(settings_for(m8, tmp_path), system_known_stores=tmp_path / "none", pause_s=0.001)
     with client:
         WAYS[way](m8)
-        failed(client)
+        fails(lambda: getattr(client, call)(URI, values(canary), timeout=time_s(way)))
         client.full_uri(URI)  # the thread of the client has put its last error away
         assert holders(canary) == []
 
@@ -232,9 +231,7 @@ async def test_a_call_that_failed_keeps_no_value(m8: ScriptedM8, tmp_path: Path,
 
 
 @pytest.mark.parametrize("failure", [None, RefusedError("no."), UnavailableError("the disk is full.")])
-def test_what_an_open_client_remembers_of_a_log_that_does_not_fit_keeps_no_value(
-    m8: ScriptedM8, tmp_path: Path, failure: Error | None
-) -> None:
+def test_what_is_kept_of_a_false_log_keeps_no_value(m8: ScriptedM8, tmp_path: Path, failure: Error | None) -> None:
     canary = new_value()
     assert m8.log is not None
     settings = settings_for(m8, tmp_path)
@@ -243,31 +240,18 @@ def test_what_an_open_client_remembers_of_a_log_that_does_not_fit_keeps_no_value
     m8.log = ScriptedLog(9, key=m8.log.key, seed="fork")
     m8.log.failure = failure
 
-    def failed(client: SyncClient, what: str) -> None:
-        try:
-            getattr(client, what)(URI, values(canary), timeout=time_s(failure))
-        except Error:
-            return
-        raise AssertionError
-
     with SyncClient(settings, system_known_stores=tmp_path / "none", pause_s=0.001) as client:
-        failed(client, "put_secret")
-        failed(client, "compare_secret")
+        fails(lambda: client.put_secret(URI, values(canary), timeout=time_s(failure)))
+        fails(lambda: client.compare_secret(URI, values(canary), timeout=time_s(failure)))
         client.full_uri(URI)
         assert holders(canary) == []
 
 
 def test_a_preview_that_failed_keeps_no_value(m8: ScriptedM8, tmp_path: Path) -> None:
     canary = new_value()
-
-    def failed(client: SyncClient) -> None:
-        with contextlib.suppress(RateLimitedError):
-            client.preview_put(URI, values(canary))
-            raise AssertionError
-
     m8.failing[STORE] = [LATE]
     with SyncClient(settings_for(m8, tmp_path), system_known_stores=tmp_path / "none", pause_s=0.001) as client:
-        failed(client)
+        fails(lambda: client.preview_put(URI, values(canary)))
         client.full_uri(URI)
         assert holders(canary) == []
 

@@ -171,8 +171,7 @@ def test_an_answer_that_is_cut_off_is_none(scripted: Scripted, line: BlockingPoo
 
 
 def test_the_end_of_an_answer_without_a_length_must_be_tlss_own(scripted: Scripted, line: BlockingPool) -> None:
-    whole = b"HTTP/1.1 200 OK\r\n\r\nok"
-    scripted.scripts = [[whole, CLOSE]] * 2
+    scripted.scripts = [[b"HTTP/1.1 200 OK\r\n\r\nok", CLOSE]] * 2
     assert ask(line) == b"ok"
     scripted.clean = False
     with pytest.raises(BrokenError):
@@ -249,8 +248,7 @@ def test_nothing_is_sent_where_nobody_listens_or_nobody_is_trusted(scripted: Scr
 def test_a_stream_is_read_as_it_comes(scripted: Scripted, line: BlockingPool) -> None:
     scripted.scripts = [[b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n"]]
     stream = line.stream("POST", "/x", (), b"{}", timeout_s=60)
-    assert stream.status == 200
-    assert b"".join(stream.pieces(60)) == b"ab"
+    assert (stream.status, b"".join(stream.pieces(60))) == (200, b"ab")
     stream.close()
 
 

@@ -146,8 +146,7 @@ def test_the_connection_ends_if_the_client_says_so(lines: list[bytes], *, is_las
 async def test_a_request_for_http_2_is_answered_in_http_1() -> None:
     wire = Wire(application := Asked())
     await wire.feed(post(b"Upgrade: h2c", b"Connection: Upgrade", b"Content-Length: 3", body=b"abc"))
-    assert statuses(wire.written) == [200]
-    assert application.bodies == [b"abc"]
+    assert (statuses(wire.written), application.bodies) == ([200], [b"abc"])
 
 
 _PIECES = [
@@ -203,5 +202,4 @@ async def test_a_body_is_the_same_however_it_is_cut(body: bytes, at: list[int]) 
     wire = Wire(application := Asked())
     for _ in range(2):
         await wire.feed(*cut(post(b"Content-Length: %d" % len(body), body=body), at))
-    assert application.bodies == [body, body]
-    assert statuses(wire.written) == [200, 200]
+    assert (application.bodies, statuses(wire.written)) == ([body, body], [200, 200])

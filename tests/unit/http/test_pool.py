@@ -29,6 +29,7 @@ from monoskope.http.client.destination import (
 from monoskope.http.client.exchange import ResponseReader
 from monoskope.http.client.pool import Pool, Server
 from monoskope.m8.http import tls as certificates
+from tests.support.failures import failure
 
 Reader: TypeAlias = asyncio.StreamReader
 Writer: TypeAlias = asyncio.StreamWriter
@@ -197,23 +198,20 @@ async def test_a_request_on_a_kept_connection_is_sent_again_only_where_it_may_be
         assert (world.peer.connections, len(world.peer.requests)) == (2, 3)
     async with world.serving(says(HELLO, b"", then=abort)) as pool:
         await get(pool)
-        with pytest.raises(BrokenError):
-            await get(pool, "POST", body=b"x")
+        await failure(BrokenError, get(pool, "POST", body=b"x"))
         assert (world.peer.connections, len(world.peer.requests)) == (1, 2)
 
 
 async def test_a_request_on_a_new_connection_is_never_sent_again(world: World) -> None:
     async with world.serving(says(b"", then=abort)) as pool:
-        with pytest.raises(BrokenError):
-            await get(pool, repeat=True)
+        await failure(BrokenError, get(pool, repeat=True))
         assert len(world.peer.requests) == 1
 
 
 async def test_an_answer_that_began_is_not_asked_for_again(world: World) -> None:
     async with world.serving(says(HELLO, HELLO[:20], then=Writer.close)) as pool:
         await get(pool)
-        with pytest.raises(BrokenError):
-            await get(pool, repeat=True)
+        await failure(BrokenError, get(pool, repeat=True))
         assert len(world.peer.requests) == 2
 
 
@@ -233,7 +231,7 @@ async def test_an_answer_before_the_whole_request_was_sent_counts(world: World) 
 
 
 @pytest.mark.parametrize(
-    ("answer", "failure"),
+    ("answer", "kind"),
     [
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", MalformedError),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n", TooLargeError),
@@ -242,15 +240,13 @@ async def test_an_answer_before_the_whole_request_was_sent_counts(world: World) 
     ],
     ids=["two lengths", "too large", "endless 1xx", "a large head"],
 )
-async def test_a_malformed_answer_ends_the_connection(world: World, answer: bytes, failure: type[BrokenError]) -> None:
+async def test_a_malformed_answer_ends_the_connection(world: World, answer: bytes, kind: type[BrokenError]) -> None:
     async def malformed(peer: Peer, reader: Reader, writer: Writer) -> None:
         await peer.request(reader)
         writer.write(answer if peer.connections == 1 else HELLO)
 
     async with world.serving(malformed) as pool:
-        with pytest.raises(failure) as caught:
-            await get(pool)
-        assert caught.value.__context__ is None
+        assert (await failure(kind, get(pool))).__context__ is None
         assert await get(pool) == b"hello"
 
 
@@ -261,9 +257,7 @@ SILENT_LATER = says(HELLO, b"")
 async def test_a_server_that_does_not_answer_has_a_deadline(world: World) -> None:
     async with world.serving(SILENT_LATER) as pool:
         await get(pool)
-        with pytest.raises(LateError) as caught:
-            await pool.request("GET", "/", timeout_s=0.1, most_body=1000)
-        assert caught.value.sent
+        assert (await failure(LateError, pool.request("GET", "/", timeout_s=0.1, most_body=1000))).sent
         await asyncio.wait_for(world.peer.gone.wait(), PATIENCE_S)
 
 
@@ -271,12 +265,9 @@ async def test_waiting_for_a_connection_has_a_deadline_and_nothing_was_sent(worl
     async with world.serving(says(b""), most_connections=1) as pool:
         busy = asyncio.create_task(get(pool))
         await asyncio.sleep(0)
-        with pytest.raises(LateError) as caught:
-            await pool.request("GET", "/", timeout_s=0.05, most_body=1000)
-        assert not caught.value.sent
+        assert not (await failure(LateError, pool.request("GET", "/", timeout_s=0.05, most_body=1000))).sent
         busy.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await busy
+        await failure(asyncio.CancelledError, busy)
 
 
 async def test_a_cancelled_request_ends_its_connection_and_frees_its_place(world: World) -> None:
@@ -292,8 +283,7 @@ async def test_a_cancelled_request_ends_its_connection_and_frees_its_place(world
         asking = asyncio.create_task(get(pool))
         await asked.wait()
         asking.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await asking
+        await failure(asyncio.CancelledError, asking)
         assert await get(pool) == b"hello"
         assert world.peer.connections == 2
 
@@ -310,11 +300,9 @@ async def test_nobody_listens() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         pool = Pool(Server("127.0.0.1", taken.getsockname()[1], ssl.create_default_context()))
-        with pytest.raises(NotSentError):
-            await get(pool)
+        await failure(NotSentError, get(pool))
     await pool.close()
-    with pytest.raises(NotSentError):
-        await get(pool)
+    await failure(NotSentError, get(pool))
 
 
 async def test_a_certificate_that_is_not_trusted_or_not_the_servers_is_refused(world: World) -> None:
@@ -322,9 +310,7 @@ async def test_a_certificate_that_is_not_trusted_or_not_the_servers_is_refused(w
         port = pool._server.port
         for host, context in (("localhost", ssl.create_default_context()), ("127.1", world.tls)):
             stranger = Pool(Server(host, port, context))
-            with pytest.raises(UntrustedError) as caught:
-                await get(stranger)
-            assert caught.value.certificate
+            assert (await failure(UntrustedError, get(stranger))).certificate
             await stranger.close()
         assert world.peer.requests == []
 
@@ -339,9 +325,7 @@ async def test_a_server_without_tls_is_refused(world: World) -> None:
     ended = asyncio.Event()
     async with await asyncio.start_server(plain, "127.0.0.1", 0) as server:
         pool = Pool(Server("localhost", server.sockets[0].getsockname()[1], world.tls))
-        with pytest.raises(UntrustedError) as caught:
-            await get(pool)
-        assert not caught.value.certificate
+        assert not (await failure(UntrustedError, get(pool))).certificate
         await pool.close()
         await asyncio.wait_for(ended.wait(), PATIENCE_S)
 
@@ -388,15 +372,13 @@ async def test_a_stream_waits_for_its_reader_and_may_be_left(world: World) -> No
         stream.close()
         stream.close()
         await asyncio.wait_for(world.peer.gone.wait(), PATIENCE_S)
-        with pytest.raises(BrokenError):
-            await stream.receive()
+        await failure(BrokenError, stream.receive())
 
 
 async def test_a_silent_stream_has_a_deadline_where_the_caller_wants_one(world: World) -> None:
     async with world.serving(says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")) as pool:
         stream = await pool.stream("GET", "/", timeout_s=PATIENCE_S)
-        with pytest.raises(LateError):
-            await stream.receive(0.05)
+        await failure(LateError, stream.receive(0.05))
         stream.close()
 
 
@@ -462,16 +444,14 @@ def test_the_end_of_an_answer_without_a_length_must_be_tlss_own(
     async def ask() -> None:
         async with world.serving(ends) as pool:
             assert await get(pool) == b"hello"
-            with pytest.raises(BrokenError):
-                await get(pool)
+            await failure(BrokenError, get(pool))
 
     run(ask())
 
 
 @pytest.mark.parametrize("host", ["a..example", f"{'x' * 64}.example"])
 async def test_a_name_that_nobody_can_have_is_one_that_nobody_answers_at(world: World, host: str) -> None:
-    with pytest.raises(NotSentError):
-        await get(Pool(Server(host, 1, world.tls)))
+    await failure(NotSentError, get(Pool(Server(host, 1, world.tls))))
 
 
 async def test_a_connection_whose_server_has_to_wait_is_not_used_again() -> None:

@@ -19,6 +19,7 @@ from monoskope.http.messages import EndedError, WebSocket
 from monoskope.http.server.limits import Limits
 from monoskope.http.server.server import bind, serving
 from monoskope.http.server.websocket import MOST_FRAMES, MOST_HELD
+from tests.support.failures import failure
 from tests.unit.http.applications import ANYWHERE, SOON_S, Serves, connect, echo
 from tests.unit.http.wire import Wire, cut, statuses
 
@@ -131,15 +132,12 @@ async def test_a_ping_is_answered(client: ClientConnection) -> None:
 
 
 @pytest.mark.parametrize("message", [b"a" * 101, "ü" * 51, [b"a" * 60, b"b" * 60], [b"a" * 99, b"", b"b", b"c"]])
-async def test_a_message_above_the_limit_closes_the_connection(
-    client: ClientConnection, message: bytes | str | list[bytes]
-) -> None:
+async def test_a_message_above_the_limit_is_fatal(client: ClientConnection, message: bytes | str | list[bytes]) -> None:
     with contextlib.suppress(ConnectionClosed):
         await client.send(message)
-    with pytest.raises(ConnectionClosed) as closed:
-        await client.recv()
-    assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == 1009
+    closed = await failure(ConnectionClosed, client.recv())
+    assert closed.rcvd is not None
+    assert closed.rcvd.code == 1009
 
 
 async def test_the_limit_of_a_message_is_what_it_was_when_it_was_asked_for() -> None:
@@ -253,8 +251,7 @@ async def test_after_a_message_of_which_the_end_is_missing_nothing_else_is_sent(
         await asyncio.sleep(0)
         sending.cancel()
         await asyncio.wait({sending})
-        with pytest.raises(EndedError):
-            await socket.send("{}")
+        await failure(EndedError, socket.send("{}"))
         ended.set()
 
     wire = Wire(Serves(torn))
@@ -321,8 +318,7 @@ async def test_the_application_hears_of_the_end(*, is_clean: bool) -> None:
             await socket.receive()
         except BaseException as error:
             raised.append(type(error))
-            with pytest.raises(EndedError):
-                await socket.send(b"too late")
+            await failure(EndedError, socket.send(b"too late"))
             raise
 
     application = Serves(listens)
@@ -357,10 +353,9 @@ async def test_the_end_of_the_application_closes_the_connection(end: Exception |
             raise end
 
     async with serving(ANYWHERE, Serves(ends)) as port, connect(f"ws://127.0.0.1:{port}/ws") as one:
-        with pytest.raises(ConnectionClosed) as closed:
-            await one.recv()
-        assert closed.value.rcvd is not None
-        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (code, "")
+        closed = await failure(ConnectionClosed, one.recv())
+        assert closed.rcvd is not None
+        assert (closed.rcvd.code, closed.rcvd.reason) == (code, "")
 
 
 async def test_messages_that_nobody_asks_for_any_more_do_not_keep_the_end_from_coming() -> None:
@@ -397,10 +392,9 @@ async def test_a_server_that_stops_says_that_it_goes_away() -> None:
     await server.start()
     async with connect(f"ws://127.0.0.1:{server.port}/ws") as one:
         stopping = asyncio.create_task(server.drain(SOON_S))
-        with pytest.raises(ConnectionClosed) as closed:
-            await one.recv()
-        assert closed.value.rcvd is not None
-        assert closed.value.rcvd.code == 1001
+        closed = await failure(ConnectionClosed, one.recv())
+        assert closed.rcvd is not None
+        assert closed.rcvd.code == 1001
         await stopping
     assert server.connections == 0
     assert application.is_over.is_set()

@@ -18,6 +18,7 @@ from monoskope.host_port import HostPort
 from monoskope.http.client.websocket_client import MAX_HELD, MOST_HANDSHAKE, ClientSocket, NoWebSocketError, connect
 from monoskope.http.messages import EndedError
 from monoskope.m8.http import tls
+from tests.support.failures import failure
 from tests.support.holders import check_unshared
 from tests.support.raw_websocket import (
     BINARY,
@@ -156,10 +157,8 @@ async def test_a_server_that_breaks_the_rules_is_told_so_and_left(said: bytes, c
 
     async with a_socket(act) as socket:
         assert await socket.receive() == b"before"
-        with pytest.raises(EndedError):
-            await socket.receive()
-        with pytest.raises(EndedError):
-            await socket.send(b"more")
+        await failure(EndedError, socket.receive())
+        await failure(EndedError, socket.send(b"more"))
         opcode, content = await told
         assert (opcode, int.from_bytes(content[:2], "big")) == (CLOSE, code)
 
@@ -174,8 +173,7 @@ async def test_what_comes_after_a_close_is_not_read_and_the_close_is_answered() 
 
     async with a_socket(act) as socket:
         assert await socket.receive() == "last"
-        with pytest.raises(EndedError):
-            await socket.receive()
+        await failure(EndedError, socket.receive())
         assert socket.close_code == 1011
         assert (await answered)[0] == CLOSE
 
@@ -192,8 +190,7 @@ async def test_a_message_that_waits_is_shown_nowhere_and_never_copied() -> None:
 
 async def test_a_close_in_the_middle_of_a_message_gives_no_part_of_it() -> None:
     async with a_socket(saying(frame(BINARY, b"half", first=0), frame(CLOSE))) as socket:
-        with pytest.raises(EndedError):
-            await socket.receive()
+        await failure(EndedError, socket.receive())
 
 
 async def test_a_connection_that_breaks_gives_no_part_of_a_message() -> None:
@@ -202,8 +199,7 @@ async def test_a_connection_that_breaks_gives_no_part_of_a_message() -> None:
 
     async with a_socket(act) as socket:
         assert await socket.receive() == b"whole"
-        with pytest.raises(EndedError):
-            await socket.receive()
+        await failure(EndedError, socket.receive())
         assert socket.close_code == 0
 
 
@@ -221,8 +217,7 @@ async def test_each_ping_is_answered_and_a_flood_whose_answers_nobody_reads_ends
             gone.set()
 
     async with a_socket(act) as socket:
-        with pytest.raises(EndedError):
-            await socket.receive()
+        await failure(EndedError, socket.receive())
         await gone.wait()
 
 
@@ -302,8 +297,7 @@ async def test_a_server_that_is_there_is_kept_and_one_that_says_nothing_is_left(
         assert await socket.receive() == b"a word counts, too"
         socket._look()
         socket._look()
-        with pytest.raises(EndedError):
-            await socket.receive()
+        await failure(EndedError, socket.receive())
         assert socket.is_silent
 
 
@@ -321,9 +315,7 @@ async def test_a_server_that_is_there_is_kept_and_one_that_says_nothing_is_left(
 )
 async def test_a_server_that_opens_no_websocket_is_told_apart(answer: bytes, status: int) -> None:
     async with serving(nothing, answer=answer) as at, asyncio.timeout(PATIENCE_S):
-        with pytest.raises(NoWebSocketError) as caught:
-            await connect(at, "/", None, most_message=MOST)
-        assert caught.value.status == status
+        assert (await failure(NoWebSocketError, connect(at, "/", None, most_message=MOST))).status == status
 
 
 async def test_a_server_that_hangs_up_or_never_answers_the_handshake_is_no_connection() -> None:
@@ -332,11 +324,9 @@ async def test_a_server_that_hangs_up_or_never_answers_the_handshake_is_no_conne
 
     for act in (hang_up, nothing):
         async with serving(act, answer=b"") as at, asyncio.timeout(PATIENCE_S):
-            with pytest.raises(ConnectionError):
-                await connect(at, "/", None, most_message=MOST, ping_s=0.02, pong_s=0.02)
+            await failure(ConnectionError, connect(at, "/", None, most_message=MOST, ping_s=0.02, pong_s=0.02))
 
 
 @pytest.mark.parametrize("host", ["a..example", f"{'x' * 64}.example"])
 async def test_a_name_that_nobody_can_have_is_one_that_nobody_answers_at(host: str) -> None:
-    with pytest.raises(OSError, match="no address"):
-        await connect(HostPort(host, 1), "/", None, most_message=MOST)
+    await failure(OSError, connect(HostPort(host, 1), "/", None, most_message=MOST), "no address")

@@ -14,7 +14,7 @@ from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.m8.readmodels.documents import project
 from monoskope.testing.engines.postgres import Postgres
 from tests.support import m8_world
-from tests.support.m8_world import Clock, World, a_world
+from tests.support.m8_world import Clock, FakeReactor, User, World, a_world
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -35,6 +35,22 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     """An m8 with the store `vault`."""
     async with a_world(tmp_path) as world:
         yield world
+
+
+@pytest.fixture
+def anna(world: World) -> User:
+    return world.user("anna", "vault://app")
+
+
+@pytest.fixture
+def administrator(world: World) -> User:
+    return world.administrator()
+
+
+@pytest.fixture
+async def reactor(world: World) -> FakeReactor:
+    """A reactor of the store `vault`, attached."""
+    return await world.attached()
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from monoskope.protocol.events import Step, steps_of
 from monoskope.protocol.outcomes import Author, State
 from tests.support.http_calls import CallError
 from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, ISSUER, PEER, Walk
-from tests.support.m8_world import Appends, FakeReactor, Sealed, World, refusal, sent, until_granted
+from tests.support.m8_world import Appends, FakeReactor, Sealed, User, World, refusal, sent, until_granted
 from tests.support.vectors import KEY_ID, Signer, a_request
 
 OTHER_KEY = "0123456789abcdef"
@@ -102,9 +102,8 @@ async def test_another_stores_request_is_unknown_and_never_told(world: World) ->
     assert foreign.delivered.empty()
 
 
-async def test_receipts_with_wrong_digests_or_key_ids_are_refused(world: World) -> None:
-    user, reactor = world.user("anna", "vault://app"), await world.attached()
-    grant, sealed, sending = await sent(user, reactor)
+async def test_receipts_with_wrong_digests_or_key_ids_are_refused(anna: User, reactor: FakeReactor) -> None:
+    grant, sealed, sending = await sent(anna, reactor)
     request_id = grant.request.request_id
     other_grant = reactor.grant_for(grant.request, "anna")
     for lie, code in (
@@ -154,8 +153,7 @@ async def test_of_a_slow_issuer_and_its_heir_the_first_counts(world: World, heir
         assert (await sending).outcome == upload_pb2.OUTCOME_UPLOADED
 
 
-async def test_an_append_without_an_event_is_refused(world: World) -> None:
-    reactor = await world.attached()
+async def test_an_append_without_an_event_is_refused(reactor: FakeReactor) -> None:
     answer: asyncio.Future[reactor_pb2.Appended] = asyncio.get_running_loop().create_future()
     reactor.answers[9] = answer
     await reactor.call.write(reactor_pb2.AttachRequest(append=reactor_pb2.AppendEvent(call=9, request_id=bytes(16))))
@@ -312,9 +310,7 @@ async def appended(reactor: FakeReactor, request_id: bytes, version: int, event:
 
 
 @pytest.mark.parametrize("recorded", [True, False])
-async def test_a_put_is_recorded_once_although_no_append_is_sure_at_first(
-    world: World, monkeypatch: pytest.MonkeyPatch, recorded: bool
-) -> None:
+async def test_a_put_is_recorded_once_if_unsure(world: World, monkeypatch: pytest.MonkeyPatch, recorded: bool) -> None:
     user, reactor = world.user("anna", "vault://app"), await world.attached()
     forget(world.app.log, monkeypatch, recorded=recorded)
     request, sealed = a_request(uri="vault://app/db"), Sealed()
@@ -338,9 +334,8 @@ async def test_a_put_is_recorded_once_although_no_append_is_sure_at_first(
 
 @pytest.mark.parametrize("recorded", [True, False])
 async def test_a_caller_that_does_not_send_again_is_told_that_it_is_not_known(
-    world: World, monkeypatch: pytest.MonkeyPatch, recorded: bool
+    world: World, administrator: User, monkeypatch: pytest.MonkeyPatch, recorded: bool
 ) -> None:
-    administrator = world.administrator()
     forget(world.app.log, monkeypatch, recorded=recorded)
     with pytest.raises(CallError) as caught:
         await administrator.create("another", Signer().shown, active=False)
@@ -348,17 +343,14 @@ async def test_a_caller_that_does_not_send_again_is_told_that_it_is_not_known(
 
 
 @pytest.mark.parametrize("recorded", [True, False])
-async def test_a_reactor_whose_login_is_not_sure_is_attached_once(
-    world: World, monkeypatch: pytest.MonkeyPatch, recorded: bool
-) -> None:
+async def test_an_unsure_login_attaches_once(world: World, monkeypatch: pytest.MonkeyPatch, recorded: bool) -> None:
     await world.attached()
     forget(world.app.log, monkeypatch, recorded=recorded)
     reactor = world.reactor()
     await reactor.open()
     with pytest.raises(CallError):
         await reactor.attach()
-    once_more = world.reactor(replica=reactor.replica)
-    assert isinstance(await once_more.attach(), reactor_pb2.Attached)
+    assert isinstance(await world.reactor(replica=reactor.replica).attach(), reactor_pb2.Attached)
     attached = [event for event in await world.app.log.read_stream("reactor/vault") if event.type == "ReactorAttached"]
     assert len(attached) == 2
 

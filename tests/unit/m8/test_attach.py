@@ -91,8 +91,7 @@ async def raw(world: World) -> AsyncIterator[Raw]:
     writer.close()
 
 
-async def test_each_side_ends_with_a_text_and_then_m8_closes(world: World) -> None:
-    reactor = await world.attached()
+async def test_each_side_ends_with_a_text_and_then_m8_closes(world: World, reactor: FakeReactor) -> None:
     await reactor.half_close()
     assert await reactor.call.close_code() == 1000
     assert await detached(world)
@@ -100,9 +99,8 @@ async def test_each_side_ends_with_a_text_and_then_m8_closes(world: World) -> No
 
 @pytest.mark.parametrize("how", [frame(CLOSE, mask=MASK), b""], ids=["Close", "nothing at all"])
 async def test_a_connection_that_ends_without_the_text_is_broken_and_its_process_is_not_declared_gone(
-    world: World, how: bytes, codes: list[str]
+    world: World, reactor: FakeReactor, how: bytes, codes: list[str]
 ) -> None:
-    reactor = await world.attached()
     await reactor.call.raw(how)
     reactor.call.cancel()
     await ended(world)
@@ -128,8 +126,7 @@ async def test_a_text_that_ends_nothing_is_refused_with_our_words(world: World, 
     assert not await detached(world)
 
 
-async def test_members_that_are_not_known_yet_end_a_session_as_none_do(world: World) -> None:
-    reactor = await world.attached()
+async def test_members_that_are_not_known_yet_end_a_session_as_none_do(reactor: FakeReactor) -> None:
     await (await reactor.call.socket()).send('{"metadata": {"a": ["b"]}}')
     assert await reactor.call.code() == "ok"
 
@@ -186,10 +183,9 @@ async def test_after_the_login_a_message_may_be_larger_and_one_above_that_ends_t
 
 
 async def test_a_session_that_waits_for_the_log_answers_pings_and_ends_where_the_connection_breaks(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, reactor: FakeReactor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A database that fails over takes half a minute; a reactor that hears nothing leaves after 15 s."""
-    reactor = await world.attached()
     begun = asyncio.Event()
 
     async def beat(*_: object) -> None:
@@ -296,19 +292,17 @@ async def test_a_reactor_that_says_more_than_is_handled_waits(world: World, monk
     assert said * len(UNKNOWN) <= attach.MOST_WAITING + 3 * len(BEAT + UNKNOWN)  # the login, one handled, one above
 
 
-async def test_a_process_that_attaches_again_replaces_its_session(world: World) -> None:
-    first = await world.attached()
+async def test_a_process_that_attaches_again_replaces_its_session(world: World, reactor: FakeReactor) -> None:
     head = await world.app.log.head()
-    await world.reactor(replica=first.replica).attach()
-    assert await first.call.code() == "unavailable"
+    await world.reactor(replica=reactor.replica).attach()
+    assert await reactor.call.code() == "unavailable"
     assert await world.app.log.head() == head
 
 
 async def test_an_error_goes_out_as_connect_has_it(raw: Raw) -> None:
     raw.say(frame(TEXT, b"no", mask=MASK))
     error = json.loads(await raw.hear(TEXT))["error"]
-    assert error["code"] == "invalid_argument"
-    assert error["details"][0]["debug"]["reason"] == "USAGE"
+    assert (error["code"], error["details"][0]["debug"]["reason"]) == ("invalid_argument", "USAGE")
     assert await raw.closed() == 1011
 
 
@@ -323,9 +317,7 @@ RATE = 100
 """Messages a second that the reactors of a store may say here."""
 
 
-async def test_reactors_that_say_more_than_they_may_wait_and_nobody_else_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_reactors_that_say_more_than_they_may_wait_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The attack: as many heartbeats and appends as a connection takes, by two replicas of a store."""
     handled: list[float] = []
 
@@ -431,9 +423,7 @@ async def test_a_reactor_that_comes_back_is_told_its_own_events_of_unfinished_re
 
 
 @pytest.mark.parametrize("again", [reactor_pb2.AttachRequest(attach=reactor_pb2.AttachReactor()), None])
-async def test_a_second_login_in_a_session_is_refused_before_it_is_checked(
-    world: World, again: reactor_pb2.AttachRequest | None
-) -> None:
+async def test_a_second_login_is_refused_unchecked(world: World, again: reactor_pb2.AttachRequest | None) -> None:
     """It may be a megabyte of rotations: to check their rules would keep m8 from everybody else for seconds."""
     reactor = await world.attached()
     await reactor.call.write(again or reactor_pb2.AttachRequest())

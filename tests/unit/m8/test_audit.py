@@ -84,8 +84,7 @@ def events_to(app: App, sink: Takes) -> EventExporter:
 
 async def test_every_call_and_refusal_has_a_line_with_who_where_what_and_how_it_ended(world: World) -> None:
     sink = Takes()
-    to = exporting(world.app, sink)
-    task = asyncio.create_task(to.run())
+    task = asyncio.create_task(exporting(world.app, sink).run())
     anna = world.user("anna", "vault://app")
     await refusal("NOT_FOUND", anna.secret("vault://app/db"))
     nobody = world.user("nobody", "vault://app")
@@ -134,14 +133,11 @@ async def test_lines_of_events_hold_no_hash_of_a_value_and_nothing_sealed(world:
         assert secret not in text
 
 
-async def test_a_sink_that_hangs_delays_no_call_and_what_does_not_fit_is_counted(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_sink_that_hangs_delays_no_call_and_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporters, "MOST_WAITING", 3)
     sink = Takes()
     sink.hangs = True
-    to = exporting(world.app, sink)
-    task = asyncio.create_task(to.run())
+    task = asyncio.create_task(exporting(world.app, sink).run())
     anna = world.user("anna", "vault://app")
     await refusal("NOT_FOUND", anna.secret("vault://app/db"))
     await sink.asked.wait()  # it has the first line, and never says so
@@ -164,9 +160,7 @@ async def test_many_bytes_do_not_fit_either(world: World, monkeypatch: pytest.Mo
     assert dropped == 2
 
 
-async def test_strangers_push_no_line_of_a_caller_out(
-    world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_strangers_push_no_line_out(world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many calls they make in a minute, they have one line, in the operating log and in those of callers."""
     monkeypatch.setattr(exporters, "MOST_WAITING", 4)
     sink = Takes()
@@ -208,8 +202,7 @@ def test_a_hundred_addresses_of_strangers_have_a_line_in_a_minute_and_all_others
     for peer in [peers[0]] * 9 + peers[150:] + peers[:150]:
         strangers.count(CallNote("GetSecret", peer, code="UNAUTHENTICATED"))
     strangers.flush()
-    assert len(told) == 101
-    assert told["192.0.2.0"] == {"GetSecret UNAUTHENTICATED": 10}
+    assert (len(told), told["192.0.2.0"]) == (101, {"GetSecret UNAUTHENTICATED": 10})
     assert told["2001:db8::/64"] == {"GetSecret UNAUTHENTICATED": 10}, "who has one IPv6 address has 64 bits of them"
     assert sum(told["others"].values()) == 9 + 1_150 - 10 - 990
     told.clear()

@@ -88,8 +88,7 @@ def _calls(lines: io.StringIO) -> list[dict[str, Any]]:
 
 async def test_unknown_fields_are_dropped_before_anything_is_recorded(world: World) -> None:
     user = world.user("anna", "vault://app")
-    message = queries_pb2.GetServerRequest.FromString(b"\x9a\x06\x03abc")
-    assert (await user.call(message)).subject == "anna"
+    assert (await user.call(queries_pb2.GetServerRequest.FromString(b"\x9a\x06\x03abc"))).subject == "anna"
 
 
 async def test_a_follower_that_lies_too_far_behind_loses_its_queue_and_is_told_so(world: World) -> None:

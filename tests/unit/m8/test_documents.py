@@ -151,8 +151,7 @@ def test_started_does_not_stand_in_for_the_receipt_of_a_failure() -> None:
 async def test_the_sealed_bytes_reach_the_replica_that_gave_the_grant_and_no_other(world: World) -> None:
     user, issuer, peer = world.user("anna", "vault://app"), await world.attached(), await world.attached()
     grant = await until_granted(user, issuer, uri="vault://app/db")
-    sealed = Sealed()
-    await asyncio.gather(user.send(grant.request.request_id, sealed), issuer.write(grant))
+    await asyncio.gather(user.send(grant.request.request_id, Sealed()), issuer.write(grant))
     delivered = await peer.next("SecretUploadRequested")
     assert delivered.sealed == b""
 
@@ -177,8 +176,7 @@ async def test_the_last_receipt_is_told_with_the_request_and_with_the_sealed_sec
     assert (await sending).outcome == upload_pb2.OUTCOME_UPLOADED
     assert not (await user.secret("vault://app/db")).drifted
 
-    third = a_request(uri="vault://app/db")
-    await user.ask(third)
+    await user.ask(a_request(uri="vault://app/db"))
     delivered = await reactor.next("SecretUploadKeyRequested")
     assert content(delivered, events_pb2.SecretUploadKeyRequested).last_receipt == (await sending).receipt
 

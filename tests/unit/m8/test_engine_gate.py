@@ -55,8 +55,7 @@ async def while_saying(
     return task.result()
 
 
-async def test_an_engine_that_is_down_refuses_before_anything_is_recorded(world: World) -> None:
-    reactor = await world.attached()
+async def test_an_engine_that_is_down_refuses_before_anything_is_recorded(world: World, reactor: FakeReactor) -> None:
     await says(world, reactor, OK)
     since = await says(world, reactor, DOWN)
     user, request, head = world.user("anna", "vault://app"), a_request(), await world.app.log.head()
@@ -85,9 +84,7 @@ async def test_an_engine_that_is_back_is_believed_at_once(world: World, monkeypa
 
 
 @pytest.mark.parametrize("is_told_again", [False, True])
-async def test_a_look_from_before_the_request_refuses_nothing_however_often_it_is_told(
-    world: World, *, is_told_again: bool
-) -> None:
+async def test_a_look_from_before_the_request_refuses_nothing_told_twice(world: World, *, is_told_again: bool) -> None:
     reactor, request = await world.attached(), a_request()
     await says(world, reactor, DOWN)
     asking = asyncio.ensure_future(world.user("anna", "vault://app").ask(request))
@@ -128,8 +125,7 @@ async def test_who_asks_again_for_what_was_recorded_is_answered(world: World) ->
     assert await user.ask(request) == request.request_id
 
 
-async def test_a_new_session_begins_without_a_word(world: World) -> None:
-    reactor = await world.attached()
+async def test_a_new_session_begins_without_a_word(world: World, reactor: FakeReactor) -> None:
     await says(world, reactor, DOWN)
     await reactor.half_close()
     again = world.reactor(replica=reactor.replica)
@@ -149,8 +145,7 @@ async def test_why_others_failed_is_their_matter(world: World, reason: upload_pb
     assert seen.engine == OK
 
 
-async def test_what_a_reactor_says_is_shown_while_it_says_so_and_since_when(world: World) -> None:
-    reactor = await world.attached()
+async def test_what_a_reactor_says_is_shown_while_it_says_so_and_since_when(world: World, reactor: FakeReactor) -> None:
     first = await says(world, reactor, REFUSED, signers_trouble=True)
     later = await says(world, reactor, REFUSED)
     assert (first.signers_trouble, later.signers_trouble) == (True, False)

@@ -287,8 +287,7 @@ async def sent(world: World, method: Method, codec: Codec, body: bytes, metadata
         head = f"POST {method.path} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n{fields}"
         asked = await Asked.send(world.address, head, body)
         answered = await asked.head()
-        said = b"".join([piece async for piece in asked.chunks()])
-        assert b'"invalid_argument"' in said
+        assert b'"invalid_argument"' in b"".join([piece async for piece in asked.chunks()])
         asked.close()
         return 400 if answered.status == 200 else answered.status
     return (await ask(world.address, "POST", method.path, kind, *metadata, body=body)).status

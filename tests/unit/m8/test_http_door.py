@@ -30,7 +30,7 @@ from monoskope.m8.operations import Endpoints
 from monoskope.m8.service.policy import Needs
 from tests.support.http_calls import Asked, Call, CallError, Stream, ask, bearer
 from tests.support.log_lines import calls, strangers
-from tests.support.m8_world import PAGE, PATIENCE_S, World
+from tests.support.m8_world import PAGE, PATIENCE_S, User, World
 
 GET_SERVER = "/monoskope.api.gateway.v1.SecretQueryService/GetServer"
 GET_SECRET = "/monoskope.api.gateway.v1.SecretQueryService/GetSecret"
@@ -131,8 +131,7 @@ async def test_a_call_is_answered_in_the_codec_of_its_request(world: World) -> N
     assert "GetServerRequest" in broken.json["message"]
 
 
-async def test_an_error_says_our_code_sentence_and_fix_in_the_open(world: World) -> None:
-    anna = world.user("anna", "vault://app")
+async def test_an_error_says_our_code_sentence_and_fix_in_the_open(world: World, anna: User) -> None:
     answered = await ask(world.address, "POST", GET_SECRET, JSON, bearer(anna), body=b'{"uri":"vault://app/db"}')
     assert (answered.status, answered.json["code"]) == (404, "not_found")
     (detail,) = answered.json["details"]
@@ -253,8 +252,7 @@ def watching(world: World, codec: str, *headers: tuple[str, str]) -> Stream:
 
 @pytest.mark.parametrize("codec", ["json", "proto"])
 async def test_a_stream_says_how_it_ends_also_when_m8_stops(world: World, codec: str) -> None:
-    administrator = bearer(world.administrator())
-    call = watching(world, codec, administrator)
+    call = watching(world, codec, bearer(world.administrator()))
     for kind in ("SecretStoreCreated", "DefaultSecretStoreSet", "SecretStoreActivated"):
         assert (await call.read()).event.type == kind
     world.app.feed.stop()
@@ -353,9 +351,7 @@ async def test_health_is_for_all_and_metrics_for_administrators(world: World, mo
     assert (await ask(world.address, "GET", "/metrics")).status == 401
 
 
-async def test_a_defect_of_readiness_is_told_by_its_type_alone(
-    world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_defect_is_told_by_its_type(world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(_: Endpoints) -> Any:
         raise LookupError("hunter2")
 

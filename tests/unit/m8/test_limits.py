@@ -65,8 +65,7 @@ def test_who_logged_in_stays_and_strangers_make_room() -> None:
 def test_a_share_is_a_share_even_of_those_who_logged_in() -> None:
     crowd = Crowd(100, 4)
     farm = [crowd.comes(logs_in=True) for _ in range(6)]
-    assert crowd.closed == farm[4:]
-    assert crowd.known == ["127.0.0.1"] * 4
+    assert (crowd.closed, crowd.known) == (farm[4:], ["127.0.0.1"] * 4)
 
 
 def test_a_quarter_of_the_places_is_kept_free_of_strangers() -> None:
@@ -88,8 +87,7 @@ def test_who_comes_last_has_time_to_log_in_however_many_have() -> None:
 def test_there_are_no_more_connections_than_places_even_of_those_who_logged_in() -> None:
     crowd = Crowd(8, 100)
     members = [crowd.comes(f"127.0.0.{number}", logs_in=True) for number in range(2, 14)]
-    assert crowd.closed == members[8:]
-    assert len(crowd.connections) == 8
+    assert (crowd.closed, len(crowd.connections)) == (members[8:], 8)
 
 
 def test_a_peer_that_comes_again_by_the_same_port_is_another_connection() -> None:
@@ -345,8 +343,7 @@ def test_one_store_attaches_a_few_times_at_once_and_then_once_a_second(logins: L
                 count += 1
         return count
 
-    assert attached("vault", 638) == ATTACHMENTS
-    assert attached("local", 3) == 3
+    assert (attached("vault", 638), attached("local", 3)) == (ATTACHMENTS, 3)
     clock.now += 5.0
     assert attached("vault", 638) == 5
 

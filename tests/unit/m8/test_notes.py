@@ -15,7 +15,7 @@ from monoskope.protocol.notes import labels_of
 from monoskope.protocol.payload import Recipe
 from monoskope.uri import SecretUri
 from tests.support.m8_walk import SIGNER, URI, Documents, Walk
-from tests.support.m8_world import World, a_world, put, refusal, refused
+from tests.support.m8_world import FakeReactor, User, World, a_world, put, refusal, refused
 from tests.support.vectors import a_request
 
 OWNER, TEAM = ("owner", "anna"), ("team", "x")
@@ -55,8 +55,7 @@ def test_a_put_keeps_what_its_request_says_and_no_more(
 ) -> None:
     recipes = (Recipe("password", "password", 0),) if purpose == upload_pb2.PURPOSE_GENERATE else ()
     documents.put("2", "1", purpose=purpose, recipes=recipes, **says)
-    assert notes(documents) == after
-    assert documents.head.upstream_version == "2"
+    assert (notes(documents), documents.head.upstream_version) == (after, "2")
 
 
 @pytest.fixture
@@ -202,8 +201,7 @@ async def test_edits_fill_the_log_no_more_than_requests_may(tmp_path: Path) -> N
         await world.user("bob", "vault://app").edit_notes(URI, remove_labels=["00" + "x" * 60])
 
 
-async def test_reactors_learn_nothing_of_edits(world: World) -> None:
-    reactor, anna = await world.attached(), world.user("anna", "vault://app")
+async def test_reactors_learn_nothing_of_edits(reactor: FakeReactor, anna: User) -> None:
     await put(anna, reactor, uri=URI)
     await anna.edit_notes(URI, set_labels=(OWNER,))
     await anna.ask(a_request(uri=URI))
@@ -213,8 +211,7 @@ async def test_reactors_learn_nothing_of_edits(world: World) -> None:
     assert "SecretNotesUpdated" not in kinds
 
 
-async def test_rebuilt_read_models_say_the_same_of_notes(world: World) -> None:
-    reactor, anna = await world.attached(), world.user("anna", "vault://app")
+async def test_rebuilt_read_models_say_the_same_of_notes(world: World, reactor: FakeReactor, anna: User) -> None:
     await put(anna, reactor, uri=URI, labels=(TEAM,))
     await anna.edit_notes(URI, set_labels=(OWNER,))
     await put(anna, reactor, "2", prior="1", uri=URI, **KEEP)
@@ -224,8 +221,7 @@ async def test_rebuilt_read_models_say_the_same_of_notes(world: World) -> None:
     assert (await anna.secret(URI), await anna.versions(URI, with_edits=True)) == before
 
 
-async def test_secrets_are_listed_by_all_the_labels_that_are_named(world: World) -> None:
-    reactor, anna = await world.attached(), world.user("anna", "vault://app")
+async def test_secrets_are_listed_by_all_the_labels_that_are_named(reactor: FakeReactor, anna: User) -> None:
     for name, labels in (("a", (OWNER,)), ("b", (OWNER, TEAM)), ("c", ()), ("d", (("owner", "bob"), TEAM))):
         await put(anna, reactor, uri=f"vault://app/{name}", labels=labels)
 

@@ -38,8 +38,9 @@ from monoskope.m8.service.app import App
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.outcomes import State
 from monoskope.testing.logs import some_time
+from tests.support.failures import failure
 from tests.support.http_calls import CallError, ask, hang_up
-from tests.support.m8_world import PATIENCE_S, Clock, Sealed, User, World, a_world, an_m8, until_granted
+from tests.support.m8_world import PATIENCE_S, Clock, FakeReactor, Sealed, User, World, a_world, an_m8, until_granted
 from tests.support.operations import samples
 from tests.support.vectors import a_request
 
@@ -193,8 +194,7 @@ async def test_a_request_that_only_a_newer_m8_can_read_ends_no_older_one(tmp_pat
         assert asked.sealed_sha256 in {one.sealed_sha256 async for one in world.app.documents.open_uploads()}
 
 
-async def test_the_health_of_engines_and_the_lag_of_subscribers_show(world: World) -> None:
-    reactor = await world.attached()
+async def test_the_health_of_engines_and_the_lag_of_subscribers_show(world: World, reactor: FakeReactor) -> None:
     await reactor.beat(reactor_pb2.Heartbeat(engine=reactor_pb2.ENGINE_HEALTH_REFUSED))
 
     async def refused() -> float:
@@ -211,9 +211,7 @@ async def test_the_health_of_engines_and_the_lag_of_subscribers_show(world: Worl
 
 
 async def test_calls_and_writes_are_counted(world: World) -> None:
-    user = world.user("anna", "vault://app")
-    with pytest.raises(CallError):
-        await user.upload(b"x" * 16)
+    await failure(CallError, world.user("anna", "vault://app").upload(b"x" * 16))
     found = await metrics(world)
     assert found["m8_calls_total", frozenset({("method", "GetSecretUpload"), ("code", "NOT_FOUND")})] == 1
     assert found["m8_call_duration_seconds_count", frozenset({("method", "GetSecretUpload")})] == 1
@@ -348,8 +346,7 @@ async def test_a_call_under_way_ends_and_a_new_one_is_sent_away(m8: Stopping) ->
 
 
 async def test_m8_says_that_it_stops_and_streams_end_before_it_does(m8: Stopping) -> None:
-    watching = m8.user.watch()
-    ending = asyncio.create_task(watching.read())
+    ending = asyncio.create_task(m8.user.watch().read())
     async with asyncio.timeout(PATIENCE_S):
         while not m8.app.feed.subscribers:
             await asyncio.sleep(0.005)
@@ -357,13 +354,11 @@ async def test_m8_says_that_it_stops_and_streams_end_before_it_does(m8: Stopping
         await m8.until_not_ready()
         assert not ending.done()
         m8.noticed.set()
-        with pytest.raises(CallError) as ended:
-            await ending
-        assert ended.value.code == "unavailable"
-        assert "stop" in ended.value.message
+        ended = await failure(CallError, ending)
+        assert ended.code == "unavailable"
+        assert "stop" in ended.message
         await m8.stopped.wait()
-    with pytest.raises(ConnectionRefusedError):
-        await ask(m8.address, "GET", "/healthz")
+    await failure(ConnectionRefusedError, ask(m8.address, "GET", "/healthz"))
 
 
 TICK_S = 0.001
@@ -388,7 +383,6 @@ async def test_an_m8_whose_clock_is_wrong_is_seen(log: SqliteLog, off_ms: int, m
 
     with monkeypatch.context() as serving:
         serving.setattr(log, "beats", beats_of_one_that_serves)
-        with pytest.raises(ConflictError, match="an m8 serves this event log now"):
-            await check_stopped(log, tick_s=TICK_S)
+        await failure(ConflictError, check_stopped(log, tick_s=TICK_S), "an m8 serves this event log now")
     # What a killed one left behind is no m8.
     await check_stopped(log, tick_s=TICK_S)

@@ -27,14 +27,13 @@ from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.wire import serialise
 from monoskope.uri import UriPrefix
 from tests.support.m8_walk import Documents, Walk
-from tests.support.m8_world import PATIENCE_S, User, World, fingerprint, pages, put, refusal, refused
+from tests.support.m8_world import PATIENCE_S, FakeReactor, User, World, fingerprint, pages, put, refusal, refused
 from tests.support.vectors import Signer, a_request
 
 PUT = frozenset({events_pb2.RIGHT_PUT})
 
 
-async def test_hashes_need_their_own_right(world: World) -> None:
-    reactor = await world.attached()
+async def test_hashes_need_their_own_right(world: World, reactor: FakeReactor) -> None:
     blind, seeing = world.user("bob", "vault://app", rights=PUT), world.user("anna", "vault://app")
     request_id = await put(seeing, reactor, uri="vault://app/db")
     assert (await seeing.secret("vault://app/db")).fingerprint == fingerprint()
@@ -113,8 +112,7 @@ async def test_pages_of_documents_skip_and_repeat_nothing(tmp_path: Path) -> Non
     await log.close()
 
 
-async def test_stores_in_sight_are_listed(world: World) -> None:
-    administrator = world.administrator()
+async def test_stores_in_sight_are_listed(world: World, administrator: User) -> None:
     for name in ("a", "b", "c"):
         await administrator.create(name, Signer().shown)
     assert await _stores(administrator) == ["a", "b", "c", "vault"]
@@ -130,8 +128,7 @@ async def _stores(user: User) -> list[str]:
     return [store.name async for page in found for store in page.stores]
 
 
-async def test_users_see_events_below_their_prefixes_and_administrators_all(world: World) -> None:
-    reactor = await world.attached()
+async def test_users_see_events_below_their_prefixes_and_administrators_all(world: World, reactor: FakeReactor) -> None:
     anna, bob = world.user("anna", "vault://a"), world.user("bob", "vault://b")
     await put(anna, reactor, uri="vault://a/db")
     await put(bob, reactor, uri="vault://b/db")
@@ -224,9 +221,8 @@ async def test_watching_ends_when_the_token_is_revoked(world: World) -> None:
     await refusal("UNAUTHENTICATED", _read(watching), "revoked")
 
 
-async def test_a_token_that_was_revoked_before_watching_began_sees_nothing(world: World) -> None:
+async def test_a_token_that_was_revoked_before_watching_began_sees_nothing(world: World, administrator: User) -> None:
     """The call was let in just before: the revocation lies behind the position that is watched from."""
-    administrator = world.administrator()
     token_id = administrator.token
     events = [write(events_pb2.TokenIssued(id=token_id)), write(events_pb2.TokenRevoked(id=token_id))]
     await world.app.log.append(token_stream(token_id), 0, events, actor="m8")
@@ -354,8 +350,7 @@ async def test_a_page_says_where_the_log_ends(world: World) -> None:
 
 async def test_watching_from_now_begins_with_the_next_event(world: World) -> None:
     await a_minute_each(world, 5)
-    user = world.administrator()
-    watching: Any = user.watch(from_now=True)
+    watching: Any = world.administrator().watch(from_now=True)
     reading = asyncio.ensure_future(watching.read())
     while not world.app.feed._followers:
         await asyncio.sleep(0)

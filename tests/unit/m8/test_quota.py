@@ -272,8 +272,7 @@ DAY_MS = 86_400_000
 def index(event: RecordedEvent, _lookup: Lookup) -> Iterable[Change]:
     """A request that ended when it was recorded, or one that is open."""
     if event.type == "Open":
-        upload = Upload(request=a_request(), sealed_sha256=event.data)
-        return [Put(OPEN_UPLOADS, event.stream, body_of(upload))]
+        return [Put(OPEN_UPLOADS, event.stream, body_of(Upload(request=a_request(), sealed_sha256=event.data)))]
     return [Put(ENDED, f"{event.recorded_at_ms:013}\n{event.data.hex()}", b"")]
 
 

@@ -238,8 +238,7 @@ async def test_a_watcher_loses_what_a_deleted_binding_gave_before_the_next_event
     root, reactor = await named_administrator(world), await world.attached()
     await root.bind("anna", ANNA, **OF_TEAM)
     await root.bind("bob", BOB, **OF_TEAM)
-    anna = world.member(ANNA)
-    watching: Any = anna.stream(queries_pb2.WatchEventsRequest(from_now=True))
+    watching: Any = world.member(ANNA).stream(queries_pb2.WatchEventsRequest(from_now=True))
     reading, before = asyncio.ensure_future(watching.read()), world.app.feed.subscribers
     async with asyncio.timeout(PATIENCE_S):
         while world.app.feed.subscribers == before:  # it begins with what is recorded from then on

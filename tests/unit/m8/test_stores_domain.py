@@ -66,8 +66,7 @@ def test_repeating_a_command_records_nothing() -> None:
     assert stores.deactivate(catalogue, "vault") == []
     catalogue = after(catalogue, stores.activate(catalogue, "vault"))
     assert catalogue.store("vault").active
-    assert stores.activate(catalogue, "vault") == []
-    assert stores.set_default(catalogue, "vault") == []
+    assert (stores.activate(catalogue, "vault"), stores.set_default(catalogue, "vault")) == ([], [])
     assert stores.replace_identity(catalogue, "vault", identity) == []
 
 
@@ -240,8 +239,7 @@ async def listed(user: User, *, size: int = 0) -> tuple[list[views_pb2.SecretSto
     return [store for page in found for store in page.stores], max(page.ByteSize() for page in found)
 
 
-async def test_many_stores_that_announce_all_they_may_take_more_pages(world: World) -> None:
-    administrator = world.administrator()
+async def test_many_stores_that_announce_all_they_may_take_more_pages(world: World, administrator: User) -> None:
     names = [f"s{number:02}" for number in range(20)]
     created = [events_pb2.SecretStoreCreated(name=name, type="vault", identity=Signer().shown) for name in names]
     version = len(await world.app.log.read_stream(CATALOGUE_STREAM))
@@ -254,8 +252,7 @@ async def test_many_stores_that_announce_all_they_may_take_more_pages(world: Wor
     assert largest < SHOWN
 
 
-async def test_pages_have_as_many_stores_as_were_asked_for(world: World) -> None:
-    administrator = world.administrator()
+async def test_pages_have_as_many_stores_as_were_asked_for(administrator: User) -> None:
     for name in ("a", "b", "c"):
         await administrator.create(name, Signer().shown)
     stores, _ = await listed(administrator, size=2)

@@ -58,8 +58,7 @@ async def test_a_grant_that_nobody_uses_ends_a_minute_after_its_lifetime(world: 
     await pass_s(world, timekeeper, 1, reactor)
     assert await ended(user, request.request_id) == upload_pb2.REASON_EXPIRED
     late = await user.send(request.request_id, Sealed())
-    assert late.reason == upload_pb2.REASON_EXPIRED
-    assert late.sealed_sha256 == b""
+    assert (late.reason, late.sealed_sha256) == (upload_pb2.REASON_EXPIRED, b"")
 
 
 async def test_a_key_whose_process_is_gone_is_lost_and_its_peers_learn_of_it(world: World) -> None:

@@ -22,6 +22,7 @@ from monoskope.m8.service import aggregates
 from monoskope.m8.service.aggregates import Aggregates, upload_of
 from monoskope.m8.service.app import App
 from monoskope.protocol.events import RequestEvent, upload_stream
+from tests.support.failures import failure
 from tests.support.http_calls import CallError
 from tests.support.m8_world import PATIENCE_S, Sealed, User, World, a_second, a_world, refusal, stop, until_granted
 from tests.support.vectors import a_request
@@ -75,8 +76,7 @@ async def test_the_signature_that_another_process_recorded_is_not_replaced(world
         request_signature=b"the first",
     )
     async with a_second(world, tmp_path) as address:
-        other = User(address, anna.token)
-        sending = asyncio.ensure_future(other.call(message))
+        sending = asyncio.ensure_future(User(address, anna.token).call(message))
         await reactor.next("SecretUploadRequested")
         message.request_signature = b"another"
         await refusal("ALREADY_EXISTS", anna.call(message))
@@ -133,8 +133,7 @@ async def test_a_decision_on_what_was_loaded_before_is_made_anew_if_somebody_was
             raise RefusedError("it ended.")
         return upload.fail_by_m8(value, upload_pb2.REASON_NO_REACTOR)
 
-    with pytest.raises(RefusedError):
-        await known.change(upload_of(request_id), decide, actor=M8, loaded=loaded)
+    await failure(RefusedError, known.change(upload_of(request_id), decide, actor=M8, loaded=loaded))
     assert decided == ["REQUESTED", "ENDED"]
 
 
@@ -156,8 +155,7 @@ async def test_a_request_of_a_closed_log_is_not_answered_from_memory(tmp_path: P
         await begun(known, b"r" * 16)
         await known.get(upload_of(b"r" * 16))
         await world.app.log.close()
-        with pytest.raises(UnavailableError):
-            await known.get(upload_of(b"r" * 16))
+        await failure(UnavailableError, known.get(upload_of(b"r" * 16)))
 
 
 LONG_S = 60.0
@@ -247,9 +245,7 @@ async def test_who_lost_the_lease_meanwhile_stops_and_begins_anew_when_it_is_fre
     await stop(task)
 
 
-async def test_while_the_log_does_not_answer_the_work_ends_with_its_lease(
-    world: World, time: Time, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_work_ends_with_its_lease_in_an_outage(world: World, time: Time, monkeypatch: pytest.MonkeyPatch) -> None:
     work, asked = Work(), asyncio.Event()
     task = asyncio.create_task(Leased(world.app, "work", work, ttl_s=LONG_S).run())
 
@@ -288,6 +284,5 @@ async def test_what_the_work_raises_is_not_swallowed(world: World) -> None:
     async def broken() -> None:
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError):
-        await Leased(world.app, "work", broken, ttl_s=LONG_S).run()
+    await failure(ZeroDivisionError, Leased(world.app, "work", broken, ttl_s=LONG_S).run())
     assert await world.app.log.lease("work", "m8/other", ttl_ms=1_000)

@@ -36,9 +36,7 @@ BROKEN = "the event log cannot be written"
 WORKS = "the event log can be written again"
 
 
-async def test_a_database_that_is_gone_is_one_outage_although_nobody_appends(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_outage_is_noticed_once_although_nobody_appends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """No write fails meanwhile, as in a process that only answers queries."""
 
     async def gone(*_: object) -> int:
@@ -153,17 +151,14 @@ async def test_a_new_request_gets_its_key_without_another_read(world: World, mon
     _, grant = await reactor.give_key()
     answer = await asking
     assert answer.key.state == views_pb2.UPLOAD_STATE_GRANTED
-    assert answer.key.grant.content == grant.content
-    assert read == []
+    assert (answer.key.grant.content, read) == (grant.content, [])
 
     # The same request again finds its key by a read: its events were recorded before the call began to wait.
     assert (await user.ask_and_wait(request)).key.grant == answer.key.grant
     assert read == [request.request_id]
 
 
-async def test_what_is_recorded_between_the_request_and_the_waiting_is_not_lost(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_is_recorded_before_the_waiting_is_not_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     user, reactor = world.user("anna", "vault://app"), await world.attached()
     change = world.app.aggregates.change
     granted = asyncio.Event()
@@ -273,8 +268,7 @@ def test_users_who_take_all_that_they_can_get_leave_places_to_others() -> None:
                 while True:
                     held.enter_context(places.held(user))
             counts.append(len(places) - before)
-    assert counts == [200, 150, 75, 38, 19]
-    assert len(places) == 0
+    assert (counts, len(places)) == ([200, 150, 75, 38, 19], 0)
 
 
 async def test_calls_of_one_user_that_wait_are_bounded_and_others_get_in(world: World) -> None:

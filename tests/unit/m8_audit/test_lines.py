@@ -136,11 +136,7 @@ def test_an_access_line_names_the_caller_and_never_the_token_that_was_exchanged(
 def test_whatever_a_caller_names_the_line_stays_below_the_limit_and_is_json() -> None:
     """Names are bounded by characters, and each may take 12 bytes. A receiver would cut the line in its middle."""
     most = {"uri": "\U0001f511" * 512, "for_member": "\U0001f511" * 256, "prefix": "\x7f" * 512}
-    for names in (
-        most,
-        {"uri": most["uri"], "destination": most["uri"]},
-        dict.fromkeys(NAMED.values(), "é" * 512),
-    ):
+    for names in (most, {"uri": most["uri"], "destination": most["uri"]}, dict.fromkeys(NAMED.values(), "é" * 512)):
         noted = CallNote("CanI", "192.0.2.1:5", about=dict(names), code="REFUSED")
         line = lines.of_call(noted, at_ms=1, replica="m8/1", number=1)
         assert len(line.text) <= lines.MOST_LINE

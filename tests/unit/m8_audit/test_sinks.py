@@ -28,6 +28,7 @@ from monoskope.m8.sink_settings import FileTarget, SyslogTarget, WebhookTarget
 from monoskope.settings import write_private
 from tests.support.audit_receivers import certificate, server_tls
 from tests.support.certificates import serving
+from tests.support.failures import failure
 
 
 def batch(*positions: int) -> Batch:
@@ -67,8 +68,7 @@ async def test_a_file_that_others_can_read_is_refused_at_the_start_and_later(pat
     path.chmod(0o644)
     with pytest.raises(Error, match="others than its owner"):
         file.check()
-    with pytest.raises(DeliveryError, match="others than its owner"):
-        await file.deliver(batch(1))
+    await failure(DeliveryError, file.deliver(batch(1)), "others than its owner")
     assert path.read_bytes() == b""
 
 
@@ -118,8 +118,7 @@ async def test_on_a_full_disk_no_part_of_a_batch_stays_and_it_is_written_later(
         return done
 
     monkeypatch.setattr(os, "write", full)
-    with pytest.raises(DeliveryError, match="No space left"):
-        await file.deliver(batch(2, 3))
+    await failure(DeliveryError, file.deliver(batch(2, 3)), "No space left")
     assert positions(path) == [1]
     monkeypatch.setattr(os, "write", write)
     await file.deliver(batch(2, 3))
@@ -181,13 +180,10 @@ async def test_a_connection_that_is_cut_has_taken_nothing(folder: Path) -> None:
         writer.transport.abort()
 
     async with serving(serve, server_tls(folder)) as port:
-        with pytest.raises(DeliveryError, match="syslog server"):
-            await syslog(folder, port).deliver(LARGE)
+        await failure(DeliveryError, syslog(folder, port).deliver(LARGE), "syslog server")
 
 
-async def test_a_server_that_does_not_answer_the_end_of_tls_has_taken_nothing(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_server_that_does_not_end_tls_has_taken_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It reads all, and then ends the connection without TLS, as somebody on the way could."""
     trusting = ssl.create_default_context
 
@@ -248,8 +244,7 @@ async def test_a_server_that_ended_tls_early_has_taken_nothing(folder: Path, mon
     monkeypatch.setattr(syslog_sink._Channel, "send", send_late)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving_it = asyncio.create_task(asyncio.to_thread(serve, listener))
-        with pytest.raises(DeliveryError, match="syslog server"):
-            await syslog(folder, listener.getsockname()[1]).deliver(Batch((LINE,)))
+        await failure(DeliveryError, syslog(folder, listener.getsockname()[1]).deliver(Batch((LINE,))), "syslog server")
         await serving_it
 
 
@@ -268,22 +263,18 @@ async def test_a_byte_that_was_answered_with_a_reset_is_not_acknowledged() -> No
         theirs.close()
         assert ours.recv(1) == b""
         ours.sendall(b"lines")
-        with pytest.raises(ConnectionResetError):
-            await syslog_sink._acknowledged(ours)
+        await failure(ConnectionResetError, syslog_sink._acknowledged(ours))
 
 
 async def test_a_server_of_another_name_gets_no_line(folder: Path) -> None:
     taken: list[bytes] = []
     async with serving(reading(taken), server_tls(folder), host="127.0.0.2") as port:
-        with pytest.raises(DeliveryError, match="not trusted"):
-            await syslog(folder, port, host="127.0.0.2").deliver(Batch((LINE,)))
+        await failure(DeliveryError, syslog(folder, port, host="127.0.0.2").deliver(Batch((LINE,))), "not trusted")
     assert not any(taken)
 
 
 @pytest.mark.parametrize("server", ["hangs", "hangs without TLS", "talks"])
-async def test_a_server_that_hangs_or_talks_and_does_not_listen_ends_the_try(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, server: str
-) -> None:
+async def test_a_server_that_does_not_read_ends_it(folder: Path, monkeypatch: pytest.MonkeyPatch, server: str) -> None:
     monkeypatch.setattr(syslog_sink, "TIMEOUT_S", 0.2)
     reached = asyncio.Event()
 
@@ -306,8 +297,7 @@ async def test_certificates_that_were_renewed_count_after_a_failure(folder: Path
         to = syslog(folder, port)
         right = (folder / "ca.crt").read_bytes()
         certificate(folder)  # another authority
-        with pytest.raises(DeliveryError, match="not trusted"):
-            await to.deliver(Batch((LINE,)))
+        await failure(DeliveryError, to.deliver(Batch((LINE,))), "not trusted")
         (folder / "ca.crt").write_bytes(right)
         await to.deliver(Batch((LINE,)))
 
@@ -394,8 +384,7 @@ def test_the_mac_depends_on_each_part() -> None:
 )
 async def test_only_2xx_takes_the_lines(folder: Path, answer: bytes, said: str) -> None:
     async with answering(folder, says(answer)) as server:
-        with pytest.raises(DeliveryError, match=said):
-            await posted(folder, server.port)
+        await failure(DeliveryError, posted(folder, server.port), said)
     assert len(server.requests) == 1
 
 
@@ -407,14 +396,12 @@ async def test_a_receiver_that_hangs_ends_the_try(folder: Path, monkeypatch: pyt
 
     async with answering(folder, hang) as server, asyncio.timeout(60):
         while not server.requests:  # the time may be over before they have shaken hands
-            with pytest.raises(DeliveryError, match="LateError"):
-                await posted(folder, server.port)
+            await failure(DeliveryError, posted(folder, server.port), "LateError")
 
 
 async def test_a_server_of_another_name_gets_no_request(folder: Path) -> None:
     async with answering(folder, says(b""), host="127.0.0.2") as server:
-        with pytest.raises(DeliveryError, match="not trusted"):
-            await posted(folder, server.port, host="127.0.0.2")
+        await failure(DeliveryError, posted(folder, server.port, host="127.0.0.2"), "not trusted")
     assert server.requests == []
 
 

@@ -74,9 +74,7 @@ class Server:
             raise CallError.read(json.loads(body))
         return call.read(body)
 
-    def get_server(
-        self, token: str, *, over: http.client.HTTPSConnection | None = None
-    ) -> queries_pb2.GetServerResponse:
+    def get_server(self, token: str, over: http.client.HTTPSConnection | None = None) -> queries_pb2.GetServerResponse:
         answer: queries_pb2.GetServerResponse = self.call(queries_pb2.GetServerRequest(), token, over=over)
         return answer
 

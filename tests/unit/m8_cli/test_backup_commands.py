@@ -146,12 +146,10 @@ def test_of_two_notes_of_one_position_the_record_counts(settings: ServerSettings
 def test_what_was_noted_elsewhere_is_compared(settings: ServerSettings, recipient: str) -> None:
     token(settings, "one")
     said = create(settings, recipient).stdout
-    at = said.split(" ends at ")[1].split()[0]
-    verify(settings, "--at-least", at)
+    verify(settings, "--at-least", said.split(" ends at ")[1].split()[0])
     verify(settings, "--at-least", "1")
     assert "lacks 6 events" in verify(settings, "--at-least", "7", code=ExitCode.CONFLICT).stderr
-    another = verify(settings, "--at-least", f"1:{'0' * 64}", code=ExitCode.CONFLICT)
-    assert "is another" in another.stderr
+    assert "is another" in verify(settings, "--at-least", f"1:{'0' * 64}", code=ExitCode.CONFLICT).stderr
     assert "POSITION:HASH" in verify(settings, "--at-least", "1:x", code=ExitCode.USAGE).stderr
 
 
@@ -182,9 +180,7 @@ def test_damaged_foreign_and_shut_backups_are_refused(settings: ServerSettings, 
     restore(other)
 
 
-def test_a_log_in_use_is_not_restored_into(
-    settings: ServerSettings, recipient: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_log_in_use_is_left_alone(settings: ServerSettings, recipient: str, monkeypatch: pytest.MonkeyPatch) -> None:
     token(settings, "one")
     create(settings, recipient)
     other = laid_out(settings.folder.parent / "other")
@@ -273,17 +269,14 @@ CONTROL = "\x1b]0;owned\x07\n"
 def test_no_control_of_a_backup_reaches_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     token = events_pb2.TokenIssued(id=CONTROL, subject=CONTROL, expires_at_ms=2**62)
     header = Header(1, 2**62, 1, "0" * 64, "", CONTROL, CONTROL)
-    lost = Lost(events=1, revoked=[CONTROL], issued=[token], stores={CONTROL: None})
-    tell(header, Aftermath([token], lost))
+    tell(header, Aftermath([token], Lost(events=1, revoked=[CONTROL], issued=[token], stores={CONTROL: None})))
     printed = capsys.readouterr().out + made_line(header)
     assert "unknown" in printed
     assert "owned" in printed
     assert all(character == "\n" or character.isprintable() for character in printed)
 
 
-async def test_names_that_are_free_again_are_named_and_tokens_of_logins_are_counted(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_free_names_are_named_and_logins_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     old = await SqliteLog.open(tmp_path / "log.db", clock=some_time, projector=project)
     anna = "user:corp:anna@example.org"
     events: list[Message] = [

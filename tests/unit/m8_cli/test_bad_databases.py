@@ -95,8 +95,7 @@ def test_another_m8s_database_waits_for_its_name(postgres: Postgres, settings: S
     toml = settings.folder / "m8.toml"
     toml.write_text(toml.read_text().replace(database_of(settings), database_of(other)))
     theirs = other.log_id.read_text().strip()
-    said = tokens(settings, code=ExitCode.CONFLICT)
-    assert f"holds the log {theirs}" in said
+    assert f"holds the log {theirs}" in tokens(settings, code=ExitCode.CONFLICT)
     m8("events", "adopt", theirs, "--dir", str(settings.folder), home=tmp_path)
     assert json.loads(tokens(settings)) == json.loads(tokens(other))
 

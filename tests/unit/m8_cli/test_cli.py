@@ -76,8 +76,7 @@ def test_init_says_what_comes_next_and_never_overwrites(tmp_path: Path) -> None:
     first = m8("init", "--name", "m8.example.com", home=tmp_path)
     assert "m8 serve" in first.stdout
     assert "ca.crt" in first.stdout
-    again = m8("init", home=tmp_path, code=ExitCode.ALREADY_EXISTS)
-    assert "already holds" in again.stderr
+    assert "already holds" in m8("init", home=tmp_path, code=ExitCode.ALREADY_EXISTS).stderr
 
 
 def test_init_takes_an_address_and_makes_nothing_for_a_wrong_one(tmp_path: Path) -> None:
@@ -102,15 +101,13 @@ def test_an_unknown_variable_is_named_but_not_those_of_kubernetes(tmp_path: Path
 
 def test_a_token_goes_to_standard_output_alone(home: Path) -> None:
     token = create(home).strip()
-    assert token.count(".") == 2
-    assert m8("token", "list", home=home).stdout.count("alice") == 1
+    assert (token.count("."), m8("token", "list", home=home).stdout.count("alice")) == (2, 1)
     assert token not in m8("token", "list", "-o", "json", home=home).stdout
 
 
 def test_a_token_file_is_private_and_never_overwritten(home: Path) -> None:
     file = home / "token"
-    assert create(home, "--out", str(file)) == ""
-    assert file.stat().st_mode & 0o777 == 0o600
+    assert (create(home, "--out", str(file)), file.stat().st_mode & 0o777) == ("", 0o600)
     options = ("--role", "administrator", "--subject", "root", "--out", str(file))
     m8("token", "create", *options, home=home, code=ExitCode.USAGE)
     assert len(json.loads(m8("token", "list", "-o", "json", home=home).stdout)) == 1
@@ -128,8 +125,7 @@ def test_a_token_file_is_private_and_never_overwritten(home: Path) -> None:
 )
 def test_a_token_that_breaks_a_rule_is_refused_with_the_rule(home: Path, arguments: tuple[str, ...], said: str) -> None:
     options = ("--role", "user", "--subject", "alice", "--prefix", "vault://team-a", "--right", "put")
-    done = m8("token", "create", *options, *arguments, home=home, code=ExitCode.USAGE)
-    assert said in done.stderr
+    assert said in m8("token", "create", *options, *arguments, home=home, code=ExitCode.USAGE).stderr
     assert m8("events", "-o", "json", home=home).stdout == "[]\n"
 
 

@@ -35,8 +35,7 @@ def test_defaults_are_complete(tmp_path: Path) -> None:
     assert loaded.names_at(1) == ("localhost:7443", "127.0.0.1:7443")
     assert loaded.tls_key == tmp_path / "tls.key"
     assert loaded.log_file is None
-    assert loaded.file.verify_every_hours == 0
-    assert loaded.file.puts_per_hour_per_user == 2_000
+    assert (loaded.file.verify_every_hours, loaded.file.puts_per_hour_per_user) == (0, 2_000)
     assert loaded.file.recorded_bytes_per_user_per_day == 1_073_741_824
 
 
@@ -143,8 +142,7 @@ def test_an_empty_folder_says_how_to_make_one(tmp_path: Path) -> None:
     ],
 )
 def test_connections_stay_below_the_limit_of_files(tmp_path: Path, text: str, files: int, most: int, each: int) -> None:
-    loaded = settings.load(write(tmp_path, f"[limits]\n{text}"))
-    assert loaded.file.limits.within(files) == (most, each)
+    assert settings.load(write(tmp_path, f"[limits]\n{text}")).file.limits.within(files) == (most, each)
 
 
 def test_more_connections_than_files_are_refused_with_both_numbers(tmp_path: Path) -> None:
@@ -175,9 +173,7 @@ def test_only_another_account_that_exists_counts_as_the_one_behind_sudo(caller: 
     assert opened.os_actor({"SUDO_USER": "daemon"}) == f"m8/os/{ACCOUNT}/sudo/daemon"
 
 
-def test_an_account_without_a_name_or_with_one_that_does_not_fit_the_record_is_a_number(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_an_account_without_a_name_or_with_one_that_does_not_fit_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 2_000_000_001)
     assert opened.os_actor({}) == "m8/os/2000000001"
     entry = pwd.struct_passwd(("DOMAIN\\anna", "x", 1, 1, "", "/", "/bin/sh"))
@@ -324,9 +320,7 @@ def test_a_password_in_the_url_is_refused_and_not_repeated(tmp_path: Path, url: 
     assert caught.value.__suppress_context__
 
 
-def test_the_password_comes_from_a_file_which_is_read_again_or_from_the_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_password_comes_from_a_file_or_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "password"
     file.write_bytes(f"{PASSWORD}\n".encode())
     file.chmod(0o600)

@@ -86,8 +86,7 @@ async def test_a_write_that_began_is_listed_whatever_became_of_it(fails: bool) -
 
 
 def _another_grant(walk: Walk) -> list[Message]:
-    other = signed_walk()
-    return events_of(walk, ANNA.signs(other.grant, walk.digest), **SIGNER)
+    return events_of(walk, ANNA.signs(signed_walk().grant, walk.digest), **SIGNER)
 
 
 def _another_identity(walk: Walk) -> list[Message]:
@@ -122,8 +121,7 @@ async def test_a_signature_that_nobody_asked_for_is_named() -> None:
 
 async def test_a_grant_that_was_moved_to_another_request_is_named() -> None:
     walk, other = signed_walk(), Walk()
-    events = events_of(walk, ANNA.signs(walk.grant, walk.digest), **SIGNER)
-    [one] = await done(other, events)
+    [one] = await done(other, events_of(walk, ANNA.signs(walk.grant, walk.digest), **SIGNER))
     assert one.row["wrong"] == "the grant is for another request"
 
 

@@ -31,8 +31,7 @@ class Pids:
 
     def child(self, program: str, name: str = "sleeper") -> Child:
         opened = program.replace("int(sys.argv[1])", "os.open(sys.argv[1], os.O_WRONLY)")
-        arguments = (sys.executable, "-c", opened, str(self.path))
-        return Child(name, arguments, self.path.with_name(f"{name}.log"))
+        return Child(name, (sys.executable, "-c", opened, str(self.path)), self.path.with_name(f"{name}.log"))
 
     async def next(self) -> int:
         line = b""
@@ -153,5 +152,4 @@ if sys.platform == "linux":  # elsewhere nobody tells a child that its parent is
     def test_a_program_is_not_started_for_a_parent_that_is_gone() -> None:
         command = [*die_with_parent.command_line(["/bin/echo", "started"])]
         command[command.index(str(os.getpid()))] = "1"
-        done = subprocess.run(command, capture_output=True, check=True)
-        assert done.stdout == b""
+        assert subprocess.run(command, capture_output=True, check=True).stdout == b""

@@ -29,6 +29,7 @@ from monoskope.m8.readmodels import documents
 from monoskope.m8.service.aggregates import Aggregates
 from monoskope.protocol.login import Member
 from monoskope.uri import SecretUri
+from tests.support.failures import failure
 from tests.support.m8_world import Clock
 
 NOW_S = 1_800_000_000
@@ -94,12 +95,11 @@ def sign(claims: dict[str, Any], key: Ed25519PrivateKey) -> str:
 
 async def refusal(tokens: Tokens, token: str) -> str:
     """Why `token` is refused; the reason must come with a fix and never with the token."""
-    with pytest.raises(UnauthenticatedError) as caught:
-        await tokens.authenticate(token)
-    assert caught.value.fix
+    caught = await failure(UnauthenticatedError, tokens.authenticate(token))
+    assert caught.fix
     for part in token.split("."):
-        assert len(part) < 8 or part not in f"{caught.value!r}{caught.value}"
-    return caught.value.message
+        assert len(part) < 8 or part not in f"{caught!r}{caught}"
+    return caught.message
 
 
 async def test_a_token_says_who_its_holder_is(tokens: Tokens) -> None:
@@ -180,8 +180,7 @@ async def test_revoking_twice_is_recorded_once(tokens: Tokens, log: SqliteLog) -
 
 @pytest.mark.parametrize("token_id", ["", "x", "0" * 32, "../secret-stores"])
 async def test_only_known_tokens_can_be_revoked(tokens: Tokens, log: SqliteLog, token_id: str) -> None:
-    with pytest.raises(NotFoundError):
-        await tokens.revoke(token_id)
+    await failure(NotFoundError, tokens.revoke(token_id))
     assert await log.head() == 0
 
 
@@ -202,9 +201,7 @@ async def test_the_list_shows_every_token_without_the_token(tokens: Tokens) -> N
     assert alice.jwt not in str(listed)
 
 
-async def test_another_keys_signature_is_refused_and_a_key_that_the_token_brings_along_is_not_used(
-    tokens: Tokens,
-) -> None:
+async def test_another_keys_signature_is_refused_and_a_key_that_the_token_brings_is_not_used(tokens: Tokens) -> None:
     stranger, claims = Ed25519PrivateKey.generate(), claims_of((await issue(tokens)).jwt)
     assert "its signature is wrong" in await refusal(tokens, sign(claims, stranger))
     header = {"alg": "Ed25519", "jwk": jose(stranger).as_dict(private=False)}
@@ -310,8 +307,7 @@ async def test_what_is_no_token_is_refused(tokens: Tokens, text: str) -> None:
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(text=st.text(max_size=200) | st.lists(st.binary(max_size=60), max_size=4).map(lambda parts: join(*parts)))
 async def test_any_text_is_refused_in_our_own_words(tokens: Tokens, text: str) -> None:
-    with pytest.raises(UnauthenticatedError):
-        await tokens.authenticate(text)
+    await failure(UnauthenticatedError, tokens.authenticate(text))
 
 
 @pytest.mark.parametrize(
@@ -332,12 +328,8 @@ async def test_any_text_is_refused_in_our_own_words(tokens: Tokens, text: str) -
         ({"role": events_pb2.ROLE_ADMINISTRATOR}, "administrator"),
     ],
 )
-async def test_a_token_that_breaks_a_rule_is_not_issued(
-    tokens: Tokens, log: SqliteLog, changes: dict[str, object], field: str
-) -> None:
-    with pytest.raises(UsageError) as caught:
-        await issue(tokens, **changes)
-    assert field in str(caught.value)
+async def test_no_token_breaks_a_rule(tokens: Tokens, log: SqliteLog, changes: dict[str, object], field: str) -> None:
+    assert field in str(await failure(UsageError, issue(tokens, **changes)))
     assert await log.head() == 0
 
 
@@ -356,9 +348,7 @@ async def test_documents_come_from_token_events_alone(log: SqliteLog) -> None:
         (Path.unlink, UsageError),
     ],
 )
-def test_a_signing_key_that_is_not_as_it_was_made_is_refused(
-    tmp_path: Path, spoil: Callable[[Path], None], error: type[Error]
-) -> None:
+def test_a_changed_signing_key_is_refused(tmp_path: Path, spoil: Callable[[Path], None], error: type[Error]) -> None:
     path = tmp_path / "token-signing.key"
     path.write_bytes(os.urandom(32))
     path.chmod(0o600)
@@ -417,10 +407,8 @@ async def test_a_binding_gives_nothing_to_who_created_it_even_by_a_group(tokens:
 
 @pytest.mark.parametrize("groups", [[ANNA], [Member.parse(f"group:corp:g{n}") for n in range(33)]], ids=["no", "33"])
 async def test_what_no_token_can_name_is_refused(tokens: Tokens, log: SqliteLog, groups: list[Member]) -> None:
-    with pytest.raises(UsageError):
-        await tokens.issue_for_member(ANNA, ttl_s=60, groups=groups)
-    with pytest.raises(UsageError, match="no group holds a token"):
-        await tokens.issue_for_member(TEAM, ttl_s=60)
+    await failure(UsageError, tokens.issue_for_member(ANNA, ttl_s=60, groups=groups))
+    await failure(UsageError, tokens.issue_for_member(TEAM, ttl_s=60), "no group holds a token")
     with pytest.raises(UsageError, match="only role bindings give"):
         await tokens.issue(subject="eve", role=events_pb2.ROLE_AUDITOR, ttl_s=60)
     assert await log.head() == 0

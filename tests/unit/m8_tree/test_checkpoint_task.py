@@ -113,8 +113,7 @@ async def test_a_checkpoint_is_signed_when_the_log_grew_and_hourly_without(world
     await task.round()
     first = (await seen(world.app)).newest
     assert first is not None
-    note = Note.parse(first.note)
-    assert set(note.verified(key.vkeys)) == set(key.vkeys)
+    assert set(Note.parse(first.note).verified(key.vkeys)) == set(key.vkeys)
     assert checkpoint_of(first.note) == Checkpoint(ORIGIN, 3, root_of(entries))
     entries += await grown(world.app.log, 300)
     world.clock.pass_s(EVERY_S - 1)
@@ -367,8 +366,7 @@ async def test_a_process_without_the_keys_of_the_log_leaves_the_work_to_others_a
     keys_in(tmp_path / "foreign")
     app = replace(world.app, replica="m8/other", leases=set(), news=asyncio.Event())
     for name, text in (("without", "log.key is missing"), ("foreign", f"not the key of this log, which is {ORIGIN}")):
-        other = signing(app, tmp_path / name)
-        assert not await other.may_sign()
+        assert not await signing(app, tmp_path / name).may_sign()
         assert text in said[-1]
         assert await trouble(app) == "", "another one signs"
     world.clock.pass_s(600)
@@ -437,8 +435,7 @@ async def test_each_folder_notices_a_database_that_is_put_back_whoever_signs(wor
     (tmp_path / "replica").mkdir()
     await grown(world.app.log, 2)
     await signing(world.app, tmp_path).round()
-    replica = signing(world.app, tmp_path / "replica")
-    await replica.follow()
+    await signing(world.app, tmp_path / "replica").follow()
     empty = await SqliteLog.open(tmp_path / "empty.db", clock=world.clock, projector=project)
     app = App(empty, world.app.authenticate, (), world.clock, "m8", "0.1.0")
     await signing(app, tmp_path / "replica").follow()

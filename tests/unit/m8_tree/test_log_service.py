@@ -53,9 +53,7 @@ async def checkpoint(world: World, user: User, size: int = 0) -> log_pb2.GetChec
     return answer
 
 
-async def proof(
-    world: World, user: User, request_id: bytes, *, witnessed: bool = False
-) -> log_pb2.GetUploadProofResponse:
+async def proof(world: World, user: User, request_id: bytes, witnessed: bool = False) -> log_pb2.GetUploadProofResponse:
     answer: log_pb2.GetUploadProofResponse
     answer = await user.call(log_pb2.GetUploadProofRequest(request_id=request_id, witnessed=witnessed))
     return answer
@@ -87,8 +85,7 @@ class OneWitness:
 
 async def test_a_log_without_keys_says_that_it_is_not_witnessed(world: World) -> None:
     """A client that pinned nothing goes on; one that had pinned a note does not."""
-    anna = world.user("anna", "vault://app")
-    assert "is not witnessed" in await refused(checkpoint(world, anna), NOT_FOUND)
+    assert "is not witnessed" in await refused(checkpoint(world, world.user("anna", "vault://app")), NOT_FOUND)
 
 
 async def test_a_caller_gets_the_newest_checkpoint_proven_from_the_size_it_knows(world: World, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.testing.logs import some_time
 from tests.support.checkpoints import ORIGIN, checkpoint_of, grown
+from tests.support.failures import failure
 
 STEPS = ("before-claim", "after-claim", "after-sign", "after-file", "after-note")
 KEY = LogKey.make(ORIGIN)
@@ -114,8 +115,7 @@ async def test_a_process_that_dies_at_any_step_is_followed_by_one_that_signs_the
     log: SqliteLog, tmp_path: Path, at: Callable[[str, Callable[[], None]], None], step: str
 ) -> None:
     at(step, die)
-    with pytest.raises(DiedError):
-        await sign(log, tmp_path)
+    await failure(DiedError, sign(log, tmp_path))
     await sign(log, tmp_path)
     await begun(log, 2)
     await sign(log, tmp_path)
@@ -178,8 +178,7 @@ async def test_a_log_that_ends_before_what_was_signed_waits_to_be_signed(log: Sq
     await lagging.give_name(NAMED)
     await grow_tree(lagging, upto=2)
     await sign(log, tmp_path)
-    with pytest.raises(BehindError):
-        await sign(lagging, tmp_path)
+    await failure(BehindError, sign(lagging, tmp_path))
     await lagging.import_records(records[2:])
     await grow_tree(lagging, upto=3)
     await sign(lagging, tmp_path)
@@ -195,8 +194,7 @@ async def test_a_shorter_log_and_one_with_other_records_are_told_apart(tmp_path:
     with pytest.raises(BehindError, match=r"ends at position 3, and log\.checkpoint has a checkpoint of it up to 5"):
         await sign(second, tmp_path)
     await begun(second, 4, stream="other")
-    with pytest.raises(ForkedError, match="does not continue the checkpoint of position 5"):
-        await sign(second, tmp_path)
+    await failure(ForkedError, sign(second, tmp_path), "does not continue the checkpoint of position 5")
     assert await given_out(second) == {}
     await first.close()
     await second.close()
@@ -209,11 +207,8 @@ async def test_what_a_witness_shows_counts_as_what_was_signed(log: SqliteLog, tm
     await begun(log, 2)
     await signer.sign(KEY, NAMED, [later])
     ahead = Checkpoint(ORIGIN, 9, bytes(32))
-    with pytest.raises(BehindError, match="a witness has a checkpoint of it up to 9"):
-        await signer.sign(KEY, NAMED, [ahead])
-    other = Checkpoint(ORIGIN, 4, bytes(32))
-    with pytest.raises(ForkedError, match="a witness"):
-        await signer.sign(KEY, NAMED, [other])
+    await failure(BehindError, signer.sign(KEY, NAMED, [ahead]), "a witness has a checkpoint of it up to 9")
+    await failure(ForkedError, signer.sign(KEY, NAMED, [Checkpoint(ORIGIN, 4, bytes(32))]), "a witness")
 
 
 async def test_a_file_that_is_damaged_or_of_another_log_stops_the_signing(log: SqliteLog, tmp_path: Path) -> None:
@@ -221,8 +216,6 @@ async def test_a_file_that_is_damaged_or_of_another_log_stops_the_signing(log: S
     await sign(log, tmp_path)
     file = tmp_path / "log.checkpoint"
     file.write_bytes(file.read_bytes()[:40])
-    with pytest.raises(UsageError, match="damaged"):
-        await sign(log, tmp_path)
+    await failure(UsageError, sign(log, tmp_path), "damaged")
     file.write_bytes(LogKey.make("other/log").sign(Checkpoint("other/log", 1, bytes(32)), 1))
-    with pytest.raises(StoppedError, match="of another log, other/log"):
-        await sign(log, tmp_path)
+    await failure(StoppedError, sign(log, tmp_path), "of another log, other/log")

@@ -26,6 +26,7 @@ from monoskope.protocol.tlog.merkle import leaf_hash, verify_consistency, verify
 from monoskope.protocol.tlog.note import Note
 from monoskope.testing.logs import some_time
 from tests.support.checkpoints import ORIGIN, cosigned, grown, root_of
+from tests.support.failures import failure
 
 LARGE = 65_536 + 300
 
@@ -90,8 +91,7 @@ async def test_a_tree_of_three_levels_of_tiles_is_whole(large: SqliteLog) -> Non
 async def test_what_is_not_built_yet_is_not_proven(large: SqliteLog) -> None:
     tree = await built(large, 10)
     for asked in (tree.root(11), tree.inclusion(3, 11), tree.consistency(5, 300)):
-        with pytest.raises(TreeBehindError):
-            await asked
+        await failure(TreeBehindError, asked)
 
 
 async def test_to_tiles_that_make_no_tree_nothing_is_added(large: SqliteLog, tmp_path: Path) -> None:
@@ -99,9 +99,8 @@ async def test_to_tiles_that_make_no_tree_nothing_is_added(large: SqliteLog, tmp
     await built(large, 600)
     with closing(sqlite3.connect(tmp_path / "log.db", isolation_level=None)) as database:
         database.execute("DELETE FROM tree_tiles WHERE level = 1")
-    with pytest.raises(TilesDamagedError, match="damaged") as caught:
-        await grow_tree(large, upto=700)
-    assert "m8 readmodels rebuild" in (caught.value.fix or "")
+    caught = await failure(TilesDamagedError, grow_tree(large, upto=700), "damaged")
+    assert "m8 readmodels rebuild" in (caught.fix or "")
     assert await rebuild_tree(large, upto=600) == 600
     assert await (await built(large, 700)).root(700) == root_of([counted(position) for position in range(1, 701)])
 
@@ -208,8 +207,7 @@ async def test_any_change_is_found(log: SqliteLog, tmp_path: Path, change: str) 
             ).rowcount
             >= 1
         )
-    with pytest.raises(Error, match=r"does not hold|damaged"):
-        await verify(log, tmp_path)
+    await failure(Error, verify(log, tmp_path), r"does not hold|damaged")
 
 
 async def test_a_restored_log_that_lacks_what_was_signed_is_told_to_be_renewed(log: SqliteLog, tmp_path: Path) -> None:
@@ -233,7 +231,6 @@ async def test_a_log_rewritten_as_a_whole_is_found_by_its_checkpoints(log: Sqlit
     without = await SqliteLog.open(tmp_path / "without.db", clock=some_time)
     await grown(without, 400, stream="other")
     await without.import_names([NAMED], ())
-    with pytest.raises(LogTamperedError, match=r"that log\.checkpoint was signed for"):
-        await verify(without, tmp_path)
+    await failure(LogTamperedError, verify(without, tmp_path), r"that log\.checkpoint was signed for")
     await other.close()
     await without.close()

@@ -118,8 +118,7 @@ def test_a_prefix_that_names_no_whole_segment_is_told_what_begins_with_it(m8: An
 def test_one_secret_in_the_default_store(m8: Answering, run: Run) -> None:
     document = json.loads(ok(run("get", "secret", "app/0", "-o", "json")))
 
-    assert document["hash"] == FINGERPRINT
-    assert document["values"] == {"password": FINGERPRINT}
+    assert (document["hash"], document["values"]) == (FINGERPRINT, {"password": FINGERPRINT})
     assert document["changed_at"].endswith("Z")
     assert any(message == queries_pb2.GetSecretRequest(uri="vault://app/0") for message in m8.asked)
     assert "password:" in ok(run("get", "secret", "vault://app/0"))
@@ -161,11 +160,8 @@ def test_a_described_store_shows_its_reactors(m8: Answering, run: Run) -> None:
     table = ok(run("describe", "secret-store", "vault"))
     document = json.loads(ok(run("describe", "secret-store", "-o", "json")))
 
-    assert m8.identity.shown in table
-    assert KEY_ID in table
-    assert "131072" in table
-    assert "ago" in table
-    assert LAYOUT in table
+    for text in (m8.identity.shown, KEY_ID, "131072", "ago", LAYOUT):
+        assert text in table
     assert re.search(r"DOES +COPIES TO .*\n.* patch, destroy, undelete, rollback, list-upstream +local ", table)
     assert (document["layout"], document["maturity"]) == (LAYOUT, "stable")
     assert document["reactors"][0]["attached"] is True
@@ -177,9 +173,7 @@ def test_a_described_store_shows_its_reactors(m8: Answering, run: Run) -> None:
     [(False, False, "-"), (True, False, "required"), (True, True, "required; a list cannot be used")],
     ids=["not required", "required", "trouble"],
 )
-def test_a_described_store_says_whether_its_requests_must_be_signed(
-    m8: Answering, run: Run, *, signatures: bool, trouble: bool, said: str
-) -> None:
+def test_a_store_says_if_signing_is_due(m8: Answering, run: Run, *, signatures: bool, trouble: bool, said: str) -> None:
     m8.stores["vault"].reactors[0].capabilities.signatures = signatures
     m8.stores["vault"].reactors[0].signers_trouble = trouble
     lines = ok(run("describe", "secret-store", "vault")).splitlines()

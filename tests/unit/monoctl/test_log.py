@@ -69,15 +69,6 @@ def test_a_fork_ends_the_next_put_with_18_and_both_notes_whole(alice: Alice, m8:
     assert m8.count("RequestUploadSecret") == 1
 
 
-def test_a_log_that_does_not_fit_stops_a_command_that_reads(alice: Alice, m8: ScriptedM8, log: ScriptedLog) -> None:
-    alice.put()
-    m8.log = ScriptedLog(5, key=log.key, seed="fork")
-
-    shown = alice("get", "upload", m8.attempts[0].request.request_id.hex())
-
-    assert (shown.exit_code, shown.stdout) == (18, "")
-
-
 def test_a_renewed_log_is_accepted_by_its_name(alice: Alice, m8: ScriptedM8) -> None:
     alice.put()
     m8.log = ScriptedLog(6, key=LogKey.make(NEW))

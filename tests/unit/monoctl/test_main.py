@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import subprocess
 from collections.abc import Callable
@@ -168,8 +169,7 @@ def test_settings_are_written_privately_and_shown_with_their_source(run: Run, tm
     assert run("config", "path").stdout == f"{file}\n"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert shown["server"] == {"name": "server", "value": "m8.example.org:7443", "source": str(file)}
-    assert shown["ca_file"]["value"] == str(tmp_path / "ca.crt")
-    assert shown["token_file"]["source"] == "not set"
+    assert (shown["ca_file"]["value"], shown["token_file"]["source"]) == (str(tmp_path / "ca.crt"), "not set")
 
 
 def test_a_token_given_as_text_is_not_shown_only_where_it_comes_from(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,16 +230,12 @@ def test_help_of_what_is_no_command_says_so(run: Run, words: tuple[str, ...], sa
         (("whoam",), "'whoami'", None),
     ],
 )
-def test_a_misspelt_word_gets_a_hint(
-    run: Run, words: tuple[str, ...], suggested: str | None, never: str | None
-) -> None:
+def test_misspelt_words_get_a_hint(run: Run, words: tuple[str, ...], suggested: str | None, never: str | None) -> None:
     result = ends(run(*words), 2)
     if suggested is not None:
         assert suggested in result.stderr
     if never is not None:
-        assert f"{never}'" not in result.stderr
-        assert f"{never}." not in result.stderr
-        assert f"{never}?" not in result.stderr
+        assert not re.search(rf"{never}['.?]", result.stderr)
 
 
 def test_a_usage_error_names_the_help_of_its_command(run: Run) -> None:

@@ -321,9 +321,7 @@ def test_a_reason_that_nobody_signed_is_told_as_m8s_word(reason: upload_pb2.Reas
         assert "overwrite" not in unsigned.fix.lower()
 
 
-def test_without_known_stores_all_is_verified_by_the_identity_that_was_given(
-    m8: Remembering, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_is_verified_by_the_identity_given(m8: Remembering, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     put(run)
     monkeypatch.delenv("MONOCTL_KNOWN_STORES")
     monkeypatch.setenv("XDG_CONFIG_HOME", "/proc/none")

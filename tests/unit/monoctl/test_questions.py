@@ -21,6 +21,7 @@ pytestmark = pytest.mark.usefixtures("run")
 
 PUT = ("put", "secret", "vault://app/db")
 HIDDEN = "Value of password (hidden)"
+TYPED = (HIDDEN, f"{VALUE}\n".encode())
 
 
 def typed(*words: str, steps: Steps, stdin: bytes | None = None) -> Typed:
@@ -31,19 +32,24 @@ def typed(*words: str, steps: Steps, stdin: bytes | None = None) -> Typed:
     return done
 
 
-@pytest.mark.parametrize("stdin", [None, b"vault://app/other\nvault://app/third\n"], ids=["terminal", "while read"])
-def test_a_value_is_asked_for_on_the_terminal_whatever_stdin_is(m8: ScriptedM8, stdin: bytes | None) -> None:
-    done = typed(*PUT, "password", "--dry-run", "-o", "json", steps=[(HIDDEN, f"{VALUE}\n".encode())], stdin=stdin)
+@pytest.mark.parametrize(
+    ("words", "steps", "stdin", "more"),
+    [
+        (["password"], [TYPED], None, {}),
+        (["password"], [TYPED], b"vault://app/other\nvault://app/third\n", {}),
+        (["password", "--from-file", "user=-"], [TYPED], b"alice", {"user": 5}),
+        ([], [("Key (empty when done)", b"password\n"), TYPED, ("Key (empty", b"\n")], None, {}),
+        (["password"], [(HIDDEN, b"\n"), (f"That was empty. {HIDDEN}", b"\n"), TYPED], None, {}),
+    ],
+    ids=["terminal", "while read", "and one from a pipe", "keys and values in turn", "again if it is empty"],
+)
+def test_a_value_is_asked_for_on_the_terminal_whatever_stdin_is(
+    m8: ScriptedM8, words: list[str], steps: Steps, stdin: bytes | None, more: dict[str, int]
+) -> None:
+    done = typed(*PUT, *words, "--dry-run", "-o", "json", steps=steps, stdin=stdin)
 
-    assert (done.code, json.loads(done.out)["sizes"]) == (0, {"password": len(VALUE)})
+    assert (done.code, json.loads(done.out)["sizes"]) == (0, {"password": len(VALUE)} | more)
     assert not was_received(m8, VALUE.encode())
-
-
-def test_one_value_from_a_pipe_and_one_from_the_terminal(m8: ScriptedM8) -> None:
-    words = (*PUT, "password", "--from-file", "user=-", "--dry-run", "-o", "json")
-    done = typed(*words, steps=[(HIDDEN, f"{VALUE}\n".encode())], stdin=b"alice")
-
-    assert (done.code, json.loads(done.out)["sizes"]) == (0, {"password": len(VALUE), "user": 5})
 
 
 def test_a_question_is_escaped() -> None:
@@ -68,20 +74,6 @@ def test_a_deletion_is_asked_about_while_stdin_is_something_else(m8: ScriptedM8)
     done = typed("delete", "secret", "vault://app/db", steps=[("[y/N]", b"y\n")], stdin=b"n\n")
 
     assert (done.code, len(m8.attempts)) == (0, 1)
-
-
-def test_keys_and_values_are_asked_for_in_turn() -> None:
-    steps = [("Key (empty when done)", b"password\n"), (HIDDEN, f"{VALUE}\n".encode()), ("Key (empty", b"\n")]
-    done = typed(*PUT, "--dry-run", "-o", "json", steps=steps)
-
-    assert (done.code, json.loads(done.out)["sizes"]) == (0, {"password": len(VALUE)})
-
-
-def test_an_empty_answer_is_asked_for_again() -> None:
-    steps = [(HIDDEN, b"\n"), (f"That was empty. {HIDDEN}", b"\n"), (HIDDEN, f"{VALUE}\n".encode())]
-    done = typed(*PUT, "password", "--dry-run", "-o", "json", steps=steps)
-
-    assert (done.code, json.loads(done.out)["sizes"]) == (0, {"password": len(VALUE)})
 
 
 def test_three_empty_answers_are_a_usage_error(m8: ScriptedM8) -> None:

@@ -101,9 +101,7 @@ def test_a_changed_event_ends_the_command_under_an_honest_note(m8: Recorded, run
 
 @pytest.mark.parametrize("words", [("--all",), ("--tail", "150"), ("--limit", "120")])
 @pytest.mark.parametrize("position", [3, 100, 101])
-def test_an_event_that_is_left_out_ends_the_command_of_those_who_see_all(
-    m8: Recorded, run: Run, position: int, words: tuple[str, ...]
-) -> None:
+def test_left_out_events_end_it_for_who_sees_all(m8: Recorded, run: Run, position: int, words: tuple[str, ...]) -> None:
     del m8.rows[position - 1]
     result = run(*words)
     assert (result.exit_code, result.stdout) == (ExitCode.LOG_MISMATCH, "")

@@ -11,7 +11,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 import pytest
 
@@ -29,7 +29,7 @@ from monoskope.reactor.health import Health
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.link.appends import Appends
 from monoskope.reactor.link.endpoint import Dialled, Endpoint
-from monoskope.reactor.link.link import Link, Origin, SessionEndedError, Socket, StatusError
+from monoskope.reactor.link.link import Link, Origin, SessionEndedError, StatusError
 from monoskope.reactor.link.refusal import explained
 from monoskope.reactor.link.session import LEAST_S, Attachment, ReactorSession
 from monoskope.reactor.timings import Timings
@@ -238,15 +238,8 @@ class Notes:
 @asynccontextmanager
 async def a_session() -> AsyncIterator[tuple[ScriptedLink, Notes]]:
     """A session at whose login the log had position 5."""
-    link, notes = ScriptedLink(), Notes()
-    attachment = Attachment(
-        link,
-        reactor_pb2.Attached(position=5, heartbeat_s=60),
-        Appends(retry_s=1.0),
-        notes,
-        timings=Timings(),
-        stop=asyncio.Event(),
-    )
+    link, notes, attached = ScriptedLink(), Notes(), reactor_pb2.Attached(position=5, heartbeat_s=60)
+    attachment = Attachment(link, attached, Appends(retry_s=1.0), notes, timings=Timings(), stop=asyncio.Event())
     running = asyncio.create_task(attachment.run())
     try:
         yield link, notes
@@ -310,17 +303,7 @@ async def test_more_processes_than_there_may_be_are_no_message() -> None:
     attached = reactor_pb2.Attached(replicas=[bytes(16)] * 17)
     said = reactor_pb2.AttachResponse(attached=attached).SerializeToString()
     with pytest.raises(SessionEndedError, match="does not parse"):
-        await Link(cast("Socket", SaidSocket(said))).read()
-
-
-class SaidSocket:
-    """m8 said one thing."""
-
-    def __init__(self, said: bytes) -> None:
-        self._said = said
-
-    async def receive(self) -> bytes:
-        return self._said
+        await Link(EndedSocket(said)).read()
 
 
 class Gossip(Health):
@@ -348,9 +331,7 @@ async def test_a_heartbeat_is_sent_four_times_a_second_however_much_news_there_i
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_the_certificate_of_the_server_that_is_dialled_now_is_looked_at(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+async def test_the_dialled_servers_certificate_is_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     nothing: Any = None
     servers = ("a.example:1", "b.example:2")
     endpoint = Endpoint(servers, tmp_path, nothing, b"", "", "", events_pb2.StoreCapabilities())

@@ -16,6 +16,7 @@ import sys
 from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pyrage
@@ -39,8 +40,6 @@ from tests.support.programs import CLEAN
 from tests.support.real_m8 import serving
 from tests.support.signed_requests import Person, write_lists
 
-_LOG_N = 1
-
 VAULT = VaultConfig(address="https://127.0.0.1:8200", auth=TokenFile(token_file="/t"))
 
 
@@ -48,9 +47,9 @@ def encrypt(content: bytes, passphrase: str) -> bytes:
     """Encrypt at most 64 KiB as age v1 does (https://age-encryption.org/v1), with scrypt's least work factor."""
     file_key, salt, nonce = (os.urandom(16) for _ in range(3))
     label = b"age-encryption.org/v1/scrypt" + salt
-    wrapping = hashlib.scrypt(passphrase.encode(), salt=label, n=1 << _LOG_N, r=8, p=1, dklen=32)
+    wrapping = hashlib.scrypt(passphrase.encode(), salt=label, n=2, r=8, p=1, dklen=32)
     body = ChaCha20Poly1305(wrapping).encrypt(bytes(12), file_key, None)
-    header = f"age-encryption.org/v1\n-> scrypt {_text(salt)} {_LOG_N}\n{_text(body)}\n---".encode()
+    header = f"age-encryption.org/v1\n-> scrypt {_text(salt)} 1\n{_text(body)}\n---".encode()
     mac = hmac.digest(_derived(file_key, b"", b"header"), header, "sha256")
     last = bytes(11) + b"\x01"  # the first chunk, and the last
     payload = ChaCha20Poly1305(_derived(file_key, nonce, b"payload")).encrypt(last, content, None)
@@ -93,8 +92,7 @@ def ends(done: subprocess.CompletedProcess[str], code: int, *said: str) -> subpr
     """Check with which exit code a command ended, and that it said all this; return it."""
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
-    for text in said:
-        assert text in done.stderr
+    assert all(text in done.stderr for text in said), done.stderr
     return done
 
 
@@ -121,28 +119,6 @@ def test_init_makes_a_private_folder_and_prints_the_identity_last(tmp_path: Path
     assert [str(prefix) for prefix in of.prefixes] == ["local://team-a", "local://team-b"]
     assert of.driver.kind == "age"
     assert typed("identity", folder).output == f"{shown}\n"
-
-
-def test_the_first_settings_of_a_kubernetes_store_say_that_it_is_experimental(tmp_path: Path) -> None:
-    init(tmp_path / "reactor", kind="kubernetes")
-    assert settings.read(tmp_path / "reactor").driver.maturity == "experimental"
-    assert "# Experimental" in (tmp_path / "reactor" / "reactor.toml").read_text()
-
-
-@pytest.mark.parametrize("kind", ["aws-secretsmanager", "aws-ssm"])
-def test_the_first_settings_of_an_aws_store_are_whole_and_say_where_to_read_on(tmp_path: Path, kind: str) -> None:
-    init(tmp_path / "reactor", kind=kind)
-    assert settings.read(tmp_path / "reactor").driver.kind == kind
-    text = (tmp_path / "reactor" / "reactor.toml").read_text()
-    assert "# Credentials: the AWS SDK's own chain" in text
-    assert "docs/stores/aws.md" in text
-
-
-def test_swap_is_allowed_only_where_asked_for(tmp_path: Path) -> None:
-    init(tmp_path / "careful")
-    init(tmp_path / "playful", "--allow-swap")
-    assert not settings.read_file(tmp_path / "careful").allow_swap
-    assert settings.read_file(tmp_path / "playful").allow_swap
 
 
 def write_authority(file: Path) -> None:
@@ -181,8 +157,12 @@ def test_where_memory_can_be_swapped_out_only_the_setting_lets_it_run(tmp_path: 
 @pytest.mark.parametrize("kind", registry.kinds())
 def test_init_writes_an_engine_table_that_its_driver_accepts(tmp_path: Path, kind: str) -> None:
     init(tmp_path / "reactor", kind=kind)
-    assert settings.read(tmp_path / "reactor").driver.kind == kind
+    driver, text = settings.read(tmp_path / "reactor").driver, (tmp_path / "reactor" / "reactor.toml").read_text()
+    assert driver.kind == kind
     assert list(settings.read_file(tmp_path / "reactor").engine) == ["type", *FIRST_SETTINGS[kind]]
+    assert kind != "kubernetes" or ("# Experimental" in text and driver.maturity == "experimental")
+    for said in ("# Credentials: the AWS SDK's own chain", "docs/stores/aws.md"):
+        assert (said in text) is kind.startswith("aws-")
 
 
 def test_policy_prints_what_the_settings_need_and_asks_nobody(tmp_path: Path) -> None:
@@ -218,12 +198,6 @@ def test_policy_says_what_is_wrong(tmp_path: Path) -> None:
     ends(process("policy", tmp_path / "vault"), 2, "unknown field `role_idd`", "Did you mean 'role_id'?")
 
 
-def test_init_names_a_kind_that_is_not_installed_and_makes_nothing(tmp_path: Path) -> None:
-    done = process("init", tmp_path / "r", "--store", "local", "--server", "x:1", "--ca-file", "x", "--type", "valt")
-    ends(done, 4, "'valt'", "Did you mean 'vault'?")
-    assert not (tmp_path / "r").exists()
-
-
 def test_init_replaces_nothing(tmp_path: Path) -> None:
     shown = init(tmp_path / "reactor")
     again = process(
@@ -233,14 +207,17 @@ def test_init_replaces_nothing(tmp_path: Path) -> None:
     assert typed("identity", tmp_path / "reactor").output == f"{shown}\n"
 
 
-@pytest.mark.parametrize(("store", "server"), [("Local", "x:1"), ("local", "no where")])
-def test_init_refuses_bad_values_with_a_fix(tmp_path: Path, store: str, server: str) -> None:
-    done = process("init", tmp_path / "r", "--store", store, "--server", server, "--ca-file", "x", "--type", "age")
-    assert done.returncode == 2
+@pytest.mark.parametrize(
+    ("store", "server", "kind", "code", "said"),
+    [("Local", "x:1", "age", 2, ""), ("local", "no where", "age", 2, ""), ("local", "x:1", "valt", 4, "'valt'")],
+)
+def test_init_refuses_bad_values_with_a_fix(  # noqa: PLR0917 - what is given, and what is said
+    tmp_path: Path, store: str, server: str, kind: str, code: int, said: str
+) -> None:
+    done = process("init", tmp_path / "r", "--store", store, "--server", server, "--ca-file", "x", "--type", kind)
+    ends(done, code, said, "\nfix: ", "Did you mean 'vault'?" if said else "")
     assert done.stderr.startswith("error: ")
-    assert "\nfix: " in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not (tmp_path / "r" / "identity.key").exists()
+    assert not (tmp_path / "r" / ("identity.key" if code == 2 else "")).exists()
 
 
 def test_rotate_identity_prints_the_new_one(tmp_path: Path) -> None:
@@ -252,10 +229,16 @@ def test_rotate_identity_prints_the_new_one(tmp_path: Path) -> None:
     assert "monoctl deactivate secret-store local" in done.stderr
 
 
-def test_a_fingerprint_key_travels_to_another_reactor_by_recipient(tmp_path: Path) -> None:
-    one, two, exported = tmp_path / "one", tmp_path / "two", tmp_path / "key.age"
-    init(one)
-    init(two)
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path]:
+    """The folders of two reactors."""
+    init(tmp_path / "one")
+    init(tmp_path / "two")
+    return tmp_path / "one", tmp_path / "two"
+
+
+def test_a_fingerprint_key_travels_to_another_reactor_by_recipient(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    (one, two), exported = pair, tmp_path / "key.age"
     key_id = typed("fingerprint-key", "new", one).output
     recipient, identity = carrier(tmp_path)
     identity.write_text(f"# made for carrying\n{identity.read_text()}")
@@ -266,25 +249,22 @@ def test_a_fingerprint_key_travels_to_another_reactor_by_recipient(tmp_path: Pat
     assert FingerprintKey.load(two).key_id == FingerprintKey.load(one).key_id
 
 
-def test_a_fingerprint_key_travels_by_passphrase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_travels_by_passphrase(pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pyrage.passphrase.encrypt", encrypt)
-    for name in ("one", "two"):
-        init(tmp_path / name)
-    key_id = typed("fingerprint-key", "new", tmp_path / "one").output.strip()
-    done = typed("fingerprint-key", "export", tmp_path / "one", "--passphrase", answers="open sesame\nopen sesame\n")
+    key_id = typed("fingerprint-key", "new", pair[0]).output.strip()
+    done = typed("fingerprint-key", "export", pair[0], "--passphrase", answers="open sesame\nopen sesame\n")
     assert done.exit_code == 0
     assert "sesame" not in done.stderr
     (tmp_path / "key.age").write_bytes(done.stdout_bytes)
-    done = typed("fingerprint-key", "import", tmp_path / "two", tmp_path / "key.age", answers="open sesame\n")
+    done = typed("fingerprint-key", "import", pair[1], tmp_path / "key.age", answers="open sesame\n")
     assert done.output.endswith(f"{key_id}\n")
     assert "sesame" not in done.output
 
 
 @pytest.mark.parametrize("words", [[], ["--passphrase", "--recipient", "age1x"], ["--recipient", "age1x"]])
 def test_a_fingerprint_key_leaves_encrypted_only(tmp_path: Path, words: Sequence[str]) -> None:
-    init(tmp_path / "reactor")
-    typed("fingerprint-key", "new", tmp_path / "reactor")
-    assert ends(process("fingerprint-key", "export", tmp_path / "reactor", *words), 2).stdout == ""
+    typed("fingerprint-key", "new", tmp_path)
+    assert ends(process("fingerprint-key", "export", tmp_path, *words), 2).stdout == ""
 
 
 def carrier(folder: Path) -> tuple[str, Path]:
@@ -293,17 +273,6 @@ def carrier(folder: Path) -> tuple[str, Path]:
     file.write_text(f"{key}\n")
     file.chmod(0o600)
     return str(key.to_public()), file
-
-
-def test_an_import_replaces_no_key(tmp_path: Path) -> None:
-    recipient, identity = carrier(tmp_path)
-    key = fingerprint_key_transfer.make(tmp_path)
-    (tmp_path / "key.age").write_bytes(fingerprint_key_transfer.export_to(tmp_path, [recipient]))
-    (tmp_path / "fingerprint.key").unlink()
-    key = fingerprint_key_transfer.make(tmp_path)
-    with pytest.raises(UsageError, match="was not changed"):
-        fingerprint_key_transfer.import_with_identity(tmp_path, tmp_path / "key.age", identity)
-    assert FingerprintKey.load(tmp_path).key_id == key.key_id
 
 
 def test_an_import_takes_a_key_and_nothing_else(tmp_path: Path) -> None:
@@ -340,12 +309,6 @@ def test_an_empty_passphrase_protects_nothing(tmp_path: Path) -> None:
         fingerprint_key_transfer.export_with(tmp_path, "")
 
 
-def test_a_second_fingerprint_key_is_not_made(tmp_path: Path) -> None:
-    init(tmp_path / "reactor")
-    assert typed("fingerprint-key", "new", tmp_path / "reactor").exit_code == 0
-    assert process("fingerprint-key", "new", tmp_path / "reactor").returncode == 2
-
-
 def test_a_missing_package_is_named_with_its_extra(tmp_path: Path) -> None:
     code = "import sys\nsys.modules['pyrage'] = None\nfrom monoskope.reactor import cli\ncli.main()\n"
     words = ["fingerprint-key", "new", str(tmp_path)]
@@ -370,9 +333,7 @@ def test_run_refuses_what_is_not_as_it_must_be(folder: Path, tmp_path: Path, bre
     assert callable(break_it)
     break_it(folder)
     done = process("run", folder)
-    assert done.returncode in {2, 3}
-    assert says in done.stderr
-    assert "Traceback" not in done.stderr
+    ends(done, 3 if done.returncode == 3 else 2, says)
 
 
 async def test_run_is_a_hardened_process_that_ends_cleanly_on_sigterm(tmp_path: Path) -> None:
@@ -431,30 +392,26 @@ def test_a_key_that_is_replaced_is_kept_under_its_id(tmp_path: Path) -> None:
     assert before != after
     assert FingerprintKey.load(tmp_path).key_id == after
     kept = tmp_path / f"fingerprint.key.{before}"
-    assert kept.read_bytes() == old
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert (kept.read_bytes(), stat.S_IMODE(kept.stat().st_mode)) == (old, 0o600)
 
 
-def test_an_import_of_another_key_replaces_only_if_told_and_one_of_the_same_key_is_nothing(tmp_path: Path) -> None:
-    one, two = tmp_path / "one", tmp_path / "two"
+def test_an_import_replaces_another_key_if_told_and_the_same_never(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    one, two = pair
     recipient, identity = carrier(tmp_path)
-    init(one)
-    init(two)
     key_id = typed("fingerprint-key", "new", one).output
     typed("fingerprint-key", "export", one, "--recipient", recipient, "-o", tmp_path / "key.age")
     before = typed("fingerprint-key", "new", two).output.strip()
     words = ("fingerprint-key", "import", two, tmp_path / "key.age", "--identity", identity)
-    ends(process(*words), 2, before)
+    ends(process(*words), 2, before, "was not changed")
+    assert FingerprintKey.load(two).key_id == before
     assert typed(*words, "--replace").output == key_id
     assert (two / f"fingerprint.key.{before}").exists()
     assert typed(*words).output == key_id
 
 
 @pytest.mark.parametrize("way", ["file", "-", "/dev/fd/0"])
-def test_a_fingerprint_key_arrives_by_a_passphrase_without_a_terminal(tmp_path: Path, way: str) -> None:
-    one, two, words = tmp_path / "one", tmp_path / "two", tmp_path / "passphrase"
-    init(one)
-    init(two)
+def test_a_fingerprint_key_arrives_without_a_terminal(pair: tuple[Path, Path], tmp_path: Path, way: str) -> None:
+    (one, two), words = pair, tmp_path / "passphrase"
     words.write_text("open sesame\n")
     words.chmod(0o600)
     key_id = typed("fingerprint-key", "new", one).output
@@ -469,9 +426,8 @@ def test_a_fingerprint_key_arrives_by_a_passphrase_without_a_terminal(tmp_path: 
 def test_a_fingerprint_key_leaves_by_a_passphrase_without_a_terminal(tmp_path: Path) -> None:
     typed("fingerprint-key", "new", tmp_path)
     file = tmp_path / "key.age"
-    done = process(
-        *("fingerprint-key", "export", tmp_path, "-o", file, "--passphrase-file", "-"), given="open sesame\n"
-    )
+    words = ("fingerprint-key", "export", tmp_path, "-o", file, "--passphrase-file", "-")
+    done = process(*words, given="open sesame\n")
     assert done.returncode == 0, done.stderr
     assert pyrage.passphrase.decrypt(file.read_bytes(), "open sesame") == (tmp_path / "fingerprint.key").read_bytes()
 
@@ -501,16 +457,8 @@ def test_a_passphrase_file_is_private(tmp_path: Path, content: bytes | None, mod
 def test_an_export_with_nobody_to_ask_names_the_option_for_that(tmp_path: Path) -> None:
     typed("fingerprint-key", "new", tmp_path)
     command = [*COMMAND, "fingerprint-key", "export", str(tmp_path), "--passphrase"]
-    done = subprocess.run(
-        command,
-        check=False,
-        capture_output=True,
-        text=True,
-        env=CLEAN,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    alone: dict[str, Any] = {"stdin": subprocess.DEVNULL, "start_new_session": True}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=CLEAN, timeout=60, **alone)
     ends(done, 2, "--passphrase-file")
 
 
@@ -526,13 +474,10 @@ def test_a_lost_identity_says_what_is_lost_and_what_to_do(tmp_path: Path, words:
     assert not (folder / "identity.key.next").exists()
 
 
-def test_a_rotation_of_the_identity_warns_and_asks_first(tmp_path: Path) -> None:
-    folder = tmp_path / "reactor"
-    before = init(folder)
-    done = ends(process("rotate-identity", folder), 2)
-    for said in (before, "Users:", "Clients pin by this chain", "copy of", "monoctl deactivate secret-store local"):
-        assert said in done.stderr
-    assert "--yes" in done.stderr
+def test_a_rotation_of_the_identity_warns_and_asks_first(folder: Path) -> None:
+    before = typed("identity", folder).output.strip()
+    warned = ("Users:", "Clients pin by this chain", "copy of", "monoctl deactivate secret-store local", "--yes")
+    ends(process("rotate-identity", folder), 2, before, *warned)
     assert typed("identity", folder).output == f"{before}\n"
 
 
@@ -557,16 +502,18 @@ def test_copy_key_leaves_alone_what_is_no_key(folder: Path) -> None:
     assert (folder / "copy.key").read_text() == "something else"
 
 
-@pytest.mark.parametrize("spoil", ["file", "folder"])
+@pytest.mark.parametrize("spoil", ["reactor.toml", "", "allowed_signers"])
 def test_settings_that_others_can_change_give_nobody_a_right(folder: Path, spoil: str) -> None:
     """Whoever can write them can say who may do what, or that nothing needs a signature."""
     with_signers(folder)
-    settings = folder / "reactor.toml"
-    spoilt = settings if spoil == "file" else folder
-    spoilt.chmod(spoilt.stat().st_mode | 0o002)
+    spoilt = folder / spoil
+    spoilt.chmod(spoilt.stat().st_mode | 0o022)
     refused = typed("check", folder).exception
     assert isinstance(refused, RefusedError)
-    assert refused.message.startswith(str(settings))
+    if spoil == "allowed_signers":
+        assert refused.fix.startswith("Run: chmod go-w")
+    else:
+        assert refused.message.startswith(str(folder / "reactor.toml"))
 
 
 def with_signers(folder: Path) -> None:
@@ -627,11 +574,3 @@ def test_init_leaves_lists_that_are_there(tmp_path: Path) -> None:
     (folder / "revoked_keys").chmod(0o600)
     init(folder)
     assert (folder / "revoked_keys").read_text() == "mine\n# end\n"
-
-
-def test_check_refuses_lists_that_run_would_refuse(folder: Path) -> None:
-    with_signers(folder)
-    (folder / "allowed_signers").chmod(0o664)
-    refused = typed("check", folder).exception
-    assert isinstance(refused, RefusedError)
-    assert refused.fix.startswith("Run: chmod go-w")

@@ -121,8 +121,7 @@ async def test_a_key_is_not_young_after_a_pause(machine: Machine) -> None:
     await world.walk(ask(expect=OVERWRITE), LATER)
     machine.wall += 11
     await world.handler.handle(ghost)
-    assert world.outcomes()[-1] == "FAILED CONFLICT"
-    assert dict(world.memory.content[URI.path][-1][1]) == LATER
+    assert (world.outcomes()[-1], dict(world.memory.content[URI.path][-1][1])) == ("FAILED CONFLICT", LATER)
 
 
 async def test_nothing_is_written_after_a_pause_between_announcement_and_write(machine: Machine) -> None:

@@ -154,28 +154,26 @@ class Particular(MemoryStore):
         merge_patch(payload, remove or (), binary=wants_base64(options))
 
 
-def there(store: MemoryStore) -> World:
-    """Return a world in which the PIN is one that is not text."""
-    world = World(store)
-    store.put({"pin": b"\x80\x01"}, world.uri.path)
-    return world
+def particular(error: DriverError | None = None) -> tuple[World, Particular]:
+    """Return a world in which the PIN is one that is not text, and its store."""
+    store = Particular()
+    store.error = error
+    store.put({"pin": b"\x80\x01"})
+    return World(store), store
 
 
 @pytest.mark.parametrize("guess", [b"\x80\x01", b"\x80\x02"], ids=["right", "wrong"])
 @pytest.mark.parametrize("purpose", [upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_PATCH])
 async def test_a_right_guess_ends_as_a_wrong_one(purpose: upload_pb2.Purpose, guess: bytes) -> None:
-    store = Particular()
-    world = there(store)
+    world, store = particular()
     expect = upload_pb2.EXPECT_OVERWRITE
     receipt = await world.walk(ask(purpose, expect=expect), {"pin": guess})
-    assert world.outcomes() == ["FAILED UPSTREAM_REFUSED"]
-    assert receipt.upstream_version == ""
+    assert (world.outcomes(), receipt.upstream_version) == (["FAILED UPSTREAM_REFUSED"], "")
     assert store.calls == ["read_version"]
 
 
 async def test_options_under_which_it_fits_let_it_through() -> None:
-    store = Particular()
-    world = there(store)
+    world, store = particular()
     request = ask(expect=upload_pb2.EXPECT_OVERWRITE, options=BASE64)
     assert (await world.walk(request, {"pin": b"\x80\x02"})).outcome == upload_pb2.OUTCOME_UPLOADED
     assert store.asked == [(world.uri.path, ["pin"], None, BASE64)]
@@ -183,11 +181,9 @@ async def test_options_under_which_it_fits_let_it_through() -> None:
 
 async def test_a_comparison_needs_no_options() -> None:
     """What lies there as base64 can be compared without saying so again: nothing is written."""
-    store = Particular()
-    world = there(store)
+    world, store = particular()
     receipt = await world.walk(ask(upload_pb2.PURPOSE_COMPARE), {"pin": b"\x80\x01"})
-    assert receipt.outcome == upload_pb2.OUTCOME_EQUAL
-    assert store.asked == []
+    assert (receipt.outcome, store.asked) == (upload_pb2.OUTCOME_EQUAL, [])
 
 
 @pytest.mark.parametrize(
@@ -199,17 +195,13 @@ async def test_a_comparison_needs_no_options() -> None:
     ],
 )
 async def test_the_reason_is_that_of_the_error(error: DriverError, reason: str) -> None:
-    store = Particular()
-    store.error = error
-    world = there(store)
+    world, _ = particular(error)
     await world.walk(ask(expect=upload_pb2.EXPECT_OVERWRITE))
     assert world.outcomes() == [f"FAILED {reason}"]
 
 
 async def test_what_is_dropped_made_here_or_written_anew_is_judged_too() -> None:
-    store = Particular()
-    store.error = StoreRefusedError("no.")
-    world = there(store)
+    world, store = particular(StoreRefusedError("no."))
     await world.walk(ask(upload_pb2.PURPOSE_PATCH, remove_keys=("pin",)), {})
     recipes = (Recipe("pin", "password", 24),)
     expect = upload_pb2.EXPECT_OVERWRITE

@@ -77,8 +77,7 @@ async def test_an_answer_about_a_request_that_has_ended_brings_it_not_back(bench
     bench.dispatcher.requests.ended(request.request_id)
     bench.reactor.appends.answered(reactor_pb2.Appended(call=append.call, version=2))
     await bench.settled()
-    assert list(bench.dispatcher.requests) == []
-    assert len(bench.dispatcher.keys) == 0
+    assert (list(bench.dispatcher.requests), len(bench.dispatcher.keys)) == ([], 0)
 
 
 async def test_a_key_dies_with_its_request(bench: Bench) -> None:
@@ -186,8 +185,7 @@ async def test_nothing_new_is_begun_while_stopping(bench: Bench) -> None:
     await bench.dispatcher.drain(1.0)
     bench.tell(ask(), 1, asked(ask()))
     bench.dispatcher.tick()
-    assert bench.sent == []
-    assert bench.dispatcher._tasks == {}
+    assert (bench.sent, bench.dispatcher._tasks) == ([], {})
 
 
 LINGERING = msgspec.structs.replace(FAST, linger=PATIENCE_S)
@@ -221,8 +219,7 @@ async def test_a_key_that_nothing_came_for_is_given_up_at_last(bench: Bench) -> 
     draining = asyncio.create_task(bench.dispatcher.drain(PATIENCE_S))
     ended = await bench.next()
     receipt = parse_receipt(ended.failed.receipt.content)
-    assert receipt.reason == upload_pb2.REASON_KEY_LOST
-    assert receipt.replica == bench.reactor.replica
+    assert (receipt.reason, receipt.replica) == (upload_pb2.REASON_KEY_LOST, bench.reactor.replica)
     bench.reactor.appends.answered(reactor_pb2.Appended(call=ended.call, version=3))
     await draining
     assert len(bench.dispatcher.keys) == 0

@@ -136,8 +136,7 @@ async def test_sealed_bytes_with_what_seals_nothing_are_refused_and_the_key_dies
     for encapsulated, ciphertext, digest in ((b"x", b"", EMPTY), (b"", b"x", EMPTY), (b"", b"", b"")):
         sealed = requested(world, purpose)
         await world.handler.handle(replace(sealed, encapsulated_key=encapsulated, ciphertext=ciphertext, sha256=digest))
-        assert world.outcomes()[-1] == "FAILED BAD_PAYLOAD"
-        assert len(world.keys) == 0
+        assert (world.outcomes()[-1], len(world.keys)) == ("FAILED BAD_PAYLOAD", 0)
     assert not {"write", "read_at"} & set(world.memory.calls)
 
 
@@ -158,9 +157,9 @@ async def test_sealed_bytes_with_what_seals_nothing_are_refused_and_the_key_dies
     ids=name,
 )
 def test_what_the_engine_cannot_do_gets_no_key(
-    purpose: upload_pb2.Purpose, capabilities: dict[str, bool], fields: dict[str, Any], *, admitted: bool
+    purpose: upload_pb2.Purpose, capabilities: dict[str, Any], fields: dict[str, Any], *, admitted: bool
 ) -> None:
-    by = admission(MemoryStore(**capabilities))  # type: ignore[arg-type]
+    by = admission(MemoryStore(**capabilities))
     assert refusal(by, ask(purpose, **{**REQUESTS[purpose], **fields})) == ("" if admitted else "UNSUPPORTED")
 
 
@@ -207,8 +206,7 @@ async def test_a_version_that_moved_stays_and_is_not_retried(world: World, purpo
     method, _, _ = CALLS[purpose]
     world.memory.failures[method].append(lambda: world.memory.put({"a": b""}))
     await world.walk(ask(purpose), {"password": b"new"})
-    assert world.outcomes()[-2:] == ["STARTED", "FAILED UPSTREAM_CHANGED"]
-    assert world.memory.calls.count(method) == 1
+    assert (world.outcomes()[-2:], world.memory.calls.count(method)) == (["STARTED", "FAILED UPSTREAM_CHANGED"], 1)
     assert world.memory.now() == "v2"
 
 
@@ -278,8 +276,7 @@ async def test_a_defect_before_started_is_key_lost(
     assert await world.handler.handle(delivered)
     assert world.outcomes() == ["FAILED KEY_LOST"]
     receipt = world.receipt()
-    assert (receipt.sealed_sha256, receipt.replica) == (delivered.sha256, world.replica)
-    assert len(world.keys) == 0
+    assert (receipt.sealed_sha256, receipt.replica, len(world.keys)) == (delivered.sha256, world.replica, 0)
 
 
 @of(*ANNOUNCED)
@@ -325,5 +322,4 @@ async def test_a_defect_before_the_grant_is_key_lost_at_once(world: World, purpo
     (event,) = world.log.events
     assert isinstance(event, events_pb2.SecretUploadFailed)
     assert event.reason == upload_pb2.REASON_KEY_LOST
-    assert [entry.reason for entry in world.audit.entries] == ["KEY_LOST"]
-    assert len(world.keys) == 0
+    assert ([entry.reason for entry in world.audit.entries], len(world.keys)) == (["KEY_LOST"], 0)

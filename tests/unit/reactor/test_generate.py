@@ -85,8 +85,7 @@ async def test_what_is_generated_is_announced_written_and_receipted_with_its_pub
     made = world.key.fingerprints(content(world))
     assert (uploaded.fingerprint, uploaded.values) == (made.whole, made.values)
     assert uploaded.public_values == public_halves(PAIR, Payload(content(world)))
-    assert [key for key, _ in uploaded.public_values] == ["key"]
-    assert uploaded.sealed_sha256 == EMPTY
+    assert ([key for key, _ in uploaded.public_values], uploaded.sealed_sha256) == (["key"], EMPTY)
     assert started.intent == world.key.intent(write_tag(sealed.grant.sha256, EMPTY), digest_of(made.whole))
     assert isinstance(world.log.events[-1], events_pb2.SecretUploaded)
     assert len(world.keys) == 0
@@ -123,8 +122,7 @@ async def test_an_heir_shows_the_public_halves_of_what_it_can_read(*, readable: 
     tag = write_tag(sealed.grant.sha256, EMPTY)
     world.memory.put(payload, tag=tag.hex())
     receipt = await world.taken_over(sealed.grant, intent=world.key.intent(tag, world.key.whole(payload)))
-    assert receipt.outcome == upload_pb2.OUTCOME_UPLOADED
-    assert [key for key, _ in receipt.public_values] == keys
+    assert (receipt.outcome, [key for key, _ in receipt.public_values]) == (upload_pb2.OUTCOME_UPLOADED, keys)
 
 
 async def test_what_the_engine_could_not_take_is_refused_before_it_is_announced() -> None:
@@ -136,9 +134,7 @@ async def test_what_the_engine_could_not_take_is_refused_before_it_is_announced(
     assert world.outcomes() == ["FAILED UNSUPPORTED"]
 
 
-async def test_only_so_many_rsa_keys_are_waited_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_only_so_many_rsa_keys_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = threading.Event()
 
     def make(exponent: int, bits: int) -> RSAPrivateKey:
@@ -172,9 +168,7 @@ def alive() -> int:
 
 
 @pytest.mark.parametrize("refused", [False, True])
-async def test_no_value_is_left_when_the_receipt_goes_out_or_started_is_refused(
-    world: World, monkeypatch: pytest.MonkeyPatch, *, refused: bool
-) -> None:
+async def test_no_value_is_left_at_the_receipt(world: World, monkeypatch: pytest.MonkeyPatch, *, refused: bool) -> None:
     seen: dict[str, int] = {}
     monkeypatch.setattr(world.memory, "put", lambda *_: "v1")
     sealed = world.sealed(asked(Recipe("key", "ed25519"), Recipe("rsa", "rsa", 2_048)))

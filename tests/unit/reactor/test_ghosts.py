@@ -68,8 +68,7 @@ async def test_what_came_later_stays(
     await world.walk(ask(expect=OVERWRITE), NEW)
     world.now.time += 11
     await world.handler.handle(ghost)
-    assert dict(world.memory.content[URI.path][-1][1]) == NEW
-    assert world.outcomes()[-1] == "FAILED CONFLICT"
+    assert (dict(world.memory.content[URI.path][-1][1]), world.outcomes()[-1]) == (NEW, "FAILED CONFLICT")
     assert world.receipt().sealed_sha256 == ghost.sha256
 
 
@@ -123,8 +122,7 @@ async def test_under_a_young_key_what_came_between_is_concurrent(world: World) -
     await world.walk(ask(expect=expect), NEW)
     world.now.time += 9
     await world.handler.handle(sealed)
-    assert world.outcomes()[-1] == "UPLOADED"
-    assert dict(world.memory.content[URI.path][-1][1]) == OLD
+    assert (world.outcomes()[-1], dict(world.memory.content[URI.path][-1][1])) == ("UPLOADED", OLD)
 
 
 async def test_a_key_that_grows_old_between_announcement_and_write_replaces_nothing_new() -> None:
@@ -173,8 +171,7 @@ async def test_an_engine_that_was_away_when_the_key_was_made_is_said_to_be() -> 
     world = World()
     world.memory.failures["read_version"].append(StoreUnavailableError("away."))
     await world.walk()
-    assert world.outcomes() == ["FAILED UPSTREAM_UNAVAILABLE"]
-    assert len(world.keys) == 0
+    assert (world.outcomes(), len(world.keys)) == (["FAILED UPSTREAM_UNAVAILABLE"], 0)
 
 
 async def test_a_look_that_takes_longer_than_a_key_is_young_counts_for_nothing() -> None:

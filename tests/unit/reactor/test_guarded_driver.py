@@ -25,7 +25,7 @@ from monoskope.stores.driver import (
     UnknownOutcomeError,
     UnsupportedError,
 )
-from tests.support.reactor_world import PATIENCE_S, URI, MemoryStore, World, payload_is_alive
+from tests.support.reactor_world import PATIENCE_S, URI, MemoryStore, World, payload_is_alive, uncollected
 
 MARKER = b"a value that a driver stumbles over: 4b1e"
 
@@ -57,9 +57,7 @@ CALLS: dict[str, Callable[[StoreDriver], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize("call", CALLS)
-async def test_whatever_a_driver_raises_comes_out_as_one_of_ours_without_what_it_held(
-    call: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_a_driver_raises_becomes_ours_and_holds_nothing(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
     memory, gone = MemoryStore(), []
 
     async def stumbles(*_: object, **__: object) -> None:
@@ -72,8 +70,7 @@ async def test_whatever_a_driver_raises_comes_out_as_one_of_ours_without_what_it
             raise failure from error
 
     monkeypatch.setattr(memory, call, stumbles)
-    gc.disable()
-    try:
+    with uncollected():
         with pytest.raises(DriverError) as raised:
             await CALLS[call](guarded(memory))
         expected = UnknownOutcomeError if call in {"write", "patch", "delete"} else StoreUnavailableError
@@ -81,8 +78,6 @@ async def test_whatever_a_driver_raises_comes_out_as_one_of_ours_without_what_it
         assert raised.value.__context__ is raised.value.__cause__ is None
         assert MARKER.decode() not in "".join(traceback.format_exception(raised.value))
         assert [one() for one in gone] == [None]
-    finally:
-        gc.enable()
 
 
 @pytest.mark.parametrize(
@@ -134,15 +129,12 @@ async def test_forgetting_reaches_causes_contexts_and_groups() -> None:
         except ValueError as error:
             raise ExceptionGroup("both", errors) from error
 
-    gc.disable()
-    try:
+    with uncollected():
         with pytest.raises(ExceptionGroup) as raised:
             both()
         assert all(one() is not None for one in gone)
         forget(raised.value)
         assert [one() for one in gone] == [None] * 3
-    finally:
-        gc.enable()
 
 
 async def test_garbage_is_collected_soon_and_again_for_what_came_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,21 +160,15 @@ async def test_garbage_is_collected_soon_and_again_for_what_came_meanwhile(monke
         ("written", ["STARTED", "UPLOADED"]),
     ],
 )
-async def test_what_nobody_foresaw_ends_its_request_at_once_and_leaves_no_value(
-    world: World, method: str, outcomes: list[str]
-) -> None:
+async def test_the_unforeseen_ends_its_request_without_value(world: World, method: str, outcomes: list[str]) -> None:
     """Also where no guard is around the driver: so is every defect of the reactor's own."""
     sealed = world.sealed(secret={"k": MARKER})
     world.memory.failures[method].append(ZeroDivisionError(MARKER))
-    gc.collect()
-    gc.disable()
-    try:
+    with uncollected():
         assert await world.handler.handle(sealed)
         assert world.outcomes() == outcomes
         if method != "written":
             assert not payload_is_alive(MARKER)
-    finally:
-        gc.enable()
     last = world.receipt()
     assert last.sealed_sha256 == sealed.sha256
     if outcomes[-1].endswith("KEY_LOST"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import pytest
@@ -34,15 +35,13 @@ COMPARE = upload_pb2.PURPOSE_COMPARE
 async def test_a_new_secret_is_announced_written_and_receipted(world: World) -> None:
     sealed = world.sealed()
     assert await world.handler.handle(sealed)
-    assert world.outcomes() == ["STARTED", "UPLOADED"]
-    assert world.log.expected == [3, 4]
+    assert (world.outcomes(), world.log.expected) == (["STARTED", "UPLOADED"], [3, 4])
     started, uploaded = world.receipt(0), world.receipt(1)
     tag = write_tag(sealed.grant.sha256, sealed.sha256)
     assert started.prior_version == uploaded.prior_version == ""
     assert started.intent == world.key.intent(tag, world.key.whole(SECRET))
     assert uploaded.upstream_version == world.memory.now()
-    assert uploaded.grant_sha256 == sealed.grant.sha256
-    assert uploaded.sealed_sha256 == sealed.sha256
+    assert (uploaded.grant_sha256, uploaded.sealed_sha256) == (sealed.grant.sha256, sealed.sha256)
     assert (uploaded.fingerprint, uploaded.values) == (
         world.key.fingerprints(SECRET).whole,
         world.key.fingerprints(SECRET).values,
@@ -66,8 +65,7 @@ async def test_a_receipt_of_ours_tells_what_cannot_be_read() -> None:
     await world.walk()
     assert (await world.walk()).outcome == upload_pb2.OUTCOME_UNCHANGED
     changed = await world.walk(secret={"password": b"other"})
-    assert changed.outcome == upload_pb2.OUTCOME_UPLOADED
-    assert changed.prior_version == "v1"
+    assert (changed.outcome, changed.prior_version) == (upload_pb2.OUTCOME_UPLOADED, "v1")
 
 
 async def test_a_receipt_under_another_key_id_names_the_version_but_not_its_content() -> None:
@@ -112,8 +110,7 @@ async def test_a_write_that_has_not_ended_in_its_window_is_stopped(monkeypatch: 
     monkeypatch.setattr(world.memory, "write", never)
     async with asyncio.timeout(10):
         await world.walk()
-    assert stopped == [True]
-    assert world.outcomes() == ["STARTED", "FAILED KEY_LOST"]
+    assert (stopped, world.outcomes()) == ([True], ["STARTED", "FAILED KEY_LOST"])
 
 
 async def test_what_is_written_costs_no_comparison(world: World) -> None:
@@ -155,15 +152,7 @@ async def test_nothing_is_written_when_started_lands_after_the_window() -> None:
 async def test_a_passing_conflict_is_tried_three_times(world: World, expect: upload_pb2.Expect) -> None:
     world.memory.failures["write"].extend([StoreConflictError("locked."), StoreConflictError("locked.")])
     await world.walk(ask(expect=expect))
-    assert world.outcomes() == ["STARTED", "UPLOADED"]
-    assert world.memory.calls.count("write") == 3
-
-
-async def test_a_conflict_that_stays_ends_in_conflict(world: World) -> None:
-    world.memory.failures["write"].extend([StoreConflictError("locked.")] * TRIES)
-    await world.walk()
-    assert world.outcomes() == ["STARTED", "FAILED CONFLICT"]
-    assert world.memory.calls.count("write") == TRIES
+    assert (world.outcomes(), world.memory.calls.count("write")) == (["STARTED", "UPLOADED"], 3)
 
 
 @pytest.mark.parametrize(("expect", "version"), [(ABSENT, ""), (VERSION, "v1")])
@@ -172,8 +161,7 @@ async def test_version_and_absent_are_tried_once(world: World, expect: upload_pb
         world.memory.put({"a": b""})
     world.memory.failures["write"].append(StoreConflictError("locked."))
     await world.walk(ask(expect=expect, expect_version=version))
-    assert world.outcomes() == ["STARTED", "FAILED CONFLICT"]
-    assert world.memory.calls.count("write") == 1
+    assert (world.outcomes(), world.memory.calls.count("write")) == (["STARTED", "FAILED CONFLICT"], 1)
 
 
 async def test_overwrite_replaces_what_came_between_and_says_so(world: World) -> None:
@@ -213,19 +201,11 @@ async def test_an_unknown_end_of_a_later_try_is_looked_up_against_what_that_try_
     assert world.outcomes() == ["STARTED", "FAILED KEY_LOST"]
 
 
-async def test_an_engine_that_goes_away_between_two_tries_was_not_written_to(world: World) -> None:
-    world.memory.failures["write"].append(StoreConflictError("locked."))
-    world.memory.failures["read_version"].extend([None, StoreUnavailableError("away.")])
-    await world.walk()
-    assert world.outcomes() == ["STARTED", "FAILED UPSTREAM_UNAVAILABLE"]
-
-
 async def test_a_version_that_changes_before_started_is_looked_at_again(world: World) -> None:
     world.memory.put({"first": b""})
     world.memory.failures["read"].append(lambda: world.memory.put({"second": b""}))
     receipt = await world.walk(ask(expect=OVERWRITE))
-    assert world.outcomes() == ["STARTED", "UPLOADED"]
-    assert receipt.prior_version == "v2"
+    assert (world.outcomes(), receipt.prior_version) == (["STARTED", "UPLOADED"], "v2")
 
 
 async def test_a_secret_that_never_holds_still_is_a_conflict(world: World) -> None:
@@ -249,25 +229,29 @@ async def test_what_the_driver_says_becomes_the_reason(world: World, error: Exce
     assert world.outcomes() == [outcome]
 
 
-async def test_an_unknown_end_under_an_unreadable_new_version_stays_unknown() -> None:
-    world = World(MemoryStore(write_tag=False, readable=False))
-    world.memory.failures["written"].append(UnknownOutcomeError("broke."))
+LOCKED, BROKE, AWAY = StoreConflictError("locked."), UnknownOutcomeError("broke."), StoreUnavailableError("away.")
+
+
+@pytest.mark.parametrize(
+    ("cannot", "failures", "end", "writes"),
+    [
+        ((), {"write": [LOCKED] * TRIES}, "FAILED CONFLICT", TRIES),
+        ((), {"write": [LOCKED], "read_version": [None, AWAY]}, "FAILED UPSTREAM_UNAVAILABLE", 1),
+        (("write_tag", "readable"), {"written": [BROKE]}, "FAILED OUTCOME_UNKNOWN", 1),
+        ((), {"write": [LOCKED, None], "written": [BROKE]}, "UPLOADED", 2),
+        ((), {"written": [BROKE], "find": [AWAY] * 5}, "FAILED OUTCOME_UNKNOWN", 1),
+    ],
+    ids=["a conflict stays", "away between tries", "an unreadable version", "not the conflict", "cannot be asked"],
+)
+async def test_a_write_that_fails_ends_as_what_is_known_of_it(
+    cannot: tuple[str, ...], failures: dict[str, list[Exception | None]], end: str, writes: int
+) -> None:
+    capable: dict[str, Any] = dict.fromkeys(cannot, False)
+    world = World(MemoryStore(**capable))
+    for method, errors in failures.items():
+        world.memory.failures[method].extend(errors)
     await world.walk()
-    assert world.outcomes() == ["STARTED", "FAILED OUTCOME_UNKNOWN"]
-
-
-async def test_an_unknown_end_after_a_conflict_is_not_taken_for_the_conflict(world: World) -> None:
-    world.memory.failures["write"].extend([StoreConflictError("locked."), None])
-    world.memory.failures["written"].append(UnknownOutcomeError("broke."))
-    await world.walk()
-    assert world.outcomes() == ["STARTED", "UPLOADED"]
-
-
-async def test_an_engine_that_cannot_be_asked_leaves_it_unknown(world: World) -> None:
-    world.memory.failures["written"].append(UnknownOutcomeError("broke."))
-    world.memory.failures["find"].extend([StoreUnavailableError("away.")] * 5)
-    await world.walk()
-    assert world.outcomes() == ["STARTED", "FAILED OUTCOME_UNKNOWN"]
+    assert (world.outcomes(), world.memory.calls.count("write")) == (["STARTED", end], writes)
 
 
 async def test_somebody_elses_write_is_not_taken_for_ours() -> None:
@@ -290,9 +274,7 @@ async def test_without_check_and_set_nothing_is_replaced_by_version() -> None:
 
 
 @pytest.mark.parametrize(("check_and_set", "calls"), [(True, ["write"]), (False, ["read_version", "write"])])
-async def test_under_an_old_key_only_an_engine_without_check_and_set_is_looked_at_before_the_write(
-    *, check_and_set: bool, calls: list[str]
-) -> None:
+async def test_an_engine_without_check_and_set_is_looked_at_again(*, check_and_set: bool, calls: list[str]) -> None:
     """Where the engine compares by itself, no plaintext waits for one more look."""
     world = World(MemoryStore(check_and_set=check_and_set), timings=msgspec.structs.replace(FAST, young=1.0))
 
@@ -329,8 +311,7 @@ async def test_compare_says_equal_or_where_it_differs(world: World) -> None:
         ("missing", upload_pb2.DIFFERENCE_KIND_MISSING),
     )
     equal = await world.walk(ask(COMPARE), {"same": b"1", "changed": b"1", "extra": b"1"})
-    assert equal.outcome == upload_pb2.OUTCOME_EQUAL
-    assert equal.fingerprint == ""
+    assert (equal.outcome, equal.fingerprint) == (upload_pb2.OUTCOME_EQUAL, "")
     assert isinstance(world.log.events[-1], events_pb2.SecretCompared)
     assert "write" not in world.memory.calls
 
@@ -395,8 +376,7 @@ async def test_no_plaintext_is_left_when_the_receipt_goes_out(world: World, monk
         world.memory.failures["write"].append(lambda: alive.update(writing=payload_is_alive(marker)))
         world.log.before.extend([lambda: None, lambda: alive.update(receipt=payload_is_alive(marker))])
         assert await world.handler.handle(sealed)
-    assert world.outcomes() == ["STARTED", "UPLOADED"]
-    assert alive == {"writing": True, "receipt": False}
+    assert (world.outcomes(), alive) == (["STARTED", "UPLOADED"], {"writing": True, "receipt": False})
 
 
 async def test_the_audit_log_has_no_value_and_no_fingerprint(world: World) -> None:
@@ -429,8 +409,7 @@ async def test_the_receipt_of_another_replica_is_waited_for_where_one_is_at_work
 
     object.__setattr__(world.upstream, "peer_writes", at_work)
     await world.walk(ask(expect=ANY), {"mine": b"1"})
-    assert asked == [URI]
-    assert world.outcomes()[-1] == ("UPLOADED" if comes else "FAILED UPSTREAM_CHANGED")
+    assert (asked, world.outcomes()[-1]) == ([URI], "UPLOADED" if comes else "FAILED UPSTREAM_CHANGED")
 
 
 async def test_a_receipt_that_comes_during_a_second_look_counts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,9 +31,9 @@ WELL = True
 class Engine(MemoryStore):
     """Answers as the test wants, and counts how often it was asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, answer: bool | Exception = WELL) -> None:
         super().__init__()
-        self.answer: bool | Exception = WELL
+        self.answer = answer
         self.asked = 0
 
     async def health(self) -> bool:
@@ -89,16 +89,14 @@ def a_failure(reason: upload_pb2.Reason) -> Receipt:
     ],
 )
 async def test_what_the_engine_answers_is_said(answer: bool | Exception, expected: reactor_pb2.EngineHealth) -> None:
-    engine = Engine()
-    engine.answer = answer
+    engine = Engine(answer)
     async with looking(engine, Timings()) as found:
         await found.until(expected)
 
 
 @pytest.mark.parametrize("answer", [SAYS_NOTHING, RuntimeError("a defect of the driver")])
 async def test_what_cannot_be_told_is_not_said(answer: bool | Exception) -> None:
-    engine = Engine()
-    engine.answer = answer
+    engine = Engine(answer)
     async with looking(engine, Timings(health_again=0.0, health=0.0)) as found:
         await found.until_asked(3)
         assert found.health.heartbeat().engine == reactor_pb2.ENGINE_HEALTH_UNSPECIFIED
@@ -126,8 +124,7 @@ async def test_an_engine_that_never_answers_is_unavailable() -> None:
 
 
 async def test_while_it_is_down_it_is_asked_again_and_its_return_is_news() -> None:
-    engine = Engine()
-    engine.answer = StoreUnavailableError("away.")
+    engine = Engine(StoreUnavailableError("away."))
     async with looking(engine, Timings(health=NEVER, health_again=0.0)) as found:
         await found.until(reactor_pb2.ENGINE_HEALTH_UNAVAILABLE)
         await found.until_asked(3)
@@ -151,8 +148,7 @@ async def test_a_failure_that_may_be_the_engines_has_it_asked_at_once(reason: up
 
 
 async def test_each_look_that_finds_it_away_is_news_for_a_user_may_wait_for_it() -> None:
-    engine = Engine()
-    engine.answer = StoreUnavailableError("away.")
+    engine = Engine(StoreUnavailableError("away."))
     async with looking(engine, Timings(health=NEVER, health_again=0.0)) as found:
         await found.until(reactor_pb2.ENGINE_HEALTH_UNAVAILABLE)
         for _ in range(3):

@@ -285,6 +285,12 @@ async def test_one_subjects_looks_do_not_make_anothers_put_fail() -> None:
     await asyncio.gather(*world.looks._running)
 
 
+def flooded(world: World, many: int) -> list[asyncio.Task[bool]]:
+    """Have so many secrets of mallory's put, each at a place of its own."""
+    asked = [ask(uri=SecretUri.parse(f"memory://team-a/m{number}")) for number in range(many)]
+    return [asyncio.create_task(world.handler.handle(world.sealed(each, subject="mallory"))) for each in asked]
+
+
 async def test_one_subject_does_not_hold_every_place_of_a_process(world: World) -> None:
     running = asyncio.Event()
 
@@ -293,11 +299,7 @@ async def test_one_subject_does_not_hold_every_place_of_a_process(world: World) 
         return "v1"
 
     world.memory.write = slow  # type: ignore[method-assign]
-    flood = []
-    for number in range(64):
-        uri = SecretUri.parse(f"memory://team-a/m{number}")
-        sealed = world.sealed(ask(uri=uri), subject="mallory")
-        flood.append(asyncio.create_task(world.handler.handle(sealed)))
+    flood = flooded(world, 64)
     await looked()
     alice = asyncio.create_task(world.handler.handle(world.sealed(subject="alice")))
     for _ in range(10):
@@ -312,11 +314,7 @@ async def test_writes_whose_end_is_unknown_do_not_stop_all_others_for_a_minute()
     """A blip of the engine while sixteen writes are on their way: for 60 s no secret of this process can be put."""
     world = World(timings=msgspec.structs.replace(FAST, settle=60.0))
     world.memory.failures["write"].extend([UnknownOutcomeError("broke.")] * 16)
-    blip = []
-    for number in range(16):
-        uri = SecretUri.parse(f"memory://team-a/m{number}")
-        sealed = world.sealed(ask(uri=uri), subject="mallory")
-        blip.append(asyncio.create_task(world.handler.handle(sealed)))
+    blip = flooded(world, 16)
     for _ in range(10):
         await looked()
     alice = asyncio.create_task(world.handler.handle(world.sealed(subject="alice")))
@@ -377,32 +375,20 @@ MOST_GROWN = 160 << 20
 """Bytes of memory that a reactor may take for all of them."""
 
 
-def of_request(bench: Bench) -> None:
-    for _ in range(MANY):
-        bench.tell(ask(), 1, events_pb2.SecretUploadKeyRequested(request=b"r" * FLOOD, subject="alice"))
-
-
-def of_subject(bench: Bench) -> None:
-    for _ in range(MANY):
+def ask_for_keys(
+    bench: Bench, *, many: int = MANY, content: bytes = b"", subject: str = "alice", receipt: bytes = b""
+) -> None:
+    last = upload_pb2.Signed(content=receipt) if receipt else None
+    for _ in range(many):
         request = ask()
-        bench.tell(request, 1, events_pb2.SecretUploadKeyRequested(request=request.content, subject="s" * FLOOD))
-
-
-def of_receipt(bench: Bench) -> None:
-    receipt = upload_pb2.Signed(content=b"c" * FLOOD)
-    for _ in range(MANY):
-        request = ask()
-        told = events_pb2.SecretUploadKeyRequested(request=request.content, subject="alice", last_receipt=receipt)
+        asked = content or request.content
+        told = events_pb2.SecretUploadKeyRequested(request=asked, subject=subject, last_receipt=last)
         bench.tell(request, 1, told)
 
 
 def of_the_largest_events(bench: Bench) -> None:
     """Each is as large as one may be, and there are more of them."""
-    receipt = upload_pb2.Signed(content=b"c" * (MAX_EVENT - 4_096))
-    for _ in range(MANY * FLOOD // MAX_EVENT):
-        request = ask()
-        told = events_pb2.SecretUploadKeyRequested(request=request.content, subject="alice", last_receipt=receipt)
-        bench.tell(request, 1, told)
+    ask_for_keys(bench, many=MANY * FLOOD // MAX_EVENT, receipt=b"c" * (MAX_EVENT - 4_096))
 
 
 def of_each_step(bench: Bench) -> None:
@@ -448,13 +434,13 @@ def _about_replica(bench: Bench, message: events_pb2.ReactorAttached | events_pb
 @pytest.mark.parametrize(
     "flood",
     [
-        of_request, of_subject, of_receipt, of_the_largest_events, of_each_step, of_small_requests,
-        of_replicas_that_come, of_sealed_bytes_for_no_key,
+        lambda bench: ask_for_keys(bench, content=b"r" * FLOOD),
+        lambda bench: ask_for_keys(bench, subject="s" * FLOOD),
+        lambda bench: ask_for_keys(bench, receipt=b"c" * FLOOD),
+        *(of_the_largest_events, of_each_step, of_small_requests, of_replicas_that_come, of_sealed_bytes_for_no_key),
     ],
-)  # fmt: skip
-async def test_m8_cannot_fill_the_memory_and_so_have_the_counts_of_guesses_forgotten(
-    tmp_path: Path, flood: Callable[[Bench], None]
-) -> None:
+)
+async def test_m8_cannot_fill_memory_so_counts_are_forgotten(tmp_path: Path, flood: Callable[[Bench], None]) -> None:
     """A reactor that is killed for its memory starts anew and has forgotten every guess.
 
     m8 tells of unfinished requests and never says that it has caught up.
@@ -479,8 +465,7 @@ async def test_nothing_is_noted_one_by_one_that_m8_can_tell_without_end(tmp_path
     assert len(presence._here) == MAX_REPLICAS
     for number in range(2 * MOST_GONE):
         _about_replica(bench, events_pb2.ReactorDetached(store="memory", replica=number.to_bytes(16, "big")))
-    assert (len(presence._here), len(presence._gone)) == (1, MOST_GONE)
-    assert bench.dispatcher._delivered == set()
+    assert (len(presence._here), len(presence._gone), bench.dispatcher._delivered) == (1, MOST_GONE, set())
     bench.audit.close()
 
 

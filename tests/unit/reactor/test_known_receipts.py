@@ -6,6 +6,7 @@ import gc
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -84,21 +85,9 @@ def test_a_receipt_that_is_not_ours_does_not_count(forge: Callable[[], upload_pb
 
 def test_receipts_of_other_outcomes_name_nothing() -> None:
     known = KnownReceipts(OURS)
-    started = make_receipt(
-        grant=grant(),
-        sealed_sha256=bytes(32),
-        outcome=upload_pb2.OUTCOME_STARTED,
-        upstream_version="v1",
-        prior_version="v1",
-        intent=bytes(32),
-    )
-    failed = make_receipt(
-        grant=grant(),
-        sealed_sha256=bytes(32),
-        outcome=upload_pb2.OUTCOME_FAILED,
-        reason=upload_pb2.REASON_CONFLICT,
-        upstream_version="v1",
-    )
+    given: dict[str, Any] = {"grant": grant(), "sealed_sha256": bytes(32), "upstream_version": "v1"}
+    started = make_receipt(**given, outcome=upload_pb2.OUTCOME_STARTED, prior_version="v1", intent=bytes(32))
+    failed = make_receipt(**given, outcome=upload_pb2.OUTCOME_FAILED, reason=upload_pb2.REASON_CONFLICT)
     known.learn([signed(started), signed(failed)])
     assert known.naming(URI, "v1") is None
 

@@ -52,8 +52,7 @@ async def test_a_key_is_not_called_lost_once_writing_has_begun(world: World) -> 
     world.requests._open[request_id] = OpenRequest(request_id, version=4, state=State.WRITING)
     world.log.refusals.append("CONFLICT")
     assert not await world.reporter.end(made, failed(made, b"", LOST, replica=bytes(16)), 3)
-    assert world.log.expected == [3]
-    assert world.log.events == []
+    assert (world.log.expected, world.log.events) == ([3], [])
     assert world.requests.get(request_id) is not None
 
 
@@ -138,6 +137,13 @@ ASKED = events_pb2.SecretUploadKeyRequested(request=b"r", subject="alice")
 SENT = events_pb2.SecretUploadRequested(sealed_sha256=bytes(32), size=3)
 
 
+def asked_for() -> OpenRequests:
+    """The open requests, of which one has begun."""
+    requests = OpenRequests()
+    requests.apply(event(ASKED, 1), b"", now=1.0)
+    return requests
+
+
 def test_an_event_told_twice_changes_nothing_and_sealed_bytes_are_taken_once() -> None:
     requests = OpenRequests()
     for _ in range(2):
@@ -161,8 +167,7 @@ UNREADABLE = upload_pb2.Signed(content=b"of a version that is newer than this on
     ],
 )
 def test_ended_requests_are_forgotten(end: Message) -> None:
-    requests = OpenRequests()
-    requests.apply(event(ASKED, 1), b"", now=1.0)
+    requests = asked_for()
     requests.apply(event(SENT, 3), b"", now=1.0)
     ended = requests.apply(event(end, 4), b"", now=1.0)
     assert ended is not None
@@ -184,8 +189,7 @@ def test_the_end_of_a_request_whose_beginning_was_not_told_is_taken_in() -> None
     ids=["early", "sent", "new"],
 )
 async def test_what_cannot_follow_or_is_not_known_counts_and_changes_nothing_else(message: Message) -> None:
-    requests = OpenRequests()
-    requests.apply(event(ASKED, 1), b"", now=1.0)
+    requests = asked_for()
     waiting = asyncio.create_task(requests.moved(ID, 1, within=PATIENCE_S))
     await asyncio.sleep(0)
     delivered = (
@@ -208,8 +212,7 @@ def test_a_request_begins_with_its_first_event_alone() -> None:
 
 
 def test_an_event_of_our_own_that_cannot_follow_counts_alone() -> None:
-    requests = OpenRequests()
-    requests.apply(event(ASKED, 1), b"", now=1.0)
+    requests = asked_for()
     requests.appended(ID, 2, events_pb2.SecretUploadStarted(), now=1.0)
     known = requests.get(ID)
     assert known is not None
@@ -217,8 +220,7 @@ def test_an_event_of_our_own_that_cannot_follow_counts_alone() -> None:
 
 
 def test_requests_that_are_not_told_again_have_ended() -> None:
-    requests = OpenRequests()
-    requests.apply(event(ASKED, 1), b"", now=1.0)
+    requests = asked_for()
     assert requests.keep_only({ID}) == []
     assert [request.request_id for request in requests.keep_only(set())] == [ID]
     assert list(requests) == []
@@ -255,12 +257,6 @@ class Wire:
         self.sent.append(request.append)
 
 
-def recorded(event: ReactorEvent, *, version: int = 3, request_id: bytes = ID) -> event_pb2.Event:
-    return event_pb2.Event(
-        stream=f"upload/{request_id.hex()}", version=version, type=type(event).__name__, data=event.SerializeToString()
-    )
-
-
 async def begun(appends: Appends, event: ReactorEvent = FAILED) -> asyncio.Task[int]:
     task = asyncio.create_task(appends.append(ID, 2, event))
     await asyncio.sleep(0)
@@ -290,8 +286,7 @@ async def test_an_answer_settles_its_own_call(event: ReactorEvent) -> None:
     assert await first == 3
     with pytest.raises(AppendRefusedError) as refused:
         await second
-    assert refused.value.reason == "CONFLICT"
-    assert len(appends) == 0
+    assert (refused.value.reason, len(appends)) == ("CONFLICT", 0)
 
 
 async def test_without_a_connection_it_waits_for_one() -> None:
@@ -308,10 +303,10 @@ async def test_without_a_connection_it_waits_for_one() -> None:
 async def test_a_delivery_of_the_same_event_settles_it() -> None:
     appends = Appends(retry_s=0)
     task = await begun(appends)
-    appends.delivered(recorded(FAILED, version=2))
-    appends.delivered(recorded(FAILED, request_id=bytes(16)))
+    appends.delivered(event(FAILED, 2))
+    appends.delivered(event(FAILED, 3, stream=f"upload/{bytes(16).hex()}"))
     assert not task.done()
-    appends.delivered(recorded(FAILED))
+    appends.delivered(event(FAILED, 3))
     appends.answered(reactor_pb2.Appended(call=1, error="CONFLICT"))
     assert await task == 3
 
@@ -322,7 +317,7 @@ async def test_a_delivery_of_the_same_event_settles_it() -> None:
 async def test_a_delivery_of_another_event_in_its_place_refuses_it(other: ReactorEvent) -> None:
     appends = Appends(retry_s=0)
     task = await begun(appends)
-    appends.delivered(recorded(other))
+    appends.delivered(event(other, 3))
     with pytest.raises(AppendRefusedError):
         await task
 

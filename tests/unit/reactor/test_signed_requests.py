@@ -102,14 +102,6 @@ async def test_what_somebody_of_the_list_signed_is_done_and_names_the_signer(tmp
     assert (world.audit.entries[-1].signer, world.audit.entries[-1].signer_key) == (ANNA.name, ANNA.key)
 
 
-def nothing(_: Grant, __: bytes) -> bytes:
-    return b""
-
-
-def for_other_bytes(grant: Grant, _: bytes) -> bytes:
-    return ANNA.signs(grant, hashlib.sha256(b"other").digest())
-
-
 def broken(grant: Grant, sealed: bytes) -> bytes:
     signature = bytearray(ANNA.signs(grant, sealed))
     signature[-1] ^= 1
@@ -117,9 +109,9 @@ def broken(grant: Grant, sealed: bytes) -> bytes:
 
 
 ATTACKS: dict[str, Sign] = {
-    "withheld": nothing,
+    "withheld": lambda *_: b"",
     "of a stranger": MALLORY.signs,
-    "for other bytes": for_other_bytes,
+    "for other bytes": lambda grant, _: ANNA.signs(grant, hashlib.sha256(b"other").digest()),
     "changed": broken,
     "followed by more": lambda grant, sealed: ANNA.signs(grant, sealed) + b"\0",
     "no signature at all": lambda *_: b"SSHSIG",
@@ -218,21 +210,17 @@ async def test_a_purpose_that_needs_no_signature_names_no_signer(tmp_path: Path)
     assert verdicts(world) == []
 
 
-def outside(folder: Path) -> World:
-    return World(signers=signers(folder, ANNA, file=table(may(ANNA, prefixes=["team-a/other"]))))
-
-
-def another_purpose(folder: Path) -> World:
-    return World(signers=signers(folder, ANNA, file=table(may(ANNA, "delete"), may(MALLORY, "upload"))))
-
-
-def revoked(folder: Path) -> World:
-    return World(signers=signers(folder, ANNA, revoked=[ANNA.key]))
-
-
-@pytest.mark.parametrize("refuses", [outside, another_purpose, revoked])
-async def test_who_may_not_is_told_no_more_than_a_stranger(tmp_path: Path, refuses: Callable[[Path], World]) -> None:
-    world = refuses(tmp_path)
+@pytest.mark.parametrize(
+    "lists",
+    [
+        {"file": table(may(ANNA, prefixes=["team-a/other"]))},
+        {"file": table(may(ANNA, "delete"), may(MALLORY, "upload"))},
+        {"revoked": [ANNA.key]},
+    ],
+    ids=["outside", "another purpose", "revoked"],
+)
+async def test_who_may_not_is_told_no_more_than_a_stranger(tmp_path: Path, lists: dict[str, Any]) -> None:
+    world = World(signers=signers(tmp_path, ANNA, **lists))
     await refused(world, world.sealed(sign=ANNA.signs))
 
 
@@ -351,15 +339,20 @@ async def test_a_flood_of_unsigned_requests_holds_no_place_and_no_secret(tmp_pat
     assert world.outcomes()[-2:] == ["STARTED", "UPLOADED"]
 
 
+async def granted(folder: Path) -> tuple[Bench, Request, Grant, bytes]:
+    """A reactor that has given a key, and a secret that is sealed for it."""
+    write_lists(folder, ANNA)
+    bench, request = Bench(folder, file=table(may(ANNA))), ask()
+    bench.attach()
+    grant = parse_grant((await bench.grant(request)).grant.content)
+    return bench, request, grant, seal(grant, encode(Payload(SECRET)))
+
+
 @pytest.mark.parametrize(("signed", "outcome"), [(True, "started"), (False, "failed")], ids=["signed", "unsigned"])
 async def test_the_signature_in_m8s_event_is_verified(tmp_path: Path, *, signed: bool, outcome: str) -> None:
     """From the settings to what m8 gets, through a whole reactor: only the connection to m8 is played."""
-    write_lists(tmp_path, ANNA)
-    bench, request = Bench(tmp_path, file=table(may(ANNA))), ask()
-    bench.attach()
-    grant = parse_grant((await bench.grant(request)).grant.content)
+    bench, request, grant, sealed = await granted(tmp_path)
     assert grant.signature_required
-    sealed = seal(grant, encode(Payload(SECRET)))
     bench.tell(request, 3, requested(grant, sealed, signed=signed), sealed=sealed)
     append = await bench.next()
     assert append.WhichOneof("event") == outcome
@@ -369,11 +362,7 @@ async def test_the_signature_in_m8s_event_is_verified(tmp_path: Path, *, signed:
 
 async def test_m8_has_one_try_with_a_request_whichever_signature_it_shows_then(tmp_path: Path) -> None:
     """It shows none first, and the user's afterwards, as a later delivery of the same event or as another one."""
-    write_lists(tmp_path, ANNA)
-    bench, request = Bench(tmp_path, file=table(may(ANNA))), ask()
-    bench.attach()
-    grant = parse_grant((await bench.grant(request)).grant.content)
-    sealed = seal(grant, encode(Payload(SECRET)))
+    bench, request, grant, sealed = await granted(tmp_path)
     for version, signed in ((3, False), (3, True), (4, True)):
         bench.tell(request, version, requested(grant, sealed, signed=signed), sealed=sealed)
     assert (await bench.next()).failed.reason == upload_pb2.REASON_NOT_AUTHORIZED
@@ -388,21 +377,20 @@ def requested(grant: Grant, sealed: bytes, *, signed: bool) -> events_pb2.Secret
     return events_pb2.SecretUploadRequested(sealed_sha256=digest, size=len(sealed), request_signature=signature)
 
 
-def bad_list(folder: Path) -> None:
-    (folder / "allowed_signers").write_text("* ssh-ed25519 nonsense\n")
-
-
-def open_to_others(folder: Path) -> None:
-    (folder / "revoked_keys").chmod(0o620)
-
-
 def missing(folder: Path) -> None:
     (folder / "revoked_keys").unlink()
 
 
-@pytest.mark.parametrize("spoil", [bad_list, open_to_others, missing])
-def test_a_reactor_with_a_list_that_cannot_be_trusted_does_not_start(tmp_path: Path, spoil: object) -> None:
-    assert callable(spoil)
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda folder: (folder / "allowed_signers").write_text("* ssh-ed25519 nonsense\n"),
+        lambda folder: (folder / "revoked_keys").chmod(0o620),
+        missing,
+    ],
+    ids=["bad list", "open to others", "missing"],
+)
+def test_no_reactor_starts_with_a_list_that_cannot_be_trusted(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
     write_lists(tmp_path, ANNA)
     spoil(tmp_path)
     with pytest.raises((UsageError, RefusedError)) as refused:

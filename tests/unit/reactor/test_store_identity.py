@@ -50,9 +50,7 @@ def test_clients_follow_rotations_from_any_earlier_pin(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("proof_written", [False, True])
-def test_the_next_rotation_ends_a_broken_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, proof_written: bool
-) -> None:
+def test_a_rotation_ends_a_broken_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, proof_written: bool) -> None:
     first = store_identity.make(tmp_path, store="vault")
     with monkeypatch.context() as patch:
         if proof_written:
@@ -126,9 +124,10 @@ def test_steps_that_form_no_chain_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 31, 33])
-def test_a_seed_has_32_bytes(size: int) -> None:
-    with pytest.raises(UsageError):
-        Identity(bytes(size), store="vault")
+def test_a_seed_and_a_fingerprint_key_have_32_bytes(size: int) -> None:
+    for make in (lambda: Identity(bytes(size), store="vault"), lambda: FingerprintKey(bytes(size))):
+        with pytest.raises(UsageError):
+            make()
 
 
 VECTORS = json.loads((Path(__file__).resolve().parents[2] / "vectors.json").read_text())
@@ -145,8 +144,7 @@ def test_fingerprints_are_the_published_ones(vector: dict[str, object]) -> None:
     texts = vector["secret"]
     assert isinstance(texts, dict)
     found = KEY.fingerprints({key: base64.b64decode(value) for key, value in texts.items()})
-    assert found.whole == vector["whole"]
-    assert dict(found.values) == vector["values"]
+    assert (found.whole, dict(found.values)) == (vector["whole"], vector["values"])
     assert [key for key, _ in found.values] == sorted(texts)
 
 
@@ -190,9 +188,3 @@ def test_the_key_is_shown_by_its_id_alone(tmp_path: Path) -> None:
         FingerprintKey.load(tmp_path)
     (tmp_path / "fingerprint.key").chmod(0o600)
     assert FingerprintKey.load(tmp_path).key_id == held.key_id
-
-
-@pytest.mark.parametrize("size", [0, 31, 33])
-def test_a_key_has_32_bytes(size: int) -> None:
-    with pytest.raises(UsageError):
-        FingerprintKey(bytes(size))

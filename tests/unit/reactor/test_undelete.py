@@ -121,8 +121,7 @@ async def test_somebody_who_puts_meanwhile_keeps_what_they_put() -> None:
     world, _ = await deleted()
     world.memory.failures["undelete"].append(lambda: world.memory.put({"a": b""}))
     failed = await world.walk(ask(UNDELETE, expect=OVERWRITE))
-    assert world.outcomes() == ["STARTED", "FAILED NOT_FOUND"]
-    assert failed.upstream_version == ""
+    assert (world.outcomes(), failed.upstream_version) == (["STARTED", "FAILED NOT_FOUND"], "")
     assert world.memory.calls.count("undelete") == 1
     assert world.memory.now() == "v2"
 
@@ -181,8 +180,7 @@ async def test_a_new_version_of_what_was_deleted_is_found_by_its_tag() -> None:
     world, put = await deleted(Renumbering())
     world.memory.failures["renumbered"].append(UnknownOutcomeError("x"))
     back = await world.walk(ask(UNDELETE))
-    assert (back.upstream_version, back.restored_version) == ("v2", "v1")
-    assert back.fingerprint == put.fingerprint
+    assert (back.upstream_version, back.restored_version, back.fingerprint) == ("v2", "v1", put.fingerprint)
 
 
 # --- What m8 holds back never brings back what was deleted again, nor replaces what came after it.

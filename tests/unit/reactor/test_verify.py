@@ -38,8 +38,7 @@ async def test_what_was_put_is_in_sync_and_nothing_is_written(world: World) -> N
     assert receipt.verified_sha256 == hashlib.sha256(put.content).digest()
     assert receipt.sealed_sha256 == EMPTY
     assert isinstance(world.log.events[-1], events_pb2.SecretVerified)
-    assert world.memory.content[URI.path] == before
-    assert len(world.keys) == 0
+    assert (world.memory.content[URI.path], len(world.keys)) == (before, 0)
 
 
 async def test_another_version_is_drift_even_with_the_same_values(world: World) -> None:

@@ -240,12 +240,17 @@ class QueryCache:
 
     def __init__(self, cache: SecretCache) -> None:
         self._cache = cache
+        self._changes = -1
         self._remembered = lru_cache(_MOST_QUESTIONS)(self._asked)
 
     def of(self, wanted: Wanted, *, today: dt.date) -> Sequence[Row]:
         """Return those that are wanted, in order. Raises `UsageError` if the prefix is not one."""
-        return self._remembered(self._cache.changes, wanted, today)
+        if self._changes != self._cache.changes:
+            # Else it would keep rows that the cache has replaced, beyond the bytes that the cache may take.
+            self._remembered.cache_clear()
+            self._changes = self._cache.changes
+        return self._remembered(wanted, today)
 
-    def _asked(self, _changes: int, wanted: Wanted, today: dt.date) -> Sequence[Row]:
+    def _asked(self, wanted: Wanted, today: dt.date) -> Sequence[Row]:
         rows = picked(self._cache.rows.values(), wanted, today=today)
         return ordered(rows, wanted.sort, descending=wanted.descending)

@@ -235,8 +235,7 @@ def test_the_wait_for_a_device_obeys_the_issuer(scripted: ScriptedIssuer) -> Non
         (503, {}),
         (200, {"id_token": "t"}),
     )
-    assert found == {"id_token": "t"}
-    assert pauses == [5, 5, 10, 10, 20]
+    assert (found, pauses) == ({"id_token": "t"}, [5, 5, 10, 10, 20])
     assert scripted.asked[-1][1] == {
         "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
         "device_code": "d",
@@ -361,14 +360,11 @@ def test_with_a_keyring_no_token_of_the_issuer_is_in_the_file(tmp_path: Path, de
     remove(path, kept)  # twice does no harm
 
 
+@pytest.mark.usefixtures("desktop")
 def test_a_keyring_that_fails_is_told_without_its_words(tmp_path: Path) -> None:
-    before = keyring.get_keyring()
     keyring.set_keyring(keyring.backends.fail.Keyring())  # type: ignore[no-untyped-call]
-    try:
-        with pytest.raises(UsageError, match="the desktop's keyring fails: NoKeyringError") as caught:
-            write(tmp_path / "m8", starting.in_keyring(KEPT))
-    finally:
-        keyring.set_keyring(before)
+    with pytest.raises(UsageError, match="the desktop's keyring fails: NoKeyringError") as caught:
+        write(tmp_path / "m8", starting.in_keyring(KEPT))
     assert "monoskope[keyring]" in caught.value.fix
 
 
@@ -395,9 +391,7 @@ def test_a_login_that_was_removed_meanwhile_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("used", "said"), [("yes", "your login at .* has ended: m8's token has run out"), ("", "no rule fits")]
 )
-def test_a_token_that_m8_has_exchanged_once_and_that_nothing_renews_is_told_as_the_end_of_the_login(
-    tmp_path: Path, used: str, said: str
-) -> None:
+def test_an_exchanged_token_that_nothing_renews_is_told_as_the_logins_end(tmp_path: Path, used: str, said: str) -> None:
     claims = urlsafe_b64encode(json.dumps({"aud": KEPT.audience}).encode()).decode().rstrip("=")
     ends_at = f"{time.time() + 900:.0f}"
     id_token = f"e30.{claims}.c2ln"
@@ -414,9 +408,7 @@ def test_a_token_that_m8_has_exchanged_once_and_that_nothing_renews_is_told_as_t
 
 
 @pytest.mark.parametrize("given", [None, "", "new"], ids=str)
-def test_without_a_new_refresh_token_the_old_one_stays(
-    scripted: ScriptedIssuer, tmp_path: Path, given: str | None
-) -> None:
+def test_without_a_new_refresh_token_the_old_stays(scripted: ScriptedIssuer, tmp_path: Path, given: str | None) -> None:
     path = tmp_path / "m8"
     own = {"server": KEPT.server, "issuer": scripted.url, "client_id": "monoctl", "audience": "monoctl"}
     write(path, KeptLogin(**own, subject="anna", ca_file=str(scripted.ca_file), refresh_token="old"))
@@ -439,8 +431,7 @@ def test_a_file_that_is_no_login_is_told(tmp_path: Path) -> None:
 def test_each_server_has_a_place_of_its_own(server: str, tmp_path: Path) -> None:
     path = login_path(server, {"XDG_STATE_HOME": str(tmp_path)})
     assert path is not None
-    assert path.parent == tmp_path / "monoskope" / "login"
-    assert path.suffix == ".toml"
+    assert (path.parent, path.suffix) == (tmp_path / "monoskope" / "login", ".toml")
 
 
 def test_further_issuers_have_names(tmp_path: Path) -> None:

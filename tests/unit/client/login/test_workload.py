@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from monoskope.client.login import credential as ambient
 from monoskope.client.login.credential import ID_TOKEN, JWT, Credential, Issued, KeptLogin, find_login, login_path
@@ -171,12 +172,10 @@ def test_a_login_is_for_its_own_server(tmp_path: Path) -> None:
     path = login_path(SERVER, home)
     assert path is not None
     path.parent.mkdir(parents=True)
-    write(
-        path,
-        KeptLogin(server="https://other.example.org:7480", issuer="https://i.example", client_id="c", audience="c"),
-    )
+    own = KeptLogin(server=SERVER, issuer="https://i.example", client_id="c", audience="c")
+    write(path, structs.replace(own, server="https://other.example.org:7480"))
     assert find_login(SERVER, home) is None
-    write(path, KeptLogin(server=SERVER, issuer="https://i.example", client_id="c", audience="c"))
+    write(path, own)
     assert find_login(SERVER, home) is not None
     path.chmod(0o644)
     with pytest.raises(RefusedError):

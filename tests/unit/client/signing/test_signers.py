@@ -155,6 +155,12 @@ def needs_answer(signer: LocalSigner) -> bool:
     return not signer.is_prepared
 
 
+def private(path: Path, content: str) -> Path:
+    path.write_text(content)
+    path.chmod(0o600)
+    return path
+
+
 def refusal(signer: LocalSigner) -> Error:
     with pytest.raises(Error) as caught:
         signer.prepare()
@@ -207,9 +213,7 @@ def test_no_agent_is_not_a_lost_one(keys: dict[str, Path], tmp_path: Path, monke
     assert "does not answer" in error.message
 
 
-async def test_an_agent_that_asks_and_is_told_no_signs_nothing(
-    agent: RealAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_agents_told_no_do_not_sign(agent: RealAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = keygen(tmp_path / "key")
     run("ssh-add", "-q", "-c", str(key), **agent.environment)  # it confirms each use, and has no program to ask with
     with pytest.raises(RefusedError, match="does not sign"):
@@ -240,6 +244,8 @@ def test_a_certificate_of_another_key_is_not_used(ca: Path, tmp_path: Path) -> N
     key, other = keygen(tmp_path / "key"), keygen(tmp_path / "other")
     certify(ca, other).rename(tmp_path / "key-cert.pub")
     assert "no certificate of the key" in refusal(KeySigner(key)).message
+    (tmp_path / "key-cert.pub").write_bytes(Path(f"{key}.pub").read_bytes())  # nor a public key in its place
+    assert "no certificate of the key" in refusal(KeySigner(key)).message
 
 
 @pytest.mark.parametrize(
@@ -256,9 +262,7 @@ def test_a_certificate_of_another_key_is_not_used(ca: Path, tmp_path: Path) -> N
     ids=["empty", "words", "cut", "DSA", "PKCS1", "no base64", "no container"],
 )
 def test_what_is_no_key_that_can_sign_is_told_with_what_to_do(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "key"
-    path.write_text(content)
-    path.chmod(0o600)
+    path = private(tmp_path / "key", content)
     with pytest.raises(UsageError) as caught:
         signer_of(str(path)).prepare()
     assert caught.value.fix
@@ -275,9 +279,7 @@ def container(*keys: bytes, magic: bytes = b"openssh-key-v1\0") -> str:
 
 
 def test_the_file_of_a_security_key_leads_to_the_agent(tmp_path: Path) -> None:
-    path = tmp_path / "id_sk"
-    path.write_text(container(SECURITY_KEY))
-    path.chmod(0o600)
+    path = private(tmp_path / "id_sk", container(SECURITY_KEY))
     error = refusal(signer_of(str(path)))
     assert isinstance(error, UsageError)
     assert f"ssh-add {path}" in error.fix
@@ -295,9 +297,7 @@ def test_a_security_key_is_said_to_need_a_touch_and_others_are_not(keys: dict[st
     ids=["two keys", "another version"],
 )
 def test_a_private_key_file_of_another_form_is_told(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "key"
-    path.write_text(content)
-    path.chmod(0o600)
+    path = private(tmp_path / "key", content)
     message = refusal(signer_of(str(path))).message
     assert "exactly one key" in message or "malformed" in message
 
@@ -335,12 +335,6 @@ def test_a_certificate_that_ended_is_told_though_the_agent_holds_it(ca: Path, ag
     key = keygen(tmp_path / "key")
     agent.add(key)
     assert "ended at" in refusal(signer_of(str(certify(ca, key, valid="-2h:-1h")))).message
-
-
-def test_a_public_key_in_the_place_of_a_certificate_is_told(tmp_path: Path) -> None:
-    key = keygen(tmp_path / "key")
-    (tmp_path / "key-cert.pub").write_bytes(Path(f"{key}.pub").read_bytes())
-    assert "no certificate of the key" in refusal(KeySigner(key)).message
 
 
 @pytest.mark.parametrize("where", ["agent", "file", "file with a passphrase"])
@@ -413,20 +407,16 @@ def fake(tmp_path: Path) -> Iterator[FakeAgent]:
     agent.close()
 
 
-def message(content: bytes) -> bytes:
-    return string(content)
-
-
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
         (None, "does not answer"),
-        (message(b""), "does not speak"),
-        (message(b"\x05"), "does not speak"),
-        (message(b"\x0b" + uint32(0)), "does not speak"),
+        (string(b""), "does not speak"),
+        (string(b"\x05"), "does not speak"),
+        (string(b"\x0b" + uint32(0)), "does not speak"),
         (b"\xff\xff\xff\xff", "does not speak"),
-        (message(b"\x0c\xff"), "does not speak"),
-        (message(b"\x0c\x00\x00\x00\x02\x00"), "does not speak"),
+        (string(b"\x0c\xff"), "does not speak"),
+        (string(b"\x0c\x00\x00\x00\x02\x00"), "does not speak"),
     ],
     ids=["closed", "empty", "failure", "another kind", "too long", "cut", "fewer than said"],
 )
@@ -445,11 +435,9 @@ def test_an_agent_that_keeps_silent_is_given_up(fake: FakeAgent, tmp_path: Path,
         Agent(str(tmp_path / "s")).sign(public, public.key.blob, b"message", within_s=0.01)
 
 
-def test_an_agent_that_answers_byte_by_byte_is_given_up_in_the_same_time(
-    fake: FakeAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_agent_that_drips_is_given_up(fake: FakeAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as a forwarded one, in which somebody else answers."""
-    fake.answers = [message(b"\x0c" + uint32(0)), message(b"\x0c" + uint32(0))]
+    fake.answers = [string(b"\x0c" + uint32(0)), string(b"\x0c" + uint32(0))]
     assert Agent(str(tmp_path / "s")).keys() == {}
     seconds = iter([0.0, 9.0, 10.0])
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
@@ -457,9 +445,7 @@ def test_an_agent_that_answers_byte_by_byte_is_given_up_in_the_same_time(
         Agent(str(tmp_path / "s")).keys()
 
 
-async def test_a_signature_that_does_not_come_holds_up_no_loop_and_can_be_cancelled(
-    fake: FakeAgent, tmp_path: Path, keys: dict[str, Path]
-) -> None:
+async def test_waiting_for_a_signature_can_be_cancelled(fake: FakeAgent, tmp_path: Path, keys: dict[str, Path]) -> None:
     fake.answers = [b""]
     signer = AgentSigner(Path(f"{keys['ed25519']}.pub").read_text(), agent=Agent(str(tmp_path / "s")))
     waiting = asyncio.ensure_future(signer.sign(GRANT, SEALED))
@@ -470,12 +456,10 @@ async def test_a_signature_that_does_not_come_holds_up_no_loop_and_can_be_cancel
         await waiting
 
 
-async def test_an_agent_that_signs_rsa_with_sha_1_is_told_before_anything_is_sent(
-    fake: FakeAgent, tmp_path: Path, keys: dict[str, Path]
-) -> None:
+async def test_an_agent_that_signs_with_sha_1_is_told(fake: FakeAgent, tmp_path: Path, keys: dict[str, Path]) -> None:
     public = from_line(Path(f"{keys['rsa']}.pub").read_text(), "key")
-    listed = message(b"\x0c" + uint32(1) + string(public.key.blob) + string(b"comment"))
-    signed = message(b"\x0e" + string(string(b"ssh-rsa") + string(bytes(384))))
+    listed = string(b"\x0c" + uint32(1) + string(public.key.blob) + string(b"comment"))
+    signed = string(b"\x0e" + string(string(b"ssh-rsa") + string(bytes(384))))
     fake.answers = [listed, signed]
     signer = AgentSigner(lambda: public, agent=Agent(str(tmp_path / "s")))
     signing = Signing(signer, "", passphrase=None, blocks=False)
@@ -486,8 +470,8 @@ async def test_an_agent_that_signs_rsa_with_sha_1_is_told_before_anything_is_sen
 async def test_an_agent_is_asked_for_its_list_once(fake: FakeAgent, tmp_path: Path, keys: dict[str, Path]) -> None:
     """Each question is a wait for another process, and each secret of many takes a signature."""
     public = from_line(Path(f"{keys['ed25519']}.pub").read_text(), "key")
-    listed = message(b"\x0c" + uint32(1) + string(public.key.blob) + string(b"comment"))
-    signed = message(b"\x0e" + string(string(b"ssh-ed25519") + string(bytes(64))))
+    listed = string(b"\x0c" + uint32(1) + string(public.key.blob) + string(b"comment"))
+    signed = string(b"\x0e" + string(string(b"ssh-ed25519") + string(bytes(64))))
     fake.answers = [listed, signed, signed]
     signer = AgentSigner(lambda: public, agent=Agent(str(tmp_path / "s")))
     for _ in range(2):

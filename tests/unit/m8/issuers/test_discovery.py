@@ -17,6 +17,7 @@ from monoskope.m8.issuers.discovery import Discovery
 from monoskope.m8.issuers.jose import MAX_JWKS, parse_jwks
 from monoskope.m8.issuers.keys import IssuerKeys
 from monoskope.m8.issuers.settings import IssuerFile, RuleFile, checked
+from tests.support.failures import failure
 from tests.support.https_issuer import DOCUMENT, HttpsIssuer, https_issuer
 from tests.support.issuers import claims_of, ec_key, ed_key, jwk, jwks, minted, rsa_key
 
@@ -53,10 +54,9 @@ def of(issuer: HttpsIssuer, folder: Path, **fields: Any) -> Discovery:
 
 
 async def trouble(found: Discovery) -> str:
-    with pytest.raises(UnavailableError) as caught:
-        await found.read()
-    assert caught.value.fix
-    return caught.value.message
+    caught = await failure(UnavailableError, found.read())
+    assert caught.fix
+    return caught.message
 
 
 async def test_keys_are_where_the_discovery_document_says(issuer: HttpsIssuer, tmp_path: Path) -> None:
@@ -84,8 +84,7 @@ async def test_the_cluster_is_shown_its_token_as_it_is_now(issuer: HttpsIssuer, 
     await found.read()
     assert [shown for _, shown in issuer.asked] == ["Bearer one"] * 2 + ["Bearer two"] * 2
     (tmp_path / "token").write_text("two\r\nX: y")
-    with pytest.raises(UsageError, match="does not hold a token"):
-        await found.read()
+    await failure(UsageError, found.read(), "does not hold a token")
 
 
 @pytest.mark.parametrize(
@@ -170,8 +169,7 @@ async def test_a_file_that_others_can_write_says_nothing_of_whom_to_believe(tmp_
         with pytest.raises(RefusedError, match=f"mode {mode:04o}") as caught:
             found.check()
         assert caught.value.fix == f"Run: chmod go-w {file}"
-        with pytest.raises(RefusedError):
-            await found.read()
+        await failure(RefusedError, found.read())
 
 
 @pytest.mark.parametrize("field", ["jwks_file", "ca_file", "token_file"])
@@ -331,15 +329,13 @@ SMALL = {
 )
 def test_keys_that_cannot_verify_are_left_out(key: tuple[str, Any]) -> None:
     good = jwk(ed_key(), "good")
-    found = parse_jwks(json.dumps({"keys": [key[1], good]}).encode(), "the keys")
-    assert list(found) == [("good", "OKP")]
+    assert list(parse_jwks(json.dumps({"keys": [key[1], good]}).encode(), "the keys")) == [("good", "OKP")]
 
 
 def test_of_two_keys_with_one_name_none_counts_and_nothing_private_is_kept() -> None:
     found = parse_jwks(jwks(jwk(rsa_key(), "a"), jwk(rsa_key("b"), "a"), jwk(ec_key(), "a")), "the keys")
     assert list(found) == [("a", "EC")]
-    private = {**ec_key().as_dict(private=True), "kid": "a"}
-    key, _ = parse_jwks(jwks(private), "the keys")["a", "EC"]
+    key, _ = parse_jwks(jwks({**ec_key().as_dict(private=True), "kid": "a"}), "the keys")["a", "EC"]
     assert not key.is_private
 
 

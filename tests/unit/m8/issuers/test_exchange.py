@@ -31,6 +31,7 @@ from monoskope.m8.readmodels.uploads import bytes_of
 from monoskope.m8.service.exchange import ID_TOKEN, JWT, TTL_S
 from monoskope.protocol.login import ExchangeRefusal, Member
 from tests.support.exchanging import FORM, GRANT, PATH, Exchanging, an_issuer, mutable, refused, word
+from tests.support.failures import failure
 from tests.support.http_calls import Call, CallError, ask
 from tests.support.issuers import ISSUER, NOW_S, claims_of, jwk, jwks, keys_of, minted, rsa_key
 from tests.support.log_lines import calls, strangers
@@ -82,8 +83,7 @@ async def test_of_the_groups_those_count_that_a_binding_names(m8: Exchanging) ->
 async def test_more_than_32_groups_that_count_are_refused(m8: Exchanging) -> None:
     names = [f"g{number}" for number in range(33)]
     await bind(m8, *(f"group:corp:{name}" for name in names))
-    token = minted(claims_of(sub="anna", groups=names))
-    assert await refused(m8, token) == "TOO_MANY_GROUPS"
+    assert await refused(m8, minted(claims_of(sub="anna", groups=names))) == "TOO_MANY_GROUPS"
     assert len(await m8.recorded()) == 1
 
 
@@ -155,9 +155,8 @@ async def test_m8s_own_token_gets_no_later_one(m8: Exchanging) -> None:
 
 async def test_the_kind_of_the_token_is_named(m8: Exchanging) -> None:
     for kind in ("", "urn:ietf:params:oauth:token-type:access_token", "id_token"):
-        with pytest.raises(CallError) as caught:
-            await m8.exchange(minted(claims_of()), kind)
-        assert (caught.value.code, word(caught.value)) == ("invalid_argument", "TOKEN_TYPE")
+        caught = await failure(CallError, m8.exchange(minted(claims_of()), kind))
+        assert (caught.code, word(caught)) == ("invalid_argument", "TOKEN_TYPE")
 
 
 async def test_an_m8_without_issuers_refuses_and_blames_nobody(m8: Exchanging) -> None:
@@ -167,9 +166,8 @@ async def test_an_m8_without_issuers_refuses_and_blames_nobody(m8: Exchanging) -
 
 
 async def test_the_clients_error_has_the_word(m8: Exchanging) -> None:
-    with pytest.raises(CallError) as caught:
-        await m8.exchange(minted(claims_of(exp=NOW_S - 1, iat=NOW_S - 60)))
-    error = error_in(caught.value.status)
+    caught = await failure(CallError, m8.exchange(minted(claims_of(exp=NOW_S - 1, iat=NOW_S - 60))))
+    error = error_in(caught.status)
     assert error is not None
     assert (error.code.value, error.reason_name) == ("UNAUTHENTICATED", "EXPIRED")
     assert "the token has expired, by m8's clock" in error.message
@@ -197,9 +195,8 @@ async def test_an_address_whose_tokens_are_refused_must_wait_and_is_told_so(m8: 
     answered = await m8.form(minted(claims_of()))
     assert (answered.status, answered.headers["retry-after"]) == (429, "5")
     assert answered.json["error"] == "temporarily_unavailable"
-    with pytest.raises(CallError) as caught:
-        await m8.exchange(minted(claims_of()))
-    assert isinstance(error_in(caught.value.status), RateLimitedError)
+    caught = await failure(CallError, m8.exchange(minted(claims_of())))
+    assert isinstance(error_in(caught.status), RateLimitedError)
 
 
 def test_one_member_exchanges_as_often_as_a_pipeline_does_and_no_more() -> None:
@@ -362,8 +359,7 @@ async def test_what_is_no_form_or_too_large_is_refused_by_its_head(m8: Exchangin
     body = urlencode({"grant_type": GRANT}).encode()
     for kind in ("application/json", "multipart/form-data", f"{FORM[1]}; charset=latin-1", ""):
         assert (await m8.post(body, kind=("Content-Type", kind))).status == 415
-    basic = ("Authorization", "Basic YTpi")
-    answered = await m8.post(body, basic)
+    answered = await m8.post(body, ("Authorization", "Basic YTpi"))
     assert (answered.status, answered.json["error"]) == (401, "invalid_client")
     assert answered.headers["www-authenticate"] == "Bearer"
     assert (await m8.post(b"a=" + b"x" * 20_480)).status == 413

@@ -48,9 +48,7 @@ def sent(request: Request) -> Checkpoint:
     return Checkpoint.parse(Note.parse(request.body.partition(b"\n\n")[2]).text)
 
 
-def cosigns(
-    who: WitnessKey, change: Callable[[Checkpoint], Checkpoint] = lambda found: found, *, off_s: int = 0
-) -> Says:
+def cosigns(who: WitnessKey, change: Callable[[Checkpoint], Checkpoint] = lambda found: found, off_s: int = 0) -> Says:
     """Cosign what was sent, changed, at a time that is off by so many seconds."""
     return lambda request: Reply(200, who.cosign(change(sent(request)), int(time.time()) + off_s).line.encode())
 
@@ -171,11 +169,9 @@ async def test_a_checkpoint_that_our_own_keys_signed_stops_the_signing_and_is_ke
     assert "position 5 that the keys of this log signed" in asked.stop
     assert "m8 log renew" in asked.stop
     (kept,) = tree.folder.glob("log.evidence-5-*")
-    assert kept.read_bytes() == seen
-    assert kept.stat().st_mode & 0o777 == 0o600
+    assert (kept.read_bytes(), kept.stat().st_mode & 0o777) == (seen, 0o600)
     assert str(kept) in asked.stop
-    path = f"/{hashlib.sha256(tree.key.origin.encode()).hexdigest()}/checkpoint"
-    assert server.asked[-1].path == path
+    assert server.asked[-1].path == f"/{hashlib.sha256(tree.key.origin.encode()).hexdigest()}/checkpoint"
     # A process that starts again while the witness is away still knows.
     server.says = lambda _: Reply(503)
     async with asking((server, who)) as witnesses:

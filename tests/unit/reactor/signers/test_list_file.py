@@ -6,6 +6,7 @@ import grp
 import os
 import pwd
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from monoskope import ownership
 from monoskope.errors import Error, RefusedError, UsageError
 from monoskope.reactor.signers import list_file
 from monoskope.reactor.signers.list_file import MAX_LIST_BYTES, ListFile, lines_of
+from tests.support.reactor_world import Clock as Monotonic
 
 LONG_S = 3_600.0
 
@@ -57,23 +59,13 @@ def clock() -> Clock:
     return Clock()
 
 
-class Now:
-    """The monotonic clock of a test."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
+@pytest.fixture
+def now() -> Monotonic:
+    return Monotonic()
 
 
 @pytest.fixture
-def now() -> Now:
-    return Now()
-
-
-@pytest.fixture
-def held(path: Path, clock: Clock, now: Now) -> ListFile[list[str]]:
+def held(path: Path, clock: Clock, now: Monotonic) -> ListFile[list[str]]:
     return ListFile(path, "the list", parse, clock, now)
 
 
@@ -145,31 +137,31 @@ def test_a_file_that_is_being_written_does_not_count_yet(held: ListFile[list[str
 
 
 def test_a_clock_that_is_behind_the_files_neither_keeps_a_change_away_nor_lets_half_of_one_count(
-    held: ListFile[list[str]], path: Path, clock: Clock, now: Now
+    held: ListFile[list[str]], path: Path, clock: Clock, now: Monotonic
 ) -> None:
     clock.ahead = -3600
     path.write_text("")
     held.read_again()
     assert held.value == ["first"]
     path.write_text("second\n# end\n")
-    now.seconds = list_file.REST_S
+    now.time += list_file.REST_S
     held.read_again()
     assert held.value == ["first"]
-    now.seconds = 2 * list_file.REST_S
+    now.time += list_file.REST_S
     held.read_again()
     assert held.value == ["second"]
 
 
 def test_links_to_the_file_keep_no_revocation_away(
-    held: ListFile[list[str]], path: Path, tmp_path: Path, clock: Clock, now: Now
+    held: ListFile[list[str]], path: Path, tmp_path: Path, clock: Clock, now: Monotonic
 ) -> None:
     """Each link is a change by the file's own time."""
     clock.ahead = 0
     path.write_text("second\n# end\n")
     for second in range(3):
-        now.seconds = second * list_file.REST_S
         os.link(path, tmp_path / f"link-{second}")
         held.read_again()
+        now.time += list_file.REST_S
     assert held.value == ["second"]
 
 
@@ -183,8 +175,7 @@ def test_a_bad_file_changes_nothing_and_is_told(held: ListFile[list[str]], path:
     path.write_bytes(content)
     for _ in range(2):
         held.read_again()
-        assert held.value == ["first"]
-        assert held.sha256 == before
+        assert (held.value, held.sha256) == (["first"], before)
         assert str(path) in held.trouble
     path.write_text("second\n# end\n")
     held.read_again()
@@ -211,18 +202,6 @@ def test_a_bad_file_is_not_parsed_at_each_look(path: Path, clock: Clock) -> None
     assert parsed == ["first\n# end\n", "bad\n# end\n"]
 
 
-def _group(path: Path) -> None:
-    path.chmod(0o620)
-
-
-def _others(path: Path) -> None:
-    path.chmod(0o602)
-
-
-def _gone(path: Path) -> None:
-    path.unlink()
-
-
 def _folder(path: Path) -> None:
     path.unlink()
     path.mkdir()
@@ -233,13 +212,17 @@ def _pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
-BROKEN = {"group": _group, "others": _others, "missing": _gone, "folder": _folder, "pipe": _pipe}
+BROKEN: dict[str, Callable[[Path], None]] = {
+    "group": lambda path: path.chmod(0o620),
+    "others": lambda path: path.chmod(0o602),
+    "missing": Path.unlink,
+    "folder": _folder,
+    "pipe": _pipe,
+}
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_file_that_others_can_write_or_that_is_none_is_refused_at_the_start_and_later(
-    held: ListFile[list[str]], path: Path, name: str
-) -> None:
+def test_a_file_that_others_can_write_or_none_is_refused(held: ListFile[list[str]], path: Path, name: str) -> None:
     BROKEN[name](path)
     held.read_again()
     assert held.value == ["first"]
@@ -253,18 +236,6 @@ def test_a_file_of_another_user_is_refused(path: Path, monkeypatch: pytest.Monke
     os.chown(path, 12345, -1) if os.geteuid() == 0 else monkeypatch.setattr(os, "geteuid", lambda: 12345)
     with pytest.raises(RefusedError, match="another user"):
         ListFile(path, "the list", parse)
-
-
-def _folder_of_group(folder: Path) -> None:
-    folder.chmod(0o770)
-
-
-def _folder_of_others(folder: Path) -> None:
-    folder.chmod(0o707)
-
-
-def _folder_above(folder: Path) -> None:
-    folder.parent.chmod(0o777)
 
 
 def _folder_of_a_link(folder: Path) -> None:
@@ -283,10 +254,10 @@ def _links_that_lead_nowhere(folder: Path) -> None:
     (folder / "list").symlink_to("list")
 
 
-WAYS = {
-    "group": _folder_of_group,
-    "others": _folder_of_others,
-    "above": _folder_above,
+WAYS: dict[str, Callable[[Path], None]] = {
+    "group": lambda folder: folder.chmod(0o770),
+    "others": lambda folder: folder.chmod(0o707),
+    "above": lambda folder: folder.parent.chmod(0o777),
     "link": _folder_of_a_link,
     "loop": _links_that_lead_nowhere,
 }

@@ -42,8 +42,7 @@ async def test_a_receipt_proves_the_secret_alone_that_it_names(page: AtConsole) 
         copy.uri = uri
         page.m8.secrets[uri] = copy
     shown = await listed(page)
-    assert set(shown) == {URI, *LOOK_ALIKE}
-    assert [uri for uri in shown if shown[uri]["proven"]] == [URI]
+    assert (set(shown), [uri for uri in shown if shown[uri]["proven"]]) == ({URI, *LOOK_ALIKE}, [URI])
     # No identity of `local` is pinned, so nobody can say that it is false.
     assert [uri for uri in shown if not shown[uri]["is_false"]] == ["local://app/db", URI]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Callable, Coroutine
+import gc
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -18,7 +19,7 @@ from monoskope.client.queries import Queries
 from monoskope.errors import NotFoundError, NotReachedError, UsageError
 from monoskope.monoctl.console.cache import SecretCache
 from monoskope.monoctl.console.counts import Counts, Figures, expiring
-from monoskope.monoctl.console.rows import Row, SortField, State, Wanted, ordered, picked
+from monoskope.monoctl.console.rows import QueryCache, Row, SortField, State, Wanted, ordered, picked
 from tests.unit.monoctl.console.operations.knowing_m8 import HASHES, a_view
 
 TODAY = dt.date(2026, 11, 26)
@@ -130,6 +131,13 @@ async def keeping(log: Log, *uris: str, settles: bool = True, **limits: int) -> 
     task.cancel()
 
 
+def counts_of(rows: Iterable[Row]) -> Counts:
+    counted = Counts()
+    for row in rows:
+        counted.add(row)
+    return counted
+
+
 def run(work: Coroutine[Any, Any, None]) -> None:
     async def within() -> None:
         async with asyncio.timeout(60):
@@ -165,9 +173,7 @@ def test_after_any_changes_and_breaks_it_equals_a_fresh_listing(steps: list[tupl
         log.deliver()
         await settled(log, kept)
         assert not task.done()
-        fresh = Counts()
-        for view in log.known.values():
-            fresh.add(Row(view))
+        fresh = counts_of(Row(view) for view in log.known.values())
         assert kept.counts.facets == fresh.facets
         assert kept.counts.groups() == fresh.groups()
         assert kept.counts.keys_read == fresh.keys_read
@@ -183,8 +189,7 @@ async def test_a_change_asks_for_that_secret_alone() -> None:
         log.change(a_view(URIS[0], subject="bob"), URIS[0])
         await settled(log, kept)
 
-        assert log.listings == before
-        assert kept.counts.facets["subjects"]["bob"] == 1
+        assert (log.listings, kept.counts.facets["subjects"]["bob"]) == (before, 1)
 
 
 async def test_an_edit_of_notes_is_followed_by_its_detail() -> None:
@@ -224,6 +229,20 @@ async def test_secrets_that_a_hostile_m8_makes_large_take_no_more_memory() -> No
             assert (len(kept.rows), kept.complete) == (4, False)
             kept.read_again()
             await asyncio.sleep(0)
+
+
+async def test_what_pages_asked_for_keeps_no_secret_as_it_was_before_a_change() -> None:
+    log = Log()
+    async with keeping(log, *URIS) as kept:
+        found = QueryCache(kept)
+        for number in range(3):
+            for uri in URIS:
+                log.change(a_view(uri, subject=f"changed {number}"), uri)
+            await settled(log, kept)
+            assert len(found.of(Wanted(), today=TODAY)) == len(URIS)
+        gc.collect()
+        rows = [one for one in gc.get_objects() if type(one) is Row and one.subject.startswith("changed ")]
+        assert {row.subject for row in rows} == {"changed 2"}
 
 
 async def test_events_without_end_that_name_secrets_are_not_kept_one_by_one() -> None:
@@ -324,8 +343,7 @@ def test_rows_are_in_order_and_those_without_a_value_are_last(rows: list[Row], b
     assert sorted(row.uri for row in found) == sorted(row.uri for row in rows)
     values = [fields[by](row) for row in found]
     filled = [value for value in values if value not in {"", 0, None}]
-    assert values[: len(filled)] == filled
-    assert filled == sorted(filled, reverse=descending)
+    assert (values[: len(filled)], filled) == (filled, sorted(filled, reverse=descending))
 
 
 def test_a_hash_is_found_as_tables_show_it() -> None:
@@ -353,9 +371,7 @@ def test_equal_values_stand_together_across_stores_and_deleted_ones_do_not_count
         Row(a_view("local://b", values={"x": HASHES[0]})),
         Row(a_view("local://c", values={"x": HASHES[0]}, deleted=True)),
     ]
-    counted = Counts()
-    for row in held:
-        counted.add(row)
+    counted = counts_of(held)
 
     [group], is_whole = counted.groups()
 
@@ -370,9 +386,7 @@ def test_equal_values_stand_together_across_stores_and_deleted_ones_do_not_count
 
 def test_values_whose_hashes_the_caller_may_not_see_are_not_equal() -> None:
     held = [Row(a_view(uri, values={"x": ""})) for uri in ("vault://a", "local://b")]
-    counted = Counts()
-    for row in held:
-        counted.add(row)
+    counted = counts_of(held)
 
     assert counted.groups() == ([], True)
     assert [counted.elsewhere(row) for row in held] == [0, 0]
@@ -395,9 +409,7 @@ def test_days_of_expiry_and_counts() -> None:
         "days": [{"day": "2026-11-25", "uris": ["vault://a"]}, {"day": "2026-12-26", "uris": ["vault://b"]}],
         "without": 1,
     }
-    counted = Counts()
-    for row in held:
-        counted.add(row)
+    counted = counts_of(held)
     assert counted.figures(today=TODAY) == Figures(
         present=3, deleted=1, expired=1, expiring=1, out_of_sync=1, drifted=2, same_values=0
     )

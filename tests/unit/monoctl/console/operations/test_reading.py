@@ -51,8 +51,7 @@ async def test_the_table_is_searched_sorted_and_paged(page: AtConsole) -> None:
 
     assert [row["uri"] for row in answer["secrets"]] == ["vault://app/1", "vault://app/0"]
     assert (answer["total"], answer["loaded"], answer["complete"], answer["note"]) == (4, 5, True, "")
-    assert answer["stores"] == {"vault": 4}
-    assert answer["statuses"] == {"": 4, "DELETED": 1}
+    assert (answer["stores"], answer["statuses"]) == ({"vault": 4}, {"": 4, "DELETED": 1})
     assert page.told[-1] == {"kind": "secrets", "loaded": 5, "complete": True}
 
 
@@ -92,8 +91,7 @@ async def test_equal_values_are_counted_and_grouped(page: AtConsole) -> None:
     [row] = (await page.ask("secrets", search="app/a"))["secrets"]
     groups = await page.ask("groups")
 
-    assert row["same_elsewhere"] == 2
-    assert groups["keys_read"] == 3
+    assert (row["same_elsewhere"], groups["keys_read"]) == (2, 3)
     [group] = groups["groups"]
     assert group["fingerprint"] == FINGERPRINT
     assert [place["uri"] for place in group["places"]] == ["vault://app/a", "vault://app/b", "vault://web/c"]
@@ -188,8 +186,7 @@ async def test_what_happens_now_is_told_as_events_are_answered(page: AtConsole) 
     happened(page.context, page.m8.events[0])
 
     [event] = (await page.ask("events", limit=10))["events"]
-    assert page.told == [{"kind": "event", "event": event}]
-    assert event["request_id"] == "ab" * 16
+    assert (page.told, event["request_id"]) == ([{"kind": "event", "event": event}], "ab" * 16)
 
 
 # --- stores and pins ---
@@ -236,8 +233,7 @@ async def test_a_changed_identity_is_a_full_stop_that_no_pin_removes(page: AtCon
 
     [store] = (await page.ask("stores"))["stores"]
 
-    assert store["identity_state"] == "changed"
-    assert store["pinned"] == page.m8.identity.shown
+    assert (store["identity_state"], store["pinned"]) == ("changed", page.m8.identity.shown)
     assert other.shown in store["identity_message"]
     assert "Put nothing" in store["identity_fix"]
     for identity in (other.shown, page.m8.identity.shown):
@@ -265,8 +261,7 @@ async def test_the_status_has_stores_and_counts(page: AtConsole) -> None:
     status = await page.ask("status")
 
     assert (status["figures"]["present"], status["figures"]["drifted"], status["head"]) == (1, 1, 1)
-    assert [store["name"] for store in status["stores"]] == ["vault"]
-    assert status["server"]["subject"] == "alice"
+    assert ([store["name"] for store in status["stores"]], status["server"]["subject"]) == (["vault"], "alice")
     assert status["log"] is None
     drift = await page.ask("drift")
     assert [row["status"] for row in drift["secrets"]] == ["OVERWROTE"]

@@ -20,8 +20,7 @@ async def test_a_put_answers_what_the_receipt_says_and_the_table_has_it_at_once(
     answer = await page.ask("put", {"password": VALUE}, uris=["vault://app/db"], labels={"owner": "team-a"})
 
     [row] = answer["results"]
-    assert (row["done"]["uri"], row["done"]["outcome"]) == ("vault://app/db", "UPLOADED")
-    assert answer["notes"] == []
+    assert (row["done"]["uri"], row["done"]["outcome"], answer["notes"]) == ("vault://app/db", "UPLOADED", [])
     assert not was_received(page.m8, VALUE)
     [secret] = (await page.ask("secrets"))["secrets"]
     assert (secret["uri"], secret["proven"], secret["labels"]) == ("vault://app/db", True, {"owner": "team-a"})
@@ -67,10 +66,8 @@ async def test_a_dry_run_shows_names_and_sizes_and_asks_for_no_key(page: AtConso
     answer = await page.ask("put", {"password": VALUE}, uris=["vault://app/db"], dry_run=True)
 
     [row] = answer["results"]
-    assert row["done"]["sizes"] == {"password": len(VALUE)}
-    assert row["done"]["pinned"] == page.m8.identity.shown
-    assert row["done"]["expect"] == "ANY"
-    assert page.m8.count("RequestSecretUploadKey") == 0
+    assert (row["done"]["sizes"], row["done"]["pinned"]) == ({"password": len(VALUE)}, page.m8.identity.shown)
+    assert (row["done"]["expect"], page.m8.count("RequestSecretUploadKey")) == ("ANY", 0)
 
 
 async def test_a_patch_removes_what_it_names(page: AtConsole) -> None:
@@ -92,8 +89,7 @@ async def test_a_comparison_says_whether_it_is_equal(page: AtConsole) -> None:
 async def test_names_are_shown_with_sizes_and_nothing_is_sent(page: AtConsole) -> None:
     answer = await page.ask("names", {"z": b"", "a": VALUE})
 
-    assert answer == {"keys": [{"key": "z", "size": 0}, {"key": "a", "size": len(VALUE)}]}
-    assert page.m8.calls == []
+    assert (answer, page.m8.calls) == ({"keys": [{"key": "z", "size": 0}, {"key": "a", "size": len(VALUE)}]}, [])
 
 
 @pytest.mark.parametrize(
@@ -107,9 +103,7 @@ async def test_names_are_shown_with_sizes_and_nothing_is_sent(page: AtConsole) -
         ({"uris": ["no uri at all"]}, "uri"),
     ],
 )
-async def test_what_is_malformed_is_refused_before_anything_is_sent(
-    page: AtConsole, request_: dict[str, object], names: str
-) -> None:
+async def test_what_is_malformed_is_refused_unsent(page: AtConsole, request_: dict[str, object], names: str) -> None:
     with pytest.raises(UsageError) as refused:
         await page.ask("put", {"password": VALUE}, **request_)
 
@@ -162,9 +156,7 @@ async def test_a_key_that_cannot_be_read_is_told_where_the_key_would_stand(tmp_p
         assert "there is no signing key" in (await page.ask("whoami"))["signs_with"]["trouble"]
 
 
-def test_the_terminal_asks_for_the_passphrase_before_the_page_opens(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_passphrase_is_asked_for_before_the_page_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = keygen(tmp_path / "key", passphrase="secret")
     monkeypatch.setattr(terminal, "interactive", lambda: True)
     monkeypatch.setattr(terminal, "passphrase", lambda _: "secret")

@@ -84,8 +84,7 @@ def test_a_moment_is_said_beside_now(said: dict[str, Any]) -> None:
 
 
 def test_what_lies_below_a_prefix_lies_there_by_whole_segments(said: dict[str, Any]) -> None:
-    assert said["below"] == [True, True, False, False]
-    assert said["inStore"] == [True, True, False]
+    assert (said["below"], said["inStore"]) == ([True, True, False, False], [True, True, False])
 
 
 def test_older_events_come_in_their_place_and_each_once(said: dict[str, Any]) -> None:

@@ -76,8 +76,7 @@ def test_page_and_monoctl_make_the_same_keys_seal_for_one_another_and_believe_on
 
     assert found["name"] == Beginning(token).name
     opened = [channel.open(name, from_text(one)) for (name, _), one in zip(BODIES, found["sealed"], strict=True)]
-    assert opened == [body for _, body in BODIES]
-    assert found["session"] == [True, False] + [False] * len(wrong)
+    assert (opened, found["session"]) == ([body for _, body in BODIES], [True, False] + [False] * len(wrong))
     assert found["begin"] == [False, True] + [False] * len(wrong)
     assert all(found["noTokens"])
 

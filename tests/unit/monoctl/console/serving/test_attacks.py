@@ -203,9 +203,7 @@ async def first_line(page: Page, line: str, more: list[tuple[str, str]]) -> int:
 # A stolen link.
 
 
-async def test_a_link_counts_once_and_who_comes_second_ends_the_first_session(
-    served: Served,
-) -> None:
+async def test_a_link_counts_once_and_who_comes_second_ends_the_first_session(served: Served) -> None:
     link = served.sessions.new_link()
     first, second = served.page, served.page
     assert (await asked(first.begin, link)).status == 200
@@ -354,8 +352,7 @@ async def test_a_page_that_says_the_last_number_has_said_all(page: Page, served:
 async def test_what_a_hostile_m8_says_is_escaped_as_by_monoctl(served: Served) -> None:
     answer = await asked((await served.begun()).call, "hostile")
     assert answer.body.decode().isprintable()
-    assert answer.document == {"subject": HOSTILE}
-    assert answer.headers["content-type"] == "application/json"
+    assert (answer.document, answer.headers["content-type"]) == ({"subject": HOSTILE}, "application/json")
 
 
 async def test_a_refusal_says_what_the_command_says(served: Served) -> None:

@@ -39,8 +39,7 @@ def told(frame: bytes) -> str:
 )
 def test_what_is_framed_comes_out_as_it_was(values: dict[str, bytes], uris: list[str]) -> None:
     request, found = parsed_frame(Put, framed({"uris": uris}, [value(key, one) for key, one in values.items()]))
-    assert (request.uris, dict(found)) == (uris, values)
-    assert list(found) == list(values)
+    assert (request.uris, dict(found), list(found)) == (uris, values, list(values))
     assert "hidden" in repr(found)
 
 

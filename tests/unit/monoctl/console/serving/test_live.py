@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.queries import Queries
@@ -99,6 +99,12 @@ class Log:
             yield event
         raise NotReachedError("it broke.", fix="Wait.")
 
+    async def followed(self, *told: Any) -> None:
+        """Have its events followed until nothing comes any more."""
+        hearing = asyncio.create_task(follow_events(cast("Queries", self), *told))
+        await self.slept.wait()
+        hearing.cancel()
+
 
 async def test_each_event_is_heard_once_over_every_break_and_every_refusal() -> None:
     log = Log()
@@ -113,22 +119,11 @@ async def test_each_event_is_heard_once_over_every_break_and_every_refusal() -> 
         assert stop is None
         told.append(why)
 
-    queries: Queries = log  # type: ignore[assignment]
-    hearing = asyncio.create_task(follow_events(queries, began.set, lambda event: heard.append(event.position), tell))
-    await log.slept.wait()
-    hearing.cancel()
+    await log.followed(began.set, lambda event: heard.append(event.position), tell)
     assert began.is_set()
     assert (heard, log.asked) == ([4, 5, 6, 7], [3, 5, 7])
-    assert told == [
-        "it is away. Try `server`.",
-        "",
-        "it broke.",
-        "your token has expired.",
-        "",
-        "it broke.",
-        "",
-        "it broke.",
-    ]
+    broke = ("", "it broke.")
+    assert told == ["it is away. Try `server`.", *broke, "your token has expired.", *broke, *broke]
 
 
 async def test_a_log_that_does_not_hold_is_told_with_its_notes_also_to_a_page_that_comes_later() -> None:
@@ -136,10 +131,7 @@ async def test_a_log_that_does_not_hold_is_told_with_its_notes_also_to_a_page_th
     mismatch = LogMismatchError("it has two different trees.", fix="Ask.")
     mismatch.notes = ("one\n", "other\n")
     log.parts = [mismatch]
-    queries: Queries = log  # type: ignore[assignment]
-    hearing = asyncio.create_task(follow_events(queries, lambda: None, lambda _event: None, live.m8))
-    await log.slept.wait()
-    hearing.cancel()
+    await log.followed(lambda: None, lambda _event: None, live.m8)
     page = live.lines([])
     told = await said(page)
     assert (told["away"], told["stop"]["code"]) == ("it has two different trees. Ask.", "LOG_MISMATCH")
@@ -153,12 +145,7 @@ async def test_a_log_that_is_shorter_than_before_is_heard_anew() -> None:
     log.parts += [2, [views_pb2.EventSummary(position=3)]]
     began: list[int] = []
     heard: list[int] = []
-    queries: Queries = log  # type: ignore[assignment]
-    hearing = asyncio.create_task(
-        follow_events(
-            queries, lambda: began.append(log.at), lambda event: heard.append(event.position), lambda _why, _stop: None
-        )
+    await log.followed(
+        lambda: began.append(log.at), lambda event: heard.append(event.position), lambda _why, _stop: None
     )
-    await log.slept.wait()
-    hearing.cancel()
     assert (began, heard) == ([3, 2], [4, 5, 3])

@@ -1,6 +1,7 @@
 """What m8 says of itself and of the caller, and of stores and their reactors.
 
-Stores: which there are, whose identity is agreed to, and what administrators do to them.
+Stores: which there are, whose identity is agreed to, and what administrators do to them. The file is long because each
+field of what a user sees of a store is told here with its meaning.
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ async def whole(version: str, uri: SecretUri, queries: Queries) -> str:
     if len(texts) > 1:
         raise UsageError(
             f"{uri}: {len(texts)} versions were called {version}: {', '.join(sorted(texts))}.",
-            fix="Name the whole version. `monoctl get secret -o wide` shows the one that is there now.",
+            fix="Name the whole version. `monoctl get secret --versions` shows them all.",
         )
     return texts[0]
 

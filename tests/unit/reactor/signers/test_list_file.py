@@ -167,7 +167,15 @@ def test_links_to_the_file_keep_no_revocation_away(
 
 @pytest.mark.parametrize(
     "content",
-    [b"bad\n", b"cut sho", b"a\x00b\n", b"a\rb\n", b"\xff\n", b"a\n" * (MAX_LIST_BYTES // 2) + b"\n"],
+    [
+        b"bad\n",
+        b"cut sho",
+        b"a\x00b\n",
+        b"a\rb\n",
+        b"\xff\n",
+        # What is read of it ends as a whole list does.
+        b"aa\n" + b"a\n" * ((MAX_LIST_BYTES - 8) // 2) + b"# end\n" + b"later\n# end\n",
+    ],
     ids=["bad", "no-newline", "zero-byte", "carriage-return", "not-utf-8", "too-large"],
 )
 def test_a_bad_file_changes_nothing_and_is_told(held: ListFile[list[str]], path: Path, content: bytes) -> None:

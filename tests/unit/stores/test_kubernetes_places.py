@@ -12,6 +12,7 @@ from monoskope.errors import UsageError
 from monoskope.settings import convert
 from monoskope.stores.driver import StoreRefusedError
 from monoskope.stores.kubernetes.config import KubernetesConfig, place_of, wishes_of
+from monoskope.stores.kubernetes.object import changed, checked, version_of
 from monoskope.stores.kubernetes.secrets import KubernetesStore
 
 GOOD: dict[str, Any] = {"auth": {"method": "in-cluster"}}
@@ -114,3 +115,40 @@ def test_a_role_is_no_wider_than_what_is_served() -> None:
     [role] = yaml.safe_load_all(KubernetesStore.policy(read(deletable=True), ((),)))
     assert role["kind"] == "ClusterRole"
     assert "delete" in role["rules"][0]["verbs"]
+
+
+META = {"uid": "a", "resourceVersion": "1"}
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"metadata": None},
+        {"metadata": META, "data": []},
+        {"metadata": META | {"labels": []}},
+        {"metadata": META | {"annotations": "x"}},
+        {"metadata": META | {"managedFields": 1}},
+        {"metadata": META | {"managedFields": [1]}},
+        {"metadata": META | {"managedFields": [{"fieldsV1": {"f:data": []}}]}},
+    ],
+)
+def test_an_answer_of_other_types_is_no_secret(found: dict[str, Any]) -> None:
+    assert checked({"metadata": META, "data": {}})
+    with pytest.raises(StoreRefusedError, match="not that of a Kubernetes API server"):
+        checked(found)
+
+
+@pytest.mark.parametrize("metadata", [None, {**META, "uid": 1}, {**META, "resourceVersion": 1}, {**META, "uid": ""}])
+def test_a_secret_without_a_version_is_none(metadata: object) -> None:
+    assert version_of({"metadata": META}) == "a:1"
+    with pytest.raises(StoreRefusedError, match="not that of a Kubernetes API server"):
+        version_of({"metadata": metadata})
+
+
+@pytest.mark.parametrize(
+    ("found", "kind", "why"),
+    [({"immutable": True}, "", "immutable"), ({"type": "Opaque"}, "kubernetes.io/tls", "type never changes")],
+)
+def test_what_cannot_change_is_refused_before_anything_is_sent(found: dict[str, Any], kind: str, why: str) -> None:
+    with pytest.raises(StoreRefusedError, match=why):
+        changed({"metadata": META} | found, {}, wishes_of(KubernetesOptions(type=kind)), "tag")

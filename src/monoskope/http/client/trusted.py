@@ -63,7 +63,7 @@ class Endpoint:
     def __init__(self, server: HostPort, tls: TlsFiles, *, timeout_s: float, most_body: int) -> None:
         self._server = server
         self._tls = tls
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._most_body = most_body
         self._pool: Pool | None = None
 
@@ -78,7 +78,7 @@ class Endpoint:
             if self._pool is None:
                 context = await asyncio.to_thread(self._tls.context)
                 self._pool = Pool(Server(self._server.host, self._server.port, context), most_connections=1)
-            most_s, most_body = self._timeout_s, self._most_body
+            most_s, most_body = self.timeout_s, self._most_body
             return await self._pool.request(
                 method, target, headers, body, timeout_s=most_s, most_body=most_body, repeat=True
             )

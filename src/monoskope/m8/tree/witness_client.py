@@ -57,7 +57,6 @@ class Connection:
 
     def __init__(self, url: HttpsUrl, ca_file: Path | None, *, timeout_s: float) -> None:
         self._url = url
-        self._timeout_s = timeout_s
         self._endpoint = Endpoint(url.server, TlsFiles(ca_file), timeout_s=timeout_s, most_body=MOST_ANSWER)
         self.close = self._endpoint.close
 
@@ -77,8 +76,8 @@ class Connection:
             )
         except LateError:
             raise NoAnswerError(
-                f"{self._url.server} does not answer within {self._timeout_s:g} s. Check that it runs, and the way to "
-                "it. m8 asks again, at most twice a minute.",
+                f"{self._url.server} does not answer within {self._endpoint.timeout_s:g} s. Check that it runs, and "
+                "the way to it. m8 asks again, at most twice a minute.",
                 late=True,
             ) from None
         except MalformedError:

@@ -37,13 +37,13 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     request = Connection.request
 
     async def timed(line: Connection, *what: Any) -> Any:
-        given = line._timeout_s  # by m8: a line that it gives another time than `EXCHANGE_S` is not hurried so much
+        given = line._endpoint.timeout_s  # a line that m8 gives another time than `EXCHANGE_S` is not hurried so much
         if f"https://{line._url.server}" in found:
-            line._timeout_s = line._endpoint._timeout_s = HURRIED_S * given / PATIENCE_S
+            line._endpoint.timeout_s = HURRIED_S * given / PATIENCE_S
         try:
             return await request(line, *what)
         finally:
-            line._timeout_s = line._endpoint._timeout_s = given
+            line._endpoint.timeout_s = given
 
     monkeypatch.setattr(witness_client, "EXCHANGE_S", PATIENCE_S)
     monkeypatch.setattr(Connection, "request", timed)

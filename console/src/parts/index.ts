@@ -1,14 +1,14 @@
 /** All parts of the page, in one place to find them. Each says in its file what it promises.
  *
  * controls: Button, Link, CopyButton, Field, TextField, Select, Checkbox, Radios, Chip, ChipMenu, Tip.
- * boxes, which hold others: Dialog, Panel, FailureBox, PageHead, Card, Facts, Banner, Empty, Skeleton, Stop.
+ * boxes, which hold others: Dialog, Panel, FailureBox, PageHead, Card, Facts, Banner, FalseProof, Empty, Skeleton, Stop.
  * words, which show one thing: Badge, Status, Outcome, Proven, Hash, Labels, List, Uri, Time, Expiry, HowLong, Said, SignedBy.
  * tables: Table, Pages. And Icon.
  */
 
 export { Dialog, Panel } from "./boxes/Dialog";
 export { FailureBox, Stop } from "./boxes/FailureBox";
-export { Banner, Card, Empty, Facts, PageHead, Skeleton } from "./boxes/Page";
+export { Banner, Card, Empty, Facts, FalseProof, PageHead, Skeleton } from "./boxes/Page";
 export { Button, Chip, ChipMenu, CopyButton, Link, Tip } from "./controls/Button";
 export { Checkbox, type Choice, Field, Radios, Select, TextField } from "./controls/Field";
 export { Icon, type IconName } from "./Icon";

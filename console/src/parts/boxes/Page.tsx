@@ -92,3 +92,12 @@ export function Banner({ tone, icon, children, actions }: { tone: "info" | "good
     </div>
   );
 }
+
+/** What is said where the proof that m8 shows is false. */
+export function FalseProof({ why }: { why: string }) {
+  return (
+    <Banner tone="bad" icon="shieldOff">
+      <strong>m8 shows a false proof.</strong> {why} Do not believe what stands here. Tell the operator of the store, by another way than m8.
+    </Banner>
+  );
+}

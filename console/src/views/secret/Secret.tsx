@@ -2,7 +2,7 @@
 
 import type { Secret, Store, Version } from "../../api/documents/shown";
 import { notAble, notAllowed } from "../../forms/able";
-import { Banner, Button, FailureBox, Link, PageHead, partsOf, Proven, Skeleton, Uri } from "../../parts";
+import { Banner, Button, FailureBox, FalseProof, Link, PageHead, partsOf, Proven, Skeleton, Uri } from "../../parts";
 import { useAnswer } from "../../state/answer";
 import { useMe } from "../../state/me";
 import { go, type Place } from "../../state/navigation";
@@ -77,11 +77,7 @@ function MainAction({ secret, store }: { secret: Secret; store: Store | undefine
 function Warnings({ secret }: { secret: Secret }) {
   return (
     <div class="banners">
-      {secret.is_false && (
-        <Banner tone="bad" icon="shieldOff">
-          <strong>m8 shows a false proof.</strong> {secret.why_not_proven} Do not believe what stands here. Tell the operator of the store, by another way than m8.
-        </Banner>
-      )}
+      {secret.is_false && <FalseProof why={secret.why_not_proven} />}
       {secret.deleted && (
         <Banner tone="info" icon="trash">
           This secret is deleted. What stands here is what was known of it.

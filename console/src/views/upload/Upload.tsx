@@ -1,7 +1,7 @@
 /** One request: its steps, how it ended, and what proves that. */
 
 import type { Event, Upload } from "../../api/documents/shown";
-import { Banner, Button, Card, CopyButton, Facts, FailureBox, Icon, Link, Outcome, outcomeWords, PageHead, Proven, Said, SignedBy, Skeleton, Time, Uri } from "../../parts";
+import { Banner, Button, Card, CopyButton, Facts, FailureBox, FalseProof, Icon, Link, Outcome, outcomeWords, PageHead, Proven, Said, SignedBy, Skeleton, Time, Uri } from "../../parts";
 import { signedBy } from "../../pictures/events/sentences";
 import { reasonWords } from "../../pictures/words/outcomes";
 import { useAnswer } from "../../state/answer";
@@ -12,11 +12,7 @@ import { isUnknown, PURPOSE_WORDS, type Step, stepsOf } from "./steps";
 function Ending({ upload }: { upload: Upload }) {
   return (
     <div class="banners">
-      {upload.is_false && (
-        <Banner tone="bad" icon="shieldOff">
-          <strong>m8 shows a false proof.</strong> {upload.why_not_proven} Do not believe what stands here. Tell the operator of the store, by another way than m8.
-        </Banner>
-      )}
+      {upload.is_false && <FalseProof why={upload.why_not_proven} />}
       <Words upload={upload} />
     </div>
   );

@@ -231,7 +231,6 @@ def _binding_row(binding: RoleBinding) -> dict[str, object]:
 
 def _change(folder: Path, decide: Callable[[RoleBindings], Sequence[rules.Change]], actor: str) -> None:
     async def change(_: ServerSettings, log: EventLog) -> None:
-
         await Aggregates(log).change(ROLE_BINDINGS, decide, actor=actor)
 
     on_log(folder, change, unknown="Do it again: a second time changes nothing.")

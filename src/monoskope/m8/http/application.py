@@ -158,7 +158,7 @@ def _size(message: bytes | UsageError | None) -> int:
 
 
 async def _end(socket: WebSocket, error: Error | None) -> None:
-    # Whoever does not read, or is gone, is told nothing.
+    # A client that does not read, or is gone, is told nothing.
     with contextlib.suppress(EndedError, TimeoutError):
         async with asyncio.timeout(FAREWELL_S):
             await socket.send(encoded({} if error is None else {"error": to_json(error)}).decode())

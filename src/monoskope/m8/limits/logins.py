@@ -136,7 +136,7 @@ class Exchanges(Logins):
         except UnavailableError:
             raise _too_many("too many tokens were refused just now") from None
 
-    def succeed(self, member: str) -> None:
+    def admit_member(self, member: str) -> None:
         """Count an exchange for `member`. Raises `RateLimitedError` if there were too many lately."""
         now = self._clock()
         known = self._members.get(member) or Bucket(PER_MEMBER_S, now, burst=PER_MEMBER)

@@ -9,7 +9,7 @@ The rules, which `monoskope.testing.logs` checks of an engine:
 - One wins. Of several appends that expect the same version of a stream, one is recorded.
 - One chain. Every record holds the hash of the record before it. Sealed bytes are not part of it and may be erased.
 
-One file, however long: whoever writes an engine or calls one reads it from top to bottom.
+One file, however long: authors of an engine, and of its callers, read it from top to bottom.
 
 Sources: docs/adr/0005-own-event-log.md, docs/adr/0006-log-format.md.
 """

@@ -104,7 +104,7 @@ class TokenExchange:
         if token_id and await self._app.log.get(TOKENS, token_id) is not None:
             # Before the member is counted: who has a used token must not be able to keep its owner out with it.
             raise _replayed()
-        self._app.exchanges.succeed(str(member))
+        self._app.exchanges.admit_member(str(member))
         await self._register(
             issuer_stream(issuer.name), lambda known: register_issuer(known, issuer.name, issuer.issuer)
         )

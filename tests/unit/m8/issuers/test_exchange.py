@@ -203,13 +203,13 @@ def test_one_member_exchanges_as_often_as_a_pipeline_does_and_no_more() -> None:
     now = 0.0
     exchanges = Exchanges(20, 10, lambda: now)
     for _ in range(PER_MEMBER):
-        exchanges.succeed("machine:github:deploy")
+        exchanges.admit_member("machine:github:deploy")
     with pytest.raises(RateLimitedError) as caught:
-        exchanges.succeed("machine:github:deploy")
+        exchanges.admit_member("machine:github:deploy")
     assert caught.value.retry_after_s > 0
-    exchanges.succeed("machine:github:other")
+    exchanges.admit_member("machine:github:other")
     now = 1.0
-    exchanges.succeed("machine:github:deploy")
+    exchanges.admit_member("machine:github:deploy")
 
 
 async def test_a_used_token_that_others_have_keeps_its_owner_out_of_nothing(m8: Exchanging) -> None:

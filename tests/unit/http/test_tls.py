@@ -167,6 +167,31 @@ def test_who_may_not_begin_a_handshake_is_left_before_tls_reads_anything(
     run(main())
 
 
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_a_server_that_stops_closes_what_has_just_begun_its_handshake(
+    run: Callable[[Coroutine[Any, Any, None]], None], tmp_path: Path
+) -> None:
+    async def stopped(turns: int) -> None:
+        """Stop so many turns of the loop after the peer began: its handshake has no step behind it, or some."""
+        shows, _ = over_tls(tmp_path)
+        gate = Counting()
+        server = await bind(ANYWHERE, Asked(), limits=LIMITS, tls=shows, gate=gate)
+        await server.start()
+        with socket.create_connection(("127.0.0.1", server.port)) as peer:
+            await gate.until(1)
+            peer.sendall(b"\x16\x03\x01")
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await server.drain(SOON_S)
+            peer.settimeout(SOON_S)
+            with contextlib.suppress(ConnectionResetError):
+                assert not peer.recv(1)
+        assert not gate.open
+
+    for turns in range(6):
+        run(stopped(turns))
+
+
 class Counting(OpenGate):
     """Knows every connection, and how to end it."""
 

@@ -55,7 +55,7 @@ class Acceptor:
         self._loop = asyncio.get_running_loop()
         self._listening: list[socket.socket] = []
         self._silent: dict[socket.socket, _Accepted] = {}
-        self._shaking: set[asyncio.Task[None]] = set()
+        self._shaking: dict[asyncio.Task[None], socket.socket] = {}
 
     @property
     def sockets(self) -> tuple[socket.socket, ...]:
@@ -79,9 +79,15 @@ class Acceptor:
         self._listening.clear()
         for connection in list(self._silent):
             self._leave(connection)
-        for task in self._shaking:
-            task.cancel()
+        # A task that is cancelled before its first step would close nothing.
+        for connection in self._shaking.values():
+            _shut(connection)
         self._bound.close()
+
+    async def closed(self) -> None:
+        """Return when the handshakes that `close` cut off have ended."""
+        if self._shaking:
+            await asyncio.wait(self._shaking, timeout=self._shared.limits.ending_s)
 
     def sweep(self, now: float) -> None:
         """Leave the connections that have sent nothing for too long."""
@@ -119,8 +125,8 @@ class Acceptor:
         self._loop.remove_reader(connection)
         accepted = self._silent.pop(connection)
         task = self._loop.create_task(self._shake(connection, accepted.entered))
-        self._shaking.add(task)
-        task.add_done_callback(self._shaking.discard)
+        self._shaking[task] = connection
+        task.add_done_callback(self._shaking.pop)
 
     def _leave(self, connection: socket.socket) -> None:
         self._loop.remove_reader(connection)
@@ -139,9 +145,8 @@ class Acceptor:
             )
         except BaseException as error:  # one connection fails, and the server goes on
             self._shared.gate.leave(entered)
-            # The handshake failed, and the transport is closed: its peer was told by TLS, or is gone.
             if isinstance(error, OSError):
-                return
+                return  # the handshake failed, and the transport is closed: its peer was told by TLS, or is gone
             if not isinstance(error, Exception):
                 raise
             self._shared.tell(error)
@@ -202,8 +207,9 @@ class Server:
         self._listener.close()
         for connection in list(self._shared.connections):
             connection.drain()
-        ending = min(self._shared.limits.ending_s, seconds)
-        if not await self._gone(ending):
+        if isinstance(self._listener, Acceptor):
+            await self._listener.closed()
+        if not await self._gone(ending := min(self._shared.limits.ending_s, seconds)):
             for connection in list(self._shared.connections):
                 connection.end_stream()
             if not await self._gone(seconds - ending):
@@ -262,9 +268,8 @@ async def bind(
     shared = Shared(application, limits, tell, OpenGate() if gate is None else gate)
     loop, connection = asyncio.get_running_loop(), partial(Connection, shared)
     if isinstance(address, HostPort):
-        listener = await loop.create_server(
-            connection, address.host, address.port, backlog=limits.most, start_serving=False
-        )
+        host, port = address.host, address.port
+        listener = await loop.create_server(connection, host, port, backlog=limits.most, start_serving=False)
         if tls is not None:
             return Server(Acceptor(listener, tls, shared), shared)
     else:

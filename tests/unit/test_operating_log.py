@@ -58,9 +58,9 @@ def test_a_field_that_is_not_on_the_list_fails_in_tests(tmp_path: Path) -> None:
 
 
 def test_every_field_that_the_source_names_is_on_the_list_and_no_other() -> None:
-    named = {(where, field) for where, field in _logged_fields() if field not in operating_log.FIELDS}
-    assert not named
-    found = {field for _, field in _logged_fields()}
+    logged = set(_logged_fields())
+    assert not {(where, field) for where, field in logged if field not in operating_log.FIELDS}
+    found = {field for _, field in logged}
     added_to_each, of_described = (
         {"event", "level", "timestamp", "dropped", "trace_id"},
         {"error", "place", "message", "fix"},
@@ -74,9 +74,8 @@ def _logged_fields() -> Iterator[tuple[str, str]]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                 continue
-            on = ast.unparse(node.func.value)
-            logs = node.func.attr in LEVELS and (on == "log" or on.startswith("operating_log"))
-            if logs or node.func.attr == "bind_contextvars":
+            is_level, binds = node.func.attr in LEVELS, node.func.attr == "bind_contextvars"
+            if binds or (is_level and ast.unparse(node.func.value).startswith(("log", "operating_log"))):
                 yield from ((path.name, keyword.arg) for keyword in node.keywords if keyword.arg)
 
 

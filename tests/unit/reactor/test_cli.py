@@ -249,10 +249,15 @@ def test_a_fingerprint_key_travels_to_another_reactor_by_recipient(pair: tuple[P
     assert FingerprintKey.load(two).key_id == FingerprintKey.load(one).key_id
 
 
-def test_a_key_travels_by_passphrase(pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("way", "answers"), [("--passphrase", "open sesame\nopen sesame\n"), ("--passphrase-file=-", "open sesame\n")]
+)
+def test_a_key_travels_by_passphrase(
+    pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, answers: str
+) -> None:
     monkeypatch.setattr("pyrage.passphrase.encrypt", encrypt)
     key_id = typed("fingerprint-key", "new", pair[0]).output.strip()
-    done = typed("fingerprint-key", "export", pair[0], "--passphrase", answers="open sesame\nopen sesame\n")
+    done = typed("fingerprint-key", "export", pair[0], way, answers=answers)
     assert done.exit_code == 0
     assert "sesame" not in done.stderr
     (tmp_path / "key.age").write_bytes(done.stdout_bytes)
@@ -423,6 +428,7 @@ def test_a_fingerprint_key_arrives_without_a_terminal(pair: tuple[Path, Path], t
     assert (done.returncode, done.stdout, done.stderr) == (0, key_id, "")
 
 
+@pytest.mark.soak  # age makes scrypt as slow as it can for the machine: 2 s to 40 s
 def test_a_fingerprint_key_leaves_by_a_passphrase_without_a_terminal(tmp_path: Path) -> None:
     typed("fingerprint-key", "new", tmp_path)
     file = tmp_path / "key.age"

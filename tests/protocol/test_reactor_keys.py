@@ -270,6 +270,18 @@ def test_a_request_gets_one_key_in_its_life(end: str) -> None:
     assert len(keys) == 0
 
 
+def test_a_request_gets_one_key_however_many_ended_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monoskope.reactor.keys._REMEMBERED", 2)
+    keys = table()
+    ended = [new_grant(keys)[0] for _ in range(3)]
+    for request in ended:
+        keys.discard(request.request_id)
+    for request in ended:
+        with pytest.raises(FailedError) as failed:
+            keys.grant(request, "alice")
+        assert reason(failed) == "REASON_KEY_LOST"
+
+
 def test_the_key_is_dropped_before_anything_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[object] = []
 

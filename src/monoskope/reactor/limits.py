@@ -77,10 +77,10 @@ class FairPlaces:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._give_back(subject)
-            else:
+            if turn.cancelled():
                 self._waiting.remove((subject, turn))
+            else:  # its turn came at the same moment
+                self._give_back(subject)
             raise
 
     def _give_back(self, subject: str) -> None:

@@ -281,6 +281,9 @@ async def test_a_version_that_no_receipt_can_name_leaves_a_copy_that_was_made_un
 
 async def test_a_session_that_breaks_takes_the_question_with_it() -> None:
     tokens = CopyTokens()
+    with pytest.raises(FailedError) as caught:
+        await tokens.ask(bytes(16), within=PATIENCE_S)
+    assert caught.value.reason == upload_pb2.REASON_UPSTREAM_UNAVAILABLE
     tokens.connected(lambda _: None)
     waiting = asyncio.create_task(tokens.ask(bytes(16), within=PATIENCE_S))
     await asyncio.sleep(0)

@@ -212,7 +212,7 @@ class Rates:
         try:
             yield guess
         finally:
-            if guess.may_compare and not guess.counts and use in self._guesses:
+            if not guess.counts and use in self._guesses:
                 self._guesses.remove(use)
 
     def _guess_after(self, use: _Use) -> float:

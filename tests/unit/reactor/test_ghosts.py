@@ -125,6 +125,26 @@ async def test_under_a_young_key_what_came_between_is_concurrent(world: World) -
     assert (world.outcomes()[-1], dict(world.memory.content[URI.path][-1][1])) == ("UPLOADED", OLD)
 
 
+async def test_a_key_that_grows_old_while_the_engine_is_asked_replaces_nothing_new(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(MemoryStore(readable=False, write_tag=False))
+    await world.walk()
+    sealed = world.sealed(ask(expect=OVERWRITE), OLD)
+    await looked()
+    world.memory.put(NEW)
+    world.now.time += 7
+    asked = world.memory.read_version
+
+    async def slow(path: tuple[str, ...]) -> str:
+        world.now.time += 4
+        return await asked(path)
+
+    monkeypatch.setattr(world.memory, "read_version", slow)
+    await world.handler.handle(sealed)
+    assert (world.outcomes()[-1], dict(world.memory.content[URI.path][-1][1])) == ("FAILED CONFLICT", NEW)
+
+
 async def test_a_key_that_grows_old_between_announcement_and_write_replaces_nothing_new() -> None:
     world = World()
     await world.walk()

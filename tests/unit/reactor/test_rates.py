@@ -23,7 +23,7 @@ import pytest
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Code
 from monoskope.protocol.request import Request
-from monoskope.reactor.limits import Rates, Signer
+from monoskope.reactor.limits import FairPlaces, Rates, Signer
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.upstream.content import TRIES
@@ -34,6 +34,38 @@ from monoskope.uri import SecretUri
 from tests.support.reactor_world import FAST, SECRET, URI, Clock, MemoryStore, World, ask
 
 COMPARE = upload_pb2.PURPOSE_COMPARE
+
+
+async def test_a_place_that_is_given_back_goes_to_a_subject_that_may_have_one_more() -> None:
+    places, got = FairPlaces(2), list[str]()
+
+    async def work(subject: str) -> None:
+        async with places.held(subject):
+            got.append(subject)
+            await done.wait()
+
+    done = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        async with places.held("carol"):
+            for subject in ("alice", "alice", "bob"):
+                group.create_task(work(subject))
+            await asyncio.sleep(0)
+            assert got == ["alice"]
+        await asyncio.sleep(0)
+        assert got == ["alice", "bob"], "alice waited longer, and has one of two already"
+        done.set()
+    assert got == ["alice", "bob", "alice"]
+
+
+async def test_a_place_is_not_given_to_what_was_cancelled_a_moment_ago() -> None:
+    places = FairPlaces(1)
+    async with places.held("alice"):
+        waiting = [asyncio.create_task(places._take(subject)) for subject in ("bob", "carol")]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+    await waiting[1]
+    with pytest.raises(asyncio.CancelledError):
+        await waiting[0]
 
 
 def at(name: str) -> SecretUri:

@@ -125,6 +125,17 @@ async def test_under_a_young_key_what_came_between_is_concurrent(world: World) -
     assert (world.outcomes()[-1], dict(world.memory.content[URI.path][-1][1])) == ("UPLOADED", OLD)
 
 
+async def test_drift_that_another_put_replaced_since_is_none_any_more() -> None:
+    world = World()
+    await world.walk()
+    world.memory.put(NEW)
+    sealed = world.sealed(ask(), OLD)
+    await looked()
+    await world.walk(ask(expect=OVERWRITE), {"password": b"what another user puts over it"})
+    await world.handler.handle(sealed)
+    assert (world.outcomes()[-1], dict(world.memory.content[URI.path][-1][1])) == ("UPLOADED", OLD)
+
+
 async def test_a_key_that_grows_old_while_the_engine_is_asked_replaces_nothing_new(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

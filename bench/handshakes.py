@@ -2,8 +2,9 @@
 
 Each round floods m8's HTTP door from 32 addresses of this machine with 1,000 ClientHellos a second, of which nothing is
 read. Beside it come newcomers, each from an address of its own, and a user from an address that m8 knows. The last line
-is JSON: m8's processors in use, hellos that the flood could send a second, and for each sort of client how many of its
-connections failed and how many ms the others took (p50 and at most). It needs a system that has all of 127.0.0.0/8.
+is JSON: m8's processors in use, hellos that the flood could send a second, for each sort of client how many of its
+connections failed and how many ms the others took (p50 and at most), and the KiB of m8's memory that an idle connection
+takes. It needs a system that has all of 127.0.0.0/8.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.cpu import cpu_seconds
-from bench.figures import p50
+from bench.figures import p50, rss_bytes
 from bench.progress import say
 from monoskope.host_port import HostPort
 from monoskope.testing.cluster import Cluster
@@ -31,6 +32,7 @@ from monoskope.testing.parts import listens
 RATE, ADDRESSES, SECONDS = 1_000, 32, 10.0
 _KNOWN = "127.0.0.1"
 _PAUSE_S = 0.1
+_IDLE = 100
 
 
 def measure() -> dict[str, object]:
@@ -49,6 +51,8 @@ def measure() -> dict[str, object]:
             cluster.start_m8()
             cluster.m8.wait_for(lambda: listens(cluster.server))
             found[name] = _round(cluster, rate)
+            if not rate:
+                found["kib_a_connection"] = _kib_a_connection(cluster)
         say(f"  {found[name]}")
     return found
 
@@ -56,7 +60,7 @@ def measure() -> dict[str, object]:
 def _round(cluster: Cluster, rate: int) -> dict[str, object]:
     address = HostPort.parse(cluster.server)
     token = cluster.administrator.token_file.read_text().strip()
-    context = ssl.create_default_context(cafile=cluster.folder / "m8" / "ca.crt")
+    context = _context(cluster)
     taken: dict[str, list[float | None]] = {"newcomer": [], "known": []}
     _call(address, context, _KNOWN, token)
     with _flood(address, rate) as flood:
@@ -83,16 +87,41 @@ def _round(cluster: Cluster, rate: int) -> dict[str, object]:
     return figures
 
 
-def _call(there: HostPort, context: ssl.SSLContext, address: str, token: str) -> float | None:
-    """Return how long a call over a connection of its own took, None if it got none."""
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    begun = time.monotonic()
-    door = http.client.HTTPSConnection(
+def _kib_a_connection(cluster: Cluster) -> float:
+    address, context = HostPort.parse(cluster.server), _context(cluster)
+    token = cluster.administrator.token_file.read_text().strip()
+    with contextlib.ExitStack() as held:
+        before = rss_bytes(cluster.pids["m8"])
+        for number in range(_IDLE):
+            door = _door(address, context, f"127.96.0.{1 + number}")
+            held.callback(door.close)
+            _get_server(door, token)
+        return round((rss_bytes(cluster.pids["m8"]) - before) / 1_024 / _IDLE, 1)
+
+
+def _context(cluster: Cluster) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=cluster.folder / "m8" / "ca.crt")
+
+
+def _door(there: HostPort, context: ssl.SSLContext, address: str) -> http.client.HTTPSConnection:
+    return http.client.HTTPSConnection(
         there.host, there.port, timeout=SECONDS, source_address=(address, 0), context=context
     )
-    with contextlib.closing(door), contextlib.suppress(OSError):
-        door.request("POST", "/monoskope.api.gateway.v1.SecretQueryService/GetServer", b"{}", headers)
-        if door.getresponse().status == 200:
+
+
+def _get_server(door: http.client.HTTPSConnection, token: str) -> bool:
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    door.request("POST", "/monoskope.api.gateway.v1.SecretQueryService/GetServer", b"{}", headers)
+    answer = door.getresponse()
+    answer.read()
+    return answer.status == 200
+
+
+def _call(there: HostPort, context: ssl.SSLContext, address: str, token: str) -> float | None:
+    """Return how long a call over a connection of its own took, None if it got none."""
+    begun = time.monotonic()
+    with contextlib.closing(_door(there, context, address)) as door, contextlib.suppress(OSError):
+        if _get_server(door, token):
             return time.monotonic() - begun
     return None
 

@@ -11,13 +11,13 @@ import msgspec
 
 from bench.progress import say
 from bench.waiting import new_request
+from monoskope import start
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import PUBLIC_KEY_BYTES, REPLICA_BYTES, make_grant
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
-from monoskope.reactor.memory import spare_what_is_here
 from monoskope.reactor.report.known_receipts import KnownReceipts
 
 RECEIPTS = 40_000
@@ -26,7 +26,7 @@ _COLLECTIONS = 21
 
 def gc_pause_ms() -> float:
     """Return the median milliseconds of a forced collection beside `RECEIPTS` known receipts."""
-    spare_what_is_here()
+    start.spare_what_is_here()
     try:
         known = KnownReceipts(Identity(bytes(32), store="vault"))
         first = _receipt()

@@ -125,11 +125,7 @@ def running(home: Path, world: World, tree: Path) -> Iterator[Bare]:
         write_private(home / name, content)
     port = free_port()
     arguments = [str(home), str(port), *Step]
-    environment = {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "HOME": str(home),
-        "PYTHONPATH": str(tree / "src"),
-    }
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), "PYTHONPATH": str(tree / "src")}
     m8, reactor = (
         Part(
             name,

@@ -143,15 +143,12 @@ def _seeded(folder: Path, engine: str, secrets: int, server: Postgres) -> Seed:
 @contextmanager
 def _copies(seeds: list[Seed], server: Postgres) -> Iterator[list[Seed]]:
     """Yield copies of the small logs and the large ones themselves, each with a free port."""
-    copied = []
-    for one in seeds:
-        if one.secrets < _COPIED:
-            copied.append(seed.copy(one, server))
-        else:
-            world.move(one.folder)
-            if one.database:
-                world.set_database(one.folder, server, one.database)
+    copied = [seed.copy(one, server) for one in seeds if one.secrets < _COPIED]
     kept = [one for one in seeds if one.secrets >= _COPIED]
+    for one in kept:
+        world.move(one.folder)
+        if one.database:
+            world.set_database(one.folder, server, one.database)
     try:
         yield [*copied, *kept]
     finally:

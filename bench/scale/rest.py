@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -119,6 +120,8 @@ async def _watch(connection: Connection) -> None:
 
 def crowds(folder: Path, sizes: Sizes) -> dict[str, float]:
     """Return what idle watchers and attached reactors cost m8, each number of them beside a fresh one, and laggards."""
+    most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
     found: dict[str, float] = {}
     for who, listen in (("watchers", _watchers), ("reactors", _reactors)):
         for number in sizes.crowds:
@@ -204,20 +207,21 @@ async def _reactors(stack: contextlib.AsyncExitStack, m8: Process, number: int) 
     """Attach a reactor for each of so many stores."""
     reactors: list[FakeReactor] = []
 
-    async def attach(at: int) -> None:
-        await m8.administrator.create(f"s{at}", (signer := Signer()).shown)
+    async def attach(at: int, signer: Signer) -> None:
         reactors.append(reactor := FakeReactor(m8.administrator.address, signer, store=f"s{at}"))
         stack.push_async_callback(reactor.leave)
         await reactor.attach()
 
     for at in range(0, number, IN_FLIGHT):
-        await asyncio.gather(*map(attach, range(at, min(number, at + IN_FLIGHT))))
-    first = next(reactor for reactor in reactors if reactor.store == "s0")
+        signers = {store: Signer() for store in range(at, min(number, at + IN_FLIGHT))}
+        for store, signer in signers.items():
+            await m8.administrator.create(f"s{store}", signer.shown)
+        await asyncio.gather(*(attach(*one) for one in signers.items()))
     beating = asyncio.create_task(_beat(reactors))
     stack.callback(beating.cancel)
 
     async def told() -> None:
-        await asyncio.gather(m8.user.ask(a_request(uri="s0://app/db")), first.next("SecretUploadKeyRequested"))
+        await asyncio.gather(m8.user.ask(a_request(uri="s0://app/db")), reactors[0].next("SecretUploadKeyRequested"))
 
     return told
 

@@ -14,13 +14,11 @@ class Counts:
     blocks: int
     """Of puts and of direct writes, alternating."""
     few_uploads: int
-    """After which memory is measured first."""
+    """That go first, so that everything is warm."""
     uploads: int
-    """After which memory is measured again: all that were made by then."""
+    """After which memory is measured: all that were made by then."""
     update_block: int
     """Updates, or direct updates, in one block that has 16 in flight: in `blocks` of each."""
-    keys: int
-    """That wait at the same time."""
     quiet_puts: int
     """Of the quiet user, without and with a flood."""
     flood: int
@@ -30,7 +28,9 @@ class Counts:
     engine_block: int
     """Puts, or direct writes, in one such block."""
     floor_block: int
-    """Bare puts, or direct writes, in one block that has 16 in flight; there are `blocks` of them, too."""
+    """Bare puts in one block that has 16 in flight; there are `blocks` of them, too."""
+    connections: int
+    """TLS connections that stay open at once."""
 
 
 FULL = Counts(
@@ -39,12 +39,12 @@ FULL = Counts(
     few_uploads=100,
     uploads=10_000,
     update_block=80,
-    keys=900,
     quiet_puts=1_000,
     flood=10_000,
     engine_blocks=5,
     engine_block=40,
-    floor_block=160,
+    floor_block=320,
+    connections=500,
 )
 QUICK = Counts(
     pairs=3,
@@ -52,12 +52,12 @@ QUICK = Counts(
     few_uploads=20,
     uploads=200,
     update_block=16,
-    keys=100,
     quiet_puts=20,
     flood=1_000,
     engine_blocks=1,
     engine_block=4,
     floor_block=16,
+    connections=100,
 )
 
 IN_FLIGHT = 16

@@ -3,21 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Mapping
 from pathlib import Path
 
 from monoskope.errors import UnavailableError
-
-
-async def spent_ms(pids: Mapping[str, int], times: int, work: Awaitable[object]) -> dict[str, float]:
-    """Do `work`, which is `times` the same thing, and return the CPU milliseconds of one of them in each process.
-
-    Raises:
-        UnavailableError: the system does not tell; Linux does.
-    """
-    before = {name: cpu_seconds(pid) for name, pid in pids.items()}
-    await work
-    return {name: (cpu_seconds(pid) - before[name]) / times * 1_000 for name, pid in pids.items()}
 
 
 def starved_seconds(pid: int) -> float:
@@ -32,9 +20,23 @@ def cpu_seconds(pid: int) -> float:
     Raises:
         UnavailableError: the system does not tell; Linux does.
     """
+    return _seconds(pid, 2)
+
+
+def family_seconds(pid: int) -> float:
+    """Return the CPU seconds of a process and of those that it has started, also of those that have ended.
+
+    Raises:
+        UnavailableError: as `cpu_seconds`.
+    """
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return _seconds(pid, 4) + sum(_seconds(int(child), 2) for child in children)
+
+
+def _seconds(pid: int, fields: int) -> float:
+    """Return the sum of so many of these: user and system time, and both of the children that were waited for."""
     stat = Path(f"/proc/{pid}/stat")
     if not stat.exists():
         raise UnavailableError("this system does not tell the CPU time of a process.", fix="Measure on Linux.")
-    fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
-    ticks = os.sysconf("SC_CLK_TCK")
-    return (int(fields[11]) + int(fields[12])) / ticks
+    said = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
+    return sum(map(int, said[11 : 11 + fields])) / os.sysconf("SC_CLK_TCK")

@@ -14,7 +14,7 @@ import secrets
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -22,9 +22,8 @@ import aiohttp
 import pyrage
 
 from bench.counts import IN_FLIGHT, Counts
-from bench.figures import p50
 from bench.progress import say
-from bench.timing import each, together
+from bench.timing import Flight, alone, each, in_flight, together
 from bench.world import STORE, VALUES, World, settings_of
 from monoskope.client import Client
 from monoskope.testing.engines.barbican import Barbican
@@ -39,14 +38,6 @@ _PASS_PLAIN = VALUES["password"] + b"\nusername: " + VALUES["username"] + b"\n"
 Write = Callable[[str], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Engine:
-    """One engine and the way to write to it without Monoskope."""
-
-    name: str
-    write: Write
-
-
 def figures() -> list[str]:
     """Return the names of what `measure` finds, in its order."""
     return [f"{name}_{figure}" for name in NAMES for figure in _FIGURES]
@@ -59,49 +50,32 @@ async def measure(world: World, counts: Counts) -> dict[str, float]:
     """Return puts and direct writes a second, 16 in flight, and the p50 of each made alone, for each engine."""
     with ExitStack() as servers:
         async with AsyncExitStack() as stack:
-            engines = [
-                _Engine(STORE, (await stack.enter_async_context(world.direct())).write),
-                _Engine("age", _age(world)),
-                _Engine("barbican", await stack.enter_async_context(_barbican(world, servers))),
-                _Engine("pass", _pass(world, servers)),
-            ]
+            direct = await stack.enter_async_context(world.direct())
+            barbican = await stack.enter_async_context(_barbican(world, servers))
+            writes = (direct.write, _age(world), barbican, _pass(world, servers))
             prefixes = [f"{name}://bench" for name in NAMES]
             user = world.cluster.add_user("engines", prefixes=prefixes)
             client = await stack.enter_async_context(Client(settings_of(user)))
             found: dict[str, float] = {}
-            for engine in engines:
-                found |= await _measured(world, client, engine, counts)
+            for name, write in zip(NAMES, writes, strict=True):
+                found |= await _measured(world, client, name, write, counts)
             return found
 
 
-async def _measured(world: World, client: Client, engine: _Engine, counts: Counts) -> dict[str, float]:
-    say(f"engine {engine.name}: {counts.engine_blocks} alternating blocks of {counts.engine_block}")
+async def _measured(world: World, client: Client, name: str, write: Write, counts: Counts) -> dict[str, float]:
+    say(f"engine {name}: {counts.engine_blocks} alternating blocks of {counts.engine_block}")
 
     async def put(_lane: int = 0) -> None:
-        await client.put_secret(f"{engine.name}://{world.path()}", VALUES)
+        await client.put_secret(f"{name}://{world.path()}", VALUES)
 
     async def direct(_lane: int = 0) -> None:
-        await engine.write(world.path())
+        await write(world.path())
 
-    await put()
-    await direct()
-    alone: list[float] = []
-    alone_direct: list[float] = []
-    puts = writes = 0.0
-    for _ in range(counts.engine_blocks):
-        alone += await each(counts.engine_block, put)
-        alone_direct += await each(counts.engine_block, direct)
-        puts += await together(counts.engine_block, put)
-        writes += await together(counts.engine_block, direct)
-    made = counts.engine_blocks * counts.engine_block
-    found = {
-        "puts_per_s": made / puts,
-        "direct_per_s": made / writes,
-        "put_p50_ms": p50(alone) * 1_000,
-        "direct_p50_ms": p50(alone_direct) * 1_000,
-    }
-    say("  " + ", ".join(f"{name} {value:.1f}" for name, value in found.items()))
-    return {f"{engine.name}_{name}": value for name, value in found.items()}
+    took = await alone(counts.engine_blocks, {"put": partial(each, work=put), "direct": partial(each, work=direct)})
+    puts, writes = (Flight(partial(together, work=work), counts.engine_block) for work in (put, direct))
+    await in_flight(counts.engine_blocks, {"puts": puts, "direct writes": writes})
+    found = (puts.per_s, writes.per_s, took["put"] * 1_000, took["direct"] * 1_000)
+    return {f"{name}_{figure}": value for figure, value in zip(_FIGURES, found, strict=True)}
 
 
 def _start(world: World, name: str, kind: str, engine: dict[str, object]) -> Path:

@@ -14,6 +14,7 @@ from bench.cpu import cpu_seconds
 from bench.parts import part_of
 from bench.progress import say
 from bench.sampler import Sampler, Samples
+from bench.timing import together
 from bench.uploads import opened
 from bench.world import World
 from monoskope.testing.parts import wait_until
@@ -61,12 +62,12 @@ def by_part(samples: Samples, *, puts: int = PUTS) -> dict[str, float]:
 async def _sampled(folder: Path, world: World) -> dict[str, Samples]:
     pids = {"m8": world.m8_pid, "reactor": world.reactor_pid}
     async with opened(world) as uploads:
-        await uploads.in_flight(WARM)
+        await together(WARM, uploads.put)
         store = cpu_seconds(world.cluster.pids["openbao"])
         _toggle(pids)
         sampler = Sampler()
         sampler.begin()
-        seconds = await uploads.in_flight(PUTS)
+        seconds = await together(PUTS, uploads.put)
         found = {"client": sampler.end()}
         _toggle(pids)
         found[STORE_CPU] = {"": cpu_seconds(world.cluster.pids["openbao"]) - store}

@@ -7,21 +7,19 @@ one user, in alternating blocks: unsigned, signed with a private key file, signe
 from __future__ import annotations
 
 import tempfile
-import tomllib
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
-import tomli_w
-
 from bench.counts import Counts
-from bench.figures import p50
 from bench.progress import say
-from bench.timing import each
+from bench.timing import ONE_BY_ONE, alone, each
 from bench.world import STORE, VALUES, World, settings_of
 from monoskope.client import AgentSigner, Client, KeySigner, Signer
 from monoskope.client.signing.agent import Agent
 from monoskope.settings import write_private
+from monoskope.testing.cluster import editing
 from monoskope.testing.engines import openssh
 
 FIGURES = ("signed_put_ratio", "signed_put_file_ratio")
@@ -29,7 +27,6 @@ FIGURES = ("signed_put_ratio", "signed_put_file_ratio")
 
 _SIGNED = "signed"
 _ANNA = "anna@example.org"
-_ONE_BY_ONE = 20
 
 
 async def measure(world: World, counts: Counts) -> dict[str, float]:
@@ -49,18 +46,13 @@ async def measure(world: World, counts: Counts) -> dict[str, float]:
 
 
 async def _ratios(puts: list[Callable[[], Awaitable[None]]], blocks: int) -> dict[str, float]:
-    say(f"signed: {blocks} alternating blocks of {_ONE_BY_ONE}")
-    took: list[list[float]] = [[] for _ in puts]
-    for put in puts:
-        await each(_ONE_BY_ONE, put)
-    for _ in range(blocks):
-        for found, put in zip(took, puts, strict=True):
-            found.extend(await each(_ONE_BY_ONE, put))
-    unsigned, agent, file = map(p50, took)
-    say(
-        f"  unsigned {unsigned * 1_000:.1f} ms, by an ssh-agent {agent * 1_000:.1f}, by a file {file * 1_000:.1f} (p50)"
-    )
-    return {"signed_put_ratio": agent / unsigned, "signed_put_file_ratio": file / unsigned}
+    say(f"signed: {blocks} alternating blocks of {ONE_BY_ONE}")
+    names = ("unsigned", "agent", "file")
+    took = await alone(blocks, {name: partial(each, work=put) for name, put in zip(names, puts, strict=True)})
+    return {
+        "signed_put_ratio": took["agent"] / took["unsigned"],
+        "signed_put_file_ratio": took["file"] / took["unsigned"],
+    }
 
 
 def _put(world: World, client: Client, store: str) -> Callable[[], Awaitable[None]]:
@@ -77,10 +69,8 @@ def _start(world: World, public: str) -> None:
     home = cluster.folder / f"reactor-{_SIGNED}"
     listed = f"{_ANNA} {public}\n# end\n"
     write_private(home / "allowed_signers", listed.encode(), replace=True)
-    file = home / "reactor.toml"
     rule = {"principal": _ANNA, "prefixes": ["bench"], "purposes": ["upload"]}
-    table = tomllib.loads(file.read_text(encoding="utf-8"))
-    table["signers"] = {"file": "allowed_signers", "revoked": "revoked_keys", "unsigned": ["verify"], "may": [rule]}
-    write_private(file, tomli_w.dumps(table).encode(), replace=True)
-    world.raise_limits(file)
+    with editing(home / "reactor.toml") as table:
+        table["signers"] = {"file": "allowed_signers", "revoked": "revoked_keys", "unsigned": ["verify"], "may": [rule]}
+    world.raise_limits(home / "reactor.toml")
     cluster.join_store(_SIGNED, key_of=f"reactor-{STORE}")

@@ -6,22 +6,22 @@ does. A direct update names the version that it replaces, as the reactor does.
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from bench.counts import IN_FLIGHT, Counts
-from bench.cpu import cpu_seconds
 from bench.direct import Direct
-from bench.figures import mib, p50, rss_bytes
+from bench.figures import mib, rss_bytes
+from bench.floor import Bare
 from bench.progress import say
-from bench.timing import each, together
+from bench.timing import ONE_BY_ONE, Flight, alone, each, in_flight, together
 from bench.world import VALUES, World, put, settings_of
 from monoskope.client import Client
-
-_ONE_BY_ONE = 20
-"""Puts, and direct writes, in one block of those that are made one at a time."""
+from monoskope.testing.cluster import PREFIX
 
 Work = Callable[[int], Awaitable[None]]
 """Does a thing once, in one of 16 lanes."""
@@ -61,10 +61,6 @@ class Uploads:
         await self.direct.write(f"direct-update/{lane}", version=version)
         self._versions[lane] = version + 1
 
-    async def in_flight(self, puts: int) -> float:
-        """Put to new paths with 16 in flight, and return the seconds of all together."""
-        return await together(puts, self.put)
-
 
 @asynccontextmanager
 async def opened(world: World) -> AsyncIterator[Uploads]:
@@ -74,61 +70,82 @@ async def opened(world: World) -> AsyncIterator[Uploads]:
         yield Uploads(world, clients, await stack.enter_async_context(world.direct()))
 
 
-async def measure(world: World, counts: Counts) -> dict[str, float]:
-    """Return ratios of puts and updates to direct writes, the puts of one core of m8, and the memory of both."""
+async def measure(world: World, counts: Counts, floors: Mapping[str, Bare]) -> dict[str, float]:
+    """Return ratios of puts and updates to direct writes and to bare puts, and the memory of m8 and reactor.
+
+    Args:
+        world: Runs.
+        counts: How much.
+        floors: What makes bare puts, by the end of the name of its figures.
+    """
     async with opened(world) as uploads:
-        say(f"memory: {counts.few_uploads} uploads")
-        await uploads.in_flight(counts.few_uploads)
-        found = {f"{name}_at_100": size for name, size in _memory(world).items()}
-        found["put_latency_ratio"] = await _latency("put", uploads.put, uploads.write, counts.blocks)
+        say(f"first {counts.few_uploads} uploads")
+        await together(counts.few_uploads, uploads.put)
+        found = await _latency(uploads, counts, floors)
         found |= await _updates(uploads, counts)
-        block = max(IN_FLIGHT, -(-(counts.uploads - uploads.made) // counts.blocks))
-        found |= await _throughput(uploads, counts.blocks, block)
+        found |= await _throughput(uploads, counts, floors)
+        found |= await _requests(uploads)
         say(f"memory: {uploads.made} uploads")
         return found | _memory(world)
+
+
+def _one_by_one(work: Work) -> Callable[[int], Awaitable[list[float]]]:
+    return lambda times: each(times, lambda: work(0))
+
+
+async def _latency(uploads: Uploads, counts: Counts, floors: Mapping[str, Bare]) -> dict[str, float]:
+    say(f"latency: {counts.blocks} alternating blocks of {ONE_BY_ONE}")
+    bare = {name: floor.alone for name, floor in floors.items()}
+    ours = {"put": _one_by_one(uploads.put), "direct": _one_by_one(uploads.write)}
+    took = await alone(counts.blocks, ours | bare)
+    ratios = {f"put_latency_{name}": took["put"] / took[name] for name in floors}
+    return ratios | {"put_latency_ratio": took["put"] / took["direct"]}
 
 
 async def _updates(uploads: Uploads, counts: Counts) -> dict[str, float]:
     # The first of each lane is no update.
     await together(IN_FLIGHT * 2, uploads.update)
     await together(IN_FLIGHT * 2, uploads.write_update)
-    latency = await _latency("update", uploads.update, uploads.write_update, counts.blocks)
-    updating = writing = 0.0
-    for _ in range(counts.blocks):
-        updating += await together(counts.update_block, uploads.update)
-        writing += await together(counts.update_block, uploads.write_update)
-    total = counts.blocks * counts.update_block
-    say(f"  {total / updating:.0f} updates/s, {total / writing:.0f} direct updates/s")
-    return {"update_latency_ratio": latency, "update_throughput_ratio": writing / updating}
-
-
-async def _latency(name: str, work: Work, direct: Work, blocks: int) -> float:
-    say(f"latency, {name}: {blocks} alternating blocks of {_ONE_BY_ONE}")
-    ours: list[float] = []
-    theirs: list[float] = []
-    await each(_ONE_BY_ONE, lambda: direct(0))
-    for _ in range(blocks):
-        ours += await each(_ONE_BY_ONE, lambda: work(0))
-        theirs += await each(_ONE_BY_ONE, lambda: direct(0))
-    say(f"  {name} {p50(ours) * 1_000:.1f} ms, direct {p50(theirs) * 1_000:.2f} ms (p50)")
-    return p50(ours) / p50(theirs)
-
-
-async def _throughput(uploads: Uploads, blocks: int, block: int) -> dict[str, float]:
-    say(f"throughput, {IN_FLIGHT} in flight: {blocks} alternating blocks of {block}")
-    putting = writing = cpu = 0.0
-    m8 = uploads.world.m8_pid
-    await together(block, uploads.write)
-    for _ in range(blocks):
-        before = cpu_seconds(m8)
-        putting += await uploads.in_flight(block)
-        cpu += cpu_seconds(m8) - before
-        writing += await together(block, uploads.write)
-    total = blocks * block
-    say(
-        f"  {total / putting:.0f} uploads/s, {total / writing:.0f} direct writes/s, m8 {cpu / total * 1e3:.2f} ms a put"
+    say(f"updates: {counts.blocks} alternating blocks of {ONE_BY_ONE}, then of {counts.update_block}")
+    ours = {"update": _one_by_one(uploads.update), "direct": _one_by_one(uploads.write_update)}
+    took = await alone(counts.blocks, ours)
+    updates, writes = (
+        Flight(partial(together, work=work), counts.update_block) for work in (uploads.update, uploads.write_update)
     )
-    return {"throughput_ratio": writing / putting, "puts_per_core_of_m8": total / cpu}
+    await in_flight(counts.blocks, {"updates": updates, "direct updates": writes})
+    return {
+        "update_latency_ratio": took["update"] / took["direct"],
+        "update_throughput_ratio": updates.per_s / writes.per_s,
+    }
+
+
+async def _throughput(uploads: Uploads, counts: Counts, floors: Mapping[str, Bare]) -> dict[str, float]:
+    world = uploads.world
+    block = max(IN_FLIGHT, -(-(counts.uploads - uploads.made) // (counts.blocks + 1)))
+    say(f"throughput, {IN_FLIGHT} in flight: {counts.blocks} alternating blocks of {block}")
+    puts = Flight(partial(together, work=uploads.put), block, {"m8": world.m8_pid, "reactor": world.reactor_pid})
+    writes = Flight(partial(together, work=uploads.write), block)
+    bare = {name: Flight(floor.together, counts.floor_block, floor.served_by) for name, floor in floors.items()}
+    await in_flight(counts.blocks, {"puts": puts, "direct": writes} | bare)
+    found = {"throughput_ratio": puts.per_s / writes.per_s, "puts_per_core_of_m8": puts.times / puts.cpu_s["m8"]}
+    for name, floor in bare.items():
+        found |= {f"throughput_{name}": puts.per_s / floor.per_s, f"cpu_{name}": puts.cpu_ms / floor.cpu_ms}
+    return found
+
+
+async def _requests(uploads: Uploads) -> dict[str, float]:
+    """Return how many requests the engine gets for a put and for an update, by its own audit log."""
+    log, found = uploads.world.cluster.bao.audit_log, {}
+    paths = [uploads.world.path() for _ in range(ONE_BY_ONE)]
+    for what, password in (("put", b"first"), ("update", b"second")):
+        size = log.stat().st_size
+        for path in paths:
+            await put(uploads.clients[0], path, {**VALUES, "password": password})
+        said = map(json.loads, log.read_bytes()[size:].splitlines())
+        asked = [one["request"]["path"] for one in said if one["type"] == "request"]
+        found[f"{what}_engine_requests"] = sum(path.partition(f"{PREFIX}/")[2] in paths for path in asked) / len(paths)
+    say(f"requests to the engine: {found}")
+    return found
 
 
 def _memory(world: World) -> dict[str, float]:

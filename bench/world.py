@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 
-import tomli_w
-
 from bench.counts import IN_FLIGHT
 from bench.direct import Direct, Place, connected
+from bench.machine import say_interpreters
 from bench.progress import say
 from monoskope.client import Client, ClientSettings, load_settings
-from monoskope.settings import write_private
 from monoskope.stores.vault.config import TokenFile, VaultConfig, policy_of
-from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
+from monoskope.testing.cluster import MOUNT, PREFIX, Cluster, editing
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.engines.openbao_files import Storage
 
@@ -56,24 +53,20 @@ class World:
         say("starting m8, OpenBao and a reactor")
         cluster = self.cluster
         cluster.start_m8()
-        self.start_engine()
-        cluster.make_vault_reactor(STORE)
-        cluster.share_fingerprint_key(f"reactor-{STORE}")
-        self.raise_limits(cluster.folder / f"reactor-{STORE}" / "reactor.toml")
-        cluster.add_store(STORE)
-        cluster.start_reactor(STORE)
-        say(f"making {IN_FLIGHT + 2} users")
-        self.users = [cluster.add_user(f"user-{number}", prefixes=[f"{STORE}://bench"]) for number in range(IN_FLIGHT)]
-        say("the reactor's limits are raised for this bench: " + ", ".join(f"{k} = {v}" for k, v in LIMITS.items()))
-
-    def start_engine(self) -> None:
-        """Start OpenBao alone, and take a token for direct writes."""
-        cluster = self.cluster
         cluster.start_openbao()
         at, token = cluster.bao.address, TokenFile("/t")
         config = VaultConfig(address=at, auth=token, mount=MOUNT, prefix=PREFIX, binary=True, listable=True)
         cluster.bao.write_policy("direct", policy_of(config))
         self._token = cluster.bao.token(["direct"])
+        cluster.make_vault_reactor(STORE)
+        cluster.share_fingerprint_key(f"reactor-{STORE}")
+        self.raise_limits(cluster.folder / f"reactor-{STORE}" / "reactor.toml")
+        cluster.add_store(STORE)
+        cluster.start_reactor(STORE)
+        say_interpreters({"m8": self.m8_pid, "reactor": self.reactor_pid})
+        say(f"making {IN_FLIGHT + 2} users")
+        self.users = [cluster.add_user(f"user-{number}", prefixes=[f"{STORE}://bench"]) for number in range(IN_FLIGHT)]
+        say("the reactor's limits are raised for this bench: " + ", ".join(f"{k} = {v}" for k, v in LIMITS.items()))
 
     def close(self) -> None:
         """Stop everything."""
@@ -131,9 +124,8 @@ class World:
     @staticmethod
     def raise_limits(file: Path) -> None:
         """Raise the limits in a reactor's settings."""
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-        table["limits"] = table.get("limits", {}) | LIMITS
-        write_private(file, tomli_w.dumps(table).encode(), replace=True)
+        with editing(file) as table:
+            table["limits"] = table.get("limits", {}) | LIMITS
 
 
 def settings_of(user: User) -> ClientSettings:

@@ -13,12 +13,13 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from bench.figures import p50
 from bench.progress import say
-from bench.scale import appends, growth, replicas, report, seed, subscribers, world
+from bench.scale import appends, growth, replicas, report, rest, seed, subscribers, world
 from bench.scale.disk import bytes_per_secret_postgres, bytes_per_secret_sqlite, replayed_per_s
 from bench.scale.seed import Seed
 from bench.scale.sizes import FULL, QUICK, TINY, Sizes
@@ -47,6 +48,9 @@ _OF_ENGINE = (
 
 _OF_REPLICAS = ("replicas_2_ratio", "replicas_3_ratio", *(f"replicas_{number}_puts_per_s" for number in (1, 2, 3)))
 
+OVER_SQLITE = "put_p50_postgres_over_sqlite"
+"""A put's p50 with the fewest secrets, on PostgreSQL ÷ on SQLite."""
+
 _COPIED = 200_000
 """Logs of fewer secrets are measured in a copy, so that the next run finds them as they were seeded."""
 
@@ -68,7 +72,13 @@ def figures(sizes: Sizes) -> tuple[str, ...]:
     """Return the keys of the last line, in its order."""
     largest = size_name(sizes.secrets[-1])
     grown = [f"{name}_{largest}_{engine}" for engine in ENGINES for name in _GROWN]
-    return (*grown, *(f"{name}_{engine}" for engine in ENGINES for name in _OF_ENGINE), *_OF_REPLICAS)
+    return (
+        *grown,
+        *(f"{name}_{engine}" for engine in ENGINES for name in _OF_ENGINE),
+        OVER_SQLITE,
+        *_OF_REPLICAS,
+        *rest.figures(sizes),
+    )
 
 
 def run(folder: Path, sizes: Sizes) -> tuple[dict[str, float], dict[str, dict[int, dict[str, float]]]]:
@@ -81,33 +91,41 @@ def run(folder: Path, sizes: Sizes) -> tuple[dict[str, float], dict[str, dict[in
         Error: anything does not work as it must.
     """
     found: dict[str, float] = {}
-    curves: dict[str, dict[int, dict[str, float]]] = {}
-    with tempfile.TemporaryDirectory(prefix="monoskope-scale-") as scratch, _server(folder / "postgres") as server:
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="monoskope-scale-")))
+        server = stack.enter_context(_server(folder / "postgres"))
         maker = world.find_maker(seed.base(folder))
         say("appends and subscribers")
-        found |= asyncio.run(appends.sqlite(Path(scratch), maker, sizes))
+        found |= asyncio.run(appends.sqlite(scratch, maker, sizes))
         found |= asyncio.run(appends.postgres(server, maker, sizes))
-        found["subscribers_1000_p99_ms_sqlite"] = asyncio.run(subscribers.sqlite(Path(scratch), sizes))
+        found["subscribers_1000_p99_ms_sqlite"] = asyncio.run(subscribers.sqlite(scratch, sizes))
         found["subscribers_1000_p99_ms_postgres"] = asyncio.run(subscribers.postgres(server, sizes))
-        for engine in ENGINES:
-            seeds = [_seeded(folder, engine, secrets, server) for secrets in sizes.secrets]
-            disk = (
-                bytes_per_secret_sqlite(seeds[-1])
-                if engine == "sqlite"
-                else bytes_per_secret_postgres(seeds[-1], server)
-            )
-            found[f"bytes_per_secret_{engine}"] = disk
-            with _copies(seeds, server) as measured:
-                say(f"{engine}: puts, listings, restarts")
-                at = growth.measure(measured, sizes)
-                if engine == "postgres":
-                    say("puts through several m8")
-                    found |= replicas.measure(measured[0], sizes)
-                found[f"events_replayed_per_s_{engine}"] = replayed_per_s(measured[0], server)
-            largest = size_name(sizes.secrets[-1])
-            found |= {f"{name}_{largest}_{engine}": figure for name, figure in growth.ratios(at).items()}
-            curves[engine] = {one.seed.secrets: one.figures() for one in at}
+        found |= rest.crowds(scratch, sizes)
+        seeds = {name: [_seeded(folder, name, secrets, server) for secrets in sizes.secrets] for name in ENGINES}
+        found["bytes_per_secret_sqlite"] = bytes_per_secret_sqlite(seeds["sqlite"][-1])
+        found["bytes_per_secret_postgres"] = bytes_per_secret_postgres(seeds["postgres"][-1], server)
+        measured = {name: stack.enter_context(_copies(of, server)) for name, of in seeds.items()}
+        say("puts, listings, restarts")
+        at = growth.measure([one for name in ENGINES for one in measured[name]], sizes)
+        found |= _grown(at, sizes)
+        found |= rest.real({name: of[0] for name, of in measured.items()}, sizes)
+        say("puts through several m8")
+        found |= replicas.measure(measured["postgres"][0], server.pid or 0, sizes)
+        found |= {f"events_replayed_per_s_{name}": replayed_per_s(of[0], server) for name, of in measured.items()}
+    curves = {name: {one.seed.secrets: one.figures() for one in _of(name, at)} for name in ENGINES}
     return found, curves
+
+
+def _of(engine: str, at: Sequence[growth.At]) -> list[growth.At]:
+    return [one for one in at if bool(one.seed.database) == (engine == "postgres")]
+
+
+def _grown(at: Sequence[growth.At], sizes: Sizes) -> dict[str, float]:
+    largest = size_name(sizes.secrets[-1])
+    ratios = {engine: growth.ratios(_of(engine, at)) for engine in ENGINES}
+    found = {f"{name}_{largest}_{engine}": figure for engine, of in ratios.items() for name, figure in of.items()}
+    sqlite, postgres = (p50(_of(engine, at)[0].puts_s) for engine in ENGINES)
+    return found | {OVER_SQLITE: postgres / sqlite}
 
 
 @contextmanager
@@ -125,15 +143,12 @@ def _seeded(folder: Path, engine: str, secrets: int, server: Postgres) -> Seed:
 @contextmanager
 def _copies(seeds: list[Seed], server: Postgres) -> Iterator[list[Seed]]:
     """Yield copies of the small logs and the large ones themselves, each with a free port."""
-    copied = []
-    for one in seeds:
-        if one.secrets < _COPIED:
-            copied.append(seed.copy(one, server))
-        else:
-            world.move(one.folder)
-            if one.database:
-                world.set_database(one.folder, server, one.database)
+    copied = [seed.copy(one, server) for one in seeds if one.secrets < _COPIED]
     kept = [one for one in seeds if one.secrets >= _COPIED]
+    for one in kept:
+        world.move(one.folder)
+        if one.database:
+            world.set_database(one.folder, server, one.database)
     try:
         yield [*copied, *kept]
     finally:
@@ -165,6 +180,7 @@ def main() -> int:
         say(str(error))
         return 1
     line = last_line(found, sizes)
+    report.say_compared(json.loads(line), (seed.ROOT / "docs" / report.JSON).read_text(encoding="utf-8"))
     if options.write is not None:
         report.write(options.write, line, curves)
     say(f"took {(time.monotonic() - began) / 60:.1f} minutes")

@@ -1,7 +1,7 @@
 """Appends beside a bare INSERT: the same driver, the same bytes, the same disk, in the same run.
 
 An append is one event of a put, with all read models. A bare INSERT writes the same record as the only row of a
-transaction, into a table with a number and the record, and nothing else.
+transaction, into a table with a number and the record, and nothing else. A ratio is the median of pairs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, closing
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 from bench.progress import say
@@ -70,19 +72,28 @@ async def _ratios(log: EventLog, maker: Maker, sizes: Sizes, insert: Insert, eng
     for writers in WRITERS:
         # One writer is slow: it does a part of what many do.
         events = max(_EVENTS * writers, sizes.appends // (4 if writers == 1 else 1))
-        appending = inserting = 0.0
-        for _ in range(sizes.append_blocks):
+        pairs: list[tuple[float, float]] = []
+        for pair in range(sizes.append_pairs):
             streams = [next(fresh) for _ in range(events // _EVENTS)]
             records = [new.data for stream in streams for new, _ in stream.events]
-            appending += await _append(log, writers, streams)
-            began = time.perf_counter()
-            await insert(writers, records)
-            inserting += time.perf_counter() - began
-        total = sizes.append_blocks * (events // _EVENTS) * _EVENTS
-        say(f"  {engine}, {writers} writers: {total / appending:,.0f} appends/s, {total / inserting:,.0f} INSERTs/s")
-        found[f"append_ratio_{writers}_{engine}"] = inserting / appending
-        found[f"appends_{writers}_per_s_{engine}"] = total / appending
+            works = (partial(_append, log, writers, streams), partial(_inserted, insert, writers, records))
+            # Each is the first of every second pair.
+            seconds = {work: await work() for work in (works if pair % 2 else works[::-1])}
+            pairs.append((seconds[works[0]], seconds[works[1]]))
+        appends_per_s, inserts_per_s = (events // _EVENTS * _EVENTS / median(took) for took in zip(*pairs, strict=True))
+        ratios = sorted(inserting / appending for appending, inserting in pairs)
+        say(f"  {engine}, {writers} writers: {appends_per_s:,.0f} appends/s, {inserts_per_s:,.0f} INSERTs/s")
+        say(f"    in pairs {ratios[0]:.2f} to {ratios[-1]:.2f}, median {median(ratios):.2f}")
+        found[f"append_ratio_{writers}_{engine}"] = median(ratios)
+        found[f"appends_{writers}_per_s_{engine}"] = appends_per_s
     return found
+
+
+async def _inserted(insert: Insert, writers: int, records: Sequence[bytes]) -> float:
+    """Insert `records`, and return the seconds."""
+    began = time.perf_counter()
+    await insert(writers, records)
+    return time.perf_counter() - began
 
 
 async def sqlite(folder: Path, maker: Maker, sizes: Sizes) -> dict[str, float]:

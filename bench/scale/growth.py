@@ -9,7 +9,7 @@ import asyncio
 import datetime as dt
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from statistics import median
@@ -194,15 +194,12 @@ async def _until_listed(world: World) -> None:
 def ratios(found: Sequence[At]) -> dict[str, float]:
     """Return what a put and each listing cost at the largest size, divided by what they cost at the smallest."""
     first, last = found[0].figures(), found[-1].figures()
-    lists = {f"list_{name}_p50_ratio": _ratio(first, last, f"list_{name}_p50_ms") for name in NAMES}
+    ratio = {name: last[name] / first[name] for name in first}
+    lists = {f"list_{name}_p50_ratio": ratio[f"list_{name}_p50_ms"] for name in NAMES}
     return {
-        "put_p50_ratio": _ratio(first, last, "put_p50_ms"),
+        "put_p50_ratio": ratio["put_p50_ms"],
         "list_p50_ratio": max(lists.values()),
         **lists,
         "restart_ready_s": last["restart_ready_s"],
         "m8_rss_mib": last["m8_rss_mib"],
     }
-
-
-def _ratio(first: Mapping[str, float], last: Mapping[str, float], name: str) -> float:
-    return last[name] / first[name]

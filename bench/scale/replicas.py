@@ -10,6 +10,7 @@ from itertools import count
 from os import urandom
 from pathlib import Path
 
+from bench.cpu import family_seconds
 from bench.progress import say
 from bench.scale.records import STORE
 from bench.scale.seed import Seed
@@ -67,25 +68,34 @@ def _copy(world: World, source: Path, target: Path, server: str) -> None:
             write_private(file, file.read_bytes().replace(world.server.encode(), server.encode()), replace=True)
 
 
-def measure(seed: Seed, sizes: Sizes) -> dict[str, float]:
-    """Return the figures, measured in alternating blocks."""
-    seconds = dict.fromkeys(range(1, MOST + 1), 0.0)
+def measure(seed: Seed, database_pid: int, sizes: Sizes) -> dict[str, float]:
+    """Return the figures, measured in alternating blocks.
+
+    The processes share the cores of one machine, so a ratio compares CPU and not time: that of all m8 and of the
+    database for a put through one m8, divided by the same through several.
+    """
+    seconds, cpu_s = (dict.fromkeys(range(1, MOST + 1), 0.0) for _ in range(2))
     with World(seed.folder) as world:
         replicas = Replicas(world)
         try:
             for _ in range(sizes.replica_blocks):
                 for number in seconds:
                     replicas.start(number)
-                    seconds[number] += asyncio.run(_puts(world, replicas.users(number), sizes.replica_puts))
+                    pids = [part.pid or 0 for part in (world.m8, *replicas.parts)]
+                    took = asyncio.run(_puts(world, replicas.users(number), sizes.replica_puts, [*pids, database_pid]))
+                    seconds[number] += took[0]
+                    cpu_s[number] += took[1]
         finally:
             replicas.stop()
     puts = sizes.replica_blocks * sizes.replica_puts
-    found = {f"replicas_{number}_puts_per_s": puts / took for number, took in seconds.items()}
-    say("  " + ", ".join(f"{number} m8: {puts / took:.0f} puts/s" for number, took in seconds.items()))
-    return found | {f"replicas_{number}_ratio": seconds[1] / seconds[number] for number in seconds if number > 1}
+    for number, took_s in seconds.items():
+        say(f"  {number} m8: {puts / took_s:.0f} puts/s, CPU of m8 and database {cpu_s[number] / puts * 1_000:.1f} ms")
+    found = {f"replicas_{number}_puts_per_s": puts / took_s for number, took_s in seconds.items()}
+    return found | {f"replicas_{number}_ratio": cpu_s[1] / cpu_s[number] for number in seconds if number > 1}
 
 
-async def _puts(world: World, users: Sequence[str], puts: int) -> float:
+async def _puts(world: World, users: Sequence[str], puts: int, pids: Sequence[int]) -> tuple[float, float]:
+    """Put through the m8 of each of `users`, and return the seconds, and the CPU seconds of `pids`."""
     run, numbers = urandom(4).hex(), count()
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(Client(world.settings(user))) for user in users]
@@ -93,7 +103,6 @@ async def _puts(world: World, users: Sequence[str], puts: int) -> float:
         async def put(lane: int) -> None:
             await clients[lane % len(clients)].put_secret(f"{STORE}://bench-{run}/{next(numbers)}", VALUES)
 
-        await asyncio.gather(
-            *(client.put_secret(f"{STORE}://bench-{run}/{next(numbers)}", VALUES) for client in clients)
-        )
-        return await together(puts, put)
+        await asyncio.gather(*map(put, range(len(clients))))
+        before = sum(map(family_seconds, pids))
+        return await together(puts, put), sum(map(family_seconds, pids)) - before

@@ -21,8 +21,8 @@ class Sizes:
     """Of each m8."""
     appends: int
     """In one block, of each number of writers; bare INSERTs as many."""
-    append_blocks: int
-    """Of appends and of bare INSERTs, alternating."""
+    append_pairs: int
+    """Of a block of appends and one of bare INSERTs."""
     replica_puts: int
     """In one block, 16 in flight."""
     replica_blocks: int
@@ -31,6 +31,12 @@ class Sizes:
     """Of one process."""
     told: int
     """Events that each subscriber waits for."""
+    rest_s: float
+    """Seconds in which nothing is asked of m8 and reactors; a tenth of it of simulated crowds."""
+    crowds: tuple[int, ...]
+    """Of watchers, and of reactors."""
+    lag_events: int
+    """That watchers do not read: more than their backlog."""
 
 
 FULL = Sizes(
@@ -40,11 +46,14 @@ FULL = Sizes(
     lists=10,
     restarts=3,
     appends=4_000,
-    append_blocks=4,
+    append_pairs=10,
     replica_puts=320,
     replica_blocks=4,
     subscribers=1_000,
     told=100,
+    rest_s=600.0,
+    crowds=(1_000, 5_000),
+    lag_events=3_000,
 )
 QUICK = Sizes(
     secrets=(1_000, 20_000),
@@ -53,11 +62,14 @@ QUICK = Sizes(
     lists=5,
     restarts=1,
     appends=1_000,
-    append_blocks=2,
+    append_pairs=2,
     replica_puts=96,
     replica_blocks=2,
     subscribers=1_000,
     told=30,
+    rest_s=10.0,
+    crowds=(100, 500),
+    lag_events=1_500,
 )
 TINY = Sizes(
     secrets=(200,),
@@ -66,10 +78,13 @@ TINY = Sizes(
     lists=1,
     restarts=1,
     appends=64,
-    append_blocks=1,
+    append_pairs=1,
     replica_puts=16,
     replica_blocks=1,
     subscribers=20,
     told=3,
+    rest_s=1.0,
+    crowds=(10, 20),
+    lag_events=20,
 )
 """For the test: its figures mean nothing."""

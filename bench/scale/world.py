@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import tomllib
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import tomli_w
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bench.scale.records import STORE, Maker, Template, template_of
@@ -25,7 +23,7 @@ from monoskope.errors import Error
 from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.settings import write_private
-from monoskope.testing.cluster import Cluster
+from monoskope.testing.cluster import Cluster, editing
 from monoskope.testing.parts import Part, free_port, listens, program
 
 if TYPE_CHECKING:
@@ -34,8 +32,8 @@ if TYPE_CHECKING:
 USER = "m8"
 """The role that owns the databases."""
 
-USERS = 1
-"""One is enough for 16 puts in flight: m8 lets a user have a hundred."""
+USERS = 3
+"""One is enough for 16 puts in flight: m8 lets a user have a hundred. Three may have 24 watchers."""
 
 ADMINISTRATOR = "administrator"
 VALUES = {"username": b"app", "password": b"correct horse battery staple"}
@@ -128,14 +126,10 @@ def copy_without_log(source: Path, target: Path) -> None:
 
 def set_database(folder: Path, server: Postgres, database: str) -> None:
     """Let m8 in `folder` keep its log in a database of `server`."""
-    file = folder / "m8" / "m8.toml"
-    table = tomllib.loads(file.read_text(encoding="utf-8"))
-    table |= {
-        "database": f"postgresql://{USER}@127.0.0.1:{server.port}/{database}",
-        "database_ca": str(server.ca_file),
-        "database_password_file": "database-password",
-    }
-    write_private(file, tomli_w.dumps(table).encode(), replace=True)
+    with editing(folder / "m8" / "m8.toml") as table:
+        table["database"] = f"postgresql://{USER}@127.0.0.1:{server.port}/{database}"
+        table["database_ca"] = str(server.ca_file)
+        table["database_password_file"] = "database-password"
     write_private(folder / "m8" / "database-password", server.password.encode(), replace=True)
 
 

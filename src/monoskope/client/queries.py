@@ -75,14 +75,14 @@ if TYPE_CHECKING:
         | queries_pb2.ListEventsRequest
         | access_pb2.ListTokensRequest
     )
-P = TypeVar(
-    "P",
-    "queries_pb2.ListSecretsResponse",
-    "queries_pb2.ListSecretVersionsResponse",
-    "queries_pb2.ListSecretStoresResponse",
-    "queries_pb2.ListEventsResponse",
-    "access_pb2.ListTokensResponse",
-)
+    P = TypeVar(
+        "P",
+        queries_pb2.ListSecretsResponse,
+        queries_pb2.ListSecretVersionsResponse,
+        queries_pb2.ListSecretStoresResponse,
+        queries_pb2.ListEventsResponse,
+        access_pb2.ListTokensResponse,
+    )
 
 
 def request_id_bytes(text: str) -> bytes:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -101,10 +100,9 @@ def padded_size(size: int) -> int:
 
 def encode(payload: Payload) -> bytes:
     """Return the padded plaintext of `payload`; raises `UsageError` if it is larger than the protocol's limit."""
-    text = json.dumps(
-        {key: base64.b64encode(value).decode("ascii") for key, value in payload.items()}, separators=(",", ":")
-    )
-    plain = text.encode("ascii")
+    # JSON without its encoder, which takes long to load: neither keys nor base64 have anything to escape.
+    pairs = [f'"{key}":"{base64.b64encode(value).decode("ascii")}"' for key, value in payload.items()]
+    plain = f"{{{','.join(pairs)}}}".encode("ascii")
     return plain.ljust(padded_size(len(plain)), b" ")
 
 
@@ -114,6 +112,8 @@ def decode(plaintext: bytes) -> Payload:
     Raises:
         BadPayloadError: anything at all is not as `encode` would have written it.
     """
+    import json  # noqa: PLC0415 - who seals does not need it
+
     try:
         parsed = json.loads(plaintext.decode("ascii"))
         if type(parsed) is not dict:

@@ -15,7 +15,7 @@ from monoskope.client.log.judging import STALE_S, Judge, Verdict
 from monoskope.errors import LogMismatchError, NotFoundError, RefusedError, UsageError
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
-from monoskope.protocol.tlog.note import Note
+from monoskope.protocol.tlog.note import Note, NoteSignature
 from monoskope.settings import NotWritableError
 from monoskope.testing.scripted.log import ORIGIN, ScriptedLog, ScriptedWitness
 
@@ -67,6 +67,37 @@ def test_the_same_tree_signed_again_changes_nothing(log: ScriptedLog) -> None:
     log.at_s = 1_000
 
     assert judged(shown(log, 5), pin).pin is pin
+
+
+def bent(note: bytes, place: int) -> bytes:
+    """Return a note of which one signature is wrong."""
+    found = Note.parse(note)
+    signatures = list(found.signatures)
+    wrong = signatures[place]
+    signatures[place] = NoteSignature(wrong.name, wrong.key_id, wrong.signature[:-1] + bytes([wrong.signature[-1] ^ 1]))
+    return bytes(Note(found.text, tuple(signatures)))
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["Ed25519", "ML-DSA"])
+def test_what_is_shown_again_counts_byte_for_byte_alone(log: ScriptedLog, place: int) -> None:
+    pin, answer = pinned(log, 5), shown(log, 5)
+    answer.newest.note = pin.note
+    assert judged(answer, pin).pin is pin
+
+    answer.newest.note = bent(pin.note, place)
+    with pytest.raises(LogMismatchError, match="does not verify"):
+        judged(answer, pin)
+
+
+def test_cosignatures_of_what_is_shown_again_are_verified(log: ScriptedLog, watched: Demand) -> None:
+    pin, answer = pinned(log, 5), shown(log, 5)
+    answer.newest.note = answer.witnessed.note = pin.note
+    assert judged(answer, pin, watched).pin is pin
+
+    wrong = LogPin(pin.vkeys, bent(pin.note, 2))
+    answer.witnessed.note = wrong.note
+    with pytest.raises(LogMismatchError, match="does not verify"):
+        judged(answer, wrong, watched)
 
 
 Lie = Callable[[ScriptedLog, Answer], object]

@@ -16,12 +16,13 @@ from pathlib import Path
 import click
 import pytest
 
-from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.api.gateway.v1 import log_pb2, queries_pb2, views_pb2
 from monoskope.client.login.credential import KeptLogin, login_path
 from monoskope.client.login.renewing import write
 from monoskope.m8.http import tls
 from monoskope.monoctl.main import cli
 from monoskope.testing.scripted.client import token
+from monoskope.testing.scripted.log import ScriptedLog
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 from tests.unit.monoctl.as_alice import environment
 
@@ -279,19 +280,48 @@ def of(loaded: set[str], names: Sequence[str]) -> list[str]:
     return [name for name in names if any(f"{one}.".startswith(f"{name}.") for one in loaded)]
 
 
+class ShownAgain(ScriptedLog):
+    """A log that does not grow: m8 signs nothing anew, and shows the same note."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._answer = super().answer(log_pb2.GetCheckpointRequest())
+
+    def answer(self, request: log_pb2.GetCheckpointRequest) -> log_pb2.GetCheckpointResponse:
+        """Answer the same whenever it is asked."""
+        del request
+        return self._answer
+
+
+ML_DSA = "cryptography.hazmat.primitives.asymmetric.mldsa"
+NOT_FOR_A_LIST = (
+    "click.shell_completion",
+    "cryptography.hazmat.backends",
+    "cryptography.hazmat.primitives.hpke",
+    "json",
+    "monoskope.api.eventsourcing",
+    "monoskope.client.walk.trust",
+    "monoskope.client.walk.walk",
+)
+"""What a list takes milliseconds to load and does not need, once it has seen the newest checkpoint."""
+
+
 def test_a_list_loads_what_a_put_does_and_how_lists_look(tmp_path: Path) -> None:
     listing = ScriptedM8()
+    listing.log = ShownAgain()
     listing.answers[queries_pb2.ListSecretsRequest] = queries_pb2.ListSecretsResponse(
         secrets=[views_pb2.Secret(uri="vault://app")]
     )
     with listing.serving_in_thread(tmp_path) as m8:
-        done = ran("get", "secrets", env=environment(m8, tmp_path))
+        environ = environment(m8, tmp_path)
+        first, done = (ran("get", "secrets", env=environ) for _ in range(2))
     assert "vault://app" in done.stdout
+    assert ML_DSA in imported(first)
     loaded = imported(done)
     assert "monoskope.monoctl.output.formats" in loaded
     needed = {"monoskope.client.walk.receipts", "monoskope.client.results.secrets"}
     assert of(loaded, [name for name in NOT_NEEDED if name not in needed]) == []
-    assert of(loaded, ["click.shell_completion", "cryptography.hazmat.primitives.hpke"]) == []
+    assert of(loaded, [*NOT_FOR_A_LIST, ML_DSA]) == []
 
 
 def test_a_command_loads_values_without_typing_extensions() -> None:

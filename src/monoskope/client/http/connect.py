@@ -7,7 +7,6 @@ refusals become our errors: `google.rpc.ErrorInfo` of our domain, and when to co
 from __future__ import annotations
 
 import binascii
-import json
 from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -209,6 +208,8 @@ def _parsed(server: str, method: Method[R], body: bytes) -> R:
 
 def _parsed_json(body: bytes) -> object:
     """Return what JSON text says, None for text that is none."""
+    import json  # noqa: PLC0415 - only what is refused is told in JSON
+
     if len(body) > MOST_ERROR:
         return None
     try:

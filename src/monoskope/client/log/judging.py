@@ -160,7 +160,7 @@ class Judge:
     def _believed(self, shown: log_pb2.ProvenCheckpoint, policy: Policy) -> Believed:
         """Return the checkpoint of a note that continues what is known. Raises `LogMismatchError`."""
         try:
-            found = policy.believe(shown.note)
+            found = policy.believe(shown.note, counted=b"" if self._pin is None else self._pin.note)
         except (NoteError, LogProofError) as error:
             self._fail(f"the note that {self._server} shows of its log does not count: {error.message}", shown)
         if found.checkpoint.size > MOST_ENTRIES:

@@ -7,12 +7,12 @@ A receipt of an earlier identity does not count, because a thief of a former key
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.known.stores import Pins
 from monoskope.client.queries import Queries
-from monoskope.client.walk.trust import Rotations
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT, ProofError, follow, open_rotation, open_signed, shown
@@ -21,6 +21,9 @@ from monoskope.protocol.outcomes import ENDS, TELLING
 from monoskope.protocol.receipt import Receipt, parse_receipt, sealed_digest
 from monoskope.uri import SecretUri
 from monoskope.value import Value
+
+if TYPE_CHECKING:
+    from monoskope.client.walk.trust import Rotations
 
 AT_ONCE = 16
 """How many requests m8 is asked about at once."""

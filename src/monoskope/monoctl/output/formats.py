@@ -40,7 +40,7 @@ def plain(value: object) -> Any:  # noqa: ANN401 - what JSON can say
             return value.name
         case list() | tuple() | frozenset():
             return [plain(one) for one in (sorted(value) if isinstance(value, frozenset) else value)]
-        case Mapping():
+        case dict():
             return {name: plain(one) for name, one in value.items()}
         case _:
             return value

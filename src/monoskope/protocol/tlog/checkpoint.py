@@ -161,21 +161,28 @@ class VerifierKey(Value, frozen=True):
             LogProofError: the signature does not verify.
             NoteError: the text is not a checkpoint, and the key's signatures are about nothing else.
         """
-        if len(signature) != _SIGNATURE_BYTES[self.kind]:
-            raise LogProofError(f"a signature of the key {self.name} has a wrong length", fault=Fault.SIGNATURE)
-        if self.kind is Kind.ED25519:
+        at_s = self.time_of(signature)
+        if at_s is None:
             self._verify_ed25519(text.encode(), signature)
             return None
-        at_s = _TIME.unpack_from(signature)[0]
-        # 0 says that the signer does not speak of the newest tree, which must not be taken for a time.
-        if not 0 < at_s <= MAX_TIME_S:
-            raise LogProofError(f"a signature of the key {self.name} has no time", fault=Fault.SIGNATURE)
         checkpoint = Checkpoint.parse(text)
         if self.kind is Kind.COSIGNATURE_ED25519:
             self._verify_ed25519(cosigned_text(checkpoint, at_s), signature[_TIME.size :])
         else:
             self._verify_ml_dsa_44(cosigned_message(self.name, checkpoint, at_s), signature[_TIME.size :])
-        return int(at_s)
+        return at_s
+
+    def time_of(self, signature: bytes) -> int | None:
+        """Return the time in a signature without verifying it. Arguments, result and errors as `verify_text`."""
+        if len(signature) != _SIGNATURE_BYTES[self.kind]:
+            raise LogProofError(f"a signature of the key {self.name} has a wrong length", fault=Fault.SIGNATURE)
+        if self.kind is Kind.ED25519:
+            return None
+        at_s: int = _TIME.unpack_from(signature)[0]
+        # 0 says that the signer does not speak of the newest tree, which must not be taken for a time.
+        if not 0 < at_s <= MAX_TIME_S:
+            raise LogProofError(f"a signature of the key {self.name} has no time", fault=Fault.SIGNATURE)
+        return at_s
 
     def _verify_ed25519(self, message: bytes, signature: bytes) -> None:
         from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - loaded when it is first used

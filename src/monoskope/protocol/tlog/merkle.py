@@ -14,11 +14,14 @@ import hashlib
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.protocol.tlog.forms import LogProofError
 from monoskope.protocol.wire import serialise
 from monoskope.value import Value
+
+if TYPE_CHECKING:
+    from monoskope.api.eventsourcing.v1 import event_pb2
 
 HASH_BYTES = 32
 MAX_SIZE = 2**63 - 1
@@ -284,7 +287,7 @@ def _proof_over(parts: Sequence[tuple[int, int]]) -> ProofPlan:
 def outline(record: event_pb2.Event) -> bytes:
     """Return the serialised outline of a record."""
     return serialise(
-        event_pb2.Event(
+        type(record)(  # verifying loads no messages
             position=record.position,
             stream=record.stream,
             version=record.version,

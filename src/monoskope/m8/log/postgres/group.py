@@ -9,14 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
-from monoskope.m8.log.documents import Change, Put
+from monoskope.m8.log.documents import Change, Put, Which
 from monoskope.m8.log.event_log import ExpectedVersionError, Projector, RecordedEvent
 from monoskope.m8.log.record import Append
-
-Which: TypeAlias = tuple[str, str]
-"""The collection and the key of a document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,15 +178,15 @@ class Group:
         now, may_stand = self._clock(), True
         for index, piece in enumerate(self.pieces):
             append, piece.error = piece.append, None
-            version = versions.get(append.stream, -1)
-            if version < 0:
-                version = self._base(append)
-            versions[append.stream] = version
-            if append.expected_version not in (None, version):
-                assert append.expected_version is not None, "None is taken above"
-                piece.error = ExpectedVersionError(append.stream, expected=append.expected_version, actual=version)
+            for stream in (append.stream, *append.given):
+                if stream not in versions:
+                    versions[stream] = self._base(stream, append.expected)
+            try:
+                append.require(versions.__getitem__)
+            except ExpectedVersionError as error:
+                piece.error = error
                 continue
-            self._make(piece, position, version, previous, now)
+            self._make(piece, position, versions[append.stream], previous, now)
             try:
                 self._projection.project(index, piece.recorded)
             except Exception as error:  # noqa: BLE001  its caller is told
@@ -204,11 +200,10 @@ class Group:
         self._missed = self._projection.missed if may_stand else set()
         return self._projection.missed
 
-    def _base(self, append: Append) -> int:
-        known = self.known.versions.get(append.stream)
-        if known is None:
-            assert append.expected_version is not None, "unknown_streams were read"
-            known = self.assumed[append.stream] = append.expected_version
+    def _base(self, stream: str, expected: Mapping[str, int]) -> int:
+        known = self.known.versions.get(stream)
+        if known is None:  # it is expected: `unknown_streams` were read
+            known = self.assumed[stream] = expected[stream]
         return known
 
     @staticmethod

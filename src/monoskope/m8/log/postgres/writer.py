@@ -100,6 +100,11 @@ class Writer:
             self._task = asyncio.create_task(self._main(), name="m8-log-writer")
         return await done
 
+    def is_own(self, pid: int) -> bool:
+        """Return whether the server's process `pid` works for this writer: what it records is told by `recorded`."""
+        connection = self._connection
+        return connection is not None and not connection.is_closed() and connection.get_server_pid() == pid
+
     async def close(self) -> None:
         """Finish the appends that wait, then stop. What is not recorded after `CLOSE_S` fails."""
         if self._task is not None:
@@ -204,7 +209,7 @@ class Writer:
             self._is_contended = False
         group = Group(appends, self._known, self._projector, self._clock)
         with deadline(connection):
-            expected = {append.stream for append in appends} - self._known.versions.keys()
+            expected = {stream for one in appends for stream in (one.stream, *one.given)} - self._known.versions.keys()
             self._known.versions.update(await records.versions(connection, expected))
         await self._read(connection, group)
         if not await self._call(connection, group, is_locked=True):
@@ -246,6 +251,7 @@ class Writer:
             return
         known = group.known
         known.head = Head(recorded[-1].position, recorded[-1].hash, known.head.fence)
+        known.versions.update(group.assumed)
         known.versions.update((event.stream, event.version) for event in recorded)
         for change in group.changes:
             known.documents[change.collection, change.key] = change.body if isinstance(change, Put) else None

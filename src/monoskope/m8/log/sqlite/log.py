@@ -12,13 +12,13 @@ import contextlib
 import functools
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from monoskope.errors import Error, UnavailableError
-from monoskope.m8.log.documents import Where
-from monoskope.m8.log.event_log import ExpectedVersionError, Projector, RecordedEvent, no_documents
+from monoskope.m8.log.documents import Where, Which
+from monoskope.m8.log.event_log import Look, Projector, RecordedEvent, no_documents
 from monoskope.m8.log.failures import check_limit
 from monoskope.m8.log.record import Append
 from monoskope.m8.log.sql import SqlLog
@@ -89,6 +89,9 @@ class SqliteLog(SqlLog):
     def write_failure(self) -> Error | None:
         return self._writer.failure
 
+    def serve_alone(self, *, is_alone: bool) -> None:
+        self._watcher.is_alone = is_alone
+
     async def size_bytes(self) -> int:
         return await asyncio.to_thread(file.size_bytes, self._path)
 
@@ -106,26 +109,20 @@ class SqliteLog(SqlLog):
         return await self._write(work)
 
     def _record(self, connection: sqlite3.Connection, append: Append) -> list[RecordedEvent]:
-        query = "SELECT position, hash, (SELECT coalesce(max(version), 0) FROM events WHERE stream = ?) FROM head"
-        position, previous, version = connection.execute(query, (append.stream,)).fetchone()
-        if append.expected_version not in (None, version):
-            raise ExpectedVersionError(append.stream, expected=append.expected_version or 0, actual=version)
-        recorded = append.made(position, version, previous, now_ms=self._clock())
+        streams = (append.stream, *append.given)
+        newest = ", (SELECT coalesce(max(version), 0) FROM events WHERE stream = ?)" * len(streams)
+        position, previous, *found = connection.execute(f"SELECT position, hash{newest} FROM head", streams).fetchone()
+        versions = dict(zip(streams, found, strict=True))
+        append.require(versions.__getitem__)
+        recorded = append.made(position, versions[append.stream], previous, now_ms=self._clock())
         for event in recorded:
             rows.add_event(connection, event)
             documents.project(connection, self._projector, event)
         connection.execute("UPDATE head SET position = ?, hash = ?", (recorded[-1].position, recorded[-1].hash))
         return recorded
 
-    async def read_streams(self, after: Mapping[str, int]) -> dict[str, list[RecordedEvent]]:
-        found: dict[str, list[RecordedEvent]] = {stream: [] for stream in after}
-        one = "SELECT position, stream, record FROM events WHERE stream = ? AND version > ?"
-        # One statement: each begins and ends a transaction of its own, which takes longer than to find the rows.
-        query = f"{' UNION ALL '.join([one] * len(after))} ORDER BY position"
-        values = tuple(value for asked in after.items() for value in asked)
-        for event in self._read_now(lambda connection: rows.read_events(connection, query, values)) if after else ():
-            found[event.stream].append(event)
-        return found
+    async def look(self, after: Mapping[str, int], documents: Collection[Which] = ()) -> Look:
+        return self._read_now(lambda connection: rows.look(connection, after, documents))
 
     async def read_last(self, streams: Sequence[str]) -> list[RecordedEvent | None]:
         query = "SELECT position, stream, record FROM events WHERE stream = ? ORDER BY version DESC LIMIT 1"

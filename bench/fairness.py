@@ -1,4 +1,7 @@
-"""Key requests without an upload: what one waiting key takes, and what a flood of them does to somebody else."""
+"""What a user who asks for thousands of keys at once does to somebody else.
+
+`python -m bench.fairness HOME SERVER REQUESTS` is that user, in a process of its own.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +10,26 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 from bench.counts import Counts
-from bench.figures import p99, rss_bytes
+from bench.figures import p99
 from bench.progress import say
 from bench.world import STORE, World, put, settings_of
-from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
+from monoskope.api.gateway.v1 import commands_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import Client
+from monoskope.client import Client, load_settings
 from monoskope.client.connection import Connection
 from monoskope.client.http import methods
-from monoskope.errors import UnavailableError
+from monoskope.errors import Error, UnavailableError
 from monoskope.protocol.grant import SUITE_1
 from monoskope.protocol.request import Request, make_request
 from monoskope.testing.cluster.commands import User
 from monoskope.uri import SecretUri
 
-_WAIT_S = 60.0
+_WAIT_S = 600.0
 
 
 def new_request(path: str) -> Request:
@@ -36,45 +41,6 @@ def new_request(path: str) -> Request:
         expect=upload_pb2.EXPECT_ANY,
         suites=(SUITE_1,),
     )
-
-
-def connect(user: User) -> Connection:
-    """Return a connection of `user`'s own."""
-    settings = settings_of(user)
-    return Connection(settings.server, settings.ca_file, settings.token)
-
-
-async def keys_alive_bytes(world: World, counts: Counts) -> int:
-    """Return by how much a fresh, warm reactor grows for each key that waits."""
-    say(f"memory of {counts.keys} waiting keys")
-    world.restart_reactor()
-    async with Client(settings_of(world.users[0])) as client:
-        for _ in range(counts.few_uploads):
-            await put(client, world.path())
-    before = rss_bytes(world.reactor_pid)
-    share, rest = divmod(counts.keys, len(world.users))
-    await asyncio.gather(
-        *(_wait_for_keys(world, user, share + (number < rest)) for number, user in enumerate(world.users))
-    )
-    grown = rss_bytes(world.reactor_pid) - before
-    say(f"  {grown / 1_024:.0f} KiB")
-    world.restart_reactor()
-    return round(grown / counts.keys)
-
-
-async def _wait_for_keys(world: World, user: User, keys: int) -> None:
-    connection = connect(user)
-    try:
-        for _ in range(keys):
-            request = new_request(world.path())
-            ask = commands_pb2.RequestSecretUploadKeyRequest(request=request.content)
-            await connection.call(methods.REQUEST_SECRET_UPLOAD_KEY, ask, _WAIT_S)
-            query = queries_pb2.GetSecretUploadKeyRequest(request_id=request.request_id)
-            answer = await connection.call(methods.GET_SECRET_UPLOAD_KEY, query, _WAIT_S)
-            if not answer.HasField("grant"):
-                raise UnavailableError(f"no key came: {upload_pb2.Reason.Name(answer.reason)}.")
-    finally:
-        await connection.close()
 
 
 async def unlucky_ratio(world: World, counts: Counts) -> float:
@@ -103,7 +69,7 @@ async def unlucky_ratio(world: World, counts: Counts) -> float:
 def _flooding(user: User, server: str, requests: int) -> subprocess.Popen[bytes]:
     """Start the flood in a process of its own; returns when its first request was sent."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.flood", str(user.home), server, str(requests)], stdout=subprocess.PIPE
+        [sys.executable, "-m", "bench.fairness", str(user.home), server, str(requests)], stdout=subprocess.PIPE
     )
     assert process.stdout is not None
     process.stdout.readline()
@@ -117,3 +83,31 @@ async def _quiet_puts(world: World, client: Client, puts: int) -> list[float]:
         await put(client, world.path())
         seconds.append(time.perf_counter() - began)
     return seconds
+
+
+async def flood(home: Path, server: str, requests: int) -> Counter[str]:
+    """Send all requests at once, say so, and return how often each answer came."""
+    config = home / ".config" / "monoskope" / "config.toml"
+    settings = load_settings(
+        server=server, config=config, token_file=config.with_name("token"), environ={"HOME": str(home)}
+    )
+    connection = Connection(settings.server, settings.ca_file, settings.token)
+    answers: Counter[str] = Counter()
+
+    async def one(number: int) -> None:
+        ask = commands_pb2.RequestSecretUploadKeyRequest(request=new_request(f"bench/flood-{number}").content)
+        try:
+            await connection.call(methods.REQUEST_SECRET_UPLOAD_KEY, ask, _WAIT_S)
+            answers["recorded"] += 1
+        except Error as error:
+            answers[error.code.value] += 1
+
+    asking = asyncio.gather(*(one(number) for number in range(requests)))
+    await asyncio.sleep(0)
+    print("flooding", flush=True)
+    await asking
+    return answers
+
+
+if __name__ == "__main__":
+    print(asyncio.run(flood(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))))

@@ -85,7 +85,7 @@ async def from_scratch(log: SqliteLog, path: Path) -> list[tuple[object, ...]]:
     with closing(file.connect(path)) as connection:
         connection.execute("BEGIN")
         for event in await log.read(after=0, limit=10_000):
-            tables_of.project(connection, project, event)
+            tables_of.project(connection, project, [event])
         connection.execute("COMMIT")
     return documents(path)
 

@@ -344,7 +344,6 @@ FREE = {
     "monoskope.client.known.sources.Setting": "a setting as `monoctl config` shows it, without a token",
     "monoskope.client.proofs.log.OfferedLog": "a signed note, which is published",
     "monoskope.http.messages.Response": "an answer of m8, which holds sealed bytes at most",
-    "monoskope.http.messages.Streamed": "an answer of m8, which holds events",
     "monoskope.http.server.connection.Connection": "a request that is read: sealed bytes at most",
     "monoskope.http.server.websocket.ServedSocket": "one message of a reactor's session, sealed bytes at most",
     "monoskope.m8.audit.lines.Line": "an audit line, which shows what `monoctl get events` shows",

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import re
 import struct
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
@@ -18,7 +19,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from monoskope.errors import Error, UsageError
-from monoskope.http.messages import Body, Head, Response, Streamed
+from monoskope.http.messages import Body, Head, Response, Send, Streamed
 from monoskope.m8 import calls
 from monoskope.m8.calls import Arrival, Ended
 from monoskope.m8.http import refused, strict_json
@@ -153,7 +154,7 @@ class Call(Unshared):
         headers = (("Content-Type", self.codec.content_type(self.method.kind)), *self.headers)
         if self.method.kind is Kind.STREAMING:
             # In a stream an error has no status of its own: Connect tells it in the last message.
-            return Streamed(200, headers, self._pieces(await body()))
+            return Streamed(200, headers, functools.partial(self._write, await body()))
         ended = await self._unary(body)
         if ended.answer is None:
             return refused.response(ended.failure, self.headers)
@@ -173,7 +174,7 @@ class Call(Unshared):
 
         return await calls.traced(self.app, arrived, self.method.name, lambda: _before(self.deadline, work))
 
-    async def _stream(self, body: bytes, send: Callable[[bytes], Awaitable[None]]) -> Ended[None]:
+    async def _stream(self, body: bytes, send: Send) -> Ended[None]:
         arrived = self._arrival()
 
         async def work() -> None:
@@ -188,23 +189,10 @@ class Call(Unshared):
     def _arrival(self) -> Arrival:
         return arrival(self.head, self.deadline)
 
-    async def _pieces(self, body: bytes) -> AsyncGenerator[bytes]:
-        """Yield the messages of the stream, each when the peer has room for it, and last how it ended."""
-        ready: asyncio.Queue[bytes | None] = asyncio.Queue(1)
-
-        async def fill() -> None:
-            ended = await self._stream(body, ready.put)
-            await ready.put(end_of_stream(ended.error))
-            await ready.put(None)
-
-        # A task of its own: what is logged on the way belongs to this call alone.
-        filling = asyncio.create_task(fill())
-        try:
-            while (piece := await ready.get()) is not None:
-                yield piece
-        finally:
-            filling.cancel()
-            await asyncio.wait({filling})
+    async def _write(self, body: bytes, send: Send) -> None:
+        """Send the messages of the stream, and last how it ended."""
+        ended = await self._stream(body, send)
+        await send(end_of_stream(ended.error))
 
 
 async def _read(body: Body) -> tuple[bytes, bool]:

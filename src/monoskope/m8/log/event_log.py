@@ -146,6 +146,12 @@ class EventLog(TreeRows):
         """
         return None
 
+    def serve_alone(self, *, is_alone: bool) -> None:
+        """Say whether no other m8 serves this log; until this is said, others do.
+
+        While it is so, an engine that polls for what other processes record may do so less often.
+        """
+
     async def size_bytes(self) -> int:
         """Return how many bytes the log takes on disk, 0 if this engine cannot say."""
         return 0

@@ -92,6 +92,9 @@ class SqliteLog(SqlLog):
     def write_failure(self) -> Error | None:
         return self._writer.failure
 
+    def serve_alone(self, *, is_alone: bool) -> None:
+        self._watcher.is_alone = is_alone
+
     async def size_bytes(self) -> int:
         return await asyncio.to_thread(file.size_bytes, self._path)
 

@@ -152,6 +152,9 @@ READERS = 4
 POLL_S = 0.025
 """How long a subscriber waits at most before it learns of another process's commit."""
 
+ALONE_S = 0.25
+"""The same while no other m8 serves the log: then only commands write to it, beside this process."""
+
 
 class Readers:
     """Runs reads on threads that keep a read-only connection each."""
@@ -200,6 +203,9 @@ class Readers:
 class Watcher:
     """Polls the log's last position while a subscriber waits, because another process may record events.
 
+    Attributes:
+        is_alone: Whether no other m8 serves the log.
+
     Args:
         readers: Asked on the event loop.
         changed: Called when there may be something new. It may be called without need, but never too rarely: every
@@ -207,6 +213,7 @@ class Watcher:
     """
 
     def __init__(self, readers: Readers, changed: Callable[[], None]) -> None:
+        self.is_alone = False
         self._readers = readers
         self._changed = changed
         self._loop = asyncio.get_running_loop()
@@ -216,10 +223,10 @@ class Watcher:
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
-        """Poll every `POLL_S` as long as the block runs."""
+        """Poll every `POLL_S`, or `ALONE_S`, as long as the block runs."""
         self._waiting += 1
         if self._timer is None:
-            self._timer = self._loop.call_later(POLL_S, self._look)
+            self._timer = self._later()
         try:
             yield
         finally:
@@ -240,8 +247,11 @@ class Watcher:
         if self._timer is not None:
             self._timer.cancel()
 
+    def _later(self) -> asyncio.TimerHandle:
+        return self._loop.call_later(ALONE_S if self.is_alone else POLL_S, self._look)
+
     def _look(self) -> None:
-        self._timer = self._loop.call_later(POLL_S, self._look) if self._waiting > 0 else None
+        self._timer = self._later() if self._waiting > 0 else None
         try:
             position = self._readers.now(last_position)
         except (UnavailableError, sqlite3.Error):

@@ -25,7 +25,7 @@ _PARTS = (
     ("read models", ("m8/readmodels/",)),
     ("event log", ("m8/log/",)),
     ("session of the reactor", ("service/session", "service/reactors", "service/feed")),
-    ("decisions and signatures", ("m8/domain/", "service/aggregates")),
+    ("decisions and signatures", ("m8/domain/",)),
     ("calls and handlers", ("m8/methods", "m8/calls", "m8/service/", "m8/queries/")),
     ("keys, sealing, opening", ("reactor/keys/", "client/seal", "primitives/")),
     ("protocol: messages and signatures", ("monoskope/protocol/",)),

@@ -25,7 +25,6 @@ from monoskope.protocol.grant import PUBLIC_KEY_BYTES, REPLICA_BYTES, make_grant
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.reactor.identity.fingerprint import FingerprintKey
-from monoskope.reactor.memory import spare_what_is_here
 from tests.support.reactor_world import ask
 from tests.unit.reactor.bench import Bench
 
@@ -43,7 +42,7 @@ def pause_ms(folder: Path) -> float:
 
 async def _measured(folder: Path) -> float:
     reactor = Bench(folder)
-    spare_what_is_here()
+    start.spare_what_is_here()
     reactor.attach()
     first = _receipt()
     for number in range(RECEIPTS):

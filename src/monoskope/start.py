@@ -5,6 +5,7 @@ This module imports nothing that takes time. What happens before it is the inter
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -47,6 +48,17 @@ def loaded() -> None:
     """Let Ctrl-C be `KeyboardInterrupt` again: the program is loaded, and says itself what was interrupted."""
     if signal.getsignal(signal.SIGINT) is _leave:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+COLLECT_AFTER = 10_000
+"""New objects until a server looks for garbage among them. Python's 700 are there in the midst of a few requests."""
+
+
+def spare_what_is_here() -> None:
+    """Exempt what exists now, such as modules, from collections of garbage, and let those be rare."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
 
 
 def warning() -> str:

@@ -52,7 +52,7 @@ class Crowd:
         principal = Principal.of_token(
             "t", "alice", events_pb2.ROLE_USER, prefixes=parsed, rights=rights, expires_at_ms=2_000_000_000_000
         )
-        self.m8.world._principals[token("alice")] = principal
+        self.m8.world.principals[token("alice")] = principal
 
     async def asked(self) -> int:
         events = await self.m8.world.app.log.read(after=0, limit=100_000)

@@ -18,7 +18,7 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,7 +28,7 @@ from monoskope.api.gateway.v1 import commands_pb2, reactor_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Code
 from monoskope.host_port import HostPort
-from monoskope.http.messages import Decision, Head, Response
+from monoskope.http.messages import Decision, Head, Response, Send
 from monoskope.http.server.server import serving
 from monoskope.m8.http.requests import end_of_stream, enveloped
 from monoskope.testing.search import Wanted, look
@@ -265,11 +265,11 @@ class HostileM8:
         self.seen.append(answer)
         return Response(200, (PROTO,), answer)
 
-    async def streamed(self, call: Call) -> AsyncGenerator[bytes]:
+    async def streamed(self, call: Call, send: Send) -> None:
         async for answer in self._upstream.stream(call.path, call.headers, call.content):
             self.seen.append(answer)
-            yield enveloped(answer)
-        yield end_of_stream(None)
+            await send(enveloped(answer))
+        await send(end_of_stream(None))
 
 
 async def _hold(one: Passing, rule: Rule[Passing]) -> None:

@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import Message
@@ -194,7 +195,7 @@ class OneCall:
     async def answer(self, body: Body) -> Response | Streamed:
         content = await body()
         if METHODS[self.head.path].streams:
-            return Streamed(200, (STREAM,), self.m8.streamed(self.m8.taken(self.head, only_message(content))))
+            return Streamed(200, (STREAM,), partial(self.m8.streamed, self.m8.taken(self.head, only_message(content))))
         return await self.m8.answered(self.m8.taken(self.head, content))
 
 

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -405,7 +405,16 @@ class FakeReactor:
 class World:
     """One m8 and its callers."""
 
-    def __init__(self, app: App, address: str, clock: Clock, principals: dict[str, Principal], server: str) -> None:
+    def __init__(
+        self,
+        app: App,
+        address: str,
+        clock: Clock,
+        principals: dict[str, Principal],
+        *,
+        server: str,
+        signing_key: Ed25519PrivateKey,
+    ) -> None:
         self.app = app
         self.server = server
         """The name by which reactors dial it."""
@@ -413,7 +422,10 @@ class World:
         """Where it listens."""
         self.clock = clock
         self.signer = Signer()
-        self._principals = principals
+        self.signing_key = signing_key
+        """Of its tokens."""
+        self.principals = principals
+        """Whom tokens stand for that are not in the log."""
         self._reactors: list[FakeReactor] = []
 
     def user(
@@ -425,17 +437,17 @@ class World:
         expires_at_ms: int = 2_000_000_000_000,
         token: str = "",
     ) -> User:
-        token = token or f"{name}-{len(self._principals)}"
+        token = token or f"{name}-{len(self.principals)}"
         parsed = tuple(UriPrefix.parse(prefix) for prefix in prefixes)
-        self._principals[token] = Principal.of_token(
+        self.principals[token] = Principal.of_token(
             token, name, role, prefixes=parsed, rights=rights, expires_at_ms=expires_at_ms
         )
         return User(self.address, token)
 
     def member(self, name: str, *groups: str, expires_at_ms: int = 2_000_000_000_000) -> User:
         """A member, with what role bindings give."""
-        token = f"{name}-{len(self._principals)}"
-        self._principals[token] = Principal(
+        token = f"{name}-{len(self.principals)}"
+        self.principals[token] = Principal(
             token,
             name,
             frozenset(),
@@ -492,26 +504,31 @@ async def open_log(folder: Path, clock: Clock) -> EventLog:
     return await SqliteLog.open(folder / "log.db", clock=clock, projector=project)
 
 
-@asynccontextmanager
-async def an_m8(folder: Path, *, limits: ServerLimits | None = None, server: str = SERVER) -> AsyncIterator[World]:
-    """A world without a store."""
-    clock = Clock()
-    log = await open_log(folder, clock)
-    principals: dict[str, Principal] = {}
-
-    tokens = Tokens(log, signing_key=Ed25519PrivateKey.generate(), audience="m8", clock=clock)
+def authenticating(tokens: Tokens, principals: Mapping[str, Principal]) -> Callable[[str], Awaitable[Principal]]:
+    """How an m8 of a world knows its callers: those of the test, and the holders of real tokens."""
 
     async def authenticate(token: str) -> Principal:
         if token in principals:
-            return principals[token]
+            return await tokens.aggregates.bound(principals[token])
         if token.count(".") == 2:
             return await tokens.authenticate(token)
         raise UnauthenticatedError("the token does not count.")
 
+    return authenticate
+
+
+@asynccontextmanager
+async def an_m8(folder: Path, *, limits: ServerLimits | None = None, server: str = SERVER) -> AsyncIterator[World]:
+    """A world without a store."""
+    clock, signing_key = Clock(), Ed25519PrivateKey.generate()
+    log = await open_log(folder, clock)
+    principals: dict[str, Principal] = {}
+    tokens = Tokens(log, signing_key=signing_key, audience="m8", clock=clock)
+    authenticate = authenticating(tokens, principals)
     app = App(log, authenticate, {server}, clock, "m8", "0.1.0", limits or ServerLimits(), ticks=clock, tokens=tokens)
     http = await build_http(app, Endpoints(app), None, listen=HostPort("127.0.0.1", 0), origins=[PAGE])
     async with running(app, http):
-        world = World(app, f"127.0.0.1:{http.port}", clock, principals, server)
+        world = World(app, f"127.0.0.1:{http.port}", clock, principals, server=server, signing_key=signing_key)
         yield world
         await world.close()
     await log.close()
@@ -521,7 +538,9 @@ async def an_m8(folder: Path, *, limits: ServerLimits | None = None, server: str
 async def a_second(world: World, folder: Path) -> AsyncIterator[str]:
     """Run a second m8 on the log of a world; yields its address."""
     of, log = world.app, await open_log(folder, world.clock)
-    app = App(log, of.authenticate, of.names, world.clock, "m8", "0.1.0", of.limits, ticks=world.clock)
+    tokens = Tokens(log, signing_key=world.signing_key, audience="m8", clock=world.clock)
+    authenticate = authenticating(tokens, world.principals)
+    app = App(log, authenticate, of.names, world.clock, "m8", "0.1.0", of.limits, ticks=world.clock, tokens=tokens)
     http = await build_http(app, Endpoints(app), None, listen=HostPort("127.0.0.1", 0))
     async with running(app, http):
         yield f"127.0.0.1:{http.port}"

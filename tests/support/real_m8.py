@@ -16,9 +16,9 @@ from google.protobuf.message import Message
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.m8.domain.aggregates import attachments_of
 from monoskope.m8.http import tls
 from monoskope.m8.limits.settings import ServerLimits
-from monoskope.m8.service.aggregates import attachments_of
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.grant import Grant, parse_grant
 from monoskope.protocol.request import Request

@@ -131,6 +131,18 @@ def test_what_is_ready_answers_as_the_modules_do_without_a_translation() -> None
         assert ready["gettext"]["ngettext"]("value", "values", count) == gettext.ngettext("value", "values", count)
 
 
+def test_a_server_looks_for_garbage_in_little_and_seldom() -> None:
+    """Not in what is there when it starts, not in values, which hold no cycle, and not amid every few requests."""
+    code = """
+import gc
+from monoskope import start
+from monoskope.uri import SecretUri
+start.spare_what_is_here()
+print(gc.get_freeze_count() > 1_000, gc.get_threshold()[0], gc.is_tracked(SecretUri.parse("vault://a/b")))
+"""
+    assert printed(code).split() == ["True", "10000", "False"]
+
+
 async def _loop() -> str:
     return type(asyncio.get_running_loop()).__module__
 

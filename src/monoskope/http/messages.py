@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, TypeAlias
 
 from monoskope.value import Unshared
 
@@ -64,20 +64,29 @@ class Response:
     body: bytes = b""
 
 
+Send: TypeAlias = Callable[[bytes], Awaitable[None]]
+"""Sends a piece of a body; returns when the peer has read most of what was sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """An answer whose body comes piece by piece. It is closed when the peer is gone or the server stops."""
+    """An answer whose body comes piece by piece.
+
+    Attributes:
+        status: As HTTP has it.
+        headers: Names and values.
+        write: Sends the whole body. It is cancelled when the peer is gone or the server stops.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...]
-    pieces: AsyncGenerator[bytes]
+    write: Callable[[Send], Awaitable[None]]
 
 
 Body: TypeAlias = Callable[[], Awaitable[bytes]]
 """Reads the body of a request: returns it once all of it is here. To be called once at most."""
 
 
-@runtime_checkable
 class Accepted(Protocol):
     """A request whose body may be read.
 
@@ -110,7 +119,6 @@ class WebSocket(Protocol):
         """Close the connection with a code of RFC 6455, 7.4.1."""
 
 
-@runtime_checkable
 class Upgrade(Protocol):
     """A request that becomes a WebSocket.
 

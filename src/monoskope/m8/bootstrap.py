@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 import socket
@@ -14,7 +13,7 @@ from importlib import metadata
 
 import msgspec
 
-from monoskope import operating_log
+from monoskope import operating_log, start
 from monoskope.errors import Error
 from monoskope.m8.audit.auditing import auditing
 from monoskope.m8.background.checkpoint_task import CheckpointTask
@@ -212,7 +211,8 @@ async def serve(settings: ServerSettings, *, warnings: Sequence[str] = ()) -> No
 
 
 async def _serve_until(stop: asyncio.Event, settings: ServerSettings) -> None:
-    async with build(settings) as server, _without_leftovers():
+    async with build(settings) as server:
+        start.spare_what_is_here()
         with (
             announced_in(settings.folder / OPERATIONS_FILE, server.operations),
             announced_in(settings.address_file, server.address),
@@ -221,33 +221,6 @@ async def _serve_until(stop: asyncio.Event, settings: ServerSettings) -> None:
             log.info("serving", address=server.address, version=server.app.version)
             await stop.wait()
             log.info("stopping", address=server.address)
-
-
-COLLECT_EVERY_S = 1.0
-"""Seconds between two collections of garbage."""
-
-
-@contextlib.asynccontextmanager
-async def _without_leftovers() -> AsyncIterator[None]:
-    """Collect garbage once a second as long as the block runs: it may hold credentials of calls that have ended.
-
-    Metadata is freed when a call is over, and overwritten when it is freed (`start.execution_environment`). But some of
-    it lies in reference cycles, which only Python's garbage collector frees, and in an idle process that may not run
-    for hours. Objects that exist before are excluded, so that a collection takes about a millisecond.
-    """
-
-    async def collect() -> None:
-        while True:
-            await asyncio.sleep(COLLECT_EVERY_S)
-            gc.collect()
-
-    gc.collect()
-    gc.freeze()
-    task = asyncio.create_task(collect())
-    try:
-        yield
-    finally:
-        task.cancel()
 
 
 def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -122,7 +122,7 @@ async def principal_of(app: App, arrival: Arrival) -> Principal:
     match = _BEARER.fullmatch(arrival.authorization)
     if match is None:
         raise UnauthenticatedError("the call carries no token.", fix="Send `authorization: Bearer <token>` once.")
-    principal = await app.aggregates.bound(await app.authenticate(match[1]))
+    principal = await app.authenticate(match[1])
     app.prove(arrival.peer)
     if (noted := current_note.get()) is not None:
         noted.principal = principal

@@ -81,7 +81,12 @@ def check(descriptor: Descriptor, content: bytes) -> None:
 
 
 def check_number(descriptor: Descriptor, content: bytes, most: int) -> None:
-    """Check that `content` has at most so many fields in all, whatever the rules say of each. Raises as `check`."""
+    """Check that `content` has at most so many fields in all, whatever the rules say of each. Raises as `check`.
+
+    Each takes a byte at least, so what has no more bytes is not looked at: it need not be a message.
+    """
+    if len(content) <= most:
+        return
     _Count(descriptor.name, most, by_rules=False).message(descriptor, content, 0, len(content), "")
 
 

@@ -201,13 +201,13 @@ class GuardedDriver(StoreDriver):
 
     async def health(self) -> bool:
         """See `StoreDriver.health`."""
-        return await self._asked(self._driver.health())
+        return await self._asked(self._driver.health(), has_value=False)
 
     async def close(self) -> None:
         """See `StoreDriver.close`."""
         await self._driver.close()
 
-    async def _asked(self, call: Awaitable[T], *, writes: bool = False) -> T:
+    async def _asked(self, call: Awaitable[T], *, writes: bool = False, has_value: bool = True) -> T:
         try:
             async with asyncio.timeout(self._within_s):
                 return await call
@@ -218,8 +218,9 @@ class GuardedDriver(StoreDriver):
             forget(error)
             raise
         finally:
-            # The request may wait for m8 for long: libraries must keep nothing of its value meanwhile.
-            self._garbage.collect_soon()
+            if has_value:
+                # The request may wait for m8 for long: libraries must keep nothing of its value meanwhile.
+                self._garbage.collect_soon()
         # Raised here, so that the old exception is not its context; and from no variable, which would keep its frames.
         raise failure.pop()
 

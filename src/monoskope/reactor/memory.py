@@ -56,36 +56,38 @@ def _report(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         operating_log.get().error("stray exception")
 
 
-SOON_S = 0.3
-"""Seconds to the collection: by then broken connections have been given up."""
+SETTLED_S = 0.3
+"""Seconds until a collection finds what a call leaves: by then broken connections have been given up."""
+
+LATEST_S = 0.9
+"""Seconds to the collection at most. So a second later nothing is left, also where the event loop is busy."""
 
 
 class Garbage:
     """Collects garbage a little later. Not for several threads."""
 
     def __init__(self) -> None:
-        self._due: asyncio.TimerHandle | None = None
-        self._again = False
+        self._due_at: float | None = None
+        self._missed_at: float | None = None
+        """When it was first asked for a collection too late for the one that is due."""
 
     def collect_soon(self) -> None:
-        """Collect in `SOON_S` seconds; if called again before that, also once more as long after it."""
-        if self._due is None:
-            self._due = asyncio.get_running_loop().call_later(SOON_S, self._collect)
-        else:
-            self._again = True
+        """Collect between `SETTLED_S` and `LATEST_S` seconds from now; calls share collections where that allows it."""
+        now = asyncio.get_running_loop().time()
+        if self._due_at is None:
+            self._collect_at(now + LATEST_S)
+        elif self._missed_at is None and self._due_at - now < SETTLED_S:
+            self._missed_at = now
+
+    def _collect_at(self, moment: float) -> None:
+        self._due_at = moment
+        asyncio.get_running_loop().call_at(moment, self._collect)
 
     def _collect(self) -> None:
-        self._due = None
         gc.collect()
-        if self._again:
-            self._again = False
-            self.collect_soon()
-
-
-def spare_what_is_here() -> None:
-    """Exempt what exists now, such as modules, from collections: each then takes a few milliseconds instead of many."""
-    gc.collect()
-    gc.freeze()
+        missed_at, self._due_at, self._missed_at = self._missed_at, None, None
+        if missed_at is not None:
+            self._collect_at(missed_at + LATEST_S)
 
 
 _LOCK_CURRENT_FUTURE_ON_FAULT = 1 | 2 | 4

@@ -11,7 +11,7 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from monoskope import operating_log
+from monoskope import operating_log, start
 from monoskope.operations import OPERATIONS_FILE, announced_in, listening
 from monoskope.ownership import check_folder
 from monoskope.protocol.events import ReactorEvent
@@ -31,7 +31,7 @@ from monoskope.reactor.link.endpoint import Dialled, Endpoint, announced
 from monoskope.reactor.link.link import Dial, dial, trust
 from monoskope.reactor.link.open_requests import OpenRequests
 from monoskope.reactor.link.session import ReactorSession
-from monoskope.reactor.memory import Garbage, forget_stray_exceptions, spare_what_is_here
+from monoskope.reactor.memory import Garbage, forget_stray_exceptions
 from monoskope.reactor.operations import Endpoints
 from monoskope.reactor.report.audit_log import FILE as AUDIT_FILE
 from monoskope.reactor.report.audit_log import AuditFile
@@ -248,7 +248,7 @@ async def run(folder: Path, *, warnings: Sequence[str] = ()) -> None:
                 fingerprint_key_id=key.key_id,
                 type=driver.kind,
             )
-            spare_what_is_here()
+            start.spare_what_is_here()
             async with listening(settings.operations_listen, reactor.endpoints.handlers) as operations:
                 with announced_in(folder / OPERATIONS_FILE, operations):
                     await reactor.run(stop)

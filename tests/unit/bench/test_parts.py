@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.mark.parametrize(
     ("stack", "part"),
     [
-        (["m8/log/record.py:parse", "m8/service/aggregates.py:append_event"], "event log"),
+        (["m8/log/record.py:parse", "m8/domain/aggregates.py:append_event"], "event log"),
         (["lib/python3.11/contextlib.py:__exit__", "m8/readmodels/secrets.py:project"], "read models"),
         (["python3.11/asyncio/runners.py:Runner.run", ".venv/bin/m8:<module>"], LOOP),
         (["monoskope/http/server.py:f", "m8/http/application.py:g"], "transport"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import websockets.asyncio.client
 
 from monoskope.host_port import HostPort
-from monoskope.http.messages import Body, Decision, Head, Response, Streamed, WebSocket
+from monoskope.http.messages import Body, Decision, Head, Response, Send, Streamed, WebSocket
 from tests.unit.http.wire import Asked
 
 ANYWHERE = HostPort("127.0.0.1", 0)
@@ -70,10 +70,10 @@ class Streams(Asked):
         self.heads.append(head)
         return StreamsOne(self)
 
-    async def stream(self) -> AsyncGenerator[bytes]:
+    async def stream(self, send: Send) -> None:
         try:
             for piece in self.pieces:
-                yield piece
+                await send(piece)
             if self.after == "wait":
                 await asyncio.Event().wait()
             if self.after == "fail":
@@ -89,7 +89,7 @@ class StreamsOne:
         self._streams = streams
 
     async def answer(self, body: Body) -> Streamed:
-        return Streamed(200, (("Content-Type", "text/plain"),), self._streams.stream())
+        return Streamed(200, (("Content-Type", "text/plain"),), self._streams.stream)
 
 
 async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

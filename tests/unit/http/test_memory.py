@@ -103,6 +103,32 @@ def test_no_token_and_no_body_stays_in_memory(server: tuple[subprocess.Popen[str
     assert copies_left(process, common) == 0
 
 
+IDLE, MOST_KIB = 50, 80
+
+
+def resident_kib(process: subprocess.Popen[str]) -> int:
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
+
+
+def test_a_connection_takes_little_memory(server: tuple[subprocess.Popen[str], int]) -> None:
+    """Though the event loop has a buffer of 256 KiB for each, and the allocator fills what it hands out."""
+    process, port = server
+    trusts = ssl.create_default_context()
+    trusts.check_hostname, trusts.verify_mode = False, ssl.CERT_NONE
+    with contextlib.ExitStack() as held:
+
+        def opened(number: int) -> int:
+            for _ in range(number):
+                connection = http.client.HTTPSConnection("127.0.0.1", port, context=trusts)
+                held.callback(connection.close)
+                call(connection, "token", b"body")
+            return resident_kib(process)
+
+        before = opened(10)
+        assert opened(IDLE) - before < IDLE * MOST_KIB
+
+
 LARGE, SMALL = 40_000, 10
 """How often a body repeats its text: more than a connection takes that nobody reads, and less."""
 

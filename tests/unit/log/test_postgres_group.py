@@ -12,11 +12,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monoskope.m8.log import record
-from monoskope.m8.log.documents import Change, Delete, Lookup, Put
+from monoskope.m8.log.documents import Change, Delete, Lookup, Put, Which
 from monoskope.m8.log.event_log import GENESIS_HASH, ExpectedVersionError, NewEvent, RecordedEvent
+from monoskope.m8.log.group import Group, Head, Known
 from monoskope.m8.log.postgres import records as names
 from monoskope.m8.log.postgres.connections import Pool
-from monoskope.m8.log.postgres.group import Group, Head, Known, Which
 from monoskope.m8.log.postgres.notifications import Follower
 from monoskope.m8.log.record import Append
 from monoskope.m8.log.sql import Tail
@@ -25,10 +25,13 @@ NAMES = st.sampled_from("abc")
 STEPS = st.lists(st.tuples(st.sampled_from(["read", "write", "drop", "break if there"]), NAMES), max_size=4)
 EVENTS = st.builds(lambda steps: NewEvent("Steps", repr(steps).encode()), STEPS)
 APPENDS = st.builds(
-    lambda stream, expected, events: Append(stream, expected, events, "ann", None),
+    lambda stream, expected, events, given: Append(
+        stream, expected, events, "ann", None, {other: at for other, at in given.items() if other != stream}
+    ),
     NAMES,
     st.one_of(st.none(), st.integers(0, 4)),
     st.lists(EVENTS, min_size=1, max_size=3),
+    st.dictionaries(NAMES, st.integers(0, 2), max_size=1),
 )
 
 
@@ -64,7 +67,8 @@ def one_by_one(appends: list[Append], documents: dict[Which, bytes | None]) -> t
     versions: dict[str, int] = {}
     for append in appends:
         version = versions.get(append.stream, 0)
-        if append.expected_version not in (None, version):
+        expected = [(append.stream, append.expected_version), *append.given.items()]
+        if any(wanted not in (None, versions.get(stream, 0)) for stream, wanted in expected):
             outcomes.append(ExpectedVersionError)
             continue
         after, last, events = dict(documents), previous, []
@@ -135,9 +139,15 @@ def test_what_is_shown_the_same_is_not_projected_again() -> None:
 
 @pytest.mark.parametrize("payload", ["1", "9" * 8_000, "", "-1", "\u0663", "\u00b2", "x\n", None])
 async def test_a_notification_with_any_text_leads_to_a_look_and_no_more(payload: object) -> None:
-    follower = Follower(cast("Any", None), Tail(), cast("Pool", None), lambda: None)
+    follower = Follower(cast("Any", None), Tail(), cast("Pool", None), lambda: None, lambda pid: pid == 7)
     follower._notified(None, 0, "m8_events", payload)
     assert follower._changed.is_set()
+
+
+async def test_what_this_processs_own_writer_notifies_is_known_without_a_look() -> None:
+    follower = Follower(cast("Any", None), Tail(), cast("Pool", None), lambda: None, lambda pid: pid == 7)
+    follower._notified(None, 7, "m8_events", "1")
+    assert not follower._changed.is_set()
 
 
 class Silent:
@@ -170,7 +180,7 @@ class Silent:
 @pytest.mark.parametrize("turns", range(5))
 async def test_it_ends_though_a_notification_comes_at_the_moment_when_it_is_closed(turns: int) -> None:
     silent = Silent()
-    follower = Follower(cast("Any", silent.connect), Tail(), cast("Pool", silent), lambda: None)
+    follower = Follower(cast("Any", silent.connect), Tail(), cast("Pool", silent), lambda: None, lambda _pid: False)
     follower.start()
     while silent.reads == 0:
         await asyncio.sleep(0)

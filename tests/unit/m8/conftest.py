@@ -22,9 +22,12 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     """Keep the logs of the test's worlds in each engine in turn; return its name."""
     if request.param == "postgres":
         server: Postgres = request.getfixturevalue("postgres")
+        databases: dict[Path, str] = {}
 
-        async def open_log(_folder: Path, clock: Clock) -> EventLog:
-            return await PostgresLog.open(server.target(server.create_database()), clock=clock, projector=project)
+        async def open_log(folder: Path, clock: Clock) -> EventLog:
+            database = databases.setdefault(folder, "") or server.create_database()
+            databases[folder] = database
+            return await PostgresLog.open(server.target(database), clock=clock, projector=project)
 
         monkeypatch.setattr(m8_world, "open_log", open_log)
     return str(request.param)

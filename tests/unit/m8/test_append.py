@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.upload import NEW, Upload, fail_by_m8, request_key, request_upload
 from monoskope.m8.init import lay_out
-from monoskope.m8.log.event_log import EventLog, RecordedEvent, UnknownAppendError
+from monoskope.m8.log.event_log import EventLog, Look, UnknownAppendError
 from monoskope.protocol.events import Step, steps_of
 from monoskope.protocol.outcomes import Author, State
 from tests.support.http_calls import CallError
@@ -60,20 +60,28 @@ async def test_what_a_broken_session_repeats_is_recorded_once(world: World, monk
     assert len(await world.app.log.read_stream(f"upload/{request.request_id.hex()}")) == 2
 
 
-async def test_what_an_append_is_decided_on_is_read_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_append_is_decided_on_what_is_remembered_and_else_all_is_read_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Over a network each read costs a trip, and a put has three of these appends."""
     user, reactor = world.user("anna", "vault://app"), await world.attached()
     request = a_request()
     await user.ask(request)
-    read, asked = world.app.log.read_streams, []
+    look, asked = world.app.log.look, []
 
-    async def reading(after: Mapping[str, int]) -> dict[str, list[RecordedEvent]]:
+    async def looking(after: Mapping[str, int], documents: Collection[tuple[str, str]] = ()) -> Look:
         asked.append(set(after))
-        return await read(after)
+        return await look(after, documents)
 
-    monkeypatch.setattr(world.app.log, "read_streams", reading)
-    answer = await reactor.append(request.request_id, 1, reactor.provided(reactor.grant_for(request, "anna")))
-    assert (answer.error, answer.version) == ("", 2)
+    monkeypatch.setattr(world.app.log, "look", looking)
+    grant = reactor.grant_for(request, "anna")
+    answer = await reactor.append(request.request_id, 1, reactor.provided(grant))
+    assert (answer.error, answer.version, asked) == ("", 2, [])
+    world.app.aggregates._kept.clear()  # as of another process
+    answer = await reactor.append(
+        request.request_id, 2, events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_KEY_LOST)
+    )
+    assert (answer.error, answer.version) == ("", 3)
     assert asked == [{f"upload/{request.request_id.hex()}", "secret-stores", "fingerprint-key"}]
 
 

@@ -325,7 +325,7 @@ async def test_reactors_that_say_more_than_they_may_wait_alone(tmp_path: Path, m
         handled.append(1.0)
         return 1
 
-    monkeypatch.setattr("monoskope.m8.service.aggregates.Aggregates.append", append)
+    monkeypatch.setattr("monoskope.m8.domain.aggregates.Aggregates.append", append)
     async with a_world(tmp_path, limits=ServerLimits(reactor_messages=RATE)) as world:
         beat = world.app.log.beat
 

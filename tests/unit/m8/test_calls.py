@@ -13,9 +13,9 @@ import pytest
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import AlreadyExistsError, UnavailableError, UsageError
+from monoskope.m8.domain.aggregates import Aggregates
 from monoskope.m8.domain.upload import Upload, evolve, request_upload
 from monoskope.m8.log.event_log import EventLog
-from monoskope.m8.service.aggregates import Aggregates
 from monoskope.m8.service.feed import Follower
 from monoskope.protocol.identity import MAX_SIGNATURE
 from tests.support.log_lines import strangers

@@ -16,6 +16,7 @@ from monoskope.m8.limits import connections as limits
 from monoskope.m8.limits.connections import BURST_S, QUIET_S, Connection, Connections, Handshakes, origin
 from monoskope.m8.limits.logins import ATTACHMENTS, BLAMED_S, WAITING, WAITING_EACH, Logins
 from monoskope.m8.limits.subjects import RequestLimit
+from monoskope.m8.readmodels.uploads import Usage
 
 
 class Crowd:
@@ -381,5 +382,5 @@ class _Count:
     def __init__(self, open_requests: dict[str, int]) -> None:
         self._open = open_requests
 
-    async def __call__(self, subject: str) -> int:
-        return self._open.get(subject, 0)
+    async def __call__(self, subject: str) -> tuple[int, Usage]:
+        return self._open.get(subject, 0), Usage()

@@ -11,9 +11,9 @@ import pytest
 from monoskope.api.gateway.v1 import access_pb2, queries_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.domain import role_bindings
+from monoskope.m8.domain.aggregates import ROLE_BINDINGS
 from monoskope.m8.domain.events import write
 from monoskope.m8.limits.settings import ServerLimits
-from monoskope.m8.service.aggregates import ROLE_BINDINGS
 from tests.support.m8_world import PATIENCE_S, Sealed, User, World, a_world, put, refusal, refused, until_granted
 from tests.support.vectors import a_request
 

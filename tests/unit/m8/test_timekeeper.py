@@ -296,7 +296,11 @@ async def test_a_different_limit_is_told_once_with_both_values(world: World) -> 
     assert await there(world) == []
 
 
-async def test_who_comes_and_who_is_gone_is_named_by_its_address(world: World) -> None:
+async def test_who_comes_and_who_is_gone_is_named_by_its_address_and_the_log_learns_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone: list[bool] = []
+    monkeypatch.setattr(type(world.app.log), "serve_alone", lambda _, *, is_alone: alone.append(is_alone))
     app = process(world.app, "two")
     async with present(app, note("two:1")) as presence:
         with capture_logs() as lines:
@@ -315,6 +319,7 @@ async def test_who_comes_and_who_is_gone_is_named_by_its_address(world: World) -
             await asyncio.gather(task, return_exceptions=True)
     said = [(line["event"], line["server"]) for line in lines]
     assert said == [("another m8 serves this log", "one:1 on host"), ("another m8 is gone", "one:1 on host")]
+    assert (alone[0], False in alone, alone[-1]) == (True, True, True)
 
 
 async def test_a_log_that_takes_nothing_hinders_no_start(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,23 +9,36 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.api.gateway.v1 import commands_pb2, views_pb2
-from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.api.gateway.v1 import access_pb2, commands_pb2, views_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import RefusedError, UnavailableError
 from monoskope.m8.background import leased
 from monoskope.m8.background.leased import Leased
-from monoskope.m8.domain import upload
+from monoskope.m8.domain import aggregates, upload
+from monoskope.m8.domain.aggregates import Aggregates, upload_of
 from monoskope.m8.domain.events import M8, write
 from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.log.event_log import EventLog
-from monoskope.m8.service import aggregates
-from monoskope.m8.service.aggregates import Aggregates, upload_of
 from monoskope.m8.service.app import App
+from monoskope.m8.service.session import ServerSession
 from monoskope.protocol.events import RequestEvent, upload_stream
+from monoskope.protocol.login import Member
 from tests.support.failures import failure
 from tests.support.http_calls import CallError
-from tests.support.m8_world import PATIENCE_S, Sealed, User, World, a_second, a_world, refusal, stop, until_granted
-from tests.support.vectors import a_request
+from tests.support.m8_world import (
+    PATIENCE_S,
+    Sealed,
+    User,
+    World,
+    a_second,
+    a_world,
+    put,
+    refusal,
+    sent,
+    stop,
+    until_granted,
+)
+from tests.support.vectors import Signer, a_request
 
 NO_TICKS = ServerLimits(tick_s=3_600)
 """So that no timekeeper ends what a test looks at."""
@@ -100,6 +113,45 @@ async def test_of_two_sealed_secrets_sent_to_two_processes_one_is_recorded(world
         await asyncio.gather(won, return_exceptions=True)
     recorded = await world.app.log.read_stream(upload_stream(request_id))
     assert [event.type for event in recorded].count("SecretUploadRequested") == 1
+
+
+@pytest.mark.usefixtures("engine")
+async def test_what_is_revoked_bound_and_unbound_at_one_m8_counts_at_the_next_call_at_another(tmp_path: Path) -> None:
+    async with a_world(tmp_path, limits=NO_TICKS) as world, a_second(world, tmp_path) as address:
+        member, what = "user:local:anna", {"role": events_pb2.ROLE_USER, "prefix": "vault://app"}
+        there = User(address, world.administrator().token)
+        issued = await world.app.issuing().issue_for_member(Member.parse(member), ttl_s=3_600)
+        anna, reactor = User(world.address, issued.jwt), await world.attached()
+        for name in ("one", "two"):
+            await refusal("REFUSED", anna.ask(a_request(request_id=name[:1].encode() * 16)))
+            await there.bind(name, member, rights=[events_pb2.RIGHT_PUT], **what)
+            await put(anna, reactor, uri=f"vault://app/{name}", request_id=name[:1].encode() * 16)
+            grant = await until_granted(anna, reactor, request_id=name[1:2].encode() * 16)
+            await there.unbind(name)
+            await refusal("REFUSED", anna.send(grant.request.request_id, Sealed()))
+        await there.bind("three", member, rights=[events_pb2.RIGHT_PUT], **what)
+        await put(anna, reactor, uri="vault://app/three", request_id=b"3" * 16)
+        await there.call(access_pb2.RevokeTokenRequest(token_id=issued.id))
+        await refusal("UNAUTHENTICATED", anna.ask(a_request(request_id=b"4" * 16)), "revoked")
+
+
+@pytest.mark.usefixtures("engine")
+async def test_a_reactor_whose_identity_another_m8_shut_out_appends_nothing_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also before its session hears of it: as on a machine where that takes long."""
+    async with a_world(tmp_path, limits=NO_TICKS) as world, a_second(world, tmp_path) as address:
+        anna, reactor = world.user("anna", "vault://app"), await world.attached()
+        there = User(address, world.administrator().token)
+        grant, sealed, sending = await sent(anna, reactor)
+        monkeypatch.setattr(ServerSession, "_check_standing", lambda *_: None)
+        identity = Signer().shown
+        await there.call(commands_pb2.ReplaceSecretStoreIdentityRequest(name="vault", identity=identity))
+        answer = await reactor.append(grant.request.request_id, 3, reactor.started(grant, sealed.sha256))
+        assert answer.error == "IDENTITY_CHANGED"
+        assert len(await world.app.log.read_stream(upload_stream(grant.request.request_id))) == 3
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
 
 
 async def begun(known: Aggregates, request_id: bytes) -> None:

@@ -22,11 +22,11 @@ from monoskope.errors import Error, NotFoundError, RefusedError, Unauthenticated
 from monoskope.m8.credentials import tokens as module
 from monoskope.m8.credentials.token_rules import MAX_TTL_S
 from monoskope.m8.credentials.tokens import Issued, Tokens, read_signing_key
+from monoskope.m8.domain.aggregates import Aggregates
 from monoskope.m8.domain.events import write
 from monoskope.m8.log.event_log import NewEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels import documents
-from monoskope.m8.service.aggregates import Aggregates
 from monoskope.protocol.login import Member
 from monoskope.uri import SecretUri
 from tests.support.failures import failure

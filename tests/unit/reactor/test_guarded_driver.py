@@ -8,13 +8,13 @@ import json
 import traceback
 import weakref
 from collections.abc import Awaitable, Callable
+from unittest import mock
 
 import pytest
 
 from monoskope.protocol.payload import Payload
-from monoskope.reactor import memory as garbage
 from monoskope.reactor.guarded_driver import GuardedDriver
-from monoskope.reactor.memory import Garbage, forget
+from monoskope.reactor.memory import LATEST_S, SETTLED_S, Garbage, forget
 from monoskope.reactor.work import write
 from monoskope.stores.driver import (
     DriverError,
@@ -25,7 +25,7 @@ from monoskope.stores.driver import (
     UnknownOutcomeError,
     UnsupportedError,
 )
-from tests.support.reactor_world import PATIENCE_S, URI, MemoryStore, World, payload_is_alive, uncollected
+from tests.support.reactor_world import URI, MemoryStore, World, payload_is_alive, uncollected
 
 MARKER = b"a value that a driver stumbles over: 4b1e"
 
@@ -137,19 +137,53 @@ async def test_forgetting_reaches_causes_contexts_and_groups() -> None:
         assert [one() for one in gone] == [None] * 3
 
 
-async def test_garbage_is_collected_soon_and_again_for_what_came_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
-    collected = asyncio.Queue[int]()
-    monkeypatch.setattr(garbage, "SOON_S", 0.01)
-    monkeypatch.setattr(gc, "collect", lambda: collected.put_nowait(1))
-    heap = Garbage()
-    async with asyncio.timeout(PATIENCE_S):
-        for _ in range(5):
-            heap.collect_soon()
-        await collected.get()
-        await collected.get()
+class Timers:
+    """Stands for an event loop whose time goes on when a test says so."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.collected: list[float] = []
+        self._timers: list[tuple[float, Callable[[], None]]] = []
+        monkeypatch.setattr(asyncio, "get_running_loop", lambda: self)
+        monkeypatch.setattr(gc, "collect", lambda: self.collected.append(self.now))
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, when: float, what: Callable[[], None]) -> None:
+        self._timers.append((when, what))
+
+    def go_to(self, moment: float) -> None:
+        while due := [timer for timer in self._timers if timer[0] <= moment]:
+            self._timers.remove(first := min(due, key=lambda timer: timer[0]))
+            self.now = first[0]
+            first[1]()
+        self.now = moment
+
+
+@pytest.mark.parametrize("calls", [[0], [0, 1, 2], [0, 55, 85], [0, 59, 61, 89, 90], [*range(0, 1_000, 7)], [0, 300]])
+def test_every_call_has_a_collection_once_its_garbage_is_there_and_within_a_second(
+    monkeypatch: pytest.MonkeyPatch, calls: list[int]
+) -> None:
+    """What a call leaves is garbage after `SETTLED_S` seconds. Under load collections are put together."""
+    timers, heap = Timers(monkeypatch), Garbage()
+    for call in calls:
+        timers.go_to(call / 100)
         heap.collect_soon()
-        await collected.get()
-    assert collected.empty()
+    timers.go_to(3_600)
+    for call in calls:
+        assert any(SETTLED_S <= when - call / 100 < 1 for when in timers.collected), call
+    assert len(timers.collected) <= 1 + calls[-1] / 100 / (LATEST_S - SETTLED_S)
+
+
+async def test_what_holds_no_value_lets_nothing_be_collected() -> None:
+    """So a reactor at rest, which asks for its engine's health all the time, collects nothing."""
+    heap = mock.Mock(Garbage)
+    guarded = GuardedDriver(MemoryStore(), heap, within_s=5.0)
+    await guarded.health()
+    assert heap.mock_calls == []
+    await guarded.read_version(("a",))
+    assert heap.mock_calls == [mock.call.collect_soon()]
 
 
 @pytest.mark.parametrize(

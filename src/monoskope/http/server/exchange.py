@@ -7,12 +7,11 @@ framing here, Content-Length, and everything that could be read otherwise is ref
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard, cast
 
 import httptools
 
@@ -225,7 +224,7 @@ async def serve(carrier: Connection, application: Application, tell: Tell, head:
     """Let the application decide about a request, and do that. A defect ends the connection, and nothing else."""
     try:
         decision = await application.accept(head)
-        if isinstance(decision, Upgrade):
+        if _upgrades(decision):
             from monoskope.http.server.websocket import agreed  # noqa: PLC0415 - as above
 
             key = agreed(head) if not framing.length and not carrier.is_last else refusal(400)
@@ -245,14 +244,17 @@ async def serve(carrier: Connection, application: Application, tell: Tell, head:
     carrier.next()
 
 
+def _upgrades(decision: Decision) -> TypeGuard[Upgrade]:
+    return hasattr(decision, "serve")  # `isinstance` looks at every name of a protocol
+
+
 async def _answer(carrier: Connection, decision: Decision, framing: Framing) -> Response | Streamed:
     if isinstance(decision, Response):
         return decision
-    if not isinstance(decision, Accepted):
-        raise TypeError("a decision is a Response, an Accepted or an Upgrade")
-    if framing.length > decision.most_body:
+    accepted = cast("Accepted", decision)
+    if framing.length > accepted.most_body:
         return refusal(413)
-    return await decision.answer(functools.partial(carrier.whole_body, framing))
+    return await accepted.answer(functools.partial(carrier.whole_body, framing))
 
 
 async def _send(carrier: Connection, answer: Response | Streamed, framing: Framing) -> None:
@@ -261,8 +263,7 @@ async def _send(carrier: Connection, answer: Response | Streamed, framing: Frami
         if carrier.is_answerable:
             await carrier.send(serialised(answer, is_last=carrier.is_last, is_head=framing.is_head))
         return
-    async with contextlib.aclosing(answer.pieces):
-        await _stream(carrier, answer, framing)
+    await _stream(carrier, answer, framing)
 
 
 async def _stream(carrier: Connection, answer: Streamed, framing: Framing) -> None:
@@ -271,10 +272,13 @@ async def _stream(carrier: Connection, answer: Streamed, framing: Framing) -> No
     begin = head(answer.status, answer.headers, kind, is_last=carrier.is_last)
     carrier.is_streaming = True
     carrier.transport.write(begin)
+
+    async def send(piece: bytes) -> None:
+        if piece:
+            await carrier.send(piece if framing.is_old else chunk(piece))
+
     if not framing.is_head:
-        async for piece in answer.pieces:
-            if piece:
-                await carrier.send(piece if framing.is_old else chunk(piece))
+        await answer.write(send)
         if not framing.is_old:
             await carrier.send(LAST_CHUNK)
     carrier.is_streaming = False

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import functools
 import math
+import mmap
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
@@ -145,6 +149,28 @@ def probe(connection: socket.socket | None) -> None:
         if option is not None:
             connection.setsockopt(socket.IPPROTO_TCP, option, value)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
+def give_back_buffer(protocol: object) -> None:
+    """Let the system have the pages of the buffer that uvloop's `protocol` of TLS reads into, until they are used.
+
+    It has 256 KiB, of which a connection uses a few. Where the allocator overwrites what it hands out, all of it would
+    take memory (docs/adr/0064-the-allocator-of-m8.md). What it holds counts for nothing between two reads.
+    """
+    get_buffer = getattr(protocol, "get_buffer", None)
+    if get_buffer is None or not sys.platform.startswith("linux"):
+        return
+    buffer = get_buffer(0)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(buffer))
+    begin = -(-address // mmap.PAGESIZE) * mmap.PAGESIZE
+    length = (address + len(buffer)) // mmap.PAGESIZE * mmap.PAGESIZE - begin
+    if length > 0:
+        _libc().madvise(ctypes.c_void_p(begin), ctypes.c_size_t(length), mmap.MADV_DONTNEED)
+
+
+@functools.cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None)
 
 
 class Gate(Protocol):

@@ -20,7 +20,7 @@ from pathlib import Path
 from monoskope.host_port import HostPort
 from monoskope.http.messages import Application
 from monoskope.http.server.connection import Connection
-from monoskope.http.server.limits import Gate, Limits, OpenGate, Shared, Tell, named
+from monoskope.http.server.limits import Gate, Limits, OpenGate, Shared, Tell, give_back_buffer, named
 
 
 @dataclass(slots=True)
@@ -136,20 +136,20 @@ class Acceptor:
     async def _shake(self, connection: socket.socket, entered: object) -> None:
         seconds = self._shared.limits.handshake_s
         try:
-            await self._loop.connect_accepted_socket(
+            _, protocol = await self._loop.connect_accepted_socket(
                 partial(Connection, self._shared, entered),
                 connection,
                 ssl=self._tls,
                 ssl_handshake_timeout=seconds,
                 ssl_shutdown_timeout=seconds,
             )
+            give_back_buffer(protocol)
         except BaseException as error:  # one connection fails, and the server goes on
             self._shared.gate.leave(entered)
-            if isinstance(error, OSError):
-                return  # the handshake failed, and the transport is closed: its peer was told by TLS, or is gone
             if not isinstance(error, Exception):
                 raise
-            self._shared.tell(error)
+            if not isinstance(error, OSError):  # of a handshake that failed the peer was told by TLS, or it is gone
+                self._shared.tell(error)
 
 
 def _shut(connection: socket.socket) -> None:

@@ -158,13 +158,15 @@ class Presence:
         found = replicas(await self._app.log.beats(), await self._app.log.beat_notes())
         oldest_ms = self._app.clock() - self._app.limits.deadlines.issuer_gone_s * 1000
         ours = (self._note.host, self._note.address)
-        return [
+        others = [
             other
             for other in found
             if other.seen_ms > oldest_ms
             and other.name != self._app.replica
             and (other.note.host, other.note.address) != ours
         ]
+        self._app.log.serve_alone(is_alone=not others)
+        return others
 
     def _require_fit(self, other: Replica) -> None:
         for name, ours, theirs in differences(self._note, other.note):

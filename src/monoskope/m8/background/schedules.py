@@ -26,11 +26,11 @@ from monoskope import operating_log
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.background.leased import again
+from monoskope.m8.domain.aggregates import upload_of
 from monoskope.m8.domain.events import M8
 from monoskope.m8.domain.upload import NEW, Upload, request_key, request_upload
 from monoskope.m8.readmodels.secrets import SECRETS, Kept
 from monoskope.m8.readmodels.uploads import ENDED, ended
-from monoskope.m8.service.aggregates import upload_of
 from monoskope.m8.service.app import App
 from monoskope.protocol.grant import SUITE_1
 from monoskope.protocol.outcomes import State

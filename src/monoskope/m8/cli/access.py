@@ -16,11 +16,11 @@ from monoskope.errors import UsageError
 from monoskope.m8.cli.common import folder_option, on_log, output_option, seconds, show
 from monoskope.m8.credentials.tokens import Issued
 from monoskope.m8.domain import role_bindings as rules
+from monoskope.m8.domain.aggregates import ROLE_BINDINGS, Aggregates
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES, Principal
 from monoskope.m8.domain.role_bindings import RoleBinding, RoleBindings
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.opened import open_tokens, os_actor
-from monoskope.m8.service.aggregates import ROLE_BINDINGS, Aggregates
 from monoskope.m8.settings import ServerSettings
 from monoskope.protocol.login import Member
 from monoskope.settings import write_private

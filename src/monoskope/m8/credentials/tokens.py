@@ -2,7 +2,8 @@
 
 A token is accepted on two conditions: this server signed it, and the log has its `TokenIssued`, with the same claims,
 and no `TokenRevoked`. So a stolen signing key alone makes no valid token, and every process refuses a revoked token at
-its next call. Why: docs/adr/0010-tokens.md.
+its next call. What role bindings give to its holder is read from the log together with that.
+Why: docs/adr/0010-tokens.md.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import re
 import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from google.protobuf.message import Message
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
@@ -35,6 +37,7 @@ from monoskope.m8.credentials.token_rules import (
     principal_of,
     read,
 )
+from monoskope.m8.domain.aggregates import ROLE_BINDINGS, Aggregate, Aggregates, each
 from monoskope.m8.domain.events import M8, token_stream, write
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES, Principal
 from monoskope.m8.log.event_log import EventLog, ExpectedVersionError
@@ -83,11 +86,32 @@ def read_signing_key(path: Path) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(seed)
 
 
+@dataclass(frozen=True, slots=True)
+class _Credential:
+    """What the log says of a token."""
+
+    version: int = 0
+    issued: events_pb2.TokenIssued | None = None
+    principal: Principal | None = None
+    is_revoked: bool = False
+
+    def after(self, message: Message | None) -> _Credential:
+        """Return it after a recorded event, None for one of an unknown type."""
+        known = replace(self, version=self.version + 1)
+        match message:
+            case events_pb2.TokenIssued():
+                return replace(known, issued=message, principal=principal_of(message))
+            case events_pb2.TokenRevoked():
+                return replace(known, is_revoked=True)
+            case _:
+                return known
+
+
 class Tokens(Unshared):
     """Issues, revokes and checks the credentials of one server.
 
     Args:
-        log: Where they are recorded; its projector must include `readmodels.tokens.project`.
+        log: Where they are recorded; its projector must include `readmodels.documents.project`.
         signing_key: Signs them.
         audience: The server's `audience` setting.
         clock: Milliseconds since 1970.
@@ -107,13 +131,15 @@ class Tokens(Unshared):
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         self._log = log
+        self.aggregates = Aggregates(log)
+        """What is remembered of the log."""
         self._key = OKPKey.import_key(pem)
         self.key_fingerprint = f"SHA256:{hashlib.sha256(signing_key.public_key().public_bytes_raw()).hexdigest()}"
         """SHA-256 of the public key that verifies them."""
         self._audience = audience
         self._clock = clock
         self._actor = actor
-        self._verified: OrderedDict[bytes, tuple[Claims, Principal]] = OrderedDict()
+        self._verified: OrderedDict[bytes, Claims] = OrderedDict()
 
     async def issue(
         self,
@@ -255,40 +281,40 @@ class Tokens(Unshared):
             yield events_pb2.TokenIssued.FromString(body), revocation is not None
 
     async def authenticate(self, token: str) -> Principal:
-        """Return whom `token` stands for; of a member without what role bindings give (`RoleBindings.bound`).
+        """Return whom `token` stands for, with what role bindings give now.
 
-        A token that was verified before is recognised by its SHA-256. Its times and its revocation are checked in every
-        call.
+        A token that was verified before is recognised by its SHA-256. Its times, its revocation and the role bindings
+        are looked at in every call.
 
         Raises:
             UnauthenticatedError: it is not one of this server's, expired, revoked, or for another audience; says which.
             UnavailableError: the log does not answer.
         """
-        verified = self._verified.get(digest := hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest())
-        claims, principal = verified or (read(token, self._key, audience=self._audience, fix=_FIX), None)
+        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        claims = self._verified.get(digest) or read(token, self._key, audience=self._audience, fix=_FIX)
         _check_times(claims, self._clock() / 1000)
-        if principal is None:
-            principal = await self._vouched_for(claims)
-        if await self._log.get(documents.REVOCATIONS, claims.jti) is not None:
-            raise UnauthenticatedError(f"the token {claims.jti} was revoked.", fix=_FIX)
-        self._remember(digest, claims, principal)
-        return principal
+        recorded: Aggregate[_Credential] = Aggregate(token_stream(claims.jti), _Credential(), each)
+        seen = await self.aggregates.look(recorded, ROLE_BINDINGS)
+        principal = _vouched_for(seen.of(recorded), claims)
+        self._remember(digest, claims)
+        return seen.of(ROLE_BINDINGS).bound(principal)
 
-    async def _vouched_for(self, claims: Claims) -> Principal:
-        """Return the principal that the log recorded for these claims."""
-        body = await self._log.get(documents.TOKENS, claims.jti)
-        if body is None:
-            raise UnauthenticatedError("the token is signed, but this server's log does not know it.", fix=_FIX)
-        issued = events_pb2.TokenIssued.FromString(body)
-        if not agree(claims, issued):
-            raise UnauthenticatedError("the token differs from what this server's log has of it.", fix=_FIX)
-        return principal_of(issued)
-
-    def _remember(self, digest: bytes, claims: Claims, principal: Principal) -> None:
-        self._verified[digest] = (claims, principal)
+    def _remember(self, digest: bytes, claims: Claims) -> None:
+        self._verified[digest] = claims
         self._verified.move_to_end(digest)
         if len(self._verified) > MAX_VERIFIED:
             self._verified.popitem(last=False)
+
+
+def _vouched_for(recorded: _Credential, claims: Claims) -> Principal:
+    """Return the principal that the log has for these claims."""
+    if recorded.issued is None or recorded.principal is None:
+        raise UnauthenticatedError("the token is signed, but this server's log does not know it.", fix=_FIX)
+    if not agree(claims, recorded.issued):
+        raise UnauthenticatedError("the token differs from what this server's log has of it.", fix=_FIX)
+    if recorded.is_revoked:
+        raise UnauthenticatedError(f"the token {claims.jti} was revoked.", fix=_FIX)
+    return recorded.principal
 
 
 def _check_times(claims: Claims, now_s: float) -> None:

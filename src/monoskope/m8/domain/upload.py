@@ -40,6 +40,8 @@ class Upload(Value, frozen=True):
     """When the request was recorded, by m8's clock."""
     request: Request | None = None
     subject: str = ""
+    last_receipt: upload_pb2.Signed | None = None
+    """The newest receipt of its secret when it was recorded, None if there was none."""
     grant: Grant | None = None
     """From GRANTED on."""
     signed_grant: upload_pb2.Signed | None = None
@@ -104,7 +106,9 @@ def following(upload: Upload, message: Message, *, at_ms: int) -> Upload | None:
     changes: dict[str, object] = {"version": version, "state": state, "since_ms": at_ms}
     match message:
         case events_pb2.SecretUploadKeyRequested():
-            changes |= {"request": parse_request(message.request), "subject": message.subject, "began_ms": at_ms}
+            last = message.last_receipt if message.HasField("last_receipt") else None
+            changes |= {"request": parse_request(message.request), "subject": message.subject}
+            changes |= {"began_ms": at_ms, "last_receipt": last}
         case events_pb2.SecretUploadKeyProvided():
             changes |= {"grant": parse_grant(message.grant.content), "signed_grant": message.grant}
         case events_pb2.SecretUploadRequested():
@@ -161,7 +165,7 @@ def request_upload(
     request_signature: bytes = b"",
     last_receipt: upload_pb2.Signed | None,
     traceparent: str = "",
-) -> list[RequestEvent]:
+) -> list[events_pb2.SecretUploadRequested]:
     """Decide step 5: [] if the same bytes came before, or the request ended before any came.
 
     Whether the signature is needed, and good, the store's reactor decides by its own list. Here its size alone counts.

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import re
 import struct
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
@@ -18,7 +19,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from monoskope.errors import Error, UsageError
-from monoskope.http.messages import Body, Head, Response, Streamed
+from monoskope.http.messages import Body, Head, Response, Send, Streamed
 from monoskope.m8 import calls
 from monoskope.m8.calls import Arrival, Ended
 from monoskope.m8.http import refused, strict_json
@@ -71,6 +72,27 @@ def codec_of(head: Head, kind: Kind) -> Codec | None:
 def enveloped(message: bytes) -> bytes:
     """Return a message of a stream, as it is sent."""
     return _ENVELOPE.pack(0, len(message)) + message
+
+
+class _Same:
+    """A message that equals itself alone: to compare two by content would take as long as to write one."""
+
+    __slots__ = ("message",)
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+
+    def __hash__(self) -> int:
+        return id(self.message)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.message is other.message
+
+
+@functools.lru_cache(maxsize=100)
+def _piece(codec: Codec, same: _Same) -> bytes:
+    """Return a message of a stream, as it is sent: all watchers of an event are sent one message, written once."""
+    return enveloped(codec.written(same.message))
 
 
 def end_of_stream(error: Error | None) -> bytes:
@@ -153,7 +175,7 @@ class Call(Unshared):
         headers = (("Content-Type", self.codec.content_type(self.method.kind)), *self.headers)
         if self.method.kind is Kind.STREAMING:
             # In a stream an error has no status of its own: Connect tells it in the last message.
-            return Streamed(200, headers, self._pieces(await body()))
+            return Streamed(200, headers, functools.partial(self._write, await body()))
         ended = await self._unary(body)
         if ended.answer is None:
             return refused.response(ended.failure, self.headers)
@@ -173,7 +195,7 @@ class Call(Unshared):
 
         return await calls.traced(self.app, arrived, self.method.name, lambda: _before(self.deadline, work))
 
-    async def _stream(self, body: bytes, send: Callable[[bytes], Awaitable[None]]) -> Ended[None]:
+    async def _stream(self, body: bytes, send: Send) -> Ended[None]:
         arrived = self._arrival()
 
         async def work() -> None:
@@ -181,30 +203,17 @@ class Call(Unshared):
             request = self.codec.read(self.method, only_message(body))
             async with contextlib.aclosing(calls.stream(self.method, request, caller)) as responses:
                 async for response in responses:
-                    await send(enveloped(self.codec.written(response)))
+                    await send(_piece(self.codec, _Same(response)))
 
         return await calls.answered(self.app, arrived, self.method.name, lambda: _before(self.deadline, work))
 
     def _arrival(self) -> Arrival:
         return arrival(self.head, self.deadline)
 
-    async def _pieces(self, body: bytes) -> AsyncGenerator[bytes]:
-        """Yield the messages of the stream, each when the peer has room for it, and last how it ended."""
-        ready: asyncio.Queue[bytes | None] = asyncio.Queue(1)
-
-        async def fill() -> None:
-            ended = await self._stream(body, ready.put)
-            await ready.put(end_of_stream(ended.error))
-            await ready.put(None)
-
-        # A task of its own: what is logged on the way belongs to this call alone.
-        filling = asyncio.create_task(fill())
-        try:
-            while (piece := await ready.get()) is not None:
-                yield piece
-        finally:
-            filling.cancel()
-            await asyncio.wait({filling})
+    async def _write(self, body: bytes, send: Send) -> None:
+        """Send the messages of the stream, and last how it ended."""
+        ended = await self._stream(body, send)
+        await send(end_of_stream(ended.error))
 
 
 async def _read(body: Body) -> tuple[bytes, bool]:

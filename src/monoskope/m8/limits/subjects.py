@@ -98,7 +98,6 @@ class PutLimit:
     after the other at a path of their own.
 
     Args:
-        recorded: Returns what a subject did in the hour of that time, milliseconds since 1970.
         owns: Returns whether that many secrets that are there were last changed by a subject.
         an_hour: How many puts it may begin; 0 for any number.
         an_hour_of: The same of single subjects.
@@ -109,7 +108,6 @@ class PutLimit:
 
     def __init__(
         self,
-        recorded: Callable[[str, int], Awaitable[Usage]],
         owns: Callable[[str, int], Awaitable[bool]],
         *,
         an_hour: int,
@@ -118,7 +116,6 @@ class PutLimit:
         clock: Callable[[], int],
         refused: Callable[[], object],
     ) -> None:
-        self._recorded = recorded
         self._owns = owns
         self._an_hour = an_hour
         self._an_hour_of = an_hour_of
@@ -126,15 +123,15 @@ class PutLimit:
         self._clock = clock
         self._refused = refused
 
-    async def require(self, subject: str, *, adds: bool) -> None:
-        """Raise unless `subject` may begin a put now; `adds` if it is of a secret that is not there yet.
+    async def require(self, subject: str, usage: Usage, *, adds: bool) -> None:
+        """Raise unless `subject`, which did that much, may begin a put now; `adds` if it is of a new secret.
 
         Raises:
             RateLimitedError: it may not; the message says of which limit.
         """
         now_ms = self._clock()
         most = self._an_hour_of.get(subject, self._an_hour)
-        if most and (await self._recorded(subject, now_ms)).puts >= most:
+        if most and usage.puts >= most:
             self._refused()
             raise RateLimitedError(
                 f"{subject} has begun as many puts in this hour as a user may: {most:,}.",
@@ -168,18 +165,16 @@ class Quota:
     """Lets each subject have only so many bytes recorded in a day (UTC).
 
     Args:
-        recorded: Returns what a subject had recorded on the day of that time, milliseconds since 1970.
         most: How many bytes it may.
         clock: Milliseconds since 1970.
     """
 
-    def __init__(self, recorded: Callable[[str, int], Awaitable[Usage]], most: int, clock: Callable[[], int]) -> None:
-        self._recorded = recorded
+    def __init__(self, most: int, clock: Callable[[], int]) -> None:
         self._most = most
         self._clock = clock
         self._being_recorded: Counter[str] = Counter()
 
-    async def _require(self, subject: str, size: int) -> None:
+    def _require(self, subject: str, usage: Usage, size: int) -> None:
         """Raise unless `subject` may have `size` more bytes recorded today.
 
         Raises:
@@ -188,7 +183,7 @@ class Quota:
         """
         now_ms = self._clock()
         day = now_ms // DAY_MS
-        used = (await self._recorded(subject, now_ms)).size + self._being_recorded[subject]
+        used = usage.size + self._being_recorded[subject]
         if used + size > self._most:
             raise RateLimitedError(
                 f"{subject} has used {used} of the {self._most} bytes that m8 records for a user in a day (UTC), and "
@@ -197,14 +192,14 @@ class Quota:
                 retry_after_s=((day + 1) * DAY_MS - now_ms) / 1000,
             )
 
-    @contextlib.asynccontextmanager
-    async def used(self, subject: str, size: int, *, later: int = 0) -> AsyncIterator[None]:
-        """Count `size` bytes of `subject` as long as the block records them.
+    @contextlib.contextmanager
+    def used(self, subject: str, usage: Usage, size: int, *, later: int = 0) -> Iterator[None]:
+        """Count `size` bytes of `subject`, which has just been read to use that much, while the block records them.
 
         Raises:
             RateLimitedError: it may not have so many more recorded today, and `later` besides.
         """
-        await self._require(subject, size + later)
+        self._require(subject, usage, size + later)
         self._being_recorded[subject] += size
         try:
             yield
@@ -225,18 +220,20 @@ class RequestLimit:
     """Lets the callers of each subject in one after the other, and only below the limit.
 
     Args:
-        count_open: Returns how many requests of a subject have not ended.
+        count: Returns how many requests of a subject have not ended, and what else it used.
         most: How many there may be.
     """
 
-    def __init__(self, count_open: Callable[[str], Awaitable[int]], most: int) -> None:
-        self._count_open = count_open
+    def __init__(self, count: Callable[[str], Awaitable[tuple[int, Usage]]], most: int) -> None:
+        self._count = count
         self._most = most
         self._queues: KeyedLock[str] = KeyedLock()
 
     @contextlib.asynccontextmanager
-    async def place(self, subject: str, *, wait_s: float) -> AsyncIterator[None]:
+    async def place(self, subject: str, *, wait_s: float) -> AsyncIterator[Usage]:
         """Wait until `subject` may make one more request, and let no other of its callers in within the block.
+
+        It yields what the subject uses then.
 
         Raises:
             RateLimitedError: none of its requests ended within `wait_s` seconds.
@@ -246,7 +243,7 @@ class RequestLimit:
                 async with asyncio.timeout(wait_s):
                     await turn.enter_async_context(self._queues.held(subject))
                     # Polled, because another process may end the request; only one caller of each subject polls.
-                    while await self._count_open(subject) >= self._most:  # noqa: ASYNC110
+                    while (counted := await self._count(subject))[0] >= self._most:  # noqa: ASYNC110
                         await asyncio.sleep(LOOK_S)
             except TimeoutError:
                 raise RateLimitedError(
@@ -254,7 +251,7 @@ class RequestLimit:
                     fix="Upload the secrets that you have keys for, or wait until the keys expire.",
                     retry_after_s=RETRY_AFTER_S,
                 ) from None
-            yield
+            yield counted[1]
 
 
 HEARTBEAT = 10.0

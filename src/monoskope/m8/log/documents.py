@@ -83,6 +83,9 @@ class Delete(Value, frozen=True):
 
 Change: TypeAlias = Put | Delete
 
+Which: TypeAlias = tuple[str, str]
+"""The collection and the key of a document."""
+
 Lookup: TypeAlias = Callable[[str, str], bytes | None]
 """(collection, key) -> body or None, with every earlier change of the same transaction in it."""
 

@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import secrets
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeAlias
 
 from monoskope.errors import Error
-from monoskope.m8.log.documents import Change, Cursor, Delete, Lookup, Put, Where
+from monoskope.m8.log.documents import Change, Cursor, Delete, Lookup, Put, Where, Which
 from monoskope.m8.log.failures import ExpectedVersionError, LogTamperedError, UnknownAppendError
 from monoskope.m8.log.tree_rows import TreeRows
 from monoskope.value import Value
@@ -36,6 +37,7 @@ __all__ = [
     "EventLog",
     "ExpectedVersionError",
     "LogTamperedError",
+    "Look",
     "Lookup",
     "NewEvent",
     "Projector",
@@ -105,6 +107,18 @@ class RecordedEvent(Value, frozen=True):
     detail: str = ""
 
 
+class Look(Value, frozen=True):
+    """What the log showed at one moment.
+
+    Attributes:
+        events: The later events of each stream that was asked for, in their order.
+        documents: The body of each document that was asked for, None for one that there is not.
+    """
+
+    events: Mapping[str, list[RecordedEvent]]
+    documents: Mapping[Which, bytes | None]
+
+
 Projector: TypeAlias = Callable[[RecordedEvent, Lookup], Iterable[Change]]
 """What an event changes in the documents. Pure: the same events in the same order give the same documents. Its changes
 are written as it yields them, so a generator's later lookups see its own earlier changes."""
@@ -131,6 +145,12 @@ class EventLog(TreeRows):
         because of what was written is none: users choose that, and m8's readiness follows this.
         """
         return None
+
+    def serve_alone(self, *, is_alone: bool) -> None:
+        """Say whether no other m8 serves this log; until this is said, others do.
+
+        While it is so, an engine that polls for what other processes record may do so less often.
+        """
 
     async def size_bytes(self) -> int:
         """Return how many bytes the log takes on disk, 0 if this engine cannot say."""
@@ -164,6 +184,7 @@ class EventLog(TreeRows):
         *,
         actor: str,
         sealed: bytes | None = None,
+        given: Mapping[str, int] = MappingProxyType({}),
     ) -> list[RecordedEvent]:
         """Record `events` at the end of `stream`, all or none, and return them as recorded.
 
@@ -176,9 +197,10 @@ class EventLog(TreeRows):
             events: At least one.
             actor: Whom m8 authenticated as the cause, 1 to 512 bytes of UTF-8.
             sealed: Bytes to keep in the same transaction under their SHA-256, outside the chain.
+            given: The version that each of these other streams must be at, too: the events were decided on them.
 
         Raises:
-            ExpectedVersionError: the stream is at another version.
+            ExpectedVersionError: a stream is at another version.
             UnknownAppendError: the engine was lost while it committed; it is not known yet whether it did.
             Exception: whatever the projector raised; nothing was recorded.
         """
@@ -188,8 +210,13 @@ class EventLog(TreeRows):
         """Return every event of `stream` whose version is greater than `after_version`, in order; [] without one."""
 
     @abstractmethod
-    async def read_streams(self, after: Mapping[str, int]) -> dict[str, list[RecordedEvent]]:
-        """Return what `read_stream` returns of several streams, by name, given the version to begin after for each."""
+    async def look(self, after: Mapping[str, int], documents: Collection[Which] = ()) -> Look:
+        """Return what `read_stream` and `get` return of several streams and documents, all of the same moment.
+
+        Args:
+            after: The version to begin after, by the name of the stream.
+            documents: Some few of them.
+        """
 
     @abstractmethod
     async def read_last(self, streams: Sequence[str]) -> list[RecordedEvent | None]:

@@ -5,15 +5,21 @@ Sources: docs/adr/0006-log-format.md, proto/monoskope/api/eventsourcing/v1/event
 
 from __future__ import annotations
 
-import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
 
 from monoskope.api.eventsourcing.v1 import event_pb2
-from monoskope.m8.log.event_log import GENESIS_HASH, MAX_DATA, LogTamperedError, NewEvent, RecordedEvent
+from monoskope.m8.log.event_log import (
+    GENESIS_HASH,
+    MAX_DATA,
+    ExpectedVersionError,
+    LogTamperedError,
+    NewEvent,
+    RecordedEvent,
+)
 from monoskope.protocol.tlog.merkle import outline
 
 MAX_NAME = 512
@@ -21,9 +27,6 @@ MAX_NAME = 512
 
 MAX_TYPE = 128
 """Bytes in the name of an event's type at most."""
-
-AGAIN = 256
-"""How many records `parse_again` remembers: those of some fifty requests that are under way, half a megabyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,12 @@ class Append:
     events: Sequence[NewEvent]
     actor: str
     sealed: bytes | None = field(repr=False)
+    given: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def expected(self) -> Mapping[str, int]:
+        """The version that each stream must be at."""
+        return self.given if self.expected_version is None else {self.stream: self.expected_version, **self.given}
 
     @property
     def size(self) -> int:
@@ -45,7 +54,7 @@ class Append:
         """Raise `ValueError` if it breaks a rule of the format."""
         _check_text("stream", self.stream, MAX_NAME)
         _check_text("actor", self.actor, MAX_NAME)
-        if self.expected_version is not None and self.expected_version < 0:
+        if any(version < 0 for version in self.expected.values()):
             raise ValueError("an expected version is 0 or greater, or None.")
         if not self.events:
             raise ValueError("an append takes at least one event.")
@@ -53,6 +62,12 @@ class Append:
             _check_text("type", event.type, MAX_TYPE)
             if len(event.data) > MAX_DATA:
                 raise ValueError(f"an event's data is at most {MAX_DATA} bytes.")
+
+    def require(self, version_of: Callable[[str], int]) -> None:
+        """Raise `ExpectedVersionError` unless each stream is at the version that it must be at."""
+        for stream, expected in self.expected.items():
+            if (actual := version_of(stream)) != expected:
+                raise ExpectedVersionError(stream, expected=expected, actual=actual)
 
     def made(self, position: int, version: int, previous_hash: bytes, *, now_ms: int) -> list[RecordedEvent]:
         """Return its events as they follow that position, that version of the stream, and that hash."""
@@ -103,12 +118,6 @@ def parse(position: int, record: bytes) -> RecordedEvent:
     if message.position != position:
         raise LogTamperedError(position, "the record is not the one that belongs here")
     return _recorded(message, record)
-
-
-@functools.lru_cache(maxsize=AGAIN)
-def parse_again(position: int, record: bytes) -> RecordedEvent:
-    """As `parse`, for records that are read several times within a moment, as those of an open request are."""
-    return parse(position, record)
 
 
 def _message(position: int, record: object) -> event_pb2.Event:

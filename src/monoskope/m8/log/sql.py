@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeVar
 
 from monoskope.errors import UnavailableError
@@ -114,8 +115,9 @@ class SqlLog(EventLog):
         *,
         actor: str,
         sealed: bytes | None = None,
+        given: Mapping[str, int] = MappingProxyType({}),
     ) -> list[RecordedEvent]:
-        append = Append(stream, expected_version, events, actor, sealed)
+        append = Append(stream, expected_version, events, actor, sealed, given)
         append.check()
         self._check_open()
         kinds = [event.type for event in events]
@@ -134,7 +136,7 @@ class SqlLog(EventLog):
         return [record.parse(position, body) for position, body in await self._fetch(query, after, limit)]
 
     async def read_stream(self, stream: str, *, after_version: int = 0) -> list[RecordedEvent]:
-        return (await self.read_streams({stream: after_version}))[stream]
+        return (await self.look({stream: after_version})).events[stream]
 
     async def subscribe(self, *, after: int) -> AsyncGenerator[RecordedEvent, None]:
         signal = asyncio.Event()

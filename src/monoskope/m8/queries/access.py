@@ -8,13 +8,13 @@ from monoskope.api.gateway.v1 import access_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UsageError
 from monoskope.m8.credentials.token_rules import principal_of
+from monoskope.m8.domain.aggregates import ROLE_BINDINGS
 from monoskope.m8.domain.principal import RIGHT_NAMES, Principal
 from monoskope.m8.domain.role_bindings import RoleBindings
 from monoskope.m8.queries.pages import make_token, page_size, read_token, scope_of
 from monoskope.m8.readmodels.documents import REVOCATIONS, TOKENS
 from monoskope.m8.service import policy
 from monoskope.m8.service.administration import view
-from monoskope.m8.service.aggregates import ROLE_BINDINGS
 from monoskope.m8.service.app import App, Caller
 from monoskope.protocol.login import Member
 from monoskope.uri import UriPrefix

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.errors import UnauthenticatedError, UnavailableError, UsageError
@@ -110,7 +110,10 @@ class Events:
                             if is_visible(event, visible):
                                 yield _response(event)
                         after = page[-1].position
-            with self._app.feed.follow(lambda one: one.stream in streams or is_visible(one, visible)) as follower:
+            with (
+                self._app.feed.follow(lambda one: one.stream in streams or is_visible(one, visible)) as follower,
+                self._ended_in_time(follower, caller.principal),
+            ):
                 # Followed first, read then: a later revocation is seen as an event.
                 await self._require_rights(caller.principal)
                 head = await self._app.log.head()
@@ -122,7 +125,7 @@ class Events:
                             yield _response(event)
                     after = page[-1].position
                 while True:
-                    event = await self._next(follower, caller.principal)
+                    event = await self._next(follower, caller.principal, streams)
                     if event.position > after and is_visible(event, visible):
                         yield _response(event)
 
@@ -156,17 +159,22 @@ class Events:
         await self._require_rights(principal)
         return events
 
-    async def _next(self, follower: Follower, principal: Principal) -> RecordedEvent:
-        """Return the next event, as long as the token and what it allows are what they were."""
-        left_ms = principal.expires_at_ms - self._app.clock()
-        try:
-            async with asyncio.timeout(left_ms / 1000):
-                event = await follower.next()
-        except TimeoutError:
-            raise _ended("expired") from None
-        if event.stream in _streams_of(principal):
+    async def _next(self, follower: Follower, principal: Principal, streams: frozenset[str]) -> RecordedEvent:
+        """Return the next event, as long as the token and what it allows, by these streams, are what they were."""
+        event = await follower.next()
+        if event.stream in streams or self._app.clock() >= principal.expires_at_ms:
             await self._require_rights(principal)
         return event
+
+    @contextlib.contextmanager
+    def _ended_in_time(self, follower: Follower, principal: Principal) -> Iterator[None]:
+        """End `follower` when the token expires, if the block still runs: one timer for all events."""
+        left_s = (principal.expires_at_ms - self._app.clock()) / 1000
+        timer = asyncio.get_running_loop().call_later(left_s, follower.end, _ended("expired"))
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     async def _require_rights(self, principal: Principal) -> None:
         """Raise unless the token is valid, and role bindings give its holder what they gave when the call came."""

@@ -21,7 +21,7 @@ from monoskope.m8.domain.upload import Upload
 from monoskope.m8.log.documents import Where
 from monoskope.m8.log.event_log import Change, EventLog, LogTamperedError, Lookup, Projector, Put, RecordedEvent
 from monoskope.m8.readmodels import secrets, stores, uploads
-from monoskope.m8.readmodels.secrets import SECRETS, Kept, head_of, put_head, set_notes
+from monoskope.m8.readmodels.secrets import SECRETS, Kept, head_of, put_head, set_notes, tells_of
 from monoskope.m8.readmodels.stores import DEFAULT_STORE, FINGERPRINT_KEY, STORES, with_beats
 from monoskope.m8.readmodels.uploads import (
     OPEN_COUNTS,
@@ -157,6 +157,11 @@ def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
             yield from of_request(upload, event, lookup)
 
 
+def store_in(body: bytes | None) -> views_pb2.SecretStore | None:
+    """Return the store of a document in `STORES`, None if there is none."""
+    return None if body is None else views_pb2.SecretStore.FromString(body)
+
+
 class Documents:
     """The documents of one log."""
 
@@ -178,9 +183,10 @@ class Documents:
             if open_uri(body).startswith(f"{store}://"):
                 yield bytes.fromhex(key)
 
-    async def count_open(self, subject: str) -> int:
-        """Return how many requests of `subject` have not ended."""
-        return int(await self._log.get(OPEN_COUNTS, subject) or b"0")
+    async def counted(self, subject: str, at_ms: int) -> tuple[int, Usage]:
+        """Return how many requests of `subject` have not ended, and its `usage`."""
+        found = (await self._log.look({}, [(OPEN_COUNTS, subject), (USAGE, subject)])).documents
+        return int(found[OPEN_COUNTS, subject] or b"0"), Usage.parse(found[USAGE, subject], at_ms)
 
     async def usage(self, subject: str, at_ms: int) -> Usage:
         """Return what `subject` had recorded on the day, and its puts in the hour, of a time since 1970."""
@@ -219,13 +225,22 @@ class Documents:
 
     async def last_receipt(self, uri: str) -> upload_pb2.Signed | None:
         """Return the newest receipt that says what is at `uri`, None if there is none."""
-        secret = await self.secret(uri)
-        return None if secret is None else secret.receipt
+        return await self.receipt_in(uri, await self._log.get(SECRETS, uri))
+
+    async def receipt_in(
+        self, uri: str, body: bytes | None, known: upload_pb2.Signed | None = None
+    ) -> upload_pb2.Signed | None:
+        """Return the receipt that the document `body` of a secret tells of; nothing is read for `known`."""
+        if body is None:
+            return None
+        if known is not None and tells_of(body, known):
+            return known
+        [secret] = await self.secrets([(uri, body)])
+        return secret.receipt
 
     async def store(self, name: str) -> views_pb2.SecretStore | None:
         """Return a store as recorded in its events, None if there is none."""
-        body = await self._log.get(STORES, name)
-        return None if body is None else views_pb2.SecretStore.FromString(body)
+        return store_in(await self._log.get(STORES, name))
 
     async def stores(self) -> AsyncIterator[views_pb2.SecretStore]:
         """Yield every store as recorded in its events, in the order of names."""

@@ -93,6 +93,11 @@ class Kept:
         return self.receipt_sha256 + slim.SerializeToString(deterministic=True)
 
 
+def tells_of(body: bytes, receipt: upload_pb2.Signed) -> bool:
+    """Return whether `receipt` is that of a document of this module."""
+    return body[:_DIGEST] == hashlib.sha256(receipt.content).digest()
+
+
 def head_of(uri: str, lookup: Lookup) -> Kept | None:
     """Return the head of the secret at `uri`, None if no receipt is about it."""
     body = lookup(SECRETS, uri)

@@ -116,11 +116,17 @@ def take(event: RecordedEvent, lookup: Lookup) -> Upload | None:
     return after(known, event)
 
 
-def shown(events: Iterable[RecordedEvent]) -> views_pb2.SecretUpload | None:
-    """Return the request whose stream has these events as the API shows it, None if it has none."""
-    upload = NEW
+def shown(events: Iterable[RecordedEvent], known: Upload = NEW) -> views_pb2.SecretUpload | None:
+    """Return the request `known` after those of `events` that it lacks as the API shows it.
+
+    Returns None if there is no request, or an event between is missing.
+    """
+    upload, version = known, known.version
     for event in events:
-        upload = after(upload, event) or upload
+        if event.version > version:
+            if event.version != version + 1:
+                return None
+            upload, version = after(upload, event) or upload, event.version
     return None if upload is NEW else view(upload)
 
 

@@ -11,11 +11,11 @@ from monoskope.api.gateway.v1 import access_pb2, commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import NotFoundError, RefusedError
 from monoskope.m8.domain import fingerprint_key, role_bindings, stores
+from monoskope.m8.domain.aggregates import CATALOGUE, FINGERPRINT_KEY, ROLE_BINDINGS, Aggregate, V
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.domain.role_bindings import RoleBinding, RoleBindings
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.readmodels.documents import TOKENS
-from monoskope.m8.service.aggregates import CATALOGUE, FINGERPRINT_KEY, ROLE_BINDINGS, Aggregate, V
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.upload_key import without_key
 from monoskope.protocol.login import LOCAL, Member

@@ -7,10 +7,12 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from monoskope.errors import RefusedError
 from monoskope.event_loop import KeyedLock
 from monoskope.m8.credentials.tokens import Tokens
+from monoskope.m8.domain.aggregates import Aggregates
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.issuers.verifying import Issuers
 from monoskope.m8.limits.connections import Connections, Handshakes
@@ -20,10 +22,12 @@ from monoskope.m8.limits.subjects import CallPlaces, Pace, PutLimit, Quota, Requ
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.metrics import Meters, RequestMeter
 from monoskope.m8.readmodels.documents import Documents
-from monoskope.m8.service.aggregates import Aggregates
 from monoskope.m8.service.call_notes import Strangers, TellCall, current_note
 from monoskope.m8.service.feed import Feed
 from monoskope.m8.tree.witnessed_log import WitnessedLog
+
+if TYPE_CHECKING:
+    from monoskope.m8.service.session import ServerSession
 
 
 def ticks_ms() -> float:
@@ -37,8 +41,7 @@ class App:
 
     Attributes:
         log: The event log, opened with `readmodels.documents.project`.
-        authenticate: Turns a JWT into a principal, of a member without what role bindings give, or raises
-            `UnauthenticatedError`.
+        authenticate: Turns a JWT into a principal, with what role bindings give now, or raises `UnauthenticatedError`.
         names: `host:port` names by which this server may be dialled; may be set until it is started.
         clock: Milliseconds since 1970.
         audience: The audience of this server's tokens.
@@ -79,15 +82,17 @@ class App:
     """Held by store while a call checks whether its engine answers."""
     listing: KeyedLock[str] = field(default_factory=KeyedLock, init=False)
     """Held by subject while a page is made for it."""
-    sessions: dict[str, asyncio.Event] = field(default_factory=dict, init=False)
-    """The reactors that this process serves, by their keys, whichever way they attached. The event ends a session."""
+    sessions: dict[str, ServerSession] = field(default_factory=dict, init=False)
+    """Those of the reactors that this process serves, by their keys."""
+    sealed: dict[bytes, tuple[bytes, bytes]] = field(default_factory=dict, init=False, repr=False)
+    """The sealed bytes of calls that are under way, after their SHA-256, by request, until their reactor has them."""
 
     def __post_init__(self) -> None:
         most, meters, seconds = self.limits, self.meters, time.monotonic
-        self.aggregates = Aggregates(self.log)
+        self.aggregates = Aggregates(self.log) if self.tokens is None else self.tokens.aggregates
         self.documents = documents = Documents(self.log)
         self.witnessed = WitnessedLog(self.log, self.clock)
-        self.request_limit = RequestLimit(documents.count_open, most.open_per_user)
+        self.request_limit = RequestLimit(lambda subject: documents.counted(subject, self.clock()), most.open_per_user)
         self.handshakes = Handshakes(most.handshakes, most.handshakes_each, seconds, meters.handshakes_refused.inc)
         self.connections = Connections(
             most.connections, most.connections_each, admit=self.handshakes.admit, proved=self.handshakes.know
@@ -95,9 +100,8 @@ class App:
         self.logins = Logins(most.failed_logins, most.failed_logins_each, seconds)
         self.pace = Pace(most.reactor_messages, seconds)
         self.exchanges = Exchanges(most.failed_logins, most.failed_logins_each, seconds)
-        self.quota = Quota(documents.usage, most.recorded_bytes_per_user_per_day, self.clock)
+        self.quota = Quota(most.recorded_bytes_per_user_per_day, self.clock)
         self.put_limit = PutLimit(
-            documents.usage,
             documents.owns,
             an_hour=most.puts_per_hour_per_user,
             an_hour_of=most.puts_per_hour_of,

@@ -13,14 +13,15 @@ from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import RefusedError
 from monoskope.m8.domain import upload
+from monoskope.m8.domain.aggregates import FINGERPRINT_KEY, Seen, upload_of
 from monoskope.m8.domain.events import may_end, notes_stream, write
 from monoskope.m8.domain.upload import Upload
 from monoskope.m8.limits.subjects import LARGEST, bytes_with
-from monoskope.m8.log.event_log import RecordedEvent
-from monoskope.m8.readmodels.documents import update_notes
-from monoskope.m8.readmodels.uploads import bytes_of
+from monoskope.m8.readmodels.documents import store_in, update_notes
+from monoskope.m8.readmodels.secrets import SECRETS
+from monoskope.m8.readmodels.stores import STORES
+from monoskope.m8.readmodels.uploads import USAGE, Usage, bytes_of, shown
 from monoskope.m8.service import policy
-from monoskope.m8.service.aggregates import upload_of
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.feed import Waker
 from monoskope.m8.service.upload_key import missing_reactor, new_key, require_engine
@@ -60,20 +61,21 @@ class Commands:
         policy.require_request(caller.principal, request)
         answer = commands_pb2.RequestSecretUploadKeyResponse(request_id=request.request_id)
         with self._app.feed.waiting(upload_stream(request.request_id), lambda event: event.version > 1) as waker:
-            recorded = await self._record_request(request, caller)
+            store, is_new = await self._record_request(request, caller)
             if message.wait:
                 left_s = max(0.0, began + caller.wait_s - time.monotonic())
-                answer.key.CopyFrom(await new_key(self._app, request.request_id, waker, recorded, wait_s=left_s))
+                key = await new_key(self._app, request.request_id, store, waker, wait_s=left_s, at_once=not is_new)
+                answer.key.CopyFrom(key)
         return answer
 
-    async def _record_request(self, request: Request, caller: Caller) -> list[RecordedEvent]:
-        """Record that a key is asked for, unless that is recorded already; return what was recorded now."""
-        store, last_receipt = await self._store_and_receipt(request)
-        subject = caller.principal.subject
+    async def _record_request(self, request: Request, caller: Caller) -> tuple[views_pb2.SecretStore, bool]:
+        """Record that a key is asked for, unless that is recorded already; return its store, and whether it was."""
+        about, subject = upload_of(request.request_id), caller.principal.subject
+        seen, store, last_receipt = await self._look(request)
         # A repeated request is answered at once.
-        known = await self._app.aggregates.get(upload_of(request.request_id))
+        known = seen.of(about)
         is_new = known.request is None
-        missing = await missing_reactor(self._app, store) if is_new else None
+        missing = await missing_reactor(self._app, store, seen.of(FINGERPRINT_KEY).allowed) if is_new else None
 
         def decide(known: Upload) -> Sequence[Message]:
             events = upload.request_key(
@@ -88,13 +90,8 @@ class Commands:
         if is_new and store.active:
             await require_engine(self._app, store, wait_s=caller.wait_s)
         async with self._let_in(request, caller, last_receipt) if is_new else contextlib.nullcontext():
-            return await self._app.aggregates.change(
-                upload_of(request.request_id),
-                decide,
-                actor=subject,
-                loaded=known,
-                is_sent_again=True,
-            )
+            recorded = await self._app.aggregates.change(about, decide, actor=subject, loaded=known, is_sent_again=True)
+        return store, bool(recorded)
 
     @contextlib.asynccontextmanager
     async def _let_in(
@@ -103,24 +100,33 @@ class Commands:
         """Let the caller record a new request within the block. Raises `RateLimitedError` if a limit is reached."""
         subject = caller.principal.subject
         size, later = bytes_with(request.content, last_receipt), _largest_later(request)
-        async with self._app.request_limit.place(subject, wait_s=caller.wait_s):
-            # Only now: what waits for its place is not counted yet.
+        # Counted only now: what waits for its place is not counted yet.
+        async with self._app.request_limit.place(subject, wait_s=caller.wait_s) as usage:
             if request.rules.puts:
-                await self._app.put_limit.require(subject, adds=last_receipt is None)
-            async with self._app.quota.used(subject, size, later=later):
+                await self._app.put_limit.require(subject, usage, adds=last_receipt is None)
+            with self._app.quota.used(subject, usage, size, later=later):
                 yield
 
-    async def _store_and_receipt(self, request: Request) -> tuple[views_pb2.SecretStore, upload_pb2.Signed | None]:
-        """Return the request's store and its newest receipt. Raises `NotFoundError` if something is missing."""
-        store = await self._app.documents.store(request.uri.store)
+    async def _look(self, request: Request) -> tuple[Seen, views_pb2.SecretStore, upload_pb2.Signed | None]:
+        """Return what a request is decided on: streams, its store, and its secret's newest receipt.
+
+        Raises:
+            NotFoundError: something is missing.
+        """
+        uri, destination = str(request.uri), request.destination
+        places = [(STORES, request.uri.store), *([] if destination is None else [(STORES, destination.store)])]
+        secret = (SECRETS, uri)
+        streams = (upload_of(request.request_id), FINGERPRINT_KEY)
+        seen = await self._app.aggregates.look(*streams, documents=[*places, secret])
+        store = store_in(seen.documents[places[0]])
         if store is None:
-            raise policy.hidden(str(request.uri))
-        if request.destination is not None and await self._app.documents.store(request.destination.store) is None:
-            raise policy.hidden(str(request.destination))
-        last_receipt = await self._app.documents.last_receipt(str(request.uri))
+            raise policy.hidden(uri)
+        if seen.documents[places[-1]] is None:
+            raise policy.hidden(str(destination))
+        last_receipt = await self._app.documents.receipt_in(uri, seen.documents[secret])
         if request.rules.needs_receipt and last_receipt is None:
-            raise policy.hidden(str(request.uri))
-        return store, last_receipt
+            raise policy.hidden(uri)
+        return seen, store, last_receipt
 
     async def request_upload_secret(
         self, message: commands_pb2.RequestUploadSecretRequest, caller: Caller
@@ -140,24 +146,35 @@ class Commands:
             UsageError: lengths that the grant does not allow, or a signature that is too long.
         """
         operating_log.bind_contextvars(request_id=message.request_id.hex())
-        known = await self._app.aggregates.get(upload_of(message.request_id))
+        about = upload_of(message.request_id)
+        # What was asked for never changes. What came of it since is read with all that the bytes are decided on.
+        known = self._app.aggregates.remembered(about).of(about)
+        if known.request is None:
+            known = await self._app.aggregates.get(about)
         if known.request is None or known.subject != caller.principal.subject:
             raise upload.unknown_request()
-        uri = known.request.uri
-        operating_log.bind_contextvars(uri=str(uri))
+        operating_log.bind_contextvars(uri=str(known.request.uri))
         policy.require_request(caller.principal, known.request)
         with self._app.feed.waiting(upload_stream(message.request_id), may_end) as waker:
-            recorded = await self._record_sealed(message, caller.principal.subject, uri, known)
-            # An end cannot have come before what was recorded only now.
-            end = await self._end(message.request_id, waker, caller.wait_s, at_once=not recorded)
+            try:
+                known, is_new = await self._record_sealed(message, known.request, caller.principal.subject)
+                # An end cannot have come before what was recorded only now.
+                end = await self._end(known, message.request_id, waker, caller.wait_s, at_once=not is_new)
+            finally:
+                self._app.sealed.pop(message.request_id, None)
         return commands_pb2.RequestUploadSecretResponse(upload=end)
 
     async def _record_sealed(
-        self, message: commands_pb2.RequestUploadSecretRequest, subject: str, uri: SecretUri, known: Upload
-    ) -> list[RecordedEvent]:
-        store = await self._app.documents.store(uri.store)
+        self, message: commands_pb2.RequestUploadSecretRequest, request: Request, subject: str
+    ) -> tuple[Upload, bool]:
+        """Record the sealed bytes, unless that was done; return the request as it was, and whether they were."""
+        about, uri, usage = upload_of(request.request_id), str(request.uri), (USAGE, subject)
+        documents = [(STORES, request.uri.store), (SECRETS, uri), usage]
+        seen = await self._app.aggregates.look(about, documents=documents)
+        known, store = seen.of(about), store_in(seen.documents[documents[0]])
         assert store is not None, "a request is recorded for a store that exists"
-        last_receipt = await self._app.documents.last_receipt(str(uri))
+        last_receipt = await self._app.documents.receipt_in(uri, seen.documents[SECRETS, uri], known.last_receipt)
+        sealed = message.encapsulated_key + message.ciphertext
 
         def decide(known: Upload) -> Sequence[Message]:
             events = upload.request_upload(
@@ -171,26 +188,27 @@ class Commands:
             )
             if events:
                 _require_active(store)
+                self._app.sealed[message.request_id] = (events[0].sealed_sha256, sealed)
             return events
 
-        sealed = message.encapsulated_key + message.ciphertext
         # Bytes that were recorded are not recorded again, and bytes for a request that ended are not recorded at all.
         is_new = not known.sealed_sha256 and known.state is not State.ENDED
         size = bytes_with(last_receipt, message.request_signature, sealed=len(sealed))
-        async with self._app.quota.used(subject, size) if is_new else contextlib.nullcontext():
-            return await self._app.aggregates.change(
-                upload_of(message.request_id),
-                decide,
-                actor=subject,
-                sealed=sealed or None,
-                loaded=known,
-                is_sent_again=True,
+        used = Usage.parse(seen.documents[usage], self._app.clock())
+        with self._app.quota.used(subject, used, size) if is_new else contextlib.nullcontext():
+            recorded = await self._app.aggregates.change(
+                about, decide, actor=subject, sealed=sealed or None, loaded=known, is_sent_again=True
             )
+        return known, bool(recorded)
 
-    async def _end(self, request_id: bytes, waker: Waker, wait_s: float, *, at_once: bool) -> views_pb2.SecretUpload:
+    async def _end(
+        self, known: Upload, request_id: bytes, waker: Waker, wait_s: float, *, at_once: bool
+    ) -> views_pb2.SecretUpload:
         async def ended() -> views_pb2.SecretUpload | None:
-            known = await self._app.documents.upload(request_id)
-            return known if known is not None and known.state == views_pb2.UPLOAD_STATE_ENDED else None
+            # What the feed passes on is durable, and most often the rest of the stream: then nothing is read.
+            told = shown(waker.events, known) if waker.events else None
+            found = told or await self._app.documents.upload(request_id)
+            return found if found is not None and found.state == views_pb2.UPLOAD_STATE_ENDED else None
 
         answer = await waker.until(ended, wait_s=wait_s, at_once=at_once)
         answer = answer or await self._app.documents.upload(request_id)
@@ -218,7 +236,8 @@ class Commands:
         event = update_notes(known, edit)
         if event is not None:
             subject = caller.principal.subject
-            async with self._app.quota.used(subject, bytes_with(event)):
+            usage = await self._app.documents.usage(subject, self._app.clock())
+            with self._app.quota.used(subject, usage, bytes_with(event)):
                 await self._app.log.append(notes_stream(uri), None, [write(event)], actor=subject)
             known = await self._app.documents.secret(str(uri)) or known
         return commands_pb2.UpdateSecretNotesResponse(secret=policy.secret_for(caller.principal, known))

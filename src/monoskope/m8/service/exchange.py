@@ -12,6 +12,7 @@ from monoskope.api.gateway.v1 import access_pb2
 from monoskope.errors import ConflictError, UnavailableError
 from monoskope.m8.credentials.token_rules import MAX_GROUPS
 from monoskope.m8.credentials.tokens import Issued
+from monoskope.m8.domain.aggregates import ROLE_BINDINGS, registration_in
 from monoskope.m8.domain.events import M8, issuer_stream
 from monoskope.m8.domain.principal import (
     ExchangeRefusedError,
@@ -24,7 +25,6 @@ from monoskope.m8.issuers.verifying import Verified
 from monoskope.m8.limits.connections import origin
 from monoskope.m8.limits.subjects import bytes_with
 from monoskope.m8.readmodels.documents import TOKENS
-from monoskope.m8.service.aggregates import ROLE_BINDINGS, registration_in
 from monoskope.m8.service.app import App, Stranger
 from monoskope.m8.service.call_notes import about
 from monoskope.protocol.login import ExchangeRefusal, Member
@@ -111,7 +111,8 @@ class TokenExchange:
         if verified.is_mutable:
             await self._register(member_stream(member), lambda known: register_member(known, member, verified.subject))
         names = "".join(map(str, (member, member, issuer.issuer, verified.subject, *groups)))
-        async with self._app.quota.used(str(member), 2 * bytes_with(names.encode())):  # with its revocation
+        usage = await self._app.documents.usage(str(member), self._app.clock())
+        with self._app.quota.used(str(member), usage, 2 * bytes_with(names.encode())):  # with its revocation
             try:
                 return await self._app.issuing().issue_for_member(
                     member,

@@ -86,7 +86,7 @@ class Waker:
     """Wakes one call that waits for a stream. Made by `Feed.waiting`.
 
     Attributes:
-        events: The events of the stream, since it was made, that wake it: durable, and in their order.
+        events: The events of the stream since it was made: durable, and in their order.
     """
 
     def __init__(self, wakes: Callable[[RecordedEvent], bool]) -> None:
@@ -97,8 +97,8 @@ class Waker:
 
     def saw(self, event: RecordedEvent) -> None:
         """Take in an event of the stream."""
+        self.events.append(event)
         if self._wakes(event):
-            self.events.append(event)
             self._signal.set()
 
     def stop(self) -> None:

@@ -16,11 +16,11 @@ from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, identity_pb2, upload_pb2
 from monoskope.errors import IdentityChangedError, NotFoundError, RefusedError, UnauthenticatedError, UsageError
 from monoskope.m8.domain import fingerprint_key, reactors, stores
+from monoskope.m8.domain.aggregates import CATALOGUE, FINGERPRINT_KEY, attachments_of
 from monoskope.m8.domain.reactors import Login, LoginRefusedError
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.limits.connections import origin
 from monoskope.m8.readmodels.stores import refused_key
-from monoskope.m8.service.aggregates import CATALOGUE, FINGERPRINT_KEY, attachments_of
 from monoskope.m8.service.app import App
 from monoskope.m8.service.call_notes import validate
 from monoskope.m8.service.session import Send, ServerSession, detach
@@ -167,11 +167,11 @@ class Reactors:
         sessions = self._app.sessions
         before = sessions.get(login.key)
         if before is not None:
-            before.set()
-        sessions[login.key] = session.replaced
+            before.replaced.set()
+        sessions[login.key] = session
         try:
             await session.serve()
-            if sessions.get(login.key) is session.replaced:
+            if sessions.get(login.key) is session:
                 await detach(self._app, login.store, login.replica)
         except LoginRefusedError as error:
             # It stays away until it has another key: no user shall wait for it meanwhile.
@@ -179,7 +179,7 @@ class Reactors:
             await detach(self._app, login.store, login.replica)
             raise
         finally:
-            if sessions.get(login.key) is session.replaced:
+            if sessions.get(login.key) is session:
                 del sessions[login.key]
 
     async def _let_in(self, incoming: AsyncIterator[reactor_pb2.AttachRequest], send: Send, peer: str) -> Login:

@@ -21,12 +21,12 @@ from monoskope.errors import ConflictError, Error, IdentityChangedError, Refused
 from monoskope.event_loop import first_of, heeded
 from monoskope.failpoints import failpoint
 from monoskope.m8.domain import fingerprint_key, reactors
+from monoskope.m8.domain.aggregates import CATALOGUE, FINGERPRINT_KEY, attachments_of, upload_of
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, M8, reactor_stream, read
 from monoskope.m8.domain.reactors import Login
 from monoskope.m8.domain.upload import unknown_request
 from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.readmodels.stores import note_of
-from monoskope.m8.service.aggregates import CATALOGUE, FINGERPRINT_KEY, attachments_of, upload_of
 from monoskope.m8.service.app import App
 from monoskope.m8.service.call_notes import defect, validate
 from monoskope.m8.service.feed import Follower
@@ -95,6 +95,10 @@ class ServerSession:
                 self._replaced(),
             )
 
+    def serves(self, store: str) -> bool:
+        """Return whether it is a reactor of `store` whose last heartbeat does not say that its engine is away."""
+        return self._login.store == store and self._note.engine != reactor_pb2.ENGINE_HEALTH_UNAVAILABLE
+
     async def _check_identity(self) -> None:
         catalogue = await self._app.aggregates.get(CATALOGUE)
         if catalogue.store(self._login.store).identity != self._login.identity:
@@ -159,10 +163,15 @@ class ServerSession:
         await self._send(reactor_pb2.AttachResponse(delivery=delivery))
 
     async def _sealed_for_us(self, stream: str, digest: bytes) -> bytes:
-        upload = await self._app.aggregates.get(upload_of(request_id_of(stream) or b""))
-        if upload.grant is None or upload.grant.replica != self._login.replica:
+        request_id = request_id_of(stream) or b""
+        request = upload_of(request_id)
+        # A grant never changes: one that is remembered is the one that was given.
+        grant = self._app.aggregates.remembered(request).of(request).grant
+        grant = grant or (await self._app.aggregates.get(request)).grant
+        if grant is None or grant.replica != self._login.replica:
             return b""
-        return await self._app.log.sealed(digest) or b""
+        of, sealed = self._app.sealed.pop(request_id, (b"", b""))
+        return sealed if of == digest else await self._app.log.sealed(digest) or b""
 
     async def _listen(self) -> None:
         try:

@@ -9,28 +9,25 @@ goes on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
 from monoskope.errors import UnavailableError
-from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.readmodels.stores import heartbeat_note, refused_key
 from monoskope.m8.readmodels.uploads import shown
-from monoskope.m8.service.aggregates import FINGERPRINT_KEY
 from monoskope.m8.service.app import App
 from monoskope.m8.service.feed import Waker
+from monoskope.protocol.identity import shown as shown_identity
 from monoskope.times import ago, instant
 from monoskope.uri import SecretUri
 
 
-async def missing_reactor(app: App, store: views_pb2.SecretStore) -> UnavailableError | None:
-    """Return why no reactor of `store` could answer a request now, None if one could.
+async def missing_reactor(app: App, store: views_pb2.SecretStore, allowed: frozenset[str]) -> UnavailableError | None:
+    """Return why no reactor of `store` could answer a request now, None if one could; `allowed` are key ids.
 
     The timekeeper decides which reactors are gone, by a monotonic clock and only while heartbeats can arrive. One whose
     fingerprint key was shut out this moment could log in until then: it does not count.
     """
-    allowed = (await app.aggregates.get(FINGERPRINT_KEY)).allowed
     if any(reactor.attached and reactor.fingerprint_key_id in allowed for reactor in store.reactors):
         return None
     refused = views_pb2.RefusedLogin.FromString((await app.log.beat_notes()).get(refused_key(store.name), b""))
@@ -75,6 +72,8 @@ async def require_engine(app: App, store: views_pb2.SecretStore, *, wait_s: floa
     Raises:
         UnavailableError: they do. Nothing was recorded.
     """
+    if any(session.serves(store.name) for session in app.sessions.values()):
+        return
     asked_ms, until_ms = app.clock(), app.ticks() + 1000 * min(wait_s, app.limits.heartbeat_s)
     # One caller of each store polls. The others wait for it and use what it found.
     async with app.looks.held(store.name):
@@ -107,16 +106,17 @@ def settled(upload: views_pb2.SecretUpload) -> views_pb2.SecretUpload | None:
 
 
 async def new_key(
-    app: App, request_id: bytes, waker: Waker, recorded: Sequence[RecordedEvent], *, wait_s: float
+    app: App, request_id: bytes, store: views_pb2.SecretStore, waker: Waker, *, wait_s: float, at_once: bool
 ) -> queries_pb2.GetSecretUploadKeyResponse:
     """Return the grant of the caller's own request as soon as a reactor gave it, or its end.
 
     Args:
         app: m8.
         request_id: The request.
-        waker: Made before anything was recorded, for all events after the first.
-        recorded: The request's first event, nothing if it was recorded before.
+        store: Its store, as it was when the request was recorded.
+        waker: Made before anything was recorded.
         wait_s: Seconds after which the answer is the request's state.
+        at_once: Whether the request was recorded before.
     """
 
     async def load() -> views_pb2.SecretUpload:
@@ -125,21 +125,26 @@ async def new_key(
         return known
 
     async def ready() -> views_pb2.SecretUpload | None:
-        # What the feed passes on is durable, and most often the rest of the stream: then nothing is read.
-        told = [*recorded, *waker.events]
-        is_whole = [event.version for event in told] == list(range(1, len(told) + 1))
-        return settled((shown(told) if is_whole else None) or await load())
+        # What the feed passes on is durable, and most often the whole stream: then nothing is read.
+        return settled(shown(waker.events) or await load())
 
-    known = await waker.until(ready, wait_s=wait_s, at_once=not recorded)
-    return await upload_key(app, known or await load())
+    known = await waker.until(ready, wait_s=wait_s, at_once=at_once)
+    return await upload_key(app, known or await load(), store)
 
 
-async def upload_key(app: App, upload: views_pb2.SecretUpload) -> queries_pb2.GetSecretUploadKeyResponse:
-    """Return the grant of a request, its end, or its state, for a caller who may see it."""
+async def upload_key(
+    app: App, upload: views_pb2.SecretUpload, store: views_pb2.SecretStore | None = None
+) -> queries_pb2.GetSecretUploadKeyResponse:
+    """Return the grant of a request, its end, or its state, for a caller who may see it.
+
+    `store` is as it was when the request was recorded: no store has an identity twice, so if the grant is by the
+    identity of then, its steps are those of then, too.
+    """
+    is_of_then = store is not None and shown_identity(upload.grant.identity_key) == store.identity
     return queries_pb2.GetSecretUploadKeyResponse(
         state=upload.state,
         grant=upload.grant if upload.HasField("grant") else None,
-        rotations=await rotations(app, upload.uri),
+        rotations=store.rotations if store is not None and is_of_then else await rotations(app, upload.uri),
         reason=upload.reason,
         receipt=upload.receipt if upload.outcome == upload_pb2.OUTCOME_FAILED else None,
         retry_after_s=upload.retry_after_s,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from importlib import resources
 from types import MappingProxyType
 
 from monoskope.errors import Code, Error, NotFoundError
-from monoskope.http.messages import Accepted, Body, Head, Response, Streamed
+from monoskope.http.messages import Accepted, Body, Head, Response, Send, Streamed
 from monoskope.monoctl.console import requests
 from monoskope.monoctl.console.browser import USUAL
 from monoskope.monoctl.console.channel import SealedCall, proven
@@ -172,15 +172,15 @@ class ConsoleApplication:
     async def _stream(self, session: Session) -> Response | Streamed:
         if session.has_ended:
             return _failed(EndedError())
-        return Streamed(200, (_LINES, *requests.ALWAYS), self._lines(session))
+        return Streamed(200, (_LINES, *requests.ALWAYS), partial(self._lines, session))
 
-    async def _lines(self, session: Session) -> AsyncGenerator[bytes]:
+    async def _lines(self, session: Session, send: Send) -> None:
         sessions, live = self._console.sessions, self._console.live
         sessions.appear(session)
         try:
             async with contextlib.aclosing(live.lines(session.on_end)) as lines:
                 async for line in lines:
-                    yield line
+                    await send(line)
         finally:
             sessions.leave(session)
 

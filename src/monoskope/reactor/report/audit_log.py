@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -58,6 +58,9 @@ class AuditEntry:
     """The same of the list of what is revoked; "" if it cannot be read."""
 
 
+_FIELDS = tuple(field.name for field in fields(AuditEntry))
+
+
 class Audit(Protocol):
     """Where entries go."""
 
@@ -90,7 +93,8 @@ class AuditFile:
         return None
 
     def _write(self, entry: AuditEntry) -> None:
-        line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **asdict(entry)}
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = {"time": now} | {name: getattr(entry, name) for name in _FIELDS}
         text = b"\n" * self._torn + json.dumps(line).encode("ascii") + b"\n"
         # A disk that fills up takes a part of the line: the number of bytes written shows it.
         self._torn = os.write(self._descriptor, text) != len(text)

@@ -74,6 +74,31 @@ class Appends(LogHarness):
         assert await log.head() == 2
         assert await log.sealed(hashlib.sha256(b"sealed").digest()) is None
 
+    async def test_what_was_decided_on_other_streams_is_refused_if_one_of_them_has_moved(self, log: EventLog) -> None:
+        """Each must be at its version, at 0 without an event, also where no version of its own is expected."""
+        await log.append("a", 0, some(2), actor="ann")
+        await log.append("b", 0, some(), actor="ann", given={"a": 2, "none": 0})
+        for expected, given, stream in ((1, {"a": 1}, "a"), (None, {"a": 3}, "a"), (1, {"a": 2, "none": 1}, "none")):
+            with pytest.raises(ExpectedVersionError) as caught:
+                await log.append("b", expected, some(), actor="ann", given=given)
+            assert caught.value.stream == stream
+        with pytest.raises(ExpectedVersionError):
+            await log.append("b", 0, some(), actor="ann", given={"a": 2})
+        assert await log.head() == 3
+
+    async def test_of_what_waits_together_that_decided_on_a_stream_that_moved_nothing_is_recorded(
+        self, log: EventLog, opener: LogOpener
+    ) -> None:
+        """Also where another opening of the log has moved it."""
+        other = await opener(clock=some_time, projector=ledger)
+        await log.append("a", 0, some(), actor="ann", given={"moved": 0})
+        await other.append("moved", 0, some(), actor="ann")
+        together = [log.append(stream, 0, some(), actor="ann", given={"moved": 0}) for stream in "bcd"]
+        outcomes = await asyncio.gather(*together, log.append("e", 0, some(), actor="ann"), return_exceptions=True)
+        await other.close()
+        assert [type(outcome) for outcome in outcomes] == [ExpectedVersionError] * 3 + [list]
+        assert await log.head() == 3
+
     async def test_of_many_that_expect_the_same_version_one_wins(self, log: EventLog) -> None:
         """The others learn the winner's version."""
         attempts = (log.append("a", 0, some(), actor=f"replica {number}") for number in range(32))

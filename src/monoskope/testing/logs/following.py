@@ -97,8 +97,12 @@ class Following(LogHarness):
             assert [event.position async for event in reading] in ([], [2, 3])
             assert [event async for event in log.subscribe(after=0)] == []
 
-    async def test_a_subscriber_is_woken_by_another_opening_of_the_log(self, log: EventLog, opener: LogOpener) -> None:
-        """Two replicas, one log."""
+    @pytest.mark.parametrize("is_alone", [False, True])
+    async def test_a_subscriber_is_woken_by_another_opening_of_the_log(
+        self, log: EventLog, opener: LogOpener, *, is_alone: bool
+    ) -> None:
+        """Two replicas, one log; or a command, beside the only replica."""
+        log.serve_alone(is_alone=is_alone)
         other = await opener(clock=some_time, projector=ledger)
         subscriber = asyncio.create_task(follow(log, after=0, upto=20))
         for version in range(20):

@@ -35,11 +35,20 @@ class Reads(LogHarness):
         """Each from a version of its own, in order; a stream without events, too."""
         for stream in ("a", "upload/" + "0f" * 16, "a"):
             await log.append(stream, None, some(2), actor="ann")
-        found = await log.read_streams({"a": 1, "upload/" + "0f" * 16: 0, "none": 0})
+        found = (await log.look({"a": 1, "upload/" + "0f" * 16: 0, "none": 0})).events
         versions = {name: [event.version for event in events] for name, events in found.items()}
         assert versions == {"a": [2, 3, 4], "upload/" + "0f" * 16: [1, 2], "none": []}
         assert all(event.stream == name for name, events in found.items() for event in events)
-        assert await log.read_streams({}) == {}
+        assert (await log.look({})).events == {}
+
+    async def test_documents_are_read_together_with_streams(self, log: EventLog) -> None:
+        """Whichever there are, in any number of both."""
+        await log.append("a", 0, [NewEvent("Kept", b"x"), NewEvent("Kept", b"y")], actor="ann")
+        wanted = [("kept", "y"), ("kept", "none"), ("counts", "a"), ("kept", "nul\0")]
+        found = await log.look({"a": 1, "none": 0}, wanted)
+        assert [event.version for event in found.events["a"]] == [2]
+        assert dict(found.documents) == dict(zip(wanted, (b"kept at 2", None, b"2", None), strict=True))
+        assert (await log.look({}, [("kept", "x")])).documents == {("kept", "x"): b"kept at 1"}
 
     async def test_the_last_events_of_many_streams_are_read_at_once(self, log: EventLog) -> None:
         """In the order that was asked for, a stream twice if it was named twice."""

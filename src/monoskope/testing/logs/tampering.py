@@ -122,7 +122,7 @@ class Tampering(LogHarness):
         message.stream = "c"
         forged = message.SerializeToString(deterministic=True)
         self.replace_record(tmp_path, LAST, forged, hash_of(forged))
-        for reading in (log.read_stream("b"), log.read_streams({"a": 0, "b": 0}), log.read_last(["a", "b"])):
+        for reading in (log.read_stream("b"), log.look({"a": 0, "b": 0}), log.read_last(["a", "b"])):
             with pytest.raises(LogTamperedError) as caught:
                 await reading
             assert caught.value.position == LAST

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import access_pb2, commands_pb2, log_pb2, queries_pb2
 from monoskope.errors import Error
 from monoskope.host_port import HostPort
-from monoskope.http.messages import Body, Decision, Head, Response, Streamed
+from monoskope.http.messages import Body, Decision, Head, Response, Send, Streamed
 from monoskope.http.server.server import serving
 from monoskope.m8.http import refused
 from monoskope.m8.http.requests import end_of_stream, enveloped, only_message
@@ -64,7 +64,7 @@ class _Call:
         self.m8.received.append(message.SerializeToString())
         self.m8.calls.append(self.name)
         if self.streams:
-            return Streamed(200, (("Content-Type", "application/connect+proto"),), self._events())
+            return Streamed(200, (("Content-Type", "application/connect+proto"),), self._events)
         try:
             return self._unary(message)
         except Error as error:
@@ -86,10 +86,10 @@ class _Call:
         answered = answer.SerializeToString() if failure is None else failure
         return Response(200, (("Content-Type", "application/proto"),), answered)
 
-    async def _events(self) -> AsyncGenerator[bytes]:
+    async def _events(self, send: Send) -> None:
         for event in self.m8.watched():
-            yield enveloped(queries_pb2.WatchEventsResponse(event=event).SerializeToString())
-        yield end_of_stream(None)
+            await send(enveloped(queries_pb2.WatchEventsResponse(event=event).SerializeToString()))
+        await send(end_of_stream(None))
 
 
 @asynccontextmanager

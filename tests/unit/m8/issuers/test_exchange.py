@@ -250,7 +250,7 @@ async def test_an_issuer_that_cannot_be_asked_is_unavailable(m8: Exchanging) -> 
 
 async def test_exchanges_of_a_member_fill_the_log_no_more_than_requests_may(m8: Exchanging) -> None:
     app = m8.world.app
-    app.quota = Quota(app.documents.usage, 40_000, app.clock)
+    app.quota = Quota(40_000, app.clock)
     with refused_by_m8("RATE_LIMITED") as refusal:
         for number in range(PER_MEMBER):
             await m8.exchange(minted(claims_of(sub="anna", jti=str(number))))

@@ -17,12 +17,12 @@ from monoskope.m8.audit import lines
 from monoskope.m8.backup.create import Making
 from monoskope.m8.backup.restore import Checking, restore
 from monoskope.m8.credentials.tokens import Tokens
+from monoskope.m8.domain.aggregates import ROLE_BINDINGS, Aggregates
 from monoskope.m8.domain.principal import ExchangeRefusedError
 from monoskope.m8.limits.logins import Exchanges
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels import documents as chain
-from monoskope.m8.service.aggregates import ROLE_BINDINGS, Aggregates
 from monoskope.m8.service.app import App, Stranger
 from monoskope.m8.service.call_notes import CallNote
 from monoskope.m8.service.exchange import ID_TOKEN, TokenExchange

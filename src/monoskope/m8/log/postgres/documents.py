@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from monoskope.m8.log.documents import Change, Put, Where
+from monoskope.m8.log.documents import Change, Put, Where, Which
 from monoskope.m8.log.postgres.connections import Connection
-from monoskope.m8.log.postgres.group import Which
 from monoskope.m8.log.postgres.schema import DOCUMENTS, LABELS
 
 COUNTED = 1_000
@@ -35,14 +34,14 @@ _MANY = (
 )
 
 
-def _is_nowhere(*texts: str) -> bool:
+def is_nowhere(*texts: str) -> bool:
     """Whether one of the texts has a NUL, which callers may send: no text in PostgreSQL has one, and it is an error."""
     return any("\0" in text for text in texts)
 
 
 async def get(connection: Connection, collection: str, key: str) -> bytes | None:
     """Return the document under `key`, None if there is none."""
-    if _is_nowhere(key):
+    if is_nowhere(key):
         return None
     body: bytes | None = await connection.fetchval(_ONE, collection, key)
     return body
@@ -162,7 +161,7 @@ async def scan(
     connection: Connection, collection: str, *, prefix: str, after: str, limit: int
 ) -> list[tuple[str, bytes]]:
     """Return documents as `EventLog.scan` does."""
-    if _is_nowhere(prefix):
+    if is_nowhere(prefix):
         return []
     query = _Query()
     query.page("d", collection, prefix, after)
@@ -174,7 +173,7 @@ async def find(
     connection: Connection, collection: str, where: Where, *, prefix: str, after: str, limit: int
 ) -> list[tuple[str, bytes]]:
     """Return documents as `EventLog.find` does."""
-    if _is_nowhere(prefix, where.subject, where.expiring_before, *where.labels):
+    if is_nowhere(prefix, where.subject, where.expiring_before, *where.labels):
         return []
     if where.expiring_before and not where.labels:
         # Where many expire, a page of them is near; where few do, the days are short.

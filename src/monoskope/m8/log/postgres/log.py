@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 from monoskope.errors import Error, UnavailableError
 from monoskope.event_loop import heeded
-from monoskope.m8.log.documents import Where
-from monoskope.m8.log.event_log import Projector, RecordedEvent, no_documents
+from monoskope.m8.log.documents import Where, Which
+from monoskope.m8.log.event_log import Look, Projector, RecordedEvent, no_documents
 from monoskope.m8.log.failures import check_limit
 from monoskope.m8.log.postgres import connections, documents, rebuild, records, schema
 from monoskope.m8.log.postgres.connections import LONG_S, STATEMENT_S, Connection, Pool, deadline, reconnect
@@ -59,7 +59,7 @@ class PostgresLog(SqlLog):
         self._projector = projector
         self._writes: set[asyncio.Task[Any]] = set()
         self._pool = Pool(target)
-        self._follower = Follower(partial(reconnect, target), self._tail, self._pool, self._wake)
+        self._follower = Follower(partial(reconnect, target), self._tail, self._pool, self._wake, self._is_own)
         self._writer = Writer(
             target, projector=projector, clock=clock, recorded=self._follower.recorded, measured=measured
         )
@@ -113,8 +113,8 @@ class PostgresLog(SqlLog):
     async def _append(self, append: Append) -> list[RecordedEvent]:
         return await self._writer.append(append)
 
-    async def read_streams(self, after: Mapping[str, int]) -> dict[str, list[RecordedEvent]]:
-        return await self._read(lambda connection: records.read_streams(connection, after))
+    async def look(self, after: Mapping[str, int], documents: Collection[Which] = ()) -> Look:
+        return await self._read(lambda connection: records.look(connection, after, documents))
 
     async def read_last(self, streams: Sequence[str]) -> list[RecordedEvent | None]:
         return await self._read(lambda connection: records.read_last(connection, streams))
@@ -177,6 +177,9 @@ class PostgresLog(SqlLog):
 
     def _last_seen(self) -> int:
         return self._tail.last
+
+    def _is_own(self, pid: int) -> bool:
+        return self._writer.is_own(pid)
 
     def _following(self) -> contextlib.AbstractContextManager[object]:
         self._follower.start()

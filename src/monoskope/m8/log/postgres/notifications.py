@@ -117,15 +117,22 @@ class Follower:
         tail: What is kept.
         pool: For reads.
         wake: Called when `tail` has new events.
+        is_own: Whether a server's process works for this process's own writer, which tells by `recorded`.
     """
 
     def __init__(
-        self, connect: Callable[[], Awaitable[Connection]], tail: Tail, pool: Pool, wake: Callable[[], None]
+        self,
+        connect: Callable[[], Awaitable[Connection]],
+        tail: Tail,
+        pool: Pool,
+        wake: Callable[[], None],
+        is_own: Callable[[int], bool],
     ) -> None:
         self._connect = connect
         self._tail = tail
         self._pool = pool
         self._wake = wake
+        self._is_own = is_own
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -170,7 +177,9 @@ class Follower:
                 async with asyncio.timeout(POLL_S):
                     await self._changed.wait()
 
-    def _notified(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+    def _notified(self, _connection: object, pid: int, _channel: str, payload: object) -> None:
+        if self._is_own(pid):
+            return
         # Every role of the database may notify, with any text of up to 8 kB.
         text = str(payload)
         if not text.isdecimal() or len(text) > _DIGITS or int(text) > self._tail.last:

@@ -7,15 +7,16 @@ take half the room.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from monoskope.m8.log import record
-from monoskope.m8.log.event_log import RecordedEvent
+from monoskope.m8.log.documents import Which
+from monoskope.m8.log.event_log import Look, RecordedEvent
 from monoskope.m8.log.failures import has_own_events
+from monoskope.m8.log.group import Group, Head
 from monoskope.m8.log.postgres import documents
 from monoskope.m8.log.postgres.connections import Connection
-from monoskope.m8.log.postgres.group import Group, Head
-from monoskope.m8.log.postgres.schema import APPEND_ARGUMENTS, FORM, places
+from monoskope.m8.log.postgres.schema import APPEND_ARGUMENTS, DOCUMENTS, FORM, places
 from monoskope.m8.log.record import Following
 
 _REQUEST = "upload/"
@@ -71,21 +72,32 @@ async def read(connection: Connection, after: int, limit: int) -> list[RecordedE
     return [record.parse(position, row) for position, row in await connection.fetch(query, after, limit)]
 
 
-async def read_streams(connection: Connection, after: Mapping[str, int]) -> dict[str, list[RecordedEvent]]:
-    """Return events as `EventLog.read_streams` does."""
-    query = (
-        "SELECT asked.place, e.position, e.record "
-        "FROM unnest($1::bytea[], $2::bigint[]) WITH ORDINALITY AS asked(name, after, place) CROSS JOIN LATERAL "
-        "(SELECT position, version, record FROM events WHERE stream = asked.name AND version > asked.after OFFSET 0) e "
-        "ORDER BY e.version"
-    )
-    streams = list(after)
-    found: dict[str, list[RecordedEvent]] = {stream: [] for stream in streams}
-    rows = await connection.fetch(query, [stored(stream) for stream in streams], list(after.values()))
-    for place, position, row in rows:
-        stream = streams[place - 1]
-        found[stream].append(record.of_stream(record.parse(position, row), stream))
-    return found
+_LOOK = f"""
+SELECT asked.place, e.position, e.record FROM unnest($1::bytea[], $2::bigint[]) WITH ORDINALITY
+  AS asked(name, after, place) CROSS JOIN LATERAL
+  (SELECT position, version, record FROM events WHERE stream = asked.name AND version > asked.after OFFSET 0) e
+UNION ALL
+SELECT asked.place, 0, d.body FROM unnest($3::text[], $4::text[]) WITH ORDINALITY
+  AS asked(collection, key, place) CROSS JOIN LATERAL
+  (SELECT body FROM {DOCUMENTS} o WHERE o.collection = asked.collection AND o.key = asked.key OFFSET 0) d
+ORDER BY 2
+"""  # noqa: S608  it is made of names alone
+
+
+async def look(connection: Connection, after: Mapping[str, int], which: Collection[Which]) -> Look:
+    """Do what `EventLog.look` says."""
+    events: dict[str, list[RecordedEvent]] = {stream: [] for stream in after}
+    bodies: dict[Which, bytes | None] = dict.fromkeys(which)
+    streams, wanted = list(after), [one for one in bodies if not documents.is_nowhere(one[1])]
+    names, versions = [stored(stream) for stream in streams], list(after.values())
+    collections, keys = [one for one, _ in wanted], [key for _, key in wanted]
+    for place, position, row in await connection.fetch(_LOOK, names, versions, collections, keys):
+        if position == 0:
+            bodies[wanted[place - 1]] = row
+        else:
+            stream = streams[place - 1]
+            events[stream].append(record.of_stream(record.parse(position, row), stream))
+    return Look(events, bodies)
 
 
 async def read_last(connection: Connection, streams: Sequence[str]) -> list[RecordedEvent | None]:

@@ -7,17 +7,20 @@ import contextlib
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from monoskope.errors import UnavailableError
 from monoskope.m8.log import record
-from monoskope.m8.log.event_log import LogTamperedError, RecordedEvent
+from monoskope.m8.log.documents import Which
+from monoskope.m8.log.event_log import LogTamperedError, Look, RecordedEvent
 from monoskope.m8.log.failures import has_own_events
+from monoskope.m8.log.group import Head
 from monoskope.m8.log.record import Following
-from monoskope.m8.log.sqlite import file
+from monoskope.m8.log.sqlite import documents, file
+from monoskope.m8.log.sqlite.documents import DOCUMENTS
 from monoskope.m8.log.tree_rows import Row, Steps
 
 T = TypeVar("T")
@@ -42,13 +45,48 @@ def run_steps(connection: sqlite3.Connection, steps: Steps[T]) -> T:
 def read_events(connection: sqlite3.Connection, query: str, values: tuple[str | int, ...]) -> list[RecordedEvent]:
     """Return the events that `query` finds, as position, stream and record of each. Raises `LogTamperedError`."""
     found = connection.execute(query, values)
-    return [record.of_stream(record.parse_again(position, row), stream) for position, stream, row in found]
+    return [record.of_stream(record.parse(position, row), stream) for position, stream, row in found]
 
 
-def add_event(connection: sqlite3.Connection, event: RecordedEvent) -> None:
-    """Add a record. The head stays as it is."""
-    row = (event.position, event.stream, event.version, event.record, event.hash)
-    connection.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?)", row)
+_STREAM = "SELECT position, stream, record FROM events WHERE stream = ? AND version > ?"
+_DOCUMENT = f"SELECT {{place}}, '', body FROM {DOCUMENTS} WHERE collection = ? AND key = ?"
+
+
+def look(connection: sqlite3.Connection, after: Mapping[str, int], which: Collection[Which]) -> Look:
+    """Do what `EventLog.look` says.
+
+    In one statement: each begins and ends a transaction of its own, which takes longer than to find the rows.
+    """
+    events: dict[str, list[RecordedEvent]] = {stream: [] for stream in after}
+    bodies: dict[Which, bytes | None] = dict.fromkeys(which)
+    places = list(bodies)
+    parts = [_STREAM] * len(after) + [_DOCUMENT.format(place=-place) for place in range(1, len(places) + 1)]
+    if not parts:
+        return Look(events, bodies)
+    values = tuple(value for asked in (*after.items(), *places) for value in asked)
+    for position, stream, body in connection.execute(f"{' UNION ALL '.join(parts)} ORDER BY 1", values):
+        if position < 0:
+            bodies[places[-position - 1]] = body
+        else:
+            events[stream].append(record.of_stream(record.parse(position, body), stream))
+    return Look(events, bodies)
+
+
+def add_events(connection: sqlite3.Connection, events: Sequence[RecordedEvent]) -> None:
+    """Add records. The head stays as it is."""
+    rows = [(event.position, event.stream, event.version, event.record, event.hash) for event in events]
+    for some, values in documents.chunks(rows):
+        connection.execute(f"INSERT INTO events VALUES {some}", values)
+
+
+def read_head(connection: sqlite3.Connection, streams: Iterable[str]) -> tuple[Head, dict[str, int]]:
+    """Return the head of the log, and the version of each of `streams`, 0 for one without events."""
+    names = tuple(streams)
+    newest = ", (SELECT coalesce(max(version), 0) FROM events WHERE stream = ?)" * len(names)
+    position, digest, fence, *versions = connection.execute(
+        f"SELECT position, hash, fence{newest} FROM head", names
+    ).fetchone()
+    return Head(position, digest, fence), dict(zip(names, versions, strict=True))
 
 
 def add_sealed(connection: sqlite3.Connection, body: bytes) -> None:
@@ -69,7 +107,7 @@ def import_records(connection: sqlite3.Connection, records: Sequence[bytes], sea
         event = following.take(body)
         query = "SELECT coalesce(max(version), 0) FROM events WHERE stream = ?"
         record.check_version(event, connection.execute(query, (event.stream,)).fetchone()[0])
-        add_event(connection, event)
+        add_events(connection, [event])
     connection.execute("UPDATE head SET position = ?, hash = ?", (following.position, following.hash))
     for body in sealed:
         add_sealed(connection, body)
@@ -113,6 +151,9 @@ READERS = 4
 
 POLL_S = 0.025
 """How long a subscriber waits at most before it learns of another process's commit."""
+
+ALONE_S = 0.25
+"""The same while no other m8 serves the log: then only commands write to it, beside this process."""
 
 
 class Readers:
@@ -162,6 +203,9 @@ class Readers:
 class Watcher:
     """Polls the log's last position while a subscriber waits, because another process may record events.
 
+    Attributes:
+        is_alone: Whether no other m8 serves the log.
+
     Args:
         readers: Asked on the event loop.
         changed: Called when there may be something new. It may be called without need, but never too rarely: every
@@ -169,6 +213,7 @@ class Watcher:
     """
 
     def __init__(self, readers: Readers, changed: Callable[[], None]) -> None:
+        self.is_alone = False
         self._readers = readers
         self._changed = changed
         self._loop = asyncio.get_running_loop()
@@ -178,10 +223,10 @@ class Watcher:
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
-        """Poll every `POLL_S` as long as the block runs."""
+        """Poll every `POLL_S`, or `ALONE_S`, as long as the block runs."""
         self._waiting += 1
         if self._timer is None:
-            self._timer = self._loop.call_later(POLL_S, self._look)
+            self._timer = self._later()
         try:
             yield
         finally:
@@ -202,8 +247,11 @@ class Watcher:
         if self._timer is not None:
             self._timer.cancel()
 
+    def _later(self) -> asyncio.TimerHandle:
+        return self._loop.call_later(ALONE_S if self.is_alone else POLL_S, self._look)
+
     def _look(self) -> None:
-        self._timer = self._loop.call_later(POLL_S, self._look) if self._waiting > 0 else None
+        self._timer = self._later() if self._waiting > 0 else None
         try:
             position = self._readers.now(last_position)
         except (UnavailableError, sqlite3.Error):

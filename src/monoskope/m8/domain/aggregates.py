@@ -1,16 +1,21 @@
-"""Loads the aggregates on which the domain decides, and records its decisions."""
+"""Loads the aggregates on which the domain decides, and records its decisions.
+
+What streams fold to is remembered here, and nowhere else. No answer comes of that alone. Either the log is asked for
+newer events, or the log refuses what was decided on an older version: then it is asked, and the decision made anew.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import reactor_pb2
-from monoskope.errors import ConflictError, UnavailableError, UsageError
+from monoskope.errors import ConflictError, Error, UnavailableError, UsageError
 from monoskope.m8.domain import role_bindings, upload
 from monoskope.m8.domain.append import Appender, append_by_reactor
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, reactor_stream, read, write
@@ -20,6 +25,7 @@ from monoskope.m8.domain.reactors import Attachments, Login
 from monoskope.m8.domain.role_bindings import ROLE_BINDINGS_STREAM, RoleBindings
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.domain.upload import NEW, Upload, unknown_request
+from monoskope.m8.log.documents import Which
 from monoskope.m8.log.event_log import EventLog, ExpectedVersionError, RecordedEvent, UnknownAppendError
 from monoskope.protocol.events import ReactorEvent, upload_stream
 from monoskope.protocol.outcomes import State
@@ -59,16 +65,17 @@ class Aggregate(Generic[V]):
     fold: Callable[[V, Sequence[RecordedEvent]], V]
 
 
-def _each(value: F, events: Sequence[RecordedEvent]) -> F:
+def each(value: F, events: Sequence[RecordedEvent]) -> F:
+    """Return a value after `events`, one after the other."""
     for event in events:
         value = value.after(read(event))
     return value
 
 
-CATALOGUE = Aggregate(CATALOGUE_STREAM, Catalogue(), _each)
+CATALOGUE = Aggregate(CATALOGUE_STREAM, Catalogue(), each)
 """The stores."""
 
-FINGERPRINT_KEY = Aggregate(FINGERPRINT_KEY_STREAM, FingerprintKeyIds(), _each)
+FINGERPRINT_KEY = Aggregate(FINGERPRINT_KEY_STREAM, FingerprintKeyIds(), each)
 """Which fingerprint key ids count."""
 
 ROLE_BINDINGS = Aggregate(
@@ -81,12 +88,12 @@ ROLE_BINDINGS = Aggregate(
 
 def attachments_of(store: str) -> Aggregate[Attachments]:
     """Return the processes that are attached for `store`."""
-    return Aggregate(reactor_stream(store), Attachments(), _each)
+    return Aggregate(reactor_stream(store), Attachments(), each)
 
 
 def registration_in(stream: str) -> Aggregate[Registration]:
     """Return whom the name of a stream stands for."""
-    return Aggregate(stream, Registration(), _each)
+    return Aggregate(stream, Registration(), each)
 
 
 def upload_of(request_id: bytes) -> Aggregate[Upload]:
@@ -94,12 +101,27 @@ def upload_of(request_id: bytes) -> Aggregate[Upload]:
     return Aggregate(upload_stream(request_id), NEW, lambda known, events: upload.fold(events, known))
 
 
-class Aggregates:
-    """The aggregates of one log. Each stream is folded once, and later only its new events.
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What several streams fold to, and what several documents hold."""
 
-    Each load asks the log for newer events, because another process may have recorded some. So a kept value is never an
-    answer by itself.
-    """
+    _folded: Mapping[str, Folded]
+    documents: Mapping[Which, bytes | None] = field(default_factory=dict)
+
+    def of(self, aggregate: Aggregate[V]) -> V:
+        """Return what one of the streams folds to."""
+        value: Any = self._folded[aggregate.stream]
+        found: V = value
+        return found
+
+    @property
+    def versions(self) -> Mapping[str, int]:
+        """The version of each stream."""
+        return {stream: value.version for stream, value in self._folded.items()}
+
+
+class Aggregates:
+    """The aggregates of one log. Each stream is folded once, and later only its new events."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
@@ -107,9 +129,18 @@ class Aggregates:
 
     async def get(self, aggregate: Aggregate[V]) -> V:
         """Return what a stream folds to now."""
-        known = self._known(aggregate)
-        events = await self._log.read_stream(aggregate.stream, after_version=known.version)
-        return self._after(aggregate, known, events)
+        return (await self.look(aggregate)).of(aggregate)
+
+    async def look(self, *aggregates: Aggregate[Any], documents: Collection[Which] = ()) -> Seen:
+        """Return what streams fold to now, and documents of the same moment, by one read of the log."""
+        known = self.remembered(*aggregates)
+        found = await self._log.look(known.versions, documents)
+        values = {one.stream: self._after(one, known.of(one), found.events[one.stream]) for one in aggregates}
+        return Seen(values, found.documents)
+
+    def remembered(self, *aggregates: Aggregate[Any]) -> Seen:
+        """Return what streams folded to when they were last looked at: what is recorded since is not in it."""
+        return Seen({one.stream: self._known(one) for one in aggregates})
 
     async def bound(self, principal: Principal) -> Principal:
         """Return `principal` with what role bindings give now; as it is if its token has rights of its own."""
@@ -170,9 +201,18 @@ class Aggregates:
         raise UnavailableError("too many changes to the same thing at once.", fix="Try again.")
 
     async def record(
-        self, aggregate: Aggregate[V], known: V, messages: Sequence[Message], *, actor: str, sealed: bytes | None = None
+        self,
+        aggregate: Aggregate[V],
+        known: V,
+        messages: Sequence[Message],
+        *,
+        actor: str,
+        sealed: bytes | None = None,
+        given: Mapping[str, int] = MappingProxyType({}),
     ) -> list[RecordedEvent] | None:
         """Record what was decided on `known`, and return it as recorded; None if another writer was faster.
+
+        `given` are the versions of other streams that it was decided on, too.
 
         Raises:
             UnknownAppendError: it may be recorded.
@@ -182,9 +222,13 @@ class Aggregates:
         if not events:
             return []
         try:
-            return await self._log.append(aggregate.stream, known.version, events, actor=actor, sealed=sealed)
+            recorded = await self._log.append(
+                aggregate.stream, known.version, events, actor=actor, sealed=sealed, given=given
+            )
         except ExpectedVersionError:
             return None
+        self._after(aggregate, known, recorded)
+        return recorded
 
     async def append(self, login: Login, append: reactor_pb2.AppendEvent) -> int:
         """Record the event that a reactor appends, if the domain allows it, and return its stream's version.
@@ -195,43 +239,52 @@ class Aggregates:
             Error: as `domain.append.append_by_reactor`; `ConflictError` if the stream is at another version.
         """
         event, request = _event(append), upload_of(append.request_id)
-        upload, catalogue, keys = await self._of_append(request)
-        if upload.store != login.store:
-            raise unknown_request()
-        if append.expected_version == upload.version:
-            by = Appender(
-                store=login.store,
-                identity=catalogue.stores[login.store].identity,
-                replica=login.replica,
-                key_ids=keys.allowed,
-            )
+        seen = self.remembered(request, CATALOGUE, FINGERPRINT_KEY)
+        refusal: Error | None = None
+        for _ in range(TRIES):
+            refusal = None
             try:
-                done = await self.record(request, upload, append_by_reactor(upload, event, by), actor=login.actor)
-            except UnknownAppendError as error:
-                raise error.sent_again() from None
-            if done:
+                events = _decided(seen, append, login)
+            except Error as error:
+                events, refusal = [], error
+            if done := await self._record_on(seen, request, events, login.actor):
                 return done[-1].version
-            upload = await self.get(request)
+            # What was remembered may be old: what it refused may be allowed by now.
+            before, seen = seen, await self.look(request, CATALOGUE, FINGERPRINT_KEY)
+            if seen.versions == before.versions:
+                break
+        if refusal is not None:
+            raise refusal
         # An earlier, broken session of this reactor may have recorded this very event without an answer. If it is
         # another event, only the reactor knows what that means.
         if not _is_there(event, append.expected_version, await self._log.read_stream(request.stream)):
-            raise _another_version(append.expected_version, upload)
-        return upload.version
+            raise _another_version(append.expected_version, seen.of(request))
+        return seen.of(request).version
 
-    async def _of_append(self, request: Aggregate[Upload]) -> tuple[Upload, Catalogue, FingerprintKeyIds]:
-        """Return all that an append of a reactor is decided on, as it is now, by one read of the log."""
-        upload, catalogue, keys = self._known(request), self._known(CATALOGUE), self._known(FINGERPRINT_KEY)
-        versions = {
-            request.stream: upload.version,
-            CATALOGUE.stream: catalogue.version,
-            FINGERPRINT_KEY.stream: keys.version,
-        }
-        events = await self._log.read_streams(versions)
-        return (
-            self._after(request, upload, events[request.stream]),
-            self._after(CATALOGUE, catalogue, events[CATALOGUE.stream]),
-            self._after(FINGERPRINT_KEY, keys, events[FINGERPRINT_KEY.stream]),
-        )
+    async def _record_on(
+        self, seen: Seen, request: Aggregate[Upload], events: Sequence[Message], actor: str
+    ) -> list[RecordedEvent] | None:
+        given = {stream: version for stream, version in seen.versions.items() if stream != request.stream}
+        try:
+            return await self.record(request, seen.of(request), events, actor=actor, given=given)
+        except UnknownAppendError as error:
+            raise error.sent_again() from None
+
+
+def _decided(seen: Seen, append: reactor_pb2.AppendEvent, login: Login) -> Sequence[Message]:
+    """Decide on what a reactor appends: [] if its stream is at another version. Raises as `Aggregates.append`."""
+    upload, keys = seen.of(upload_of(append.request_id)), seen.of(FINGERPRINT_KEY)
+    if upload.store != login.store:
+        raise unknown_request()
+    if append.expected_version != upload.version:
+        return []
+    by = Appender(
+        store=login.store,
+        identity=seen.of(CATALOGUE).store(login.store).identity,
+        replica=login.replica,
+        key_ids=keys.allowed,
+    )
+    return append_by_reactor(upload, _event(append), by)
 
 
 def _event(append: reactor_pb2.AppendEvent) -> ReactorEvent:

@@ -7,16 +7,12 @@ is projected again which was shown something else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
-from monoskope.m8.log.documents import Change, Put
+from monoskope.m8.log.documents import Change, Put, Which
 from monoskope.m8.log.event_log import ExpectedVersionError, Projector, RecordedEvent
 from monoskope.m8.log.record import Append
-
-Which: TypeAlias = tuple[str, str]
-"""The collection and the key of a document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +102,13 @@ class Head:
     fence: int
 
 
+KEPT = 2_000
+"""How many documents, and how many streams, are remembered, a megabyte of them about; then memory is cleared."""
+
+
 @dataclass(slots=True)
 class Known:
-    """What is known of the database at `head`.
+    """What is known of the database at `head`. Whoever uses it compares that with the head of the database first.
 
     Attributes:
         head: The head that the rest belongs to.
@@ -119,6 +119,18 @@ class Known:
     head: Head
     versions: dict[str, int] = field(default_factory=dict)
     documents: dict[Which, bytes | None] = field(default_factory=dict)
+
+    def remember(self, group: Group) -> None:
+        """Take in what a group recorded that was worked out on this."""
+        last = group.recorded[-1]
+        self.head = Head(last.position, last.hash, self.head.fence)
+        self.versions.update(group.assumed)
+        self.versions.update((event.stream, event.version) for event in group.recorded)
+        for change in group.changes:
+            self.documents[change.collection, change.key] = change.body if isinstance(change, Put) else None
+        if max(len(self.documents), len(self.versions)) > KEPT:
+            self.documents.clear()
+            self.versions.clear()
 
 
 @dataclass(slots=True)
@@ -145,20 +157,16 @@ class Group:
         self.pieces = [Piece(append) for append in appends]
         self.assumed: dict[str, int] = {}
         """The versions that streams were taken to be at because an append expects it."""
-        self._projector = projector
+        self.recorded: list[RecordedEvent] = []
+        """Every event of the group, in order."""
         self._projection = Projection(projector, known.documents)
         self._clock = clock
         self._missed: set[Which] = set()
 
     @property
-    def recorded(self) -> list[RecordedEvent]:
-        """Every event of the group, in order."""
-        return [event for piece in self.pieces if piece.error is None for event in piece.recorded]
-
-    @property
-    def changes(self) -> list[Change]:
+    def changes(self) -> Collection[Change]:
         """What is written to documents, each of them once."""
-        return list(self._projection.changes.values())
+        return self._projection.changes.values()
 
     def unknown_streams(self) -> set[str]:
         """Return the streams whose version must be read, because their first append expects none."""
@@ -182,15 +190,15 @@ class Group:
         now, may_stand = self._clock(), True
         for index, piece in enumerate(self.pieces):
             append, piece.error = piece.append, None
-            version = versions.get(append.stream, -1)
-            if version < 0:
-                version = self._base(append)
-            versions[append.stream] = version
-            if append.expected_version not in (None, version):
-                assert append.expected_version is not None, "None is taken above"
-                piece.error = ExpectedVersionError(append.stream, expected=append.expected_version, actual=version)
+            for stream in (append.stream, *append.given):
+                if stream not in versions:
+                    versions[stream] = self._base(stream, append.expected)
+            try:
+                append.require(versions.__getitem__)
+            except ExpectedVersionError as error:
+                piece.error = error
                 continue
-            self._make(piece, position, version, previous, now)
+            self._make(piece, position, versions[append.stream], previous, now)
             try:
                 self._projection.project(index, piece.recorded)
             except Exception as error:  # noqa: BLE001  its caller is told
@@ -201,14 +209,14 @@ class Group:
                 may_stand = False
             versions[append.stream] = piece.recorded[-1].version
             position, previous = piece.recorded[-1].position, piece.recorded[-1].hash
+        self.recorded = [event for piece in self.pieces if piece.error is None for event in piece.recorded]
         self._missed = self._projection.missed if may_stand else set()
         return self._projection.missed
 
-    def _base(self, append: Append) -> int:
-        known = self.known.versions.get(append.stream)
-        if known is None:
-            assert append.expected_version is not None, "unknown_streams were read"
-            known = self.assumed[append.stream] = append.expected_version
+    def _base(self, stream: str, expected: Mapping[str, int]) -> int:
+        known = self.known.versions.get(stream)
+        if known is None:  # it is expected: `unknown_streams` were read
+            known = self.assumed[stream] = expected[stream]
         return known
 
     @staticmethod

@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 from monoskope import operating_log
 from monoskope.errors import Error, UsageError
 from monoskope.ownership import check_file, check_way
+from monoskope.settings import read_up_to
 
 T = TypeVar("T")
 
@@ -163,8 +164,7 @@ def _read(path: Path) -> tuple[bytes, float]:
     try:
         found = os.fstat(descriptor)
         check_file(path, found)
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            content = file.read(MAX_LIST_BYTES + 1)
+        content = read_up_to(descriptor, MAX_LIST_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.", fix="Check its disk.") from None
     finally:

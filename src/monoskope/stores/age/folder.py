@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from monoskope.settings import read_up_to
 from monoskope.stores.driver import Names
 from monoskope.stores.shared.files import (
     FILE_FLAGS,
@@ -94,8 +95,10 @@ class SecretFolder(OpenFolder):
     def read(self, entry: AgeEntry) -> bytes:
         """Return the content of a version's file. Raises `FileNotFoundError` if it is gone meanwhile."""
         descriptor = os.open(entry.name, os.O_RDONLY | FILE_FLAGS, dir_fd=self.fd)
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read(_MAX_FILE)
+        try:
+            return read_up_to(descriptor, _MAX_FILE)
+        finally:
+            os.close(descriptor)
 
     @contextlib.contextmanager
     def locked(self, timeout_s: float, cancelled: threading.Event) -> Iterator[FolderWriter]:

@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from monoskope.settings import read_up_to
 from monoskope.stores.driver import NOTHING, Names, StoreRefusedError
 from monoskope.stores.shared.files import (
     FILE_FLAGS,
@@ -139,8 +140,10 @@ def _content(name: str, folder_fd: int) -> bytes | None:
         descriptor = os.open(name, os.O_RDONLY | FILE_FLAGS, dir_fd=folder_fd)
     except FileNotFoundError:
         return None
-    with os.fdopen(descriptor, "rb") as file:
-        content = file.read(_MAX_FILE + 1)
+    try:
+        content = read_up_to(descriptor, _MAX_FILE + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > _MAX_FILE:
         raise StoreRefusedError("the file of this secret is larger than any of this store.", fix="Look at it.")
     return content

@@ -6,6 +6,7 @@ import grp
 import os
 import pwd
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,27 @@ from monoskope.reactor.signers.list_file import MAX_LIST_BYTES, ListFile, lines_
 from tests.support.reactor_world import Clock as Monotonic
 
 LONG_S = 3_600.0
+
+
+def peak(call: Callable[[], object]) -> int:
+    """Return the most bytes that a call had at once."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_look_takes_no_room_for_the_longest_list(held: ListFile[list[str]]) -> None:
+    """It is made for each request, and what is freed is overwritten."""
+    assert peak(held.read_again) < MAX_LIST_BYTES // 8
+
+
+def test_a_list_of_many_pieces_is_read_whole(path: Path) -> None:
+    lines = [f"line-{number}" for number in range(20_000)]
+    path.write_text("\n".join([*lines, "# end", ""]))
+    assert ListFile(path, "the list", parse).value == lines
 
 
 class Clock:

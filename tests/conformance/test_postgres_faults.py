@@ -25,9 +25,9 @@ from monoskope.m8.log.event_log import (
     UnknownAppendError,
 )
 from monoskope.m8.log.failures import closed
+from monoskope.m8.log.group import Group
 from monoskope.m8.log.postgres import connections, records, writer
 from monoskope.m8.log.postgres.connections import Connection
-from monoskope.m8.log.postgres.group import Group
 from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.testing.engines.postgres import Postgres

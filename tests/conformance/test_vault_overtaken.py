@@ -113,3 +113,29 @@ async def test_an_undeletion_that_a_put_overtakes_says_what_came_back_below_it(
     message = told(failed, world, UNDELETE)
     assert "a newer version came in between and stays; the one before it is deleted no longer" in message
     assert "nothing was changed" not in message
+
+
+@pytest.mark.parametrize("readable", [True, False])
+async def test_a_version_that_has_the_same_number_as_the_one_announced_is_not_replaced(
+    harness: VaultHarness, *, readable: bool
+) -> None:
+    """While m8 keeps STARTED, somebody deletes the path with its metadata and writes it anew: numbers restart."""
+    store: VaultStore = await harness.opened(readable=readable)
+    world = World(store, uri=SecretUri.parse(f"memory://t/{os.urandom(6).hex()}"))
+    await world.walk()
+    path = harness.engine_path(world.uri.path)
+
+    def meanwhile() -> None:
+        harness.call("DELETE", f"secret/metadata/{path}")
+        harness.call("POST", f"secret/data/{path}", {"data": THEIRS})
+        world.now.time += 4
+
+    sealed = world.sealed(ask(uri=world.uri, expect=OVERWRITE), {"password": b"what m8 held back"})
+    assert sealed.first_look is not None
+    await sealed.first_look.found()
+    world.now.time += 7
+    world.log.before.append(meanwhile)
+    await world.handler.handle(sealed)
+    assert world.outcomes()[-2:] == ["STARTED", "FAILED CONFLICT"]
+    assert versions(harness, world) == ["there"]
+    assert harness.call("GET", f"secret/data/{path}")["data"]["data"] == THEIRS

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from monoskope.m8.log import record
 from monoskope.m8.log.documents import Change, Delete, Lookup, Put, Which
 from monoskope.m8.log.event_log import GENESIS_HASH, ExpectedVersionError, NewEvent, RecordedEvent
+from monoskope.m8.log.group import Group, Head, Known
 from monoskope.m8.log.postgres import records as names
 from monoskope.m8.log.postgres.connections import Pool
-from monoskope.m8.log.postgres.group import Group, Head, Known
 from monoskope.m8.log.postgres.notifications import Follower
 from monoskope.m8.log.record import Append
 from monoskope.m8.log.sql import Tail

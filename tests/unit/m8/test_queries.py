@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.m8.domain.events import token_stream, write
 from monoskope.m8.domain.principal import Principal
+from monoskope.m8.http.requests import Codec
 from monoskope.m8.log.documents import Columns, Where
 from monoskope.m8.log.event_log import NewEvent, Put, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
@@ -233,6 +235,33 @@ async def test_a_token_that_was_revoked_before_watching_began_sees_nothing(world
 async def test_watching_ends_when_the_token_expires(world: World, left_ms: int) -> None:
     user = world.user("anna", "vault://app", expires_at_ms=world.clock() + left_ms)
     await refusal("UNAUTHENTICATED", _read(user.watch()), "expired")
+
+
+async def test_watching_ends_with_the_next_event_when_the_clock_was_set_beyond_the_tokens_end(world: World) -> None:
+    watching = world.user("anna", "vault://app", expires_at_ms=world.clock() + 3_600_000).watch(from_now=True)
+    reading = asyncio.create_task(_read(watching))
+    async with asyncio.timeout(PATIENCE_S):
+        while not world.app.feed.subscribers:
+            await asyncio.sleep(0.001)
+    world.clock.pass_s(3_600)
+    await world.app.log.append("things", None, [NewEvent("Happened", b"", "vault://app/db")], actor="m8")
+    await refusal("UNAUTHENTICATED", reading, "expired")
+
+
+async def test_an_event_is_written_once_for_all_who_watch_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+    write_message = Codec.written
+
+    def noted(codec: Codec, message: Message) -> bytes:
+        if isinstance(message, queries_pb2.WatchEventsResponse):
+            written.append(message.event.position)
+        return write_message(codec, message)
+
+    monkeypatch.setattr(Codec, "written", noted)
+    watchers = [world.administrator().watch(after=await world.app.log.head()) for _ in range(3)]
+    [event] = await world.app.log.append("things", None, [NewEvent("Happened", b"")], actor="m8")
+    assert [await _read(watcher) for watcher in watchers] == ["Happened"] * 3
+    assert written == [event.position]
 
 
 async def _read(watching: object) -> str:

@@ -181,7 +181,7 @@ async def test_started_names_the_version_that_was_there_when_the_key_was_made() 
     calls = list(world.memory.calls)
     await world.handler.handle(sealed)
     assert world.receipt(-2).prior_version == first.upstream_version
-    assert world.memory.calls[len(calls) :] == ["read", "write", "written"]
+    assert world.memory.calls[len(calls) :] == ["write", "written"]
 
 
 async def test_the_grant_does_not_wait_for_the_engine() -> None:

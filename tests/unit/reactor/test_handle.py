@@ -210,8 +210,8 @@ async def test_a_version_that_changes_before_started_is_looked_at_again(world: W
 
 async def test_a_secret_that_never_holds_still_is_a_conflict(world: World) -> None:
     world.memory.put({"first": b""})
-    world.memory.failures["read"].extend([lambda: world.memory.put({"more": b""})] * TRIES)
-    await world.walk(ask(expect=OVERWRITE))
+    world.memory.failures["read_version"].extend([lambda: world.memory.put({"more": b""})] * (TRIES + 1))
+    await world.walk()
     assert world.outcomes() == ["FAILED CONFLICT"]
 
 

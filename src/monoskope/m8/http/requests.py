@@ -74,6 +74,27 @@ def enveloped(message: bytes) -> bytes:
     return _ENVELOPE.pack(0, len(message)) + message
 
 
+class _Same:
+    """A message that equals itself alone: to compare two by content would take as long as to write one."""
+
+    __slots__ = ("message",)
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+
+    def __hash__(self) -> int:
+        return id(self.message)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.message is other.message
+
+
+@functools.lru_cache(maxsize=100)
+def _piece(codec: Codec, same: _Same) -> bytes:
+    """Return a message of a stream, as it is sent: all watchers of an event are sent one message, written once."""
+    return enveloped(codec.written(same.message))
+
+
 def end_of_stream(error: Error | None) -> bytes:
     """Return the last message of a stream, which says how it ended."""
     said = encoded({} if error is None else {"error": to_json(error)})
@@ -182,7 +203,7 @@ class Call(Unshared):
             request = self.codec.read(self.method, only_message(body))
             async with contextlib.aclosing(calls.stream(self.method, request, caller)) as responses:
                 async for response in responses:
-                    await send(enveloped(self.codec.written(response)))
+                    await send(_piece(self.codec, _Same(response)))
 
         return await calls.answered(self.app, arrived, self.method.name, lambda: _before(self.deadline, work))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hmac
 from collections.abc import Callable
@@ -18,20 +19,12 @@ from monoskope.stores.driver import NOTHING, CannotReadError, Snapshot, StoreDri
 from monoskope.uri import SecretUri
 
 TRIES = 16
-"""How often to look again at a secret that changes while it is read, and to try a write that lost to another one."""
+"""How often to look again at a secret that changes meanwhile, and to try a write that lost to another one."""
 RECEIPT_S = 5.0
 """Seconds to wait for the receipt of another replica's write whose version is upstream already."""
 
 _ABSENT = Fingerprints("", ())
 _MAY_MOVE = frozenset({upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE})
-
-
-class _MovedError(Exception):
-    """The version changed between two looks."""
-
-    def __init__(self, version: str) -> None:
-        super().__init__()
-        self.version = version
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +41,11 @@ class Upstream:
         """Return what is at the request's place now, with its fingerprints where they are known.
 
         Raises:
-            FailedError: CONFLICT, it changes whenever it is looked at.
             DriverError: the engine cannot be asked.
         """
         if not self.driver.capabilities.versions:
             return await self.recognised(request.uri, self.known.newest(request.uri))
-        for _ in range(TRIES):
-            version = await self.driver.read_version(request.uri.path)
-            try:
-                return await self._fingerprinted(request.uri, version)
-            except _MovedError:
-                continue
-        raise FailedError(upload_pb2.REASON_CONFLICT)
+        return await self._there(request.uri)
 
     async def present(self, request: Request) -> Content:
         """Return what is at the request's place, whatever it expects; the content only in an engine without versions.
@@ -76,7 +62,9 @@ class Upstream:
             return Content(await self.driver.read_version(request.uri.path), None)
         return await self.recognised(request.uri, self.known.newest(request.uri))
 
-    async def replaced(self, request: Request, first: Content, age: Age, *, compare: bool) -> Content:
+    async def replaced(
+        self, request: Request, first: Content, age: Age, *, compare: bool, looks: bool = False
+    ) -> Content:
         """Return what a write is to replace: what `first` found when the key was made, if the request expects it.
 
         Under a young key, where ANY or OVERWRITE is expected, it may also be what came after that: such a write was
@@ -87,6 +75,7 @@ class Upstream:
             first: What was there when the key was made.
             age: Of the key.
             compare: Whether the content is needed, to find out whether it is the same already.
+            looks: Whether to ask the engine in any case. Without it `first` is believed where that is safe.
 
         Raises:
             FailedError: CONFLICT, also for what came after an older key; UPSTREAM_CHANGED for ANY on content that no
@@ -95,21 +84,48 @@ class Upstream:
         """
         if request.rules.undeletes or not self.driver.capabilities.versions:
             return await self._seen_again(request, first, age)
-        version = await self._current(request, first) if self._may_move(request, age) else first.version
+        needs_content = request.rules.merges or (compare and request.rules.compares)
+        believed = not looks and self._is_believed(request, age)
+        version = first.version
         for _ in range(TRIES):
-            try:
-                await self._check(request, version)
-                content = await self._content(request, version, compare=compare)
-            except _MovedError as moved:
-                version = moved.version
-            else:
+            content = None if believed else await self._looked_at(request, needs_content=needs_content)
+            version = first.version if content is None else content.version
+            if version != first.version and not self._may_move(request, age):
+                break
+            if await self._is_expected(request, version):
+                content = content or self._told(request, version, age, needs_content=needs_content)
                 found_again = version == first.version and not self._is_newer(request, first, age)
                 # Asked once more: the key may have become old while the engine was asked.
-                if found_again or self._may_move(request, age):
+                if content and (found_again or self._may_move(request, age)):
                     return content
-            if not self._may_move(request, age):
-                break
+                if content:
+                    break
+            believed = False
         raise FailedError(upload_pb2.REASON_CONFLICT, upstream_version=version)
+
+    def _is_believed(self, request: Request, age: Age) -> bool:
+        """Whether to begin with the version that the first look found, without asking the engine again.
+
+        If something else is there by now, check-and-set finds out, and a young key then decides again. But a write that
+        has one try begins with a look, and so does one that nothing stops. Where news of the secret came since the key
+        was made, the try would be lost.
+        """
+        tries_again = request.rules.replaces and self.driver.capabilities.check_and_set
+        return tries_again and not self.known.learnt_after(request.uri, age.born)
+
+    def _told(self, request: Request, version: str, age: Age, *, needs_content: bool) -> Content | None:
+        """Return the content of the version that the first look found, None if only the engine can tell it.
+
+        What a receipt of ours tells is only ever taken for what is replaced, not for UNCHANGED (`Content.is_current`).
+        """
+        if not needs_content:
+            return Content(version, None)
+        if version == NOTHING:
+            return Content(NOTHING, _ABSENT)
+        known = self.from_receipt(request.uri, version)
+        if self.driver.capabilities.readable and not (known and self._may_move(request, age)):
+            return None
+        return Content(version, known)
 
     def _may_move(self, request: Request, age: Age) -> bool:
         return age.is_young and request.expect in _MAY_MOVE
@@ -129,8 +145,8 @@ class Upstream:
             return self.known.learnt_after(request.uri, age.born)
         return self.known.undeleted_after(request.uri, age.born)
 
-    async def _check(self, request: Request, version: str) -> None:
-        """Check as `check` does; UPSTREAM_CHANGED only if that version is still there and no receipt of it comes.
+    async def _is_expected(self, request: Request, version: str) -> bool:
+        """Check as `check` does. Before UPSTREAM_CHANGED look again, and return False if the version is not there.
 
         Another replica's write may be there before m8 delivers its receipt.
         """
@@ -139,11 +155,11 @@ class Upstream:
         except FailedError as error:
             if error.reason != upload_pb2.REASON_UPSTREAM_CHANGED:
                 raise
-            now = await self.driver.read_version(request.uri.path)
-            if now != version:
-                raise _MovedError(now) from None
+            if await self.driver.read_version(request.uri.path) != version:
+                return False
             if not await self._was_named(request.uri, version):
                 raise
+        return True
 
     async def _was_named(self, uri: SecretUri, version: str) -> bool:
         """Whether a receipt of ours names `version` by now, or does so soon because another replica is at work."""
@@ -151,17 +167,10 @@ class Upstream:
             return True
         return self.peer_writes(uri) and await self.known.named(uri, version, within=RECEIPT_S)
 
-    async def _current(self, request: Request, first: Content) -> str:
-        """Return the version to begin with: read anew where nothing later notices a change, or a write has one try."""
-        can = self.driver.capabilities
-        if not request.rules.replaces or not (can.check_and_set and can.readable):
-            return await self.driver.read_version(request.uri.path)
-        return first.version
-
-    async def _content(self, request: Request, version: str, *, compare: bool) -> Content:
-        if not request.rules.merges and not (compare and request.rules.compares):
-            return Content(version, None)
-        return await self._fingerprinted(request.uri, version)
+    async def _looked_at(self, request: Request, *, needs_content: bool) -> Content:
+        if needs_content:
+            return await self._there(request.uri)
+        return Content(await self.driver.read_version(request.uri.path), None, is_current=True)
 
     async def _seen_again(self, request: Request, first: Content, age: Age) -> Content:
         content = await self.present(request)
@@ -176,14 +185,6 @@ class Upstream:
         if self.driver.capabilities.versions or NOTHING in {first.version, now.version}:
             return first.version == now.version and first.deleted == now.deleted
         return first.fingerprints is not None and now.equals(first.fingerprints)
-
-    async def check_still(self, request: Request, content: Content) -> None:
-        """Raise `FailedError` (CONFLICT) if `content` is from a receipt and its version is not there any more."""
-        if content.was_read:
-            return
-        version = (await self.present(request)).version
-        if version != content.version:
-            raise FailedError(upload_pb2.REASON_CONFLICT, upstream_version=version)
 
     async def snapshot(self, uri: SecretUri, receipt: Receipt | None = None) -> Snapshot | None:
         """Read what is there, None for nothing.
@@ -208,7 +209,7 @@ class Upstream:
         snapshot = await self.snapshot(uri, receipt)
         if snapshot is None:
             return None
-        return Content(snapshot.version, self.fingerprint_key.fingerprints(snapshot.payload), was_read=True)
+        return Content(snapshot.version, self.fingerprint_key.fingerprints(snapshot.payload), is_current=True)
 
     def check(self, request: Request, version: str) -> None:
         """Raise `FailedError` if `version` is not what the request expects: NOT_FOUND where something must be there."""
@@ -244,27 +245,21 @@ class Upstream:
         except CannotReadError:
             content = Content("", None)
         if content is None:
-            return Content(NOTHING, _ABSENT, was_read=True)
+            return Content(NOTHING, _ABSENT, is_current=True)
         if content.fingerprints is None:
             version = await self.driver.read_version(uri.path)
             return Content(version, _ABSENT if version == NOTHING else None)
         ours = newest is not None and hmac.compare_digest(content.fingerprints.whole, newest.fingerprint)
         return dataclasses.replace(content, version=newest.upstream_version) if newest and ours else content
 
-    async def _fingerprinted(self, uri: SecretUri, version: str) -> Content:
-        """Return what is there under `version`: as it is read now, or as a receipt of ours says."""
-        if version == NOTHING:
-            return Content(NOTHING, _ABSENT)
-        if not self.driver.capabilities.readable:
-            return Content(version, self.from_receipt(uri, version))
-        try:
-            content = await self.read(uri)
-        except CannotReadError:
-            return Content(version, self.from_receipt(uri, version))
-        found = NOTHING if content is None else content.version
-        if content is None or found != version:
-            raise _MovedError(found)
-        return content
+    async def _there(self, uri: SecretUri) -> Content:
+        """Return what is there now, in an engine with versions: as it is read, or as a receipt of ours says."""
+        if self.driver.capabilities.readable:
+            with contextlib.suppress(CannotReadError):
+                return await self.read(uri) or Content(NOTHING, _ABSENT, is_current=True)
+        version = await self.driver.read_version(uri.path)
+        known = _ABSENT if version == NOTHING else self.from_receipt(uri, version)
+        return Content(version, known, is_current=True)
 
     def from_receipt(self, uri: SecretUri, version: str) -> Fingerprints | None:
         """Return the fingerprints of `version` as a receipt of ours has them, None if none has them under our key."""

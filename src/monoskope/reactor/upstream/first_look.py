@@ -33,8 +33,8 @@ class Content:
 
     version: str
     fingerprints: Fingerprints | None
-    was_read: bool = False
-    """Whether the content was read just now; False if a receipt names it."""
+    is_current: bool = False
+    """Whether the engine was asked just now; False if it is what the first look found, and may be gone."""
     deleted: DeletedVersion | None = None
     """For a request that undeletes: what would come back. `version` is that version then, and not upstream."""
 

@@ -167,12 +167,18 @@ class Handler:
             else:
                 # 5. `expect` not met is CONFLICT or UPSTREAM_CHANGED. Once it is met, GENERATE makes its values, and
                 # ROLLBACK reads the earlier version.
-                base = await self._expected(delivered, first, guess)
-                payload = await self._made(delivered) if payload is None else payload
-                # 6. Known equal content is UNCHANGED.
-                after = self._after(request, payload, base)
-                if unchanged := await self._unchanged(delivered, base, after, guess):
-                    return Receipted(unchanged, delivered.version)
+                looks = False
+                while True:
+                    base = await self._expected(delivered, first, guess, looks=looks)
+                    payload = await self._made(delivered) if payload is None else payload
+                    after = self._after(request, payload, base)
+                    same = guess.may_compare and request.rules.compares and after and base.equals(after)
+                    if looks or base.is_current or not same:
+                        break
+                    looks = True
+                # 6. Known equal content is UNCHANGED, if the engine was asked just now.
+                if same and after:
+                    return Receipted(_unchanged(delivered, base.version, after), delivered.version)
                 plan = self._write_plan(delivered, payload, after, base, guess)
             # 7. Append STARTED, which names the version that is replaced. If it is refused, stop.
             announced = await self._announced(delivered, plan, guess)
@@ -211,11 +217,13 @@ class Handler:
             case other:
                 raise AssertionError(f"no work is known for {spelled(upload_pb2.Purpose, other)}")
 
-    async def _expected(self, delivered: DeliveredRequest, first: Found | None, guess: Guess) -> Content:
+    async def _expected(
+        self, delivered: DeliveredRequest, first: Found | None, guess: Guess, *, looks: bool = False
+    ) -> Content:
         """Return what the write is to replace; raises as `Upstream.replaced` if it is not what the request expects."""
         assert first is not None, "a key that may write here has a first look"
-        age = self._writer.age_of(delivered, late_look=first.late)
-        return await self._upstream.replaced(delivered.grant.request, first.content, age, compare=guess.may_compare)
+        request, age = delivered.grant.request, self._writer.age_of(delivered, late_look=first.late)
+        return await self._upstream.replaced(request, first.content, age, compare=guess.may_compare, looks=looks)
 
     async def _made(self, delivered: DeliveredRequest) -> Payload | None:
         """Return what this reactor is to write of its own, held against what engine and grant allow; None for nothing.
@@ -245,20 +253,6 @@ class Handler:
         if request.rules.undeletes:
             return self._upstream.from_receipt(request.uri, base.version)
         return self._fingerprints(payload)
-
-    async def _unchanged(
-        self, delivered: DeliveredRequest, base: Content, after: Fingerprints | None, guess: Guess
-    ) -> Receipt | None:
-        """Return the UNCHANGED receipt if what is to be written is there already and may be compared, else None."""
-        request = delivered.grant.request
-        if not guess.may_compare or not request.rules.compares:
-            return None
-        if after is None or not base.equals(after):
-            return None
-        await self._upstream.check_still(request, base)
-        return delivered.receipt(
-            upload_pb2.OUTCOME_UNCHANGED, upstream_version=base.version, fingerprint=after.whole, values=after.values
-        )
 
     def _write_plan(
         self,
@@ -298,3 +292,9 @@ class Handler:
         except AppendRefusedError:
             return Refused()
         return Receipted(delivered.failed(Failure(upload_pb2.REASON_KEY_LOST)), version)
+
+
+def _unchanged(delivered: DeliveredRequest, version: str, there: Fingerprints) -> Receipt:
+    return delivered.receipt(
+        upload_pb2.OUTCOME_UNCHANGED, upstream_version=version, fingerprint=there.whole, values=there.values
+    )

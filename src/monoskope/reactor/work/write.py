@@ -235,10 +235,11 @@ class Writer:
             return Failure(upload_pb2.REASON_CONFLICT)
         request = plan.attempt.grant.request
         try:
-            now = await self.upstream.present(request)
             if request.rules.replaces:
-                now = await self.upstream.replaced(request, now, plan.age, compare=False)
-            self.upstream.check(request, now.version)
+                now = await self.upstream.replaced(request, plan.base, plan.age, compare=False, looks=True)
+            else:
+                now = await self.upstream.present(request)
+                self.upstream.check(request, now.version)
         except FailedError as error:
             return error.failure
         except DriverError as error:

@@ -2,8 +2,9 @@
 
 Round trips, besides a login: `read_version`, `deleted_version`, `read` and `read_at` 1, `undelete` 3. `write`
 1 where nothing or anything may be there; `write` and `patch` 2 where one version is to be replaced, since numbers
-restart and do not identify a version. A write that the engine refuses costs one more, to learn why; the first base64
-value at a path one or two more, to flag it.
+restart and do not identify a version. That look is part of the write: the caller's own may be as old as m8 likes. A
+write that the engine refuses costs one more, to learn why; the first base64 value at a path one or two more, to flag
+it. What a whole put takes, `tests/conformance/test_requests.py` counts.
 
 The write tag is not stored: a path's custom metadata belongs to all its versions and is not written in one act with
 any of them (docs/adr/0007-store-drivers.md). The file is long because it has all verbs of a driver.

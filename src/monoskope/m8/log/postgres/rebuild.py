@@ -19,10 +19,10 @@ from monoskope.errors import UnavailableError
 from monoskope.m8.log.documents import Which
 from monoskope.m8.log.event_log import LogTamperedError, Projector, RecordedEvent
 from monoskope.m8.log.failures import rebuilding
+from monoskope.m8.log.group import Projection
 from monoskope.m8.log.postgres import documents, records
 from monoskope.m8.log.postgres.connections import LONG_S, Connection, deadline
 from monoskope.m8.log.postgres.failures import FAILURES
-from monoskope.m8.log.postgres.group import Projection
 from monoskope.m8.log.postgres.records import last_position, read
 from monoskope.m8.log.postgres.schema import (
     DOCUMENT_INDEXES,

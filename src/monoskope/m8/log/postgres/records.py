@@ -13,9 +13,9 @@ from monoskope.m8.log import record
 from monoskope.m8.log.documents import Which
 from monoskope.m8.log.event_log import Look, RecordedEvent
 from monoskope.m8.log.failures import has_own_events
+from monoskope.m8.log.group import Group, Head
 from monoskope.m8.log.postgres import documents
 from monoskope.m8.log.postgres.connections import Connection
-from monoskope.m8.log.postgres.group import Group, Head
 from monoskope.m8.log.postgres.schema import APPEND_ARGUMENTS, DOCUMENTS, FORM, places
 from monoskope.m8.log.record import Following
 

@@ -19,13 +19,12 @@ from typing import Any
 
 from monoskope.errors import Error
 from monoskope.failpoints import failpoint
-from monoskope.m8.log.documents import Put
 from monoskope.m8.log.event_log import Projector, RecordedEvent, UnknownAppendError
 from monoskope.m8.log.failures import closed
+from monoskope.m8.log.group import Group, Known
 from monoskope.m8.log.postgres import connections, documents, records
 from monoskope.m8.log.postgres.connections import Connection, close, deadline, reconnect
 from monoskope.m8.log.postgres.failures import FAILURES, explain, is_lost, is_of_data
-from monoskope.m8.log.postgres.group import Group, Head, Known
 from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.m8.log.record import Append
 from monoskope.m8.log.sql import settle
@@ -41,9 +40,6 @@ RESOLVE_S = 30.0
 
 RETRY_S = 0.2
 """How long it waits between two attempts to learn that."""
-
-KEPT = 50_000
-"""How many documents, and how many streams, are remembered; then memory is cleared."""
 
 _SESSION = (
     "SET plan_cache_mode = force_generic_plan; SET idle_in_transaction_session_timeout = '3s'; "
@@ -249,15 +245,7 @@ class Writer:
     def _remember(self, group: Group, recorded: list[RecordedEvent]) -> None:
         if not recorded:
             return
-        known = group.known
-        known.head = Head(recorded[-1].position, recorded[-1].hash, known.head.fence)
-        known.versions.update(group.assumed)
-        known.versions.update((event.stream, event.version) for event in recorded)
-        for change in group.changes:
-            known.documents[change.collection, change.key] = change.body if isinstance(change, Put) else None
-        if max(len(known.documents), len(known.versions)) > KEPT:
-            known.documents.clear()
-            known.versions.clear()
+        group.known.remember(group)
         self._recorded(recorded)
 
     async def _is_there(self, last: RecordedEvent) -> bool:

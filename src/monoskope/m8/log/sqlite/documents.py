@@ -7,12 +7,15 @@ documents that are not kept up to date, nor write such (docs/adr/0030-slim-docum
 
 from __future__ import annotations
 
+import functools
 import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from monoskope.m8.log.documents import Change, Columns
-from monoskope.m8.log.event_log import Projector, Put, RecordedEvent
+from monoskope.m8.log.documents import Change, Put, Which
+from monoskope.m8.log.event_log import Projector, RecordedEvent
+from monoskope.m8.log.group import Projection
 
 FORM = 1
 """The form that this m8 writes and reads. Every form is made from the events alone."""
@@ -86,6 +89,7 @@ def exchange(connection: sqlite3.Connection, tag: str) -> None:
         connection.execute(f"ALTER TABLE {table} RENAME TO {OUTDATED}{tag}_{table}")
         connection.execute(f"ALTER TABLE {NEXT}{table} RENAME TO {table}")
     connection.execute("DELETE FROM builds")
+    connection.execute("UPDATE head SET fence = fence + 1")
 
 
 def leftovers(connection: sqlite3.Connection, *, with_built: bool) -> list[str]:
@@ -116,21 +120,57 @@ def drop_some(connection: sqlite3.Connection, table: str) -> bool:
 
 # An update in place: INSERT OR REPLACE makes a new row, which changes each index and twice as many pages.
 _PUT = """
-INSERT INTO {} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (collection, key) DO UPDATE SET
+INSERT INTO {} VALUES {} ON CONFLICT (collection, key) DO UPDATE SET
   body = excluded.body, deleted = excluded.deleted, subject = excluded.subject, expires_on = excluded.expires_on,
   drifted = excluded.drifted, out_of_sync = excluded.out_of_sync, labels = excluded.labels
+"""
+
+# Found by the key, each for itself, whatever the planner thinks of the sizes.
+_ASKED = """
+WITH asked(one, name) AS (VALUES {some})
+SELECT {columns} FROM asked CROSS JOIN {documents} ON collection = one AND key = name
 """
 
 # A label is printable text, so it has no line feed.
 _BETWEEN = "\n"
 
-_Labelled: TypeAlias = "tuple[int, str] | None"
-"""Whether a document is deleted, and its labels; None if it has no labels, or if there is none."""
+AT_ONCE = 8
+"""Rows of one statement at most: SQLite prepares a statement anew for each number of them that it has not seen."""
+
+_Value: TypeAlias = "int | str | bytes | None"
+
+
+@functools.cache
+def _places(width: int, rows: int) -> str:
+    return ", ".join([f"({', '.join('?' * width)})"] * rows)
+
+
+def chunks(rows: Sequence[tuple[_Value, ...]]) -> Iterator[tuple[str, Sequence[_Value]]]:
+    """Yield, for some `rows` at a time, their places in a statement, `(?, ?), (?, ?)`, and their values."""
+    if len(rows) == 1:
+        yield _places(len(rows[0]), 1), rows[0]
+        return
+    for start in range(0, len(rows), AT_ONCE):
+        some = rows[start : start + AT_ONCE]
+        yield _places(len(some[0]), len(some)), [value for row in some for value in row]
 
 
 def get(connection: sqlite3.Connection, collection: str, key: str) -> bytes | None:
     """Return the document under `key`, None if there is none."""
-    return _stored(connection, CURRENT, (collection, key))[0]
+    query = f"SELECT body FROM {CURRENT.documents} WHERE collection = ? AND key = ?"
+    row = connection.execute(query, (collection, key)).fetchone()
+    return None if row is None else bytes(row[0])
+
+
+def read_many(
+    connection: sqlite3.Connection, which: Iterable[Which], *, tables: Tables = CURRENT
+) -> dict[Which, bytes | None]:
+    """Return the body of each document asked for, None where there is none."""
+    found: dict[Which, bytes | None] = dict.fromkeys(which)
+    for some, values in chunks(list(found)):
+        query = _ASKED.format(columns="collection, key, body", some=some, documents=tables.documents)
+        found.update(((collection, key), body) for collection, key, body in connection.execute(query, values))
+    return found
 
 
 def scan(
@@ -150,66 +190,64 @@ def scan(
 
 
 def project(
-    connection: sqlite3.Connection, projector: Projector, event: RecordedEvent, *, tables: Tables = CURRENT
+    connection: sqlite3.Connection, projector: Projector, events: Sequence[RecordedEvent], *, tables: Tables = CURRENT
 ) -> None:
-    """Write what `event` changes. Raises what `projector` raises; nothing is written then.
+    """Write what `events` change. Raises what `projector` raises; nothing is written then."""
+    known: dict[Which, bytes | None] = {}
+    projection = Projection(projector, known)
+    while True:
+        projection.begin()
+        try:
+            projection.project(0, events)
+        except Exception:
+            if not projection.missed:
+                raise
+        if not projection.missed:
+            break
+        known.update(read_many(connection, projection.missed, tables=tables))
+    write(connection, projection.changes.values(), tables=tables)
 
-    Several projectors use the same documents. Each document is read once and written once.
-    """
-    known: dict[tuple[str, str], bytes | None] = {}
-    labelled: dict[tuple[str, str], _Labelled] = {}
-    changed: dict[tuple[str, str], Change] = {}
 
-    def lookup(collection: str, key: str) -> bytes | None:
-        which = (collection, key)
-        if which not in known:
-            known[which], labelled[which] = _stored(connection, tables, which)
-        return known[which]
-
-    for change in projector(event, lookup):
+def write(connection: sqlite3.Connection, changes: Iterable[Change], *, tables: Tables = CURRENT) -> None:
+    """Write `changes`, of which no two are of one document."""
+    rows: list[tuple[_Value, ...]] = []
+    dropped: list[Which] = []
+    listed: list[Which] = []
+    labels: list[tuple[_Value, ...]] = []
+    for change in changes:
         which = (change.collection, change.key)
-        changed[which] = change
-        known[which] = change.body if isinstance(change, Put) else None
-    for which, change in changed.items():
-        if which not in labelled:
-            _, labelled[which] = _stored(connection, tables, which)
-        _write(connection, tables, which, labelled[which], change)
+        if not isinstance(change, Put):
+            dropped.append(which)
+            listed.append(which)
+        elif (columns := change.columns) is None:
+            rows.append((*which, change.body, None, None, None, None, None, None))
+        else:
+            listed.append(which)
+            of_it = sorted(set(columns.labels))
+            labels += [(change.collection, columns.deleted, label, change.key) for label in of_it]
+            found_by = (columns.deleted, columns.subject, columns.expires_on or None, columns.drifted)
+            rows.append((*which, change.body, *found_by, columns.out_of_sync, _BETWEEN.join(of_it)))
+    if listed:
+        _drop_labels(connection, tables, listed)
+    for some, values in chunks(rows):
+        connection.execute(_PUT.format(tables.documents, some), values)
+    for some, values in chunks(dropped):
+        connection.execute(f"DELETE FROM {tables.documents} WHERE (collection, key) IN (VALUES {some})", values)
+    for some, values in chunks(labels):
+        connection.execute(f"INSERT INTO {tables.labels} VALUES {some}", values)
 
 
-def _stored(connection: sqlite3.Connection, tables: Tables, which: tuple[str, str]) -> tuple[bytes | None, _Labelled]:
-    """Return the document at `which` and its labels; None for what there is not."""
-    query = f"SELECT body, deleted, labels FROM {tables.documents} WHERE collection = ? AND key = ?"
-    row = connection.execute(query, which).fetchone()
-    if row is None:
-        return None, None
-    return bytes(row[0]), (row[1], row[2]) if row[2] else None
-
-
-def _write(
-    connection: sqlite3.Connection, tables: Tables, which: tuple[str, str], row: _Labelled, change: Change
-) -> None:
-    if row is not None:
-        delete = f"DELETE FROM {tables.labels} WHERE collection = ? AND deleted = ? AND label = ? AND key = ?"
-        connection.executemany(delete, ((which[0], row[0], label, which[1]) for label in row[1].split(_BETWEEN)))
-    if not isinstance(change, Put):
-        connection.execute(f"DELETE FROM {tables.documents} WHERE collection = ? AND key = ?", which)
-    else:
-        _put(connection, tables, change, change.columns)
-
-
-def _put(connection: sqlite3.Connection, tables: Tables, put: Put, columns: Columns | None) -> None:
-    if columns is None:
-        row: tuple[int | str | None, ...] = (None,) * 6
-    else:
-        labels = sorted(set(columns.labels))
-        insert = f"INSERT INTO {tables.labels} VALUES (?, ?, ?, ?)"
-        connection.executemany(insert, ((put.collection, columns.deleted, label, put.key) for label in labels))
-        row = (
-            columns.deleted,
-            columns.subject,
-            columns.expires_on or None,
-            columns.drifted,
-            columns.out_of_sync,
-            _BETWEEN.join(labels),
-        )
-    connection.execute(_PUT.format(tables.documents), (put.collection, put.key, put.body, *row))
+def _drop_labels(connection: sqlite3.Connection, tables: Tables, which: Sequence[Which]) -> None:
+    """Drop the labels of documents that are about to be written or dropped."""
+    gone: list[tuple[_Value, ...]] = []
+    for some, values in chunks(which):
+        query = _ASKED.format(columns="collection, deleted, key, labels", some=some, documents=tables.documents)
+        rows = connection.execute(f"{query} AND labels <> ''", values)
+        gone += [
+            (collection, deleted, label, key)
+            for collection, deleted, key, labels in rows
+            for label in labels.split(_BETWEEN)
+        ]
+    for some, values in chunks(gone):
+        delete = f"DELETE FROM {tables.labels} WHERE (collection, deleted, label, key) IN (VALUES {some})"
+        connection.execute(delete, values)

@@ -1,8 +1,9 @@
 """Writing: jobs that wait at the same time are committed in one transaction.
 
 A commit forces the disk, which costs far more than the rows; so everything that waits is written in one transaction,
-each piece in a savepoint of its own. A piece that is refused is rolled back to its savepoint and does not touch the
-others; when the database itself fails, the whole group is rolled back and every job fails.
+with a verdict for each. What is refused does not touch the others: of appends nothing is written before their verdicts
+are known, and every other job has a savepoint of its own. When the database itself fails, the whole group is rolled
+back and every job fails.
 
 The rows of a group are a few dozen statements of some microseconds. On a thread each of them gives the interpreter's
 lock away and has to wait for it again, so they run on the event loop and only the commit, which waits for the disk,
@@ -19,13 +20,16 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from monoskope.errors import Error, UnavailableError
 from monoskope.failpoints import failpoint
+from monoskope.m8.log.event_log import RecordedEvent
+from monoskope.m8.log.group import Piece
+from monoskope.m8.log.record import Append
 from monoskope.m8.log.sql import settle
 from monoskope.m8.log.sqlite import file
 
@@ -39,9 +43,9 @@ MAX_GROUP = 64
 class _Job:
     """A job and the future of its caller. A job runs once: if it fails, that is reported, and it is not repeated."""
 
-    work: Callable[[sqlite3.Connection], Any]
+    work: Callable[[sqlite3.Connection], Any] | Append
     done: asyncio.Future[Any]
-    is_long: bool
+    is_long: bool = False
 
 
 _Outcome: TypeAlias = tuple[_Job, Any, Exception | None]
@@ -52,11 +56,19 @@ class SqliteWriter:
 
     Args:
         path: The database.
+        record: Records appends within a transaction, and returns what becomes of each.
         ended: Called on the event loop after every group, with whether it was committed.
         measured: Called then with the number of jobs and the seconds that the group took, if it was committed.
     """
 
-    def __init__(self, path: Path, ended: Callable[[bool], None], measured: Callable[[int, float], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        record: Callable[[sqlite3.Connection, Sequence[Append]], Sequence[Piece]],
+        ended: Callable[[bool], None],
+        measured: Callable[[int, float], None],
+    ) -> None:
+        self._record = record
         self._measured = measured
         self._began = 0.0
         self._path = path
@@ -94,9 +106,18 @@ class SqliteWriter:
             Exception: whatever `work` raised; nothing of it was written.
         """
         done: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.append(_Job(work, done, is_long))
-        self._go_on()
+        self._begin_soon(_Job(work, done, is_long))
         return await done
+
+    async def append(self, append: Append) -> list[RecordedEvent]:
+        """Return the events of `append` once they are durable. Raises as `EventLog.append`."""
+        done: asyncio.Future[list[RecordedEvent]] = self._loop.create_future()
+        self._begin_soon(_Job(append, done))
+        return await done
+
+    def _begin_soon(self, job: _Job) -> None:
+        self._jobs.append(job)
+        self._go_on()
 
     async def close(self) -> None:
         """Finish the jobs that wait, then stop."""
@@ -126,7 +147,7 @@ class SqliteWriter:
             self._on_thread.put(lambda: self._deliver(self._whole(jobs)))
             return
         try:
-            outcomes = [_attempt(self._connection, job) for job in jobs]
+            outcomes = self._attempt(self._connection, jobs)
         except Exception as error:  # noqa: BLE001  every waiting caller is told
             self._settle(self._failed(jobs, error))
             return
@@ -144,10 +165,19 @@ class SqliteWriter:
             self._connection.execute(f"PRAGMA busy_timeout = {file.BUSY_MS}")
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.execute("PRAGMA busy_timeout = 0")  # the event loop must not wait
-            outcomes = [_attempt(self._connection, job) for job in jobs]
+            outcomes = self._attempt(self._connection, jobs)
         except Exception as error:  # noqa: BLE001  every waiting caller is told, and this thread must live on
             return self._failed(jobs, error)
         return self._commit(outcomes)
+
+    def _attempt(self, connection: sqlite3.Connection, jobs: list[_Job]) -> list[_Outcome]:
+        """Record all appends together, and run each other job. Raises only if the whole transaction is lost."""
+        appends = [job for job in jobs if isinstance(job.work, Append)]
+        pieces = self._record(connection, [job.work for job in appends if isinstance(job.work, Append)])
+        outcomes: list[_Outcome] = [
+            (job, piece.recorded, piece.error) for job, piece in zip(appends, pieces, strict=True)
+        ]
+        return outcomes + [_attempt(connection, job, job.work) for job in jobs if not isinstance(job.work, Append)]
 
     def _commit(self, outcomes: list[_Outcome]) -> list[_Outcome]:
         try:
@@ -187,11 +217,11 @@ class SqliteWriter:
         self._go_on()
 
 
-def _attempt(connection: sqlite3.Connection, job: _Job) -> _Outcome:
+def _attempt(connection: sqlite3.Connection, job: _Job, work: Callable[[sqlite3.Connection], Any]) -> _Outcome:
     """Run one job in a savepoint. Raises only if the whole transaction is lost."""
     connection.execute("SAVEPOINT job")
     try:
-        result = job.work(connection)
+        result = work(connection)
     except Exception as error:
         if file.is_failure(error) or not connection.in_transaction:
             raise

@@ -20,10 +20,12 @@ from monoskope.errors import Error, UnavailableError
 from monoskope.m8.log.documents import Where, Which
 from monoskope.m8.log.event_log import Look, Projector, RecordedEvent, no_documents
 from monoskope.m8.log.failures import check_limit
+from monoskope.m8.log.group import Piece
 from monoskope.m8.log.record import Append
 from monoskope.m8.log.sql import SqlLog
 from monoskope.m8.log.sqlite import disk, documents, file, rebuild
 from monoskope.m8.log.sqlite import records as rows
+from monoskope.m8.log.sqlite.appends import Recorder
 from monoskope.m8.log.sqlite.disk import Reserve
 from monoskope.m8.log.sqlite.find import find
 from monoskope.m8.log.sqlite.group_commit import SqliteWriter
@@ -47,10 +49,11 @@ class SqliteLog(SqlLog):
         self._path = path
         self._clock = clock
         self._projector = projector
+        self._recorder = Recorder(projector, clock)
         self._background: set[asyncio.Task[None]] = set()
         self._uncommitted: list[RecordedEvent] = []
         self._reserve = Reserve(path)
-        self._writer = SqliteWriter(path, self._group_ended, measured)
+        self._writer = SqliteWriter(path, self._record, self._group_ended, measured)
         self._readers = Readers(path)
         self._watcher = Watcher(self._readers, self._wake)
 
@@ -99,27 +102,13 @@ class SqliteLog(SqlLog):
         return await asyncio.to_thread(file.schema_state, self._path)
 
     async def _append(self, append: Append) -> list[RecordedEvent]:
-        def work(connection: sqlite3.Connection) -> list[RecordedEvent]:
-            recorded = self._record(connection, append)
-            if append.sealed is not None:
-                rows.add_sealed(connection, append.sealed)
-            self._uncommitted += recorded
-            return recorded
+        self._check_open()
+        return await self._writer.append(append)
 
-        return await self._write(work)
-
-    def _record(self, connection: sqlite3.Connection, append: Append) -> list[RecordedEvent]:
-        streams = (append.stream, *append.given)
-        newest = ", (SELECT coalesce(max(version), 0) FROM events WHERE stream = ?)" * len(streams)
-        position, previous, *found = connection.execute(f"SELECT position, hash{newest} FROM head", streams).fetchone()
-        versions = dict(zip(streams, found, strict=True))
-        append.require(versions.__getitem__)
-        recorded = append.made(position, versions[append.stream], previous, now_ms=self._clock())
-        for event in recorded:
-            rows.add_event(connection, event)
-            documents.project(connection, self._projector, event)
-        connection.execute("UPDATE head SET position = ?, hash = ?", (recorded[-1].position, recorded[-1].hash))
-        return recorded
+    def _record(self, connection: sqlite3.Connection, appends: Sequence[Append]) -> Sequence[Piece]:
+        group = self._recorder.record(connection, appends)
+        self._uncommitted += group.recorded
+        return group.pieces
 
     async def look(self, after: Mapping[str, int], documents: Collection[Which] = ()) -> Look:
         return self._read_now(lambda connection: rows.look(connection, after, documents))
@@ -214,6 +203,8 @@ class SqliteLog(SqlLog):
 
     def _group_ended(self, is_committed: bool) -> None:  # noqa: FBT001 - the writer calls it
         new, self._uncommitted = self._uncommitted, []
+        if not is_committed:
+            self._recorder.forget()
         if is_committed and self._tail.extend(new):
             self._watcher.saw(new[-1].position)
             self._wake()

@@ -143,7 +143,7 @@ class Build:
         query = "SELECT position, record FROM events WHERE position > ? ORDER BY position LIMIT ?"
         while position < head and (not self.replayed or time.monotonic() - begun < self.piece_s):
             for number, row in connection.execute(query, (position, _PAGE)).fetchall():
-                documents.project(connection, self.projector, record.parse(number, row), tables=BUILT)
+                documents.project(connection, self.projector, [record.parse(number, row)], tables=BUILT)
                 position = number
                 self.replayed += 1
                 if time.monotonic() - begun >= self.piece_s:

@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -17,8 +17,9 @@ from monoskope.m8.log import record
 from monoskope.m8.log.documents import Which
 from monoskope.m8.log.event_log import LogTamperedError, Look, RecordedEvent
 from monoskope.m8.log.failures import has_own_events
+from monoskope.m8.log.group import Head
 from monoskope.m8.log.record import Following
-from monoskope.m8.log.sqlite import file
+from monoskope.m8.log.sqlite import documents, file
 from monoskope.m8.log.sqlite.documents import DOCUMENTS
 from monoskope.m8.log.tree_rows import Row, Steps
 
@@ -51,13 +52,13 @@ _STREAM = "SELECT position, stream, record FROM events WHERE stream = ? AND vers
 _DOCUMENT = f"SELECT {{place}}, '', body FROM {DOCUMENTS} WHERE collection = ? AND key = ?"
 
 
-def look(connection: sqlite3.Connection, after: Mapping[str, int], documents: Collection[Which]) -> Look:
+def look(connection: sqlite3.Connection, after: Mapping[str, int], which: Collection[Which]) -> Look:
     """Do what `EventLog.look` says.
 
     In one statement: each begins and ends a transaction of its own, which takes longer than to find the rows.
     """
     events: dict[str, list[RecordedEvent]] = {stream: [] for stream in after}
-    bodies: dict[Which, bytes | None] = dict.fromkeys(documents)
+    bodies: dict[Which, bytes | None] = dict.fromkeys(which)
     places = list(bodies)
     parts = [_STREAM] * len(after) + [_DOCUMENT.format(place=-place) for place in range(1, len(places) + 1)]
     if not parts:
@@ -71,10 +72,21 @@ def look(connection: sqlite3.Connection, after: Mapping[str, int], documents: Co
     return Look(events, bodies)
 
 
-def add_event(connection: sqlite3.Connection, event: RecordedEvent) -> None:
-    """Add a record. The head stays as it is."""
-    row = (event.position, event.stream, event.version, event.record, event.hash)
-    connection.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?)", row)
+def add_events(connection: sqlite3.Connection, events: Sequence[RecordedEvent]) -> None:
+    """Add records. The head stays as it is."""
+    rows = [(event.position, event.stream, event.version, event.record, event.hash) for event in events]
+    for some, values in documents.chunks(rows):
+        connection.execute(f"INSERT INTO events VALUES {some}", values)
+
+
+def read_head(connection: sqlite3.Connection, streams: Iterable[str]) -> tuple[Head, dict[str, int]]:
+    """Return the head of the log, and the version of each of `streams`, 0 for one without events."""
+    names = tuple(streams)
+    newest = ", (SELECT coalesce(max(version), 0) FROM events WHERE stream = ?)" * len(names)
+    position, digest, fence, *versions = connection.execute(
+        f"SELECT position, hash, fence{newest} FROM head", names
+    ).fetchone()
+    return Head(position, digest, fence), dict(zip(names, versions, strict=True))
 
 
 def add_sealed(connection: sqlite3.Connection, body: bytes) -> None:
@@ -95,7 +107,7 @@ def import_records(connection: sqlite3.Connection, records: Sequence[bytes], sea
         event = following.take(body)
         query = "SELECT coalesce(max(version), 0) FROM events WHERE stream = ?"
         record.check_version(event, connection.execute(query, (event.stream,)).fetchone()[0])
-        add_event(connection, event)
+        add_events(connection, [event])
     connection.execute("UPDATE head SET position = ?, hash = ?", (following.position, following.hash))
     for body in sealed:
         add_sealed(connection, body)

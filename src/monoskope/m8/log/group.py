@@ -7,7 +7,7 @@ is projected again which was shown something else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from monoskope.m8.log.documents import Change, Put, Which
@@ -102,9 +102,13 @@ class Head:
     fence: int
 
 
+KEPT = 2_000
+"""How many documents, and how many streams, are remembered, a megabyte of them about; then memory is cleared."""
+
+
 @dataclass(slots=True)
 class Known:
-    """What is known of the database at `head`.
+    """What is known of the database at `head`. Whoever uses it compares that with the head of the database first.
 
     Attributes:
         head: The head that the rest belongs to.
@@ -115,6 +119,18 @@ class Known:
     head: Head
     versions: dict[str, int] = field(default_factory=dict)
     documents: dict[Which, bytes | None] = field(default_factory=dict)
+
+    def remember(self, group: Group) -> None:
+        """Take in what a group recorded that was worked out on this."""
+        last = group.recorded[-1]
+        self.head = Head(last.position, last.hash, self.head.fence)
+        self.versions.update(group.assumed)
+        self.versions.update((event.stream, event.version) for event in group.recorded)
+        for change in group.changes:
+            self.documents[change.collection, change.key] = change.body if isinstance(change, Put) else None
+        if max(len(self.documents), len(self.versions)) > KEPT:
+            self.documents.clear()
+            self.versions.clear()
 
 
 @dataclass(slots=True)
@@ -141,20 +157,16 @@ class Group:
         self.pieces = [Piece(append) for append in appends]
         self.assumed: dict[str, int] = {}
         """The versions that streams were taken to be at because an append expects it."""
-        self._projector = projector
+        self.recorded: list[RecordedEvent] = []
+        """Every event of the group, in order."""
         self._projection = Projection(projector, known.documents)
         self._clock = clock
         self._missed: set[Which] = set()
 
     @property
-    def recorded(self) -> list[RecordedEvent]:
-        """Every event of the group, in order."""
-        return [event for piece in self.pieces if piece.error is None for event in piece.recorded]
-
-    @property
-    def changes(self) -> list[Change]:
+    def changes(self) -> Collection[Change]:
         """What is written to documents, each of them once."""
-        return list(self._projection.changes.values())
+        return self._projection.changes.values()
 
     def unknown_streams(self) -> set[str]:
         """Return the streams whose version must be read, because their first append expects none."""
@@ -197,6 +209,7 @@ class Group:
                 may_stand = False
             versions[append.stream] = piece.recorded[-1].version
             position, previous = piece.recorded[-1].position, piece.recorded[-1].hash
+        self.recorded = [event for piece in self.pieces if piece.error is None for event in piece.recorded]
         self._missed = self._projection.missed if may_stand else set()
         return self._projection.missed
 

@@ -33,7 +33,7 @@ from monoskope.client.connection import Connection
 from monoskope.client.http import methods
 from tests.support.http_calls import Call
 from tests.support.m8_process import Process, running
-from tests.support.m8_world import FakeReactor, User
+from tests.support.m8_world import FakeReactor
 from tests.support.vectors import Signer, a_request
 
 WATCHERS = 24
@@ -45,8 +45,8 @@ _TOLD = 9
 _STEP = 100
 """So many connect at once."""
 
-Told = Callable[[], Awaitable[None]]
-"""Lets something happen, and returns when all who listen know."""
+Told = Callable[[int], Awaitable[None]]
+"""Lets something happen under a number that is new, and returns when all who listen know."""
 
 _OF_CROWD = ("kib", "cpu_percent", "event_ms", "event_cpu_ms")
 
@@ -143,11 +143,11 @@ async def _crowd(
         before = rss_bytes(m8.pid)
         told = await listen(stack, m8, number)
         grown = rss_bytes(m8.pid) - before
-        await told()
+        await told(0)
         used, rest_s = cpu_seconds(m8.pid), sizes.rest_s / 10
         await asyncio.sleep(rest_s)
         resting, used = cpu_seconds(m8.pid) - used, cpu_seconds(m8.pid)
-        took = [await _timed(told()) for _ in range(_TOLD)]
+        took = [await _timed(told(number)) for number in range(1, _TOLD + 1)]
         figures = (
             grown / KIB / number,
             resting / rest_s * 100,
@@ -167,19 +167,17 @@ async def _timed(work: Awaitable[object]) -> float:
 
 async def _watchers(stack: contextlib.AsyncExitStack, m8: Process, number: int) -> Told:
     readers = [reader for _ in range(number // _STEP or 1) for reader in await _open(stack, m8, min(number, _STEP))]
-    numbers = count()
 
-    async def told() -> None:
-        name = f"binding-{next(numbers)}-of-bench"
-        heard = (reader.readuntil(name.encode()) for reader in readers)
-        await asyncio.gather(_happen(m8.administrator, name), *heard)
+    async def told(number: int) -> None:
+        name = _binding(number)
+        binding = m8.administrator.bind(name, "group:company:readers", role=events_pb2.ROLE_AUDITOR)
+        await asyncio.gather(binding, *(reader.readuntil(name.encode()) for reader in readers))
 
     return told
 
 
-async def _happen(administrator: User, name: str) -> None:
-    """Let one event be recorded that has `name` in its outline."""
-    await administrator.bind(name, "group:company:readers", role=events_pb2.ROLE_AUDITOR)
+def _binding(number: int) -> str:
+    return f"binding-{number}-of-bench"
 
 
 async def _open(stack: contextlib.AsyncExitStack, m8: Process, number: int) -> Sequence[asyncio.StreamReader]:
@@ -220,7 +218,7 @@ async def _reactors(stack: contextlib.AsyncExitStack, m8: Process, number: int) 
     beating = asyncio.create_task(_beat(reactors))
     stack.callback(beating.cancel)
 
-    async def told() -> None:
+    async def told(_number: int) -> None:
         await asyncio.gather(m8.user.ask(a_request(uri="s0://app/db")), reactors[0].next("SecretUploadKeyRequested"))
 
     return told
@@ -242,9 +240,14 @@ async def _lagging(m8: Process, sizes: Sizes) -> dict[str, float]:
     async with contextlib.AsyncExitStack() as stack:
         told = await _watchers(stack, m8, 1)
 
+        numbers = count()
+
         async def events() -> tuple[float, int]:
-            before = rss_bytes(m8.pid)
-            took = [await _timed(told()) for _ in range(sizes.lag_events)]
+            took, before = [], rss_bytes(m8.pid)
+            for _ in range(sizes.lag_events // 2):
+                took.append(await _timed(told(number := next(numbers))))
+                # An event, too; and there are not too many bindings.
+                await m8.administrator.unbind(_binding(number))
             return p50(took), rss_bytes(m8.pid) - before
 
         await events()

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from bench import bars, floor, report
+from bench import bars, floor, machine, report
 from bench.__main__ import FIGURES, last_line
 from bench.engines import figures
 from bench.installed import _copy, _needed
@@ -85,6 +85,7 @@ def test_the_page_takes_figures_and_parts_between_its_markers_and_keeps_the_rest
         assert f"| `{target.figure}` | {target.meaning} | 0.5 |" in after
     assert "| at most 0.95; aim 0.8 | better than the aim |" in after
     assert "m8 1.25 ms, store 3.00 ms" in after
+    assert after.count(f", {machine.interpreter()}, Linux ") == 2
     assert after.count(f"]({report.PICTURE})") == 1
     assert before.splitlines()[0] == after.splitlines()[0]
     assert before.splitlines()[-1] == after.splitlines()[-1]

@@ -24,11 +24,11 @@ from monoskope.stores.password_store.store import PassStore
 from monoskope.stores.shared.http import EngineHttp
 from monoskope.testing.drivers.harness import Harness
 from monoskope.uri import SecretUri
+from tests.conformance.age_harness import AgeHarness
 from tests.conformance.aws_harness import ParameterStoreHarness, SecretsManagerHarness
 from tests.conformance.barbican_harness import BarbicanHarness
 from tests.conformance.kubernetes_harness import KubernetesHarness
 from tests.conformance.pass_harness import PassHarness
-from tests.conformance.test_age_store import AgeHarness
 from tests.conformance.vault_harness import Kv1Harness, VaultHarness
 from tests.support.reactor_world import World, ask
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPResponse, HTTPSConnection
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -79,8 +80,21 @@ GET_SERVER = "/monoskope.api.gateway.v1.SecretQueryService/GetServer"
 WATCH = "/monoskope.api.gateway.v1.SecretQueryService/WatchEvents"
 
 
-def post(one: HTTPSConnection, token: str, path: str = GET_SERVER, kind: str = "application/json") -> HTTPResponse:
-    one.request("POST", path, b"{}", {"Authorization": f"Bearer {token}", "Content-Type": kind})
+CREATE = "/monoskope.api.gateway.v1.AccessService/CreateToken"
+EXCHANGE = "/oauth2/token"
+FORM = "application/x-www-form-urlencoded"
+EXCHANGED = {
+    "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+    "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
+}
+FEW = 8
+"""So many exchanges that are refused are answered to one address at once."""
+
+
+def post(
+    one: HTTPSConnection, token: str, path: str = GET_SERVER, kind: str = "application/json", body: bytes = b"{}"
+) -> HTTPResponse:
+    one.request("POST", path, body, {"Authorization": f"Bearer {token}", "Content-Type": kind})
     return one.getresponse()
 
 
@@ -92,6 +106,26 @@ def test_no_token_is_left_in_m8s_memory_once_its_connection_is_closed(server: Se
             assert post(one, token, kind="text/plain").read()
             # A stream that goes on until its reader hangs up.
             post(one, token, WATCH, "application/connect+json")
+    assert copies_left(server, tokens, at_most=0) == 0
+
+
+def test_no_token_is_left_by_what_is_refused_or_broken_off(server: Server, tokens: list[str]) -> None:
+    """Nothing of m8 looks for garbage by the clock: no end of a call may leave its token in a reference cycle."""
+    for token in tokens[:FEW]:
+        with closing(server.https()) as one:
+            assert b"invalid_argument" in post(one, token, body=b'{"no": [').read()
+            assert post(one, token, "/nothing").read()
+            assert b"permission_denied" in post(one, token, CREATE).read()
+        with closing(server.https()) as one:
+            form = urlencode({**EXCHANGED, "subject_token": token})
+            one.request("POST", EXCHANGE, form, {"Content-Type": FORM})
+            assert one.getresponse().status == 400
+        with closing(server.https()) as one:
+            one.putrequest("POST", GET_SERVER)
+            one.putheader("Authorization", f"Bearer {token}")
+            one.putheader("Content-Type", "application/json")
+            one.putheader("Content-Length", "9")
+            one.endheaders(b"{")
     assert copies_left(server, tokens, at_most=0) == 0
 
 

@@ -184,12 +184,14 @@ def test_no_command_that_walks_loads_the_steps_before_it_waits() -> None:
 
 
 NOT_NEEDED = (
+    "array",
     "asyncio",
     "bcrypt",
     "calendar",
     "concurrent",
     "dataclasses",
     "email",
+    "fnmatch",
     "getpass",
     "gettext",
     "google.protobuf.descriptor_pb2",
@@ -208,6 +210,7 @@ NOT_NEEDED = (
     "monoskope.protocol.sshsig",
     "msgspec.inspect",
     "msgspec.json",
+    "ntpath",
     "platform",
     "random",
     "selectors",

@@ -163,6 +163,17 @@ async def test_under_an_old_key_what_is_there_is_read_before_contents_are_compar
     assert (await asked_for(world, delivered), world.outcomes()[2:]) == (["read"], ["FAILED CONFLICT"])
 
 
+async def test_under_an_old_key_one_look_shows_that_news_came_where_nothing_is_again(world: World) -> None:
+    delivered = await sealed(world, OLD)
+    world.now.time += 1
+    await world.walk(secret=THEIRS)
+    await world.walk(ask(upload_pb2.PURPOSE_DELETE, expect=OVERWRITE))
+    world.now.time += 11
+    world.memory.calls.clear()
+    assert len(await asked_for(world, delivered)) == 1
+    assert world.outcomes()[-1] == "FAILED CONFLICT"
+
+
 @pytest.mark.parametrize("guess", [OLD, NEW], ids=["right", "wrong"])
 async def test_a_guess_at_what_nobody_put_through_m8_is_not_told_by_what_it_replaces(guess: dict[str, bytes]) -> None:
     """Its hash is in no receipt: a write that replaced something else must not tell it."""

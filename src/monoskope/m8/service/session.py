@@ -21,7 +21,7 @@ from monoskope.errors import ConflictError, Error, IdentityChangedError, Refused
 from monoskope.event_loop import first_of, heeded
 from monoskope.failpoints import failpoint
 from monoskope.m8.domain import fingerprint_key, reactors
-from monoskope.m8.domain.aggregates import CATALOGUE, FINGERPRINT_KEY, attachments_of, upload_of
+from monoskope.m8.domain.aggregates import CATALOGUE, FINGERPRINT_KEY, Aggregate, Seen, attachments_of, upload_of
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, M8, reactor_stream, read
 from monoskope.m8.domain.reactors import Login
 from monoskope.m8.domain.upload import unknown_request
@@ -85,8 +85,7 @@ class ServerSession:
         with self._app.feed.follow(self._wants) as follower:
             position = await self._app.log.head()
             # Followed first, read then: a later change of the identity or of the key is seen as an event.
-            await self._check_identity()
-            await self._check_key()
+            await self._require_standing()
             await self._send(await self._attached(position))
             await first_of(
                 self._listen(),
@@ -99,14 +98,13 @@ class ServerSession:
         """Return whether it is a reactor of `store` whose last heartbeat does not say that its engine is away."""
         return self._login.store == store and self._note.engine != reactor_pb2.ENGINE_HEALTH_UNAVAILABLE
 
-    async def _check_identity(self) -> None:
-        catalogue = await self._app.aggregates.get(CATALOGUE)
-        if catalogue.store(self._login.store).identity != self._login.identity:
+    async def _require_standing(self, *besides: Aggregate[Any]) -> Seen:
+        """Raise unless the login counts now, by its identity and its key; return what was seen, `besides`, too."""
+        seen = await self._app.aggregates.look(CATALOGUE, FINGERPRINT_KEY, *besides)
+        if seen.of(CATALOGUE).store(self._login.store).identity != self._login.identity:
             raise _moved_on(self._login.store)
-
-    async def _check_key(self) -> None:
-        known = await self._app.aggregates.get(FINGERPRINT_KEY)
-        fingerprint_key.require_allowed(known, self._login.fingerprint_key_id)
+        fingerprint_key.require_allowed(seen.of(FINGERPRINT_KEY), self._login.fingerprint_key_id)
+        return seen
 
     async def _replaced(self) -> None:
         await self.replaced.wait()
@@ -139,7 +137,7 @@ class ServerSession:
             if event.position > position:
                 self._check_standing(event)
                 if event.stream == FINGERPRINT_KEY_STREAM:
-                    await self._check_key()
+                    await self._require_standing()
                 if event.stream not in _OURS:
                     await self._send_event(event)
 
@@ -251,8 +249,11 @@ class ServerSession:
             NotFoundError: there is no such COPY, or it is another store's.
             RefusedError: another replica gave its grant, or this server issues no tokens.
             ConflictError: it is not in WRITING, has been for too long, or its token was given already.
+            IdentityChangedError: as `serve`, before this session has heard of it from another process.
+            LoginRefusedError: as above.
         """
-        upload = await self._app.aggregates.get(upload_of(request_id))
+        about = upload_of(request_id)
+        upload = (await self._require_standing(about)).of(about)
         request, grant = upload.request, upload.grant
         if request is None or request.destination is None or upload.store != self._login.store:
             raise unknown_request()

@@ -163,7 +163,7 @@ async def _blocks(found: Sequence[At], sizes: Sizes) -> None:
                     await of.list(name)
                     at.lists_s[name] += [await of.list(name) for _ in range(sizes.lists)]
     for at in found:
-        say(f"  {at.seed.secrets:,} secrets: put {p50(at.puts_s) * 1_000:.1f} ms (p50)")
+        say(f"  {at.world.folder.name}, {at.seed.secrets:,} secrets: put {p50(at.puts_s) * 1_000:.1f} ms (p50)")
 
 
 def _restart(world: World) -> float:

@@ -13,6 +13,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import SUITE_1
 from monoskope.protocol.payload import Recipe
 from monoskope.protocol.request import Request, make_request
+from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.upstream.first_look import Content, FirstLooks
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.stores.driver import NOTHING, CannotReadError, StoreUnavailableError
@@ -123,6 +124,26 @@ async def test_under_a_young_key_what_came_between_is_concurrent(world: World) -
     world.now.time += 9
     await world.handler.handle(sealed)
     assert (world.outcomes()[-1], dict(world.memory.content[URI.path][-1][1])) == ("UPLOADED", OLD)
+
+
+@pytest.mark.parametrize("store", ["read", "write-only", "without check-and-set", "write-only without check-and-set"])
+@pytest.mark.parametrize("purpose", [UPLOAD, PATCH, DELETE])
+async def test_a_young_key_replaces_and_names_what_is_there_now(store: str, purpose: upload_pb2.Purpose) -> None:
+    """Also where no content is read, since the guesses are used up: then only a store that can be read and checks which
+    version a write replaces may learn it from the write."""
+    world = World(STORES[store]())
+    world.rates.limits = ReactorLimits(uploads_per_second=100, compares_per_hour_per_uri=1, compares_per_hour=1)
+    with world.rates.guess(URI, "alice") as guess:
+        guess.announced = True
+    await world.walk()
+    sealed = held_back(world, purpose, ANY)
+    await looked()
+    between = await world.walk(ask(expect=ANY), NEW)
+    await world.handler.handle(sealed)
+    ended = "DELETED" if purpose == DELETE else "UPLOADED"
+    assert world.outcomes()[-2:] == ["STARTED", ended]
+    named = {world.receipt(number).prior_version for number in ((-1,) if store == "read" else (-2, -1))}
+    assert named == {between.upstream_version}
 
 
 async def test_drift_that_another_put_replaced_since_is_none_any_more() -> None:

@@ -142,6 +142,7 @@ async def test_a_young_key_replaces_and_names_what_is_there_now(store: str, purp
     await world.handler.handle(sealed)
     ended = "DELETED" if purpose == DELETE else "UPLOADED"
     assert world.outcomes()[-2:] == ["STARTED", ended]
+    assert ("read" in world.memory.calls) is (store in {"read", "without check-and-set"} and purpose == PATCH)
     named = {world.receipt(number).prior_version for number in ((-1,) if store == "read" else (-2, -1))}
     assert named == {between.upstream_version}
 

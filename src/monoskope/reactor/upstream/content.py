@@ -173,7 +173,7 @@ class Upstream:
 
     def is_same(self, first: Content, now: Content) -> bool:
         """Whether two looks at one place saw the same; False where neither version nor content shows it."""
-        if self.driver.capabilities.versions or NOTHING in {first.version, now.version}:
+        if self.driver.capabilities.versions:
             return first.version == now.version and first.deleted == now.deleted
         return first.fingerprints is not None and now.equals(first.fingerprints)
 
@@ -198,8 +198,8 @@ class Upstream:
             DriverError: the engine cannot be asked, or what is there cannot be read.
         """
         found = await self.driver.read_either(uri.path)
-        if found is None or not found.either:
-            return found
+        if found is None:
+            return None
         receipt = receipt or self.known.naming(uri, found.version)
         return decided(found, self.fingerprint_key, dict(receipt.values if receipt is not None else ()))
 

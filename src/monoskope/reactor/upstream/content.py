@@ -261,9 +261,8 @@ class Upstream:
             content = await self.read(uri)
         except CannotReadError:
             return Content(version, self.from_receipt(uri, version))
-        found = NOTHING if content is None else content.version
-        if content is None or found != version:
-            raise _MovedError(found)
+        if content is None or content.version != version:
+            raise _MovedError(NOTHING if content is None else content.version)
         return content
 
     def from_receipt(self, uri: SecretUri, version: str) -> Fingerprints | None:

@@ -147,6 +147,15 @@ async def test_a_young_key_replaces_and_names_what_is_there_now(store: str, purp
     assert named == {between.upstream_version}
 
 
+async def test_what_was_deleted_under_a_young_key_is_put_anew(world: World) -> None:
+    await world.walk()
+    sealed = held_back(world, UPLOAD, OVERWRITE)
+    await looked()
+    await world.walk(ask(DELETE, expect=OVERWRITE, destroy=not world.memory.capabilities.soft_delete))
+    await world.handler.handle(sealed)
+    assert (world.outcomes()[-1], dict(world.memory.content[URI.path][-1][1])) == ("UPLOADED", OLD)
+
+
 async def test_drift_that_another_put_replaced_since_is_none_any_more() -> None:
     world = World()
     await world.walk()

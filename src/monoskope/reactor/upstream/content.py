@@ -248,8 +248,9 @@ class Upstream:
         if content.fingerprints is None:
             version = await self.driver.read_version(uri.path)
             return Content(version, _ABSENT if version == NOTHING else None)
-        ours = newest is not None and hmac.compare_digest(content.fingerprints.whole, newest.fingerprint)
-        return dataclasses.replace(content, version=newest.upstream_version) if newest and ours else content
+        if newest is None or not hmac.compare_digest(content.fingerprints.whole, newest.fingerprint):
+            return content
+        return dataclasses.replace(content, version=newest.upstream_version)
 
     async def _fingerprinted(self, uri: SecretUri, version: str) -> Content:
         """Return what is there under `version`: as it is read now, or as a receipt of ours says."""

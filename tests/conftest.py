@@ -38,11 +38,12 @@ disk.never_wait()
 pytest.register_assert_rewrite("monoskope.testing.drivers")
 
 # How long an example takes only says how busy the machine is. In CI, too, each run makes examples of its own, where
-# Hypothesis by itself would try the same ones for ever: `make test SEED=7` makes those of a run again.
+# Hypothesis by itself would try the same ones for ever: `make test SEED=7` makes those of a run again. So few do.
 settings.register_profile(
     "any machine",
     settings.get_profile("default"),
     deadline=None,
+    max_examples=50,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )

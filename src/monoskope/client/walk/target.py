@@ -201,7 +201,6 @@ class Resolver:
                 return named
             self._agree_default(pinned, named)
             given = named
-        check_store_name(given)
         if given != pinned:
             self._known.pin_default(server, given, explicit=explicit)
         return given

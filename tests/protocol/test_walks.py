@@ -17,6 +17,7 @@ from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, Expect, Known
 from monoskope.client.known.stores import KnownStores
+from monoskope.client.purposes.copy import put_copy
 from monoskope.client.walk.pace import AT_ONCE
 from monoskope.errors import (
     Error,
@@ -28,8 +29,9 @@ from monoskope.errors import (
 )
 from monoskope.protocol.payload import Recipe
 from monoskope.testing.cluster.identities import Identity
-from monoskope.testing.scripted.client import client_for, settings_for, was_received
+from monoskope.testing.scripted.client import client_for, settings_for, token, was_received
 from monoskope.testing.scripted.m8 import FINGERPRINT, PUBLIC, VERSION, Attempt
+from monoskope.uri import SecretUri
 from tests.lies.signed.grants import GARBAGE
 from tests.protocol.copied import DESTINATION
 from tests.protocol.purposes import PURPOSES, URI, VALUES, ShowingM8
@@ -217,6 +219,25 @@ async def test_limits_for_ever_end_with_the_time_and_are_not_met_by_hammering(m8
     assert 6 < len(m8.attempts) < 20
     assert clock.time < 100
     assert m8.count("RequestUploadSecret") == 0
+
+
+async def test_a_limit_ends_the_put_of_a_copy_whose_request_is_one_attempt(m8: ShowingM8) -> None:
+    ended, limited = views_pb2.UPLOAD_STATE_ENDED, upload_pb2.REASON_RATE_LIMITED
+    m8.key_answer = lambda _: queries_pb2.GetSecretUploadKeyResponse(state=ended, reason=limited)
+    with pytest.raises(RateLimitedError):
+        await put_copy(
+            SecretUri.parse(URI),
+            VALUES,
+            servers=[m8.server],
+            ca_file=m8.ca_file,
+            token=token("alice"),
+            identity=m8.identity.shown,
+            request_id=bytes(16),
+            expect=Expect.ANY,
+            key_within_s=100,
+            timeout_s=100,
+        )
+    assert m8.count("RequestSecretUploadKey") == 1
 
 
 async def test_requests_to_a_store_that_does_not_answer_delay_no_other_store(m8: ShowingM8, client: Client) -> None:

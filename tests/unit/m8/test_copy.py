@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.message import Message
 
-from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
+from monoskope.api.gateway.v1 import commands_pb2, reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import ConflictError
 from monoskope.m8.credentials.tokens import COPY_TTL_S, Tokens
 from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.readmodels.uploads import bytes_of
+from monoskope.m8.service import session
 from monoskope.m8.service.session import COPY_WITHIN_S
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT, ProofError
@@ -212,6 +214,31 @@ async def test_a_token_is_not_given_long_after_the_copy_began(world: World, give
     assert (await authorize(reactor, in_time.request_id)).token
     first.cancel()
     second.cancel()
+
+
+ROTATION = (
+    commands_pb2.StartFingerprintKeyRotationRequest(key_id="b" * 16),
+    commands_pb2.FinishFingerprintKeyRotationRequest(key_id="b" * 16, force=True),
+)
+REPLACEMENT = (commands_pb2.ReplaceSecretStoreIdentityRequest(name="vault", identity=Signer().shown),)
+
+
+@pytest.mark.parametrize(
+    ("calls", "code"), [(REPLACEMENT, "IDENTITY_CHANGED"), (ROTATION, "REFUSED")], ids=["identity", "fingerprint key"]
+)
+async def test_a_reactor_that_was_shut_out_gets_no_token(
+    calls: tuple[Message, ...], code: str, world: World, given: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also before its session hears of it, as of what another m8 has recorded just now."""
+    monkeypatch.setattr(session, "_OURS", frozenset())
+    reactor = await world.attached()
+    request = a_copy()
+    _, sending = await writing(copier(world), reactor, request)
+    for call in calls:
+        await world.administrator().call(call)
+    assert (await authorize(reactor, request.request_id)).error == code
+    assert given == []
+    sending.cancel()
 
 
 async def test_a_server_without_tokens_says_so(world: World) -> None:

@@ -243,6 +243,8 @@ class ServerSession:
             RefusedError: another replica gave its grant, or this server issues no tokens.
             ConflictError: it is not in WRITING, has been for too long, or its token was given already.
         """
+        await self._check_identity()
+        await self._check_key()
         upload = await self._app.aggregates.get(upload_of(request_id))
         request, grant = upload.request, upload.grant
         if request is None or request.destination is None or upload.store != self._login.store:

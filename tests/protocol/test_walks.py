@@ -25,6 +25,7 @@ from monoskope.errors import (
     NotAgreedError,
     OutcomeUnknownError,
     RateLimitedError,
+    RefusedError,
     UsageError,
 )
 from monoskope.protocol.payload import Recipe
@@ -219,6 +220,18 @@ async def test_limits_for_ever_end_with_the_time_and_are_not_met_by_hammering(m8
     assert 6 < len(m8.attempts) < 20
     assert clock.time < 100
     assert m8.count("RequestUploadSecret") == 0
+
+
+async def test_what_ends_a_request_after_a_limit_is_told_and_not_the_limit(m8: ShowingM8, tmp_path: Path) -> None:
+    reasons = [upload_pb2.REASON_UPSTREAM_REFUSED, upload_pb2.REASON_RATE_LIMITED]
+    m8.key_answer = lambda _: queries_pb2.GetSecretUploadKeyResponse(
+        state=views_pb2.UPLOAD_STATE_ENDED, reason=reasons.pop()
+    )
+    kind = clocked(Client, Clock(time=0.0))
+    async with kind(settings_for(m8, tmp_path), system_known_stores=tmp_path / "no_known_stores") as client:
+        with pytest.raises(RefusedError):
+            await client.put_secret(URI, VALUES, timeout=100)
+    assert reasons == []
 
 
 async def test_a_limit_ends_the_put_of_a_copy_whose_request_is_one_attempt(m8: ShowingM8) -> None:

@@ -222,6 +222,21 @@ async def test_limits_for_ever_end_with_the_time_and_are_not_met_by_hammering(m8
     assert m8.count("RequestUploadSecret") == 0
 
 
+async def test_what_nobody_signs_is_sent_however_long_the_check_of_the_log_took(
+    m8: ShowingM8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(time=0.0)
+
+    async def slow(*_: object) -> None:
+        clock.time += 400  # a key lives for 300 s, which is the reactor's to say
+
+    monkeypatch.setattr("monoskope.client.connection.Connection.fits", slow)
+    kind = clocked(Client, clock)
+    async with kind(settings_for(m8, tmp_path), system_known_stores=tmp_path / "no_known_stores") as client:
+        await client.put_secret(URI, VALUES, timeout=1_000)
+    assert m8.count("RequestUploadSecret") == 1
+
+
 async def test_what_ends_a_request_after_a_limit_is_told_and_not_the_limit(m8: ShowingM8, tmp_path: Path) -> None:
     reasons = [upload_pb2.REASON_UPSTREAM_REFUSED, upload_pb2.REASON_RATE_LIMITED]
     m8.key_answer = lambda _: queries_pb2.GetSecretUploadKeyResponse(

@@ -159,6 +159,9 @@ LIES = (
     anew("a lost key", failure(LOST), attempts=2),
     anew("an engine that was away", failure(AWAY), attempts=2),
     anew("a lost key, and then a conflict", failure(LOST), failure(OVERTAKEN), attempts=3),
+    anew(
+        "a lost key, an engine that was away, a conflict", failure(LOST), failure(AWAY), failure(OVERTAKEN), attempts=4
+    ),
     no_attempt("a lost key, unsigned", unsigned(LOST), "could still be .* until "),
     no_attempt("an engine that was away, unsigned", unsigned(AWAY)),
     no_attempt("a lost key of another process", failure(LOST, replica=bytes(16)), "could still be .* until "),

@@ -249,10 +249,10 @@ async def test_what_ends_a_request_after_a_limit_is_told_and_not_the_limit(m8: S
     assert reasons == []
 
 
-async def test_a_limit_ends_the_put_of_a_copy_whose_request_is_one_attempt(m8: ShowingM8) -> None:
-    ended, limited = views_pb2.UPLOAD_STATE_ENDED, upload_pb2.REASON_RATE_LIMITED
-    m8.key_answer = lambda _: queries_pb2.GetSecretUploadKeyResponse(state=ended, reason=limited)
-    with pytest.raises(RateLimitedError):
+@pytest.mark.parametrize("reason", [upload_pb2.REASON_RATE_LIMITED, upload_pb2.REASON_KEY_LOST])
+async def test_the_put_of_a_copy_is_one_attempt_whatever_ends_it(m8: ShowingM8, reason: upload_pb2.Reason) -> None:
+    m8.key_answer = lambda _: queries_pb2.GetSecretUploadKeyResponse(state=views_pb2.UPLOAD_STATE_ENDED, reason=reason)
+    with pytest.raises(Error):
         await put_copy(
             SecretUri.parse(URI),
             VALUES,

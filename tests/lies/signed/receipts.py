@@ -37,9 +37,10 @@ def _other_bytes(attempt: Attempt) -> upload_pb2.Signed:
         attempt.sealed.pop()
 
 
-def _about_nothing_sent(attempt: Attempt) -> upload_pb2.Signed:
+def _about_nothing_sent(attempt: Attempt, reason: upload_pb2.Reason = LOST) -> upload_pb2.Signed:
     failed, grant = upload_pb2.OUTCOME_FAILED, attempt.grant
-    made = make_receipt(grant=grant, sealed_sha256=b"", outcome=failed, reason=LOST, replica=grant.replica)
+    replica = grant.replica if reason == LOST else b""
+    made = make_receipt(grant=grant, sealed_sha256=b"", outcome=failed, reason=reason, replica=replica)
     return attempt.signer.sign(RECEIPT, made.content)
 
 
@@ -167,6 +168,23 @@ LIES = (
     no_attempt("a lost key of another process", failure(LOST, replica=bytes(16)), "could still be .* until "),
     no_attempt("a lost key of no process", failure(LOST, replica=b""), "does not name the process"),
     no_attempt("a lost key for nothing that was sent", receipt(_about_nothing_sent)),
+    SignedLie(
+        END,
+        "an engine that was away, for nothing that was sent",
+        ends(receipt(partial(_about_nothing_sent, reason=AWAY)), succeeds),
+        r"\(UPSTREAM_UNAVAILABLE\)",
+        Code.UNAVAILABLE,
+        CHANGES,
+    ),
+    SignedLie(
+        END,
+        "a lost key, and a conflict for nothing that was sent",
+        ends(failure(LOST), receipt(partial(_about_nothing_sent, reason=OVERTAKEN)), succeeds),
+        r"\(CONFLICT\); it may or may not",
+        UNKNOWN,
+        CHANGES,
+        attempts=2,
+    ),
     no_attempt("that it is not known", failure(upload_pb2.REASON_OUTCOME_UNKNOWN), "^(?!.* still )"),
     conflict(
         "a conflict, after an engine that was away",

@@ -222,6 +222,15 @@ async def test_limits_for_ever_end_with_the_time_and_are_not_met_by_hammering(m8
     assert m8.count("RequestUploadSecret") == 0
 
 
+async def test_what_is_larger_than_the_grant_allows_is_not_sent_whatever_m8_shows_of_the_store(
+    m8: ShowingM8, client: Client
+) -> None:
+    m8.stores["vault"].reactors[0].capabilities.max_plaintext = 1_048_576
+    with pytest.raises(RefusedError, match="at most 131,072"):
+        await client.put_secret(URI, {"password": bytes(140_000)})
+    assert m8.count("RequestUploadSecret") == 0
+
+
 async def test_what_nobody_signs_is_sent_however_long_the_check_of_the_log_took(
     m8: ShowingM8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -178,6 +178,14 @@ LIES = (
     ),
     SignedLie(
         END,
+        "a limit, for nothing that was sent",
+        ends(receipt(partial(_about_nothing_sent, reason=upload_pb2.REASON_RATE_LIMITED)), succeeds),
+        r"\(RATE_LIMITED\)|takes no more",
+        Code.RATE_LIMITED,
+        CHANGES,
+    ),
+    SignedLie(
+        END,
         "a lost key, and a conflict for nothing that was sent",
         ends(failure(LOST), receipt(partial(_about_nothing_sent, reason=OVERTAKEN)), succeeds),
         r"\(CONFLICT\); it may or may not",

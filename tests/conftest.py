@@ -38,7 +38,7 @@ disk.never_wait()
 pytest.register_assert_rewrite("monoskope.testing.drivers")
 
 # How long an example takes only says how busy the machine is. In CI, too, each run makes examples of its own, where
-# Hypothesis by itself would try the same ones for ever: `make test SEED=7` makes those of a run again. So few do.
+# Hypothesis by itself would try the same ones for ever: `make test SEED=7` makes those of a run again.
 settings.register_profile(
     "any machine",
     settings.get_profile("default"),

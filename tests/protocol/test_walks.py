@@ -231,7 +231,7 @@ async def test_what_is_larger_than_the_grant_allows_is_not_sent_whatever_m8_show
     assert m8.count("RequestUploadSecret") == 0
 
 
-async def test_what_nobody_signs_is_sent_however_long_the_check_of_the_log_took(
+async def test_an_unsigned_put_is_sent_however_long_the_check_of_the_log_took(
     m8: ShowingM8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(time=0.0)

@@ -37,11 +37,16 @@ def _other_bytes(attempt: Attempt) -> upload_pb2.Signed:
         attempt.sealed.pop()
 
 
-def _about_nothing_sent(attempt: Attempt, reason: upload_pb2.Reason = LOST) -> upload_pb2.Signed:
-    failed, grant = upload_pb2.OUTCOME_FAILED, attempt.grant
-    replica = grant.replica if reason == LOST else b""
-    made = make_receipt(grant=grant, sealed_sha256=b"", outcome=failed, reason=reason, replica=replica)
-    return attempt.signer.sign(RECEIPT, made.content)
+def nothing_sent(reason: upload_pb2.Reason) -> End:
+    """A failure from before anything was sent."""
+
+    def failed(attempt: Attempt) -> upload_pb2.Signed:
+        grant, outcome = attempt.grant, upload_pb2.OUTCOME_FAILED
+        replica = grant.replica if reason == LOST else b""
+        made = make_receipt(grant=grant, sealed_sha256=b"", outcome=outcome, reason=reason, replica=replica)
+        return attempt.signer.sign(RECEIPT, made.content)
+
+    return receipt(failed)
 
 
 def _stripped(attempt: Attempt) -> upload_pb2.Signed:
@@ -167,11 +172,11 @@ LIES = (
     no_attempt("an engine that was away, unsigned", unsigned(AWAY)),
     no_attempt("a lost key of another process", failure(LOST, replica=bytes(16)), "could still be .* until "),
     no_attempt("a lost key of no process", failure(LOST, replica=b""), "does not name the process"),
-    no_attempt("a lost key for nothing that was sent", receipt(_about_nothing_sent)),
+    no_attempt("a lost key for nothing that was sent", nothing_sent(LOST)),
     SignedLie(
         END,
         "an engine that was away, for nothing that was sent",
-        ends(receipt(partial(_about_nothing_sent, reason=AWAY)), succeeds),
+        ends(nothing_sent(AWAY), succeeds),
         r"\(UPSTREAM_UNAVAILABLE\)",
         Code.UNAVAILABLE,
         CHANGES,
@@ -179,15 +184,15 @@ LIES = (
     SignedLie(
         END,
         "a limit, for nothing that was sent",
-        ends(receipt(partial(_about_nothing_sent, reason=upload_pb2.REASON_RATE_LIMITED)), succeeds),
-        r"\(RATE_LIMITED\)|takes no more",
+        ends(nothing_sent(upload_pb2.REASON_RATE_LIMITED), succeeds),
+        "takes no more",
         Code.RATE_LIMITED,
         CHANGES,
     ),
     SignedLie(
         END,
         "a lost key, and a conflict for nothing that was sent",
-        ends(failure(LOST), receipt(partial(_about_nothing_sent, reason=OVERTAKEN)), succeeds),
+        ends(failure(LOST), nothing_sent(OVERTAKEN), succeeds),
         r"\(CONFLICT\); it may or may not",
         UNKNOWN,
         CHANGES,

@@ -124,7 +124,7 @@ async def test_a_default_that_no_store_can_be_called_is_refused_before_anything_
     assert (m8.count("GetSecretStore"), known.default(m8.server)) == (0, None)
 
 
-async def test_an_identity_that_stands_under_two_names_in_the_file_is_nobodys(m8: ScriptedM8, tmp_path: Path) -> None:
+async def test_an_identity_under_two_names_in_the_file_is_refused(m8: ScriptedM8, tmp_path: Path) -> None:
     pinned(m8, tmp_path)
     with (tmp_path / "known_stores").open("a") as file:
         file.write(f"{m8.server} other {m8.identity.shown}\n")

@@ -13,7 +13,6 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import SUITE_1
 from monoskope.protocol.payload import Recipe
 from monoskope.protocol.request import Request, make_request
-from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.upstream.first_look import Content, FirstLooks
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.stores.driver import NOTHING, CannotReadError, StoreUnavailableError
@@ -136,9 +135,7 @@ async def test_a_young_key_replaces_and_names_what_is_there_now(
     version a write replaces may learn it from the write."""
     world = World(STORES[store]())
     if not compares:
-        world.rates.limits = ReactorLimits(uploads_per_second=100, compares_per_hour_per_uri=1, compares_per_hour=1)
-        with world.rates.guess(URI, "alice") as guess:
-            guess.announced = True
+        world.use_up_guesses()
     await world.walk()
     sealed = held_back(world, purpose, ANY)
     await looked()

@@ -10,7 +10,6 @@ import pytest
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.receipt import write_tag
 from monoskope.reactor.identity.fingerprint import digest_of
-from monoskope.reactor.settings import ReactorLimits
 from monoskope.stores.driver import CannotReadError, UnknownOutcomeError
 from tests.support.reactor_world import EMPTY, SECRET, URI, MemoryStore, World, admission, ask, outcome, refusal
 
@@ -46,9 +45,7 @@ async def test_one_key_changes_and_the_receipt_has_the_hash_of_the_whole(*, read
 @pytest.mark.parametrize("readable", [True, False], ids=["readable", "write-only"])
 async def test_the_hash_of_the_whole_does_not_depend_on_whether_it_may_be_compared(*, readable: bool) -> None:
     world = World(MemoryStore(readable=readable))
-    world.rates.limits = ReactorLimits(uploads_per_second=100, compares_per_hour_per_uri=1, compares_per_hour=1)
-    with world.rates.guess(URI, "alice") as guess:
-        guess.announced = True
+    world.use_up_guesses()
     await world.walk()
     assert (await world.walk(ask(PATCH), NEW)).fingerprint == world.key.fingerprints(AFTER).whole
 

@@ -242,6 +242,8 @@ class ServerSession:
             NotFoundError: there is no such COPY, or it is another store's.
             RefusedError: another replica gave its grant, or this server issues no tokens.
             ConflictError: it is not in WRITING, has been for too long, or its token was given already.
+            IdentityChangedError: its store's identity changed.
+            LoginRefusedError: its fingerprint key is not allowed any more.
         """
         await self._check_identity()
         await self._check_key()

@@ -24,9 +24,10 @@ from tests.support.folders import ByFileOrFolder
 if TYPE_CHECKING:
     from monoskope.testing.engines.postgres import Postgres
 
-# A shell starts background jobs with SIGINT ignored, and programs under test would inherit that.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell starts background jobs with these ignored, and programs under test would inherit that.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 
 # `jsonschema` would load this one to check formats that no test asks for: a compiler of grammars, which takes seconds.
@@ -42,6 +43,7 @@ settings.register_profile(
     "any machine",
     settings.get_profile("default"),
     deadline=None,
+    max_examples=50,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )

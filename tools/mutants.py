@@ -118,6 +118,7 @@ TESTS = {
         "tests/lies",
     ),
     "client/signing": ("tests/unit/client/signing", "tests/protocol/test_signed_requests.py"),
+    "client/walk/receipts.py": ("tests/unit/monoctl/test_proven.py", "tests/lies"),
     "client": ("tests/unit/client", "tests/protocol", "tests/unit/protocol", "tests/lies"),
     "m8": ("tests/unit/m8",),
     "stores": ("tests/unit/stores",),

@@ -1,8 +1,8 @@
 """Many honest writers of one secret at once: all end well, and one after the other would have had the same end.
 
 Deletions differ where two reactors serve a KV version 2 engine, which deletes without check-and-set: of two that delete
-one version at the same time both may say DELETED, and one whose version was replaced right after it was deleted says
-CONFLICT (docs/stores/vault.md, Deleting).
+one version at the same time both may say DELETED, one whose version was replaced right after it was deleted says
+CONFLICT, and a write may replace a version that was deleted after the write saw it (docs/stores/vault.md, Deleting).
 """
 
 from __future__ import annotations
@@ -87,11 +87,11 @@ def place(receipt: Receipt) -> tuple[int, int]:
     return int(receipt.upstream_version.partition("@")[0]), int(receipt.outcome == upload_pb2.OUTCOME_UNCHANGED)
 
 
-def deleted_together(one: Done, other: Done) -> bool:
-    """Whether both deleted the same version, and neither had ended before the other began."""
-    outcomes = {one.receipt.outcome, other.receipt.outcome}
-    is_same = outcomes == {upload_pb2.OUTCOME_DELETED} and one.receipt.prior_version == other.receipt.prior_version
-    return is_same and one.began < other.ended and other.began < one.ended
+def met_a_deletion(before: Done, one: Done) -> bool:
+    """Whether `before` deleted the version that `one` names as its prior, and neither ended before the other began."""
+    is_same = before.receipt.prior_version == one.receipt.prior_version
+    deleted = before.receipt.outcome == upload_pb2.OUTCOME_DELETED
+    return deleted and is_same and before.began < one.ended and one.began < before.ended
 
 
 def check_linear(done: list[Done], *, blind: bool = False, refused: int = 0) -> Receipt:
@@ -112,8 +112,8 @@ def check_linear(done: list[Done], *, blind: bool = False, refused: int = 0) -> 
         if receipt.outcome == upload_pb2.OUTCOME_UNCHANGED:
             assert receipt.upstream_version == there
             continue
-        if blind and before is not None and deleted_together(before, one):
-            continue
+        if blind and before is not None and met_a_deletion(before, one):
+            there = receipt.prior_version
         if blind and there and not receipt.prior_version:
             there, refused = "", refused - 1
         assert receipt.prior_version == there, (place(receipt), receipt.prior_version, there)

@@ -17,6 +17,7 @@ from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, Expect, Known
 from monoskope.client.known.stores import KnownStores
+from monoskope.client.purposes.copy import put_copy
 from monoskope.client.walk.pace import AT_ONCE
 from monoskope.errors import (
     Error,
@@ -24,12 +25,14 @@ from monoskope.errors import (
     NotAgreedError,
     OutcomeUnknownError,
     RateLimitedError,
+    RefusedError,
     UsageError,
 )
 from monoskope.protocol.payload import Recipe
 from monoskope.testing.cluster.identities import Identity
-from monoskope.testing.scripted.client import client_for, settings_for, was_received
+from monoskope.testing.scripted.client import client_for, settings_for, token, was_received
 from monoskope.testing.scripted.m8 import FINGERPRINT, PUBLIC, VERSION, Attempt
+from monoskope.uri import SecretUri
 from tests.lies.signed.grants import GARBAGE
 from tests.protocol.copied import DESTINATION
 from tests.protocol.purposes import PURPOSES, URI, VALUES, ShowingM8
@@ -217,6 +220,61 @@ async def test_limits_for_ever_end_with_the_time_and_are_not_met_by_hammering(m8
     assert 6 < len(m8.attempts) < 20
     assert clock.time < 100
     assert m8.count("RequestUploadSecret") == 0
+
+
+async def test_what_is_larger_than_the_grant_allows_is_not_sent_whatever_m8_shows_of_the_store(
+    m8: ShowingM8, client: Client
+) -> None:
+    m8.stores["vault"].reactors[0].capabilities.max_plaintext = 1_048_576
+    with pytest.raises(RefusedError, match="at most 131,072"):
+        await client.put_secret(URI, {"password": bytes(140_000)})
+    assert m8.count("RequestUploadSecret") == 0
+
+
+async def test_an_unsigned_put_is_sent_however_long_the_check_of_the_log_took(
+    m8: ShowingM8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(time=0.0)
+
+    async def slow(*_: object) -> None:
+        clock.time += 400  # a key lives for 300 s, which is the reactor's to say
+
+    monkeypatch.setattr("monoskope.client.connection.Connection.fits", slow)
+    kind = clocked(Client, clock)
+    async with kind(settings_for(m8, tmp_path), system_known_stores=tmp_path / "no_known_stores") as client:
+        await client.put_secret(URI, VALUES, timeout=1_000)
+    assert m8.count("RequestUploadSecret") == 1
+
+
+async def test_what_ends_a_request_after_a_limit_is_told_and_not_the_limit(m8: ShowingM8, tmp_path: Path) -> None:
+    reasons = [upload_pb2.REASON_UPSTREAM_REFUSED, upload_pb2.REASON_RATE_LIMITED]
+    m8.key_answer = lambda _: queries_pb2.GetSecretUploadKeyResponse(
+        state=views_pb2.UPLOAD_STATE_ENDED, reason=reasons.pop()
+    )
+    kind = clocked(Client, Clock(time=0.0))
+    async with kind(settings_for(m8, tmp_path), system_known_stores=tmp_path / "no_known_stores") as client:
+        with pytest.raises(RefusedError):
+            await client.put_secret(URI, VALUES, timeout=100)
+    assert reasons == []
+
+
+@pytest.mark.parametrize("reason", [upload_pb2.REASON_RATE_LIMITED, upload_pb2.REASON_KEY_LOST])
+async def test_the_put_of_a_copy_is_one_attempt_whatever_ends_it(m8: ShowingM8, reason: upload_pb2.Reason) -> None:
+    m8.key_answer = lambda _: queries_pb2.GetSecretUploadKeyResponse(state=views_pb2.UPLOAD_STATE_ENDED, reason=reason)
+    with pytest.raises(Error):
+        await put_copy(
+            SecretUri.parse(URI),
+            VALUES,
+            servers=[m8.server],
+            ca_file=m8.ca_file,
+            token=token("alice"),
+            identity=m8.identity.shown,
+            request_id=bytes(16),
+            expect=Expect.ANY,
+            key_within_s=100,
+            timeout_s=100,
+        )
+    assert m8.count("RequestSecretUploadKey") == 1
 
 
 async def test_requests_to_a_store_that_does_not_answer_delay_no_other_store(m8: ShowingM8, client: Client) -> None:

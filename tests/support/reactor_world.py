@@ -426,6 +426,12 @@ class World:
         assert isinstance(self.store, MemoryStore)
         return self.store
 
+    def use_up_guesses(self) -> None:
+        """Let alice's guesses of an hour be used up: from now on nothing is compared."""
+        self.rates.limits = ReactorLimits(uploads_per_second=100, compares_per_hour_per_uri=1, compares_per_hour=1)
+        with self.rates.guess(self.uri, "alice") as guess:
+            guess.announced = True
+
     def sealed(
         self,
         request: Request | None = None,

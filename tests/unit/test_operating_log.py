@@ -74,8 +74,8 @@ def _logged_fields() -> Iterator[tuple[str, str]]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                 continue
-            is_level, binds = node.func.attr in LEVELS, node.func.attr == "bind_contextvars"
-            if binds or (is_level and ast.unparse(node.func.value).startswith(("log", "operating_log"))):
+            on = ast.unparse(node.func.value) if node.func.attr in LEVELS else ""
+            if on == "log" or on.startswith("operating_log") or node.func.attr == "bind_contextvars":
                 yield from ((path.name, keyword.arg) for keyword in node.keywords if keyword.arg)
 
 

@@ -37,10 +37,16 @@ def _other_bytes(attempt: Attempt) -> upload_pb2.Signed:
         attempt.sealed.pop()
 
 
-def _about_nothing_sent(attempt: Attempt) -> upload_pb2.Signed:
-    failed, grant = upload_pb2.OUTCOME_FAILED, attempt.grant
-    made = make_receipt(grant=grant, sealed_sha256=b"", outcome=failed, reason=LOST, replica=grant.replica)
-    return attempt.signer.sign(RECEIPT, made.content)
+def nothing_sent(reason: upload_pb2.Reason) -> End:
+    """A failure from before anything was sent."""
+
+    def failed(attempt: Attempt) -> upload_pb2.Signed:
+        grant, outcome = attempt.grant, upload_pb2.OUTCOME_FAILED
+        replica = grant.replica if reason == LOST else b""
+        made = make_receipt(grant=grant, sealed_sha256=b"", outcome=outcome, reason=reason, replica=replica)
+        return attempt.signer.sign(RECEIPT, made.content)
+
+    return receipt(failed)
 
 
 def _stripped(attempt: Attempt) -> upload_pb2.Signed:
@@ -159,11 +165,39 @@ LIES = (
     anew("a lost key", failure(LOST), attempts=2),
     anew("an engine that was away", failure(AWAY), attempts=2),
     anew("a lost key, and then a conflict", failure(LOST), failure(OVERTAKEN), attempts=3),
+    anew(
+        "a lost key, an engine that was away, a conflict", failure(LOST), failure(AWAY), failure(OVERTAKEN), attempts=4
+    ),
     no_attempt("a lost key, unsigned", unsigned(LOST), "could still be .* until "),
     no_attempt("an engine that was away, unsigned", unsigned(AWAY)),
     no_attempt("a lost key of another process", failure(LOST, replica=bytes(16)), "could still be .* until "),
     no_attempt("a lost key of no process", failure(LOST, replica=b""), "does not name the process"),
-    no_attempt("a lost key for nothing that was sent", receipt(_about_nothing_sent)),
+    no_attempt("a lost key for nothing that was sent", nothing_sent(LOST)),
+    SignedLie(
+        END,
+        "an engine that was away, for nothing that was sent",
+        ends(nothing_sent(AWAY), succeeds),
+        r"\(UPSTREAM_UNAVAILABLE\)",
+        Code.UNAVAILABLE,
+        CHANGES,
+    ),
+    SignedLie(
+        END,
+        "a limit, for nothing that was sent",
+        ends(nothing_sent(upload_pb2.REASON_RATE_LIMITED), succeeds),
+        "takes no more",
+        Code.RATE_LIMITED,
+        CHANGES,
+    ),
+    SignedLie(
+        END,
+        "a lost key, and a conflict for nothing that was sent",
+        ends(failure(LOST), nothing_sent(OVERTAKEN), succeeds),
+        r"\(CONFLICT\); it may or may not",
+        UNKNOWN,
+        CHANGES,
+        attempts=2,
+    ),
     no_attempt("that it is not known", failure(upload_pb2.REASON_OUTCOME_UNKNOWN), "^(?!.* still )"),
     conflict(
         "a conflict, after an engine that was away",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import inspect
 import os
 import subprocess
@@ -109,9 +110,8 @@ def test_a_stream_is_left_when_its_reader_leaves(m8: Watched, tmp_path: Path) ->
         assert client.get_server().subject == "alice"
 
 
-@pytest.mark.parametrize("puts", [6, pytest.param(200, marks=pytest.mark.soak)])
-def test_many_threads_use_one_client(m8: Watched, tmp_path: Path, puts: int) -> None:
-    threads = 32
+@pytest.mark.parametrize(("threads", "puts"), [(12, 4), pytest.param(32, 200, marks=pytest.mark.soak)])
+def test_many_threads_use_one_client(m8: Watched, tmp_path: Path, threads: int, puts: int) -> None:
     with opened(m8, tmp_path) as client, ThreadPoolExecutor(threads) as pool:
         work = {
             thread: pool.submit(lambda uris: [client.put_secret(uri, VALUES).uri for uri in uris], uris)
@@ -121,6 +121,14 @@ def test_many_threads_use_one_client(m8: Watched, tmp_path: Path, puts: int) -> 
         for thread, done in work.items():
             assert done.result() == [f"vault://app/{thread}x{number}" for number in range(puts)]
     assert len({attempt.request.request_id for attempt in m8.attempts}) == threads * puts
+
+
+@pytest.mark.parametrize("ttl", [dt.timedelta(), dt.timedelta(days=366, seconds=1)])
+def test_a_token_that_lives_for_no_time_or_too_long_is_not_asked_for(
+    m8: Watched, tmp_path: Path, ttl: dt.timedelta
+) -> None:
+    with opened(m8, tmp_path) as client, pytest.raises(UsageError, match="one second to 366 days"):
+        client.access.create_token("machine:local:backup", ttl=ttl)
 
 
 def test_several_secrets_of_one_call_are_put_at_once_and_told_of_one_by_one(m8: Watched, tmp_path: Path) -> None:

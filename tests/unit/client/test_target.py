@@ -116,6 +116,23 @@ async def test_a_no_pins_nothing_and_asks_for_no_key(m8: ScriptedM8, known: Know
     assert m8.count("RequestSecretUploadKey") == 0
 
 
+async def test_a_default_that_no_store_can_be_called_is_refused_before_anything_is_asked(
+    m8: ScriptedM8, known: KnownStores, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="Not A Store"):
+        await put(m8, tmp_path, "app/db", default="Not A Store")
+    assert (m8.count("GetSecretStore"), known.default(m8.server)) == (0, None)
+
+
+async def test_an_identity_under_two_names_in_the_file_is_refused(m8: ScriptedM8, tmp_path: Path) -> None:
+    pinned(m8, tmp_path)
+    with (tmp_path / "known_stores").open("a") as file:
+        file.write(f"{m8.server} other {m8.identity.shown}\n")
+    with pytest.raises(IdentityChangedError, match="other"):
+        await put(m8, tmp_path, "vault://app/db")
+    assert m8.count("RequestSecretUploadKey") == 0
+
+
 async def test_agreement_given_beforehand_needs_nobody(m8: ScriptedM8, known: KnownStores, tmp_path: Path) -> None:
     await put(m8, tmp_path, "app/db", identities={"vault": m8.identity.shown}, default="vault")
 

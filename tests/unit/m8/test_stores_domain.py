@@ -155,6 +155,14 @@ def test_the_first_fingerprint_key_is_adopted_and_a_rotation_allows_both_and_the
     assert fingerprint_key.finish_rotation(done, OTHER_KEY) == []
 
 
+@pytest.mark.parametrize("key_id", ["0" * 15, "0" * 17, "G" * 16])
+def test_what_is_no_id_of_a_fingerprint_key_is_neither_adopted_nor_rotated_to(key_id: str) -> None:
+    with pytest.raises(UsageError, match="16 hex digits"):
+        fingerprint_key.adopt(NONE, key_id)
+    with pytest.raises(UsageError, match="16 hex digits"):
+        fingerprint_key.start_rotation(ADOPTED, key_id)
+
+
 def test_a_rotation_of_a_fingerprint_key_that_does_not_fit_conflicts() -> None:
     for begin, key in ((NONE, KEY_ID), (ADOPTED, KEY_ID), (ROTATING, "f" * 16)):
         with pytest.raises(ConflictError):

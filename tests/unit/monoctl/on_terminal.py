@@ -17,11 +17,9 @@ from pathlib import Path
 from monoskope.testing.parts import program
 
 CTRL_C = b"\x03"
-CTRL_BACKSLASH = b"\x1c"
-_SIGNALS = (CTRL_C, CTRL_BACKSLASH)
 _SECONDS = 60.0
 _AGAIN_S = 10.0
-"""After so many seconds such a key is pressed again: by then it has ended what it met."""
+"""After so many seconds Ctrl-C is pressed again: by then it has ended what it met."""
 # Whoever leads a new session gets its terminal by asking for it; then Ctrl-C reaches it. The terminal is the first
 # argument's descriptor: stdin may be something else.
 _TAKES_TERMINAL = """
@@ -116,17 +114,17 @@ def converse(
 
 
 def _typed(process: subprocess.Popen[bytes], person: int, keys: bytes) -> bytes:
-    """Type, and return what a pipe got. A signal is sent until it is over: one between prompt and read is not seen."""
+    """Type, and return what a pipe got. Ctrl-C is pressed until it is over: one between prompt and read is not seen."""
     for _ in range(int(_SECONDS / _AGAIN_S)):
-        if keys in _SIGNALS:
+        if keys == CTRL_C:
             _wait_for_sleep(process.pid)
         os.write(person, keys)
         try:
-            return process.communicate(timeout=_AGAIN_S if keys in _SIGNALS else _SECONDS)[0] or b""
+            return process.communicate(timeout=_AGAIN_S if keys == CTRL_C else _SECONDS)[0] or b""
         except subprocess.TimeoutExpired:
-            if keys not in _SIGNALS:
+            if keys != CTRL_C:
                 raise
-    raise AssertionError(f"{keys!r} ended nothing")
+    raise AssertionError("Ctrl-C ended nothing")
 
 
 def _wait_for_sleep(pid: int) -> None:

@@ -209,6 +209,15 @@ def test_a_receipt_that_proves_nothing_is_warned_about_by_name(m8: Remembering, 
     assert result.stderr.startswith(f"warning: {URI} is m8's word alone: what m8 shows as its proof is none")
 
 
+def test_a_receipt_of_a_request_that_failed_says_nothing_of_what_is_there(m8: Remembering, run: Run) -> None:
+    put(run)
+    failed = m8.attempts[0].failure(upload_pb2.REASON_CONFLICT)
+    m8.secrets[URI].CopyFrom(views_pb2.Secret(uri=URI, request_id=m8.secrets[URI].request_id, receipt=failed))
+
+    result = ends(run("get", "secrets"), 0)
+    assert result.stderr.startswith(f"warning: {URI} is m8's word alone: what m8 shows as its proof is none")
+
+
 def test_without_a_pin_nothing_is_checked_and_that_is_said(run: Run, tmp_path: Path) -> None:
     request_id = put(run)
     (tmp_path / "known_stores").write_text("")

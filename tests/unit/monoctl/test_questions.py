@@ -14,7 +14,7 @@ from monoskope.testing.parts import program
 from monoskope.testing.scripted.client import was_received
 from monoskope.testing.scripted.m8 import ScriptedM8
 from tests.unit.monoctl.as_alice import VALUE, Run, ends
-from tests.unit.monoctl.on_terminal import CTRL_BACKSLASH, CTRL_C, Steps, Typed, converse
+from tests.unit.monoctl.on_terminal import CTRL_C, Steps, Typed, converse
 
 pytestmark = pytest.mark.usefixtures("run")
 """Which sets the environment."""
@@ -112,7 +112,7 @@ def test_ctrl_c_ends_each_question_and_the_terminal_is_as_before(
 
 
 def test_another_signal_leaves_the_terminal_as_before_too(m8: ScriptedM8) -> None:
-    assert (typed(*PUT, "password", steps=[(HIDDEN, CTRL_BACKSLASH)]).code, m8.calls) == (-signal.SIGQUIT, [])
+    assert (typed(*PUT, "password", steps=[(HIDDEN, b"\x1c")]).code, m8.calls) == (-signal.SIGQUIT, [])
 
 
 def test_ctrl_c_at_a_passphrase_of_the_reactor_is_the_same(tmp_path: Path) -> None:

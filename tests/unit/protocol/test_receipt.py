@@ -15,7 +15,7 @@ from monoskope.protocol.listing import Listing
 from monoskope.protocol.open_receipt import open_receipt, put_request_id
 from monoskope.protocol.outcomes import is_detail
 from monoskope.protocol.receipt import Receipt, make_receipt, parse_receipt, sealed_digest, write_tag
-from monoskope.protocol.wire import MalformedError
+from monoskope.protocol.wire import MOST_FIELDS, MalformedError, parse
 from monoskope.testing.scripted.m8 import PUBLIC
 from tests.support.receipts import (
     COMPARE_GRANT,
@@ -182,6 +182,12 @@ def test_no_bytes_crash_the_parser(content: bytes) -> None:
     except MalformedError:
         return
     assert found.content == content
+
+
+def test_more_fields_than_any_message_has_are_not_taken_apart() -> None:
+    content = upload_pb2.Receipt(values=[upload_pb2.ValueFingerprint()] * (MOST_FIELDS + 1)).SerializeToString()
+    with pytest.raises(MalformedError, match="does not parse"):
+        parse(upload_pb2.Receipt, content)
 
 
 def test_write_tag_vector() -> None:

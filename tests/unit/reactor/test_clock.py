@@ -7,11 +7,12 @@ import time
 from pathlib import Path
 from unittest.mock import Mock
 
+import msgspec
 import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.reactor.timings import Clock
-from tests.support.reactor_world import PATIENCE_S, URI, World, ask, looked
+from tests.support.reactor_world import FAST, PATIENCE_S, URI, World, ask, looked
 from tests.unit.reactor.bench import Bench
 from tests.unit.reactor.bench import asked as asked_for
 
@@ -133,9 +134,9 @@ async def test_nothing_is_written_after_a_pause_between_announcement_and_write(m
 
 
 async def test_a_write_under_way_ends_soon_after_a_pause(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The loop's clock gives it half a minute; nothing waits that long here."""
+    """The loop's clock gives it three minutes; nothing waits that long here."""
     monkeypatch.setattr("monoskope.reactor.work.write._WATCH_S", 0.01)
-    world = World(now=machine.clock)
+    world = World(now=machine.clock, timings=msgspec.structs.replace(FAST, write_window=200.0))
     began = asyncio.Event()
 
     async def never(*_: object, **__: object) -> str:
@@ -146,7 +147,7 @@ async def test_a_write_under_way_ends_soon_after_a_pause(machine: Machine, monke
     walking = asyncio.create_task(world.walk())
     async with asyncio.timeout(PATIENCE_S):
         await began.wait()
-        machine.wall += 40
+        machine.wall += 240
         await walking
     assert world.outcomes() == ["STARTED", "FAILED KEY_LOST"]
 

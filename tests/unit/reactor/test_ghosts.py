@@ -125,6 +125,61 @@ async def test_under_a_young_key_what_came_between_is_concurrent(world: World) -
     assert (world.outcomes()[-1], dict(world.memory.content[URI.path][-1][1])) == ("UPLOADED", OLD)
 
 
+@pytest.mark.parametrize("store", ["read", "write-only", "without check-and-set", "write-only without check-and-set"])
+@pytest.mark.parametrize("purpose", [UPLOAD, PATCH, DELETE])
+@pytest.mark.parametrize("compares", [True, False])
+async def test_a_young_key_replaces_and_names_what_is_there_now(
+    store: str, purpose: upload_pb2.Purpose, *, compares: bool
+) -> None:
+    """Also where no content is read, since the guesses are used up: then only a store that can be read and checks which
+    version a write replaces may learn it from the write."""
+    world = World(STORES[store]())
+    if not compares:
+        world.use_up_guesses()
+    await world.walk()
+    sealed = held_back(world, purpose, ANY)
+    await looked()
+    between = await world.walk(ask(expect=ANY), NEW)
+    world.memory.calls.clear()
+    await world.handler.handle(sealed)
+    ended = "DELETED" if purpose == DELETE else "UPLOADED"
+    assert world.outcomes()[-2:] == ["STARTED", ended]
+    needs_content = purpose == PATCH or (purpose == UPLOAD and compares)
+    assert ("read" in world.memory.calls) is (world.memory.capabilities.readable and needs_content)
+    from_the_write = store == "read" and not compares
+    named = {world.receipt(number).prior_version for number in ((-1,) if from_the_write else (-2, -1))}
+    assert named == {between.upstream_version}
+
+
+async def test_a_deletion_is_not_tried_again_on_what_came_after_its_announcement() -> None:
+    world = World()
+    await world.walk()
+    world.log.before.append(lambda: world.memory.put(NEW))
+    await world.walk(ask(DELETE, expect=OVERWRITE))
+    assert world.outcomes()[-2:] == ["STARTED", "FAILED CONFLICT"]
+    assert dict(world.memory.content[URI.path][-1][1]) == NEW
+
+
+async def test_content_that_a_first_look_could_not_read_is_not_known_to_be_the_same() -> None:
+    world = World(Unversioned())
+    await world.walk()
+    world.memory.failures["read"].append(CannotReadError("not now"))
+    sealed = held_back(world, UPLOAD, OVERWRITE)
+    await looked()
+    world.now.time += 11
+    await world.handler.handle(sealed)
+    assert world.outcomes()[-1] == "FAILED CONFLICT"
+
+
+async def test_what_was_deleted_under_a_young_key_is_put_anew(world: World) -> None:
+    await world.walk()
+    sealed = held_back(world, UPLOAD, OVERWRITE)
+    await looked()
+    await world.walk(ask(DELETE, expect=OVERWRITE, destroy=not world.memory.capabilities.soft_delete))
+    await world.handler.handle(sealed)
+    assert (world.outcomes()[-1], dict(world.memory.content[URI.path][-1][1])) == ("UPLOADED", OLD)
+
+
 async def test_drift_that_another_put_replaced_since_is_none_any_more() -> None:
     world = World()
     await world.walk()

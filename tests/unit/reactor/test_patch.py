@@ -43,6 +43,14 @@ async def test_one_key_changes_and_the_receipt_has_the_hash_of_the_whole(*, read
 
 
 @pytest.mark.parametrize("readable", [True, False], ids=["readable", "write-only"])
+async def test_the_hash_of_the_whole_does_not_depend_on_whether_it_may_be_compared(*, readable: bool) -> None:
+    world = World(MemoryStore(readable=readable))
+    world.use_up_guesses()
+    await world.walk()
+    assert (await world.walk(ask(PATCH), NEW)).fingerprint == world.key.fingerprints(AFTER).whole
+
+
+@pytest.mark.parametrize("readable", [True, False], ids=["readable", "write-only"])
 async def test_keys_are_dropped_with_nothing_sealed(*, readable: bool) -> None:
     world = World(MemoryStore(readable=readable))
     await world.walk()

@@ -201,7 +201,6 @@ class Resolver:
                 return named
             self._agree_default(pinned, named)
             given = named
-        check_store_name(given)
         if given != pinned:
             self._known.pin_default(server, given, explicit=explicit)
         return given
@@ -228,7 +227,6 @@ class Resolver:
             raise _changed(server, name, pinned, given, "you gave")
         if pinned is None:
             pinned = self._first_contact(store, identity, given)
-        pins.check_free(server, name, pinned)
         trust = Trust(self._known, server, name, pin=pinned, notify=self._notify)
         trust.follow(store.rotations)
         if trust.pin != identity:

@@ -84,8 +84,8 @@ class Acceptor:
             _shut(connection)
         self._bound.close()
 
-    async def closed(self) -> None:
-        """Return when the handshakes that `close` cut off have ended."""
+    async def wait_closed(self) -> None:
+        """Return when the handshakes that `close` cut off have ended, after `Limits.ending_s` at the latest."""
         if self._shaking:
             await asyncio.wait(self._shaking, timeout=self._shared.limits.ending_s)
 
@@ -208,7 +208,7 @@ class Server:
         for connection in list(self._shared.connections):
             connection.drain()
         if isinstance(self._listener, Acceptor):
-            await self._listener.closed()
+            await self._listener.wait_closed()
         if not await self._gone(ending := min(self._shared.limits.ending_s, seconds)):
             for connection in list(self._shared.connections):
                 connection.end_stream()

@@ -182,7 +182,7 @@ class Upstream:
 
     def is_same(self, first: Content, now: Content) -> bool:
         """Whether two looks at one place saw the same; False where neither version nor content shows it."""
-        if self.driver.capabilities.versions or NOTHING in {first.version, now.version}:
+        if self.driver.capabilities.versions:
             return first.version == now.version and first.deleted == now.deleted
         return first.fingerprints is not None and now.equals(first.fingerprints)
 
@@ -199,8 +199,8 @@ class Upstream:
             DriverError: the engine cannot be asked, or what is there cannot be read.
         """
         found = await self.driver.read_either(uri.path)
-        if found is None or not found.either:
-            return found
+        if found is None:
+            return None
         receipt = receipt or self.known.naming(uri, found.version)
         return decided(found, self.fingerprint_key, dict(receipt.values if receipt is not None else ()))
 
@@ -249,8 +249,9 @@ class Upstream:
         if content.fingerprints is None:
             version = await self.driver.read_version(uri.path)
             return Content(version, _ABSENT if version == NOTHING else None)
-        ours = newest is not None and hmac.compare_digest(content.fingerprints.whole, newest.fingerprint)
-        return dataclasses.replace(content, version=newest.upstream_version) if newest and ours else content
+        if newest is None or not hmac.compare_digest(content.fingerprints.whole, newest.fingerprint):
+            return content
+        return dataclasses.replace(content, version=newest.upstream_version)
 
     async def _there(self, uri: SecretUri) -> Content:
         """Return what is there now, in an engine with versions: as it is read, or as a receipt of ours says."""

@@ -110,10 +110,6 @@ class Attempt:
         return self.receipt(upload_pb2.OUTCOME_FAILED, reason=reason, replica=replica)
 
 
-_TURNS = 20
-"""Turns of the loop in which what was cut off in its handshake closes its socket."""
-
-
 class ScriptedM8:
     """What the server answers. Replace `key_answer` or `end` to make it lie.
 
@@ -303,8 +299,6 @@ class ScriptedM8:
             async with self.serving(folder):
                 ready.set()
                 await stop.wait()
-            for _ in range(_TURNS):
-                await asyncio.sleep(0)
 
         def run() -> None:
             # A runner ends what clients have only just begun, before it closes the loop.

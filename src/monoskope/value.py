@@ -11,11 +11,8 @@ from typing import ClassVar, NoReturn
 import msgspec
 
 
-class Value(msgspec.Struct, frozen=True, gc=False):
-    """Fields are named by position or keyword. Those in `hidden` are left out of its `repr`.
-
-    What a value holds was there before it. So it is in no reference cycle, and the garbage collector looks at none.
-    """
+class Value(msgspec.Struct, frozen=True):
+    """Fields are named by position or keyword. Those in `hidden` are left out of its `repr`."""
 
     hidden: ClassVar[frozenset[str]] = frozenset()
 

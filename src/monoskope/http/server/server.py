@@ -143,13 +143,14 @@ class Acceptor:
                 ssl_handshake_timeout=seconds,
                 ssl_shutdown_timeout=seconds,
             )
-            give_back_buffer(protocol)
         except BaseException as error:  # one connection fails, and the server goes on
             self._shared.gate.leave(entered)
             if not isinstance(error, Exception):
                 raise
             if not isinstance(error, OSError):  # of a handshake that failed the peer was told by TLS, or it is gone
                 self._shared.tell(error)
+        else:
+            give_back_buffer(protocol)
 
 
 def _shut(connection: socket.socket) -> None:

@@ -224,8 +224,8 @@ class Policy(Value, frozen=True):
 
         Args:
             content: The note.
-            counted: A note of this log that counted before. The log's signatures of the same bytes are not verified
-                again: that takes longer than all else, since the code for ML-DSA is loaded for it.
+            counted: A note of this log that counted before. Of the same bytes the log's ML-DSA signature is not verified
+                again: that takes longer than all else, since the code for it is loaded first.
 
         Raises:
             NoteError: it is malformed.
@@ -238,7 +238,7 @@ class Policy(Value, frozen=True):
                 f"the checkpoint is of the log {checkpoint.origin}, not of {self.log.origin}", fault=Fault.ORIGIN
             )
         if content == counted and not self.witnesses:
-            signers = note.signers(self.log.both)
+            signers = note.verified((self.log.ed25519,)) | note.signers((self.log.ml_dsa_44,))
         else:
             signers = note.verified((*self.log.both, *self.witnesses))
         signed_at_s = signers.get(self.log.ml_dsa_44)

@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.event_loop import KeyedLock
 from monoskope.failpoints import failpoint
-from monoskope.protocol.outcomes import WRITTEN, spelled
+from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Request
@@ -167,15 +167,13 @@ class Handler:
             else:
                 # 5. `expect` not met is CONFLICT or UPSTREAM_CHANGED. Once it is met, GENERATE makes its values, and
                 # ROLLBACK reads the earlier version.
-                looks = False
-                while True:
+                for looks in (False, True):
                     base = await self._expected(delivered, first, guess, looks=looks)
                     payload = await self._made(delivered) if payload is None else payload
                     after = self._after(request, payload, base)
                     same = guess.may_compare and request.rules.compares and after and base.equals(after)
-                    if looks or base.is_current or not same:
+                    if base.is_current or not same:
                         break
-                    looks = True
                 # 6. Known equal content is UNCHANGED, if the engine was asked just now.
                 if same and after:
                     return Receipted(_unchanged(delivered, base.version, after), delivered.version)
@@ -192,7 +190,7 @@ class Handler:
             del payload
         # 9. An unknown end is looked up. Everything secret is erased.
         receipt = await self._writer.receipt(plan, end)
-        guess.written = receipt.outcome in WRITTEN
+        guess.written = isinstance(end, Written)
         return Receipted(receipt, announced.version)
 
     def _places_for(self, request: Request) -> FairPlaces:

@@ -219,7 +219,7 @@ class Handler:
                 raise AssertionError(f"no work is known for {spelled(upload_pb2.Purpose, other)}")
 
     async def _expected(
-        self, delivered: DeliveredRequest, first: Found | None, guess: Guess, *, looks: bool = False
+        self, delivered: DeliveredRequest, first: Found | None, guess: Guess, *, looks: bool
     ) -> Content:
         """Return what the write is to replace; raises as `Upstream.replaced` if it is not what the request expects."""
         assert first is not None, "a key that may write here has a first look"

@@ -242,9 +242,8 @@ class Handler:
             return None
         check_fitting(self._upstream.driver, request, payload)
         if len(encode(payload)) > delivered.grant.max_plaintext:
-            raise FailedError(
-                upload_pb2.REASON_UNSUPPORTED, detail="what would be made is larger than the store takes."
-            )
+            detail = "what would be made is larger than the store takes."
+            raise FailedError(upload_pb2.REASON_UNSUPPORTED, detail=detail)
         return payload
 
     def _after(self, request: Request, payload: Payload | None, base: Content) -> Fingerprints | None:

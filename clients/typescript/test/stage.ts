@@ -123,7 +123,7 @@ export class Stage {
     const pair = await this.#suite.GenerateKeyPair(true);
     this.#privateKey = new Uint8Array(await this.#suite.SerializePrivateKey(pair.privateKey));
     const publicKey = new Uint8Array(await this.#suite.SerializePublicKey(pair.publicKey));
-    const fields = { subject: "anna", suite: 1, publicKey, replica: new Uint8Array(16), lifetimeS: 60, maxPlaintext: 1_024, fingerprintKeyId: "0".repeat(16) };
+    const fields = { subject: "anna", suite: 1, publicKey, replica: new Uint8Array(16), lifetimeS: 60, maxPlaintext: 1_024, fingerprintKeyId: "0".repeat(16), approvals: 0 };
     this.#grant = serialise(UploadGrantSchema, { ...fields, request: new Uint8Array(request), ...this.#play.grant });
     return this.identity.signed(UPLOAD_GRANT, this.#grant);
   }

@@ -64,7 +64,8 @@ class Access:
         """Return whether the caller may do something.
 
         Args:
-            right: "put", "compare", "see-hash", "delete", "copy", "undelete", "rollback" or "list".
+            right: "put", "compare", "see-hash", "delete", "copy", "undelete", "rollback", "list", "propose" or
+                "approve".
             uri: A secret's URI, or a URI prefix for everything below it.
             member: Ask about this member, `kind:issuer:name`, by what role bindings give it by name; m8 does not know
                 the groups of one who does not call. For administrators and auditors.

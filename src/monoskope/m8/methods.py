@@ -39,8 +39,9 @@ MAX_LOGIN = 65_536
 MAX_APPEND = 262_144
 """Bytes of every later message of a reactor at most: the largest receipt and what belongs to it."""
 
-MAX_MESSAGE = 1_064_960
-"""Bytes in a request at most that holds a sealed secret, or role bindings: a megabyte and what belongs to it."""
+MAX_MESSAGE = 1_138_688
+"""Bytes in a request at most that holds a sealed secret, or role bindings: a megabyte, a change with eight approvals,
+and what belongs to it."""
 
 MAX_EXCHANGE = 20_480
 """Bytes in the request of a stranger at most: a token of 16,384 characters and what belongs to it."""

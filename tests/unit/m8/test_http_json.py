@@ -159,8 +159,8 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
 
 
 def test_a_body_with_room_for_a_secret_has_no_room_for_a_million_parts() -> None:
-    with pytest.raises(UsageError, match="has more than 68 fields"):
-        read(commands_pb2.RequestUploadSecretRequest, b'{"x":[' + b"{}," * 69 + b"{}]}")
+    with pytest.raises(UsageError, match="has more than 77 fields"):
+        read(commands_pb2.RequestUploadSecretRequest, b'{"x":[' + b"{}," * 78 + b"{}]}")
 
 
 def test_commas_in_texts_are_no_elements() -> None:

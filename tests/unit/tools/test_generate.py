@@ -20,7 +20,7 @@ from google.protobuf import json_format
 from packaging.requirements import Requirement
 
 from monoskope.api.buf.validate import validate_pb2
-from monoskope.api.gateway.v1 import access_pb2, commands_pb2, log_pb2, queries_pb2, reactor_pb2, views_pb2
+from monoskope.api.gateway.v1 import access_pb2, changes_pb2, commands_pb2, log_pb2, queries_pb2, reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from tools import generate, json_schemas, openapi
 from tools.api_reference import described
@@ -176,6 +176,7 @@ SERVICES = [
     queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"],
     access_pb2.DESCRIPTOR.services_by_name["AccessService"],
     log_pb2.DESCRIPTOR.services_by_name["LogService"],
+    changes_pb2.DESCRIPTOR.services_by_name["SecretChangeService"],
 ]
 LOG_PATHS = {"/checkpoint", "/tile/{level}/{place}", "/tile/entries/{place}"}
 """The log in pieces. A place may have slashes, which OpenAPI cannot say of a parameter of a path."""

@@ -38,6 +38,8 @@ RIGHT_NAMES = MappingProxyType(
         events_pb2.RIGHT_UNDELETE: "undelete",
         events_pb2.RIGHT_ROLLBACK: "rollback",
         events_pb2.RIGHT_LIST: "list",
+        events_pb2.RIGHT_PROPOSE: "propose",
+        events_pb2.RIGHT_APPROVE: "approve",
     }
 )
 """How people and tokens name each right."""

@@ -37,7 +37,7 @@ _OF_ALL = {
     "Fingerprint key": "fingerprint_key_id",
 }
 _TITLES = {"Subject": "subject", "Role": "role", "Prefixes": "prefixes", "Rights": "rights"} | _OF_ALL
-RIGHTS = ("put", "compare", "see-hash", "delete", "copy", "undelete", "rollback", "list")
+RIGHTS = ("put", "compare", "see-hash", "delete", "copy", "undelete", "rollback", "list", "propose", "approve")
 _ALLOWED = {"MEMBER": "member", "ROLE BINDING": "role_binding", "TOKEN": "token_id"}
 
 
@@ -56,7 +56,8 @@ _ALLOWED = {"MEMBER": "member", "ROLE BINDING": "role_binding", "TOKEN": "token_
 def can_i(context: click.Context, right: str, uri: str, member: str, session: CommandSession) -> None:
     """Say whether you have RIGHT on URI: a secret, or a prefix for everything below it.
 
-    The rights are put, compare, see-hash, delete, copy, undelete, rollback and list.
+    The rights are put, compare, see-hash, delete, copy, undelete, rollback, list, propose and
+    approve.
 
     Prints yes and ends with 0, or prints no and ends with 12. It is m8's word.
 
@@ -85,7 +86,8 @@ def can_i(context: click.Context, right: str, uri: str, member: str, session: Co
 def who_can(right: str, uri: str, session: CommandSession) -> None:
     """Say who has RIGHT on URI: members by role bindings, and tokens that have it by themselves.
 
-    The rights are put, compare, see-hash, delete, copy, undelete, rollback and list.
+    The rights are put, compare, see-hash, delete, copy, undelete, rollback, list, propose and
+    approve.
 
     Of a group the group is named, not those who are in it: m8 does not know them.
     """

@@ -24,7 +24,7 @@ from monoskope.api.gateway.v1 import views_pb2 as monoskope_dot_api_dot_gateway_
 from monoskope.api.secrets.v1 import events_pb2 as monoskope_dot_api_dot_secrets_dot_v1_dot_events__pb2
 
 
-DESCRIPTOR = _builder.POOL.AddSerializedFile(b'\n\'monoskope/api/gateway/v1/commands.proto\x12\x18monoskope.api.gateway.v1\x1a&monoskope/api/gateway/v1/queries.proto\x1a$monoskope/api/gateway/v1/views.proto\x1a%monoskope/api/secrets/v1/events.proto\"Z\n\x1dRequestSecretUploadKeyRequest\x12%\n\x07request\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x01R\x07request\x12\x12\n\x04wait\x18\x02 \x01(\x08R\x04wait\"\x87\x01\n\x1eRequestSecretUploadKeyResponse\x12\x1d\n\nrequest_id\x18\x01 \x01(\x0cR\trequestId\x12\x46\n\x03key\x18\x02 \x01(\x0b\x32\x34.monoskope.api.gateway.v1.GetSecretUploadKeyResponseR\x03key\"\xe4\x01\n\x1aRequestUploadSecretRequest\x12&\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10R\trequestId\x12\x36\n\x10\x65ncapsulated_key\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x03h\xe0\x08\xd8\x01\x01R\x0f\x65ncapsulatedKey\x12/\n\nciphertext\x18\x03 \x01(\x0c\x42\x0f\xbaH\x0cz\x07\x10\x90\x04\x18\x90\x80@\xd8\x01\x01R\nciphertext\x12\x35\n\x11request_signature\x18\x04 \x01(\x0c\x42\x08\xbaH\x05z\x03\x18\x80@R\x10requestSignature\"]\n\x1bRequestUploadSecretResponse\x12>\n\x06upload\x18\x01 \x01(\x0b\x32&.monoskope.api.gateway.v1.SecretUploadR\x06upload\"y\n\x18UpdateSecretNotesRequest\x12\x1c\n\x03uri\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04R\x03uri\x12?\n\x04\x65\x64it\x18\x02 \x01(\x0b\x32#.monoskope.api.secrets.v1.NotesEditB\x06\xbaH\x03\xc8\x01\x01R\x04\x65\x64it\"U\n\x19UpdateSecretNotesResponse\x12\x38\n\x06secret\x18\x01 \x01(\x0b\x32 .monoskope.api.gateway.v1.SecretR\x06secret\"\xbf\x01\n\x18\x43reateSecretStoreRequest\x12\x31\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\x04name\x12\x31\n\x04type\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\x04type\x12=\n\x08identity\x18\x03 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^SHA256:[A-Za-z0-9+/]{43}$R\x08identity\"X\n\x19\x43reateSecretStoreResponse\x12;\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStoreR\x05store\"O\n\x1a\x41\x63tivateSecretStoreRequest\x12\x31\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\x04name\"Z\n\x1b\x41\x63tivateSecretStoreResponse\x12;\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStoreR\x05store\"Q\n\x1c\x44\x65\x61\x63tivateSecretStoreRequest\x12\x31\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\x04name\"\\\n\x1d\x44\x65\x61\x63tivateSecretStoreResponse\x12;\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStoreR\x05store\"Q\n\x1cSetDefaultSecretStoreRequest\x12\x31\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\x04name\"\\\n\x1dSetDefaultSecretStoreResponse\x12;\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStoreR\x05store\"\x95\x01\n!ReplaceSecretStoreIdentityRequest\x12\x31\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\x04name\x12=\n\x08identity\x18\x02 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^SHA256:[A-Za-z0-9+/]{43}$R\x08identity\"a\n\"ReplaceSecretStoreIdentityResponse\x12;\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStoreR\x05store\"R\n\"StartFingerprintKeyRotationRequest\x12,\n\x06key_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{16}$R\x05keyId\"%\n#StartFingerprintKeyRotationResponse\"i\n#FinishFingerprintKeyRotationRequest\x12,\n\x06key_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{16}$R\x05keyId\x12\x14\n\x05\x66orce\x18\x02 \x01(\x08R\x05\x66orce\"&\n$FinishFingerprintKeyRotationResponse2\x97\x0b\n\x14SecretCommandService\x12\x8b\x01\n\x16RequestSecretUploadKey\x12\x37.monoskope.api.gateway.v1.RequestSecretUploadKeyRequest\x1a\x38.monoskope.api.gateway.v1.RequestSecretUploadKeyResponse\x12\x82\x01\n\x13RequestUploadSecret\x12\x34.monoskope.api.gateway.v1.RequestUploadSecretRequest\x1a\x35.monoskope.api.gateway.v1.RequestUploadSecretResponse\x12|\n\x11UpdateSecretNotes\x12\x32.monoskope.api.gateway.v1.UpdateSecretNotesRequest\x1a\x33.monoskope.api.gateway.v1.UpdateSecretNotesResponse\x12|\n\x11\x43reateSecretStore\x12\x32.monoskope.api.gateway.v1.CreateSecretStoreRequest\x1a\x33.monoskope.api.gateway.v1.CreateSecretStoreResponse\x12\x82\x01\n\x13\x41\x63tivateSecretStore\x12\x34.monoskope.api.gateway.v1.ActivateSecretStoreRequest\x1a\x35.monoskope.api.gateway.v1.ActivateSecretStoreResponse\x12\x88\x01\n\x15\x44\x65\x61\x63tivateSecretStore\x12\x36.monoskope.api.gateway.v1.DeactivateSecretStoreRequest\x1a\x37.monoskope.api.gateway.v1.DeactivateSecretStoreResponse\x12\x88\x01\n\x15SetDefaultSecretStore\x12\x36.monoskope.api.gateway.v1.SetDefaultSecretStoreRequest\x1a\x37.monoskope.api.gateway.v1.SetDefaultSecretStoreResponse\x12\x97\x01\n\x1aReplaceSecretStoreIdentity\x12;.monoskope.api.gateway.v1.ReplaceSecretStoreIdentityRequest\x1a<.monoskope.api.gateway.v1.ReplaceSecretStoreIdentityResponse\x12\x9a\x01\n\x1bStartFingerprintKeyRotation\x12<.monoskope.api.gateway.v1.StartFingerprintKeyRotationRequest\x1a=.monoskope.api.gateway.v1.StartFingerprintKeyRotationResponse\x12\x9d\x01\n\x1c\x46inishFingerprintKeyRotation\x12=.monoskope.api.gateway.v1.FinishFingerprintKeyRotationRequest\x1a>.monoskope.api.gateway.v1.FinishFingerprintKeyRotationResponseb\x06proto3')
+DESCRIPTOR = _builder.POOL.AddSerializedFile(b'\n\'monoskope/api/gateway/v1/commands.proto\x12\x18monoskope.api.gateway.v1\x1a&monoskope/api/gateway/v1/queries.proto\x1a$monoskope/api/gateway/v1/views.proto\x1a%monoskope/api/secrets/v1/events.proto\"Z\n\x1dRequestSecretUploadKeyRequest\x12%\n\x07request\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x01R\x07request\x12\x12\n\x04wait\x18\x02 \x01(\x08R\x04wait\"\x87\x01\n\x1eRequestSecretUploadKeyResponse\x12\x1d\n\nrequest_id\x18\x01 \x01(\x0cR\trequestId\x12\x46\n\x03key\x18\x02 \x01(\x0b\x32\x34.monoskope.api.gateway.v1.GetSecretUploadKeyResponseR\x03key\"\xb7\x02\n\x1aRequestUploadSecretRequest\x12&\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10R\trequestId\x12\x36\n\x10\x65ncapsulated_key\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x03h\xe0\x08\xd8\x01\x01R\x0f\x65ncapsulatedKey\x12/\n\nciphertext\x18\x03 \x01(\x0c\x42\x0f\xbaH\x0cz\x07\x10\x90\x04\x18\x90\x80@\xd8\x01\x01R\nciphertext\x12\x35\n\x11request_signature\x18\x04 \x01(\x0c\x42\x08\xbaH\x05z\x03\x18\x80@R\x10requestSignature\x12 \n\x06\x63hange\x18\x05 \x01(\x0c\x42\x08\xbaH\x05z\x03\x18\x80@R\x06\x63hange\x12/\n\tapprovals\x18\x06 \x03(\x0c\x42\x11\xbaH\x0e\x92\x01\x0b\x10\x08\"\x07z\x05\x10\x01\x18\x80@R\tapprovals\"]\n\x1bRequestUploadSecretResponse\x12>\n\x06upload\x18\x01 \x01(\x0b\x32&.monoskope.api.gateway.v1.SecretUploadR\x06upload\"y\n\x18UpdateSecretNotesRequest\x12\x1c\n\x03uri\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04R\x03uri\x12?\n\x04\x65\x64it\x18\x02 \x01(\x0b\x32#.monoskope.api.secrets.v1.NotesEditB\x06\xbaH\x03\xc8\x01\x01R\x04\x65\x64it\"U\n\x19UpdateSecretNotesResponse\x12\x38\n\x06secret\x18\x01 \x01(\x0b\x32 .monoskope.api.gateway.v1.SecretR\x06secret\"\xbf\x01\n\x18\x43reateSecretStoreRequest\x12\x31\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\x04name\x12\x31\n\x04type\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\x04type\x12=\n\x08identity\x18\x03 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^SHA256:[A-Za-z0-9+/]{43}$R\x08identity\"X\n\x19\x43reateSecretStoreResponse\x12;\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStoreR\x05store\"O\n\x1a\x41\x63tivateSecretStoreRequest\x12\x31\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\x04name\"Z\n\x1b\x41\x63tivateSecretStoreResponse\x12;\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStoreR\x05store\"Q\n\x1c\x44\x65\x61\x63tivateSecretStoreRequest\x12\x31\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\x04name\"\\\n\x1d\x44\x65\x61\x63tivateSecretStoreResponse\x12;\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStoreR\x05store\"Q\n\x1cSetDefaultSecretStoreRequest\x12\x31\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\x04name\"\\\n\x1dSetDefaultSecretStoreResponse\x12;\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStoreR\x05store\"\x95\x01\n!ReplaceSecretStoreIdentityRequest\x12\x31\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\x04name\x12=\n\x08identity\x18\x02 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^SHA256:[A-Za-z0-9+/]{43}$R\x08identity\"a\n\"ReplaceSecretStoreIdentityResponse\x12;\n\x05store\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.SecretStoreR\x05store\"R\n\"StartFingerprintKeyRotationRequest\x12,\n\x06key_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{16}$R\x05keyId\"%\n#StartFingerprintKeyRotationResponse\"i\n#FinishFingerprintKeyRotationRequest\x12,\n\x06key_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{16}$R\x05keyId\x12\x14\n\x05\x66orce\x18\x02 \x01(\x08R\x05\x66orce\"&\n$FinishFingerprintKeyRotationResponse2\x97\x0b\n\x14SecretCommandService\x12\x8b\x01\n\x16RequestSecretUploadKey\x12\x37.monoskope.api.gateway.v1.RequestSecretUploadKeyRequest\x1a\x38.monoskope.api.gateway.v1.RequestSecretUploadKeyResponse\x12\x82\x01\n\x13RequestUploadSecret\x12\x34.monoskope.api.gateway.v1.RequestUploadSecretRequest\x1a\x35.monoskope.api.gateway.v1.RequestUploadSecretResponse\x12|\n\x11UpdateSecretNotes\x12\x32.monoskope.api.gateway.v1.UpdateSecretNotesRequest\x1a\x33.monoskope.api.gateway.v1.UpdateSecretNotesResponse\x12|\n\x11\x43reateSecretStore\x12\x32.monoskope.api.gateway.v1.CreateSecretStoreRequest\x1a\x33.monoskope.api.gateway.v1.CreateSecretStoreResponse\x12\x82\x01\n\x13\x41\x63tivateSecretStore\x12\x34.monoskope.api.gateway.v1.ActivateSecretStoreRequest\x1a\x35.monoskope.api.gateway.v1.ActivateSecretStoreResponse\x12\x88\x01\n\x15\x44\x65\x61\x63tivateSecretStore\x12\x36.monoskope.api.gateway.v1.DeactivateSecretStoreRequest\x1a\x37.monoskope.api.gateway.v1.DeactivateSecretStoreResponse\x12\x88\x01\n\x15SetDefaultSecretStore\x12\x36.monoskope.api.gateway.v1.SetDefaultSecretStoreRequest\x1a\x37.monoskope.api.gateway.v1.SetDefaultSecretStoreResponse\x12\x97\x01\n\x1aReplaceSecretStoreIdentity\x12;.monoskope.api.gateway.v1.ReplaceSecretStoreIdentityRequest\x1a<.monoskope.api.gateway.v1.ReplaceSecretStoreIdentityResponse\x12\x9a\x01\n\x1bStartFingerprintKeyRotation\x12<.monoskope.api.gateway.v1.StartFingerprintKeyRotationRequest\x1a=.monoskope.api.gateway.v1.StartFingerprintKeyRotationResponse\x12\x9d\x01\n\x1c\x46inishFingerprintKeyRotation\x12=.monoskope.api.gateway.v1.FinishFingerprintKeyRotationRequest\x1a>.monoskope.api.gateway.v1.FinishFingerprintKeyRotationResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,6 +41,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REQUESTUPLOADSECRETREQUEST'].fields_by_name['ciphertext']._serialized_options = b'\272H\014z\007\020\220\004\030\220\200@\330\001\001'
   _globals['_REQUESTUPLOADSECRETREQUEST'].fields_by_name['request_signature']._loaded_options = None
   _globals['_REQUESTUPLOADSECRETREQUEST'].fields_by_name['request_signature']._serialized_options = b'\272H\005z\003\030\200@'
+  _globals['_REQUESTUPLOADSECRETREQUEST'].fields_by_name['change']._loaded_options = None
+  _globals['_REQUESTUPLOADSECRETREQUEST'].fields_by_name['change']._serialized_options = b'\272H\005z\003\030\200@'
+  _globals['_REQUESTUPLOADSECRETREQUEST'].fields_by_name['approvals']._loaded_options = None
+  _globals['_REQUESTUPLOADSECRETREQUEST'].fields_by_name['approvals']._serialized_options = b'\272H\016\222\001\013\020\010\"\007z\005\020\001\030\200@'
   _globals['_UPDATESECRETNOTESREQUEST'].fields_by_name['uri']._loaded_options = None
   _globals['_UPDATESECRETNOTESREQUEST'].fields_by_name['uri']._serialized_options = b'\272H\007r\005\020\001\030\200\004'
   _globals['_UPDATESECRETNOTESREQUEST'].fields_by_name['edit']._loaded_options = None
@@ -70,41 +74,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REQUESTSECRETUPLOADKEYRESPONSE']._serialized_start=279
   _globals['_REQUESTSECRETUPLOADKEYRESPONSE']._serialized_end=414
   _globals['_REQUESTUPLOADSECRETREQUEST']._serialized_start=417
-  _globals['_REQUESTUPLOADSECRETREQUEST']._serialized_end=645
-  _globals['_REQUESTUPLOADSECRETRESPONSE']._serialized_start=647
-  _globals['_REQUESTUPLOADSECRETRESPONSE']._serialized_end=740
-  _globals['_UPDATESECRETNOTESREQUEST']._serialized_start=742
-  _globals['_UPDATESECRETNOTESREQUEST']._serialized_end=863
-  _globals['_UPDATESECRETNOTESRESPONSE']._serialized_start=865
-  _globals['_UPDATESECRETNOTESRESPONSE']._serialized_end=950
-  _globals['_CREATESECRETSTOREREQUEST']._serialized_start=953
-  _globals['_CREATESECRETSTOREREQUEST']._serialized_end=1144
-  _globals['_CREATESECRETSTORERESPONSE']._serialized_start=1146
-  _globals['_CREATESECRETSTORERESPONSE']._serialized_end=1234
-  _globals['_ACTIVATESECRETSTOREREQUEST']._serialized_start=1236
-  _globals['_ACTIVATESECRETSTOREREQUEST']._serialized_end=1315
-  _globals['_ACTIVATESECRETSTORERESPONSE']._serialized_start=1317
-  _globals['_ACTIVATESECRETSTORERESPONSE']._serialized_end=1407
-  _globals['_DEACTIVATESECRETSTOREREQUEST']._serialized_start=1409
-  _globals['_DEACTIVATESECRETSTOREREQUEST']._serialized_end=1490
-  _globals['_DEACTIVATESECRETSTORERESPONSE']._serialized_start=1492
-  _globals['_DEACTIVATESECRETSTORERESPONSE']._serialized_end=1584
-  _globals['_SETDEFAULTSECRETSTOREREQUEST']._serialized_start=1586
-  _globals['_SETDEFAULTSECRETSTOREREQUEST']._serialized_end=1667
-  _globals['_SETDEFAULTSECRETSTORERESPONSE']._serialized_start=1669
-  _globals['_SETDEFAULTSECRETSTORERESPONSE']._serialized_end=1761
-  _globals['_REPLACESECRETSTOREIDENTITYREQUEST']._serialized_start=1764
-  _globals['_REPLACESECRETSTOREIDENTITYREQUEST']._serialized_end=1913
-  _globals['_REPLACESECRETSTOREIDENTITYRESPONSE']._serialized_start=1915
-  _globals['_REPLACESECRETSTOREIDENTITYRESPONSE']._serialized_end=2012
-  _globals['_STARTFINGERPRINTKEYROTATIONREQUEST']._serialized_start=2014
-  _globals['_STARTFINGERPRINTKEYROTATIONREQUEST']._serialized_end=2096
-  _globals['_STARTFINGERPRINTKEYROTATIONRESPONSE']._serialized_start=2098
-  _globals['_STARTFINGERPRINTKEYROTATIONRESPONSE']._serialized_end=2135
-  _globals['_FINISHFINGERPRINTKEYROTATIONREQUEST']._serialized_start=2137
-  _globals['_FINISHFINGERPRINTKEYROTATIONREQUEST']._serialized_end=2242
-  _globals['_FINISHFINGERPRINTKEYROTATIONRESPONSE']._serialized_start=2244
-  _globals['_FINISHFINGERPRINTKEYROTATIONRESPONSE']._serialized_end=2282
-  _globals['_SECRETCOMMANDSERVICE']._serialized_start=2285
-  _globals['_SECRETCOMMANDSERVICE']._serialized_end=3716
+  _globals['_REQUESTUPLOADSECRETREQUEST']._serialized_end=728
+  _globals['_REQUESTUPLOADSECRETRESPONSE']._serialized_start=730
+  _globals['_REQUESTUPLOADSECRETRESPONSE']._serialized_end=823
+  _globals['_UPDATESECRETNOTESREQUEST']._serialized_start=825
+  _globals['_UPDATESECRETNOTESREQUEST']._serialized_end=946
+  _globals['_UPDATESECRETNOTESRESPONSE']._serialized_start=948
+  _globals['_UPDATESECRETNOTESRESPONSE']._serialized_end=1033
+  _globals['_CREATESECRETSTOREREQUEST']._serialized_start=1036
+  _globals['_CREATESECRETSTOREREQUEST']._serialized_end=1227
+  _globals['_CREATESECRETSTORERESPONSE']._serialized_start=1229
+  _globals['_CREATESECRETSTORERESPONSE']._serialized_end=1317
+  _globals['_ACTIVATESECRETSTOREREQUEST']._serialized_start=1319
+  _globals['_ACTIVATESECRETSTOREREQUEST']._serialized_end=1398
+  _globals['_ACTIVATESECRETSTORERESPONSE']._serialized_start=1400
+  _globals['_ACTIVATESECRETSTORERESPONSE']._serialized_end=1490
+  _globals['_DEACTIVATESECRETSTOREREQUEST']._serialized_start=1492
+  _globals['_DEACTIVATESECRETSTOREREQUEST']._serialized_end=1573
+  _globals['_DEACTIVATESECRETSTORERESPONSE']._serialized_start=1575
+  _globals['_DEACTIVATESECRETSTORERESPONSE']._serialized_end=1667
+  _globals['_SETDEFAULTSECRETSTOREREQUEST']._serialized_start=1669
+  _globals['_SETDEFAULTSECRETSTOREREQUEST']._serialized_end=1750
+  _globals['_SETDEFAULTSECRETSTORERESPONSE']._serialized_start=1752
+  _globals['_SETDEFAULTSECRETSTORERESPONSE']._serialized_end=1844
+  _globals['_REPLACESECRETSTOREIDENTITYREQUEST']._serialized_start=1847
+  _globals['_REPLACESECRETSTOREIDENTITYREQUEST']._serialized_end=1996
+  _globals['_REPLACESECRETSTOREIDENTITYRESPONSE']._serialized_start=1998
+  _globals['_REPLACESECRETSTOREIDENTITYRESPONSE']._serialized_end=2095
+  _globals['_STARTFINGERPRINTKEYROTATIONREQUEST']._serialized_start=2097
+  _globals['_STARTFINGERPRINTKEYROTATIONREQUEST']._serialized_end=2179
+  _globals['_STARTFINGERPRINTKEYROTATIONRESPONSE']._serialized_start=2181
+  _globals['_STARTFINGERPRINTKEYROTATIONRESPONSE']._serialized_end=2218
+  _globals['_FINISHFINGERPRINTKEYROTATIONREQUEST']._serialized_start=2220
+  _globals['_FINISHFINGERPRINTKEYROTATIONREQUEST']._serialized_end=2325
+  _globals['_FINISHFINGERPRINTKEYROTATIONRESPONSE']._serialized_start=2327
+  _globals['_FINISHFINGERPRINTKEYROTATIONRESPONSE']._serialized_end=2365
+  _globals['_SECRETCOMMANDSERVICE']._serialized_start=2368
+  _globals['_SECRETCOMMANDSERVICE']._serialized_end=3799
 # @@protoc_insertion_point(module_scope)

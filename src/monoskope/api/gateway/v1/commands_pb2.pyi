@@ -2,9 +2,10 @@ from monoskope.api.buf.validate import validate_pb2 as _validate_pb2
 from monoskope.api.gateway.v1 import queries_pb2 as _queries_pb2
 from monoskope.api.gateway.v1 import views_pb2 as _views_pb2
 from monoskope.api.secrets.v1 import events_pb2 as _events_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -26,16 +27,20 @@ class RequestSecretUploadKeyResponse(_message.Message):
     def __init__(self, request_id: _Optional[bytes] = ..., key: _Optional[_Union[_queries_pb2.GetSecretUploadKeyResponse, _Mapping]] = ...) -> None: ...
 
 class RequestUploadSecretRequest(_message.Message):
-    __slots__ = ("request_id", "encapsulated_key", "ciphertext", "request_signature")
+    __slots__ = ("request_id", "encapsulated_key", "ciphertext", "request_signature", "change", "approvals")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     ENCAPSULATED_KEY_FIELD_NUMBER: _ClassVar[int]
     CIPHERTEXT_FIELD_NUMBER: _ClassVar[int]
     REQUEST_SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
+    APPROVALS_FIELD_NUMBER: _ClassVar[int]
     request_id: bytes
     encapsulated_key: bytes
     ciphertext: bytes
     request_signature: bytes
-    def __init__(self, request_id: _Optional[bytes] = ..., encapsulated_key: _Optional[bytes] = ..., ciphertext: _Optional[bytes] = ..., request_signature: _Optional[bytes] = ...) -> None: ...
+    change: bytes
+    approvals: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, request_id: _Optional[bytes] = ..., encapsulated_key: _Optional[bytes] = ..., ciphertext: _Optional[bytes] = ..., request_signature: _Optional[bytes] = ..., change: _Optional[bytes] = ..., approvals: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class RequestUploadSecretResponse(_message.Message):
     __slots__ = ("upload",)

@@ -105,14 +105,16 @@ class AttachRequest(_message.Message):
     def __init__(self, attach: _Optional[_Union[AttachReactor, _Mapping]] = ..., append: _Optional[_Union[AppendEvent, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., authorize_copy: _Optional[_Union[AuthorizeCopy, _Mapping]] = ...) -> None: ...
 
 class Attached(_message.Message):
-    __slots__ = ("position", "replicas", "heartbeat_s")
+    __slots__ = ("position", "replicas", "heartbeat_s", "approvals")
     POSITION_FIELD_NUMBER: _ClassVar[int]
     REPLICAS_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_S_FIELD_NUMBER: _ClassVar[int]
+    APPROVALS_FIELD_NUMBER: _ClassVar[int]
     position: int
     replicas: _containers.RepeatedScalarFieldContainer[bytes]
     heartbeat_s: int
-    def __init__(self, position: _Optional[int] = ..., replicas: _Optional[_Iterable[bytes]] = ..., heartbeat_s: _Optional[int] = ...) -> None: ...
+    approvals: bool
+    def __init__(self, position: _Optional[int] = ..., replicas: _Optional[_Iterable[bytes]] = ..., heartbeat_s: _Optional[int] = ..., approvals: _Optional[bool] = ...) -> None: ...
 
 class Delivery(_message.Message):
     __slots__ = ("record", "sealed")

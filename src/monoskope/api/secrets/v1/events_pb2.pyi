@@ -29,6 +29,8 @@ class Right(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RIGHT_UNDELETE: _ClassVar[Right]
     RIGHT_ROLLBACK: _ClassVar[Right]
     RIGHT_LIST: _ClassVar[Right]
+    RIGHT_PROPOSE: _ClassVar[Right]
+    RIGHT_APPROVE: _ClassVar[Right]
 ROLE_UNSPECIFIED: Role
 ROLE_ADMINISTRATOR: Role
 ROLE_USER: Role
@@ -42,6 +44,8 @@ RIGHT_COPY: Right
 RIGHT_UNDELETE: Right
 RIGHT_ROLLBACK: Right
 RIGHT_LIST: Right
+RIGHT_PROPOSE: Right
+RIGHT_APPROVE: Right
 
 class SecretUploadKeyRequested(_message.Message):
     __slots__ = ("request", "subject", "last_receipt", "traceparent")
@@ -62,18 +66,22 @@ class SecretUploadKeyProvided(_message.Message):
     def __init__(self, grant: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
 
 class SecretUploadRequested(_message.Message):
-    __slots__ = ("sealed_sha256", "size", "last_receipt", "request_signature", "traceparent")
+    __slots__ = ("sealed_sha256", "size", "last_receipt", "request_signature", "traceparent", "change", "approvals")
     SEALED_SHA256_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
     LAST_RECEIPT_FIELD_NUMBER: _ClassVar[int]
     REQUEST_SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
+    APPROVALS_FIELD_NUMBER: _ClassVar[int]
     sealed_sha256: bytes
     size: int
     last_receipt: _upload_pb2.Signed
     request_signature: bytes
     traceparent: str
-    def __init__(self, sealed_sha256: _Optional[bytes] = ..., size: _Optional[int] = ..., last_receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., request_signature: _Optional[bytes] = ..., traceparent: _Optional[str] = ...) -> None: ...
+    change: bytes
+    approvals: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, sealed_sha256: _Optional[bytes] = ..., size: _Optional[int] = ..., last_receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., request_signature: _Optional[bytes] = ..., traceparent: _Optional[str] = ..., change: _Optional[bytes] = ..., approvals: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class SecretUploadStarted(_message.Message):
     __slots__ = ("receipt",)
@@ -198,7 +206,7 @@ class SecretStoreIdentityReplaced(_message.Message):
     def __init__(self, name: _Optional[str] = ..., identity: _Optional[str] = ...) -> None: ...
 
 class StoreCapabilities(_message.Message):
-    __slots__ = ("max_plaintext", "check_and_set", "write_tag", "readable", "key_rule", "options_schema", "patchable", "deletable", "soft_delete", "layout", "copies_to", "experimental", "signatures", "undeletable", "rollbackable", "listable")
+    __slots__ = ("max_plaintext", "check_and_set", "write_tag", "readable", "key_rule", "options_schema", "patchable", "deletable", "soft_delete", "layout", "copies_to", "experimental", "signatures", "undeletable", "rollbackable", "listable", "source_versions", "approvals", "signers_sha256")
     MAX_PLAINTEXT_FIELD_NUMBER: _ClassVar[int]
     CHECK_AND_SET_FIELD_NUMBER: _ClassVar[int]
     WRITE_TAG_FIELD_NUMBER: _ClassVar[int]
@@ -215,6 +223,9 @@ class StoreCapabilities(_message.Message):
     UNDELETABLE_FIELD_NUMBER: _ClassVar[int]
     ROLLBACKABLE_FIELD_NUMBER: _ClassVar[int]
     LISTABLE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    APPROVALS_FIELD_NUMBER: _ClassVar[int]
+    SIGNERS_SHA256_FIELD_NUMBER: _ClassVar[int]
     max_plaintext: int
     check_and_set: bool
     write_tag: bool
@@ -231,7 +242,10 @@ class StoreCapabilities(_message.Message):
     undeletable: bool
     rollbackable: bool
     listable: bool
-    def __init__(self, max_plaintext: _Optional[int] = ..., check_and_set: _Optional[bool] = ..., write_tag: _Optional[bool] = ..., readable: _Optional[bool] = ..., key_rule: _Optional[str] = ..., options_schema: _Optional[str] = ..., patchable: _Optional[bool] = ..., deletable: _Optional[bool] = ..., soft_delete: _Optional[bool] = ..., layout: _Optional[str] = ..., copies_to: _Optional[_Iterable[str]] = ..., experimental: _Optional[bool] = ..., signatures: _Optional[bool] = ..., undeletable: _Optional[bool] = ..., rollbackable: _Optional[bool] = ..., listable: _Optional[bool] = ...) -> None: ...
+    source_versions: bool
+    approvals: int
+    signers_sha256: bytes
+    def __init__(self, max_plaintext: _Optional[int] = ..., check_and_set: _Optional[bool] = ..., write_tag: _Optional[bool] = ..., readable: _Optional[bool] = ..., key_rule: _Optional[str] = ..., options_schema: _Optional[str] = ..., patchable: _Optional[bool] = ..., deletable: _Optional[bool] = ..., soft_delete: _Optional[bool] = ..., layout: _Optional[str] = ..., copies_to: _Optional[_Iterable[str]] = ..., experimental: _Optional[bool] = ..., signatures: _Optional[bool] = ..., undeletable: _Optional[bool] = ..., rollbackable: _Optional[bool] = ..., listable: _Optional[bool] = ..., source_versions: _Optional[bool] = ..., approvals: _Optional[int] = ..., signers_sha256: _Optional[bytes] = ...) -> None: ...
 
 class ReactorAttached(_message.Message):
     __slots__ = ("store", "replica", "type", "capabilities", "fingerprint_key_id", "hello")
@@ -362,3 +376,25 @@ class MemberRegistered(_message.Message):
     member: str
     issuer_subject: str
     def __init__(self, member: _Optional[str] = ..., issuer_subject: _Optional[str] = ...) -> None: ...
+
+class SecretChangeProposed(_message.Message):
+    __slots__ = ("change",)
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
+    change: bytes
+    def __init__(self, change: _Optional[bytes] = ...) -> None: ...
+
+class SecretChangeApproved(_message.Message):
+    __slots__ = ("approval",)
+    APPROVAL_FIELD_NUMBER: _ClassVar[int]
+    approval: bytes
+    def __init__(self, approval: _Optional[bytes] = ...) -> None: ...
+
+class SecretChangeDeclined(_message.Message):
+    __slots__ = ("reason",)
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    def __init__(self, reason: _Optional[str] = ...) -> None: ...
+
+class SecretChangeWithdrawn(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

@@ -148,7 +148,7 @@ class PublicValue(_message.Message):
     def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
 
 class UploadRequest(_message.Message):
-    __slots__ = ("request_id", "purpose", "uri", "expect", "expect_version", "suites", "destroy", "remove_keys", "labels", "expires_on", "recipes", "destination", "keep_labels", "keep_expires_on", "to_version", "list_after", "vault", "aws", "kubernetes", "other")
+    __slots__ = ("request_id", "purpose", "uri", "expect", "expect_version", "suites", "destroy", "remove_keys", "labels", "expires_on", "recipes", "destination", "keep_labels", "keep_expires_on", "to_version", "list_after", "change_sha256", "break_glass", "source_version", "vault", "aws", "kubernetes", "other")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
     URI_FIELD_NUMBER: _ClassVar[int]
@@ -165,6 +165,9 @@ class UploadRequest(_message.Message):
     KEEP_EXPIRES_ON_FIELD_NUMBER: _ClassVar[int]
     TO_VERSION_FIELD_NUMBER: _ClassVar[int]
     LIST_AFTER_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_SHA256_FIELD_NUMBER: _ClassVar[int]
+    BREAK_GLASS_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_VERSION_FIELD_NUMBER: _ClassVar[int]
     VAULT_FIELD_NUMBER: _ClassVar[int]
     AWS_FIELD_NUMBER: _ClassVar[int]
     KUBERNETES_FIELD_NUMBER: _ClassVar[int]
@@ -185,14 +188,45 @@ class UploadRequest(_message.Message):
     keep_expires_on: bool
     to_version: str
     list_after: str
+    change_sha256: bytes
+    break_glass: str
+    source_version: str
     vault: _options_pb2.VaultOptions
     aws: _options_pb2.AwsOptions
     kubernetes: _options_pb2.KubernetesOptions
     other: str
-    def __init__(self, request_id: _Optional[bytes] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., uri: _Optional[str] = ..., expect: _Optional[_Union[Expect, str]] = ..., expect_version: _Optional[str] = ..., suites: _Optional[_Iterable[int]] = ..., destroy: _Optional[bool] = ..., remove_keys: _Optional[_Iterable[str]] = ..., labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ..., expires_on: _Optional[str] = ..., recipes: _Optional[_Iterable[_Union[Recipe, _Mapping]]] = ..., destination: _Optional[str] = ..., keep_labels: _Optional[bool] = ..., keep_expires_on: _Optional[bool] = ..., to_version: _Optional[str] = ..., list_after: _Optional[str] = ..., vault: _Optional[_Union[_options_pb2.VaultOptions, _Mapping]] = ..., aws: _Optional[_Union[_options_pb2.AwsOptions, _Mapping]] = ..., kubernetes: _Optional[_Union[_options_pb2.KubernetesOptions, _Mapping]] = ..., other: _Optional[str] = ...) -> None: ...
+    def __init__(self, request_id: _Optional[bytes] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., uri: _Optional[str] = ..., expect: _Optional[_Union[Expect, str]] = ..., expect_version: _Optional[str] = ..., suites: _Optional[_Iterable[int]] = ..., destroy: _Optional[bool] = ..., remove_keys: _Optional[_Iterable[str]] = ..., labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ..., expires_on: _Optional[str] = ..., recipes: _Optional[_Iterable[_Union[Recipe, _Mapping]]] = ..., destination: _Optional[str] = ..., keep_labels: _Optional[bool] = ..., keep_expires_on: _Optional[bool] = ..., to_version: _Optional[str] = ..., list_after: _Optional[str] = ..., change_sha256: _Optional[bytes] = ..., break_glass: _Optional[str] = ..., source_version: _Optional[str] = ..., vault: _Optional[_Union[_options_pb2.VaultOptions, _Mapping]] = ..., aws: _Optional[_Union[_options_pb2.AwsOptions, _Mapping]] = ..., kubernetes: _Optional[_Union[_options_pb2.KubernetesOptions, _Mapping]] = ..., other: _Optional[str] = ...) -> None: ...
+
+class Change(_message.Message):
+    __slots__ = ("change_id", "request", "requester", "identity", "not_after", "keys", "fingerprint", "reason")
+    CHANGE_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    REQUESTER_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_FIELD_NUMBER: _ClassVar[int]
+    NOT_AFTER_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    change_id: bytes
+    request: bytes
+    requester: str
+    identity: bytes
+    not_after: int
+    keys: _containers.RepeatedScalarFieldContainer[str]
+    fingerprint: str
+    reason: str
+    def __init__(self, change_id: _Optional[bytes] = ..., request: _Optional[bytes] = ..., requester: _Optional[str] = ..., identity: _Optional[bytes] = ..., not_after: _Optional[int] = ..., keys: _Optional[_Iterable[str]] = ..., fingerprint: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class Approver(_message.Message):
+    __slots__ = ("principal", "key")
+    PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    principal: str
+    key: str
+    def __init__(self, principal: _Optional[str] = ..., key: _Optional[str] = ...) -> None: ...
 
 class UploadGrant(_message.Message):
-    __slots__ = ("request", "subject", "suite", "public_key", "replica", "lifetime_s", "max_plaintext", "fingerprint_key_id", "signature_required")
+    __slots__ = ("request", "subject", "suite", "public_key", "replica", "lifetime_s", "max_plaintext", "fingerprint_key_id", "signature_required", "approvals")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     SUITE_FIELD_NUMBER: _ClassVar[int]
@@ -202,6 +236,7 @@ class UploadGrant(_message.Message):
     MAX_PLAINTEXT_FIELD_NUMBER: _ClassVar[int]
     FINGERPRINT_KEY_ID_FIELD_NUMBER: _ClassVar[int]
     SIGNATURE_REQUIRED_FIELD_NUMBER: _ClassVar[int]
+    APPROVALS_FIELD_NUMBER: _ClassVar[int]
     request: bytes
     subject: str
     suite: int
@@ -211,7 +246,8 @@ class UploadGrant(_message.Message):
     max_plaintext: int
     fingerprint_key_id: str
     signature_required: bool
-    def __init__(self, request: _Optional[bytes] = ..., subject: _Optional[str] = ..., suite: _Optional[int] = ..., public_key: _Optional[bytes] = ..., replica: _Optional[bytes] = ..., lifetime_s: _Optional[int] = ..., max_plaintext: _Optional[int] = ..., fingerprint_key_id: _Optional[str] = ..., signature_required: _Optional[bool] = ...) -> None: ...
+    approvals: int
+    def __init__(self, request: _Optional[bytes] = ..., subject: _Optional[str] = ..., suite: _Optional[int] = ..., public_key: _Optional[bytes] = ..., replica: _Optional[bytes] = ..., lifetime_s: _Optional[int] = ..., max_plaintext: _Optional[int] = ..., fingerprint_key_id: _Optional[str] = ..., signature_required: _Optional[bool] = ..., approvals: _Optional[int] = ...) -> None: ...
 
 class ValueFingerprint(_message.Message):
     __slots__ = ("key", "fingerprint")
@@ -238,7 +274,7 @@ class Listing(_message.Message):
     def __init__(self, names: _Optional[_Iterable[str]] = ..., unaddressable: _Optional[int] = ...) -> None: ...
 
 class Receipt(_message.Message):
-    __slots__ = ("grant_sha256", "sealed_sha256", "uri", "outcome", "reason", "upstream_version", "prior_version", "fingerprint", "values", "differences", "intent", "public_values", "verified_sha256", "destination", "signer", "signer_key", "replica", "destination_grant", "listed", "more", "restored_version", "detail", "retry_after_s")
+    __slots__ = ("grant_sha256", "sealed_sha256", "uri", "outcome", "reason", "upstream_version", "prior_version", "fingerprint", "values", "differences", "intent", "public_values", "verified_sha256", "destination", "signer", "signer_key", "replica", "destination_grant", "listed", "more", "restored_version", "detail", "retry_after_s", "change_sha256", "approvers", "break_glass")
     GRANT_SHA256_FIELD_NUMBER: _ClassVar[int]
     SEALED_SHA256_FIELD_NUMBER: _ClassVar[int]
     URI_FIELD_NUMBER: _ClassVar[int]
@@ -262,6 +298,9 @@ class Receipt(_message.Message):
     RESTORED_VERSION_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
     RETRY_AFTER_S_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_SHA256_FIELD_NUMBER: _ClassVar[int]
+    APPROVERS_FIELD_NUMBER: _ClassVar[int]
+    BREAK_GLASS_FIELD_NUMBER: _ClassVar[int]
     grant_sha256: bytes
     sealed_sha256: bytes
     uri: str
@@ -285,7 +324,10 @@ class Receipt(_message.Message):
     restored_version: str
     detail: str
     retry_after_s: int
-    def __init__(self, grant_sha256: _Optional[bytes] = ..., sealed_sha256: _Optional[bytes] = ..., uri: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[_Union[Reason, str]] = ..., upstream_version: _Optional[str] = ..., prior_version: _Optional[str] = ..., fingerprint: _Optional[str] = ..., values: _Optional[_Iterable[_Union[ValueFingerprint, _Mapping]]] = ..., differences: _Optional[_Iterable[_Union[Difference, _Mapping]]] = ..., intent: _Optional[bytes] = ..., public_values: _Optional[_Iterable[_Union[PublicValue, _Mapping]]] = ..., verified_sha256: _Optional[bytes] = ..., destination: _Optional[_Union[Signed, _Mapping]] = ..., signer: _Optional[str] = ..., signer_key: _Optional[str] = ..., replica: _Optional[bytes] = ..., destination_grant: _Optional[_Union[Signed, _Mapping]] = ..., listed: _Optional[_Union[Listing, _Mapping]] = ..., more: _Optional[bool] = ..., restored_version: _Optional[str] = ..., detail: _Optional[str] = ..., retry_after_s: _Optional[int] = ...) -> None: ...
+    change_sha256: bytes
+    approvers: _containers.RepeatedCompositeFieldContainer[Approver]
+    break_glass: str
+    def __init__(self, grant_sha256: _Optional[bytes] = ..., sealed_sha256: _Optional[bytes] = ..., uri: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[_Union[Reason, str]] = ..., upstream_version: _Optional[str] = ..., prior_version: _Optional[str] = ..., fingerprint: _Optional[str] = ..., values: _Optional[_Iterable[_Union[ValueFingerprint, _Mapping]]] = ..., differences: _Optional[_Iterable[_Union[Difference, _Mapping]]] = ..., intent: _Optional[bytes] = ..., public_values: _Optional[_Iterable[_Union[PublicValue, _Mapping]]] = ..., verified_sha256: _Optional[bytes] = ..., destination: _Optional[_Union[Signed, _Mapping]] = ..., signer: _Optional[str] = ..., signer_key: _Optional[str] = ..., replica: _Optional[bytes] = ..., destination_grant: _Optional[_Union[Signed, _Mapping]] = ..., listed: _Optional[_Union[Listing, _Mapping]] = ..., more: _Optional[bool] = ..., restored_version: _Optional[str] = ..., detail: _Optional[str] = ..., retry_after_s: _Optional[int] = ..., change_sha256: _Optional[bytes] = ..., approvers: _Optional[_Iterable[_Union[Approver, _Mapping]]] = ..., break_glass: _Optional[str] = ...) -> None: ...
 
 class Signed(_message.Message):
     __slots__ = ("content", "signature", "identity_key")

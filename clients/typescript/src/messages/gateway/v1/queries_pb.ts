@@ -741,7 +741,7 @@ export type GetServerResponse = Message<"monoskope.api.gateway.v1.GetServerRespo
   expiresAtMs: bigint;
 
   /**
-   * What this server can do that not every server can, sorted. "edit-notes": UpdateSecretNotes.
+   * What this server can do that not every server can, sorted. "edit-notes": UpdateSecretNotes. "approvals": SecretChangeService.
    *
    * @generated from field: repeated string features = 8;
    */

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file monoskope/api/secrets/v1/upload.proto.
  */
 export const file_monoskope_api_secrets_v1_upload: GenFile = /*@__PURE__*/
-  fileDesc("CiVtb25vc2tvcGUvYXBpL3NlY3JldHMvdjEvdXBsb2FkLnByb3RvEhhtb25vc2tvcGUuYXBpLnNlY3JldHMudjEiMQoGUmVjaXBlEgsKA2tleRgBIAEoCRIMCgRraW5kGAIgASgJEgwKBHNpemUYAyABKA0iKQoLUHVibGljVmFsdWUSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJIpQFCg1VcGxvYWRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAwSMgoHcHVycG9zZRgCIAEoDjIhLm1vbm9za29wZS5hcGkuc2VjcmV0cy52MS5QdXJwb3NlEgsKA3VyaRgDIAEoCRIwCgZleHBlY3QYBCABKA4yIC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuRXhwZWN0EhYKDmV4cGVjdF92ZXJzaW9uGAUgASgJEg4KBnN1aXRlcxgGIAMoDRIPCgdkZXN0cm95GAcgASgIEhMKC3JlbW92ZV9rZXlzGAggAygJEi8KBmxhYmVscxgJIAMoCzIfLm1vbm9za29wZS5hcGkuc2VjcmV0cy52MS5MYWJlbBISCgpleHBpcmVzX29uGAogASgJEjEKB3JlY2lwZXMYCyADKAsyIC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuUmVjaXBlEhMKC2Rlc3RpbmF0aW9uGAwgASgJEhMKC2tlZXBfbGFiZWxzGA0gASgIEhcKD2tlZXBfZXhwaXJlc19vbhgOIAEoCBISCgp0b192ZXJzaW9uGA8gASgJEhIKCmxpc3RfYWZ0ZXIYEyABKAkSNwoFdmF1bHQYECABKAsyJi5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuVmF1bHRPcHRpb25zSAASMwoDYXdzGBEgASgLMiQubW9ub3Nrb3BlLmFwaS5zZWNyZXRzLnYxLkF3c09wdGlvbnNIABJBCgprdWJlcm5ldGVzGBIgASgLMisubW9ub3Nrb3BlLmFwaS5zZWNyZXRzLnYxLkt1YmVybmV0ZXNPcHRpb25zSAASDwoFb3RoZXIYHyABKAlIAEIJCgdvcHRpb25zIsYBCgtVcGxvYWRHcmFudBIPCgdyZXF1ZXN0GAEgASgMEg8KB3N1YmplY3QYAiABKAkSDQoFc3VpdGUYAyABKA0SEgoKcHVibGljX2tleRgEIAEoDBIPCgdyZXBsaWNhGAUgASgMEhIKCmxpZmV0aW1lX3MYBiABKA0SFQoNbWF4X3BsYWludGV4dBgHIAEoDRIaChJmaW5nZXJwcmludF9rZXlfaWQYCCABKAkSGgoSc2lnbmF0dXJlX3JlcXVpcmVkGAkgASgIIjQKEFZhbHVlRmluZ2VycHJpbnQSCwoDa2V5GAEgASgJEhMKC2ZpbmdlcnByaW50GAIgASgJIlEKCkRpZmZlcmVuY2USCwoDa2V5GAEgASgJEjYKBGtpbmQYAiABKA4yKC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuRGlmZmVyZW5jZUtpbmQiLwoHTGlzdGluZxINCgVuYW1lcxgBIAMoCRIVCg11bmFkZHJlc3NhYmxlGAIgASgNIvgFCgdSZWNlaXB0EhQKDGdyYW50X3NoYTI1NhgBIAEoDBIVCg1zZWFsZWRfc2hhMjU2GAIgASgMEgsKA3VyaRgDIAEoCRIyCgdvdXRjb21lGAQgASgOMiEubW9ub3Nrb3BlLmFwaS5zZWNyZXRzLnYxLk91dGNvbWUSMAoGcmVhc29uGAUgASgOMiAubW9ub3Nrb3BlLmFwaS5zZWNyZXRzLnYxLlJlYXNvbhIYChB1cHN0cmVhbV92ZXJzaW9uGAYgASgJEhUKDXByaW9yX3ZlcnNpb24YByABKAkSEwoLZmluZ2VycHJpbnQYCCABKAkSOgoGdmFsdWVzGAkgAygLMioubW9ub3Nrb3BlLmFwaS5zZWNyZXRzLnYxLlZhbHVlRmluZ2VycHJpbnQSOQoLZGlmZmVyZW5jZXMYCiADKAsyJC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuRGlmZmVyZW5jZRIOCgZpbnRlbnQYCyABKAwSPAoNcHVibGljX3ZhbHVlcxgMIAMoCzIlLm1vbm9za29wZS5hcGkuc2VjcmV0cy52MS5QdWJsaWNWYWx1ZRIXCg92ZXJpZmllZF9zaGEyNTYYDSABKAwSNQoLZGVzdGluYXRpb24YDiABKAsyIC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuU2lnbmVkEg4KBnNpZ25lchgPIAEoCRISCgpzaWduZXJfa2V5GBAgASgJEg8KB3JlcGxpY2EYESABKAwSOwoRZGVzdGluYXRpb25fZ3JhbnQYEiABKAsyIC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuU2lnbmVkEjEKBmxpc3RlZBgTIAEoCzIhLm1vbm9za29wZS5hcGkuc2VjcmV0cy52MS5MaXN0aW5nEgwKBG1vcmUYFCABKAgSGAoQcmVzdG9yZWRfdmVyc2lvbhgVIAEoCRIOCgZkZXRhaWwYFiABKAkSFQoNcmV0cnlfYWZ0ZXJfcxgXIAEoDSJCCgZTaWduZWQSDwoHY29udGVudBgBIAEoDBIRCglzaWduYXR1cmUYAiABKAwSFAoMaWRlbnRpdHlfa2V5GAMgASgMKoACCgdQdXJwb3NlEhcKE1BVUlBPU0VfVU5TUEVDSUZJRUQQABISCg5QVVJQT1NFX1VQTE9BRBABEhMKD1BVUlBPU0VfQ09NUEFSRRACEhQKEFBVUlBPU0VfR0VORVJBVEUQAxISCg5QVVJQT1NFX1ZFUklGWRAEEhIKDlBVUlBPU0VfREVMRVRFEAUSEAoMUFVSUE9TRV9DT1BZEAYSEQoNUFVSUE9TRV9QQVRDSBAHEhIKDlBVUlBPU0VfSU1QT1JUEAgSFAoQUFVSUE9TRV9VTkRFTEVURRAJEhQKEFBVUlBPU0VfUk9MTEJBQ0sQChIQCgxQVVJQT1NFX0xJU1QQCyptCgZFeHBlY3QSFgoSRVhQRUNUX1VOU1BFQ0lGSUVEEAASDgoKRVhQRUNUX0FOWRABEhEKDUVYUEVDVF9BQlNFTlQQAhISCg5FWFBFQ1RfVkVSU0lPThADEhQKEEVYUEVDVF9PVkVSV1JJVEUQBCrhAgoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASFAoQT1VUQ09NRV9VUExPQURFRBABEhUKEU9VVENPTUVfVU5DSEFOR0VEEAISEQoNT1VUQ09NRV9FUVVBTBADEhUKEU9VVENPTUVfRElGRkVSRU5UEAQSEgoOT1VUQ09NRV9GQUlMRUQQBRITCg9PVVRDT01FX1NUQVJURUQQBhITCg9PVVRDT01FX0RFTEVURUQQBxITCg9PVVRDT01FX0lOX1NZTkMQCBITCg9PVVRDT01FX0RSSUZURUQQCRIQCgxPVVRDT01FX0dPTkUQChISCg5PVVRDT01FX0NPUElFRBALEhQKEE9VVENPTUVfSU1QT1JURUQQDBIVChFPVVRDT01FX1VOREVMRVRFRBANEhcKE09VVENPTUVfUk9MTEVEX0JBQ0sQDhISCg5PVVRDT01FX0xJU1RFRBAPKpkDCgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASFgoSUkVBU09OX0JBRF9QQVlMT0FEEAESEwoPUkVBU09OX0NPTkZMSUNUEAISEwoPUkVBU09OX0tFWV9MT1NUEAMSGgoWUkVBU09OX09VVENPTUVfVU5LTk9XThAEEh8KG1JFQVNPTl9VUFNUUkVBTV9VTkFWQUlMQUJMRRAFEhsKF1JFQVNPTl9VUFNUUkVBTV9SRUZVU0VEEAYSFgoSUkVBU09OX0NBTk5PVF9SRUFEEAcSFgoSUkVBU09OX1VOU1VQUE9SVEVEEAgSFwoTUkVBU09OX1JBVEVfTElNSVRFRBAJEhIKDlJFQVNPTl9FWFBJUkVEEAoSFQoRUkVBU09OX05PX1JFQUNUT1IQCxIZChVSRUFTT05fU1RPUkVfSU5BQ1RJVkUQDBIbChdSRUFTT05fVVBTVFJFQU1fQ0hBTkdFRBANEhkKFVJFQVNPTl9OT1RfQVVUSE9SSVpFRBAOEhQKEFJFQVNPTl9OT1RfRk9VTkQQDyqGAQoORGlmZmVyZW5jZUtpbmQSHwobRElGRkVSRU5DRV9LSU5EX1VOU1BFQ0lGSUVEEAASGwoXRElGRkVSRU5DRV9LSU5EX01JU1NJTkcQARIZChVESUZGRVJFTkNFX0tJTkRfRVhUUkEQAhIbChdESUZGRVJFTkNFX0tJTkRfQ0hBTkdFRBADYgZwcm90bzM", [file_monoskope_api_secrets_v1_options]);
+  fileDesc("CiVtb25vc2tvcGUvYXBpL3NlY3JldHMvdjEvdXBsb2FkLnByb3RvEhhtb25vc2tvcGUuYXBpLnNlY3JldHMudjEiMQoGUmVjaXBlEgsKA2tleRgBIAEoCRIMCgRraW5kGAIgASgJEgwKBHNpemUYAyABKA0iKQoLUHVibGljVmFsdWUSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJItgFCg1VcGxvYWRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAwSMgoHcHVycG9zZRgCIAEoDjIhLm1vbm9za29wZS5hcGkuc2VjcmV0cy52MS5QdXJwb3NlEgsKA3VyaRgDIAEoCRIwCgZleHBlY3QYBCABKA4yIC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuRXhwZWN0EhYKDmV4cGVjdF92ZXJzaW9uGAUgASgJEg4KBnN1aXRlcxgGIAMoDRIPCgdkZXN0cm95GAcgASgIEhMKC3JlbW92ZV9rZXlzGAggAygJEi8KBmxhYmVscxgJIAMoCzIfLm1vbm9za29wZS5hcGkuc2VjcmV0cy52MS5MYWJlbBISCgpleHBpcmVzX29uGAogASgJEjEKB3JlY2lwZXMYCyADKAsyIC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuUmVjaXBlEhMKC2Rlc3RpbmF0aW9uGAwgASgJEhMKC2tlZXBfbGFiZWxzGA0gASgIEhcKD2tlZXBfZXhwaXJlc19vbhgOIAEoCBISCgp0b192ZXJzaW9uGA8gASgJEhIKCmxpc3RfYWZ0ZXIYEyABKAkSFQoNY2hhbmdlX3NoYTI1NhgUIAEoDBITCgticmVha19nbGFzcxgVIAEoCRIWCg5zb3VyY2VfdmVyc2lvbhgWIAEoCRI3CgV2YXVsdBgQIAEoCzImLm1vbm9za29wZS5hcGkuc2VjcmV0cy52MS5WYXVsdE9wdGlvbnNIABIzCgNhd3MYESABKAsyJC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuQXdzT3B0aW9uc0gAEkEKCmt1YmVybmV0ZXMYEiABKAsyKy5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuS3ViZXJuZXRlc09wdGlvbnNIABIPCgVvdGhlchgfIAEoCUgAQgkKB29wdGlvbnMilwEKBkNoYW5nZRIRCgljaGFuZ2VfaWQYASABKAwSDwoHcmVxdWVzdBgCIAEoDBIRCglyZXF1ZXN0ZXIYAyABKAkSEAoIaWRlbnRpdHkYBCABKAwSEQoJbm90X2FmdGVyGAUgASgEEgwKBGtleXMYBiADKAkSEwoLZmluZ2VycHJpbnQYByABKAkSDgoGcmVhc29uGAggASgJIioKCEFwcHJvdmVyEhEKCXByaW5jaXBhbBgBIAEoCRILCgNrZXkYAiABKAki2QEKC1VwbG9hZEdyYW50Eg8KB3JlcXVlc3QYASABKAwSDwoHc3ViamVjdBgCIAEoCRINCgVzdWl0ZRgDIAEoDRISCgpwdWJsaWNfa2V5GAQgASgMEg8KB3JlcGxpY2EYBSABKAwSEgoKbGlmZXRpbWVfcxgGIAEoDRIVCg1tYXhfcGxhaW50ZXh0GAcgASgNEhoKEmZpbmdlcnByaW50X2tleV9pZBgIIAEoCRIaChJzaWduYXR1cmVfcmVxdWlyZWQYCSABKAgSEQoJYXBwcm92YWxzGAogASgNIjQKEFZhbHVlRmluZ2VycHJpbnQSCwoDa2V5GAEgASgJEhMKC2ZpbmdlcnByaW50GAIgASgJIlEKCkRpZmZlcmVuY2USCwoDa2V5GAEgASgJEjYKBGtpbmQYAiABKA4yKC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuRGlmZmVyZW5jZUtpbmQiLwoHTGlzdGluZxINCgVuYW1lcxgBIAMoCRIVCg11bmFkZHJlc3NhYmxlGAIgASgNItsGCgdSZWNlaXB0EhQKDGdyYW50X3NoYTI1NhgBIAEoDBIVCg1zZWFsZWRfc2hhMjU2GAIgASgMEgsKA3VyaRgDIAEoCRIyCgdvdXRjb21lGAQgASgOMiEubW9ub3Nrb3BlLmFwaS5zZWNyZXRzLnYxLk91dGNvbWUSMAoGcmVhc29uGAUgASgOMiAubW9ub3Nrb3BlLmFwaS5zZWNyZXRzLnYxLlJlYXNvbhIYChB1cHN0cmVhbV92ZXJzaW9uGAYgASgJEhUKDXByaW9yX3ZlcnNpb24YByABKAkSEwoLZmluZ2VycHJpbnQYCCABKAkSOgoGdmFsdWVzGAkgAygLMioubW9ub3Nrb3BlLmFwaS5zZWNyZXRzLnYxLlZhbHVlRmluZ2VycHJpbnQSOQoLZGlmZmVyZW5jZXMYCiADKAsyJC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuRGlmZmVyZW5jZRIOCgZpbnRlbnQYCyABKAwSPAoNcHVibGljX3ZhbHVlcxgMIAMoCzIlLm1vbm9za29wZS5hcGkuc2VjcmV0cy52MS5QdWJsaWNWYWx1ZRIXCg92ZXJpZmllZF9zaGEyNTYYDSABKAwSNQoLZGVzdGluYXRpb24YDiABKAsyIC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuU2lnbmVkEg4KBnNpZ25lchgPIAEoCRISCgpzaWduZXJfa2V5GBAgASgJEg8KB3JlcGxpY2EYESABKAwSOwoRZGVzdGluYXRpb25fZ3JhbnQYEiABKAsyIC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuU2lnbmVkEjEKBmxpc3RlZBgTIAEoCzIhLm1vbm9za29wZS5hcGkuc2VjcmV0cy52MS5MaXN0aW5nEgwKBG1vcmUYFCABKAgSGAoQcmVzdG9yZWRfdmVyc2lvbhgVIAEoCRIOCgZkZXRhaWwYFiABKAkSFQoNcmV0cnlfYWZ0ZXJfcxgXIAEoDRIVCg1jaGFuZ2Vfc2hhMjU2GBggASgMEjUKCWFwcHJvdmVycxgZIAMoCzIiLm1vbm9za29wZS5hcGkuc2VjcmV0cy52MS5BcHByb3ZlchITCgticmVha19nbGFzcxgaIAEoCSJCCgZTaWduZWQSDwoHY29udGVudBgBIAEoDBIRCglzaWduYXR1cmUYAiABKAwSFAoMaWRlbnRpdHlfa2V5GAMgASgMKoACCgdQdXJwb3NlEhcKE1BVUlBPU0VfVU5TUEVDSUZJRUQQABISCg5QVVJQT1NFX1VQTE9BRBABEhMKD1BVUlBPU0VfQ09NUEFSRRACEhQKEFBVUlBPU0VfR0VORVJBVEUQAxISCg5QVVJQT1NFX1ZFUklGWRAEEhIKDlBVUlBPU0VfREVMRVRFEAUSEAoMUFVSUE9TRV9DT1BZEAYSEQoNUFVSUE9TRV9QQVRDSBAHEhIKDlBVUlBPU0VfSU1QT1JUEAgSFAoQUFVSUE9TRV9VTkRFTEVURRAJEhQKEFBVUlBPU0VfUk9MTEJBQ0sQChIQCgxQVVJQT1NFX0xJU1QQCyptCgZFeHBlY3QSFgoSRVhQRUNUX1VOU1BFQ0lGSUVEEAASDgoKRVhQRUNUX0FOWRABEhEKDUVYUEVDVF9BQlNFTlQQAhISCg5FWFBFQ1RfVkVSU0lPThADEhQKEEVYUEVDVF9PVkVSV1JJVEUQBCrhAgoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASFAoQT1VUQ09NRV9VUExPQURFRBABEhUKEU9VVENPTUVfVU5DSEFOR0VEEAISEQoNT1VUQ09NRV9FUVVBTBADEhUKEU9VVENPTUVfRElGRkVSRU5UEAQSEgoOT1VUQ09NRV9GQUlMRUQQBRITCg9PVVRDT01FX1NUQVJURUQQBhITCg9PVVRDT01FX0RFTEVURUQQBxITCg9PVVRDT01FX0lOX1NZTkMQCBITCg9PVVRDT01FX0RSSUZURUQQCRIQCgxPVVRDT01FX0dPTkUQChISCg5PVVRDT01FX0NPUElFRBALEhQKEE9VVENPTUVfSU1QT1JURUQQDBIVChFPVVRDT01FX1VOREVMRVRFRBANEhcKE09VVENPTUVfUk9MTEVEX0JBQ0sQDhISCg5PVVRDT01FX0xJU1RFRBAPKpkDCgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASFgoSUkVBU09OX0JBRF9QQVlMT0FEEAESEwoPUkVBU09OX0NPTkZMSUNUEAISEwoPUkVBU09OX0tFWV9MT1NUEAMSGgoWUkVBU09OX09VVENPTUVfVU5LTk9XThAEEh8KG1JFQVNPTl9VUFNUUkVBTV9VTkFWQUlMQUJMRRAFEhsKF1JFQVNPTl9VUFNUUkVBTV9SRUZVU0VEEAYSFgoSUkVBU09OX0NBTk5PVF9SRUFEEAcSFgoSUkVBU09OX1VOU1VQUE9SVEVEEAgSFwoTUkVBU09OX1JBVEVfTElNSVRFRBAJEhIKDlJFQVNPTl9FWFBJUkVEEAoSFQoRUkVBU09OX05PX1JFQUNUT1IQCxIZChVSRUFTT05fU1RPUkVfSU5BQ1RJVkUQDBIbChdSRUFTT05fVVBTVFJFQU1fQ0hBTkdFRBANEhkKFVJFQVNPTl9OT1RfQVVUSE9SSVpFRBAOEhQKEFJFQVNPTl9OT1RfRk9VTkQQDyqGAQoORGlmZmVyZW5jZUtpbmQSHwobRElGRkVSRU5DRV9LSU5EX1VOU1BFQ0lGSUVEEAASGwoXRElGRkVSRU5DRV9LSU5EX01JU1NJTkcQARIZChVESUZGRVJFTkNFX0tJTkRfRVhUUkEQAhIbChdESUZGRVJFTkNFX0tJTkRfQ0hBTkdFRBADYgZwcm90bzM", [file_monoskope_api_secrets_v1_options]);
 
 /**
  * How the reactor makes one value.
@@ -199,6 +199,27 @@ export type UploadRequest = Message<"monoskope.api.secrets.v1.UploadRequest"> & 
   listAfter: string;
 
   /**
+   * With purposes that write: SHA-256 of the serialised Change that was approved and that this request executes, or empty.
+   *
+   * @generated from field: bytes change_sha256 = 20;
+   */
+  changeSha256: Uint8Array;
+
+  /**
+   * With purposes that write: why this is done without the approvals that it takes, 1 to 500 printable characters; "" where nobody breaks the glass. Never with `change_sha256`.
+   *
+   * @generated from field: string break_glass = 21;
+   */
+  breakGlass: string;
+
+  /**
+   * With COPY: the upstream version that is to be copied, or "" for whatever is there.
+   *
+   * @generated from field: string source_version = 22;
+   */
+  sourceVersion: string;
+
+  /**
    * How the secret is laid out, by provider.
    *
    * @generated from oneof monoskope.api.secrets.v1.UploadRequest.options
@@ -244,6 +265,104 @@ export type UploadRequest = Message<"monoskope.api.secrets.v1.UploadRequest"> & 
  */
 export const UploadRequestSchema: GenMessage<UploadRequest> = /*@__PURE__*/
   messageDesc(file_monoskope_api_secrets_v1_upload, 2);
+
+/**
+ * One request for one secret, as its requester proposes it. At most 8,192 bytes. An approval is a signature over its SHA-256.
+ *
+ * @generated from message monoskope.api.secrets.v1.Change
+ */
+export type Change = Message<"monoskope.api.secrets.v1.Change"> & {
+  /**
+   * 16 random bytes.
+   *
+   * @generated from field: bytes change_id = 1;
+   */
+  changeId: Uint8Array;
+
+  /**
+   * The UploadRequest as it will be asked, serialised without `request_id`, `suites` and `change_sha256`; its purpose writes, it expects ABSENT or VERSION, and has no `break_glass`.
+   *
+   * @generated from field: bytes request = 2;
+   */
+  request: Uint8Array;
+
+  /**
+   * The principal whose signature the request will bear.
+   *
+   * @generated from field: string requester = 3;
+   */
+  requester: string;
+
+  /**
+   * SHA-256 of the store's identity key as the requester pinned it.
+   *
+   * @generated from field: bytes identity = 4;
+   */
+  identity: Uint8Array;
+
+  /**
+   * Until when it may be executed, seconds since the Unix epoch by the reactor's clock.
+   *
+   * @generated from field: uint64 not_after = 5;
+   */
+  notAfter: bigint;
+
+  /**
+   * With purposes that seal: the keys that will be sealed, sorted, each once. None with a PATCH that only removes keys.
+   *
+   * @generated from field: repeated string keys = 6;
+   */
+  keys: string[];
+
+  /**
+   * With UPLOAD and COPY: the fingerprint of what is put, `fp1:<16 hex>:<64 hex>`, or "".
+   *
+   * @generated from field: string fingerprint = 7;
+   */
+  fingerprint: string;
+
+  /**
+   * Why, at most 500 printable characters, or "". Not secret, and shown to everybody who may approve here.
+   *
+   * @generated from field: string reason = 8;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message monoskope.api.secrets.v1.Change.
+ * Use `create(ChangeSchema)` to create a new message.
+ */
+export const ChangeSchema: GenMessage<Change> = /*@__PURE__*/
+  messageDesc(file_monoskope_api_secrets_v1_upload, 3);
+
+/**
+ * Who approved a change, by the reactor's own list.
+ *
+ * @generated from message monoskope.api.secrets.v1.Approver
+ */
+export type Approver = Message<"monoskope.api.secrets.v1.Approver"> & {
+  /**
+   * The principal.
+   *
+   * @generated from field: string principal = 1;
+   */
+  principal: string;
+
+  /**
+   * The key that signed, "SHA256:" and unpadded base64 of SHA-256 of its wire form; of a certificate the key in it.
+   *
+   * @generated from field: string key = 2;
+   */
+  key: string;
+};
+
+/**
+ * Describes the message monoskope.api.secrets.v1.Approver.
+ * Use `create(ApproverSchema)` to create a new message.
+ */
+export const ApproverSchema: GenMessage<Approver> = /*@__PURE__*/
+  messageDesc(file_monoskope_api_secrets_v1_upload, 4);
 
 /**
  * Made by the reactor for one request: the public half of a key that exists only for this request.
@@ -313,6 +432,13 @@ export type UploadGrant = Message<"monoskope.api.secrets.v1.UploadGrant"> & {
    * @generated from field: bool signature_required = 9;
    */
   signatureRequired: boolean;
+
+  /**
+   * How many approvals the reactor asks here at most, of anybody, 0 to 8; of this requester it may ask fewer. Who signs, nobody knows yet: it is a hint.
+   *
+   * @generated from field: uint32 approvals = 10;
+   */
+  approvals: number;
 };
 
 /**
@@ -320,7 +446,7 @@ export type UploadGrant = Message<"monoskope.api.secrets.v1.UploadGrant"> & {
  * Use `create(UploadGrantSchema)` to create a new message.
  */
 export const UploadGrantSchema: GenMessage<UploadGrant> = /*@__PURE__*/
-  messageDesc(file_monoskope_api_secrets_v1_upload, 3);
+  messageDesc(file_monoskope_api_secrets_v1_upload, 5);
 
 /**
  * The fingerprint of one value.
@@ -348,7 +474,7 @@ export type ValueFingerprint = Message<"monoskope.api.secrets.v1.ValueFingerprin
  * Use `create(ValueFingerprintSchema)` to create a new message.
  */
 export const ValueFingerprintSchema: GenMessage<ValueFingerprint> = /*@__PURE__*/
-  messageDesc(file_monoskope_api_secrets_v1_upload, 4);
+  messageDesc(file_monoskope_api_secrets_v1_upload, 6);
 
 /**
  * One key in which the two sides of a comparison differ.
@@ -376,7 +502,7 @@ export type Difference = Message<"monoskope.api.secrets.v1.Difference"> & {
  * Use `create(DifferenceSchema)` to create a new message.
  */
 export const DifferenceSchema: GenMessage<Difference> = /*@__PURE__*/
-  messageDesc(file_monoskope_api_secrets_v1_upload, 5);
+  messageDesc(file_monoskope_api_secrets_v1_upload, 7);
 
 /**
  * The names directly below one URI: one page of them.
@@ -404,7 +530,7 @@ export type Listing = Message<"monoskope.api.secrets.v1.Listing"> & {
  * Use `create(ListingSchema)` to create a new message.
  */
 export const ListingSchema: GenMessage<Listing> = /*@__PURE__*/
-  messageDesc(file_monoskope_api_secrets_v1_upload, 6);
+  messageDesc(file_monoskope_api_secrets_v1_upload, 8);
 
 /**
  * Made by the reactor: what happened to one request.
@@ -572,6 +698,27 @@ export type Receipt = Message<"monoskope.api.secrets.v1.Receipt"> & {
    * @generated from field: uint32 retry_after_s = 23;
    */
   retryAfterS: number;
+
+  /**
+   * With STARTED and every outcome but FAILED: the request's `change_sha256`. Never else.
+   *
+   * @generated from field: bytes change_sha256 = 24;
+   */
+  changeSha256: Uint8Array;
+
+  /**
+   * With `change_sha256`: those whose approvals counted, sorted by principal, at most 8; each principal and each key once, and neither is that of `signer`.
+   *
+   * @generated from field: repeated monoskope.api.secrets.v1.Approver approvers = 25;
+   */
+  approvers: Approver[];
+
+  /**
+   * With STARTED and every outcome but FAILED: the request's `break_glass`. Never else.
+   *
+   * @generated from field: string break_glass = 26;
+   */
+  breakGlass: string;
 };
 
 /**
@@ -579,7 +726,7 @@ export type Receipt = Message<"monoskope.api.secrets.v1.Receipt"> & {
  * Use `create(ReceiptSchema)` to create a new message.
  */
 export const ReceiptSchema: GenMessage<Receipt> = /*@__PURE__*/
-  messageDesc(file_monoskope_api_secrets_v1_upload, 7);
+  messageDesc(file_monoskope_api_secrets_v1_upload, 9);
 
 /**
  * Serialised bytes with one signature by a store's identity.
@@ -614,7 +761,7 @@ export type Signed = Message<"monoskope.api.secrets.v1.Signed"> & {
  * Use `create(SignedSchema)` to create a new message.
  */
 export const SignedSchema: GenMessage<Signed> = /*@__PURE__*/
-  messageDesc(file_monoskope_api_secrets_v1_upload, 8);
+  messageDesc(file_monoskope_api_secrets_v1_upload, 10);
 
 /**
  * What a request asks the reactor to do.

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from monoskope.protocol import sshsig
 from monoskope.protocol.grant import make_grant
-from monoskope.protocol.identity import statement
+from monoskope.protocol.identity import Namespace, statement
 from monoskope.reactor.signers import Signers
 from monoskope.reactor.signers.decision import decide
 from monoskope.reactor.signers.settings import MayRule, SignersFile
@@ -50,9 +50,9 @@ def measure() -> dict[str, dict[str, float]]:
 
 def _of(vector: Vector) -> dict[str, float]:
     blob, message, now = blob_of(vector), bytes.fromhex(vector["statement"]), vector["now"]
-    rules, request, parsed = rules_of(vector), request_of(vector), sshsig.parse(blob)
+    rules, request, parsed = rules_of(vector), request_of(vector), sshsig.parse(blob, Namespace.REQUEST)
     return {
-        "parse": _microseconds(lambda: sshsig.parse(blob)),
+        "parse": _microseconds(lambda: sshsig.parse(blob, Namespace.REQUEST)),
         "verify": _microseconds(lambda: parsed.verify(message)),
         "decide": _microseconds(lambda: decide(rules, request, message, blob, now=now)),
     }

@@ -31,7 +31,7 @@ from monoskope.m8.domain.principal import RIGHT_NAMES
 from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.tree import key_file
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.identity import NAMESPACE
+from monoskope.protocol.identity import Namespace
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.note import Note
@@ -213,7 +213,7 @@ async def rigged(folder: Path, *, witnessed: bool = False) -> AsyncIterator[Rig]
 async def _start(open_now: AsyncExitStack, rig: Rig) -> None:
     folder, engines, identities = rig.folder, rig.engines, rig.identities
     line = copy_key.make(folder, store=MEMORY)
-    alice = f'alice namespaces="{NAMESPACE}" {rig.signer.line}'
+    alice = f'alice namespaces="{Namespace.REQUEST.value}" {rig.signer.line}'
     for store, server, copies in zip((MEMORY, OTHER), rig.servers, (True, False), strict=True):
         (folder / f"{store}_signers").write_text(f"{alice}\n# end\n" if copies else f"{alice}\n{line}\n# end\n")
         (folder / f"{store}_revoked").write_text("# end\n")

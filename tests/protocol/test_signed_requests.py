@@ -11,7 +11,7 @@ from monoskope.client import KeySigner, Progress, Stage, SyncClient
 from monoskope.client.client import Client
 from monoskope.errors import Error, RefusedError, TimedOutError, UsageError
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.identity import statement
+from monoskope.protocol.identity import Namespace, statement
 from monoskope.protocol.sshsig import parse
 from monoskope.testing.scripted.client import client_for, pinned, settings_for
 from monoskope.testing.scripted.m8 import ScriptedM8
@@ -143,7 +143,7 @@ async def test_a_passphrase_is_asked_for_before_the_key_that_is_used_is_requeste
     assert asked == [f"Passphrase of {key} (hidden) after {wasted} requests"]
     assert [len(attempt.sealed) for attempt in signed_m8.attempts] == [0] * wasted + [1, 1]
     assert [one.stage for one in stages].count(Stage.SIGNING) == 2
-    assert parse(signed_m8.attempts[-1].signatures[0]).key.fingerprint == shown(key)
+    assert parse(signed_m8.attempts[-1].signatures[0], Namespace.REQUEST).key.fingerprint == shown(key)
 
 
 async def test_a_verification_asks_for_a_passphrase_only_if_its_grant_wants_a_signature(

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.identity import statement
+from monoskope.protocol.identity import Namespace, statement
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.request import Request, make_request
 from monoskope.protocol.sshsig import parse_public
@@ -42,7 +42,11 @@ class Person:
         return self.signs_statement(statement(grant.sha256, sealed_sha256))
 
     def signs_statement(self, message: bytes) -> bytes:
-        return serialise(self._signer.blob, string(b"ssh-ed25519") + string(self._key.sign(signed_bytes(message))))
+        return serialise(
+            self._signer.blob,
+            string(b"ssh-ed25519") + string(self._key.sign(signed_bytes(message, Namespace.REQUEST))),
+            Namespace.REQUEST,
+        )
 
 
 class OwnSigner(Person):
@@ -108,7 +112,7 @@ def blob_of(vector: Vector) -> bytes:
 def rules_of(vector: Vector) -> Rules:
     """What is in force at the reactor of a vector."""
     return Rules(
-        parse_listed(vector["allowed_signers"]),
+        parse_listed(vector["allowed_signers"], Namespace.REQUEST),
         None if vector["revoked"] is None else parse_revoked(vector["revoked"]),
         permissions(msgspec.convert(vector["may"], list[MayRule]), "vault"),
         vector["max_certificate_hours"] * 3600,

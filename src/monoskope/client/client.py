@@ -30,8 +30,8 @@ from monoskope.client.walk.target import Confirm, Target
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.notes import check_edit, edit_message
+from monoskope.protocol.options import Options
 from monoskope.protocol.payload import Recipe, check_recipes
-from monoskope.protocol.request import Options
 from monoskope.value import Unshared
 
 if TYPE_CHECKING:

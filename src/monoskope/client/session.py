@@ -22,7 +22,7 @@ from monoskope.client.walk.pace import Bulk, Pace, Tally
 from monoskope.client.walk.target import Confirm, Remembered, Resolver, Target, check_text
 from monoskope.errors import Error, UsageError, let_go
 from monoskope.protocol import identity
-from monoskope.protocol.request import Options
+from monoskope.protocol.options import Options
 from monoskope.value import Unshared
 
 if TYPE_CHECKING:

@@ -1,10 +1,11 @@
-"""Identities, and what signatures are over: one Ed25519 key a store, and the statement that a user signs.
+"""Identities, and what signatures are over: one Ed25519 key a store, and the statements that people sign.
 
 An identity is shown as `SHA256:` and unpadded base64 of the key's SHA-256. A label before what is signed or MACed keeps
 one input from being read as another. An identity is replaced in steps, each signed by the old key and the new one.
 
-A reactor with `[signers]` acts only on what a key of its own list signed (docs/signed-requests.md). The signature is
-OpenSSH's SSHSIG, so that the keys that people have will do: files, an ssh-agent, hardware keys, certificates.
+A reactor with `[signers]` acts only on what a key of its own list signed (docs/signed-requests.md), and where it asks
+for approvals, only on what others have signed, too. Each signature is OpenSSH's SSHSIG, so that the keys that people
+have will do: files, an ssh-agent, hardware keys, certificates.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Sequence
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
@@ -35,6 +37,7 @@ FINGERPRINT_VALUE = b"m8/fingerprint-value/v1"
 FINGERPRINT_KEY_ID = b"m8/fingerprint-key-id/v1"
 COPY_REQUEST = b"m8/copy-request/v1"
 SIGNED_REQUEST = b"m8/signed-request/v1"
+APPROVAL = b"m8/approval/v1"
 
 
 def labelled(label: bytes, content: bytes = b"") -> bytes:
@@ -213,8 +216,14 @@ def _claimed_old(signed: identity_pb2.SignedRotation) -> str:
     return shown(parse(identity_pb2.IdentityRotation, signed.content).old_key)
 
 
-NAMESPACE = "request@monoskope"
-"""The namespace of the signatures (OpenSSH, PROTOCOL.sshsig): a signature for another purpose is none of a request."""
+class Namespace(Enum):
+    """What a person's signature is for (OpenSSH, PROTOCOL.sshsig). One of one namespace never counts in the other."""
+
+    REQUEST = "request@monoskope"
+    """A request of one's own: `statement`."""
+    APPROVAL = "approval@monoskope"
+    """A change that another proposed: `approval_statement`."""
+
 
 MAX_SIGNATURE = 8_192
 """Bytes of a signature at most."""
@@ -223,13 +232,22 @@ _PRINCIPAL = pattern(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}", re.ASCII)
 
 
 def statement(grant_sha256: bytes, sealed_sha256: bytes) -> bytes:
-    """Return what is signed: it fits one request, one one-time key and one content.
+    """Return what a requester signs: it fits one request, one one-time key and one content.
 
     Args:
         grant_sha256: SHA-256 of the serialised grant, 32 bytes.
         sealed_sha256: SHA-256 of encapsulated key || ciphertext, 32 bytes; of nothing sealed that of no bytes.
     """
     return labelled(SIGNED_REQUEST, grant_sha256 + sealed_sha256)
+
+
+def approval_statement(change_sha256: bytes) -> bytes:
+    """Return what an approver signs: it fits one change.
+
+    Args:
+        change_sha256: SHA-256 of the serialised change, 32 bytes.
+    """
+    return labelled(APPROVAL, change_sha256)
 
 
 def is_principal(text: str) -> bool:

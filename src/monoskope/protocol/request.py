@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.protocol.listing import is_name
-from monoskope.protocol.notes import Labels, check_labels, is_day, sorted_once, strict_json
+from monoskope.protocol.notes import Labels, check_labels, is_day
+from monoskope.protocol.options import Options, read_options, set_options
 from monoskope.protocol.outcomes import one_of, spelled
 from monoskope.protocol.payload import MAX_KEYS, Recipe, Recipes, check_key, check_recipes
 from monoskope.protocol.purposes import OWN_FIELDS, PURPOSES, PurposeRules
@@ -18,10 +19,6 @@ from monoskope.value import Value
 REQUEST_ID_BYTES = 16
 MAX_SUITES = 8
 MAX_VERSION_LENGTH = 256
-MAX_OTHER_BYTES = 8_192
-
-Options = options_pb2.VaultOptions | options_pb2.AwsOptions | options_pb2.KubernetesOptions | str
-"""A provider's typed options, or a third party's as JSON text."""
 
 _NAME = "UploadRequest"
 
@@ -105,25 +102,8 @@ def make_request(
         to_version=to_version,
         list_after=list_after,
     )
-    _set_options(message, options)
+    set_options(message, options)
     return parse_request(serialise(message))
-
-
-def _set_options(message: upload_pb2.UploadRequest, options: Options | None) -> None:
-    match options:
-        case options_pb2.VaultOptions():
-            message.vault.CopyFrom(options)
-            message.vault.SetInParent()
-        case options_pb2.AwsOptions():
-            message.aws.CopyFrom(options)
-            message.aws.SetInParent()
-        case options_pb2.KubernetesOptions():
-            message.kubernetes.CopyFrom(options)
-            message.kubernetes.SetInParent()
-        case str():
-            message.other = options
-        case None:
-            pass
 
 
 @remembered
@@ -162,7 +142,7 @@ def parse_request(content: bytes) -> Request:
         expect=message.expect,
         expect_version=message.expect_version,
         suites=suites,
-        options=_options(message),
+        options=read_options(message),
         labels=tuple((label.name, label.value) for label in message.labels),
         expires_on=message.expires_on,
         keep_labels=message.keep_labels,
@@ -261,35 +241,3 @@ def _recipes(message: upload_pb2.UploadRequest) -> Recipes:
     if checked != recipes:
         raise MalformedError(_NAME, "recipes", "must be sorted by key")
     return recipes
-
-
-def _options(message: upload_pb2.UploadRequest) -> Options | None:
-    match message.WhichOneof("options"):
-        case "vault":
-            if message.vault.binary not in options_pb2.VaultBinary.values():
-                raise MalformedError(_NAME, "vault.binary", "must be a known choice")
-            return message.vault
-        case "aws":
-            if not sorted_once(message.aws.tags):
-                raise MalformedError(_NAME, "aws.tags", "must be sorted by name, each name once")
-            return message.aws
-        case "kubernetes":
-            if not sorted_once(message.kubernetes.labels):
-                raise MalformedError(_NAME, "kubernetes.labels", "must be sorted by name, each name once")
-            return message.kubernetes
-        case "other":
-            return _check_other(message.other)
-        case _:
-            return None
-
-
-def _check_other(text: str) -> str:
-    if len(text.encode()) > MAX_OTHER_BYTES:
-        raise MalformedError(_NAME, "other", "must have at most 8,192 bytes")
-    try:
-        parsed = strict_json(text)
-    except (ValueError, RecursionError):
-        raise MalformedError(_NAME, "other", "must be JSON, each member of an object once") from None
-    if not isinstance(parsed, dict):
-        raise MalformedError(_NAME, "other", "must be a JSON object")
-    return text

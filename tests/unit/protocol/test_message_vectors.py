@@ -25,7 +25,7 @@ from monoskope.client.walk.trust import chain
 from monoskope.errors import UsageError
 from monoskope.protocol.grant import open_grant, parse_grant
 from monoskope.protocol.hello import open_hello
-from monoskope.protocol.identity import SEALED_SECRET, ProofError, labelled, statement
+from monoskope.protocol.identity import SEALED_SECRET, Namespace, ProofError, labelled, statement
 from monoskope.protocol.open_receipt import open_receipt
 from monoskope.protocol.outcomes import ENDS
 from monoskope.protocol.payload import BadPayloadError, Payload, decode, encode
@@ -166,7 +166,7 @@ def _hashes(vector: Vector) -> Vector:
 
 def _signed_request(vector: Vector) -> Vector:
     said = statement(bytes.fromhex(vector["grant_sha256"]), bytes.fromhex(vector["sealed_sha256"]))
-    signature = container.parse(bytes.fromhex(vector["expected"]["signature"]))
+    signature = container.parse(bytes.fromhex(vector["expected"]["signature"]), Namespace.REQUEST)
     signature.verify(said)
     return {"statement": said.hex(), "signature": signature.serialise().hex(), "signer_key": signature.key.fingerprint}
 

@@ -23,6 +23,7 @@ LABELS = {
     "FINGERPRINT_KEY_ID": b"m8/fingerprint-key-id/v1",
     "COPY_REQUEST": b"m8/copy-request/v1",
     "SIGNED_REQUEST": b"m8/signed-request/v1",
+    "APPROVAL": b"m8/approval/v1",
 }
 EVIDENCE = {"record": 1, "grant": 2, "rotations": 3, "request_signature": 4, "request": 5}
 PURPOSE = {"UPLOAD": 1, "COMPARE": 2, "LIST": 11}

@@ -21,8 +21,9 @@ from monoskope.protocol.hello import MAX_CAPABILITIES, MAX_SCHEMA, check_capabil
 from monoskope.protocol.identity import UPLOAD_GRANT, ProofError
 from monoskope.protocol.notes import are_for
 from monoskope.protocol.open_receipt import check_copied, put_request_id
+from monoskope.protocol.options import Options
 from monoskope.protocol.receipt import Receipt, make_receipt
-from monoskope.protocol.request import Options, make_request, parse_request
+from monoskope.protocol.request import make_request, parse_request
 from monoskope.protocol.wire import MalformedError, serialise
 from monoskope.reactor.link.open_requests import OpenRequests
 from monoskope.uri import SecretUri

@@ -12,8 +12,8 @@ import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.errors import UsageError
+from monoskope.protocol.options import Options
 from monoskope.protocol.receipt import Receipt, make_receipt
-from monoskope.protocol.request import Options
 from monoskope.reactor.admission import NO_ROOM, Admission
 from monoskope.reactor.dispatch import Dispatcher
 from monoskope.reactor.grant import Granter

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from monoskope.errors import RefusedError, UsageError
 from monoskope.m8.http import tls
-from monoskope.protocol.identity import check_shown
+from monoskope.protocol.identity import Namespace, check_shown
 from monoskope.reactor import cli, settings
 from monoskope.reactor.identity import fingerprint_key_transfer
 from monoskope.reactor.identity.fingerprint import FingerprintKey
@@ -497,7 +497,7 @@ def test_copy_key_prints_its_line_for_the_destinations_list_and_makes_one_key(fo
     key = folder / "copy.key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert key.read_bytes() != (folder / "identity.key").read_bytes()
-    parse_listed(first.stdout)
+    parse_listed(first.stdout, Namespace.REQUEST)
 
 
 def test_copy_key_leaves_alone_what_is_no_key(folder: Path) -> None:

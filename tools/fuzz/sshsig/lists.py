@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from monoskope.protocol.identity import Namespace
 from monoskope.reactor.signers.list_file import BadListError
 from monoskope.reactor.signers.lists import parse_listed, parse_revoked
 from tests.support import ssh_blobs
@@ -107,7 +108,7 @@ class Lists:
 
     def check(self, text: str) -> None:
         """Read a list of signers; what it gives to a key, ssh-keygen gives to it, too."""
-        listed = parse_listed(text)
+        listed = parse_listed(text, Namespace.REQUEST)
         self.counts["lists accepted"] += 1
         for blob, key in ((self.plain, self.key), (self.certified, self.ca)):
             line = listed.get(key.blob)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from monoskope.protocol import sshsig
+from monoskope.protocol.identity import Namespace
 from monoskope.protocol.sshsig import FaultError, PublicKey
 from tests.support import ssh_blobs
 from tests.support.ssh_blobs import SshKey, certificate, container, string, to_sign, u32, u64
@@ -209,18 +210,18 @@ class Signatures:
 
     def check(self, seed: Seed, signed: bytes, blob: bytes) -> None:
         """Read a blob, and hold what must hold of everything that is accepted."""
-        found = sshsig.parse(blob)
+        found = sshsig.parse(blob, Namespace.REQUEST)
         self.counts["parsed"] += 1
         assert found.serialise() == blob
-        assert sshsig.parse(found.serialise()) == found
+        assert sshsig.parse(found.serialise(), Namespace.REQUEST) == found
         found.verify(MESSAGE)
         self.counts["verified"] += 1
         assert found.key.blob in {one.key.blob for one in self.seeds}
         if blob != signed:
             # What verifies is what was signed, but for (r, s) and (r, n - s), which sign the same.
-            originals = [sshsig.parse(one.blob) for one in self.seeds]
+            originals = [sshsig.parse(one.blob, Namespace.REQUEST) for one in self.seeds]
             with contextlib.suppress(FaultError):
-                originals.append(sshsig.parse(signed))
+                originals.append(sshsig.parse(signed, Namespace.REQUEST))
             assert canonical(found) in {canonical(one) for one in originals}, "another signature counts"
             assert certified(found) in {certified(one) for one in originals}, "another certificate counts"
         elif blob != seed.blob and time.monotonic() - self.asked_at > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -13,7 +14,7 @@ from monoskope.host_port import HostPort, parse_server
 from monoskope.protocol import sshsig
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.hello import Hello, check_capabilities, parse_hello, schema_fault
-from monoskope.protocol.identity import ProofError, open_rotation
+from monoskope.protocol.identity import Namespace, ProofError, open_rotation
 from monoskope.protocol.listing import message_of, parse_listing
 from monoskope.protocol.login import Member, read_exchange_refusal, read_login_refusal
 from monoskope.protocol.notes import check_day, edit_message, edit_of, strict_json
@@ -239,7 +240,7 @@ READERS = (
             "protocol/sshsig/keys.py",
             "protocol/sshsig/certificate.py",
         ),
-        sshsig.parse,
+        partial(sshsig.parse, namespace=Namespace.REQUEST),
         errors=(sshsig.FaultError,),
         again=lambda found: found.serialise(),
         exact=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,6 +17,7 @@ from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Error
 from monoskope.http.messages import EndedError
+from monoskope.protocol.identity import Namespace
 from monoskope.reactor import settings as reactor_settings
 from monoskope.reactor.identity import copy_key, store_identity
 from monoskope.reactor.link.link import Link, SessionEndedError
@@ -198,7 +199,7 @@ READERS = (
         "allowed-signers",
         "a reactor's operator",
         ("reactor/signers/lists.py",),
-        text(parse_listed),
+        text(partial(parse_listed, namespace=Namespace.REQUEST)),
         errors=(BadListError,),
         seeds=_lists,
     ),

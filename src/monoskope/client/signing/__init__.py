@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from monoskope.errors import RefusedError, docs_page
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.identity import statement
+from monoskope.protocol.identity import Namespace, statement
 from monoskope.value import Unshared
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _signer_key(content: bytes, grant: Grant, sealed_sha256: bytes) -> str:
     from monoskope.protocol.sshsig import FaultError, parse  # noqa: PLC0415 - when something is signed
 
     try:
-        found = parse(content)
+        found = parse(content, Namespace.REQUEST)
         found.verify(statement(grant.sha256, sealed_sha256))
     except FaultError as error:
         raise RefusedError(

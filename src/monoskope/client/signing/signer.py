@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from monoskope.client.known.sources import is_public_key
 from monoskope.errors import UsageError, docs_page
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.identity import statement
+from monoskope.protocol.identity import Namespace, statement
 from monoskope.protocol.sshsig import (
     Certificate,
     FaultError,
@@ -164,8 +164,8 @@ class LocalSigner(ABC):
     def sign_now(self, grant: Grant, sealed_sha256: bytes) -> bytes:
         """Sign as `sign`; it blocks until it is done."""
         public = self.public()
-        message = signed_bytes(statement(grant.sha256, sealed_sha256))
-        return serialise(public.signer.blob, self._signature(public, message, grant.lifetime_s))
+        message = signed_bytes(statement(grant.sha256, sealed_sha256), Namespace.REQUEST)
+        return serialise(public.signer.blob, self._signature(public, message, grant.lifetime_s), Namespace.REQUEST)
 
     @abstractmethod
     def _signature(self, public: SigningKey, message: bytes, within_s: float) -> bytes:

@@ -20,9 +20,9 @@ from monoskope.client.walk.task import too_large
 from monoskope.errors import Error, NotFoundError, NotTriedError, RefusedError, UnavailableError, UsageError
 from monoskope.lazy import pattern
 from monoskope.protocol.notes import are_for
+from monoskope.protocol.options import Options
 from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.purposes import PURPOSES, PurposeRules
-from monoskope.protocol.request import Options
 from monoskope.uri import SecretUri, UriPrefix
 from monoskope.value import Value
 

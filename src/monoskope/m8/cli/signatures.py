@@ -23,7 +23,7 @@ from monoskope.m8.settings import ServerSettings
 from monoskope.protocol import sshsig
 from monoskope.protocol.events import receipt_of, request_id_of
 from monoskope.protocol.grant import Grant, parse_grant
-from monoskope.protocol.identity import UPLOAD_GRANT, ProofError, open_signed, shown, statement
+from monoskope.protocol.identity import UPLOAD_GRANT, Namespace, ProofError, open_signed, shown, statement
 from monoskope.protocol.open_receipt import open_receipt
 from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.receipt import Receipt, parse_receipt
@@ -200,7 +200,7 @@ def _wrong_signature(one: _Asked, grant: Grant, receipt: Receipt) -> str:
     if not one.signature:
         return "its grant asks for a signature, and there is none"
     try:
-        found = sshsig.parse(one.signature)
+        found = sshsig.parse(one.signature, Namespace.REQUEST)
         found.verify(statement(grant.sha256, one.sealed_sha256))
     except sshsig.FaultError as error:
         return error.message.removesuffix(".")

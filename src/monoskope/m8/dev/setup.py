@@ -29,7 +29,7 @@ from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.principal import RIGHT_NAMES
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.readmodels.stores import STORES
-from monoskope.protocol.identity import NAMESPACE
+from monoskope.protocol.identity import Namespace
 from monoskope.settings import read_private, write_private
 from monoskope.start import reactor_command
 from monoskope.times import wall_clock
@@ -206,7 +206,7 @@ def turn_on(*, reactor: Path, client: Path) -> None:
     if not (client / KEY).exists():
         _make_key(client)
     public = read_private(client / f"{KEY}.pub").decode("ascii")
-    lines = f'{_PRINCIPAL} namespaces="{NAMESPACE}" {public}{_END}'
+    lines = f'{_PRINCIPAL} namespaces="{Namespace.REQUEST.value}" {public}{_END}'
     write_private(reactor / ALLOWED_SIGNERS, lines.encode("ascii"), replace=True)
     write_private(reactor / REVOKED_KEYS, _END.encode("ascii"), replace=True)
     table = tomli_w.dumps({"signers": _SETTINGS})

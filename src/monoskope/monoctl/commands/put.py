@@ -18,7 +18,7 @@ from monoskope.monoctl.options import CommandSession, request_options
 from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.ending import WRITTEN, end
 from monoskope.monoctl.output.formats import emit
-from monoskope.protocol.request import Options
+from monoskope.protocol.options import Options
 
 if TYPE_CHECKING:
     from monoskope.client.walk.checks import Preview

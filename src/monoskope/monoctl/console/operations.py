@@ -18,7 +18,7 @@ from monoskope.monoctl.console.rows import QueryCache
 from monoskope.monoctl.input.request_options import chosen, expectation, parse_day
 from monoskope.monoctl.output.ending import failure
 from monoskope.monoctl.output.formats import Document, done
-from monoskope.protocol.request import Options
+from monoskope.protocol.options import Options
 from monoskope.value import Unshared, Value
 
 

@@ -13,7 +13,7 @@ from monoskope.api.secrets.v1 import options_pb2
 from monoskope.client.purposes import Expect
 from monoskope.errors import UsageError
 from monoskope.protocol.notes import check_day
-from monoskope.protocol.request import Options
+from monoskope.protocol.options import Options
 from monoskope.times import parse_days
 from monoskope.value import Value
 

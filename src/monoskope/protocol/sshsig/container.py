@@ -9,7 +9,7 @@ import base64
 import binascii
 import hashlib
 
-from monoskope.protocol.identity import MAX_SIGNATURE, NAMESPACE
+from monoskope.protocol.identity import MAX_SIGNATURE, Namespace
 from monoskope.protocol.sshsig.certificate import Certificate
 from monoskope.protocol.sshsig.fields import Fault, FaultError, Reader, string, uint32
 from monoskope.protocol.sshsig.keys import CERTIFIED_KINDS, KeySignature, PublicKey
@@ -54,13 +54,14 @@ def armoured(signature: bytes) -> str:
 
 _MAGIC = b"SSHSIG"
 _VERSION = 1
-_NAMESPACE = NAMESPACE.encode("ascii")
 _HASH = b"sha512"
 
 
 class SshSignature(Value, frozen=True):
     """A well-formed signature. Nothing is said yet about who signed what: that is `verify`."""
 
+    namespace: Namespace
+    """What it is for."""
     signer: PublicKey | Certificate
     """The key or certificate as it stands in the container."""
     signature: KeySignature
@@ -81,39 +82,44 @@ class SshSignature(Value, frozen=True):
         Whether key or CA may sign at all is the list's to say, and is asked first.
 
         Args:
-            message: What is signed: `monoskope.protocol.identity.statement`.
+            message: What is signed: a statement of `monoskope.protocol.identity`, the one of its namespace.
         """
         if isinstance(self.signer, Certificate):
             self.signer.check_ca_signature()
-        if not self.key.signed(self.signature, signed_bytes(message)):
+        if not self.key.signed(self.signature, signed_bytes(message, self.namespace)):
             raise FaultError(Fault.SIGNATURE, "the signature is not the key's over this statement")
 
     def serialise(self) -> bytes:
         """Return its one wire form, which `parse` read."""
-        return serialise(self.signer.blob, self.signature.serialise(self.key))
+        return serialise(self.signer.blob, self.signature.serialise(self.key), self.namespace)
 
 
-def signed_bytes(message: bytes) -> bytes:
+def signed_bytes(message: bytes, namespace: Namespace) -> bytes:
     """Return what a key signs for `message`: the client's signer hands these bytes to a key or an ssh-agent."""
-    return _MAGIC + string(_NAMESPACE) + string(b"") + string(_HASH) + string(hashlib.sha512(message).digest())
+    return _MAGIC + _meaning(namespace) + string(hashlib.sha512(message).digest())
 
 
-def serialise(signer: bytes, signature: bytes) -> bytes:
+def _meaning(namespace: Namespace) -> bytes:
+    """Return the fields that are in the container and in what is signed: namespace, reserved, hash."""
+    return string(namespace.value.encode("ascii")) + string(b"") + string(_HASH)
+
+
+def serialise(signer: bytes, signature: bytes, namespace: Namespace) -> bytes:
     """Return the container of a signature.
 
     Args:
         signer: The wire form of the public key or certificate.
         signature: The wire form of its signature over `signed_bytes`, as an ssh-agent returns it.
+        namespace: The one that `signed_bytes` was given.
     """
-    head = _MAGIC + uint32(_VERSION) + string(signer) + string(_NAMESPACE) + string(b"") + string(_HASH)
-    return head + string(signature)
+    return _MAGIC + uint32(_VERSION) + string(signer) + _meaning(namespace) + string(signature)
 
 
-def parse(blob: bytes) -> SshSignature:
-    """Return the signature in `blob`, an SSHSIG without armour.
+def parse(blob: bytes, namespace: Namespace) -> SshSignature:
+    """Return the signature in `blob`, an SSHSIG without armour, if it is for `namespace`.
 
     Raises:
-        FaultError: it is not in its one form, or breaks a rule of docs/signatures.md.
+        FaultError: it is for something else, is not in its one form, or breaks a rule of docs/signatures.md.
     """
     if len(blob) > MAX_SIGNATURE:
         raise FaultError(Fault.SIZE, "the signature has more than 8,192 bytes")
@@ -124,7 +130,7 @@ def parse(blob: bytes) -> SshSignature:
         raise FaultError(Fault.VERSION, "the signature is of another version of SSHSIG than 1")
     signer_blob = reader.string()
     for fault, wanted, sentence in (
-        (Fault.NAMESPACE, _NAMESPACE, "the signature is for another namespace"),
+        (Fault.NAMESPACE, namespace.value.encode("ascii"), "the signature is for another namespace"),
         (Fault.RESERVED, b"", "the signature's reserved field is not empty"),
         (Fault.HASH, _HASH, "the signature's hash is not sha512"),
     ):
@@ -134,7 +140,7 @@ def parse(blob: bytes) -> SshSignature:
     reader.end()
     signer = parse_signer(signer_blob)
     key = signer.key if isinstance(signer, Certificate) else signer
-    found = SshSignature(signer, KeySignature.parse(signature_blob, key))
+    found = SshSignature(namespace, signer, KeySignature.parse(signature_blob, key))
     # The rules above leave one form alone. This line holds even if one of them should be wrong.
     if found.serialise() != blob:
         raise FaultError(Fault.MALFORMED, "the signature is not in its one form")

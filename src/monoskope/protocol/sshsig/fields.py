@@ -1,6 +1,6 @@
 """The fields of SSH's binary form (RFC 4251, section 5): read strictly, written in one way, and the faults.
 
-A fault is one word that says why a signed request does not count. The words stand in the test vectors
+A fault is one word that says why a signature does not count. The words stand in the test vectors
 (tests/vectors-signed.json) and in a reactor's audit log. A word never changes its meaning.
 """
 
@@ -25,7 +25,7 @@ class Fault(Enum):
     VERSION = "version"
     """The version of the SSHSIG is not 1."""
     NAMESPACE = "namespace"
-    """The namespace is not exactly `request@monoskope`."""
+    """The namespace is not exactly the one of what was to be signed."""
     RESERVED = "reserved"
     """A reserved field is not empty."""
     HASH = "hash"

@@ -19,7 +19,7 @@ from monoskope.errors import Error
 from monoskope.protocol import sshsig
 from monoskope.protocol.events import EVENTS, RequestEvent, receipt_of, request_id_of, step_with, steps_of
 from monoskope.protocol.grant import Grant, open_grant
-from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT, follow, open_signed, shown, statement
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT, Namespace, follow, open_signed, shown, statement
 from monoskope.protocol.open_receipt import open_receipt
 from monoskope.protocol.outcomes import State
 from monoskope.protocol.receipt import Receipt, parse_receipt, sealed_digest
@@ -173,7 +173,7 @@ class UploadProof(Value, frozen=True):
                 raise LogProofError("there is a signature of a request that needs none", fault=Fault.SIGNER)
             return b""
         try:
-            found = sshsig.parse(blob)
+            found = sshsig.parse(blob, Namespace.REQUEST)
             found.verify(statement(grant.sha256, receipt.sealed_sha256))
         except sshsig.FaultError as error:
             raise LogProofError(_why("signature of the request", error), fault=Fault.SIGNER) from None

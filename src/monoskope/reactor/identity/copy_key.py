@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.identity import NAMESPACE
+from monoskope.protocol.identity import Namespace
 from monoskope.settings import read_private, write_private
 
 COPY_KEY_FILE = "copy.key"
@@ -73,7 +73,7 @@ def _read(path: Path) -> Ed25519PrivateKey:
 
 def _line(key: Ed25519PrivateKey, store: str) -> str:
     public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
-    return f'{principal_of(store)} namespaces="{NAMESPACE}" {public}'
+    return f'{principal_of(store)} namespaces="{Namespace.REQUEST.value}" {public}'
 
 
 NO_COPY_KEY = (

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.identity import statement
+from monoskope.protocol.identity import Namespace, statement
 from monoskope.protocol.sshsig.fields import Fault, FaultError
 from monoskope.reactor.signers.decision import Rules, decide
 from monoskope.reactor.signers.list_file import ListFile
@@ -100,7 +101,9 @@ class Signers:
             UsageError: a list is missing or bad.
             RefusedError: others than its owner can write a list.
         """
-        listed = ListFile(folder / file.file, "the list of signers", parse_listed, clock)
+        listed = ListFile(
+            folder / file.file, "the list of signers", partial(parse_listed, namespace=Namespace.REQUEST), clock
+        )
         revoked = ListFile(folder / file.revoked, "the list of revocations", parse_revoked, clock)
         return cls(file, listed=listed, revoked=revoked, store=store, clock=clock)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from monoskope.protocol import sshsig
+from monoskope.protocol.identity import Namespace
 from monoskope.protocol.request import Request
 from monoskope.protocol.sshsig import Certificate, Fault, FaultError, PublicKey
 from monoskope.reactor.signers.lists import ListedKeys, Revocations
@@ -47,7 +48,7 @@ def decide(rules: Rules, request: Request, statement: bytes, signature: bytes, *
     # 1. The container, and the key or certificate in it.
     if not signature:
         raise FaultError(Fault.MISSING, "the request is not signed")
-    found = sshsig.parse(signature)
+    found = sshsig.parse(signature, Namespace.REQUEST)
     # 2. The key or the CA in the list, and not among the revocations: nothing is computed with another's key.
     principal = _listed(rules, found.signer, now)
     if rules.revoked is None:

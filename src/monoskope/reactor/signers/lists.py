@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from monoskope.lazy import pattern
-from monoskope.protocol.identity import NAMESPACE, is_principal
+from monoskope.protocol.identity import Namespace, is_principal
 from monoskope.protocol.sshsig.certificate import Certificate
 from monoskope.protocol.sshsig.container import parse_words
 from monoskope.protocol.sshsig.fields import FaultError
@@ -60,18 +60,22 @@ ListedKeys = Mapping[bytes, ListedKey]
 """The lines of a list by the wire form of their keys: each key stands there once."""
 
 
-def parse_listed(text: str) -> ListedKeys:
-    """Return the lines of a list. Raises `BadListError` with the number of the first line that is not one."""
+def parse_listed(text: str, namespace: Namespace) -> ListedKeys:
+    """Return the lines of a list of those who sign in `namespace`.
+
+    Raises:
+        BadListError: a line is not one, with the number of the first of them.
+    """
     found: dict[bytes, ListedKey] = {}
     for number, line in lines_of(text):
-        listed = _parse_line(number, line)
+        listed = _parse_line(number, line, namespace)
         if listed.key.blob in found:
             raise BadListError(number, "the key stands in an earlier line, too")
         found[listed.key.blob] = listed
     return MappingProxyType(found)
 
 
-def _parse_line(number: int, line: str) -> ListedKey:
+def _parse_line(number: int, line: str, namespace: Namespace) -> ListedKey:
     words = re.split(r"[ \t]+", line, maxsplit=4)
     known = {*KINDS, *CERTIFIED_KINDS}
     options: list[str] = []
@@ -85,16 +89,18 @@ def _parse_line(number: int, line: str) -> ListedKey:
         raise BadListError(number, error.message.removesuffix(".")) from None
     if not isinstance(key, PublicKey):
         raise BadListError(number, "certificates are not listed: list the key of their CA as cert-authority")
-    return _listed(number, tuple(words[0].split(",")), options, key)
+    return _listed(number, tuple(words[0].split(",")), options, key, namespace)
 
 
-def _listed(number: int, principals: tuple[str, ...], options: Sequence[str], key: PublicKey) -> ListedKey:
+def _listed(
+    number: int, principals: tuple[str, ...], options: Sequence[str], key: PublicKey, namespace: Namespace
+) -> ListedKey:
     authority = _AUTHORITY in options
     values = _values(number, [option for option in options if option != _AUTHORITY])
     if len(options) != authority + len(values):
         raise BadListError(number, "an option stands there twice")
-    if values.get("namespaces", NAMESPACE) != NAMESPACE:
-        raise BadListError(number, f"namespaces= must be absent or {NAMESPACE}")
+    if values.get("namespaces", namespace.value) != namespace.value:
+        raise BadListError(number, f"namespaces= must be absent or {namespace.value}")
     after, before = _moment(number, values.get("valid-after")), _moment(number, values.get("valid-before"))
     if before and before <= after:
         raise BadListError(number, "it ends before it begins")

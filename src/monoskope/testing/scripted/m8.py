@@ -24,7 +24,7 @@ from monoskope.errors import Error, NotFoundError
 from monoskope.m8.http import tls
 from monoskope.protocol import outcomes
 from monoskope.protocol.grant import Grant, make_grant
-from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT, statement
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT, Namespace, statement
 from monoskope.protocol.listing import Listing
 from monoskope.protocol.payload import pair_keys
 from monoskope.protocol.receipt import make_receipt
@@ -71,7 +71,8 @@ class Attempt:
         """Return a signed receipt for this attempt and the bytes sent last."""
         digest = hashlib.sha256(self.sealed[-1]).digest()
         if self.grant.signature_required and outcome != upload_pb2.OUTCOME_FAILED:
-            fields = {"signer": self.subject, "signer_key": parse(self.signatures[-1]).key.fingerprint} | fields
+            key = parse(self.signatures[-1], Namespace.REQUEST).key
+            fields = {"signer": self.subject, "signer_key": key.fingerprint} | fields
         content = make_receipt(grant=self.grant, sealed_sha256=digest, outcome=outcome, **fields).content
         return self.signer.sign(RECEIPT, content)
 
@@ -83,7 +84,7 @@ class Attempt:
     def check_signature(self) -> None:
         """Raise `FaultError` unless the signature that came last is of this grant and what was sealed."""
         sealed = hashlib.sha256(self.sealed[-1]).digest()
-        parse(self.signatures[-1]).verify(statement(self.grant.sha256, sealed))
+        parse(self.signatures[-1], Namespace.REQUEST).verify(statement(self.grant.sha256, sealed))
 
     def success(self) -> upload_pb2.Signed:
         """Return the receipt of a put that wrote, a comparison that found no difference, or another success."""

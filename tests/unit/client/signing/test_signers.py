@@ -21,7 +21,7 @@ from monoskope.client.signing.agent import Agent, AgentSigner
 from monoskope.client.signing.key_file import KeySigner
 from monoskope.client.signing.signer import LocalSigner, from_line, signer_of
 from monoskope.errors import Error, RefusedError, UnavailableError, UsageError
-from monoskope.protocol.identity import NAMESPACE, statement
+from monoskope.protocol.identity import Namespace, statement
 from monoskope.protocol.sshsig import armoured, parse
 from monoskope.protocol.sshsig.fields import string, uint32
 from monoskope.testing.engines.openssh import Agent as RealAgent
@@ -61,14 +61,15 @@ def openssh_verifies(signature: bytes, allowed: str, folder: Path) -> bool:
     """Whether `ssh-keygen -Y verify` finds the signature good, by a list with this line."""
     (folder / "sig").write_text(armoured(signature))
     (folder / "allowed").write_text(f"anna@example.org {allowed}\n")
-    words = ["ssh-keygen", "-Y", "verify", "-f", "allowed", "-I", "anna@example.org", "-n", NAMESPACE, "-s", "sig"]
+    words = ["ssh-keygen", "-Y", "verify", "-f", "allowed", "-I", "anna@example.org", "-s", "sig"]
+    words += ["-n", Namespace.REQUEST.value]
     message = statement(GRANT.sha256, SEALED)
     return subprocess.run(words, input=message, cwd=folder, capture_output=True, check=False).returncode == 0
 
 
 def check(signature: bytes, key: Path, folder: Path, *, ca: Path | None = None) -> None:
     """Check a signature as a reactor does, and as OpenSSH does."""
-    found = parse(signature)
+    found = parse(signature, Namespace.REQUEST)
     found.verify(statement(GRANT.sha256, SEALED))
     assert found.key.fingerprint == shown(key)
     assert (found.certificate is not None) == (ca is not None)

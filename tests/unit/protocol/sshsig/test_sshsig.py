@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monoskope.protocol import sshsig
-from monoskope.protocol.identity import MAX_SIGNATURE
+from monoskope.protocol.identity import MAX_SIGNATURE, Namespace
 from monoskope.protocol.sshsig import Certificate, Fault, FaultError, PublicKey
 from monoskope.protocol.sshsig.container import parse_words
 from monoskope.protocol.sshsig.fields import Reader, mpint, string
@@ -71,15 +71,15 @@ def test_what_is_read_is_what_was_put_together() -> None:
 
 def test_a_signer_of_a_client_puts_together_what_a_reactor_reads() -> None:
     key = keys()[0]
-    assert sshsig.signed_bytes(MESSAGE) == to_sign(MESSAGE)
-    blob = sshsig.serialise(key.blob, key.sign(sshsig.signed_bytes(MESSAGE)))
+    assert sshsig.signed_bytes(MESSAGE, Namespace.REQUEST) == to_sign(MESSAGE)
+    blob = sshsig.serialise(key.blob, key.sign(sshsig.signed_bytes(MESSAGE, Namespace.REQUEST)), Namespace.REQUEST)
     assert blob == signed(key, MESSAGE)
-    sshsig.parse(blob).verify(MESSAGE)
+    sshsig.parse(blob, Namespace.REQUEST).verify(MESSAGE)
 
 
 def test_a_good_container_is_written_again_as_it_was_and_counts_for_its_message_alone() -> None:
     for blob in good():
-        found = sshsig.parse(blob)
+        found = sshsig.parse(blob, Namespace.REQUEST)
         assert found.serialise() == blob
         found.verify(MESSAGE)
         with pytest.raises(FaultError) as caught:
@@ -98,7 +98,7 @@ def test_a_changed_container_counts_for_nothing(data: st.DataObject) -> None:
     changed = blob[:at] + put + blob[at + taken :]
     if changed != blob:
         with pytest.raises(FaultError):
-            sshsig.parse(changed).verify(MESSAGE)
+            sshsig.parse(changed, Namespace.REQUEST).verify(MESSAGE)
 
 
 @settings(max_examples=200)
@@ -144,15 +144,18 @@ def test_what_would_be_written_otherwise_than_it_was_read_counts_for_nothing(mon
     """No blob is known that only this check refuses."""
     monkeypatch.setattr(sshsig.SshSignature, "serialise", lambda _: b"something else")
     with pytest.raises(FaultError, match="one form"):
-        sshsig.parse(good()[0])
+        sshsig.parse(good()[0], Namespace.REQUEST)
 
 
 @settings(max_examples=200)
 @given(st.binary(max_size=300))
 def test_bytes_of_any_kind_raise_nothing_else(content: bytes) -> None:
-    for read in (sshsig.parse, sshsig.parse_signer, PublicKey.parse, Certificate.parse):
+    for read in (sshsig.parse_signer, PublicKey.parse, Certificate.parse):
         with pytest.raises(FaultError):
             read(content)
+    for namespace in Namespace:
+        with pytest.raises(FaultError):
+            sshsig.parse(content, namespace)
         with contextlib.suppress(FaultError):
             read(b"SSHSIG\x00\x00\x00\x01" + content)
 
@@ -195,16 +198,16 @@ def test_a_container_of_the_largest_keys_fits() -> None:
     largest = SshKey(b"ssh-rsa", fields, b"rsa-sha2-512", lambda _algorithm, _message: bytes(1024))
     blob = signed(largest, MESSAGE, certificate(largest, largest, valid=VALID))
     assert len(blob) <= MAX_SIGNATURE
-    assert sshsig.parse(blob).serialise() == blob
+    assert sshsig.parse(blob, Namespace.REQUEST).serialise() == blob
     with pytest.raises(FaultError, match="not its CA's"):
-        sshsig.parse(blob).verify(MESSAGE)
+        sshsig.parse(blob, Namespace.REQUEST).verify(MESSAGE)
 
 
 def test_no_error_shows_what_was_read() -> None:
     key = keys()[0]
     blob = container(key.blob, key.sign(to_sign(MESSAGE)), namespace=b"a word of a stranger")
     with pytest.raises(FaultError) as caught:
-        sshsig.parse(blob)
+        sshsig.parse(blob, Namespace.REQUEST)
     assert "stranger" not in str(caught.value)
 
 

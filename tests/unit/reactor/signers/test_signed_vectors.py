@@ -11,7 +11,7 @@ import pytest
 
 from monoskope.errors import UsageError
 from monoskope.protocol import sshsig
-from monoskope.protocol.identity import NAMESPACE, statement
+from monoskope.protocol.identity import Namespace, statement
 from monoskope.protocol.sshsig import Fault, FaultError
 from monoskope.protocol.sshsig.keys import KINDS
 from monoskope.reactor.signers.decision import decide
@@ -42,7 +42,9 @@ def test_a_signature_counts_or_has_the_one_fault_that_its_vector_names(vector: V
 
 @pytest.mark.parametrize("vector", LISTS, ids=[f"{vector['list']}-{vector['name']}" for vector in LISTS])
 def test_a_list_is_taken_whole_or_refused_whole(vector: Vector) -> None:
-    parse = {"allowed_signers": parse_listed, "revoked": parse_revoked}[vector["list"]]
+    def parse(text: str) -> object:
+        return parse_revoked(text) if vector["list"] == "revoked" else parse_listed(text, Namespace.REQUEST)
+
     if vector["good"]:
         parse(vector["text"])
     else:
@@ -59,13 +61,13 @@ def test_the_statement_of_each_vector_is_that_of_the_protocol() -> None:
     for vector in VECTORS:
         hashes = bytes.fromhex(vector["grant_sha256"]), bytes.fromhex(vector["sealed_sha256"])
         assert statement(*hashes).hex() == vector["statement"]
-        assert vector["namespace"] == NAMESPACE
+        assert vector["namespace"] == Namespace.REQUEST.value
 
 
 def test_there_is_a_good_vector_of_each_kind_of_key_and_of_a_certificate_over_each() -> None:
     found = {
         (parsed.key.kind.name, parsed.signature.algorithm, parsed.certificate is not None)
-        for parsed in (sshsig.parse(blob_of(vector)) for vector in GOOD)
+        for parsed in (sshsig.parse(blob_of(vector), Namespace.REQUEST) for vector in GOOD)
     }
     expected = {
         (kind.name, algorithm, certified)

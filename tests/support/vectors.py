@@ -55,7 +55,12 @@ def a_request(
 
 
 def a_grant(
-    request: Request, *, subject: str = "anna", replica: bytes = b"r" * 16, signature_required: bool = False
+    request: Request,
+    *,
+    subject: str = "anna",
+    replica: bytes = b"r" * 16,
+    signature_required: bool = False,
+    approvals: int = 0,
 ) -> Grant:
     return make_grant(
         request=request,
@@ -66,6 +71,7 @@ def a_grant(
         max_plaintext=131_072,
         fingerprint_key_id=KEY_ID,
         signature_required=signature_required,
+        approvals=approvals,
     )
 
 

@@ -8,11 +8,13 @@ Read in this order:
 
 - `wire`: the one serialised form of a message;
 - `identity` and `hello`: a store's signing key with its replacement, what a signature covers, a reactor's login;
-- `request`, with `notes`: what a user asks for;
+- `request`, with `notes` and `options`: what a user asks for;
 - `grant`: the reactor's one-time key for one request;
-- `sshsig`: which signatures of users are read at all (`identity.statement` is what they sign);
+- `sshsig`: which signatures of people are read at all (`identity.statement` is what a requester signs, and
+  `identity.approval_statement` what an approver signs);
 - `payload`: the plaintext of a secret, which only client and reactor ever hold; recipes;
 - `receipt` and `open_receipt`, with `outcomes`: what became of a request;
+- `change`: one request as it is proposed, which others approve before it is made;
 - `tlog`: the witnessed log, its notes and its proofs;
 - `purposes` and `events`: one row a purpose, one row an event.
 

@@ -23,6 +23,8 @@ MIN_LIFETIME_S = 30
 MAX_LIFETIME_S = 3_600
 DEFAULT_LIFETIME_S = 60
 MAX_SUBJECT_LENGTH = 256
+MAX_APPROVALS = 8
+"""Approvals that can be asked for, and carried, for one request at most."""
 
 _NAME = "UploadGrant"
 _KEY_ID = pattern(r"[0-9a-f]{16}", re.ASCII)
@@ -44,6 +46,8 @@ class Grant(Value, frozen=True):
     fingerprint_key_id: str
     signature_required: bool = False
     """Whether the reactor does nothing without a signed request (docs/signed-requests.md)."""
+    approvals: int = 0
+    """How many approvals it asks here of anybody at most. Of this requester it may ask fewer: a hint."""
 
     @property
     def sha256(self) -> bytes:
@@ -66,6 +70,7 @@ def make_grant(
     max_plaintext: int,
     fingerprint_key_id: str,
     signature_required: bool = False,
+    approvals: int = 0,
 ) -> Grant:
     """Return a grant in suite 1, checked like one from the wire. Raises `MalformedError`."""
     message = upload_pb2.UploadGrant(
@@ -78,6 +83,7 @@ def make_grant(
         max_plaintext=max_plaintext,
         fingerprint_key_id=fingerprint_key_id,
         signature_required=signature_required,
+        approvals=approvals,
     )
     return parse_grant(serialise(message))
 
@@ -107,6 +113,7 @@ def parse_grant(content: bytes) -> Grant:
         raise MalformedError(_NAME, "max_plaintext", "must be 512, 1,024, … 1,048,576")
     if not is_key_id(message.fingerprint_key_id):
         raise MalformedError(_NAME, "fingerprint_key_id", "must be 16 hex digits")
+    _check_approvals(message, request)
     return Grant(
         content=content,
         request=request,
@@ -118,7 +125,15 @@ def parse_grant(content: bytes) -> Grant:
         max_plaintext=message.max_plaintext,
         fingerprint_key_id=message.fingerprint_key_id,
         signature_required=message.signature_required,
+        approvals=message.approvals,
     )
+
+
+def _check_approvals(message: upload_pb2.UploadGrant, request: Request) -> None:
+    if message.approvals > MAX_APPROVALS:
+        raise MalformedError(_NAME, "approvals", f"must be at most {MAX_APPROVALS}")
+    if message.approvals and not (message.signature_required and request.rules.writes):
+        raise MalformedError(_NAME, "approvals", "must be absent where nothing is signed, or nothing written")
 
 
 def open_grant(signed: upload_pb2.Signed, *, identity: str, request: bytes, subject: str | None) -> Grant:

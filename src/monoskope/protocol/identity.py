@@ -66,7 +66,11 @@ class ProofError(IdentityChangedError):
 
 def shown(public_key: bytes) -> str:
     """Return how people see a public key: an identity's 32 bytes, or the wire form of an OpenSSH key."""
-    digest = hashlib.sha256(public_key).digest()
+    return shown_digest(hashlib.sha256(public_key).digest())
+
+
+def shown_digest(digest: bytes) -> str:
+    """Return how people see a public key with this SHA-256."""
     return "SHA256:" + base64.b64encode(digest).decode("ascii").rstrip("=")
 
 

@@ -44,6 +44,8 @@ def check_copied(copied: Receipt, there: Receipt, put: Grant | None, copy: Reque
     _check_put(put, copy)
     if there.grant_sha256 != put.sha256:
         raise ProofError("the destination's receipt is for another grant")
+    if there.change_sha256 or there.break_glass:
+        raise ProofError("the destination's receipt is for a change of its own")
     if bool(there.signer) != put.signature_required:
         raise ProofError("the destination's receipt does not say who signed, or names a signer of what takes none")
 
@@ -62,6 +64,8 @@ def _check_put(put: Grant, copy: Request) -> None:
         raise ProofError("the destination's grant keeps other notes than the copy asked for")
     if request.labels or request.expires_on or request.options is not None:
         raise ProofError("the destination's grant has more than the copy asked for")
+    if request.change_sha256 or request.break_glass:
+        raise ProofError("the destination's grant is for a change of its own")
 
 
 def open_receipt(signed: upload_pb2.Signed, *, identity: str, grant: Grant, sealed_sha256: bytes | None) -> Receipt:
@@ -86,6 +90,7 @@ def open_receipt(signed: upload_pb2.Signed, *, identity: str, grant: Grant, seal
         raise ProofError("the receipt's outcome does not fit what was asked")
     if bool(receipt.signer) != (grant.signature_required and receipt.outcome != upload_pb2.OUTCOME_FAILED):
         raise ProofError("the receipt does not say who signed the request, or names a signer of one that takes none")
+    _check_approved(receipt, grant.request)
     if receipt.public_values and [key for key, _ in receipt.public_values] != pair_keys(grant.request.recipes):
         raise ProofError("the receipt's public halves are not of what was to be made")
     if receipt.listed is not None and min(receipt.listed.names, default="~") <= grant.request.list_after:
@@ -96,6 +101,16 @@ def open_receipt(signed: upload_pb2.Signed, *, identity: str, grant: Grant, seal
     if receipt.sealed_sha256 != (sealed_sha256 or b"") and not failed_before_sealing(receipt):
         raise ProofError("the receipt is for other sealed bytes")
     return receipt
+
+
+def _check_approved(receipt: Receipt, request: Request) -> None:
+    """Announcement and success name the change that was asked for, or why the glass is broken, and nothing else."""
+    if receipt.outcome == upload_pb2.OUTCOME_FAILED:
+        return
+    if receipt.change_sha256 != request.change_sha256:
+        raise ProofError("the receipt is for another change than was asked for")
+    if receipt.break_glass != request.break_glass:
+        raise ProofError("the receipt does not say that the glass was broken as was asked, or says it of another")
 
 
 def _check_restored(receipt: Receipt, request: Request) -> None:

@@ -98,6 +98,11 @@ RESTORED = frozenset({upload_pb2.OUTCOME_UNDELETED, upload_pb2.OUTCOME_ROLLED_BA
 WRITTEN = RESTORED | {upload_pb2.OUTCOME_UPLOADED, upload_pb2.OUTCOME_DELETED}
 """These prove that a write which STARTED announced has happened."""
 
+OF_WRITES = frozenset({upload_pb2.OUTCOME_STARTED}).union(
+    *(rules.successes for rules in PURPOSES.values() if rules.writes)
+)
+"""Announcement and successes of what writes: their receipts say by which approvals, or that there were none."""
+
 REPLACING = (WRITTEN | {upload_pb2.OUTCOME_STARTED}) - {upload_pb2.OUTCOME_UNDELETED}
 """Their receipts name the version that is replaced."""
 

@@ -76,6 +76,11 @@ class PurposeRules(Value, frozen=True):
         return self.writes_here and not self.needs_something
 
     @property
+    def puts_whole(self) -> bool:
+        """Whether all that is put is known before it is written: the client seals it, or it is copied as it is."""
+        return self.writes and ((self.seals and not self.merges) or "destination" in self.fields)
+
+    @property
     def compares(self) -> bool:
         """Whether content that is upstream already is not written again."""
         return upload_pb2.OUTCOME_UNCHANGED in self.successes
@@ -135,7 +140,7 @@ PURPOSES: Mapping[upload_pb2.Purpose, PurposeRules] = MappingProxyType(
             right=events_pb2.RIGHT_COPY,
             successes=frozenset({upload_pb2.OUTCOME_COPIED}),
             expects=_PUT,
-            fields=frozenset({"destination"}) | _KEEP,
+            fields=frozenset({"destination", "source_version"}) | _KEEP,
             writes=True,
             needs_reading=True,
             reveals_hashes=True,

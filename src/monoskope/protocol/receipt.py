@@ -13,13 +13,14 @@ from typing import Any, TypedDict, Unpack
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
 from monoskope.lazy import pattern
-from monoskope.protocol.grant import REPLICA_BYTES, Grant
+from monoskope.protocol.grant import MAX_APPROVALS, REPLICA_BYTES, Grant
 from monoskope.protocol.identity import WRITE_TAG, is_key_fingerprint, is_principal, labelled
 from monoskope.protocol.listing import Listing, message_of, parse_listing
 from monoskope.protocol.outcomes import (
     MAY_HAVE_FINGERPRINT,
     NEEDS_FINGERPRINT,
     NEEDS_VERSION,
+    OF_WRITES,
     REPLACING,
     RESTORED,
     VERIFIED,
@@ -27,12 +28,11 @@ from monoskope.protocol.outcomes import (
     is_detail,
 )
 from monoskope.protocol.payload import MAX_KEYS
-from monoskope.protocol.request import check_keys, is_version
-from monoskope.protocol.wire import MalformedError, parse, remembered, serialise
+from monoskope.protocol.request import check_keys, is_reason, is_version
+from monoskope.protocol.wire import DIGEST_BYTES, MalformedError, parse, remembered, serialise
 from monoskope.uri import SecretUri
 from monoskope.value import Value
 
-DIGEST_BYTES = 32
 MAX_RETRY_AFTER_S = 86_400
 """A day: no limit counts longer."""
 MAX_PUBLIC_LENGTH = 2_048
@@ -89,11 +89,22 @@ class Receipt(Value, frozen=True):
     """Who signed the request, by the reactor's own list; "" where no signature was required, and with FAILED."""
     signer_key: str = ""
     """With `signer`: the key, `SHA256:…` as OpenSSH shows it."""
+    change_sha256: bytes = b""
+    """Of the approved change that was executed, b"" for none; with STARTED and every success."""
+    approvers: tuple[tuple[str, str], ...] = ()
+    """With a change: principal and key of those whose approvals counted, sorted by principal."""
+    break_glass: str = ""
+    """Why it was done without approvals, "" where nobody broke the glass; with STARTED and every success."""
 
     @property
     def sha256(self) -> bytes:
         """SHA-256 of the serialised receipt: what `verified_sha256` of another refers to."""
         return hashlib.sha256(self.content).digest()
+
+
+def is_fingerprint(text: str) -> bool:
+    """Whether `text` has the form of a fingerprint: `fp1:<16 hex>:<64 hex>`."""
+    return _FINGERPRINT.fullmatch(text) is not None
 
 
 def sealed_digest(encapsulated_key: bytes, ciphertext: bytes) -> bytes:
@@ -107,7 +118,7 @@ def write_tag(grant_sha256: bytes, sealed_sha256: bytes) -> bytes:
 
 
 class ReceiptFields(TypedDict, total=False):
-    """What a receipt says besides its outcome and who signed the request, as `make_receipt` takes it."""
+    """What a receipt says besides its outcome and who signed and approved, as `make_receipt` takes it."""
 
     reason: upload_pb2.Reason
     upstream_version: str
@@ -135,10 +146,15 @@ def make_receipt(
     outcome: upload_pb2.Outcome,
     signer: str = "",
     signer_key: str = "",
+    approvers: Sequence[tuple[str, str]] = (),
     **fields: Unpack[ReceiptFields],
 ) -> Receipt:
-    """Return a receipt for `grant`, checked like one from the wire. Raises `MalformedError`."""
+    """Return a receipt for `grant`, checked like one from the wire. Raises `MalformedError`.
+
+    Unless it is FAILED it names the change of the request, or why the glass was broken, by itself.
+    """
     listed = fields.get("listed")
+    failed = outcome == upload_pb2.OUTCOME_FAILED
     plain: dict[str, Any] = {name: value for name, value in fields.items() if name not in _NESTED}
     message = upload_pb2.Receipt(
         grant_sha256=grant.sha256,
@@ -151,6 +167,9 @@ def make_receipt(
         listed=None if listed is None else message_of(listed),
         signer=signer,
         signer_key=signer_key,
+        change_sha256=b"" if failed else grant.request.change_sha256,
+        approvers=[upload_pb2.Approver(principal=principal, key=key) for principal, key in approvers],
+        break_glass="" if failed else grant.request.break_glass,
         **plain,
     )
     return parse_receipt(serialise(message))
@@ -193,10 +212,15 @@ def parse_receipt(content: bytes) -> Receipt:
         retry_after_s=message.retry_after_s,
         signer=message.signer,
         signer_key=message.signer_key,
+        change_sha256=message.change_sha256,
+        approvers=tuple((approver.principal, approver.key) for approver in message.approvers),
+        break_glass=message.break_glass,
     )
     _check_outcome(receipt)
     _check_of_reason(receipt)
     _check_signer(receipt)
+    _check_approved(receipt)
+    _check_approvers(receipt)
     _check_digests(receipt)
     _check_versions(receipt)
     _check_restored_version(receipt)
@@ -257,6 +281,33 @@ def _check_signer(receipt: Receipt) -> None:
         raise MalformedError(_NAME, "signer_key", "must be SHA256: and unpadded base64 of 32 bytes")
 
 
+def _check_approved(receipt: Receipt) -> None:
+    """Whether there must be a change, or a broken glass, only the request tells: `open_receipt` asks it."""
+    if receipt.change_sha256 and len(receipt.change_sha256) != DIGEST_BYTES:
+        raise MalformedError(_NAME, "change_sha256", "must have 32 bytes")
+    if receipt.break_glass and receipt.change_sha256:
+        raise MalformedError(_NAME, "break_glass", "must be absent with a change")
+    if receipt.break_glass and not is_reason(receipt.break_glass):
+        raise MalformedError(_NAME, "break_glass", "must be 1 to 500 printable characters")
+    if not receipt.signer or receipt.outcome not in OF_WRITES:
+        for name, given in (("change_sha256", receipt.change_sha256), ("break_glass", receipt.break_glass)):
+            if given:
+                raise MalformedError(_NAME, name, "must be absent where nobody signed, or nothing is written")
+
+
+def _check_approvers(receipt: Receipt) -> None:
+    principals = [principal for principal, _ in receipt.approvers]
+    keys = [key for _, key in receipt.approvers]
+    if receipt.approvers and not receipt.change_sha256:
+        raise MalformedError(_NAME, "approvers", "must be absent without a change")
+    if len(principals) > MAX_APPROVALS or sorted(set(principals)) != principals:
+        raise MalformedError(_NAME, "approvers", "must be at most 8, sorted by principal, each once")
+    if not (all(map(is_principal, principals)) and all(map(is_key_fingerprint, keys))):
+        raise MalformedError(_NAME, "approvers", "must be principals and SHA256: with unpadded base64 of 32 bytes")
+    if len(set(keys)) != len(keys) or receipt.signer in principals or receipt.signer_key in keys:
+        raise MalformedError(_NAME, "approvers", "must have keys of their own, and be others than the signer")
+
+
 def _check_digests(receipt: Receipt) -> None:
     if len(receipt.grant_sha256) != DIGEST_BYTES:
         raise MalformedError(_NAME, "grant_sha256", "must have 32 bytes")
@@ -301,7 +352,7 @@ def _check_fingerprints(receipt: Receipt) -> None:
     if bool(receipt.fingerprint) != bool(receipt.values):
         raise MalformedError(_NAME, "values", "must be given with a fingerprint and never else")
     for text in (receipt.fingerprint, *(text for _, text in receipt.values)):
-        if text and _FINGERPRINT.fullmatch(text) is None:
+        if text and not is_fingerprint(text):
             raise MalformedError(_NAME, "fingerprint", "must be fp1:<16 hex>:<64 hex>")
         if text[:20] != receipt.fingerprint[:20]:
             raise MalformedError(_NAME, "values", "must be fingerprints under one key id")

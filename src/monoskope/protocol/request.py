@@ -12,13 +12,14 @@ from monoskope.protocol.options import Options, read_options, set_options
 from monoskope.protocol.outcomes import one_of, spelled
 from monoskope.protocol.payload import MAX_KEYS, Recipe, Recipes, check_key, check_recipes
 from monoskope.protocol.purposes import OWN_FIELDS, PURPOSES, PurposeRules
-from monoskope.protocol.wire import MalformedError, parse, remembered, serialise
+from monoskope.protocol.wire import DIGEST_BYTES, MalformedError, parse, remembered, serialise
 from monoskope.uri import SecretUri
 from monoskope.value import Value
 
 REQUEST_ID_BYTES = 16
 MAX_SUITES = 8
 MAX_VERSION_LENGTH = 256
+MAX_REASON_LENGTH = 500
 
 _NAME = "UploadRequest"
 
@@ -51,6 +52,12 @@ class Request(Value, frozen=True):
     """With ROLLBACK: the version whose content is to be there again."""
     list_after: str = ""
     """With LIST: the last name of the page before."""
+    change_sha256: bytes = b""
+    """SHA-256 of the approved change that it executes (`monoskope.protocol.change`); b"" for none."""
+    break_glass: str = ""
+    """Why it is done without approvals; "" where nobody breaks the glass. Never with a change."""
+    source_version: str = ""
+    """With COPY: the version that is copied, "" for the one that is there."""
 
     @property
     def rules(self) -> PurposeRules:
@@ -61,6 +68,11 @@ class Request(Value, frozen=True):
 def is_version(text: str) -> bool:
     """Whether `text` can be an upstream version: 1 to 256 printable ASCII characters without spaces."""
     return 1 <= len(text) <= MAX_VERSION_LENGTH and all("!" <= character <= "~" for character in text)
+
+
+def is_reason(text: str) -> bool:
+    """Whether `text` can say why something is done: 1 to 500 printable characters. None of them turns its direction."""
+    return 1 <= len(text) <= MAX_REASON_LENGTH and text.isprintable()
 
 
 def make_request(
@@ -82,6 +94,9 @@ def make_request(
     destination: SecretUri | None = None,
     to_version: str = "",
     list_after: str = "",
+    change_sha256: bytes = b"",
+    break_glass: str = "",
+    source_version: str = "",
 ) -> Request:
     """Return a request, checked like one from the wire. Raises `MalformedError`."""
     message = upload_pb2.UploadRequest(
@@ -101,6 +116,9 @@ def make_request(
         destination="" if destination is None else str(destination),
         to_version=to_version,
         list_after=list_after,
+        change_sha256=change_sha256,
+        break_glass=break_glass,
+        source_version=source_version,
     )
     set_options(message, options)
     return parse_request(serialise(message))
@@ -133,7 +151,8 @@ def parse_request(content: bytes) -> Request:
     _check_notes(message)
     if message.list_after and not is_name(message.list_after):
         raise MalformedError(_NAME, "list_after", "must be a name that a page can hold")
-    _check_to_version(message)
+    _check_versions(message)
+    _check_approved(message)
     return Request(
         content=content,
         request_id=message.request_id,
@@ -153,6 +172,9 @@ def parse_request(content: bytes) -> Request:
         destination=_destination(message, uri),
         to_version=message.to_version,
         list_after=message.list_after,
+        change_sha256=message.change_sha256,
+        break_glass=message.break_glass,
+        source_version=message.source_version,
     )
 
 
@@ -213,9 +235,22 @@ def _check_notes(message: upload_pb2.UploadRequest) -> None:
         raise MalformedError(_NAME, "expires_on", "must be absent where it is kept")
 
 
-def _check_to_version(message: upload_pb2.UploadRequest) -> None:
+def _check_versions(message: upload_pb2.UploadRequest) -> None:
     if "to_version" in PURPOSES[message.purpose].fields and not is_version(message.to_version):
         raise MalformedError(_NAME, "to_version", "must be 1 to 256 printable ASCII characters")
+    if message.source_version and not is_version(message.source_version):
+        raise MalformedError(_NAME, "source_version", "must be 1 to 256 printable ASCII characters")
+
+
+def _check_approved(message: upload_pb2.UploadRequest) -> None:
+    """What is written is approved, or is done by breaking the glass, or takes neither."""
+    writes = PURPOSES[message.purpose].writes
+    if message.change_sha256 and not (writes and len(message.change_sha256) == DIGEST_BYTES):
+        raise MalformedError(_NAME, "change_sha256", "must have 32 bytes, or be absent where nothing is written")
+    if message.break_glass and (message.change_sha256 or not writes):
+        raise MalformedError(_NAME, "break_glass", "must be absent with a change, and where nothing is written")
+    if message.break_glass and not is_reason(message.break_glass):
+        raise MalformedError(_NAME, "break_glass", f"must be 1 to {MAX_REASON_LENGTH} printable characters")
 
 
 def _destination(message: upload_pb2.UploadRequest, source: SecretUri) -> SecretUri | None:

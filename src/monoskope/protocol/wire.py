@@ -24,6 +24,9 @@ V = TypeVar("V")
 MOST_FIELDS = 4_096
 """Fields of a message at most, with those of the messages in it: some four times as many as its rules can allow."""
 
+DIGEST_BYTES = 32
+"""Of a SHA-256."""
+
 REMEMBERED = 256
 """Contents of one kind whose reading is kept, a few kilobytes each."""
 

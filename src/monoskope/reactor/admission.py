@@ -149,6 +149,9 @@ class Admission:
         """
         if not self.settings.allows(request.uri):
             raise FailedError(upload_pb2.REASON_UPSTREAM_REFUSED, detail=OUTSIDE_PREFIXES)
+        if request.change_sha256 or request.break_glass or request.source_version:
+            # Nothing here counts approvals or reads a certain version to copy it.
+            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
         if SUITE_1 not in request.suites:
             raise _cannot("none of the suites that were asked for is known here.")
         here = request.destination is None

@@ -77,6 +77,20 @@ def test_a_signer_of_a_client_puts_together_what_a_reactor_reads() -> None:
     sshsig.parse(blob, Namespace.REQUEST).verify(MESSAGE)
 
 
+def test_a_signature_of_one_namespace_never_counts_as_one_of_another() -> None:
+    for key, (one, other) in itertools.product(keys(), itertools.permutations(Namespace)):
+        blob = sshsig.serialise(key.blob, key.sign(sshsig.signed_bytes(MESSAGE, one)), one)
+        sshsig.parse(blob, one).verify(MESSAGE)
+        with pytest.raises(FaultError) as caught:
+            sshsig.parse(blob, other)
+        assert caught.value.fault is Fault.NAMESPACE
+        # Who writes another namespace around a signature has not signed in it.
+        disguised = sshsig.serialise(key.blob, key.sign(sshsig.signed_bytes(MESSAGE, one)), other)
+        with pytest.raises(FaultError) as caught:
+            sshsig.parse(disguised, other).verify(MESSAGE)
+        assert caught.value.fault is Fault.SIGNATURE
+
+
 def test_a_good_container_is_written_again_as_it_was_and_counts_for_its_message_alone() -> None:
     for blob in good():
         found = sshsig.parse(blob, Namespace.REQUEST)

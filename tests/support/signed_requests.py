@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.protocol.change import Change
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.identity import Namespace, statement
+from monoskope.protocol.identity import Namespace, approval_statement, statement
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.request import Request, make_request
 from monoskope.protocol.sshsig import parse_public
@@ -41,12 +42,12 @@ class Person:
     def signs(self, grant: Grant, sealed_sha256: bytes) -> bytes:
         return self.signs_statement(statement(grant.sha256, sealed_sha256))
 
-    def signs_statement(self, message: bytes) -> bytes:
-        return serialise(
-            self._signer.blob,
-            string(b"ssh-ed25519") + string(self._key.sign(signed_bytes(message, Namespace.REQUEST))),
-            Namespace.REQUEST,
-        )
+    def approves(self, change: Change) -> bytes:
+        return self.signs_statement(approval_statement(change.sha256), Namespace.APPROVAL)
+
+    def signs_statement(self, message: bytes, namespace: Namespace = Namespace.REQUEST) -> bytes:
+        signature = self._key.sign(signed_bytes(message, namespace))
+        return serialise(self._signer.blob, string(b"ssh-ed25519") + string(signature), namespace)
 
 
 class OwnSigner(Person):

@@ -45,10 +45,30 @@ def decide(rules: Rules, request: Request, statement: bytes, signature: bytes, *
     Raises:
         FaultError: anything else.
     """
+    signed = verified(rules, Namespace.REQUEST, statement, signature, now=now)
+    # 4. The permission.
+    if not any(permission.covers(signed.principal, request) for permission in rules.permissions):
+        raise FaultError(Fault.NOT_PERMITTED, "no entry of signers.may covers principal, prefix and purpose together")
+    return signed
+
+
+def verified(rules: Rules, namespace: Namespace, statement: bytes, signature: bytes, *, now: float) -> Signed:
+    """Return who signed, by the lists alone: for what, nothing says yet. The numbers are those of docs/signatures.md.
+
+    Args:
+        rules: Its lists are in force, those of the namespace.
+        namespace: What the signature must be for.
+        statement: What must be signed.
+        signature: An SSHSIG without armour; may be empty.
+        now: Seconds since 1970.
+
+    Raises:
+        FaultError: anything else.
+    """
     # 1. The container, and the key or certificate in it.
     if not signature:
-        raise FaultError(Fault.MISSING, "the request is not signed")
-    found = sshsig.parse(signature, Namespace.REQUEST)
+        raise FaultError(Fault.MISSING, "there is no signature")
+    found = sshsig.parse(signature, namespace)
     # 2. The key or the CA in the list, and not among the revocations: nothing is computed with another's key.
     principal = _listed(rules, found.signer, now)
     if rules.revoked is None:
@@ -57,9 +77,6 @@ def decide(rules: Rules, request: Request, statement: bytes, signature: bytes, *
         raise FaultError(Fault.REVOKED, "the key, the CA or the certificate is revoked")
     # 3. The signatures: the CA's over the certificate, the key's over the statement.
     found.verify(statement)
-    # 4. The permission.
-    if not any(permission.covers(principal, request) for permission in rules.permissions):
-        raise FaultError(Fault.NOT_PERMITTED, "no entry of signers.may covers principal, prefix and purpose together")
     return Signed(principal, found.key, found.certificate)
 
 

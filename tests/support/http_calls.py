@@ -21,7 +21,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
-from monoskope.api.gateway.v1 import access_pb2, commands_pb2, log_pb2, queries_pb2
+from monoskope.api.gateway.v1 import access_pb2, changes_pb2, commands_pb2, log_pb2, queries_pb2
 from tests.support import openapi
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _GRACE_S = 60.0
 
 METHODS: dict[str, MethodDescriptor] = {
     method.input_type.full_name: method
-    for file in (commands_pb2, queries_pb2, access_pb2, log_pb2)
+    for file in (commands_pb2, queries_pb2, access_pb2, log_pb2, changes_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 }

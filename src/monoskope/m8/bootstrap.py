@@ -99,6 +99,7 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
                 failed_logins=file.limits.failed_logins,
                 failed_logins_each=file.limits.failed_logins_per_address,
                 open_per_user=file.open_requests_per_user,
+                open_changes_per_user=file.open_changes_per_user,
                 recorded_bytes_per_user_per_day=file.recorded_bytes_per_user_per_day,
                 puts_per_hour_per_user=file.puts_per_hour_per_user,
                 puts_per_hour_of=file.puts_per_hour_of,
@@ -155,6 +156,7 @@ def known_issuers(settings: ServerSettings) -> Issuers:
 _TOLD = (
     "audience",
     "open_requests_per_user",
+    "open_changes_per_user",
     "recorded_bytes_per_user_per_day",
     "puts_per_hour_per_user",
     "secrets_per_user",

@@ -11,13 +11,15 @@ from typing import Any, NamedTuple, TypeAlias
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from monoskope.api.gateway.v1 import access_pb2, commands_pb2, log_pb2, queries_pb2, reactor_pb2
+from monoskope.api.gateway.v1 import access_pb2, changes_pb2, commands_pb2, log_pb2, queries_pb2, reactor_pb2
 from monoskope.m8.queries.access import AccessQueries
+from monoskope.m8.queries.changes import ChangeQueries
 from monoskope.m8.queries.events import Events
 from monoskope.m8.queries.queries import Queries
 from monoskope.m8.queries.witnessed import LogQueries
 from monoskope.m8.service.administration import Administration
 from monoskope.m8.service.app import App
+from monoskope.m8.service.changes import ChangeCommands
 from monoskope.m8.service.commands import Commands
 from monoskope.m8.service.exchange import TokenExchange
 from monoskope.m8.service.policy import Needs
@@ -28,7 +30,8 @@ _QUERIES = queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"]
 _REACTORS = reactor_pb2.DESCRIPTOR.services_by_name["ReactorService"]
 _ACCESS = access_pb2.DESCRIPTOR.services_by_name["AccessService"]
 _LOG = log_pb2.DESCRIPTOR.services_by_name["LogService"]
-_SERVICES = (_COMMANDS, _QUERIES, _REACTORS, _ACCESS, _LOG)
+_CHANGES = changes_pb2.DESCRIPTOR.services_by_name["SecretChangeService"]
+_SERVICES = (_COMMANDS, _QUERIES, _REACTORS, _ACCESS, _LOG, _CHANGES)
 
 SERVICES: tuple[str, ...] = tuple(service.full_name for service in _SERVICES)
 """Full names of the services."""
@@ -46,7 +49,18 @@ and what belongs to it."""
 MAX_EXCHANGE = 20_480
 """Bytes in the request of a stranger at most: a token of 16,384 characters and what belongs to it."""
 
-_PARTS = (Commands, Queries, Events, Reactors, Administration, AccessQueries, LogQueries, TokenExchange)
+_PARTS = (
+    Commands,
+    Queries,
+    Events,
+    Reactors,
+    Administration,
+    AccessQueries,
+    LogQueries,
+    TokenExchange,
+    ChangeCommands,
+    ChangeQueries,
+)
 """The use cases: each method of the API is one of one of them."""
 
 _Handler: TypeAlias = Callable[..., Any]
@@ -116,6 +130,13 @@ _RULES: Mapping[str, _Rules] = {
     "RevokeToken": _Rules(Needs.TOKEN, 1_024),
     "GetCheckpoint": _Rules(Needs.TOKEN, 1_024),
     "GetUploadProof": _Rules(Needs.TOKEN, 1_024, Places.ONE_AT_A_TIME),
+    # As of an edit of notes: none of these waits for a reactor.
+    "ProposeSecretChange": _Rules(Needs.RIGHT, 16_384, Places.ONE_AT_A_TIME),
+    "ApproveSecretChange": _Rules(Needs.RIGHT, 16_384, Places.ONE_AT_A_TIME),
+    "DeclineSecretChange": _Rules(Needs.RIGHT, 8_192, Places.ONE_AT_A_TIME),
+    "WithdrawSecretChange": _Rules(Needs.TOKEN, 1_024, Places.ONE_AT_A_TIME),
+    # Of one change it may wait. Its pages are made one at a time all the same.
+    "GetSecretChanges": _Rules(Needs.TOKEN, 8_192, Places.WAITING),
 }
 """What each method needs, how many bytes its request may have, and the places that a call of it holds."""
 

@@ -103,6 +103,8 @@ _VALUES: dict[str, tuple[str, tuple[str, ...]]] = {
     "m8_timekeeper_lease_held": ("1 if this m8 is the one that keeps the deadlines.", ()),
     "m8_open_requests": ("Requests that have not ended; `granted` have a one-time key alive.", ("store", "state")),
     "m8_oldest_open_request_age_seconds": ("How long ago the oldest of them began, 0 for none.", ("store",)),
+    "m8_open_changes": ("Changes that can be approved and executed.", ("store",)),
+    "m8_oldest_open_change_age_seconds": ("How long ago the oldest of them was proposed, 0 for none.", ("store",)),
     "m8_store_active": ("1 if the store takes uploads.", ("store",)),
     "m8_reactors_attached": ("Reactors that are attached.", ("store",)),
     "m8_audit_exporting": ("1 if this m8 is the one that sends the events to the sink.", ("sink",)),

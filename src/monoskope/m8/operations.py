@@ -134,6 +134,9 @@ class Endpoints:
         self._of_witnessed_log(seen, lag=max(0, head - tree))
         beats, notes = await app.log.beats(), await app.log.beat_notes()
         counts, oldest, now = app.requests.counts(), app.requests.oldest_ms(), app.clock()
+        proposed: dict[str, list[int]] = {}
+        async for row in app.documents.open_changes(now):
+            proposed.setdefault(row.uri.partition("://")[0], []).append(row.proposed_ms)
         async for known in app.documents.stores():
             store = with_beats(known, beats, notes)
             attached = [reactor for reactor in store.reactors if reactor.attached]
@@ -145,6 +148,10 @@ class Endpoints:
             since = oldest.get(store.name)
             age_s = 0.0 if since is None else max(0, now - since) / 1000
             self._of_store("m8_oldest_open_request_age_seconds", store.name, age_s)
+            changes = proposed.get(store.name, [])
+            self._of_store("m8_open_changes", store.name, len(changes))
+            waiting_s = max(0, now - min(changes, default=now)) / 1000
+            self._of_store("m8_oldest_open_change_age_seconds", store.name, waiting_s)
             for state in STATES:
                 self._gauges["m8_open_requests"].labels(store.name, state).set(counts[store.name, state])
 

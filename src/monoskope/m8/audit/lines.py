@@ -19,7 +19,7 @@ from monoskope.errors import Error, UnavailableError
 from monoskope.m8.domain.events import read
 from monoskope.m8.domain.principal import ROLE_NAMES
 from monoskope.m8.log.event_log import RecordedEvent
-from monoskope.m8.service.call_notes import CallNote
+from monoskope.m8.service.call_notes import CallNote, signed_by
 from monoskope.m8.sink_settings import ACCESS, EVENTS, Kind
 from monoskope.protocol.events import receipt_of
 from monoskope.protocol.receipt import parse_receipt
@@ -126,7 +126,7 @@ def of_dropped(count: int, *, at_ms: int, replica: str) -> Line:
 
 
 def _signer(event: RecordedEvent) -> dict[str, str]:
-    """Return who signed the request that an event is about, by its receipt."""
+    """Return who signed and approved the request that an event is about, or why nobody did, by its receipt."""
     try:
         message = read(event)
         signed = None if message is None else receipt_of(message)
@@ -134,14 +134,16 @@ def _signer(event: RecordedEvent) -> dict[str, str]:
     except (Error, DecodeError, ValueError):
         # One that a newer m8 recorded, for example. It has its line all the same: none is skipped.
         return {}
-    return {"signer": receipt.signer, "signer_key": receipt.signer_key} if receipt and receipt.signer else {}
+    return {} if receipt is None else signed_by(receipt)
 
 
 def _bounded(fields: dict[str, object]) -> bytes:
-    """Return the JSON of `fields`, whose detail is cut if it would be too long."""
+    """Return the JSON of `fields`, whose detail and whose reason to break the glass are cut if it would be too long."""
     text = _encoded(fields)
     if len(text) <= MOST_LINE:
         return text
+    if len(str(fields.get("break_glass", ""))) > MOST_NAMED:
+        return _bounded({**fields, "break_glass": str(fields["break_glass"])[:MOST_NAMED], "detail_is_cut": True})
     detail = str(fields["detail"])
     room = MOST_LINE - (len(text) - len(_encoded({"detail": detail}))) - 64
     while detail and len(_encoded({"detail": detail})) > room:

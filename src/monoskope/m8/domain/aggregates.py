@@ -16,8 +16,9 @@ from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import ConflictError, Error, UnavailableError, UsageError
-from monoskope.m8.domain import role_bindings, upload
+from monoskope.m8.domain import change, role_bindings, upload
 from monoskope.m8.domain.append import Appender, append_by_reactor
+from monoskope.m8.domain.change import Proposal, change_stream
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, reactor_stream, read, write
 from monoskope.m8.domain.fingerprint_key import FingerprintKeyIds
 from monoskope.m8.domain.principal import Principal, Registration
@@ -34,7 +35,7 @@ TRIES = 8
 """How often a decision is repeated because another writer was faster."""
 
 KEPT = 1_000
-"""How many folded values are kept: the latest used, and no request that has ended."""
+"""How many folded values are kept: the latest used, of those that are worth it."""
 
 
 class Folded(Protocol):
@@ -101,6 +102,16 @@ def upload_of(request_id: bytes) -> Aggregate[Upload]:
     return Aggregate(upload_stream(request_id), NEW, lambda known, events: upload.fold(events, known))
 
 
+def change_of(change_id: bytes) -> Aggregate[Proposal]:
+    """Return a change that was proposed; without events if there is none."""
+    return Aggregate(change_stream(change_id), change.NEW, lambda known, events: change.fold(events, known))
+
+
+def _is_kept(value: Folded) -> bool:
+    """Whether a value is worth keeping: no request that ended, and no change, which holds many signatures."""
+    return not (isinstance(value, Proposal) or (isinstance(value, Upload) and value.state is State.ENDED))
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What several streams fold to, and what several documents hold."""
@@ -151,11 +162,11 @@ class Aggregates:
         return known
 
     def _after(self, aggregate: Aggregate[V], known: V, events: Sequence[RecordedEvent]) -> V:
-        """Return a value after `events`, and keep it, unless it is a request that ended or a newer one was kept."""
+        """Return a value after `events`, and keep it, unless it is not worth that or a newer one was kept."""
         value = aggregate.fold(known, events) if events else known
         newest = max(value, self._known(aggregate), key=lambda one: one.version)
         self._kept.pop(aggregate.stream, None)
-        if newest.version and not (isinstance(newest, Upload) and newest.state is State.ENDED):
+        if newest.version and _is_kept(newest):
             self._kept[aggregate.stream] = newest
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
@@ -217,7 +228,7 @@ class Aggregates:
         Raises:
             UnknownAppendError: it may be recorded.
         """
-        uri = known.uri if isinstance(known, Upload) else None
+        uri = known.uri if isinstance(known, Upload | Proposal) else None
         events = [write(message, uri=uri) for message in messages]
         if not events:
             return []

@@ -18,6 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES
 from monoskope.m8.log.event_log import NewEvent, RecordedEvent
+from monoskope.protocol.change import parse_change
 from monoskope.protocol.events import Step, receipt_of
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.identity import open_rotation
@@ -72,7 +73,16 @@ def _of_request(message: events_pb2.SecretUploadKeyRequested) -> str:
     request = parse_request(message.request)
     to = f" to {request.destination}" if request.destination else ""
     after = f" after {request.list_after}" if request.list_after else ""
-    return f"{spelled(upload_pb2.Purpose, request.purpose)} of {request.uri}{to}{after}"
+    by = f" by the change {request.change_sha256.hex()[:8]}" if request.change_sha256 else ""
+    alone = f" without approvals: {request.break_glass}" if request.break_glass else ""
+    return f"{spelled(upload_pb2.Purpose, request.purpose)} of {request.uri}{to}{after}{by}{alone}"
+
+
+def _of_change(message: events_pb2.SecretChangeProposed) -> str:
+    change = parse_change(message.change)
+    to = f" to {change.request.destination}" if change.request.destination else ""
+    purpose = spelled(upload_pb2.Purpose, change.request.purpose)
+    return f"{purpose} of {change.request.uri}{to}, by {change.requester}"
 
 
 def _of_grant(message: events_pb2.SecretUploadKeyProvided) -> str:
@@ -96,8 +106,10 @@ def _of_outcome(receipt: Receipt) -> str:
     prior, version = receipt.prior_version, receipt.upstream_version
     match receipt.outcome:
         case upload_pb2.OUTCOME_STARTED:
+            by = f"approved by {some([name for name, _ in receipt.approvers], SHOWN)}, " if receipt.approvers else ""
+            by += f"without approvals ({receipt.break_glass}), " if receipt.break_glass else ""
             to = f"bringing back version {receipt.restored_version}, " if receipt.restored_version else ""
-            return to + (f"replacing version {prior}" if prior else "replacing nothing")
+            return by + to + (f"replacing version {prior}" if prior else "replacing nothing")
         case upload_pb2.OUTCOME_DELETED:
             return f"DELETED, version {prior}"
         case upload_pb2.OUTCOME_LISTED:
@@ -127,6 +139,8 @@ _DETAILS: Mapping[type[Message], Callable[[Any], str]] = {
     events_pb2.FingerprintKeyRotationFinished: lambda key: f"key id {key.key_id}",
     # Its stream has a hash in its name, not the URI.
     events_pb2.SecretNotesUpdated: lambda updated: f"{updated.uri}: {edit_of(updated.edit)}",
+    events_pb2.SecretChangeProposed: _of_change,
+    events_pb2.SecretChangeDeclined: lambda declined: declined.reason,
     events_pb2.TokenIssued: lambda token: f"{token.id} for {token.subject}, {_of_token(token)}",
     events_pb2.TokenRevoked: lambda token: token.id,
     events_pb2.RoleBindingCreated: _of_binding,
@@ -175,6 +189,8 @@ def write(message: Message, *, uri: SecretUri | None = None) -> NewEvent:
             about = str(parse_request(message.request).uri)
         case events_pb2.SecretNotesUpdated():
             about = message.uri
+        case events_pb2.SecretChangeProposed():
+            about = str(parse_change(message.change).request.uri)
         case _:
             pass
     return NewEvent(message.DESCRIPTOR.name, serialise(message), about, detail(message))

@@ -7,7 +7,7 @@ rules about content (docs/protocol.md, The walk), and when m8 ends a request (`o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from google.protobuf.message import Message
@@ -17,13 +17,15 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import AlreadyExistsError, ConflictError, NotFoundError, UsageError
 from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import RecordedEvent
+from monoskope.protocol.change import MAX_CHANGE
 from monoskope.protocol.events import EVENTS, RequestEvent, Step, advance, follow, receipt_of
-from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, TAG_BYTES, Grant, parse_grant
+from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, MAX_APPROVALS, TAG_BYTES, Grant, parse_grant
 from monoskope.protocol.identity import MAX_SIGNATURE
 from monoskope.protocol.outcomes import Author, State, WrongStepError
 from monoskope.protocol.payload import is_padded_size
 from monoskope.protocol.receipt import Receipt, parse_receipt, sealed_digest
 from monoskope.protocol.request import Request, parse_request
+from monoskope.protocol.wire import serialise
 from monoskope.uri import SecretUri
 from monoskope.value import Value
 
@@ -48,8 +50,8 @@ class Upload(Value, frozen=True):
     """The same, as it was signed."""
     sealed_sha256: bytes = b""
     """From UPLOADING on."""
-    signature_sha256: bytes = b""
-    """From UPLOADING on, of the request's signature, of which there may be none: then of no bytes."""
+    signed_sha256: bytes = b""
+    """From UPLOADING on: `_signed_digest` of what came with the sealed bytes."""
     started: Receipt | None = None
     """From WRITING on."""
     signed_receipt: upload_pb2.Signed | None = None
@@ -112,8 +114,8 @@ def following(upload: Upload, message: Message, *, at_ms: int) -> Upload | None:
         case events_pb2.SecretUploadKeyProvided():
             changes |= {"grant": parse_grant(message.grant.content), "signed_grant": message.grant}
         case events_pb2.SecretUploadRequested():
-            signature = hashlib.sha256(message.request_signature).digest()
-            changes |= {"sealed_sha256": message.sealed_sha256, "signature_sha256": signature}
+            signed = _signed_digest(message.request_signature, message.change, message.approvals)
+            changes |= {"sealed_sha256": message.sealed_sha256, "signed_sha256": signed}
         case events_pb2.SecretUploadStarted():
             changes |= {"started": parse_receipt(message.receipt.content), "signed_receipt": message.receipt}
         case events_pb2.SecretUploadFailed():
@@ -163,25 +165,28 @@ def request_upload(
     encapsulated_key: bytes,
     ciphertext: bytes,
     request_signature: bytes = b"",
+    change: bytes = b"",
+    approvals: Sequence[bytes] = (),
     last_receipt: upload_pb2.Signed | None,
     traceparent: str = "",
 ) -> list[events_pb2.SecretUploadRequested]:
     """Decide step 5: [] if the same bytes came before, or the request ended before any came.
 
-    Whether the signature is needed, and good, the store's reactor decides by its own list. Here its size alone counts.
+    Whether signature, change and approvals are needed, and good, the store's reactor decides by its own lists. Here
+    their sizes alone count.
 
     Raises:
         NotFoundError: there is no such request of `subject`.
-        AlreadyExistsError: other bytes, or another signature, came before.
+        AlreadyExistsError: other bytes, or another signature, change or approval, came before.
         ConflictError: no key was given yet.
-        UsageError: lengths that the grant does not allow, or a signature that is too long.
+        UsageError: lengths that the grant does not allow, or a signature, change or approval that is too long.
     """
     if upload.request is None or upload.subject != subject:
         raise unknown_request()
     digest = sealed_digest(encapsulated_key, ciphertext)
     if upload.sealed_sha256:
-        signature = hashlib.sha256(request_signature).digest()
-        if (upload.sealed_sha256, upload.signature_sha256) == (digest, signature):
+        signed = _signed_digest(request_signature, change, approvals)
+        if (upload.sealed_sha256, upload.signed_sha256) == (digest, signed):
             return []
         raise _taken()
     if upload.state is State.ENDED:
@@ -193,8 +198,7 @@ def request_upload(
         _check_empty(encapsulated_key, ciphertext)
     elif encapsulated_key or ciphertext or not upload.request.remove_keys:
         _check_lengths(upload.grant, encapsulated_key, ciphertext)
-    if len(request_signature) > MAX_SIGNATURE:
-        raise UsageError("request_signature: must have at most 8,192 bytes.", fix="Use an unmodified client.")
+    _check_signed(request_signature, change, approvals)
     return [
         events_pb2.SecretUploadRequested(
             sealed_sha256=digest,
@@ -202,6 +206,8 @@ def request_upload(
             last_receipt=last_receipt,
             traceparent=traceparent,
             request_signature=request_signature,
+            change=change,
+            approvals=approvals,
         )
     ]
 
@@ -223,6 +229,21 @@ def unknown_request() -> NotFoundError:
 
 def _taken() -> AlreadyExistsError:
     return AlreadyExistsError("the request id is taken.", fix="Begin again under a new request id.")
+
+
+def _signed_digest(request_signature: bytes, change: bytes, approvals: Iterable[bytes]) -> bytes:
+    """Return a SHA-256 that tells what was signed from anything else, and where each of it begins."""
+    parts = events_pb2.SecretUploadRequested(request_signature=request_signature, change=change, approvals=approvals)
+    return hashlib.sha256(serialise(parts)).digest()
+
+
+def _check_signed(request_signature: bytes, change: bytes, approvals: Sequence[bytes]) -> None:
+    most = {"request_signature": MAX_SIGNATURE, "change": MAX_CHANGE, "approvals": MAX_SIGNATURE}
+    for name, parts in (("request_signature", [request_signature]), ("change", [change]), ("approvals", approvals)):
+        if max(map(len, parts), default=0) > most[name]:
+            raise UsageError(f"{name}: must have at most {most[name]:,} bytes.", fix="Use an unmodified client.")
+    if len(approvals) > MAX_APPROVALS or not all(approvals):
+        raise UsageError(f"approvals: must be at most {MAX_APPROVALS}, none empty.", fix="Use an unmodified client.")
 
 
 def _check_empty(encapsulated_key: bytes, ciphertext: bytes) -> None:

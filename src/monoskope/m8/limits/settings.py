@@ -112,6 +112,8 @@ class ServerLimits:
     """How many events a reactor or a watcher may be behind."""
     open_per_user: int = 100
     """Requests of one subject that have not ended, at most."""
+    open_changes_per_user: int = 100
+    """Changes that one subject proposed and that are open, at most."""
     recorded_bytes_per_user_per_day: int = 1_073_741_824
     """Bytes that are recorded for one subject in a day (UTC), at most."""
     puts_per_hour_per_user: int = 2_000

@@ -30,7 +30,7 @@ T = TypeVar("T")
 MAX_PAGE = 1_048_576
 """About how many bytes of stores one page has, since reactors announce as much as they like. One store always fits."""
 
-FEATURES: tuple[str, ...] = ()
+FEATURES: tuple[str, ...] = ("approvals",)
 """What this m8 can do that the first release cannot, sorted, for clients to ask before they try."""
 
 _STORES_AT_A_TIME = 16

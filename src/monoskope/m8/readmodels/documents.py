@@ -20,7 +20,8 @@ from monoskope.m8.domain.events import read
 from monoskope.m8.domain.upload import Upload
 from monoskope.m8.log.documents import Where
 from monoskope.m8.log.event_log import Change, EventLog, LogTamperedError, Lookup, Projector, Put, RecordedEvent
-from monoskope.m8.readmodels import secrets, stores, uploads
+from monoskope.m8.readmodels import changes, secrets, stores, uploads
+from monoskope.m8.readmodels.changes import CHANGES, OPEN, Row, of_state, row_in, state_of
 from monoskope.m8.readmodels.secrets import SECRETS, Kept, head_of, put_head, set_notes, tells_of
 from monoskope.m8.readmodels.stores import DEFAULT_STORE, FINGERPRINT_KEY, STORES, with_beats
 from monoskope.m8.readmodels.uploads import (
@@ -44,6 +45,8 @@ HISTORY = "secret-history"
 Of a receipt it has only the subject, the request and its purpose."""
 
 _LAST = 10**20 - 1
+
+_CHANGES_AT_A_TIME = 256
 
 
 def _project_receipt(upload: Upload, event: RecordedEvent, _lookup: Lookup) -> Iterator[Change]:
@@ -138,10 +141,16 @@ def _project_token(event: RecordedEvent, _lookup: Lookup) -> Iterator[Change]:
         yield Put(REVOCATIONS, events_pb2.TokenRevoked.FromString(event.data).id, event.data)
 
 
-_OF_REQUESTS = (uploads.project, secrets.project, _project_receipt)
+_OF_REQUESTS = (uploads.project, secrets.project, _project_receipt, changes.project_request)
 """The projectors of what happens to requests: each is given the request as it is after the event."""
 
-_OF_THE_REST: tuple[Projector, ...] = (stores.project, _project_token, _project_edit, uploads.project_rest)
+_OF_THE_REST: tuple[Projector, ...] = (
+    stores.project,
+    _project_token,
+    _project_edit,
+    changes.project,
+    uploads.project_rest,
+)
 """The projectors of all other streams."""
 
 
@@ -182,6 +191,17 @@ class Documents:
         async for key, body in self._log.scan_all(OPEN_UPLOADS):
             if open_uri(body).startswith(f"{store}://"):
                 yield bytes.fromhex(key)
+
+    async def open_changes(self, now_ms: int) -> AsyncIterator[Row]:
+        """Yield every change that can be approved and executed at a time since 1970, the newest first."""
+        after = ""
+        while found := await self._log.find(CHANGES, of_state(OPEN), after=after, limit=_CHANGES_AT_A_TIME):
+            rows = [row_in(body) for _, body in found]
+            seen = await self._log.look({}, {one for row in rows for one in row.depends_on})
+            for row in rows:
+                if state_of(row, seen.documents, now_ms) == OPEN:
+                    yield row
+            after = found[-1][0]
 
     async def counted(self, subject: str, at_ms: int) -> tuple[int, Usage]:
         """Return how many requests of `subject` have not ended, and its `usage`."""

@@ -5,9 +5,9 @@ receipt. While a request is open, `open-uploads/<32 hex>` holds what projectors,
 those who look for open requests. When it ends, the document goes.
 
 Every event of a request counts against the subject that asked, whichever process appended it: m8 keeps it for ever. So
-do edits of notes and tokens, for which no reactor is asked: a token that the subject exchanged or that a copy of theirs
-needs, and also one that an administrator made. A put is a request that needs the right to put: an upload, a patch, a
-generation or an import.
+do edits of notes, all that is said of changes, and tokens, for which no reactor is asked: a token that the subject
+exchanged or that a copy of theirs needs, and also one that an administrator made. A put is a request that needs the
+right to put: an upload, a patch, a generation or an import.
 """
 
 from __future__ import annotations
@@ -250,11 +250,21 @@ def bytes_of(record: int, sealed: int = 0) -> int:
     return COPIES * record + EVENT_BYTES + sealed
 
 
+_OF_CHANGES = (
+    events_pb2.SecretChangeProposed,
+    events_pb2.SecretChangeApproved,
+    events_pb2.SecretChangeDeclined,
+    events_pb2.SecretChangeWithdrawn,
+)
+
+
 def project_rest(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
-    """Yield what an edit of notes changes, and a token."""
+    """Yield what an edit of notes changes, what is said of a change, and a token."""
     message = read(event)
     if isinstance(message, events_pb2.SecretNotesUpdated):
         yield _more(event.actor, event, lookup, rows=_rows(message.uri, labels_of(message.edit.set_labels)))
+    elif isinstance(message, _OF_CHANGES):
+        yield _more(event.actor, event, lookup, rows=0)
     elif isinstance(message, events_pb2.TokenIssued):
         # Its revocation, which is never refused, has a smaller record.
         yield _more(message.subject, event, lookup, rows=0, sealed=bytes_of(len(event.record)))

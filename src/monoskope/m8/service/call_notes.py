@@ -27,7 +27,7 @@ from monoskope.errors import Error, UsageError
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.limits.connections import origin
 from monoskope.protocol.outcomes import spelled
-from monoskope.protocol.receipt import parse_receipt
+from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.protocol.request import parse_request
 
 
@@ -170,7 +170,7 @@ NAMED: Mapping[str, str] = MappingProxyType(
 """
 
 
-BOUND = ("uri", "request_id", "store", "replica", "role_binding", "issuer", "reason")
+BOUND = ("uri", "request_id", "change_id", "store", "replica", "role_binding", "issuer", "reason")
 """What the operating log says of a call that its access line says, too: the URI of a request, a reactor's store, whose
 token was to be exchanged and why it was not."""
 
@@ -181,15 +181,15 @@ def about_log(bound: Mapping[str, object]) -> dict[str, str]:
 
 
 def about_request(request: Message) -> dict[str, str]:
-    """Return what a valid request names: the URI, the prefix, the request, the store; whatever it has of these."""
+    """Return what a valid request names of these: the URI, the prefix, the request, the change, the store."""
     if isinstance(request, commands_pb2.RequestSecretUploadKeyRequest):
         return _of_upload_request(request.request)
     found: dict[str, str] = {}
     for known, value in request.ListFields():
         if known.name in NAMED and isinstance(value, str):
             found[NAMED[known.name]] = value
-        elif known.name == "request_id" and value:
-            found["request_id"] = value.hex()
+        elif known.name in {"request_id", "change_id"} and value:
+            found[known.name] = value.hex()
     return found
 
 
@@ -233,4 +233,12 @@ def _of_receipt(signed: upload_pb2.Signed) -> dict[str, str]:
         receipt = parse_receipt(signed.content)
     except (Error, DecodeError):
         return {}
-    return {"signer": receipt.signer, "signer_key": receipt.signer_key} if receipt.signer else {}
+    return signed_by(receipt)
+
+
+def signed_by(receipt: Receipt) -> dict[str, str]:
+    """Return who signed a request and who approved it, or why it was done without approvals, by its receipt."""
+    found = {"signer": receipt.signer, "signer_key": receipt.signer_key} if receipt.signer else {}
+    if receipt.change_sha256:
+        found["approvers"] = " ".join(f"{principal} {key}" for principal, key in receipt.approvers)
+    return found | ({"break_glass": receipt.break_glass} if receipt.break_glass else {})

@@ -141,9 +141,9 @@ class Commands:
             NotFoundError: there is no such request of the caller's.
             RefusedError: the caller lost the right, or the store was deactivated.
             RateLimitedError: the caller may seal no more today.
-            AlreadyExistsError: other bytes, or another signature, came before.
+            AlreadyExistsError: other bytes, or another signature, change or approval, came before.
             ConflictError: no key was given yet.
-            UsageError: lengths that the grant does not allow, or a signature that is too long.
+            UsageError: lengths that the grant does not allow, or a signature, change or approval that is too long.
         """
         operating_log.bind_contextvars(request_id=message.request_id.hex())
         about = upload_of(message.request_id)
@@ -183,6 +183,8 @@ class Commands:
                 encapsulated_key=message.encapsulated_key,
                 ciphertext=message.ciphertext,
                 request_signature=message.request_signature,
+                change=message.change,
+                approvals=message.approvals,
                 last_receipt=last_receipt,
                 traceparent=spans.current(),
             )
@@ -193,7 +195,8 @@ class Commands:
 
         # Bytes that were recorded are not recorded again, and bytes for a request that ended are not recorded at all.
         is_new = not known.sealed_sha256 and known.state is not State.ENDED
-        size = bytes_with(last_receipt, message.request_signature, sealed=len(sealed))
+        signed = (message.request_signature, message.change, *message.approvals)
+        size = bytes_with(last_receipt, *signed, sealed=len(sealed))
         used = Usage.parse(seen.documents[usage], self._app.clock())
         with self._app.quota.used(subject, used, size) if is_new else contextlib.nullcontext():
             recorded = await self._app.aggregates.change(

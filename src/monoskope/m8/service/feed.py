@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from typing import TypeVar
 
 from monoskope.errors import Error, UnavailableError
@@ -173,19 +173,23 @@ class Feed:
                 await self._tell(event)
 
     @contextlib.contextmanager
-    def waiting(self, stream: str, wakes: Callable[[RecordedEvent], bool] = _every) -> Iterator[Waker]:
-        """Take note of the events of `stream` for which `wakes` is true, as long as the block runs.
+    def waiting(
+        self, stream: str, wakes: Callable[[RecordedEvent], bool] = _every, *, uris: Collection[str] = ()
+    ) -> Iterator[Waker]:
+        """Take note of the events of `stream` for which `wakes` is true, and of those about `uris`, as the block runs.
 
         What the block asks of the log is asked after this has begun, so that no event can fall between.
         """
         waker = Waker(wakes)
         if self._stopping:
             waker.stop()
-        self._waiting.setdefault(stream, set()).add(waker)
+        for about in (stream, *uris):
+            self._waiting.setdefault(about, set()).add(waker)
         try:
             yield waker
         finally:
-            self._forget(stream, waker)
+            for about in {stream, *uris}:
+                self._forget(about, waker)
 
     @contextlib.contextmanager
     def follow(self, wants: Callable[[RecordedEvent], bool]) -> Iterator[Follower]:
@@ -199,11 +203,11 @@ class Feed:
         finally:
             self._followers.discard(follower)
 
-    def _forget(self, stream: str, waker: Waker) -> None:
-        waiting = self._waiting[stream]
+    def _forget(self, about: str, waker: Waker) -> None:
+        waiting = self._waiting[about]
         waiting.discard(waker)
         if not waiting:
-            del self._waiting[stream]
+            del self._waiting[about]
 
     @property
     def position(self) -> int:
@@ -224,6 +228,6 @@ class Feed:
         self._saw(event)
         for follower in tuple(self._followers):
             follower.take(event)
-        for waker in self._waiting.get(event.stream, ()):
+        for waker in (*self._waiting.get(event.stream, ()), *self._waiting.get(event.uri, ())):
             waker.saw(event)
         self._position = event.position

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Collection
 from enum import Enum, auto
 from typing import TypeVar
 
@@ -98,6 +99,22 @@ def _require(principal: Principal, right: events_pb2.Right, uri: SecretUri) -> N
             f"{principal.subject} has no right to {name} {uri}.",
             fix=f"Ask an administrator for a {kind} with --right {name} and a prefix that covers it.",
         )
+
+
+def may_everywhere(principal: Principal, right: events_pb2.Right, places: Collection[SecretUri]) -> bool:
+    """Whether the caller has `right` at each of `places`."""
+    return all(principal.may(right, place) for place in places)
+
+
+def sees_change(principal: Principal, subject: str, places: Collection[SecretUri]) -> bool:
+    """Whether a change that `subject` proposed exists for the caller: for its subject, and those who may approve it.
+
+    Administrators and auditors see every change, as they see every event.
+    """
+    if principal.sees_all:
+        return True
+    is_own = subject == principal.subject and all(principal.covers(place) for place in places)
+    return is_own or may_everywhere(principal, events_pb2.RIGHT_APPROVE, places)
 
 
 def sees_store(principal: Principal, name: str) -> bool:

@@ -123,6 +123,7 @@ class ServerSession:
                 position=position,
                 replicas=list(attachments.attached),
                 heartbeat_s=self._app.limits.heartbeat_s,
+                approvals=True,
             )
         )
 

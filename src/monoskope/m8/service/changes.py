@@ -1,0 +1,319 @@
+"""The commands about changes: who proposes, approves, declines and withdraws them. m8 counts no approval.
+
+Each checks its caller, refuses what cannot become anything, lets the domain decide, records, and answers with the
+change as it is then. The same command again records nothing, and has the same answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from google.protobuf.message import Message
+
+from monoskope import operating_log
+from monoskope.api.gateway.v1 import changes_pb2, views_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.errors import ConflictError, RateLimitedError, RefusedError
+from monoskope.event_loop import KeyedLock
+from monoskope.m8.domain import change as domain
+from monoskope.m8.domain.aggregates import change_of
+from monoskope.m8.domain.change import Proposal, places, unknown_change
+from monoskope.m8.domain.principal import Principal
+from monoskope.m8.limits.subjects import bytes_with
+from monoskope.m8.log.documents import Which
+from monoskope.m8.readmodels.changes import CHANGES, KEYS, OPEN, OPEN_OF, OVERTAKEN, Row, open_count, row_in, state_of
+from monoskope.m8.readmodels.documents import store_in
+from monoskope.m8.readmodels.secrets import SECRETS
+from monoskope.m8.readmodels.stores import STORES
+from monoskope.m8.service import policy
+from monoskope.m8.service.app import App, Caller
+from monoskope.protocol.change import Change, parse_change
+from monoskope.protocol.outcomes import spelled
+
+FULL_RETRY_AFTER_S = 60.0
+"""When a user with too many open changes may ask again. Nobody can say when one of them ends, so this is a guess."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A change at one moment: what its stream tells, its row, and its state then."""
+
+    proposal: Proposal
+    row: Row
+    state: changes_pb2.ChangeState
+    head: bytes | None
+    """The document of the secret that it writes."""
+
+    @property
+    def change(self) -> Change:
+        """What was proposed. A row is made only of what this m8 can read."""
+        assert self.proposal.change is not None, "a change with a row is well formed"
+        return self.proposal.change
+
+
+async def find(app: App, change_id: bytes) -> Known | None:
+    """Return a change as it is now, None if there is none."""
+    key = await app.log.get(KEYS, change_id.hex()) if len(change_id) == len(bytes(16)) else None
+    if key is None:
+        return None
+    which: Which = (CHANGES, key.decode())
+    seen = await app.aggregates.look(change_of(change_id), documents=[which])
+    body = seen.documents[which]
+    assert body is not None, "a change has a row as long as it has a key"
+    row = row_in(body)
+    documents = (await app.log.look({}, row.depends_on)).documents
+    state = state_of(row, documents, app.clock())
+    return Known(seen.of(change_of(change_id)), row, state, documents[SECRETS, row.place])
+
+
+async def visible(app: App, change_id: bytes, principal: Principal) -> Known:
+    """Return a change that exists for the caller. Raises `NotFoundError` if there is none."""
+    known = await find(app, change_id)
+    if known is None or not policy.sees_change(principal, known.proposal.subject, places(known.change)):
+        raise unknown_change()
+    return known
+
+
+async def view(app: App, known: Known, principal: Principal) -> changes_pb2.SecretChange:
+    """Return a change as the caller may see it: the receipt, which has hashes, only with see-hash at its place.
+
+    Of a change that was declined or withdrawn m8 carries the approvals no more: it says whose they were.
+    """
+    proposal, row = known.proposal, known.row
+    place = places(known.change)[-1]
+    shows_receipt = principal.may(events_pb2.RIGHT_SEE_HASH, place)
+    return changes_pb2.SecretChange(
+        change_id=row.change_id,
+        change=known.change.content,
+        subject=proposal.subject,
+        state=known.state,
+        proposed_at_ms=proposal.proposed_ms,
+        changed_at_ms=max(proposal.changed_ms, row.changed_ms),
+        version=proposal.version,
+        approvals=[
+            changes_pb2.ChangeApproval(
+                approval=b"" if proposal.is_over else one.signature, subject=one.subject, approved_at_ms=one.at_ms
+            )
+            for one in proposal.approvals
+        ],
+        ended_by=proposal.declined_by or proposal.withdrawn_by,
+        decline_reason=proposal.decline_reason,
+        request_id=row.request_id,
+        last_receipt=await app.documents.receipt_in(str(place), known.head) if shows_receipt else None,
+    )
+
+
+class ChangeCommands:
+    """The commands of `SecretChangeService`, without a transport: one method for each."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._proposing: KeyedLock[str] = KeyedLock()
+
+    async def propose_secret_change(
+        self, message: changes_pb2.ProposeSecretChangeRequest, caller: Caller
+    ) -> changes_pb2.ProposeSecretChangeResponse:
+        """Record a change, unless the same subject proposed the same bytes before; return it as it is now.
+
+        It takes the right to propose, and no other: who executes the change needs the right of its purpose then.
+
+        Raises:
+            UsageError: the change is not well formed, or its time is over or too far ahead.
+            NotFoundError: a store does not exist, or a URI is outside the caller's prefixes.
+            RefusedError: the caller lacks the right, the store is deactivated, or its engine can hold no write to a
+                version.
+            ConflictError: it is for another identity of its store, or another version is there than it expects.
+            AlreadyExistsError: its id is taken.
+            RateLimitedError: the caller has too many open changes, or may have no more recorded today.
+        """
+        change, principal = parse_change(message.change), caller.principal
+        operating_log.bind_contextvars(uri=str(change.request.uri), change_id=change.change_id.hex())
+        for place in places(change):
+            policy.require_right(principal, events_pb2.RIGHT_PROPOSE, place)
+        about, subject = change_of(change.change_id), principal.subject
+        async with self._proposing.held(subject):
+            known = await self._app.aggregates.get(about)
+            if not known.version:
+                await self._require_useful(change)
+                await self._require_room(subject)
+            await self._record(known, change, lambda now: domain.propose(now, change, subject), caller)
+        return changes_pb2.ProposeSecretChangeResponse(change=await self._now(change.change_id, principal))
+
+    async def approve_secret_change(
+        self, message: changes_pb2.ApproveSecretChangeRequest, caller: Caller
+    ) -> changes_pb2.ApproveSecretChangeResponse:
+        """Record an approval, unless its bytes are there; return the change as it is now. No signature is verified.
+
+        Raises:
+            UsageError: it has not the form of an approval.
+            NotFoundError: there is no such change, or it is not the caller's to see.
+            RefusedError: the caller lacks the right to approve, or proposed it.
+            ConflictError: it can be executed no more.
+            RateLimitedError: it has as many approvals as it may, or as many of the caller's; or the caller may have no
+                more recorded today.
+        """
+        known = await self._to_judge(message.change_id, caller.principal)
+        approval, subject = message.approval, caller.principal.subject
+
+        def decide(now: Proposal) -> Sequence[Message]:
+            events = domain.approve(now, approval, subject)
+            if events:
+                _require_state(known, OPEN)
+            return events
+
+        await self._record(known.proposal, known.change, decide, caller)
+        return changes_pb2.ApproveSecretChangeResponse(change=await self._now(message.change_id, caller.principal))
+
+    async def decline_secret_change(
+        self, message: changes_pb2.DeclineSecretChangeRequest, caller: Caller
+    ) -> changes_pb2.DeclineSecretChangeResponse:
+        """Record that the caller declines a change; return it as it is now.
+
+        Raises:
+            UsageError: the reason holds what cannot be printed.
+            NotFoundError: there is no such change, or it is not the caller's to see.
+            RefusedError: the caller lacks the right to approve, or proposed it.
+            ConflictError: it can be executed no more.
+            RateLimitedError: the caller may have no more recorded today.
+        """
+        known = await self._to_judge(message.change_id, caller.principal)
+        reason, subject = message.reason, caller.principal.subject
+
+        def decide(now: Proposal) -> Sequence[Message]:
+            events = domain.decline(now, reason, subject)
+            if events:
+                _require_state(known, OPEN, OVERTAKEN)
+            return events
+
+        await self._record(known.proposal, known.change, decide, caller)
+        return changes_pb2.DeclineSecretChangeResponse(change=await self._now(message.change_id, caller.principal))
+
+    async def withdraw_secret_change(
+        self, message: changes_pb2.WithdrawSecretChangeRequest, caller: Caller
+    ) -> changes_pb2.WithdrawSecretChangeResponse:
+        """Record that the caller withdraws a change of its own, whatever its rights are now; return it as it is now.
+
+        Raises:
+            NotFoundError: there is no such change, or it is not the caller's to see.
+            RefusedError: another one proposed it.
+            ConflictError: it can be executed no more.
+            RateLimitedError: the caller may have no more recorded today.
+        """
+        known = await visible(self._app, message.change_id, caller.principal)
+        subject = caller.principal.subject
+
+        def decide(now: Proposal) -> Sequence[Message]:
+            events = domain.withdraw(now, subject)
+            if events:
+                _require_state(known, OPEN, OVERTAKEN)
+            return events
+
+        await self._record(known.proposal, known.change, decide, caller)
+        return changes_pb2.WithdrawSecretChangeResponse(change=await self._now(message.change_id, caller.principal))
+
+    async def _to_judge(self, change_id: bytes, principal: Principal) -> Known:
+        """Return a change that the caller may approve. Raises `NotFoundError`, or `RefusedError` without the right."""
+        known = await visible(self._app, change_id, principal)
+        operating_log.bind_contextvars(uri=known.row.uri, change_id=change_id.hex())
+        if known.proposal.subject != principal.subject:  # who proposed it is told that others judge it
+            for place in places(known.change):
+                policy.require_right(principal, events_pb2.RIGHT_APPROVE, place)
+        return known
+
+    async def _record(
+        self, known: Proposal, change: Change, decide: Callable[[Proposal], Sequence[Message]], caller: Caller
+    ) -> None:
+        """Record what is decided on a change, within what may be recorded of the caller's in a day."""
+        subject = caller.principal.subject
+        events = decide(known)
+        if not events:
+            return
+        usage = await self._app.documents.usage(subject, self._app.clock())
+        with self._app.quota.used(subject, usage, bytes_with(*events)):
+            await self._app.aggregates.change(
+                change_of(change.change_id), decide, actor=subject, loaded=known, is_sent_again=True
+            )
+
+    async def _now(self, change_id: bytes, principal: Principal) -> changes_pb2.SecretChange:
+        known = await find(self._app, change_id)
+        assert known is not None, "the change was recorded"
+        return await view(self._app, known, principal)
+
+    async def _require_useful(self, change: Change) -> None:
+        """Raise if nothing can become of a new change, as `propose_secret_change`."""
+        domain.check_time(change, self._app.clock())
+        row = Row(
+            change_id=change.change_id,
+            sha256=change.sha256,
+            subject="",
+            uri=str(change.request.uri),
+            destination=str(change.request.destination or ""),
+            purpose=change.request.purpose,
+            expect_version=change.request.expect_version,
+            not_after=change.not_after,
+            proposed_ms=self._app.clock(),
+        )
+        of_store = [(STORES, place.store) for place in places(change)]
+        documents = (await self._app.log.look({}, [*of_store, *row.depends_on])).documents
+        stores = [store_in(documents[which]) for which in of_store]
+        for place, store in zip(places(change), stores, strict=True):
+            if store is None:
+                raise policy.hidden(str(place))
+            _require_able(store, change, writes=place is places(change)[-1])
+        asked = stores[0]
+        assert asked is not None, "it was looked at above"
+        if change.identity != asked.identity:
+            raise ConflictError(
+                f"the change is for another identity of the store {asked.name} than it has.",
+                fix="Compare the store's identity with what you pinned, and propose the change again.",
+            )
+        if state_of(row, documents, row.proposed_ms) == OVERTAKEN:
+            raise _overtaken(row.place)
+
+    async def _require_room(self, subject: str) -> None:
+        most = self._app.limits.open_changes_per_user
+        if open_count(await self._app.log.get(OPEN_OF, subject), self._app.clock()) >= most:
+            raise RateLimitedError(
+                f"{subject} has as many open changes as a user may have: {most:,}.",
+                fix="Execute or withdraw some, or ask an operator to raise `open_changes_per_user` in m8.toml.",
+                retry_after_s=FULL_RETRY_AFTER_S,
+            )
+
+
+def _require_able(store: views_pb2.SecretStore, change: Change, *, writes: bool) -> None:
+    """Raise unless a store takes requests, and its reactors say that its engine can hold a write to a version.
+
+    A store whose reactors ask for no approvals takes changes all the same, and one without a reactor may have one soon.
+    """
+    if not store.active:
+        raise RefusedError(f"the store {store.name} is deactivated.", fix="Ask an administrator to activate it.")
+    attached = [reactor.capabilities for reactor in store.reactors if reactor.attached]
+    lacks = "replace exactly one version" if writes and not any(one.check_and_set for one in attached) else ""
+    if change.request.source_version and change.request.uri.store == store.name:
+        lacks = lacks or ("" if any(one.source_versions for one in attached) else "copy exactly one version")
+    if attached and lacks:
+        raise RefusedError(
+            f"{spelled(upload_pb2.Reason, upload_pb2.REASON_UNSUPPORTED)}: the store {store.name} cannot {lacks}, so a"
+            " change of it cannot be approved.",
+            fix="Put it without a change, or into a store that can.",
+        )
+
+
+def _require_state(known: Known, *allowed: changes_pb2.ChangeState) -> None:
+    """Raise `ConflictError` unless a change is in one of these states."""
+    if known.state in allowed:
+        return
+    if known.state == OVERTAKEN:
+        raise _overtaken(known.row.place)
+    done = known.state == changes_pb2.CHANGE_STATE_DONE
+    raise ConflictError(
+        "the change was executed already." if done else "the time of the change is over.",
+        fix="Look at it with `monoctl describe change`." if done else "Let it be proposed again.",
+    )
+
+
+def _overtaken(place: str) -> ConflictError:
+    return ConflictError(
+        f"{place}: another version is there than the change expects.", fix="Look at it, and propose the change again."
+    )

@@ -51,7 +51,8 @@ FIELDS = frozenset(
         "trace_id",
         "type",
         "version",
-        # a request
+        # a request, or a change
+        "change_id",
         "detail",
         "event_types",
         "outcome",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -10,21 +11,27 @@ from typing import Any
 
 import pytest
 
-from monoskope.api.gateway.v1 import changes_pb2, commands_pb2, queries_pb2
+from monoskope.api.gateway.v1 import changes_pb2, commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.m8.audit.lines import MOST_LINE, of_event
 from monoskope.m8.domain.change import LONGEST_S, MOST_APPROVALS, MOST_OF_SUBJECT, change_stream
 from monoskope.m8.domain.events import write
 from monoskope.m8.domain.principal import RIGHT_NAMES
 from monoskope.m8.limits.settings import ServerLimits
+from monoskope.m8.log.event_log import GENESIS_HASH
+from monoskope.m8.log.record import Append
 from monoskope.m8.readmodels.changes import CHANGES, KEYS, OPEN_OF
 from monoskope.protocol.change import Change, make_change, request_of
+from monoskope.protocol.events import upload_stream
 from monoskope.protocol.grant import Grant
+from monoskope.protocol.identity import RECEIPT
 from monoskope.protocol.purposes import PURPOSES
+from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request, make_request
 from monoskope.uri import SecretUri
 from tests.support.m8_world import FakeReactor, Sealed, User, World, a_world, pages, put, refusal
 from tests.support.signed_requests import Person
-from tests.support.vectors import Signer
+from tests.support.vectors import Signer, a_grant, a_request
 
 PLACE = "vault://app/db"
 HOUR_S = 3_600
@@ -180,7 +187,7 @@ TABLE: list[tuple[str, str, frozenset[events_pb2.Right], dict[str, str]]] = [
 
 @pytest.mark.parametrize(("name", "prefix", "rights", "ends"), TABLE)
 async def test_who_may_see_and_do_what_with_a_change(
-    world: World, anna: User, name: str, prefix: str, rights: frozenset[events_pb2.Right], ends: dict[str, str]
+    world: World, anna: User, *, name: str, prefix: str, rights: frozenset[events_pb2.Right], ends: dict[str, str]
 ) -> None:
     user = world.user(name, prefix, rights=rights)
     for call, code in ends.items():
@@ -279,7 +286,7 @@ async def test_a_copy_takes_the_right_at_both_ends(world: World) -> None:
     ],
 )
 async def test_what_cannot_become_anything_is_refused(
-    world: World, reactor: FakeReactor, anna: User, fields: dict[str, Any], code: str, word: str
+    world: World, reactor: FakeReactor, anna: User, *, fields: dict[str, Any], code: str, word: str
 ) -> None:
     owner = world.user("owner", "vault://app")
     await put(owner, reactor, "1", uri="vault://app/old")
@@ -536,6 +543,36 @@ async def test_a_request_says_which_change_it_executes_and_its_events_who_approv
     details = {one.type: one.detail for one in events}
     assert details["SecretUploadKeyRequested"] == f"UPLOAD of {PLACE} by the change {change.sha256.hex()[:8]}"
     assert details["SecretUploadStarted"].startswith("approved by ben@example.org, replacing nothing")
+    lines = [
+        json.loads(of_event(event, log_id="l").text)
+        for event in await world.app.log.read_stream(upload_stream(request.request_id))
+    ]
+    named = {line["type"]: line.get("approvers") for line in lines}
+    assert named["SecretUploadStarted"] == named["SecretUploaded"] == f"ben@example.org {BEN.key}"
+    assert named["SecretUploadRequested"] is None
+
+
+def test_an_audit_line_says_why_nobody_approved_and_is_cut_where_it_would_be_too_long() -> None:
+    reason = "\U0001f525" * 500
+    request = a_request(expect=upload_pb2.EXPECT_ABSENT, break_glass=reason, uri="vault://" + "/".join(["x" * 100] * 4))
+    grant = a_grant(request, signature_required=True)
+    person = Person("oncall@example.org")
+    receipt = make_receipt(
+        grant=grant,
+        sealed_sha256=bytes(32),
+        outcome=upload_pb2.OUTCOME_STARTED,
+        intent=bytes(32),
+        signer=person.name,
+        signer_key=person.key,
+    )
+    event = write(events_pb2.SecretUploadStarted(receipt=Signer().sign(RECEIPT, receipt.content)), uri=request.uri)
+    (recorded,) = Append("upload/" + "0" * 32, 0, [event], "reactor", None, {}).made(0, 0, GENESIS_HASH, now_ms=1)
+    text = of_event(recorded, log_id="l").text
+    assert len(text) <= MOST_LINE
+    line = json.loads(text)
+    assert line["break_glass"] == reason[: len(line["break_glass"])] != ""
+    assert line["detail_is_cut"]
+    assert "without approvals" in line["detail"]
 
 
 async def test_change_and_approvals_go_to_the_reactor_as_they_came(world: World) -> None:
@@ -545,7 +582,7 @@ async def test_change_and_approvals_go_to_the_reactor_as_they_came(world: World)
     await reactor.give_key()
     approvals = [BEN.approves(change), b"no signature at all"]
 
-    def send(**fields: Any) -> Awaitable[Any]:
+    async def send(**fields: Any) -> Any:
         message: dict[str, Any] = {
             "request_id": request.request_id,
             "encapsulated_key": sealed.encapsulated_key,
@@ -553,18 +590,20 @@ async def test_change_and_approvals_go_to_the_reactor_as_they_came(world: World)
             "change": change.content,
             "approvals": approvals,
         }
-        return owner.call(commands_pb2.RequestUploadSecretRequest(**{**message, **fields}), timeout_s=1)
+        return await owner.call(commands_pb2.RequestUploadSecretRequest(**{**message, **fields}), timeout_s=1)
 
-    for fields in ({"change": bytes(8_193)}, {"approvals": [b"x"] * 9}, {"approvals": [bytes(8_193)]}):
+    wrong: list[dict[str, Any]] = [{"change": bytes(8_193)}, {"approvals": [b"x"] * 9}, {"approvals": [bytes(8_193)]}]
+    for fields in wrong:
         await refusal("USAGE", send(**fields))
-    sending = asyncio.create_task(send())
+    sending: asyncio.Task[Any] = asyncio.create_task(send())
     delivered = await reactor.next("SecretUploadRequested")
     message = events_pb2.SecretUploadRequested.FromString(delivered.event.data)
     assert (message.change, list(message.approvals)) == (change.content, approvals)
-    await sending
+    assert (await sending).upload.state == views_pb2.UPLOAD_STATE_UPLOADING
     # The same again is answered; anything else is refused, also what only divides the same bytes otherwise.
     await send()
-    for fields in ({"change": b""}, {"approvals": approvals[:1]}, {"approvals": approvals[::-1]}, {"approvals": []}):
+    others: list[dict[str, Any]] = [{"approvals": some} for some in (approvals[:1], approvals[::-1], [])]
+    for fields in ({"change": b""}, *others):
         await refusal("ALREADY_EXISTS", send(**fields))
 
 

@@ -85,13 +85,6 @@ def _of_change(message: events_pb2.SecretChangeProposed) -> str:
     return f"{purpose} of {change.request.uri}{to}, by {change.requester}"
 
 
-def _of_change(message: events_pb2.SecretChangeProposed) -> str:
-    change = parse_change(message.change)
-    to = f" to {change.request.destination}" if change.request.destination else ""
-    purpose = spelled(upload_pb2.Purpose, change.request.purpose)
-    return f"{purpose} of {change.request.uri}{to}, by {change.requester}"
-
-
 def _of_grant(message: events_pb2.SecretUploadKeyProvided) -> str:
     grant = parse_grant(message.grant.content)
     return f"by replica {grant.replica.hex()[:8]}, for {grant.lifetime_s} s"

@@ -114,8 +114,8 @@ def following(upload: Upload, message: Message, *, at_ms: int) -> Upload | None:
         case events_pb2.SecretUploadKeyProvided():
             changes |= {"grant": parse_grant(message.grant.content), "signed_grant": message.grant}
         case events_pb2.SecretUploadRequested():
-            signed = _signed_digest(message.request_signature, message.change, message.approvals)
-            changes |= {"sealed_sha256": message.sealed_sha256, "signed_sha256": signed}
+            digest = _signed_digest(message.request_signature, message.change, message.approvals)
+            changes |= {"sealed_sha256": message.sealed_sha256, "signed_sha256": digest}
         case events_pb2.SecretUploadStarted():
             changes |= {"started": parse_receipt(message.receipt.content), "signed_receipt": message.receipt}
         case events_pb2.SecretUploadFailed():

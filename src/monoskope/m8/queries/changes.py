@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from monoskope import operating_log
@@ -140,7 +140,7 @@ class _Wanted:
         return may and self.principal.subject not in (row.subject, *row.approvers)
 
 
-_RECORDED = {OVERTAKEN: OPEN, changes_pb2.CHANGE_STATE_ENDED: 0}
+_RECORDED: Mapping[int, int] = {OVERTAKEN: OPEN, changes_pb2.CHANGE_STATE_ENDED: 0}
 """By which state, 0 for any, those are found that no event brought into theirs."""
 
 _secret = functools.lru_cache(maxsize=1_024)(SecretUri.parse)

@@ -12,6 +12,7 @@ proposal moves those of its own. So no more rows stand among the open ones than 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import cast
 
 import msgspec
 from google.protobuf.message import Message
@@ -102,7 +103,7 @@ def open_count(body: bytes | None, now_ms: int) -> int:
 def state_of(row: Row, documents: Mapping[Which, bytes | None], now_ms: int) -> changes_pb2.ChangeState:
     """Return the state of a change, by the documents that it depends on, at a time since 1970."""
     if row.state != OPEN:
-        return changes_pb2.ChangeState(row.state)
+        return cast("changes_pb2.ChangeState", row.state)
     if row.not_after * 1000 < now_ms:
         return changes_pb2.CHANGE_STATE_ENDED
     return OVERTAKEN if _is_overtaken(row, documents) else OPEN
@@ -118,7 +119,7 @@ def _is_overtaken(row: Row, documents: Mapping[Which, bytes | None]) -> bool:
     if not row.expect_version:
         return is_there
     if secret.upstream_version == row.expect_version:
-        return is_there == PURPOSES[upload_pb2.Purpose(row.purpose)].undeletes
+        return is_there == PURPOSES[cast("upload_pb2.Purpose", row.purpose)].undeletes
     was_there = any(documents[which] is not None for which in row.depends_on[1:])
     return was_there or secret.uploaded_at_ms >= row.proposed_ms
 

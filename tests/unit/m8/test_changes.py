@@ -461,6 +461,8 @@ async def test_what_waits_for_whom(world: World, anna: User, ben: User) -> None:
     assert not await listed(ben, waiting=True)
     assert await listed(eva, waiting=True) == [two.change_id, one.change_id]
     assert await listed(ben_too, mine=True) == [two.change_id]
+    assert await listed(eva, waiting=True, state=OPEN) == [two.change_id, one.change_id]
+    assert not await listed(eva, waiting=True, state=DONE)
     assert await listed(eva, prefix="vault://apple") == []
     await refusal("USAGE", listed(eva, prefix="no prefix"))
     await refusal("USAGE", listed(eva, page_token="forged"))

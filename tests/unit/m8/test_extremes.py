@@ -16,7 +16,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescri
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, reactor_pb2
+from monoskope.api.gateway.v1 import access_pb2, changes_pb2, commands_pb2, queries_pb2, reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.m8 import calls
@@ -45,7 +45,11 @@ WAIT_S = 0.2
 
 METHODS = [
     method
-    for file, name in ((commands_pb2, "SecretCommandService"), (queries_pb2, "SecretQueryService"))
+    for file, name in (
+        (commands_pb2, "SecretCommandService"),
+        (queries_pb2, "SecretQueryService"),
+        (changes_pb2, "SecretChangeService"),
+    )
     for method in file.DESCRIPTOR.services_by_name[name].methods
 ]
 DEFECTS = {"internal", "unknown", "deadline_exceeded"}
@@ -76,6 +80,7 @@ def bases(method: MethodDescriptor) -> Iterator[Message]:
     yield request()
     known = {
         "request_id": b"i" * 16,
+        "change_id": b"i" * 16,
         "uri": "vault://app/db",
         "name": "vault",
         "type": "vault",

@@ -15,7 +15,7 @@ from google.protobuf.message_factory import GetMessageClass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, reactor_pb2
+from monoskope.api.gateway.v1 import access_pb2, changes_pb2, commands_pb2, queries_pb2, reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UnauthenticatedError, UsageError
 from monoskope.http.messages import Head, Response
@@ -32,6 +32,7 @@ SERVICES = (
     commands_pb2.DESCRIPTOR.services_by_name["SecretCommandService"],
     queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"],
     access_pb2.DESCRIPTOR.services_by_name["AccessService"],
+    changes_pb2.DESCRIPTOR.services_by_name["SecretChangeService"],
 )
 SECRET = "hunter2-hunter2"
 

@@ -13,7 +13,7 @@ from joserfc.jwk import ECKey, OKPKey
 
 from monoskope import operations as address
 from monoskope.api.eventsourcing.v1 import event_pb2
-from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, reactor_pb2
+from monoskope.api.gateway.v1 import access_pb2, changes_pb2, commands_pb2, queries_pb2, reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2
 from monoskope.errors import Error, UnauthenticatedError, UsageError
 from monoskope.host_port import HttpsUrl
@@ -59,6 +59,7 @@ _KINDS: tuple[type[Message], ...] = (
     access_pb2.CreateRoleBindingRequest,
     access_pb2.ApplyRoleBindingsRequest,
     access_pb2.ExchangeTokenRequest,
+    changes_pb2.GetSecretChangesRequest,
 )
 
 

@@ -104,7 +104,7 @@ class ChangeQueries:
             seen = await self._app.aggregates.look(*about, documents={one for _, row in some for one in row.depends_on})
             for (key, row), one in zip(some, about, strict=True):
                 state = state_of(row, seen.documents, self._app.clock())
-                if wanted.state in (0, state):
+                if wanted.fits(state):
                     yield key, Known(seen.of(one), row, state, seen.documents[SECRETS, row.place])
 
 
@@ -122,10 +122,13 @@ class _Wanted:
     def of(cls, message: changes_pb2.GetSecretChangesRequest, principal: Principal) -> _Wanted:
         """Return what `message` asks for. Raises `UsageError` for a bad prefix."""
         prefix = UriPrefix.parse(message.prefix) if message.prefix else None
-        state = message.state or (OPEN if message.waiting else 0)
-        recorded = _RECORDED.get(state, state)
+        recorded = OPEN if message.waiting else _RECORDED.get(message.state, message.state)
         where = of_state(recorded, principal.subject if message.mine else "")
-        return cls(principal, where, prefix, message.waiting, state)
+        return cls(principal, where, prefix, message.waiting, message.state)
+
+    def fits(self, state: int) -> bool:
+        """Whether a change in that state can be among those."""
+        return self.state in (0, state) and (state == OPEN or not self.waiting)
 
     def takes(self, row: Row) -> bool:
         """Whether a change is among those, but for its state."""

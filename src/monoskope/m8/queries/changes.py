@@ -19,7 +19,7 @@ from monoskope.m8.readmodels.changes import CHANGES, OPEN, OVERTAKEN, Row, of_st
 from monoskope.m8.readmodels.secrets import SECRETS
 from monoskope.m8.service import policy
 from monoskope.m8.service.app import App, Caller
-from monoskope.m8.service.changes import Known, view, visible
+from monoskope.m8.service.known_change import Known, view, visible
 from monoskope.m8.service.upload_key import rotations
 from monoskope.uri import SecretUri, UriPrefix
 

@@ -27,7 +27,7 @@ from monoskope.m8.log.documents import Columns, Where, Which
 from monoskope.m8.log.event_log import Change as Written
 from monoskope.m8.log.event_log import Lookup, Put, RecordedEvent
 from monoskope.m8.readmodels.secrets import REPLACEMENTS, SECRETS, VERSIONS, Kept
-from monoskope.protocol.change import parse_change
+from monoskope.protocol.change import Change, parse_change
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.wire import MalformedError
 
@@ -88,6 +88,22 @@ _OPEN = msgspec.msgpack.Decoder(dict[str, int])
 def row_in(body: bytes) -> Row:
     """Return the row of a document in `CHANGES`."""
     return _ROWS.decode(body)
+
+
+def row_of(change: Change, subject: str, proposed_ms: int) -> Row:
+    """Return the row of a change that was just proposed."""
+    request = change.request
+    return Row(
+        change_id=change.change_id,
+        sha256=change.sha256,
+        subject=subject,
+        uri=str(request.uri),
+        destination=str(request.destination or ""),
+        purpose=request.purpose,
+        expect_version=request.expect_version,
+        not_after=change.not_after,
+        proposed_ms=proposed_ms,
+    )
 
 
 def of_state(state: int, subject: str = "") -> Where:
@@ -175,18 +191,7 @@ def _proposed(message: events_pb2.SecretChangeProposed, event: RecordedEvent, lo
         return
     if event.version != 1 or event.stream != change_stream(change.change_id):
         return
-    request, key = change.request, f"{_LAST - event.position:020}"
-    row = Row(
-        change_id=change.change_id,
-        sha256=change.sha256,
-        subject=event.actor,
-        uri=str(request.uri),
-        destination=str(request.destination or ""),
-        purpose=request.purpose,
-        expect_version=request.expect_version,
-        not_after=change.not_after,
-        proposed_ms=event.recorded_at_ms,
-    )
+    key, row = f"{_LAST - event.position:020}", row_of(change, event.actor, event.recorded_at_ms)
     known = _open_of(event.actor, lookup)
     over = [other for other, until in known.items() if until * 1000 < event.recorded_at_ms]
     for other in over:

@@ -7,7 +7,6 @@ change as it is then. The same command again records nothing, and has the same a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
@@ -18,90 +17,20 @@ from monoskope.errors import ConflictError, RateLimitedError, RefusedError
 from monoskope.event_loop import KeyedLock
 from monoskope.m8.domain import change as domain
 from monoskope.m8.domain.aggregates import change_of
-from monoskope.m8.domain.change import Proposal, places, unknown_change
+from monoskope.m8.domain.change import Proposal, places
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.limits.subjects import bytes_with
-from monoskope.m8.log.documents import Which
-from monoskope.m8.readmodels.changes import CHANGES, KEYS, OPEN, OPEN_OF, OVERTAKEN, Row, open_count, row_in, state_of
+from monoskope.m8.readmodels.changes import OPEN, OPEN_OF, OVERTAKEN, open_count, row_of, state_of
 from monoskope.m8.readmodels.documents import store_in
-from monoskope.m8.readmodels.secrets import SECRETS
 from monoskope.m8.readmodels.stores import STORES
 from monoskope.m8.service import policy
 from monoskope.m8.service.app import App, Caller
+from monoskope.m8.service.known_change import Known, find, view, visible
 from monoskope.protocol.change import Change, parse_change
 from monoskope.protocol.outcomes import spelled
 
 FULL_RETRY_AFTER_S = 60.0
 """When a user with too many open changes may ask again. Nobody can say when one of them ends, so this is a guess."""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A change at one moment: what its stream tells, its row, and its state then."""
-
-    proposal: Proposal
-    row: Row
-    state: changes_pb2.ChangeState
-    head: bytes | None
-    """The document of the secret that it writes."""
-
-    @property
-    def change(self) -> Change:
-        """What was proposed. A row is made only of what this m8 can read."""
-        assert self.proposal.change is not None, "a change with a row is well formed"
-        return self.proposal.change
-
-
-async def find(app: App, change_id: bytes) -> Known | None:
-    """Return a change as it is now, None if there is none."""
-    key = await app.log.get(KEYS, change_id.hex()) if len(change_id) == len(bytes(16)) else None
-    if key is None:
-        return None
-    which: Which = (CHANGES, key.decode())
-    seen = await app.aggregates.look(change_of(change_id), documents=[which])
-    body = seen.documents[which]
-    assert body is not None, "a change has a row as long as it has a key"
-    row = row_in(body)
-    documents = (await app.log.look({}, row.depends_on)).documents
-    state = state_of(row, documents, app.clock())
-    return Known(seen.of(change_of(change_id)), row, state, documents[SECRETS, row.place])
-
-
-async def visible(app: App, change_id: bytes, principal: Principal) -> Known:
-    """Return a change that exists for the caller. Raises `NotFoundError` if there is none."""
-    known = await find(app, change_id)
-    if known is None or not policy.sees_change(principal, known.proposal.subject, places(known.change)):
-        raise unknown_change()
-    return known
-
-
-async def view(app: App, known: Known, principal: Principal) -> changes_pb2.SecretChange:
-    """Return a change as the caller may see it: the receipt, which has hashes, only with see-hash at its place.
-
-    Of a change that was declined or withdrawn m8 carries the approvals no more: it says whose they were.
-    """
-    proposal, row = known.proposal, known.row
-    place = places(known.change)[-1]
-    shows_receipt = principal.may(events_pb2.RIGHT_SEE_HASH, place)
-    return changes_pb2.SecretChange(
-        change_id=row.change_id,
-        change=known.change.content,
-        subject=proposal.subject,
-        state=known.state,
-        proposed_at_ms=proposal.proposed_ms,
-        changed_at_ms=max(proposal.changed_ms, row.changed_ms),
-        version=proposal.version,
-        approvals=[
-            changes_pb2.ChangeApproval(
-                approval=b"" if proposal.is_over else one.signature, subject=one.subject, approved_at_ms=one.at_ms
-            )
-            for one in proposal.approvals
-        ],
-        ended_by=proposal.declined_by or proposal.withdrawn_by,
-        decline_reason=proposal.decline_reason,
-        request_id=row.request_id,
-        last_receipt=await app.documents.receipt_in(str(place), known.head) if shows_receipt else None,
-    )
 
 
 class ChangeCommands:
@@ -243,24 +172,14 @@ class ChangeCommands:
     async def _require_useful(self, change: Change) -> None:
         """Raise if nothing can become of a new change, as `propose_secret_change`."""
         domain.check_time(change, self._app.clock())
-        row = Row(
-            change_id=change.change_id,
-            sha256=change.sha256,
-            subject="",
-            uri=str(change.request.uri),
-            destination=str(change.request.destination or ""),
-            purpose=change.request.purpose,
-            expect_version=change.request.expect_version,
-            not_after=change.not_after,
-            proposed_ms=self._app.clock(),
-        )
+        row = row_of(change, "", self._app.clock())
         of_store = [(STORES, place.store) for place in places(change)]
         documents = (await self._app.log.look({}, [*of_store, *row.depends_on])).documents
         stores = [store_in(documents[which]) for which in of_store]
         for place, store in zip(places(change), stores, strict=True):
             if store is None:
                 raise policy.hidden(str(place))
-            _require_able(store, change, writes=place is places(change)[-1])
+            _require_able(store, change)
         asked = stores[0]
         assert asked is not None, "it was looked at above"
         if change.identity != asked.identity:
@@ -281,21 +200,26 @@ class ChangeCommands:
             )
 
 
-def _require_able(store: views_pb2.SecretStore, change: Change, *, writes: bool) -> None:
-    """Raise unless a store takes requests, and its reactors say that its engine can hold a write to a version.
+def _require_able(store: views_pb2.SecretStore, change: Change) -> None:
+    """Raise unless a store takes requests, and its reactors say that its engine can hold to the versions of a change.
 
     A store whose reactors ask for no approvals takes changes all the same, and one without a reactor may have one soon.
     """
     if not store.active:
         raise RefusedError(f"the store {store.name} is deactivated.", fix="Ask an administrator to activate it.")
-    attached = [reactor.capabilities for reactor in store.reactors if reactor.attached]
-    lacks = "replace exactly one version" if writes and not any(one.check_and_set for one in attached) else ""
-    if change.request.source_version and change.request.uri.store == store.name:
-        lacks = lacks or ("" if any(one.source_versions for one in attached) else "copy exactly one version")
-    if attached and lacks:
+    able = [reactor.capabilities for reactor in store.reactors if reactor.attached]
+    if not able:
+        return
+    lacks = []
+    if places(change)[-1].store == store.name and not any(one.check_and_set for one in able):
+        lacks.append("replace exactly one version")
+    is_read = change.request.source_version and change.request.uri.store == store.name
+    if is_read and not any(one.source_versions for one in able):
+        lacks.append("copy exactly one version")
+    if lacks:
         raise RefusedError(
-            f"{spelled(upload_pb2.Reason, upload_pb2.REASON_UNSUPPORTED)}: the store {store.name} cannot {lacks}, so a"
-            " change of it cannot be approved.",
+            f"{spelled(upload_pb2.Reason, upload_pb2.REASON_UNSUPPORTED)}: the store {store.name} cannot {lacks[0]}, so"
+            " no change of it can be approved.",
             fix="Put it without a change, or into a store that can.",
         )
 

@@ -281,5 +281,5 @@ def _check_approvable(settings: ReactorSettings, driver: StoreDriver) -> None:
     if asks and not driver.capabilities.check_and_set:
         raise UsageError(
             "this engine cannot replace exactly one version, so nobody can approve what is written to it.",
-            fix="Remove `approvals` from [[signers.may]], or use an engine with check-and-set.",
+            fix="Use an engine with check-and-set, or ask for no `approvals` in [[signers.may]].",
         )

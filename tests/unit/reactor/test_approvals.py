@@ -38,18 +38,6 @@ from monoskope.reactor.signers.settings import MayRule
 from monoskope.reactor.work import changes
 from monoskope.reactor.work.recover import Presence, Recovery
 from tests.support import ssh_blobs
-from tests.support.approvals import (
-    ANNA,
-    BEN,
-    BEN_AGAIN,
-    EVA,
-    SENT,
-    SETTER,
-    STRANGER,
-    WRITING,
-    Scene,
-    certified,
-)
 from tests.support.reactor_world import (
     FAST,
     SEED,
@@ -65,6 +53,18 @@ from tests.support.reactor_world import (
     settings,
 )
 from tests.support.signed_requests import Person, approvers, may, table, write_lists
+from tests.unit.reactor.approving import (
+    ANNA,
+    BEN,
+    BEN_AGAIN,
+    EVA,
+    SENT,
+    SETTER,
+    STRANGER,
+    WRITING,
+    Scene,
+    certified,
+)
 from tests.unit.reactor.bench import Bench
 from tests.unit.reactor.copies import configured
 

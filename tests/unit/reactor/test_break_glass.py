@@ -17,9 +17,9 @@ from monoskope.reactor.admission import GLASS_AN_HOUR
 from monoskope.reactor.report.audit_log import AuditEntry
 from monoskope.reactor.signers.approvals import Presented
 from monoskope.reactor.signers.settings import MayRule
-from tests.support.approvals import BEN, SecurityKey
 from tests.support.reactor_world import SECRET, World, ask
 from tests.support.signed_requests import Person, approvers, may, signers, table
+from tests.unit.reactor.approving import BEN, SecurityKey
 
 ONCALL = SecurityKey("oncall@example.org")
 WHY = "the database is down, and ben sleeps"

@@ -148,6 +148,9 @@ Vector = dict[str, Any]
 SIGNED_VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors-signed.json").read_text())
 VECTORS: list[Vector] = SIGNED_VECTORS["vectors"]
 LISTS: list[Vector] = SIGNED_VECTORS["lists"]
+CHANGES: list[Vector] = SIGNED_VECTORS["changes"]
+EXECUTIONS: list[Vector] = SIGNED_VECTORS["executions"]
+APPROVALS: list[Vector] = SIGNED_VECTORS["approvals"]
 BY_NAME: dict[str, Vector] = {vector["name"]: vector for vector in VECTORS}
 GOOD = [vector for vector in VECTORS if "fault" not in vector["expected"]]
 

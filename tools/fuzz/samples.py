@@ -17,8 +17,10 @@ from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.note import Note
 from monoskope.protocol.tlog.proof_file import ProofFile
 from monoskope.protocol.wire import serialise
+from monoskope.uri import SecretUri
 from tests.support import ssh_blobs
 from tests.support.receipts import GOOD, GRANT, GRANTS, receipt
+from tests.support.signed_requests import APPROVALS, CHANGES
 from tests.support.vectors import KEY_ID, VECTORS, Signer, a_grant, a_request, step
 
 
@@ -32,9 +34,27 @@ def requests() -> Iterator[bytes]:
     for vector in VECTORS["requests"]:
         yield bytes.fromhex(vector["request"])
 
+    yield a_request(change_sha256=b"c" * 32).content
+    yield a_request(break_glass="the database is down").content
+    copy: dict[str, Any] = {"purpose": upload_pb2.PURPOSE_COPY, "destination": SecretUri.parse("local://app/db")}
+    yield a_request(**copy, source_version="7@x").content
+
+
+def changes() -> Iterator[bytes]:
+    """The changes of the vectors, good ones and others."""
+    for vector in CHANGES:
+        yield bytes.fromhex(vector["content"])
+
+
+def approvals() -> Iterator[bytes]:
+    """The approvals of the vectors."""
+    for vector in APPROVALS:
+        yield base64.b64decode(vector["signature"])
+
 
 def grants() -> Iterator[bytes]:
-    """Grants, one of them that asks for a signature."""
+    """Grants, some of which ask for a signature, or for approvals."""
+    yield a_grant(a_request(), signature_required=True, approvals=2).content
     yield a_grant(a_request()).content
     yield a_grant(a_request(purpose=upload_pb2.PURPOSE_COMPARE), signature_required=True).content
 
@@ -43,6 +63,10 @@ def receipts() -> Iterator[bytes]:
     """A receipt of each outcome, and those of the vectors."""
     for kind in GOOD:
         yield receipt(kind, grant=GRANTS.get(kind, GRANT)).content
+    anna: dict[str, Any] = {"signer": "anna", "signer_key": f"SHA256:{'a' * 43}"}
+    yield receipt("UPLOADED", grant=a_grant(a_request(break_glass="the database is down")), **anna).content
+    approved = a_grant(a_request(change_sha256=b"c" * 32))
+    yield receipt("UPLOADED", grant=approved, **anna, approvers=[("ben", f"SHA256:{'b' * 43}")]).content
     for vector in VECTORS["receipts"]:
         yield bytes.fromhex(vector["receipt"])
 

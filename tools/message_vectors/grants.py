@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from monoskope.api.secrets.v1 import identity_pb2
+from tools.message_vectors import approved
 from tools.message_vectors.parts import (
     GRANT,
     KEY_ID,
@@ -46,6 +47,13 @@ def grants() -> Iterator[Vector]:
         yield vector(name, {"says": said(message)}, **changed)
     for name, (field, value) in _bad_fields().items():
         yield vector(name, malformed(field), signed=STORE.signed(GRANT, serialised(grant(request(), **{field: value}))))
+    for name, asked, fields in (
+        ("nine approvals", request(), {"signature_required": True, "approvals": 9}),
+        ("approvals of what nobody signs", request(), {"approvals": 1}),
+        ("approvals of what only looks", request("COMPARE"), {"signature_required": True, "approvals": 1}),
+    ):
+        signed = STORE.signed(GRANT, serialised(grant(asked, **fields)))
+        yield vector(name, malformed("approvals"), signed=signed, request=serialised(asked).hex())
     two = request(suites=[2])
     yield vector(
         "suite that was not asked for",
@@ -68,6 +76,7 @@ def _good_fields() -> dict[str, Vector]:
         "most of everything": {"subject": "\U0001f511" * 256, "lifetime_s": 3_600, "max_plaintext": 1_048_576},
         "subject with a byte order mark": {"subject": "\ufeffanna"},
         "signature required": {"signature_required": True},
+        **approved.good_grants(),
     }
 
 

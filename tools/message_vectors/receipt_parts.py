@@ -35,6 +35,9 @@ _PLACE = "local://app/db"
 _RECIPES = [upload_pb2.Recipe(key="a", kind="ed25519"), upload_pb2.Recipe(key="b", kind="hex")]
 PUBLIC = [{"key": "a", "value": PEM}]
 
+CHANGE = hashlib.sha256(b"a change").digest()
+WHY = "the database is down, and nobody answers"
+
 _ASKED: dict[str, upload_pb2.UploadRequest] = {
     "UPLOAD": request(),
     "PATCH": request("PATCH"),
@@ -49,7 +52,10 @@ _ASKED: dict[str, upload_pb2.UploadRequest] = {
     "IMPORT": request("IMPORT"),
     "LIST": request("LIST"),
     "LIST after b": request("LIST", list_after="b"),
+    "UPLOAD of a change": request(change_sha256=CHANGE),
+    "UPLOAD that breaks the glass": request(break_glass=WHY),
 }
+_SIGNED = ("UPLOAD", "DELETE", "COMPARE", "UPLOAD of a change", "UPLOAD that breaks the glass")
 _SEALS = {"UPLOAD", "PATCH", "COMPARE"}
 
 
@@ -60,7 +66,7 @@ def _granted(name: str) -> upload_pb2.UploadGrant:
 
 def grants() -> dict[str, str]:
     """Return the grants that receipts answer, by their names."""
-    return {name: serialised(_granted(name)).hex() for name in (*_ASKED, "UPLOAD, signed", "DELETE, signed")}
+    return {name: serialised(_granted(name)).hex() for name in (*_ASKED, *(f"{one}, signed" for one in _SIGNED))}
 
 
 def receipt(granted: str, outcome: str | int, **fields: Any) -> upload_pb2.Receipt:  # noqa: ANN401 - fields of a message

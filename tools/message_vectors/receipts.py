@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from monoskope.api.secrets.v1 import upload_pb2
+from tools.message_vectors import approved
 from tools.message_vectors.parts import REPLICA, Vector, malformed, said
 from tools.message_vectors.receipt_copies import bad_copies
 from tools.message_vectors.receipt_faults import bad_heads, bad_lists, bad_proofs, bad_versions
@@ -14,17 +15,19 @@ from tools.message_vectors.receipt_parts import DONE, PUBLIC, SIGNER, copied, re
 
 def receipts() -> Iterator[Vector]:
     """Yield signed receipts: good ones with what they prove, then one fault each."""
-    for name, granted, outcome, fields in _good():
+    for name, granted, outcome, fields in [*_good(), *approved.good_receipts()]:
         message = receipt(granted, outcome, **fields)
         yield vector(name, granted, message, {"proves": _proves(message), "says": said(message)})
     for reason in upload_pb2.Reason.values()[1:]:
         message = receipt("UPLOAD", "FAILED", reason=reason)
         expected = {"proves": _proves(message), "says": said(message)}
         yield vector(f"UPLOAD: FAILED with {upload_pb2.Reason.Name(reason)}", "UPLOAD", message, expected)
-    for name, granted, outcome, fields, field in [*bad_heads(), *bad_versions(), *bad_lists()]:
+    bad = [*bad_heads(), *bad_versions(), *bad_lists(), *approved.bad_receipts()]
+    for name, granted, outcome, fields, field in bad:
         yield vector(name, granted, receipt(granted, outcome, **fields), malformed(field))
     yield from bad_proofs()
     yield from bad_copies()
+    yield from approved.bad_proofs()
 
 
 def _proves(message: upload_pb2.Receipt) -> str:

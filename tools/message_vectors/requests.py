@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
+from tools.message_vectors import approved
 from tools.message_vectors.parts import Vector, malformed, request, said, serialised
 
 _LABEL, _RECIPE = options_pb2.Label, upload_pb2.Recipe
@@ -48,9 +49,10 @@ def uris() -> Iterator[Vector]:
 
 def requests() -> Iterator[Vector]:
     """Yield requests: good ones of each purpose, then one fault each."""
-    for name, message in _good():
+    for name, message in [*_good(), *approved.good_requests()]:
         yield {"name": name, "content": serialised(message).hex(), "expected": {"says": said(message)}}
-    for name, message, field in [*_bad_heads(), *_bad_notes(), *_bad_own_fields(), *_bad_options()]:
+    bad = [*_bad_heads(), *_bad_notes(), *_bad_own_fields(), *_bad_options(), *approved.bad_requests()]
+    for name, message, field in bad:
         yield {"name": name, "content": serialised(message).hex(), "expected": malformed(field)}
     for name, change in _bad_bytes():
         yield {"name": name, "content": change(serialised(request())).hex(), "expected": malformed("content")}

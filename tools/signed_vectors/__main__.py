@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tools.signed_vectors import certificates, containers, good, lists, slips
+from tools.signed_vectors import approvals, certificates, changes, containers, good, lists, slips
 from tools.signed_vectors.openssh import OpenSsh, accepts
 from tools.signed_vectors.vector import ANNA
 
@@ -26,7 +26,9 @@ ABOUT = [
     "(null: cannot be read); the table `may` of a reactor of the store vault; what is asked for, `request`; the time",
     "`now`, in seconds since 1970. `expected` is the signer and the signer's key, or the word of the fault.",
     "`openssh_accepts` says whether `ssh-keygen -Y verify` of the version `openssh` accepted the signature under the",
-    "same list of signers. `lists` are whole lists, each good or bad. Made by `python -m tools.signed_vectors`.",
+    "same list of signers. `lists` are whole lists, each good or bad. `changes` are changes (`content`, hex),",
+    "`executions` requests that execute a change or do not, `approvals` signatures over `change_sha256` by the list",
+    "`allowed_approvers`, as `vectors` are over a request. Made by `python -m tools.signed_vectors`.",
 ]
 
 
@@ -43,16 +45,24 @@ def main() -> None:
             *lists.faults(ssh),
             *slips.slips(),
         ]
+        approved = [*approvals.approvals(ssh)]
         for vector in vectors:
             vector["openssh_accepts"] = accepts(ssh.folder, vector, vector["expected"].get("signer", ANNA))
-    whole = [*lists.lists(), *slips.lists()]
+        for vector in approved:
+            vector["openssh_accepts"] = accepts(ssh.folder, vector, approvals.BEN)
+    sections = {
+        "vectors": vectors,
+        "lists": [*lists.lists(), *slips.lists(), *approvals.lists()],
+        "changes": [*changes.changes()],
+        "executions": [*changes.executions()],
+        "approvals": approved,
+    }
     if "--anew" not in sys.argv:
         known = json.loads(TARGET.read_text())
-        vectors, whole = _keeping(known["vectors"], vectors), _keeping(known["lists"], whole)
+        sections = {name: _keeping(known.get(name, []), made) for name, made in sections.items()}
     version = subprocess.run(["ssh", "-V"], capture_output=True, check=True, text=True).stderr.split()[0].rstrip(",")
-    content = {"about": ABOUT, "openssh": version, "vectors": vectors, "lists": whole}
-    TARGET.write_text(json.dumps(content, indent=1) + "\n")
-    print(f"{TARGET}: {len(vectors)} vectors, {len(whole)} lists")
+    TARGET.write_text(json.dumps({"about": ABOUT, "openssh": version, **sections}, indent=1) + "\n")
+    print(f"{TARGET}: {', '.join(f'{len(made)} {name}' for name, made in sections.items())}")
 
 
 def _keeping(known: Iterable[dict[str, Any]], made: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ def by_ssh_keygen(ssh: OpenSsh) -> Iterator[Vector]:
     line = ssh.make("faulty", "ed25519")
     for name, signature, fault in (
         ("namespace-of-files", ssh.sign("faulty", namespace="file"), "namespace"),
+        ("namespace-of-approvals", ssh.sign("faulty", namespace="approval@monoskope"), "namespace"),
         ("namespace-of-git", ssh.sign("faulty", namespace="git"), "namespace"),
         ("hash-sha256", ssh.sign("faulty", "-O", "hashalg=sha256"), "hash"),
         ("another-statement", ssh.sign("faulty", message=STATEMENT[:-1] + b"\x00"), "signature"),

@@ -81,6 +81,7 @@ def lists() -> Iterator[dict[str, Any]]:
         ("certificate", f"anna {certified}\n", False),
         ("certificate-as-ca", f"anna cert-authority {certified}\n", False),
         ("another-namespace", f'anna namespaces="file" {key.line}\n', False),
+        ("namespace-of-approvals", f'anna namespaces="approval@monoskope" {key.line}\n', False),
         ("namespace-pattern", f'anna namespaces="*" {key.line}\n', False),
         ("two-namespaces", f'anna namespaces="request@monoskope,file" {key.line}\n', False),
         ("namespace-twice", f'anna namespaces="request@monoskope",namespaces="request@monoskope" {key.line}\n', False),

@@ -8,11 +8,10 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from monoskope.testing.engines.openssh import middleware
 from tests.support.ssh_blobs import container, string, to_sign
 from tools.signed_vectors.vector import ANNA, STATEMENT
 
-SK_DUMMY = "/usr/lib/openssh/regress/misc/sk-dummy/sk-dummy.so"
-"""OpenSSH's own test middleware: a hardware key in software."""
 KINDS = {
     "ed25519": ("ed25519",),
     "ecdsa-256": ("ecdsa", "-b", "256"),
@@ -32,7 +31,7 @@ class OpenSsh:
 
     def run(self, *words: str, message: bytes = b"") -> bytes:
         """Run a program in the folder and return what it wrote."""
-        environment = {**os.environ, "SSH_SK_PROVIDER": SK_DUMMY, "TZ": "UTC"}
+        environment = {**os.environ, "SSH_SK_PROVIDER": str(middleware()), "TZ": "UTC"}
         done = subprocess.run(words, cwd=self.folder, input=message, capture_output=True, env=environment, check=True)
         return done.stdout
 
@@ -66,7 +65,8 @@ def accepts(folder: Path, vector: dict[str, object], principal: str) -> bool:
     """Whether `ssh-keygen -Y verify` accepts a vector, without the reactor's own revocations and permissions."""
     signature = base64.encodebytes(base64.b64decode(str(vector["signature"]))).decode()
     (folder / "sig").write_text(f"-----BEGIN SSH SIGNATURE-----\n{signature}-----END SSH SIGNATURE-----\n")
-    (folder / "signers").write_text(str(vector["allowed_signers"]))
+    listed = vector["allowed_approvers" if "allowed_approvers" in vector else "allowed_signers"]
+    (folder / "signers").write_text(str(listed))
     words: Sequence[str] = (
         *("ssh-keygen", "-Y", "verify", "-f", "signers", "-I", principal, "-n", str(vector["namespace"]), "-s", "sig"),
         f"-Overify-time={stamp(int(str(vector['now'])))}",

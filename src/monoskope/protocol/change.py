@@ -173,12 +173,11 @@ def _request(content: bytes) -> Request:
     message.request_id = bytes(REQUEST_ID_BYTES)
     message.suites[:] = [SUITE_1]
     request = parse_request(serialise(message))
-    if not request.rules.writes:
-        raise MalformedError(_NAME, "request", "must have a purpose that writes")
+    if request.expect not in _CHECKED:
+        # Nor does a purpose that writes nothing.
+        raise MalformedError(_NAME, "request", "must have a purpose that writes, and expect ABSENT or VERSION")
     if request.break_glass:
         raise MalformedError(_NAME, "request", "must not break the glass")
-    if request.expect not in _CHECKED:
-        raise MalformedError(_NAME, "request", "must expect ABSENT or VERSION")
     if "source_version" in request.rules.fields and not request.source_version:
         raise MalformedError(_NAME, "request", "must name the version that is copied")
     return request

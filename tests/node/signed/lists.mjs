@@ -20,13 +20,13 @@ function* lines(text) {
   }
 }
 
-/** The lines of a list of signers, by their keys in hex. */
-export function parseSigners(text) {
+/** The lines of a list of those who sign in a namespace, by their keys in hex. */
+export function parseSigners(text, namespace) {
   const found = new Map();
   for (const line of lines(text)) {
     const words = line.split(/[ \t]+/);
     const options = words.length > 1 && !KINDS[words[1]] && !CERTIFIED[words[1]] ? words.splice(1, 1)[0].split(",") : [];
-    const one = { names: words[0].split(","), ...readOptions(options), key: readLine(words[1] ?? "", words[2] ?? "") };
+    const one = { names: words[0].split(","), ...readOptions(options, namespace), key: readLine(words[1] ?? "", words[2] ?? "") };
     checkNames(one);
     const hex = one.key.blob.toString("hex");
     kept(!found.has(hex), "a key once");
@@ -47,7 +47,7 @@ function readLine(kind, base64) {
   }
 }
 
-function readOptions(options) {
+function readOptions(options, namespace) {
   const found = { authority: false, after: 0, before: Infinity };
   const seen = new Set();
   for (const option of options) {
@@ -57,7 +57,7 @@ function readOptions(options) {
     kept(!seen.has(name), "an option once");
     seen.add(name);
     if (name === "cert-authority") found.authority = true;
-    else if (name === "namespaces") kept(value === "request@monoskope", "the namespace");
+    else if (name === "namespaces") kept(value === namespace, `the namespace ${namespace}`);
     else found[name === "valid-after" ? "after" : "before"] = seconds(value);
   }
   kept(found.before > found.after, "the end after the beginning");

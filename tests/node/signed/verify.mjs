@@ -1,4 +1,5 @@
-// A second verifier of signed requests, made from docs/signatures.md and the documents that it names, with Node's crypto alone.
+// A second verifier of signed requests and of approvals, made from docs/signatures.md, docs/protocol.md and the documents that
+// they name, with Node's crypto alone.
 // node verify.mjs VECTORS prints, as JSON, `wrong`: the vectors of which it says something else than they do,
 // and `unnoticed`: its own rules without which it would still agree with all of them.
 
@@ -6,12 +7,16 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 
 import { parseCertificate } from "./certificate.mjs";
+import { executes, parseChange } from "./changes.mjs";
 import { CERTIFIED, parseKey, readSignature, shown, signed } from "./keys.mjs";
 import { parseRevoked, parseSigners } from "./lists.mjs";
 import { Fault, keep, rules, without } from "./rules.mjs";
 import { Reader, string } from "./wire.mjs";
 
-function parse(blob) {
+const REQUEST = "request@monoskope";
+const APPROVAL = "approval@monoskope";
+
+function parse(blob, wanted) {
   keep(blob.length, "missing");
   keep(blob.length <= 8192, "size");
   const reader = new Reader(blob);
@@ -19,7 +24,7 @@ function parse(blob) {
   keep(reader.uint32() === 1, "version");
   const signer = reader.string();
   const namespace = reader.name();
-  keep(namespace === "request@monoskope", "namespace");
+  keep(namespace === wanted, "namespace", `namespace: ${wanted}`);
   const reserved = reader.string();
   keep(reserved.length === 0, "reserved", "reserved: of the container");
   const hash = reader.name();
@@ -36,8 +41,8 @@ function toSign({ namespace, reserved, hash }, statement) {
   return Buffer.concat([Buffer.from("SSHSIG"), ...[namespace, reserved, hash, digest].map(string)]);
 }
 
-function listed({ certificate, key }, vector) {
-  const line = parseSigners(vector.allowed_signers).get((certificate ? certificate.ca : key).blob.toString("hex"));
+function listed({ certificate, key }, vector, list) {
+  const line = list.get((certificate ? certificate.ca : key).blob.toString("hex"));
   if (!line) throw new Fault("unlisted");
   keep(line.authority === Boolean(certificate), "unlisted", "unlisted: CA or not");
   const principal = certificate ? certificate.principal : line.names[0];
@@ -79,15 +84,33 @@ function isPermitted(principal, { request, may }) {
   );
 }
 
-function decide(vector) {
-  const found = parse(Buffer.from(vector.signature, "base64"));
-  const principal = listed(found, vector);
+// The signer by the lists of a vector, whatever it is that was signed.
+function verified(vector, list, namespace) {
+  const found = parse(Buffer.from(vector.signature, "base64"), namespace);
+  const principal = listed(found, vector, parseSigners(list, namespace));
   checkRevoked(found, vector.revoked);
   if (found.certificate) keep(signed(found.certificate.ca, found.certificate.signature, found.certificate.signedPart), "ca-signature");
   keep(signed(found.key, found.signature, toSign(found, Buffer.from(vector.statement, "hex"))), "signature");
-  keep(isPermitted(principal, vector), "not-permitted");
-  return { signer: principal, signer_key: shown(found.key) };
+  return { principal, key: shown(found.key) };
 }
+
+function decide(vector) {
+  const { principal, key } = verified(vector, vector.allowed_signers, REQUEST);
+  keep(isPermitted(principal, vector), "not-permitted");
+  return { signer: principal, signer_key: key };
+}
+
+// What an approver signed is the change that the vector names, under its own label.
+function approved(vector) {
+  const statement = Buffer.concat([Buffer.from("m8/approval/v1\0"), Buffer.from(vector.change_sha256, "hex")]);
+  return verified({ ...vector, statement: statement.toString("hex") }, vector.allowed_approvers, APPROVAL);
+}
+
+const LISTS = {
+  allowed_signers: (text) => parseSigners(text, REQUEST),
+  allowed_approvers: (text) => parseSigners(text, APPROVAL),
+  revoked: parseRevoked,
+};
 
 function outcome(run) {
   try {
@@ -98,13 +121,23 @@ function outcome(run) {
   }
 }
 
-const { vectors, lists } = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const { vectors, lists, changes, executions, approvals } = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const word = ({ fault, field }) => (field ? `${fault} ${field}` : fault);
+const expecting = (says) => (one) => ({
+  name: one.name,
+  word: word(one.expected),
+  says: () => JSON.stringify(outcome(() => says(one))),
+  expected: JSON.stringify(one.expected.fault ? { fault: word(one.expected) } : one.expected),
+});
 const cases = [
-  ...vectors.map((one) => ({ name: one.name, word: one.expected.fault, says: () => JSON.stringify(outcome(() => decide(one))), expected: JSON.stringify(one.expected) })),
+  ...vectors.map(expecting(decide)),
+  ...approvals.map(expecting(approved)),
+  ...changes.map(expecting((one) => parseChange(Buffer.from(one.content, "hex")))),
+  ...executions.map(expecting((one) => ({ executes: executes(Buffer.from(one.request, "hex"), Buffer.from(one.change, "hex")) }))),
   ...lists.map((one) => ({
     name: `${one.list}: ${one.name}`,
     word: one.good ? undefined : "list",
-    says: () => JSON.stringify(outcome(() => (one.list === "revoked" ? parseRevoked : parseSigners)(one.text) && { good: true })),
+    says: () => JSON.stringify(outcome(() => LISTS[one.list](one.text) && { good: true })),
     expected: JSON.stringify(one.good ? { good: true } : { fault: "list" }),
   })),
 ];

@@ -54,6 +54,7 @@ FAULTS = {
     "GRANT": ("the receipt is for another grant",),
     "SECRET": ("the receipt is for another secret",),
     "OUTCOME": ("the receipt's outcome",),
+    "CHANGE": ("the receipt is for another change", "the receipt does not say that the glass"),
     "SIGNER": ("the receipt does not say who signed",),
     "PUBLIC_VALUES": ("the receipt's public halves",),
     "PAGE": ("the receipt lists another page",),

@@ -12,6 +12,7 @@ from monoskope.api.secrets.v1 import events_pb2, identity_pb2, upload_pb2
 from monoskope.errors import Error, UsageError
 from monoskope.host_port import HostPort, parse_server
 from monoskope.protocol import sshsig
+from monoskope.protocol.change import parse_change
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.hello import Hello, check_capabilities, parse_hello, schema_fault
 from monoskope.protocol.identity import Namespace, ProofError, open_rotation
@@ -124,11 +125,30 @@ READERS = (
     Reader(
         "request",
         "clients, through m8",
-        ("protocol/request.py", "protocol/wire.py"),
+        ("protocol/request.py", "protocol/options.py", "protocol/wire.py"),
         parse_request,
         again=lambda request: request.content,
         exact=True,
         seeds=samples.requests,
+    ),
+    Reader(
+        "change",
+        "requesters, through m8",
+        ("protocol/change.py", "protocol/wire.py"),
+        parse_change,
+        again=lambda change: change.content,
+        exact=True,
+        seeds=samples.changes,
+    ),
+    Reader(
+        "approval",
+        "approvers' signing keys and agents, through m8",
+        ("protocol/sshsig/container.py", "protocol/sshsig/fields.py"),
+        partial(sshsig.parse, namespace=Namespace.APPROVAL),
+        errors=(sshsig.FaultError,),
+        again=lambda found: found.serialise(),
+        exact=True,
+        seeds=samples.approvals,
     ),
     Reader(
         "grant",

@@ -39,6 +39,7 @@ export async function checkCopied(copied: Receipt, copy: Request): Promise<void>
   if (asked.expect !== from.expect || asked.expectVersion !== from.expectVersion) throw wrong("grant expects something else than the copy");
   if (asked.keepLabels !== from.keepLabels || asked.keepExpiresOn !== from.keepExpiresOn) throw wrong("grant keeps other notes than the copy asked for");
   if (asked.labels.length > 0 || asked.expiresOn !== "" || asked.options.case !== undefined) throw wrong("grant has more than the copy asked for");
+  if ([asked, there].some((one) => one.changeSha256.length > 0 || one.breakGlass !== "")) throw wrong("grant or receipt is for a change of its own");
   if (!equal(there.grantSha256, put.sha256)) throw wrong("receipt is for another grant");
   if ((there.signer !== "") !== put.message.signatureRequired) throw wrong("receipt does not say who signed, or names a signer of what takes none");
 }

@@ -42,6 +42,7 @@ export type Fault =
   | "SECRET"
   | "OUTCOME"
   | "SIGNER"
+  | "CHANGE"
   | "PUBLIC_VALUES"
   | "PAGE"
   | "RESTORED"

@@ -31,6 +31,8 @@ export async function parseGrant(content: Uint8Array): Promise<Grant> {
     ["replica", message.replica.length === 16, "must have 16 bytes"],
     ["lifetime_s", message.lifetimeS >= 30 && message.lifetimeS <= 3_600, "must be 30 to 3,600"],
     ["max_plaintext", isPaddedSize(message.maxPlaintext), "must be 512, 1,024, … 1,048,576"],
+    ["approvals", message.approvals <= 8, "must be at most 8"],
+    ["approvals", message.approvals === 0 || (message.signatureRequired && request.rules.writes), "must be absent where nothing is signed, or nothing written"],
     ["fingerprint_key_id", KEY_ID.test(message.fingerprintKeyId), "must be 16 hex digits"],
   ];
   for (const [field, holds, rule] of rules) {

@@ -12,6 +12,7 @@ export type OwnField =
   | "remove_keys"
   | "recipes"
   | "destination"
+  | "source_version"
   | "to_version"
   | "list_after";
 
@@ -49,7 +50,7 @@ export const PURPOSES: ReadonlyMap<Purpose, PurposeRules> = new Map([
   [Purpose.DELETE, row([Outcome.DELETED], CHANGE, ["destroy"])],
   [Purpose.UNDELETE, row([Outcome.UNDELETED], CHANGE)],
   [Purpose.ROLLBACK, row([Outcome.ROLLED_BACK], PUT, ["to_version"])],
-  [Purpose.COPY, row([Outcome.COPIED], PUT, ["destination", ...KEEP])],
+  [Purpose.COPY, row([Outcome.COPIED], PUT, ["destination", "source_version", ...KEEP])],
   [Purpose.GENERATE, row([Outcome.UPLOADED], PUT, [...NOTES, "options", "recipes"])],
   [Purpose.VERIFY, row([Outcome.IN_SYNC, Outcome.DRIFTED, Outcome.GONE])],
   [Purpose.IMPORT, row([Outcome.IMPORTED])],

@@ -72,6 +72,7 @@ export async function openReceipt(signed: Signed, identity: string, grant: Grant
   if (pairs.length > 0 && pairs.join() !== pairKeys(request.message.recipes).join()) {
     throw new ProofError("PUBLIC_VALUES", "the receipt's public halves are not of what was to be made.");
   }
+  checkApproved(receipt, grant);
   checkPage(receipt, request.message.listAfter);
   checkRestored(receipt, grant);
   if (receipt.outcome === Outcome.COPIED) await checkCopied(receipt, grant.request);
@@ -89,6 +90,14 @@ export function leavesOpen(receipt: Receipt): boolean {
 /** SHA-256 of encapsulated key || ciphertext; of nothing sealed that of no bytes. */
 export function sealedDigest(encapsulatedKey: Uint8Array, ciphertext: Uint8Array): Promise<Bytes> {
   return sha256(encapsulatedKey, ciphertext);
+}
+
+/** Announcement and success name the change that was asked for, or why the glass is broken, and nothing else. */
+function checkApproved(receipt: Receipt, grant: Grant): void {
+  const asked = grant.request.message;
+  if (receipt.outcome === Outcome.FAILED) return;
+  if (!equal(receipt.changeSha256, asked.changeSha256)) throw new ProofError("CHANGE", "the receipt is for another change than was asked for.");
+  if (receipt.breakGlass !== asked.breakGlass) throw new ProofError("CHANGE", "the receipt does not say that the glass was broken as was asked, or says it of another.");
 }
 
 function checkPage(receipt: Receipt, after: string): void {

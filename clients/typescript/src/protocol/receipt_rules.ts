@@ -4,7 +4,7 @@ import { sortedOnce } from "./bytes.ts";
 import { MalformedError } from "./errors.ts";
 import { isShown } from "./identity.ts";
 import { isKey, MAX_KEYS } from "./payload.ts";
-import { isDetail, isListName, isVersion } from "./texts.ts";
+import { isDetail, isListName, isReason, isVersion } from "./texts.ts";
 
 const DIGEST_BYTES = 32;
 const MAX_RETRY_AFTER_S = 86_400;
@@ -22,6 +22,7 @@ const REPLACING = [Outcome.STARTED, Outcome.UPLOADED, Outcome.DELETED, Outcome.R
 const NEEDS_FINGERPRINT = [Outcome.UNCHANGED, Outcome.IMPORTED, Outcome.COPIED];
 const MAY_HAVE_FINGERPRINT = [...NEEDS_FINGERPRINT, ...RESTORED, Outcome.UPLOADED];
 const NEEDS_VERSION = [...MAY_HAVE_FINGERPRINT, Outcome.EQUAL, Outcome.DRIFTED];
+const OF_WRITES = [Outcome.STARTED, Outcome.UPLOADED, Outcome.UNCHANGED, Outcome.DELETED, Outcome.COPIED, ...RESTORED];
 const WITHOUT_VERSION = [Outcome.DELETED, Outcome.GONE];
 
 /** Whether it is the failure of a reactor that never saw what was sealed. */
@@ -34,6 +35,8 @@ export function checkReceipt(receipt: Receipt): void {
   checkOutcome(receipt);
   checkReason(receipt);
   checkSigner(receipt);
+  checkApproved(receipt);
+  checkApprovers(receipt);
   checkDigests(receipt);
   checkVersions(receipt);
   checkFingerprints(receipt);
@@ -72,6 +75,22 @@ function checkSigner(receipt: Receipt): void {
   must(signer === "" || receipt.outcome !== Outcome.FAILED, "signer", "must be absent with FAILED");
   must(signer === "" || PRINCIPAL.test(signer), "signer", "must be 1 to 128 of A-Z a-z 0-9 . _ @ + -, a letter or digit first");
   must(signerKey === "" || isShown(signerKey), "signer_key", "must be SHA256: and unpadded base64 of 32 bytes");
+}
+
+function checkApproved(receipt: Receipt): void {
+  const { changeSha256, breakGlass, signer, outcome } = receipt;
+  const may = signer !== "" && OF_WRITES.includes(outcome);
+  must(changeSha256.length === 0 || (may && changeSha256.length === DIGEST_BYTES), "change_sha256", "must have 32 bytes, and be absent where nobody signed or nothing is written");
+  must(breakGlass === "" || (may && changeSha256.length === 0), "break_glass", "must be absent with a change, and where nobody signed or nothing is written");
+  must(breakGlass === "" || isReason(breakGlass), "break_glass", "must be 1 to 500 printable characters");
+}
+
+function checkApprovers({ approvers, changeSha256, signer, signerKey }: Receipt): void {
+  const [principals, keys] = [approvers.map((one) => one.principal), approvers.map((one) => one.key)];
+  must(approvers.length === 0 || changeSha256.length > 0, "approvers", "must be absent without a change");
+  must(approvers.length <= 8 && sortedOnce(principals), "approvers", "must be at most 8, sorted by principal, each once");
+  must(principals.every((one) => PRINCIPAL.test(one)) && keys.every(isShown), "approvers", "must be principals and keys");
+  must(new Set(keys).size === keys.length && !principals.includes(signer) && !keys.includes(signerKey), "approvers", "must have keys of their own, and be others than the signer");
 }
 
 function checkDigests(receipt: Receipt): void {

@@ -6,7 +6,7 @@ import { MalformedError, UsageError } from "./errors.ts";
 import { checkOptions } from "./options.ts";
 import { isKey, MAX_KEYS } from "./payload.ts";
 import { type OwnField, PURPOSES, type PurposeRules } from "./purposes.ts";
-import { checkLabels, isDay, isListName, isVersion } from "./texts.ts";
+import { checkLabels, isDay, isListName, isReason, isVersion } from "./texts.ts";
 import { checkRecipes } from "./recipes.ts";
 import { SecretUri } from "./uri.ts";
 import { parse, serialise } from "./wire.ts";
@@ -91,6 +91,7 @@ function ownFields(message: UploadRequest): OwnField[] {
     ["expires_on", message.expiresOn !== ""],
     ["recipes", message.recipes.length > 0],
     ["destination", message.destination !== ""],
+    ["source_version", message.sourceVersion !== ""],
     ["keep_labels", message.keepLabels],
     ["keep_expires_on", message.keepExpiresOn],
     ["to_version", message.toVersion !== ""],
@@ -111,5 +112,15 @@ function checkFields(message: UploadRequest, rules: PurposeRules): void {
   if (message.keepExpiresOn && message.expiresOn !== "") throw malformed("expires_on", "must be absent where it is kept");
   if (message.listAfter !== "" && !isListName(message.listAfter)) throw malformed("list_after", "must be a name that a page can hold");
   if (rules.fields.includes("to_version") && !isVersion(message.toVersion)) throw malformed("to_version", "must be a version");
+  if (message.sourceVersion !== "" && !isVersion(message.sourceVersion)) throw malformed("source_version", "must be a version");
+  checkApproved(message, rules);
   if (rules.fields.includes("recipes")) checkRecipes(message.recipes, (rule) => malformed("recipes", rule));
+}
+
+/** What is written is approved, or is done by breaking the glass, or takes neither. */
+function checkApproved({ changeSha256, breakGlass }: UploadRequest, { writes }: PurposeRules): void {
+  if (changeSha256.length > 0 && !(writes && changeSha256.length === 32)) throw malformed("change_sha256", "must have 32 bytes, or be absent where nothing is written");
+  if (breakGlass === "") return;
+  if (changeSha256.length > 0 || !writes) throw malformed("break_glass", "must be absent with a change, and where nothing is written");
+  if (!isReason(breakGlass)) throw malformed("break_glass", "must be 1 to 500 printable characters");
 }

@@ -11,11 +11,17 @@ const LABEL_NAME = /^[a-z0-9]([a-z0-9._/-]{0,61}[a-z0-9])?$/;
 const PRINTABLE = /^(?:[^\p{C}\p{Z}]| )*$/u;
 const DAY = /^(\d{4})-(\d{2})-(\d{2})$/;
 const MAX_LABELS = 16;
+const MAX_REASON = 500;
 const MAX_LABEL_VALUE = 128;
 
 /** Whether a text can be an upstream version: 1 to 256 printable ASCII characters without spaces. */
 export function isVersion(text: string): boolean {
   return VERSION.test(text);
+}
+
+/** Whether a text can say why something is done: 1 to 500 printable characters. */
+export function isReason(text: string): boolean {
+  return text !== "" && characters(text) <= MAX_REASON && PRINTABLE.test(text);
 }
 
 /** Whether a text can be the detail of a failure. */

@@ -80,6 +80,10 @@ const TELLERS: Record<string, Teller> = {
   SecretsListed: (detail) => ({ mood: "good", text: `Names in the engine were listed: ${detail.replace("LISTED, ", "")}` }),
   SecretUploadFailed: failed,
   SecretNotesUpdated: (detail) => ({ mood: "good", text: `Notes were edited: ${detail.replace(/^\S+: /, "")}` }),
+  SecretChangeProposed: (detail) => ({ mood: "step", text: `A change was proposed: ${detail}` }),
+  SecretChangeApproved: () => ({ mood: "step", text: "A change was approved" }),
+  SecretChangeDeclined: (detail) => ({ mood: "warn", text: detail === "" ? "A change was declined" : `A change was declined: ${detail}` }),
+  SecretChangeWithdrawn: () => ({ mood: "step", text: "A change was withdrawn" }),
   SecretStoreCreated: (detail) => ({ mood: "admin", text: `The store ${named(detail)} was added; it is inactive` }),
   SecretStoreActivated: (detail) => ({ mood: "admin", text: `The store ${detail} takes requests from now on` }),
   SecretStoreDeactivated: (detail) => ({ mood: "admin", text: `The store ${detail} takes no requests from now on` }),
@@ -132,6 +136,7 @@ export const TYPE_GROUPS: readonly { title: string; types: readonly string[] }[]
   },
   { title: "Steps of requests", types: ["SecretUploadKeyRequested", "SecretUploadKeyProvided", "SecretUploadRequested", "SecretUploadStarted"] },
   { title: "Notes", types: ["SecretNotesUpdated"] },
+  { title: "Changes", types: ["SecretChangeProposed", "SecretChangeApproved", "SecretChangeDeclined", "SecretChangeWithdrawn"] },
   {
     title: "Administration",
     types: [

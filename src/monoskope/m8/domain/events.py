@@ -18,6 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES
 from monoskope.m8.log.event_log import NewEvent, RecordedEvent
+from monoskope.protocol.change import parse_change
 from monoskope.protocol.events import Step, receipt_of
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.identity import open_rotation
@@ -75,6 +76,13 @@ def _of_request(message: events_pb2.SecretUploadKeyRequested) -> str:
     return f"{spelled(upload_pb2.Purpose, request.purpose)} of {request.uri}{to}{after}"
 
 
+def _of_change(message: events_pb2.SecretChangeProposed) -> str:
+    change = parse_change(message.change)
+    to = f" to {change.request.destination}" if change.request.destination else ""
+    purpose = spelled(upload_pb2.Purpose, change.request.purpose)
+    return f"{purpose} of {change.request.uri}{to}, by {change.requester}"
+
+
 def _of_grant(message: events_pb2.SecretUploadKeyProvided) -> str:
     grant = parse_grant(message.grant.content)
     return f"by replica {grant.replica.hex()[:8]}, for {grant.lifetime_s} s"
@@ -127,6 +135,8 @@ _DETAILS: Mapping[type[Message], Callable[[Any], str]] = {
     events_pb2.FingerprintKeyRotationFinished: lambda key: f"key id {key.key_id}",
     # Its stream has a hash in its name, not the URI.
     events_pb2.SecretNotesUpdated: lambda updated: f"{updated.uri}: {edit_of(updated.edit)}",
+    events_pb2.SecretChangeProposed: _of_change,
+    events_pb2.SecretChangeDeclined: lambda declined: declined.reason,
     events_pb2.TokenIssued: lambda token: f"{token.id} for {token.subject}, {_of_token(token)}",
     events_pb2.TokenRevoked: lambda token: token.id,
     events_pb2.RoleBindingCreated: _of_binding,

@@ -90,7 +90,7 @@ class SignersState(Value, frozen=True):
 
 
 class Signers:
-    """The reactor's own lists and rules. Its methods block for two small reads and one verification, under 1 ms."""
+    """The reactor's own lists and rules. Its methods block for some small reads, and under 1 ms for each signature."""
 
     def __init__(
         self,

@@ -6,8 +6,6 @@ enough others signed exactly this change, or does the signer break the glass?
 
 from __future__ import annotations
 
-import hashlib
-
 from monoskope.protocol.change import Change, executes, parse_change
 from monoskope.protocol.grant import MAX_APPROVALS
 from monoskope.protocol.identity import Namespace, approval_statement
@@ -103,33 +101,29 @@ def approve(
 
 def _check_glass(signed: Signed, *, may_break: bool) -> None:
     """Raise `FaultError` unless the signer may break the glass, and a person touched the key for it."""
-    if not may_break:
-        raise FaultError(Fault.APPROVALS, "an entry with the highest number of approvals does not allow break_glass")
-    if not signed.key.kind.hardware:
-        # Of a security key no signature without a touch is read at all: `sk-no-touch`.
-        raise FaultError(Fault.APPROVALS, "the glass is broken with a security key's touch alone")
+    _check("an entry with the highest number of approvals does not allow break_glass", holds=may_break)
+    # Of a security key no signature without a touch is read at all: `sk-no-touch`.
+    _check("the glass is broken with a security key's touch alone", holds=signed.key.kind.hardware)
 
 
 def _checked(approval: ApprovalRules, request: Request, signed: Signed, presented: Presented, now: float) -> Change:
     """Return the change, which is the one that `request` executes. Raises `FaultError`."""
-    if len(presented.approvals) > MAX_APPROVALS:
-        raise FaultError(Fault.APPROVALS, f"there are more than {MAX_APPROVALS} approvals")
-    if hashlib.sha256(presented.change).digest() != request.change_sha256:
-        raise FaultError(Fault.APPROVALS, "the change that came is not the one that the request names")
+    _check(f"there are more than {MAX_APPROVALS} approvals", holds=len(presented.approvals) <= MAX_APPROVALS)
     try:
         change = parse_change(presented.change)
     except MalformedError as error:
         raise FaultError(Fault.APPROVALS, f"the change is malformed: {error.field}") from None
-    for holds, sentence in (
-        (executes(request, change), "the change is for another request"),
-        (change.identity == approval.identity, "the change is for another identity than this store's of now"),
-        (change.requester == signed.principal, "the change is for another requester"),
-        (now <= change.not_after, "the change has ended"),
-        (change.not_after <= now + approval.max_change_s, "the change ends later than max_change_hours allow"),
-    ):
-        if not holds:
-            raise FaultError(Fault.APPROVALS, sentence)
+    _check("the change is not the one that the request names, or not for what it asks", holds=executes(request, change))
+    _check("the change is for another identity than this store's of now", holds=change.identity == approval.identity)
+    _check("the change is for another requester", holds=change.requester == signed.principal)
+    _check("the change has ended", holds=now <= change.not_after)
+    _check("the change ends too late", holds=change.not_after <= now + approval.max_change_s)
     return change
+
+
+def _check(sentence: str, *, holds: bool) -> None:
+    if not holds:
+        raise FaultError(Fault.APPROVALS, sentence)
 
 
 def _found(

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.change import Change, make_change, request_of
 from monoskope.protocol.identity import Namespace, approval_statement
-from monoskope.protocol.sshsig import FaultError
+from monoskope.protocol.request import Request
+from monoskope.protocol.sshsig import Fault, FaultError
 from monoskope.protocol.sshsig.container import parse_public
 from monoskope.protocol.sshsig.keys import PublicKey
-from monoskope.reactor.signers.approvals import ApprovalRules, Approved, Presented, approve
+from monoskope.reactor.signers.approvals import NOT_APPROVED, ApprovalRules, Approved, Presented, approve
 from monoskope.reactor.signers.decision import Rules, Signed
 from monoskope.reactor.signers.lists import Revocations, parse_listed
-from monoskope.reactor.signers.settings import SignersFile, approver_permissions, permissions
+from monoskope.reactor.signers.settings import MayRule, SignersFile, approver_permissions, permissions
 from tests.support import ssh_blobs
 from tests.support.reactor_world import ask
 from tests.support.signed_requests import approvers, may, table
@@ -33,14 +34,15 @@ ANNA = NAMES[0]
 KEYS = tuple(ssh_blobs.ed25519() for _ in NAMES)
 CA = ssh_blobs.ed25519()
 LISTED = parse_listed(f"*@example.org cert-authority {CA.line}\n", Namespace.APPROVAL)
-CHANGE = make_change(
-    change_id=bytes(16),
-    request=ask(expect=upload_pb2.EXPECT_VERSION, expect_version="v1"),
-    requester=ANNA,
-    identity=IDENTITY,
-    not_after=NOW + 60,
-    keys=("password",),
-)
+ASKED: dict[str, Any] = {
+    "change_id": bytes(16),
+    "request": ask(expect=upload_pb2.EXPECT_VERSION, expect_version="v1"),
+    "requester": ANNA,
+    "identity": IDENTITY,
+    "not_after": NOW + 60,
+    "keys": ("password",),
+}
+CHANGE = make_change(**ASKED)
 REQUEST = request_of(CHANGE, request_id=b"i" * 16, suites=(1,))
 
 
@@ -62,15 +64,85 @@ def plain(key: ssh_blobs.SshKey) -> PublicKey:
 
 
 def decided(
-    asked: int, signatures: Sequence[bytes], *, change: Change = CHANGE, now: float = NOW, max_change_s: int = 3_600
+    asked: int,
+    signatures: Sequence[bytes],
+    *,
+    request: Request = REQUEST,
+    change: bytes = CHANGE.content,
+    now: float = NOW,
+    max_change_s: int = 3_600,
+    entries: Sequence[MayRule] = (),
+    approve_at: str = "team-a",
+    key: ssh_blobs.SshKey = KEYS[0],
 ) -> Approved:
-    file = table(may(ANNA, "upload", approvals=asked), approve=[approvers(*NAMES)])
+    may_do = entries or [may(ANNA, "upload", approvals=asked)]
+    file = table(*may_do, approve=[approvers(*NAMES, prefixes=[approve_at])])
     rules = Rules({}, Revocations(), permissions(file.may, "memory"), 57_600)
     approval = ApprovalRules(
         Rules(LISTED, Revocations(), (), 57_600), approver_permissions(file.approve, "memory"), IDENTITY, max_change_s
     )
-    signer = Signed(ANNA, plain(KEYS[0]), None)
-    return approve(rules, approval, REQUEST, signer, Presented(change.content, tuple(signatures)), now=now)
+    signer = Signed(ANNA, plain(key), None)
+    return approve(rules, approval, request, signer, Presented(change, tuple(signatures)), now=now)
+
+
+def changed(**fields: Any) -> Change:
+    """The same change but for some fields."""
+    return make_change(**{**ASKED, **fields})
+
+
+def refused(asked: int = 0, **how: Any) -> str:
+    """Return why a request does not go on."""
+    with pytest.raises(FaultError) as caught:
+        decided(asked, how.pop("signatures", []), **how)
+    assert caught.value.fault is Fault.APPROVALS
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"identity": "SHA256:" + "B" * 42 + "A"}, "another identity"),
+        ({"requester": NAMES[1]}, "another requester"),
+        ({"not_after": NOW - 1}, "has ended"),
+        ({"not_after": NOW + 3_601}, "ends too late"),
+    ],
+)
+def test_a_change_is_of_this_store_and_requester_and_time(fields: dict[str, Any], why: str) -> None:
+    other = changed(**fields)
+    request = request_of(other, request_id=b"i" * 16, suites=(1,))
+    assert why in refused(request=request, change=other.content)
+
+
+def test_a_change_is_the_one_that_the_request_names_for_what_it_asks() -> None:
+    assert "not the one" in refused(change=changed(reason="another").content)
+    elsewhere = ask(expect=upload_pb2.EXPECT_VERSION, expect_version="v2", change_sha256=CHANGE.sha256)
+    assert "not the one" in refused(request=elsewhere)
+    assert "is malformed" in refused(change=CHANGE.content + b"x")
+
+
+def test_where_no_change_is_named_none_counts() -> None:
+    plainly = ask()
+    assert decided(0, [], request=plainly, change=b"") == NOT_APPROVED
+    assert "takes 1 approvals" in refused(1, request=plainly, change=b"")
+    assert "names no change" in refused(request=plainly)
+    assert "names no change" in refused(request=plainly, change=b"", signatures=[SIGNED[NAMES[1], 1]])
+
+
+def test_who_is_in_no_entry_for_the_place_approves_nothing() -> None:
+    assert "approval 1: not-permitted" in refused(1, signatures=[SIGNED[NAMES[1], 1]], approve_at="team-b")
+
+
+def test_the_highest_number_counts_and_every_entry_with_it_says_whether_the_glass_may_be_broken() -> None:
+    glass, touched = ask(break_glass="why"), ssh_blobs.ed25519(b"ssh:")
+    lower, higher = may(ANNA, "upload", approvals=1, break_glass=True), may(ANNA, "upload", approvals=2)
+    broken: dict[str, Any] = {"request": glass, "change": b"", "key": touched}
+    assert decided(0, [], entries=[lower], **broken) == NOT_APPROVED
+    assert "does not allow" in refused(entries=[lower, higher], **broken)
+    assert "does not allow" in refused(entries=[may(ANNA, "upload")], **broken)
+    assert "touch" in refused(entries=[lower], **{**broken, "key": KEYS[0]})
+    one = [SIGNED[NAMES[1], 1]]
+    assert "takes 2 approvals, and 1 of 1" in refused(signatures=one, entries=[lower, higher])
+    assert decided(0, one, entries=[lower]).approvers
 
 
 def most_apart(pairs: set[tuple[str, int]]) -> int:

@@ -392,6 +392,7 @@ FREE = {
     "monoskope.monoctl.console.channel.SealedCall": "a number",
     "monoskope.monoctl.options.CommandSession": "flags; the token is in a file that one of them names",
     "monoskope.operations.Answer": "what the listener of operations says to everybody",
+    "monoskope.protocol.change.Change": "what is asked for in the clear, with the names of keys",
     "monoskope.protocol.grant.Grant": "signed and public",
     "monoskope.protocol.hello.Hello": "signed and public",
     "monoskope.protocol.receipt.Receipt": "signed and public",

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from monoskope.errors import UnavailableError
-from monoskope.m8.log.event_log import NewEvent
+from monoskope.m8.log import group
+from monoskope.m8.log.event_log import Change, Lookup, NewEvent, Put, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite import file as sqlite_file
 from monoskope.testing.logs import Task, ledger, some_time, start
@@ -64,6 +65,48 @@ async def test_every_acknowledged_event_outlives_a_kill(tmp_path: Path, together
         assert connection.execute("SELECT count(*) FROM sealed").fetchone() == (head,)
     [event] = await log.append("after", 0, [NewEvent("Happened", b"")], actor="ann")
     assert event.position == head + 1
+    await log.close()
+
+
+def unwritable(event: RecordedEvent, _lookup: Lookup) -> list[Change]:
+    return [Put("things", "\ud800" if event.data == b"bad" else event.stream, b"")]
+
+
+@pytest.mark.parametrize("is_warm", [True, False])
+async def test_an_append_that_breaks_its_group_is_refused_alone(tmp_path: Path, *, is_warm: bool) -> None:
+    log = await SqliteLog.open(tmp_path / "log.db", clock=some_time, projector=unwritable)
+    if is_warm:
+        await log.append("first", 0, [NewEvent("Happened", b"")], actor="ann")
+    appends = [log.append(str(n), 0, [NewEvent("Happened", b"bad" if n == 3 else b"")], actor="ann") for n in range(8)]
+    *ends, has_lease = await asyncio.gather(*appends, log.lease("a", "b", ttl_ms=1), return_exceptions=True)
+    assert [index for index, end in enumerate(ends) if isinstance(end, Exception)] == [3]
+    assert has_lease is True
+    assert log.write_failure is None
+    assert await log.check_chain() == 7 + is_warm
+    assert len(await log.scan("things", limit=10)) == 7 + is_warm
+    await log.close()
+
+
+def large(event: RecordedEvent, lookup: Lookup) -> list[Change]:
+    if event.data == b"refused":
+        assert lookup("things", event.stream) is None
+    return [Put("things", event.stream, bytes(100_000))]
+
+
+async def test_what_is_known_of_the_log_takes_so_many_bytes_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group, "KEPT_BYTES", 1_000_000)
+    log = await SqliteLog.open(tmp_path / "log.db", clock=some_time, projector=large)
+    sizes = []
+    for data in (b"recorded", b"refused"):
+        for number in range(30):
+            await asyncio.gather(
+                log.append(str(number), None, [NewEvent("Happened", data)], actor="ann"), return_exceptions=True
+            )
+            sizes.append(sum(len(body or b"") for body in log._recorder._known.documents.values()))
+    assert await log.head() == 30
+    assert 900_000 < max(sizes) <= 1_100_000
     await log.close()
 
 

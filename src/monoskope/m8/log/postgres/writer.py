@@ -165,6 +165,8 @@ class Writer:
         if connection is None or connection.is_closed():
             self._disconnect()
             connection = await self._connect()
+        if self._known is not None:
+            self._known.make_room()
         if self._known is not None and not self._is_contended:
             group = Group(appends, self._known, self._projector, self._clock)
             await self._read(connection, group)
@@ -192,7 +194,7 @@ class Writer:
             if unknown := group.unknown_streams():
                 group.known.versions.update(await records.versions(connection, unknown))
             while missed := group.plan():
-                group.known.documents.update(await documents.read_many(connection, missed))
+                group.known.learn(await documents.read_many(connection, missed))
 
     async def _record_locked(self, connection: Connection, appends: list[Append]) -> Group:
         """Record a group while no other process can: with the head locked from before the first read."""

@@ -89,6 +89,17 @@ def test_what_is_shown_again_counts_byte_for_byte_alone(log: ScriptedLog, place:
         judged(answer, pin)
 
 
+def test_a_note_that_the_log_never_signed_does_not_count_because_it_is_pinned(log: ScriptedLog) -> None:
+    """Who can write `known_logs` alone, and answers for m8, has no log to show."""
+    pin, answer = pinned(log, 5), shown(log, 5)
+    note = Note.parse(pin.note)
+    origin, size, _, rest = note.text.split("\n", 3)
+    forged = bytes(Note(f"{origin}\n{size}\n{'A' * 43}=\n{rest}", note.signatures))
+    answer.newest.note = forged
+    with pytest.raises(LogMismatchError, match="does not verify"):
+        judged(answer, LogPin(pin.vkeys, forged))
+
+
 def test_cosignatures_of_what_is_shown_again_are_verified(log: ScriptedLog, watched: Demand) -> None:
     pin, answer = pinned(log, 5), shown(log, 5)
     answer.newest.note = answer.witnessed.note = pin.note

@@ -13,7 +13,7 @@ import pytest
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.payload import Payload
 from monoskope.reactor.work.delivery import DeliveredRequest
-from monoskope.stores.driver import CannotReadError, StoreConflictError
+from monoskope.stores.driver import CannotReadError, StoreConflictError, UnknownOutcomeError
 from tests.support.reactor_world import URI, MemoryStore, World, ask, looked
 
 OVERWRITE = upload_pb2.EXPECT_OVERWRITE
@@ -196,6 +196,18 @@ async def test_a_lost_try_counts_as_a_guess_unless_another_is_written(world: Wor
         assert (world.outcomes()[-2], len(world.rates._guesses)) == ("STARTED", guesses)
 
 
+async def test_what_is_found_after_an_unknown_end_may_be_anothers_and_still_counts_as_a_guess() -> None:
+    """Another replica put the same content, and no news of it came: the version is there, whoever wrote it."""
+    world = World(MemoryStore(write_tag=False))
+    await world.walk(secret=OLD)
+    delivered = await sealed(world, NEW, expect=OVERWRITE)
+    theirs = world.memory.put(NEW)
+    world.memory.failures["write"].append(UnknownOutcomeError("cut off", fix=""))
+    await world.handler.handle(delivered)
+    assert (world.outcomes()[-1], world.receipt().upstream_version) == ("UPLOADED", theirs)
+    assert len(world.rates._guesses) == 1
+
+
 @pytest.mark.parametrize("failures", [0, 1])
 async def test_a_comparison_reads_what_is_there_at_once(failures: int) -> None:
     world = World()
@@ -206,10 +218,10 @@ async def test_a_comparison_reads_what_is_there_at_once(failures: int) -> None:
     assert (world.outcomes()[-1], world.memory.calls) == ("EQUAL", ["read", "read_version"][: 1 + failures])
 
 
-async def test_an_expectation_that_the_first_look_does_not_meet_asks_for_nothing_more() -> None:
+async def test_an_expectation_that_the_first_look_does_not_meet_is_a_conflict_before_anything_is_announced() -> None:
     world = World()
     await world.walk(secret=OLD)
-    assert await asked_for(world, await sealed(world, NEW, expect=upload_pb2.EXPECT_ABSENT)) == []
+    assert await asked_for(world, await sealed(world, NEW, expect=upload_pb2.EXPECT_ABSENT)) == ["read"]
     assert world.outcomes()[-1] == "FAILED CONFLICT"
 
 

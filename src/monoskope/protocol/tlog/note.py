@@ -224,7 +224,7 @@ class Policy(Value, frozen=True):
 
         Args:
             content: The note.
-            counted: A note of this log that counted before. Of the same bytes the log's ML-DSA signature is not verified
+            counted: A note of this log that counted before. Of the same bytes the ML-DSA signature is not verified
                 again: that takes longer than all else, since the code for it is loaded first.
 
         Raises:

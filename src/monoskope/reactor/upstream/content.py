@@ -85,47 +85,41 @@ class Upstream:
         if request.rules.undeletes or not self.driver.capabilities.versions:
             return await self._seen_again(request, first, age)
         needs_content = request.rules.merges or (compare and request.rules.compares)
-        believed = not looks and self._is_believed(request, age)
+        content = None if looks else self._believed(request, first, age, needs_content=needs_content)
         version = first.version
         for _ in range(TRIES):
-            content = None if believed else await self._looked_at(request, needs_content=needs_content)
-            version = first.version if content is None else content.version
+            content = content or await self._looked_at(request, needs_content=needs_content)
+            version = content.version
             if version != first.version and not self._may_move(request, age):
                 break
             if await self._is_expected(request, version):
-                content = content or self._told(request, version, age, needs_content=needs_content)
                 found_again = version == first.version and not self._is_newer(request, first, age)
                 # Asked once more: the key may have become old while the engine was asked.
-                if content and (found_again or self._may_move(request, age)):
+                if found_again or self._may_move(request, age):
                     return content
-                if content:
-                    break
-            believed = False
+                break
+            content = None
         raise FailedError(upload_pb2.REASON_CONFLICT, upstream_version=version)
 
-    def _is_believed(self, request: Request, age: Age) -> bool:
-        """Whether to begin with the version that the first look found, without asking the engine again.
+    def _believed(self, request: Request, first: Content, age: Age, *, needs_content: bool) -> Content | None:
+        """Return what the first look found, None where the engine has to be asked again.
 
         If something else is there by now, check-and-set finds out, and a young key then decides again. But a write that
         has one try begins with a look, and so does one that nothing stops. Where news of the secret came since the key
-        was made, the try would be lost.
+        was made, the try would be lost. What a receipt of ours tells is only ever taken for what is replaced, not for
+        UNCHANGED (`Content.is_current`).
         """
         tries_again = request.rules.replaces and self.driver.capabilities.check_and_set
-        return tries_again and not self.known.learnt_after(request.uri, age.born)
-
-    def _told(self, request: Request, version: str, age: Age, *, needs_content: bool) -> Content | None:
-        """Return the content of the version that the first look found, None if only the engine can tell it.
-
-        What a receipt of ours tells is only ever taken for what is replaced, not for UNCHANGED (`Content.is_current`).
-        """
+        if not tries_again or self.known.learnt_after(request.uri, age.born):
+            return None
         if not needs_content:
-            return Content(version, None)
-        if version == NOTHING:
+            return Content(first.version, None)
+        if first.version == NOTHING:
             return Content(NOTHING, _ABSENT)
-        known = self.from_receipt(request.uri, version)
+        known = self.from_receipt(request.uri, first.version)
         if self.driver.capabilities.readable and not (known and self._may_move(request, age)):
             return None
-        return Content(version, known)
+        return Content(first.version, known)
 
     def _may_move(self, request: Request, age: Age) -> bool:
         return age.is_young and request.expect in _MAY_MOVE

@@ -2,7 +2,7 @@
 
 `Handler._steps` walks the numbered parts of that step from top to bottom; every purpose enters there. Each frame that
 holds the plaintext returns, or deletes it, before a receipt is sent; no exception outlives `Handler._end`. A write that
-was announced counts as a guess until it is proven written, whatever ends it (`monoskope.reactor.limits`).
+was announced counts as a guess until the engine says that it was written, whatever ends it (`reactor.limits`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.event_loop import KeyedLock
 from monoskope.failpoints import failpoint
-from monoskope.protocol.outcomes import spelled
+from monoskope.protocol.outcomes import WRITTEN, spelled
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Request
@@ -37,6 +37,7 @@ from monoskope.reactor.work.delivery import (
     Receipted,
     Refused,
     TooLate,
+    Written,
     open_delivered,
 )
 from monoskope.reactor.work.new_values import (
@@ -167,13 +168,15 @@ class Handler:
             else:
                 # 5. `expect` not met is CONFLICT or UPSTREAM_CHANGED. Once it is met, GENERATE makes its values, and
                 # ROLLBACK reads the earlier version.
-                for looks in (False, True):
+                looks = False
+                while True:
                     base = await self._expected(delivered, first, guess, looks=looks)
                     payload = await self._made(delivered) if payload is None else payload
                     after = self._after(request, payload, base)
                     same = guess.may_compare and request.rules.compares and after and base.equals(after)
-                    if base.is_current or not same:
+                    if looks or base.is_current or not same:
                         break
+                    looks = True
                 # 6. Known equal content is UNCHANGED, if the engine was asked just now.
                 if same and after:
                     return Receipted(_unchanged(delivered, base.version, after), delivered.version)
@@ -190,7 +193,7 @@ class Handler:
             del payload
         # 9. An unknown end is looked up. Everything secret is erased.
         receipt = await self._writer.receipt(plan, end)
-        guess.written = isinstance(end, Written)
+        guess.written = isinstance(end, Written) and receipt.outcome in WRITTEN
         return Receipted(receipt, announced.version)
 
     def _places_for(self, request: Request) -> FairPlaces:
@@ -216,7 +219,7 @@ class Handler:
                 raise AssertionError(f"no work is known for {spelled(upload_pb2.Purpose, other)}")
 
     async def _expected(
-        self, delivered: DeliveredRequest, first: Found | None, guess: Guess, *, looks: bool = False
+        self, delivered: DeliveredRequest, first: Found | None, guess: Guess, *, looks: bool
     ) -> Content:
         """Return what the write is to replace; raises as `Upstream.replaced` if it is not what the request expects."""
         assert first is not None, "a key that may write here has a first look"
@@ -239,9 +242,8 @@ class Handler:
             return None
         check_fitting(self._upstream.driver, request, payload)
         if len(encode(payload)) > delivered.grant.max_plaintext:
-            raise FailedError(
-                upload_pb2.REASON_UNSUPPORTED, detail="what would be made is larger than the store takes."
-            )
+            detail = "what would be made is larger than the store takes."
+            raise FailedError(upload_pb2.REASON_UNSUPPORTED, detail=detail)
         return payload
 
     def _after(self, request: Request, payload: Payload | None, base: Content) -> Fingerprints | None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import importlib.util
 import resource
 import sqlite3
 import sys
+import weakref
 from asyncio.subprocess import PIPE
 from contextlib import closing
 from functools import partial
@@ -16,12 +19,13 @@ import pytest
 
 from monoskope.errors import UnavailableError
 from monoskope.m8.log import group
-from monoskope.m8.log.event_log import Change, Lookup, NewEvent, Put, RecordedEvent
+from monoskope.m8.log.event_log import Change, ExpectedVersionError, Lookup, NewEvent, Put, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite import file as sqlite_file
 from monoskope.testing.logs import Task, ledger, some_time, start
 
 FULL = 2
+PATIENCE_S = 60.0
 
 
 def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
@@ -84,6 +88,32 @@ async def test_an_append_that_breaks_its_group_is_refused_alone(tmp_path: Path, 
     assert log.write_failure is None
     assert await log.check_chain() == 7 + is_warm
     assert len(await log.scan("things", limit=10)) == 7 + is_warm
+    await log.close()
+
+
+class Mark:
+    """What a caller holds, such as a token."""
+
+
+async def test_a_refused_append_leaves_nothing_of_its_caller_in_a_cycle(tmp_path: Path) -> None:
+    """Nothing of m8 looks for garbage by the clock."""
+    log, held = await SqliteLog.open(tmp_path / "log.db", clock=some_time, projector=unwritable), []
+
+    async def call(data: bytes, version: int) -> None:
+        mark = Mark()
+        held.append(weakref.ref(mark))
+        await log.append("a", version, [NewEvent("Happened", data)], actor="ann")
+
+    gc.disable()
+    try:
+        for data, version in ((b"bad", 0), (b"", 7)):
+            with contextlib.suppress(UnicodeEncodeError, ExpectedVersionError):
+                await call(data, version)
+        async with asyncio.timeout(PATIENCE_S):
+            while any(one() is not None for one in held):
+                await asyncio.sleep(0.001)  # until the writer's thread has put its work away
+    finally:
+        gc.enable()
     await log.close()
 
 

@@ -94,7 +94,10 @@ class Writer:
         self._waiting.append((append, done))
         if self._task is None:
             self._task = asyncio.create_task(self._main(), name="m8-log-writer")
-        return await done
+        try:
+            return await done
+        finally:
+            del done  # its error refers to this frame, and those above hold what the caller does: a cycle keeps them
 
     def is_own(self, pid: int) -> bool:
         """Return whether the server's process `pid` works for this writer: what it records is told by `recorded`."""

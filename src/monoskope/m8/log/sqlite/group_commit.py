@@ -108,13 +108,19 @@ class SqliteWriter:
         """
         done: asyncio.Future[T] = self._loop.create_future()
         self._begin_soon(_Job(work, done, is_long))
-        return await done
+        try:
+            return await done
+        finally:
+            del done  # its error refers to this frame, and those above hold what the caller does: a cycle keeps them
 
     async def append(self, append: Append) -> list[RecordedEvent]:
         """Return the events of `append` once they are durable. Raises as `EventLog.append`."""
         done: asyncio.Future[list[RecordedEvent]] = self._loop.create_future()
         self._begin_soon(_Job(append, done))
-        return await done
+        try:
+            return await done
+        finally:
+            del done  # its error refers to this frame, and those above hold what the caller does: a cycle keeps them
 
     def _begin_soon(self, job: _Job) -> None:
         self._jobs.append(job)
@@ -158,6 +164,7 @@ class SqliteWriter:
     def _main(self) -> None:
         while (work := self._on_thread.get()) is not None:
             work()
+            del work  # it holds what became of the group, with its errors
 
     def _whole(self, jobs: list[_Job]) -> list[_Outcome]:
         """Run a group from its beginning to its commit, on the thread."""

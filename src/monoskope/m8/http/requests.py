@@ -78,8 +78,6 @@ def enveloped(message: bytes) -> bytes:
 class _Same:
     """A message that equals itself alone: to compare two by content would take as long as to write one."""
 
-    __slots__ = ("message",)
-
     def __init__(self, message: Message) -> None:
         self.message = message
 

@@ -79,6 +79,8 @@ class Writer:
         self._recorded = recorded
         self._measured = measured
         self._waiting: deque[tuple[Append, asyncio.Future[list[RecordedEvent]]]] = deque()
+        self._apart: deque[tuple[Append, asyncio.Future[list[RecordedEvent]]]] = deque()
+        """Those of a group that one of them broke: each is recorded alone."""
         self._task: asyncio.Task[None] | None = None
         self._connection: Connection | None = None
         self._known: Known | None = None
@@ -119,7 +121,7 @@ class Writer:
     async def _main(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            while self._waiting:
+            while self._waiting or self._apart:
                 taken = self._take()
                 begun = loop.time()
                 failure: Exception | None = None
@@ -128,6 +130,9 @@ class Writer:
                     group = await self._record([append for append, _ in taken])
                 except Exception as error:  # noqa: BLE001  every waiting caller is told, and the next ones are served
                     failure = self._failed(error)
+                    if len(taken) > 1 and is_of_data(error):
+                        self._apart.extend(taken)
+                        continue
                 for index, (_, done) in enumerate(taken):
                     piece = None if group is None else group.pieces[index]
                     settle(done, *([], failure) if piece is None else (piece.recorded, piece.error))
@@ -138,6 +143,8 @@ class Writer:
 
     def _take(self) -> list[tuple[Append, asyncio.Future[list[RecordedEvent]]]]:
         """Take the first appends that wait: as many as one call may record."""
+        if self._apart:
+            return [self._apart.popleft()]
         taken = [self._waiting.popleft()]
         left = MAX_BYTES
         while self._waiting and len(taken) < MAX_GROUP and (left := left - self._waiting[0][0].size) >= 0:

@@ -426,6 +426,7 @@ FREE = {
     "monoskope.reactor.signers.list_file.ListFile": "public keys, and what is revoked",
     "monoskope.reactor.signers.lists.Revocations": "the names of public keys",
     "monoskope.reactor.signers.Authorized": "the names of public keys",
+    "monoskope.reactor.signers.approvals.Presented": "a change and signatures, as m8 delivered them",
     "monoskope.reactor.work.delivery.DeliveredRequest": "sealed bytes and a signature, as m8 delivered them",
     "monoskope.reactor.work.recover.Presence": "ids of replicas",
     "monoskope.stores.aws.config.AwsConfig": "the name of a value",

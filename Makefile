@@ -52,10 +52,10 @@ load: $(DEV_READY) ## Put 1,000 users, 200 watchers, 50 reactors and hostile con
 ha: $(HA_READY) ## Fail a PostgreSQL cluster over under load, about 10 minutes (FAULTS=node,sigstop SEED=7)
 	@FAULTS="$(FAULTS)" SEED="$(SEED)" $(BIN)/python -m pytest -s -m ha tests/ha
 
-bench: $(DEV_READY) ## Measure beside a real OpenBao, about 8 minutes; ends with one line of JSON (QUICK=1, PROFILE=1, STORAGE=raft, WRITE=docs)
+bench: $(DEV_READY) ## Measure beside a real OpenBao, about 4 minutes; ends with one line of JSON (QUICK=1, PROFILE=1, STORAGE=raft, WRITE=docs)
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(PROFILE),--profile) $(if $(STORAGE),--storage $(STORAGE)) $(if $(WRITE),--write $(WRITE))
 
-bench-scale: $(DEV_READY) ## Measure with a million secrets on both engines, about 45 minutes and 20 GB below build/ (QUICK=1, WRITE=docs)
+bench-scale: $(DEV_READY) ## Measure with a million secrets on both engines, about 60 minutes and 20 GB below build/ (QUICK=1, WRITE=docs)
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m bench.scale $(if $(QUICK),--size quick) $(if $(WRITE),--write $(WRITE))
 
 bench-console: $(DEV_READY) ## Measure the page of `monoctl console` with 10,000 secrets in Chromium, about 2 minutes; ends with one line of JSON

@@ -122,7 +122,7 @@ TEXTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 _ROW = re.compile(r"^\| `(?P<name>\w+)` \|[^|]*\| (?P<found>[\d.]+) \|", re.MULTILINE)
 _CPU = re.compile(r"(?P<process>m8|reactor|client|store) (?P<ms>[\d.]+) ms")
-_PUT = re.compile(r"^\| OpenBao, KV version 2 \| (?P<a_second>\d+) \| \d+ \| (?P<ms>[\d.]+) ms \|", re.MULTILINE)
+_PUT = re.compile(r"^\| OpenBao, KV version 2 \| (?P<a_second>\d+) \| [\d,]+ \| (?P<ms>[\d.]+) ms \|", re.MULTILINE)
 _MINUTES = re.compile(r"^(?P<target>[\w-]+):.*about (?P<minutes>\d+) minutes", re.MULTILINE)
 _MEGABYTES = re.compile(r"^(?P<which>DEMO|DEV)_MB := (?P<megabytes>\d+)$", re.MULTILINE)
 

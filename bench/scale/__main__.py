@@ -131,6 +131,8 @@ def _grown(at: Sequence[growth.At], sizes: Sizes) -> dict[str, float]:
 @contextmanager
 def _server(folder: Path) -> Iterator[Postgres]:
     """Yield a running PostgreSQL, and stop it cleanly if all went well: its databases stay for the next run."""
+    if not (folder / "data").exists():  # a run may have been ended while it laid it out
+        shutil.rmtree(folder, ignore_errors=True)
     with Postgres(folder, settings=SERVER) as server:
         yield server
         server.stop()

@@ -135,6 +135,8 @@ class NotAuthorizedError(RefusedError):
     """A store's reactor did not act: its own list does not let this key or person do this; nothing was written."""
 
     code = Code.NOT_AUTHORIZED
+    approvals: int = 0
+    """How many approvals the store asks for here at most, if it was asked without a change; a client sets it."""
 
 
 class NotFoundError(Error):

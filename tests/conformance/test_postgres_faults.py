@@ -263,6 +263,11 @@ async def test_what_the_database_refuses_for_what_it_is_makes_no_m8_unready(post
     assert log.write_failure is None
     [event] = await log.append("a", 1, an_event(), actor="ann")
     assert event.position == 2
+    new = [an_event(), an_event(), [NewEvent("Long", b"")], an_event()]
+    appends = [log.append(f"of {n}", 0, events, actor="ann") for n, events in enumerate(new)]
+    ends = await asyncio.gather(*appends, return_exceptions=True)
+    assert [index for index, end in enumerate(ends) if isinstance(end, Exception)] == [2], "it is refused alone"
+    assert await log.check_chain() == 5
     await log.close()
 
 

@@ -26,6 +26,7 @@ LOUD = {
 KEY_LOG = "SSLKEYLOGFILE"
 AUDITED = {"time", "request_id", "uri", "subject", "purpose", "outcome", "reason", "upstream_version"}
 AUDITED |= {"destination", "detail", "signer", "signer_key", "certificate", "signers_sha256", "revoked_sha256"}
+AUDITED |= {"approvers_sha256", "rules_sha256", "change_sha256", "approvers", "break_glass"}
 
 
 def lines(file: Path) -> list[dict[str, Any]]:

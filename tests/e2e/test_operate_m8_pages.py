@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +46,11 @@ def test_a_restored_m8_is_older_than_its_clients_know_and_they_notice(operator: 
         operator.put("newer than the backup")
         operator.done(VERIFY)
 
+    # The one that moved goes on in the old one's place: that one knows less than its clients do already.
+    operator.stop(SERVE)
+    old = Path(operator.environment["HOME"]) / ".local/state/monoskope/m8"
+    shutil.rmtree(old)
+    (operator.folder / "moved").rename(old)
     operator.serve()
     operator.attached()
     operator.put("older")

@@ -199,7 +199,10 @@ class Questions(Asking):
             return
 
         def told() -> None:
-            self.record.may(self.record.holder(token), uri, "put")
+            member = self.record.holder(token)
+            if not any(binding.member == member for binding in self.record.bindings.values()):
+                raise DeniedError("REFUSED")  # before any of the request is read, so it says nothing of the secret
+            self.record.may(member, uri, "put")
             head = self.record.place(uri).head
             if head is None or head.deleted:
                 raise DeniedError("NOT_FOUND")

@@ -40,6 +40,7 @@ from monoskope.reactor.report.known_receipts import KnownReceipts
 from monoskope.reactor.report.reporter import Reporter
 from monoskope.reactor.settings import ReactorLimits, ReactorSettings
 from monoskope.reactor.signers import Signers
+from monoskope.reactor.signers.approvals import NOTHING_PRESENTED, Presented
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.upstream.content import Upstream
 from monoskope.reactor.upstream.first_look import FirstLooks
@@ -397,8 +398,10 @@ class World:
         self.known = KnownReceipts(self.identity, now=self.reads)
         self.upstream = Upstream(self.store, self.key, self.known)
         self.looks = FirstLooks(self.upstream, within_s=timings.young, now=self.reads)
-        self.gate = SignatureGate(signers, self.audit)
-        of_all = dataclasses.replace(rules(self.replica, self.key), requires_signature=self.gate.requires)
+        self.gate = SignatureGate(signers, self.audit, now=self.reads)
+        of_all = dataclasses.replace(
+            rules(self.replica, self.key), requires_signature=self.gate.requires, approvals=self.gate.asks
+        )
         self.keys = OneTimeKeys(self.identity, of_all, now=self.reads)
         self.reporter = Reporter(self.identity, self.log, self.requests, self.known, self.audit)
         self.lookup = Lookup(self.store, self.key, timings, self.replica)
@@ -440,6 +443,7 @@ class World:
         newest: Receipt | None = None,
         subject: str = "alice",
         sign: Sign | None = None,
+        presented: Presented = NOTHING_PRESENTED,
     ) -> DeliveredRequest:
         """Return a secret that is sealed under a grant of this reactor, and signed where `sign` is given."""
         key = self.keys.grant(request or ask(uri=self.uri), subject, self.looks.begin)
@@ -448,7 +452,9 @@ class World:
         delivered = b"" if nothing else seal(grant, encode(Payload(secret)))
         digest = hashlib.sha256(delivered).digest()
         signature = b"" if sign is None else sign(grant, digest)
-        return DeliveredRequest.from_bytes(key, delivered, digest, 3, signature=signature, newest=newest)
+        return DeliveredRequest.from_bytes(
+            key, delivered, digest, 3, signature=signature, presented=presented, newest=newest
+        )
 
     async def walk(
         self,

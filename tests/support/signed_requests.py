@@ -24,7 +24,7 @@ from monoskope.protocol.sshsig.fields import string
 from monoskope.reactor.signers import Signers
 from monoskope.reactor.signers.decision import Rules
 from monoskope.reactor.signers.lists import parse_listed, parse_revoked
-from monoskope.reactor.signers.settings import PURPOSE_BY_WORD, MayRule, SignersFile, permissions
+from monoskope.reactor.signers.settings import PURPOSE_BY_WORD, ApproveRule, MayRule, SignersFile, permissions
 from monoskope.uri import SecretUri
 
 
@@ -63,9 +63,20 @@ class OwnSigner(Person):
 
 
 def table(
-    *rules: MayRule, unsigned: Sequence[str] = (), file: str = "allowed_signers", revoked: str = "revoked_keys"
+    *rules: MayRule,
+    unsigned: Sequence[str] = (),
+    file: str = "allowed_signers",
+    revoked: str = "revoked_keys",
+    approve: Sequence[ApproveRule] = (),
 ) -> SignersFile:
-    return SignersFile(file=file, revoked=revoked, unsigned=list(unsigned), may=list(rules))
+    return SignersFile(
+        file=file,
+        revoked=revoked,
+        unsigned=list(unsigned),
+        may=list(rules),
+        approvers="allowed_approvers" if approve else "",
+        approve=list(approve),
+    )
 
 
 def may(
@@ -73,28 +84,63 @@ def may(
     *purposes: str,
     prefixes: Sequence[str] = ("team-a",),
     destinations: Sequence[str] = ("other://team-a",),
+    approvals: int = 0,
+    break_glass: bool = False,
 ) -> MayRule:
     """Return a rule: by default everything below `team-a`."""
     words = list(purposes or PURPOSE_BY_WORD)
     to = list(destinations) if "copy" in words else []
     principal = person if isinstance(person, str) else person.name
-    return MayRule(principal=principal, prefixes=list(prefixes), purposes=words, destinations=to)
+    return MayRule(
+        principal=principal,
+        prefixes=list(prefixes),
+        purposes=words,
+        destinations=to,
+        approvals=approvals,
+        break_glass=break_glass,
+    )
 
 
-def write_lists(folder: Path, *people: Person, revoked: Sequence[str] = ()) -> None:
+def approvers(
+    *people: Person | str, purposes: Sequence[str] = (), prefixes: Sequence[str] = ("team-a",)
+) -> ApproveRule:
+    """Return a rule of those who may approve: by default all that writes below `team-a`."""
+    names = [person if isinstance(person, str) else person.name for person in people]
+    words = list(purposes or (word for word, purpose in PURPOSE_BY_WORD.items() if PURPOSES[purpose].writes))
+    return ApproveRule(principals=names, prefixes=list(prefixes), purposes=words)
+
+
+def lines_of(people: Sequence[Person], namespace: Namespace) -> list[str]:
+    return [f'{one.name} namespaces="{namespace.value}" {one.public}' for one in people]
+
+
+def write_lists(
+    folder: Path, *people: Person, revoked: Sequence[str] = (), approvers: Sequence[Person | str] = ()
+) -> None:
+    """Write the lists; of the approvers a text is a whole line."""
+    approving = [one for one in approvers if isinstance(one, Person)]
+    whole = [one for one in approvers if isinstance(one, str)]
     for name, lines in (
-        ("allowed_signers", [f'{one.name} namespaces="request@monoskope" {one.public}' for one in people]),
+        ("allowed_signers", lines_of(people, Namespace.REQUEST)),
         ("revoked_keys", revoked),
+        ("allowed_approvers", [*lines_of(approving, Namespace.APPROVAL), *whole]),
     ):
         path = folder / name
         path.write_text("".join(f"{line}\n" for line in (*lines, "# end")))
         path.chmod(0o600)
 
 
-def signers(folder: Path, *people: Person, file: SignersFile | None = None, revoked: Sequence[str] = ()) -> Signers:
+def signers(
+    folder: Path,
+    *people: Person,
+    file: SignersFile | None = None,
+    revoked: Sequence[str] = (),
+    approvers: Sequence[Person | str] = (),
+    identity: str = "",
+) -> Signers:
     """Return signers who may do everything below `team-a`, or what `file` says."""
-    write_lists(folder, *people, revoked=revoked)
-    return Signers.load(file or table(*map(may, people)), folder=folder, store="memory")
+    write_lists(folder, *people, revoked=revoked, approvers=approvers)
+    return Signers.load(file or table(*map(may, people)), folder=folder, store="memory", identity=identity)
 
 
 Vector = dict[str, Any]

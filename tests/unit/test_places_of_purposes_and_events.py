@@ -33,6 +33,7 @@ PURPOSES_IN = {
     "reactor/admission.py": "what the engine must be able to do",
     "reactor/work/handle.py": "leads to the file that does the work",
     "reactor/work/lookup.py": "how the end of a write is found out",
+    "reactor/work/without_writing.py": "leads to the work of what only looks",
     "reactor/work/write.py": "what the driver is told",
 }
 EVENTS_IN = {

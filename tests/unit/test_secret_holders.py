@@ -37,13 +37,14 @@ from monoskope.client.login.issuer import Provider
 from monoskope.client.login.starting import DeviceCode
 from monoskope.client.login.workload import WorkloadToken
 from monoskope.client.purposes import Expect, encoded
+from monoskope.client.purposes.proposal import Proposal
 from monoskope.client.results.access import NewToken
 from monoskope.client.runtime.blocking import BlockingRuntime
 from monoskope.client.session import Session as ClientSession
 from monoskope.client.settings import ClientSettings
 from monoskope.client.signing import Signing
 from monoskope.client.signing.key_file import KeySigner, PrivateFile
-from monoskope.client.sync import SyncAccess, SyncLog, SyncStores, _Twin
+from monoskope.client.sync import SyncAccess, SyncChanges, SyncLog, SyncStores, _Twin
 from monoskope.client.walk.task import Task
 from monoskope.http.client.destination import Proxy, Server
 from monoskope.http.client.exchange import Answer, ResponseReader, Tunnel
@@ -215,11 +216,13 @@ HOLDERS: dict[type, Callable[[], object]] = {
     LogKey: lambda: LogKey.make("monoskope/0123456789abcdef"),
     KeyFile: lambda: KeyFile(Path("/nowhere")),
     Task: lambda: Task(uri=APP_DB, purpose=upload_pb2.PURPOSE_UPLOAD, plaintext=encoded({"password": SECRET})),
+    Proposal: lambda: Proposal.put(str(APP_DB), {"password": SECRET}),
     ClientSettings: settings,
     Client: lambda: Client(settings()),
     SyncClient: lambda: SyncClient(settings()),
     SyncStores: lambda: SyncStores(TEXT),
     SyncAccess: lambda: SyncAccess(TEXT),
+    SyncChanges: lambda: SyncChanges(TEXT),
     SyncLog: lambda: SyncLog(TEXT),
     ClientSession: lambda: Client(settings())._session,
     FixedToken: lambda: FixedToken(TEXT),
@@ -331,6 +334,9 @@ FREE = {
     "monoskope.client.walk.checks.Wanted": "the names of values",
     "monoskope.client.known.logs.KnownLogs": "checkpoints, which are public",
     "monoskope.client.known.logs.LogPin": "a signed note, which is published",
+    "monoskope.client.results.changes.Approval": "a signature, which m8 shows to those who may approve",
+    "monoskope.client.results.changes.ProposedChange": "what is asked for in the clear, with the names of keys",
+    "monoskope.client.walk.results.Approver": "the name of a key",
     "monoskope.client.walk.results.Generated": "public halves of key pairs",
     "monoskope.client.walk.results.Proven": "the name of the key that signed",
     "monoskope.client.walk.results._Content": "fingerprints",
@@ -392,6 +398,7 @@ FREE = {
     "monoskope.monoctl.console.channel.SealedCall": "a number",
     "monoskope.monoctl.options.CommandSession": "flags; the token is in a file that one of them names",
     "monoskope.operations.Answer": "what the listener of operations says to everybody",
+    "monoskope.protocol.change.Change": "what is asked for in the clear, with the names of keys",
     "monoskope.protocol.grant.Grant": "signed and public",
     "monoskope.protocol.hello.Hello": "signed and public",
     "monoskope.protocol.receipt.Receipt": "signed and public",
@@ -419,6 +426,7 @@ FREE = {
     "monoskope.reactor.signers.list_file.ListFile": "public keys, and what is revoked",
     "monoskope.reactor.signers.lists.Revocations": "the names of public keys",
     "monoskope.reactor.signers.Authorized": "the names of public keys",
+    "monoskope.reactor.signers.approvals.Presented": "a change and signatures, as m8 delivered them",
     "monoskope.reactor.work.delivery.DeliveredRequest": "sealed bytes and a signature, as m8 delivered them",
     "monoskope.reactor.work.recover.Presence": "ids of replicas",
     "monoskope.stores.aws.config.AwsConfig": "the name of a value",

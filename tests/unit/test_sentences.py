@@ -102,7 +102,7 @@ def of_reactors() -> Iterator[str]:
         ends.append(StatusError("PERMISSION_DENIED", LoginRefusal(value)))
     ends.append(StatusError("PERMISSION_DENIED", LoginRefusal(views_pb2.LOGIN_REFUSAL_FINGERPRINT_KEY, ("a", "b"))))
     identity = Identity(bytes(32), store="vault")
-    at = Endpoint(("m8.test:7443",), Path(), identity, bytes(16), "f" * 16, "vault", StoreCapabilities())
+    at = Endpoint(("m8.test:7443",), Path(), identity, bytes(16), "f" * 16, "vault", StoreCapabilities)
     for end in ends:
         said = explained(end, at)
         yield f"{said['error']}: {said['message']} -> {said['fix']}"

@@ -11,7 +11,7 @@ check the receipt. `Trust` does the checks.
 
 Read in this order:
 
-- `client`, `stores`, `access`: the public methods; `results`: their answers; `session`: what all of them share;
+- `client`, `stores`, `access`, `changes`: the public methods; `results`: their answers; `session`: what all share;
 - `purposes`: what each method sends, and what a proven end says;
 - `walk`: one request, steps 1 to 7 of docs/protocol.md: which store is meant, what is asked, sent and believed;
 - `seal`: the only file that encrypts;
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from monoskope.client.purposes.list_names import Known as Known
     from monoskope.client.purposes.list_names import UpstreamName as UpstreamName
     from monoskope.client.purposes.list_names import UpstreamPage as UpstreamPage
+    from monoskope.client.purposes.proposal import Proposal as Proposal
     from monoskope.client.results.access import AllowedMember as AllowedMember
     from monoskope.client.results.access import Applied as Applied
     from monoskope.client.results.access import NewToken as NewToken
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from monoskope.client.results.access import RoleBinding as RoleBinding
     from monoskope.client.results.access import Token as Token
     from monoskope.client.results.access import WhoAmI as WhoAmI
+    from monoskope.client.results.changes import Approval as Approval
+    from monoskope.client.results.changes import ProposedChange as ProposedChange
     from monoskope.client.results.log import Event as Event
     from monoskope.client.results.log import Log as Log
     from monoskope.client.results.log import LogComparison as LogComparison
@@ -63,6 +66,7 @@ if TYPE_CHECKING:
     from monoskope.client.settings import load_settings as load_settings
     from monoskope.client.signing.agent import AgentSigner as AgentSigner
     from monoskope.client.signing.key_file import KeySigner as KeySigner
+    from monoskope.client.signing.signer import ApprovingSigner as ApprovingSigner
     from monoskope.client.signing.signer import Signer as Signer
     from monoskope.client.stores import Reactor as Reactor
     from monoskope.client.stores import Server as Server
@@ -71,6 +75,7 @@ if TYPE_CHECKING:
     from monoskope.client.sync import SyncClient as SyncClient
     from monoskope.client.walk.checks import Preview as Preview
     from monoskope.client.walk.pace import Tally as Tally
+    from monoskope.client.walk.results import Approver as Approver
     from monoskope.client.walk.results import Comparison as Comparison
     from monoskope.client.walk.results import Copy as Copy
     from monoskope.client.walk.results import Deletion as Deletion
@@ -89,21 +94,23 @@ _MODULES = {
     "monoskope.client.login.workload": "WorkloadToken",
     "monoskope.client.proofs": "verify_upload_proof",
     "monoskope.client.proofs.log": "OfferedLog",
+    "monoskope.client.purposes.proposal": "Proposal",
     "monoskope.client.purposes.list_names": "Known UpstreamName UpstreamPage",
     "monoskope.client.results.access": "AllowedMember Applied NewToken Offboarding Permission PrefixRights RoleBinding"
     " Token WhoAmI",
+    "monoskope.client.results.changes": "Approval ProposedChange",
     "monoskope.client.results.log": "Event Log LogComparison LogWitness UploadProof",
     "monoskope.client.results.secrets": "Secret SecretVersion Upload",
     "monoskope.client.settings": "ClientSettings load_settings",
     "monoskope.client.signing.agent": "AgentSigner",
     "monoskope.client.signing.key_file": "KeySigner",
-    "monoskope.client.signing.signer": "Signer",
+    "monoskope.client.signing.signer": "ApprovingSigner Signer",
     "monoskope.client.stores": "Reactor Server Store StoreIdentity",
     "monoskope.client.sync": "SyncClient",
     "monoskope.client.walk.checks": "Preview",
     "monoskope.client.purposes": "Expect",
     "monoskope.client.walk.pace": "Tally",
-    "monoskope.client.walk.results": "Comparison Copy Deletion Generated Import PutResult Rollback Undeletion"
+    "monoskope.client.walk.results": "Approver Comparison Copy Deletion Generated Import PutResult Rollback Undeletion"
     " Verification",
     "monoskope.client.walk.task": "Progress Stage",
 }

@@ -36,6 +36,7 @@ from monoskope.value import Unshared
 
 if TYPE_CHECKING:
     from monoskope.client.access import Access
+    from monoskope.client.changes import Changes
     from monoskope.client.proofs.log import ServerLog
     from monoskope.client.purposes.list_names import UpstreamName, UpstreamPage
     from monoskope.client.results.secrets import Secret, SecretVersion, Upload
@@ -83,7 +84,8 @@ class Client(Unshared):
         print(result.hash)
     ```
 
-    `client.stores`, `client.access` and `client.log` are about stores, rights, and m8's log with its events.
+    `client.stores`, `client.access` and `client.log` are about stores, rights, and m8's log with its events;
+    `client.changes` is about changes that others approve.
 
     Args:
         settings: Where to dial and as whom; None finds them as `monoctl` does (`monoskope.client.settings`).
@@ -187,6 +189,13 @@ class Client(Unshared):
         from monoskope.client.access import Access  # noqa: PLC0415 - a put does not need it
 
         return Access(self._session.connection)
+
+    @property
+    def changes(self) -> Changes:
+        """Changes that others approve: to propose, approve and execute them, and to do without in an emergency."""
+        from monoskope.client.changes import Changes  # noqa: PLC0415 - a put does not need it
+
+        return Changes(self._session)
 
     @property
     def log(self) -> ServerLog:

@@ -62,7 +62,7 @@ EVERY = EventFilter()
 
 
 if TYPE_CHECKING:
-    from monoskope.api.gateway.v1 import access_pb2, log_pb2
+    from monoskope.api.gateway.v1 import access_pb2, changes_pb2, log_pb2
     from monoskope.client.log.events import ShownEvents
     from monoskope.protocol.tlog.checkpoint import Checkpoint
 
@@ -74,6 +74,7 @@ if TYPE_CHECKING:
         | queries_pb2.ListSecretStoresRequest
         | queries_pb2.ListEventsRequest
         | access_pb2.ListTokensRequest
+        | changes_pb2.GetSecretChangesRequest
     )
     P = TypeVar(
         "P",
@@ -82,21 +83,31 @@ if TYPE_CHECKING:
         queries_pb2.ListSecretStoresResponse,
         queries_pb2.ListEventsResponse,
         access_pb2.ListTokensResponse,
+        changes_pb2.GetSecretChangesResponse,
     )
 
 
 def request_id_bytes(text: str) -> bytes:
     """Return the 16 bytes of a request id of 32 hex digits, else raise `UsageError`."""
+    return _id_bytes(text, "request", "monoctl get events")
+
+
+def change_id_bytes(text: str) -> bytes:
+    """Return the 16 bytes of a change's id of 32 hex digits, else raise `UsageError`."""
+    return _id_bytes(text, "change", "monoctl get changes")
+
+
+def _id_bytes(text: str, what: str, command: str) -> bytes:
     try:
         content = bytes.fromhex(text)
     except ValueError:
         content = b""
     if len(content) != REQUEST_ID_BYTES or len(text) != 2 * REQUEST_ID_BYTES:
-        raise UsageError(f"request id {text!r} is not valid: 32 hex digits.", fix="Copy it from `monoctl get events`.")
+        raise UsageError(f"{what} id {text!r} is not valid: 32 hex digits.", fix=f"Copy it from `{command}`.")
     return content
 
 
-def _prefix(text: str) -> str:
+def prefix_of(text: str) -> str:
     """Return a prefix that is one, or "". What was typed or pasted by mistake never leaves this machine."""
     if text:
         UriPrefix.parse(text)
@@ -165,7 +176,7 @@ class Queries:
         """
         wanted = check_labels((labels or {}).items())
         request = queries_pb2.ListSecretsRequest(
-            prefix=_prefix(prefix),
+            prefix=prefix_of(prefix),
             page_size=page_size,
             store=store,
             subject=subject,
@@ -260,7 +271,7 @@ class Queries:
 
     async def watch(self, *, after: int = 0, prefix: str = "") -> AsyncGenerator[views_pb2.EventSummary]:
         """Yield events as they happen, from the one after position `after` on, until cancelled."""
-        request = queries_pb2.WatchEventsRequest(after=after, prefix=_prefix(prefix))
+        request = queries_pb2.WatchEventsRequest(after=after, prefix=prefix_of(prefix))
         async for answer in self._connection.stream(methods.WATCH_EVENTS, request):
             yield answer.event
 
@@ -326,7 +337,7 @@ class Queries:
         from monoskope.client.log.events import ShownEvents  # noqa: PLC0415 - a put does not need it
 
         asked = request_id_bytes(request_id) if request_id else b""
-        below = _prefix(prefix)
+        below = prefix_of(prefix)
         filtered = bool(asked or below or wanted != EVERY)
         shown = ShownEvents(await self._tree(), newest_first=newest_first, filtered=filtered)
         request = queries_pb2.ListEventsRequest(

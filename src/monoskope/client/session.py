@@ -67,12 +67,14 @@ class Session(Unshared):
         self._confirm = confirm
         self._observe = observe
         self._progress = progress
-        self._pause_s = pause_s
+        self.pause_s = pause_s
+        """First pause in seconds before anything is sent or asked again."""
         self._connection: Connection | None = None
         self._remembered = Remembered()
         self._paces: dict[str, Pace] = {}
         """By store: all requests of this client share it."""
-        self._signing = self._signs(signer, passphrase)
+        self.signing = self._signs(signer, passphrase)
+        """What signs requests, None if no key is set."""
 
     def _signs(self, signer: Signer | None, passphrase: Callable[[str], str] | None) -> Signing | None:
         """Return what signs requests, None if no key is set: then nothing of it is loaded."""
@@ -92,7 +94,7 @@ class Session(Unshared):
             given.ca_file,
             given.credential or given.token,
             ca=given.ca,
-            pause_s=self._pause_s,
+            pause_s=self.pause_s,
             runtime=self.runtime,
         )
         self._connection.watch = LogWatch(self._connection, given, system=self._system_known_logs, notify=self.notify)
@@ -103,8 +105,8 @@ class Session(Unshared):
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
-        if self._signing is not None:
-            self._signing.forget()
+        if self.signing is not None:
+            self.signing.forget()
 
     @property
     def connection(self) -> Connection:
@@ -173,10 +175,10 @@ class Session(Unshared):
             target.trust,
             timeout_s=timeout_s,
             observe=self._observe,
-            pause_s=self._pause_s,
-            pace=self._paces.setdefault(target.uri.store, Pace(self.runtime, pause_s=self._pause_s)),
+            pause_s=self.pause_s,
+            pace=self._paces.setdefault(target.uri.store, Pace(self.runtime, pause_s=self.pause_s)),
             several=target.several,
-            signing=self._signing,
+            signing=self.signing,
         )
 
     async def expected(self, expect: Expect | str, target: Target) -> Expected:
@@ -268,9 +270,9 @@ class Session(Unshared):
 
         That is m8's word, and only a hint: the grant decides whether a request is signed.
         """
-        if self._signing is not None and any(can.signatures for can in attached(target.store)):
+        if self.signing is not None and any(can.signatures for can in attached(target.store)):
             with unhurried():
-                self._signing.prepare()
+                self.signing.prepare()
 
 
 def only(results: list[R | Error]) -> R:

@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.access import Access
+from monoskope.client.changes import Changes
 from monoskope.client.client import Client
 from monoskope.client.known.stores import SYSTEM_FILE
 from monoskope.client.proofs.log import ServerLog
@@ -108,6 +109,22 @@ class SyncAccess(_Twin):
     revoke_token = _call(Access.revoke_token)
     came_from = _call(Access.came_from)
     offboard = _call(Access.offboard)
+
+
+class SyncChanges(_Twin):
+    """Changes that take approvals. Each method raises what m8 answers, besides what it says."""
+
+    _of: Changes
+
+    propose = _call(Changes.propose)
+    get = _call(Changes.get)
+    list = _list(Changes.list)
+    wait = _call(Changes.wait)
+    approve = _call(Changes.approve)
+    decline = _call(Changes.decline)
+    withdraw = _call(Changes.withdraw)
+    run = _call(Changes.run)
+    break_glass = _call(Changes.break_glass)
 
 
 class SyncLog(_Twin):
@@ -214,6 +231,11 @@ class SyncClient(_Twin):
     def access(self) -> SyncAccess:
         """Who may do what: questions, role bindings and tokens."""
         return SyncAccess(self._of.access)
+
+    @property
+    def changes(self) -> SyncChanges:
+        """Changes that others approve: to propose, approve and execute them, and to do without in an emergency."""
+        return SyncChanges(self._of.changes)
 
     @property
     def log(self) -> SyncLog:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Message)
+E = TypeVar("E", bound=Exception)
 
 MARGIN_S = 0.2
 """Seconds of the caller's deadline that are kept for the way back."""
@@ -159,6 +160,7 @@ async def answered(
     except Exception as error:  # noqa: BLE001  a defect is reported by its type alone: its text may hold anything
         code = "INTERNAL"
         operating_log.get().error("defect", error_type=type(error).__name__)
+        without_frames(error)
         return Ended(error=defect())
     else:
         code = "OK"
@@ -183,7 +185,7 @@ def _tell(app: App, noted: CallNote) -> None:
         app.tell_call(noted)
 
 
-def without_frames(error: Error) -> Error:
+def without_frames(error: E) -> E:
     """Return `error` after it has dropped its references to frames, which hold the token."""
     error.__traceback__ = error.__cause__ = error.__context__ = None
     return error

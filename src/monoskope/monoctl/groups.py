@@ -189,6 +189,7 @@ class RootGroup(LazyGroup):
                 sys.exit(0)
 
         extra.setdefault("terminal_width", width())
+        extra.setdefault("obj", words)
 
         def call() -> object:
             return run(words, prog_name or PROGRAM, complete_var, standalone_mode=False, **extra)

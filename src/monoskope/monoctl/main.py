@@ -58,6 +58,7 @@ _VERBS = {
     "rollback": _verb("Bring back earlier versions of secrets.", {"secret": "change:rollback_secret"}),
     "copy": _verb("Copy secrets to another store.", {"secret": "engines:copy_secret"}),
     "generate": _verb("Have stores make secrets that nobody sees.", {"secret": "engines:generate_secret"}),
+    "run": _verb("Execute changes that were approved.", {"change": "approvals:run_change"}),
     "import": _verb("Adopt secrets that others put into an engine.", {"secret": "engines:import_secret"}),
     "label": _verb("Edit labels of secrets, without a value.", {"secret": "change:label_secret"}),
     "expire": _verb("Note when secrets expire, without a value.", {"secret": "change:expire_secret"}),
@@ -74,6 +75,7 @@ _VERBS = {
             "store-types": "stores:store_types",
             "events": "events:events",
             "upload": "get:upload",
+            "changes": "approvals:changes",
             "log": "log:log",
             "role-bindings": "role_bindings:list_",
             "tokens": "access:tokens",
@@ -84,12 +86,13 @@ _VERBS = {
             "value": "get secret URI",
             "uploads": "get events",
             "requests": "get events",
+            "approvals": "get changes",
             "stores": "get secret-stores",
         },
     ),
     "describe": _verb(
         "Show everything about one thing.",
-        {"secret-store": "stores:secret_store"},
+        {"secret-store": "stores:secret_store", "change": "approvals:describe_change"},
         {"secret": "get secret URI --versions", "secrets": "get secrets", "store": "describe secret-store NAME"},
     ),
     "create": _verb(
@@ -115,15 +118,18 @@ _VERBS = {
 
 _COMMANDS = {
     "accept-log": ("pins:accept_log", "Accept a log that was renewed in the place of the one that is pinned."),
+    "approve": ("approvals:approve", "Approve a change that somebody else proposed."),
     "apply": ("role_bindings:apply", "Make the role bindings those of a file (administrators)."),
     "completion": ("config:completion", "Print a completion script for your shell."),
     "console": ("console:console", "Open a page in your browser that does what the commands do."),
+    "decline": ("approvals:decline", "Decline a change that somebody else proposed."),
     "forget-log": ("pins:forget_log", "Forget the log that is pinned for a server."),
     "forget-store": ("pins:forget_store", "Forget the identity that you agreed to for a store."),
     "list-upstream": ("engines:list_upstream", "List what is in an engine, to find what can be imported."),
     "login": ("login:login", "Log in with the identity that you have."),
     "logout": ("login:logout", "Forget your login."),
     "offboard": ("access:offboard", "List what came from a member who leaves, and end it (administrators)."),
+    "withdraw": ("approvals:withdraw", "Withdraw a change of yours."),
     "whoami": ("access:whoami", "Show who you are to m8, and what you may do."),
 }
 """Commands without a noun: where each is, and what it says of itself."""

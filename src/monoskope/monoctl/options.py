@@ -182,7 +182,7 @@ def connection_options(command: Callable[..., R]) -> Callable[..., R]:
         except (KeyboardInterrupt, click.Abort):
             # Here, and not only around the calls: a Ctrl-C while the answer is printed must not report that nothing was
             # sent.
-            raise interrupted(session.watch.sent(), session.watch.ended()) from None
+            raise interrupted(session.watch.sent(), session.watch.ended(), session.watch.proposed) from None
 
     for option in reversed(_CONNECTION):
         wrapped = option(wrapped)

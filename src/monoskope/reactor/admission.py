@@ -1,14 +1,16 @@
 """Step 2 of docs/protocol.md: what a reactor checks before it makes a key, a required signature included.
 
-The reactor's own list decides about the signature (docs/signed-requests.md), never m8. The decision stands in the audit
-log, with the SHA-256 of the lists that it was made by; users and m8 learn NOT_AUTHORIZED and nothing more. Nothing here
-does I/O.
+The reactor's own lists decide about signature and approvals (docs/signed-requests.md), never m8. The decision stands in
+the audit log, with the SHA-256 of the lists that it was made by; users and m8 learn NOT_AUTHORIZED and nothing more.
+Nothing here does I/O.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,21 +18,27 @@ from monoskope import operating_log
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import SUITE_1, Grant
 from monoskope.protocol.notes import are_for
+from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.request import Request
 from monoskope.reactor.health import NO_DESCRIPTORS, out_of_descriptors
 from monoskope.reactor.limits import Rates
 from monoskope.reactor.memory import forget
 from monoskope.reactor.reasons import FailedError, failed_by
-from monoskope.reactor.report.audit_log import AUTHORIZED, REFUSED, Audit, of_request
+from monoskope.reactor.report.audit_log import AUTHORIZED, REFUSED, Audit, of_request, shown
 from monoskope.reactor.report.known_receipts import KnownReceipts
 from monoskope.reactor.settings import ReactorSettings
 from monoskope.reactor.signers import Authorized, ListDigests, NotAuthorizedError, Signers
+from monoskope.reactor.signers.approvals import NOTHING_PRESENTED, Presented
 from monoskope.stores.driver import DriverError, StoreDriver
 from monoskope.uri import SecretUri
 
-_NONE_REQUIRED = "it has a signature, and none is required for this purpose."
+_NONE_REQUIRED = "it has a signature or approvals, and none are required for this purpose."
 _OTHER_BYTES = "the sealed bytes are not those that m8's event names."
 _DEFECT = "it could not be verified: see the operating log."
+_TOO_OFTEN = "the glass was broken as often in an hour as the store's reactor lets it."
+GLASS_AN_HOUR = 10
+"""How often the glass may be broken in an hour, whoever does it: an hour without approvals is no emergency."""
+_HOUR = 3_600.0
 
 
 @dataclass(slots=True)
@@ -41,7 +49,10 @@ class SignatureGate:
     """The lists and rules of `[signers]`; None if the settings have no such table."""
     audit: Audit | None = None
     """Where each decision is recorded."""
+    now: Callable[[], float] = time.monotonic
     _logged: tuple[str, ...] = ()
+    _broken: list[float] = field(default_factory=list)
+    """When the glass was broken in the last hour."""
 
     def troubles(self) -> tuple[str, ...]:
         """Return a sentence for each list that cannot be used as it is now; none if all is well. Log what is new."""
@@ -58,31 +69,44 @@ class SignatureGate:
         """Whether requests of `purpose` need a signature. It is the same as long as the process runs."""
         return self.signers is not None and self.signers.requires(purpose)
 
-    def authorize(self, grant: Grant, sealed_sha256: bytes, signature: bytes) -> Authorized | None:
-        """Return who signed the request; None if its grant requires no signature, and it has none.
+    def asks(self, request: Request) -> int:
+        """Return how many approvals `request` takes at most, whoever signs it. It is the same as long as this runs."""
+        return 0 if self.signers is None else self.signers.asks(request)
+
+    def authorize(
+        self, grant: Grant, sealed_sha256: bytes, signature: bytes, presented: Presented = NOTHING_PRESENTED
+    ) -> Authorized | None:
+        """Return who signed and approved the request; None if its grant requires no signature, and it has none.
 
         Args:
             grant: This process' own copy.
             sealed_sha256: Of the sealed bytes that were delivered; b"" if m8's event names other ones.
             signature: As m8 delivered it.
+            presented: The change and the approvals, as m8 delivered them.
 
         Raises:
             FailedError: NOT_AUTHORIZED, without a detail: it stands in the audit log. KEY_LOST, no file descriptor was
-                left to read the lists with.
+                left to read the lists with. RATE_LIMITED, the glass was broken too often.
             OSError: the audit log cannot be written; what cannot be recorded is not done.
         """
         if not grant.signature_required:
-            if signature:
+            if signature or presented != NOTHING_PRESENTED:
                 raise self._refused(grant, _NONE_REQUIRED)
             return None
         if not sealed_sha256:
             raise self._refused(grant, _OTHER_BYTES)
-        return self._verified(grant, sealed_sha256, signature)
+        authorized = self._verified(grant, sealed_sha256, signature, presented)
+        if grant.request.break_glass:
+            self._check_glass()
+        self._record(grant, authorized.lists, authorized)
+        if grant.request.break_glass:
+            self._alert(grant, authorized)
+        return authorized
 
-    def _verified(self, grant: Grant, sealed_sha256: bytes, signature: bytes) -> Authorized:
+    def _verified(self, grant: Grant, sealed_sha256: bytes, signature: bytes, presented: Presented) -> Authorized:
         assert self.signers is not None, "the grant of a process without [signers] requires no signature"
         try:
-            authorized = self.signers.authorize(grant, sealed_sha256, signature)
+            return self.signers.authorize(grant, sealed_sha256, signature, presented)
         except NotAuthorizedError as error:
             if out_of_descriptors() is not None:
                 # The lists could not be read: that says nothing of the signer, who is told to try again.
@@ -92,8 +116,26 @@ class SignatureGate:
             operating_log.error("unforeseen", error, request_id=grant.request.request_id.hex())
             forget(error)
             raise self._refused(grant, _DEFECT) from None
-        self._record(grant, authorized.lists, authorized)
-        return authorized
+
+    def _check_glass(self) -> None:
+        """Count that the glass is broken. Raises `FailedError` (RATE_LIMITED) if it was too often in an hour."""
+        now = self.now()
+        self._broken = [at for at in self._broken if at > now - _HOUR]
+        if len(self._broken) >= GLASS_AN_HOUR:
+            wait_s = math.ceil(self._broken[0] + _HOUR - now)
+            raise FailedError(upload_pb2.REASON_RATE_LIMITED, detail=_TOO_OFTEN, retry_after_s=wait_s)
+        self._broken.append(now)
+
+    def _alert(self, grant: Grant, authorized: Authorized) -> None:
+        """Say in the operating log that the glass is broken: m8 can hide the receipt from everybody."""
+        request = grant.request
+        operating_log.get().error(
+            "break glass",
+            request_id=request.request_id.hex(),
+            uri=str(request.uri),
+            purpose=spelled(upload_pb2.Purpose, request.purpose),
+            message=f"{authorized.signer} ({authorized.signer_key}) does this without approvals: {request.break_glass}",
+        )
 
     def _refused(self, grant: Grant, why: str, lists: ListDigests | None = None) -> FailedError:
         if lists is None and self.signers is not None:
@@ -114,9 +156,17 @@ class SignatureGate:
                 signer=decision.signer,
                 signer_key=decision.signer_key,
                 certificate=decision.certificate,
+                detail="; ".join(decision.approved.passed_over),
+                approvers=shown(decision.approved.approvers),
             )
         if lists is not None:
-            entry = replace(entry, signers_sha256=lists.file, revoked_sha256=lists.revoked)
+            entry = replace(
+                entry,
+                signers_sha256=lists.file,
+                revoked_sha256=lists.revoked,
+                approvers_sha256=lists.approvers,
+                rules_sha256=lists.rules,
+            )
         self.audit.write(entry)
 
 
@@ -139,6 +189,8 @@ class Admission:
     rates: Rates
     gate: SignatureGate = field(default_factory=SignatureGate)
     known: KnownReceipts | None = None
+    approvals_come: bool = False
+    """Whether the m8 of the session delivers changes and approvals; an older one cannot."""
 
     def admit(self, request: Request, subject: str) -> None:
         """Return if the `request` of `subject` may get a key, and count it against the rates.
@@ -149,9 +201,7 @@ class Admission:
         """
         if not self.settings.allows(request.uri):
             raise FailedError(upload_pb2.REASON_UPSTREAM_REFUSED, detail=OUTSIDE_PREFIXES)
-        if request.change_sha256 or request.break_glass or request.source_version:
-            # Nothing here counts approvals or reads a certain version to copy it.
-            raise FailedError(upload_pb2.REASON_UNSUPPORTED)
+        self._check_approvals(request)
         if SUITE_1 not in request.suites:
             raise _cannot("none of the suites that were asked for is known here.")
         here = request.destination is None
@@ -164,6 +214,15 @@ class Admission:
             raise failed_by(error) from None
         self._check_memory()
         self.rates.take(request, subject, must_be_signed=self.gate.requires(request.purpose))
+
+    def _check_approvals(self, request: Request) -> None:
+        """Raise `FailedError` (UNSUPPORTED) for what takes approvals that cannot come, or is approved by nobody."""
+        named = request.change_sha256 or request.break_glass
+        if named and not self.gate.requires(request.purpose):
+            raise _cannot("this store's reactor asks for no signature here, so nothing can be approved.")
+        asked = request.change_sha256 or (self.gate.asks(request) and not request.break_glass)
+        if asked and not self.approvals_come:
+            raise _cannot("this store's reactor asks for approvals, and the m8 that it is attached to carries none.")
 
     def _check_memory(self) -> None:
         """Raise `FailedError` (RATE_LIMITED) while this process has forgotten receipts younger than a key may become.
@@ -190,6 +249,8 @@ class Admission:
             raise _cannot(NOT_LISTABLE)
         if request.rules.needs_reading and not can.readable:
             raise FailedError(upload_pb2.REASON_CANNOT_READ, detail="this store is write-only.")
+        if request.source_version and not can.versions:
+            raise _cannot("this engine has no versions: a copy cannot name one.")
         if request.destination is not None:
             self._check_copy(request.uri, request.destination)
 

@@ -64,8 +64,9 @@ class Dispatcher:
     _orphans: dict[bytes, float] = field(default_factory=dict)
     """When each key of this process was first found to belong to no unfinished request, by request id."""
 
-    def attached(self, replicas: list[bytes]) -> None:
-        """A session begins: m8 will deliver every unfinished request anew."""
+    def attached(self, replicas: list[bytes], *, approvals: bool = False) -> None:
+        """A session begins: m8 will deliver every unfinished request anew; and approvals, if it says so."""
+        self.granter.admission.approvals_come = approvals
         self.recovery.presence.attached(replicas)
         self._delivered = set()
 
@@ -212,6 +213,7 @@ class Dispatcher:
                 request.sealed_sha256,
                 request.version,
                 signature=request.signature,
+                presented=request.presented,
                 newest=newest,
                 traceparent=request.traceparent,
             )

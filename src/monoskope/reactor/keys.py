@@ -47,6 +47,8 @@ class KeyRules:
     """How many keys may be alive at once; those of one subject at most half of what the others leave."""
     requires_signature: Callable[[upload_pb2.Purpose], bool] = lambda _: False
     """Whether requests of a purpose need a signature. It is part of the grant, so that m8 cannot change it."""
+    approvals: Callable[[Request], int] = lambda _: 0
+    """How many approvals a request takes at most, whoever signs it: a hint for clients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,7 @@ class OneTimeKeys(Unshared):
             max_plaintext=self._rules.max_plaintext,
             fingerprint_key_id=self._rules.fingerprint_key_id,
             signature_required=self._rules.requires_signature(request.purpose),
+            approvals=self._rules.approvals(request),
         )
         signed = self._identity.sign(UPLOAD_GRANT, grant.content)
         granted = GrantedKey(grant, signed, born, look(request, subject))

@@ -11,8 +11,9 @@ who a subject is, so limits hold for all together.
 **Guesses.** What reveals whether a value is the one upstream is limited: 10 an hour for a secret, 60 for a process. A
 comparison reveals it. So does a write that STARTED announces and that is then not made, whatever prevented it (m8, the
 driver, the engine, the clock): the right value would have been UNCHANGED. So each announced write counts until the
-engine says that it was written. Where the window has no room, a write is not compared with what is upstream: whatever
-it holds is announced and written, which reveals nothing (docs/protocol.md, Guesses).
+engine says that it was written. So does content that is not the one whose fingerprint was approved. Where the window
+has no room, a write is not compared with what is upstream: whatever it holds is announced and written, which reveals
+nothing (docs/protocol.md, Guesses); but where a fingerprint was approved, it is not written.
 
 **Puts.** Who may put and see hashes can test a guess by putting it at a path of their own: the hash says whether it is
 another secret's value. So the puts of an hour are limited for each subject, and for each signer: m8 can name other
@@ -136,11 +137,13 @@ class Guess:
     """Whether STARTED was sent."""
     written: bool = False
     """Whether the engine said that the write happened."""
+    missed: bool = False
+    """Whether the content was found to be another one than was approved."""
 
     @property
     def counts(self) -> bool:
         """Whether its end reveals whether the guess was right."""
-        return self.announced and not self.written
+        return self.missed or (self.announced and not self.written)
 
 
 @dataclass(slots=True)

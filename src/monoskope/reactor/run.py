@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from monoskope import operating_log, start
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.errors import UsageError
 from monoskope.operations import OPERATIONS_FILE, announced_in, listening
 from monoskope.ownership import check_folder
 from monoskope.protocol.events import ReactorEvent
@@ -64,7 +66,8 @@ class Reactor:
         link: Makes the link to m8.
 
     Raises:
-        UsageError: the driver says more of its engine than a reactor may announce, or a list of `[signers]` is bad.
+        UsageError: the driver says more of its engine than a reactor may announce, or a list of `[signers]` is bad, or
+            approvals are asked for an engine that cannot replace exactly one version.
         RefusedError: others may write to such a list.
     """
 
@@ -88,12 +91,14 @@ class Reactor:
         signers = (
             None
             if settings.signers is None
-            else Signers.load(settings.signers, folder=settings.folder, store=settings.store)
+            else Signers.load(settings.signers, folder=settings.folder, store=settings.store, identity=identity.shown)
         )
+        _check_approvable(settings, driver)
         self.gate = SignatureGate(signers, audit)
         self.resources = Resources(audit)
         self.health = Health(driver, self.timings, troubles=self.gate.troubles, resources=self.resources)
         self.dispatcher = self._wired(settings, driver, identity, fingerprint_key, audit)
+        self._announced(settings, driver)  # What m8 would refuse is found before the process serves.
         endpoint = Endpoint(
             servers=settings.servers,
             ca_file=settings.ca_file,
@@ -101,12 +106,7 @@ class Reactor:
             replica=self.replica,
             fingerprint_key_id=fingerprint_key.key_id,
             type=driver.kind,
-            announced=announced(
-                dataclasses.replace(driver.capabilities, max_plaintext=_largest(settings, driver)),
-                experimental=driver.maturity == "experimental",
-                copies_to=[rule.to for rule in settings.copies],
-                signatures=signers is not None,
-            ),
+            announced=lambda: self._announced(settings, driver),
         )
         self.session = ReactorSession(
             endpoint, self.appends, self.dispatcher, self.timings, health=self.health, link=link
@@ -121,6 +121,18 @@ class Reactor:
             Dialled(lambda: self.session.server, settings.ca_file),
             self.meters,
             self.resources,
+        )
+
+    def _announced(self, settings: ReactorSettings, driver: StoreDriver) -> events_pb2.StoreCapabilities:
+        """Return what m8 learns at a login. Raises `UsageError`."""
+        signers = self.gate.signers
+        return announced(
+            dataclasses.replace(driver.capabilities, max_plaintext=_largest(settings, driver)),
+            experimental=driver.maturity == "experimental",
+            copies_to=[rule.to for rule in settings.copies],
+            signatures=signers is not None,
+            approvals=0 if settings.signers is None else settings.signers.most_approvals,
+            signers_sha256=b"" if signers is None else bytes.fromhex(signers.state().lists.rules),
         )
 
     def _wired(
@@ -139,6 +151,7 @@ class Reactor:
             fingerprint_key_id=key.key_id,
             alive=settings.limits.keys_alive,
             requires_signature=self.gate.requires,
+            approvals=self.gate.asks,
         )
         looks = FirstLooks(upstream, within_s=self.timings.young, now=clock)
         keys = OneTimeKeys(identity, rules, now=clock)
@@ -260,3 +273,13 @@ async def run(folder: Path, *, warnings: Sequence[str] = ()) -> None:
 def _largest(settings: ReactorSettings, driver: StoreDriver) -> int:
     """The largest padded plaintext in bytes: what grants allow, and what m8 and clients are told beforehand."""
     return min(settings.limits.max_plaintext, driver.capabilities.max_plaintext)
+
+
+def _check_approvable(settings: ReactorSettings, driver: StoreDriver) -> None:
+    """Raise `UsageError` if approvals are asked where nothing can be held to the version that approvers saw."""
+    asks = settings.signers is not None and settings.signers.most_approvals
+    if asks and not driver.capabilities.check_and_set:
+        raise UsageError(
+            "this engine cannot replace exactly one version, so nobody can approve what is written to it.",
+            fix="Use an engine with check-and-set, or ask for no `approvals` in [[signers.may]].",
+        )

@@ -18,6 +18,7 @@ from monoskope.reactor.settings import SETTINGS_FILE, ReactorFile, ReactorSettin
 from monoskope.reactor.signers import Signers
 from monoskope.reactor.signers.list_file import END
 from monoskope.reactor.signers.settings import SignersFile
+from monoskope.reactor.ways_around import who_asks_whom
 from monoskope.settings import convert, write_private
 from monoskope.stores.driver import PLACEHOLDER, StoreDriver
 
@@ -126,10 +127,14 @@ def _signed_there(settings: ReactorSettings) -> str:
 
 
 def _signers(settings: ReactorSettings, file: SignersFile) -> Iterator[str]:
-    lists = Signers.load(file, folder=settings.folder, store=settings.store).state().lists
+    signers = Signers.load(file, folder=settings.folder, store=settings.store)
+    lists = signers.state().lists
     yield f"Signers: {settings.folder / file.file} (SHA-256 {lists.file})"
     yield f"Revoked: {settings.folder / file.revoked} (SHA-256 {lists.revoked})"
     yield f"Both end with the line `{END}`: if one of them does not, everybody is refused."
+    if file.approvers:
+        yield f"Approvers: {settings.folder / file.approvers} (SHA-256 {lists.approvers})"
+    yield f"All lists and entries: SHA-256 {lists.rules}, the same at each replica"
     yield f"Certificates: valid for at most {file.max_certificate_hours} h"
     yield f"Without a signature: {', '.join(file.unsigned) or 'nothing'}"
     if not file.may:
@@ -138,3 +143,4 @@ def _signers(settings: ReactorSettings, file: SignersFile) -> Iterator[str]:
         prefixes = ", ".join(f"{settings.store}://{prefix}" for prefix in rule.prefixes)
         to = f", to {', '.join(rule.destinations)}" if rule.destinations else ""
         yield f"{rule.principal} may {', '.join(rule.purposes)} at {prefixes}{to}"
+    yield from who_asks_whom(file, signers.can_sign)

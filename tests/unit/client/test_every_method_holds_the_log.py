@@ -10,23 +10,30 @@ from typing import Any
 
 import pytest
 
-from monoskope.api.gateway.v1 import views_pb2
-from monoskope.client import Client
+from monoskope.api.gateway.v1 import changes_pb2, views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client import Client, KeySigner, Proposal, ProposedChange
 from monoskope.client.access import Access
+from monoskope.client.changes import Changes
 from monoskope.client.proofs.log import ServerLog
 from monoskope.client.results.access import Offboarding, RoleBinding
 from monoskope.client.settings import ClientSettings
 from monoskope.client.stores import Stores
+from monoskope.client.walk.receipts import NO_RECEIPT, Checked
 from monoskope.errors import LogMismatchError
+from monoskope.protocol.change import make_change
 from monoskope.testing.scripted.client import pinned, settings_for
 from monoskope.testing.scripted.log import ScriptedLog
 from monoskope.testing.scripted.m8 import ScriptedM8
+from tests.support.ssh import keygen
+from tests.support.vectors import a_request
 
 URI, ID = "vault://app/db", "00" * 16
 BINDING = RoleBinding("some", role="auditor", members=("user:corp:alice",))
 ARGUMENTS: dict[str, Any] = {
     "binding": BINDING,
     "bindings": [BINDING],
+    "change_id": ID,
     "count": 1,
     "destination": "other://app/db",
     "force": False,
@@ -39,6 +46,8 @@ ARGUMENTS: dict[str, Any] = {
     "name": "vault",
     "note": ScriptedLog(1).note(1),
     "prefix": "",
+    "proposal": Proposal.delete(URI, expect="1"),
+    "reason": "the site is down",
     "recipes": {"password": "password"},
     "request_id": ID,
     "right": "put",
@@ -65,7 +74,7 @@ def methods() -> list[str]:
     """Return each public method."""
     return [
         f"{owner.__name__}.{name}"
-        for owner in (Client, Access, ServerLog, Stores)
+        for owner in (Client, Access, Changes, ServerLog, Stores)
         for name, member in inspect.getmembers(owner, callable)
         if not name.startswith("_")
     ]
@@ -80,13 +89,27 @@ async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
         yield m8
 
 
-async def tried(client: Client, method: str) -> None:
+def a_change(m8: ScriptedM8) -> ProposedChange:
+    """Return a change that can be approved and executed, as it was seen before the log was changed."""
+    change = make_change(
+        change_id=bytes(16),
+        request=a_request(purpose=upload_pb2.PURPOSE_DELETE, expect=upload_pb2.EXPECT_VERSION, expect_version="1"),
+        requester="anna@example.org",
+        identity=m8.identity.shown,
+        not_after=4_000_000_000,
+    )
+    view = changes_pb2.SecretChange(state=changes_pb2.CHANGE_STATE_OPEN, version=1)
+    return ProposedChange.of(view, change, Checked(NO_RECEIPT), pinned=True)
+
+
+async def tried(client: Client, method: str, change: ProposedChange) -> None:
     """Call a method, and raise what it raises, yields in the place of a result, or returns so."""
     owner, name = method.split(".")
-    target: Any = {"Client": client, "Access": client.access, "ServerLog": client.log, "Stores": client.stores}[owner]
-    function = getattr(target, name)
+    owned = {"Access": client.access, "Changes": client.changes, "ServerLog": client.log, "Stores": client.stores}
+    function = getattr(owned.get(owner, client), name)
     wanted = [each for each in inspect.signature(function).parameters.values() if each.default is each.empty]
-    words = {each.name: ARGUMENTS[each.name] for each in wanted}
+    arguments = ARGUMENTS | {"change": change}
+    words = {each.name: arguments[each.name] for each in wanted}
     if name == "edit_notes":
         words["labels"] = ARGUMENTS["labels"]
     answer = function(**words)
@@ -107,9 +130,12 @@ async def test_each_method_ends_with_the_log_that_does_not_fit(m8: ScriptedM8, t
         await client.log.get()
     assert m8.log is not None
     m8.log = ScriptedLog(9, key=m8.log.key, seed="fork")
-    async with Client(settings, notify=lambda _: None, system_known_stores=system, pause_s=0.001) as client:
+    signer = KeySigner(keygen(tmp_path / "key"))
+    async with Client(
+        settings, notify=lambda _: None, signer=signer, system_known_stores=system, pause_s=0.001
+    ) as client:
         with pytest.raises(LogMismatchError):
-            await tried(client, method)
+            await tried(client, method, a_change(m8))
     assert m8.count("RequestUploadSecret") == 0
 
 

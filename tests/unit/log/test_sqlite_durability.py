@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import importlib.util
 import resource
 import sqlite3
 import sys
+import weakref
 from asyncio.subprocess import PIPE
 from contextlib import closing
 from functools import partial
@@ -15,12 +18,14 @@ from pathlib import Path
 import pytest
 
 from monoskope.errors import UnavailableError
-from monoskope.m8.log.event_log import NewEvent
+from monoskope.m8.log import group
+from monoskope.m8.log.event_log import Change, ExpectedVersionError, Lookup, NewEvent, Put, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite import file as sqlite_file
 from monoskope.testing.logs import Task, ledger, some_time, start
 
 FULL = 2
+PATIENCE_S = 60.0
 
 
 def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
@@ -64,6 +69,74 @@ async def test_every_acknowledged_event_outlives_a_kill(tmp_path: Path, together
         assert connection.execute("SELECT count(*) FROM sealed").fetchone() == (head,)
     [event] = await log.append("after", 0, [NewEvent("Happened", b"")], actor="ann")
     assert event.position == head + 1
+    await log.close()
+
+
+def unwritable(event: RecordedEvent, _lookup: Lookup) -> list[Change]:
+    return [Put("things", "\ud800" if event.data == b"bad" else event.stream, b"")]
+
+
+@pytest.mark.parametrize("is_warm", [True, False])
+async def test_an_append_that_breaks_its_group_is_refused_alone(tmp_path: Path, *, is_warm: bool) -> None:
+    log = await SqliteLog.open(tmp_path / "log.db", clock=some_time, projector=unwritable)
+    if is_warm:
+        await log.append("first", 0, [NewEvent("Happened", b"")], actor="ann")
+    appends = [log.append(str(n), 0, [NewEvent("Happened", b"bad" if n == 3 else b"")], actor="ann") for n in range(8)]
+    *ends, has_lease = await asyncio.gather(*appends, log.lease("a", "b", ttl_ms=1), return_exceptions=True)
+    assert [index for index, end in enumerate(ends) if isinstance(end, Exception)] == [3]
+    assert has_lease is True
+    assert log.write_failure is None
+    assert await log.check_chain() == 7 + is_warm
+    assert len(await log.scan("things", limit=10)) == 7 + is_warm
+    await log.close()
+
+
+class Mark:
+    """What a caller holds, such as a token."""
+
+
+async def test_a_refused_append_leaves_nothing_of_its_caller_in_a_cycle(tmp_path: Path) -> None:
+    """Nothing of m8 looks for garbage by the clock."""
+    log, held = await SqliteLog.open(tmp_path / "log.db", clock=some_time, projector=unwritable), []
+
+    async def call(data: bytes, version: int) -> None:
+        mark = Mark()
+        held.append(weakref.ref(mark))
+        await log.append("a", version, [NewEvent("Happened", data)], actor="ann")
+
+    gc.disable()
+    try:
+        for data, version in ((b"bad", 0), (b"", 7)):
+            with contextlib.suppress(UnicodeEncodeError, ExpectedVersionError):
+                await call(data, version)
+        async with asyncio.timeout(PATIENCE_S):
+            while any(one() is not None for one in held):
+                await asyncio.sleep(0.001)  # until the writer's thread has put its work away
+    finally:
+        gc.enable()
+    await log.close()
+
+
+def large(event: RecordedEvent, lookup: Lookup) -> list[Change]:
+    if event.data == b"refused":
+        assert lookup("things", event.stream) is None
+    return [Put("things", event.stream, bytes(100_000))]
+
+
+async def test_what_is_known_of_the_log_takes_so_many_bytes_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group, "KEPT_BYTES", 1_000_000)
+    log = await SqliteLog.open(tmp_path / "log.db", clock=some_time, projector=large)
+    sizes = []
+    for data in (b"recorded", b"refused"):
+        for number in range(30):
+            await asyncio.gather(
+                log.append(str(number), None, [NewEvent("Happened", data)], actor="ann"), return_exceptions=True
+            )
+            sizes.append(sum(len(body or b"") for body in log._recorder._known.documents.values()))
+    assert await log.head() == 30
+    assert 900_000 < max(sizes) <= 1_100_000
     await log.close()
 
 

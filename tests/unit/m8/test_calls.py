@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import json
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import pytest
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import AlreadyExistsError, UnavailableError, UsageError
+from monoskope.m8 import calls
+from monoskope.m8.calls import Arrival
 from monoskope.m8.domain.aggregates import Aggregates
 from monoskope.m8.domain.upload import Upload, evolve, request_upload
 from monoskope.m8.log.event_log import EventLog
@@ -33,6 +37,28 @@ async def test_a_defect_tells_nothing(world: World, lines: io.StringIO, monkeypa
     assert "hunter2" not in error.message
     assert "hunter2" not in lines.getvalue()
     assert "LookupError" in lines.getvalue()
+
+
+class Mark:
+    """What a call holds, such as a token."""
+
+
+async def test_a_defect_leaves_nothing_of_its_call_in_a_cycle(world: World) -> None:
+    """Nothing of m8 looks for garbage by the clock."""
+    held = []
+
+    async def work() -> None:
+        mark, failed = Mark(), asyncio.get_running_loop().create_future()
+        held.append(weakref.ref(mark))
+        failed.set_exception(LookupError())
+        await failed
+
+    gc.disable()
+    try:
+        await calls.answered(world.app, Arrival("127.0.0.1:1"), "GetServer", work)
+        assert [one() for one in held] == [None]
+    finally:
+        gc.enable()
 
 
 async def test_a_call_is_one_line_without_its_token_or_content(world: World, lines: io.StringIO) -> None:

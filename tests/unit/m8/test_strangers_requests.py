@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.m8.http import requests
 from monoskope.m8.http.requests import Codec
 from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.methods import Kind, Method, methods
+from monoskope.m8.service import policy
 from monoskope.m8.service.policy import Needs
 from tests.support.http_calls import Answered, Asked, Headers, ask
 from tests.support.m8_world import PATIENCE_S, User, World, a_world
@@ -150,7 +150,7 @@ async def test_the_time_of_a_call_runs_while_its_request_comes(world: World) -> 
 
 
 async def test_a_token_revoked_while_its_request_comes_is_void(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requests, "SOON_S", 0.0)
+    monkeypatch.setattr(policy, "SOON_S", 0.0)
     issued = await world.app.issuing().issue(
         subject="anna", role=events_pb2.ROLE_USER, prefixes=["vault://app"], rights=[events_pb2.RIGHT_PUT], ttl_s=600
     )

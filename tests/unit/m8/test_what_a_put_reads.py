@@ -12,6 +12,7 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.log.postgres import notifications
 from monoskope.m8.log.sqlite import file, records
+from monoskope.m8.service import policy
 from monoskope.protocol.login import Member
 from tests.support.m8_world import User, a_world, put
 
@@ -39,6 +40,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(file, "connect", traced)
     monkeypatch.setattr(asyncpg, "connect", logged)
+    monkeypatch.setattr(policy, "SOON_S", 3_600.0)  # however slow the machine is, nothing is asked twice
     for following in (records, notifications):  # what asks every now and then whether another process has recorded
         monkeypatch.setattr(following, "POLL_S", 3_600.0)
     return said

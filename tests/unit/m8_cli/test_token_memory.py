@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,6 +17,7 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.host_port import HostPort
 from monoskope.m8 import opened
 from monoskope.m8.credentials.tokens import Issued, Tokens
+from monoskope.m8.http.requests import enveloped
 from monoskope.m8.init import lay_out
 from monoskope.m8.settings import ServerSettings
 from monoskope.testing.search import Wanted
@@ -82,6 +84,7 @@ WATCH = "/monoskope.api.gateway.v1.SecretQueryService/WatchEvents"
 
 CREATE = "/monoskope.api.gateway.v1.AccessService/CreateToken"
 EXCHANGE = "/oauth2/token"
+STREAMED = "application/connect+json"
 FORM = "application/x-www-form-urlencoded"
 EXCHANGED = {
     "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
@@ -105,7 +108,7 @@ def test_no_token_is_left_in_m8s_memory_once_its_connection_is_closed(server: Se
             assert post(one, token[:-8] + "AAAAAAAA").read()
             assert post(one, token, kind="text/plain").read()
             # A stream that goes on until its reader hangs up.
-            post(one, token, WATCH, "application/connect+json")
+            assert post(one, token, WATCH, STREAMED, enveloped(b"{}")).status == 200
     assert copies_left(server, tokens, at_most=0) == 0
 
 
@@ -126,6 +129,23 @@ def test_no_token_is_left_by_what_is_refused_or_broken_off(server: Server, token
             one.putheader("Content-Type", "application/json")
             one.putheader("Content-Length", "9")
             one.endheaders(b"{")
+    assert copies_left(server, tokens, at_most=0) == 0
+
+
+def test_no_token_is_left_by_a_watch_that_is_overdue_or_calls_that_the_log_fails(
+    server: Server, settings: ServerSettings, tokens: list[str]
+) -> None:
+    for token in tokens[:FEW]:
+        with closing(server.https()) as one:
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": STREAMED, "Connect-Timeout-Ms": "100"}
+            one.request("POST", WATCH, enveloped(b"{}"), headers)
+            assert b"deadline_exceeded" in one.getresponse().read()
+    with closing(sqlite3.connect(settings.event_log)) as log:
+        log.execute("ALTER TABLE events RENAME TO away")
+        for token in tokens[:FEW]:
+            with closing(server.https()) as one:
+                assert b"unavailable" in post(one, token).read()
+        log.execute("ALTER TABLE away RENAME TO events")
     assert copies_left(server, tokens, at_most=0) == 0
 
 

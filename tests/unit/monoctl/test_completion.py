@@ -84,7 +84,7 @@ def completed(line: str, monkeypatch: pytest.MonkeyPatch, shell: str = "fish") -
         ("monoctl get secrets --output=j", ["json"]),
         ("monoctl config set s", ["server", "signing_key"]),
         ("monoctl put secret vault://other --from-l", []),
-        ("monoctl patch secret --re", ["--remove"]),
+        ("monoctl patch secret --rem", ["--remove"]),
         ("monoctl who", ["whoami"]),
         ("monoctl delete role-binding ", ["team-a", "other"]),
         ("monoctl delete role-binding t", ["team-a"]),

@@ -141,7 +141,9 @@ FILES = (
     "client/walk/pace.py",
     "client/walk/results.py",
     *(f"client/purposes/{path.name}" for path in sorted((PACKAGE / "client" / "purposes").glob("*.py"))),
+    *(f"client/changes/{path.name}" for path in sorted((PACKAGE / "client" / "changes").glob("*.py"))),
     "monoctl/output/ending.py",
+    "monoctl/output/changes.py",
     "monoctl/commands/put.py",
 )
 """Where sentences about outcomes are made in place. Each text with a space in it counts, but docstrings and fixes."""
@@ -166,7 +168,7 @@ def every() -> set[str]:
     found = {meaning.message for meaning in (*reasons.MEANINGS.values(), *reasons._FOR_PURPOSE.values())}
     found |= {reasons._UNKNOWN.message, reasons.UNSIGNED, reasons.NOT_WHICH, views.M8S_WORD, views.NOT_WHOSE}
     found |= {views.OTHER_KEY}
-    found |= {reasons.THERE, change.M8S_WORD}
+    found |= {reasons.THERE, reasons.ASKS, change.M8S_WORD}
     found |= {*receipts.QUIET, *listed.SENTENCES}
     for name in FILES:
         found |= set(_texts(ast.parse((PACKAGE / name).read_text(encoding="utf-8"))))

@@ -44,7 +44,7 @@ class Bench:
 
     def attach(self, *unfinished: tuple[Request, list[Message]], others: Sequence[bytes] = ()) -> None:
         """Begin a session in which these requests are told as unfinished, and these other replicas as attached."""
-        self.dispatcher.attached([self.reactor.replica, *others])
+        self.dispatcher.attached([self.reactor.replica, *others], approvals=True)
         for request, messages in unfinished:
             for version, message in enumerate(messages, start=1):
                 self.tell(request, version, message)

@@ -126,7 +126,7 @@ async def test_an_m8_that_does_not_take_what_we_say_is_told_apart_from_one_that_
 def told(error: StatusError) -> dict[str, str]:
     """What the log says of a session that ended with it."""
     identity = Identity(bytes(32), store="vault")
-    at = Endpoint(("m8.test:7443",), Path(), identity, bytes(16), "f" * 16, "vault", StoreCapabilities())
+    at = Endpoint(("m8.test:7443",), Path(), identity, bytes(16), "f" * 16, "vault", StoreCapabilities)
     return explained(error, at)
 
 
@@ -219,8 +219,9 @@ class Notes:
     def __init__(self) -> None:
         self.delivered: list[object] = []
 
-    def attached(self, replicas: list[bytes]) -> None:
+    def attached(self, replicas: list[bytes], *, approvals: bool) -> None:
         del replicas
+        self.delivered += ["approvals"] * approvals
 
     def event(self, event: event_pb2.Event, sealed: bytes) -> None:
         del sealed
@@ -259,6 +260,17 @@ async def test_only_caught_up_ends_the_unfinished_requests() -> None:
         link.said.put_nowait(reactor_pb2.AttachResponse(caught_up=reactor_pb2.CaughtUp()))
         link.deliver(6)
         await notes.until(1, 4, 2, "caught up", 6)
+
+
+@pytest.mark.parametrize("carries", [True, False], ids=["carries approvals", "an older m8"])
+async def test_whether_m8_carries_approvals_is_what_it_says_at_the_login(*, carries: bool) -> None:
+    attachment = an_attachment(ScriptedLink(), approvals=carries)
+    running = asyncio.create_task(attachment.run())
+    await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert isinstance(attachment.listener, Notes)
+    assert attachment.listener.delivered == ["approvals"] * carries
 
 
 async def test_the_end_of_no_unfinished_request_at_all_is_named_too() -> None:
@@ -334,7 +346,7 @@ async def test_a_heartbeat_is_sent_four_times_a_second_however_much_news_there_i
 async def test_the_dialled_servers_certificate_is_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     nothing: Any = None
     servers = ("a.example:1", "b.example:2")
-    endpoint = Endpoint(servers, tmp_path, nothing, b"", "", "", events_pb2.StoreCapabilities())
+    endpoint = Endpoint(servers, tmp_path, nothing, b"", "", "", events_pb2.StoreCapabilities)
     tried: list[str] = []
 
     def away(endpoint: Endpoint) -> NoReturn:

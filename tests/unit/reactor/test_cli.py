@@ -543,6 +543,70 @@ def test_check_shows_who_may_have_what_done(folder: Path) -> None:
     assert any(line.startswith(f"Signers: {folder / 'allowed_signers'} (SHA-256 ") for line in lines)
 
 
+ASKING = """
+approvers = "allowed_approvers"
+unsigned = ["verify", "patch"]
+[[signers.may]]
+principal = "anna@example.org"
+prefixes = ["team-a/prod"]
+purposes = ["upload", "delete"]
+approvals = 2
+break_glass = true
+[[signers.may]]
+principal = "anna@example.org"
+prefixes = ["team-a"]
+purposes = ["upload", "generate", "compare"]
+[[signers.may]]
+principal = "copies-from-vault"
+prefixes = [""]
+purposes = ["upload"]
+[[signers.may]]
+principal = "pipeline"
+prefixes = ["team-b"]
+purposes = ["upload"]
+[[signers.approve]]
+principals = ["ben@example.org", "eva@example.org", "leo@example.org"]
+prefixes = ["team-a"]
+purposes = ["upload"]
+[[signers.approve]]
+principals = ["ben@example.org"]
+prefixes = ["team-a/prod/one"]
+purposes = ["delete"]
+"""
+
+
+def test_check_shows_who_must_ask_whom_and_what_is_a_way_around(folder: Path) -> None:
+    people = [Person(f"{name}@example.org") for name in ("anna", "ben", "eva")]
+    write_lists(folder, people[0], approvers=people[1:])
+    with (folder / "reactor.toml").open("a") as file:
+        file.write('\n[signers]\nfile = "allowed_signers"\nrevoked = "revoked_keys"' + ASKING)
+    lines = typed("check", folder).output.splitlines()
+    where, by_copies = "at team-a/prod", "copies-from-vault may upload without approvals, by the rules of another store"
+    assert lines[lines.index("pipeline may upload at local://team-b") + 1 :] == [
+        f"anna@example.org must ask 2 of ben@example.org, eva@example.org to upload {where}",
+        f"anna@example.org must ask 2 of nobody to delete {where}",
+        "anna@example.org may break the glass there, with a security key",
+        "Warning: the list of approvers has no line for leo@example.org.",
+        f"Warning: anna@example.org must ask 2 to delete {where}, and 0 can approve it.",
+        "Warning: patch needs no signature, also where anna@example.org must ask.",
+        "Warning: anna@example.org may generate without approvals, at team-a, where anna@example.org must ask.",
+        f"Warning: {by_copies} alone, at all paths, where anna@example.org must ask.",
+    ]
+    assert any(line.startswith(f"Approvers: {folder / 'allowed_approvers'} (SHA-256 ") for line in lines)
+    assert any(line.startswith("All lists and entries: SHA-256 ") for line in lines)
+
+
+def test_check_says_that_copies_to_a_key_that_must_ask_are_refused(folder: Path) -> None:
+    write_lists(folder)
+    asking = ASKING.replace("anna@example.org", "copies-from-age").replace("break_glass = true", "")
+    with (folder / "reactor.toml").open("a") as file:
+        file.write('\n[signers]\nfile = "allowed_signers"\nrevoked = "revoked_keys"' + asking)
+    assert (
+        "Warning: a copy key has no approvals to show, so what copies-from-age brings is refused at team-a/prod."
+        in typed("check", folder).output.splitlines()
+    )
+
+
 @pytest.mark.parametrize(
     ("kind", "field"), [("vault", "engine.auth.role_id"), ("barbican", "engine.auth.id"), ("pass", "engine.folder")]
 )

@@ -74,6 +74,11 @@ def test_the_audit_log_is_private_lines_of_listed_fields(tmp_path: Path) -> None
         "certificate",
         "signers_sha256",
         "revoked_sha256",
+        "approvers_sha256",
+        "rules_sha256",
+        "change_sha256",
+        "approvers",
+        "break_glass",
     }
     assert line["request_id"] == request.request_id.hex()
     assert (line["uri"], line["purpose"], line["outcome"]) == ("memory://team-a/db", "UPLOAD", "GRANTED")

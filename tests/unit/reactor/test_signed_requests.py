@@ -357,7 +357,7 @@ async def test_the_signature_in_m8s_event_is_verified(tmp_path: Path, *, signed:
     append = await bench.next()
     assert append.WhichOneof("event") == outcome
     assert append.failed.reason == (0 if signed else upload_pb2.REASON_NOT_AUTHORIZED)
-    assert bench.reactor.session.endpoint.announced.signatures
+    assert bench.reactor.session.endpoint.announced().signatures
 
 
 async def test_m8_has_one_try_with_a_request_whichever_signature_it_shows_then(tmp_path: Path) -> None:

@@ -235,8 +235,8 @@ def test_every_page_says_the_figures_of_now() -> None:
     [
         ("docs/operate/deploy.md", "100 requests a second", "50 requests a second", "take 100 requests a second"),
         ("docs/performance.md", "from 100 to 1,000", "from 50 to 1,000", "from 100 to 1,000"),
-        ("docs/performance.md", ": m8 5.90 ms,", ": m8 4.00 ms,", "A put takes 4 ms of it."),
-        ("docs/scale.json", '"bytes_per_secret_sqlite": 5790', '"bytes_per_secret_sqlite": 9990', "10.0 kB a secret"),
+        ("docs/performance.md", ": m8 ", ": m8 9", " ms of it."),
+        ("docs/scale.json", '"bytes_per_secret_sqlite": ', '"bytes_per_secret_sqlite": 9', " kB a secret"),
         ("Makefile", "DEV_MB := ", "DEV_MB := 9", "MB the first time"),
         ("Makefile", "on one m8, about 12 minutes", "on one m8, about 13 minutes", "on one m8, about 13 minutes"),
     ],

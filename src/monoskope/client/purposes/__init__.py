@@ -158,8 +158,9 @@ async def put(  # noqa: PLR0917 - one call, from one place
     walk: Walk, target: Target, plaintext: bytes, expect: Expected, options: Options | None, notes: Notes
 ) -> PutResult:
     """Put one encoded secret at one target. Raises as `Walk.run`."""
-    fitting = _fitting(options, target)
-    task = Task(target.uri, upload_pb2.PURPOSE_UPLOAD, plaintext, *expect, options=fitting, notes=notes)
+    task = Task(
+        target.uri, upload_pb2.PURPOSE_UPLOAD, plaintext, *expect, options=fitting(options, target), notes=notes
+    )
     return PutResult.of(task, await walk.run(task))
 
 
@@ -193,18 +194,18 @@ async def patch(  # noqa: PLR0917 - one call, from one place
     Raises as `Walk.run`, and `RefusedError` where no key is asked for.
     """
     check_can(target.store, target.uri, "patchable")
-    fitting = _fitting(options, target)
-    task = Task(target.uri, upload_pb2.PURPOSE_PATCH, plaintext, *expect, options=fitting, remove_keys=remove)
+    given = fitting(options, target)
+    task = Task(target.uri, upload_pb2.PURPOSE_PATCH, plaintext, *expect, options=given, remove_keys=remove)
     return PutResult.of(task, await walk.run(task))
 
 
 async def compare(walk: Walk, target: Target, plaintext: bytes, options: Options | None) -> Comparison:
     """Compare one encoded secret with one target; the answer holds no value. Raises as `Walk.run`."""
-    task = Task(target.uri, upload_pb2.PURPOSE_COMPARE, plaintext, options=_fitting(options, target))
+    task = Task(target.uri, upload_pb2.PURPOSE_COMPARE, plaintext, options=fitting(options, target))
     return Comparison.of(task, await walk.run(task))
 
 
-def _fitting(options: Options | None, target: Target) -> Options | None:
+def fitting(options: Options | None, target: Target) -> Options | None:
     """Return `options` if they are for stores of the target's type, else None."""
     return options if options is not None and are_for(options, target.store.type) else None
 

@@ -39,6 +39,11 @@ async def copy(walk: Walk, source: Target, destination: Target, expect: Expected
         raise UsageError("source and destination are in one store.", fix="Name another store.")
     keep = Notes(keep_labels=True, keep_expires_on=True)
     task = Task(source.uri, upload_pb2.PURPOSE_COPY, b"", *expect, notes=keep, destination=destination.uri)
+    return await copied(walk, task, destination)
+
+
+async def copied(walk: Walk, task: Task, destination: Target) -> Copy:
+    """Carry out a task that copies to `destination`. Raises as `copy`."""
     result = await walk.run(task)
     there = _there(task, result, destination)
     return Copy.of(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Self
+from typing import Any, Self
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.results import day, moment, name
 from monoskope.client.walk import reasons
 from monoskope.client.walk.receipts import Checked
+from monoskope.client.walk.results import Approver
 from monoskope.protocol.outcomes import spelled
 from monoskope.value import Value
 
@@ -58,6 +59,12 @@ class Secret(Value, frozen=True):
     """Who signed the request, by the receipt that proves it; "" where none does, or the store takes unsigned ones."""
     signer_key: str = ""
     """The key that signed it, `SHA256:…`."""
+    change_sha256: str = ""
+    """The approved change that it executed, by the same receipt; "" for none."""
+    approvers: tuple[Approver, ...] = ()
+    """Those whose approvals counted."""
+    break_glass: str = ""
+    """Why it was done without the approvals that it takes; "" where nobody broke the glass."""
 
     @classmethod
     def of(cls, view: views_pb2.Secret, checked: Checked) -> Self:
@@ -113,6 +120,12 @@ class SecretVersion(Value, frozen=True):
     """Who signed the request, by the receipt that proves it; "" where none does, or the store takes unsigned ones."""
     signer_key: str = ""
     """The key that signed it, `SHA256:…`."""
+    change_sha256: str = ""
+    """The approved change that it executed, by the same receipt; "" for none."""
+    approvers: tuple[Approver, ...] = ()
+    """Those whose approvals counted."""
+    break_glass: str = ""
+    """Why it was done without the approvals that it takes; "" where nobody broke the glass."""
 
     @classmethod
     def of(cls, view: views_pb2.SecretVersion, checked: Checked) -> Self:
@@ -167,6 +180,12 @@ class Upload(Value, frozen=True):
     """Who signed the request, by the receipt that proves it; "" where none does, or the store takes unsigned ones."""
     signer_key: str = ""
     """The key that signed it, `SHA256:…`."""
+    change_sha256: str = ""
+    """The approved change that it executed, by the same receipt; "" for none."""
+    approvers: tuple[Approver, ...] = ()
+    """Those whose approvals counted."""
+    break_glass: str = ""
+    """Why it was done without the approvals that it takes; "" where nobody broke the glass."""
 
     @classmethod
     def of(cls, view: views_pb2.SecretUpload, checked: Checked) -> Self:
@@ -195,6 +214,14 @@ class Upload(Value, frozen=True):
         )
 
 
-def _signed(checked: Checked) -> dict[str, str]:
+def _signed(checked: Checked) -> dict[str, Any]:
     receipt = checked.receipt if checked.proven else None
-    return {} if receipt is None else {"signer": receipt.signer, "signer_key": receipt.signer_key}
+    if receipt is None:
+        return {}
+    return {
+        "signer": receipt.signer,
+        "signer_key": receipt.signer_key,
+        "change_sha256": receipt.change_sha256.hex(),
+        "approvers": tuple(Approver(*each) for each in receipt.approvers),
+        "break_glass": receipt.break_glass,
+    }

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from monoskope.errors import RefusedError, docs_page
+from monoskope.errors import RefusedError, UsageError, docs_page
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.identity import Namespace, statement
+from monoskope.protocol.identity import Namespace, approval_statement, statement
 from monoskope.value import Unshared
 
 if TYPE_CHECKING:
-    from monoskope.client.signing.signer import LocalSigner, Signer
+    from monoskope.client.signing.signer import LocalSigner, Signer, SigningKey
+    from monoskope.protocol.change import Change
 
 
 class Signing(Unshared):
@@ -71,7 +72,36 @@ class Signing(Unshared):
             made = local.sign_now(grant, sealed_sha256)
         else:
             made = await self._chosen().sign(grant, sealed_sha256)
-        return made, _signer_key(made, grant, sealed_sha256)
+        return made, _signer_key(made, statement(grant.sha256, sealed_sha256), Namespace.REQUEST)
+
+    @property
+    def public(self) -> SigningKey | None:
+        """The key, or the certificate, as it is now; None with a signer of the user's own. Raises as `prepare`."""
+        local = self._local()
+        return None if local is None else local.public()
+
+    async def approve(self, change: Change) -> bytes:
+        """Return an approval of `change`, an SSHSIG without armour.
+
+        Raises:
+            UsageError: the user's own signer does not approve.
+            RefusedError: what the signer returned is no approval of this change.
+            Error: it does not sign.
+        """
+        from monoskope.client.signing.signer import ApprovingSigner  # noqa: PLC0415 - when something is signed
+
+        local = self._local()
+        if local is not None and self._blocks:
+            made = local.approve_now(change)
+        else:
+            signer = self._chosen()
+            if not isinstance(signer, ApprovingSigner):
+                raise UsageError(
+                    "the client's `signer` does not approve.", fix="Give it a method `approve`, or set `signing_key`."
+                )
+            made = await signer.approve(change)
+        _signer_key(made, approval_statement(change.sha256), Namespace.APPROVAL)
+        return made
 
     def forget(self) -> None:
         """Drop a private key that the settings led to."""
@@ -95,7 +125,7 @@ class Signing(Unshared):
         return self._signer
 
 
-def _signer_key(content: bytes, grant: Grant, sealed_sha256: bytes) -> str:
+def _signer_key(content: bytes, message: bytes, namespace: Namespace) -> str:
     """Return the key that made a signature, which is checked as a reactor will, without its list.
 
     So a fault is told before anything is sent. An ssh-agent that does not know RSA with SHA-2, for example, answers
@@ -104,8 +134,8 @@ def _signer_key(content: bytes, grant: Grant, sealed_sha256: bytes) -> str:
     from monoskope.protocol.sshsig import FaultError, parse  # noqa: PLC0415 - when something is signed
 
     try:
-        found = parse(content, Namespace.REQUEST)
-        found.verify(statement(grant.sha256, sealed_sha256))
+        found = parse(content, namespace)
+        found.verify(message)
     except FaultError as error:
         raise RefusedError(
             f"what the signer returned would not count, and was not sent: {error.message}",

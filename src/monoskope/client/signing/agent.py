@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 
 from monoskope.client.signing.signer import LocalSigner, SigningKey, from_line
 from monoskope.errors import RefusedError, UnavailableError, UsageError
-from monoskope.protocol.grant import Grant
 from monoskope.protocol.sshsig.fields import Reader, string, uint32
 
 SOCKET = "SSH_AUTH_SOCK"
@@ -182,11 +181,11 @@ class AgentSigner(LocalSigner):
         public.check_time(time.time())
         self._held(public)
 
-    async def sign(self, grant: Grant, sealed_sha256: bytes) -> bytes:
-        """Sign as `Signer.sign`. The event loop goes on: a person may have to touch a security key."""
+    async def _aside(self, work: Callable[[], bytes]) -> bytes:
+        """Sign in a thread. The event loop goes on: a person may have to touch a security key."""
         from monoskope.client.runtime.on_asyncio import in_thread  # noqa: PLC0415 - a command that blocks does without asyncio
 
-        return await in_thread(lambda: self.sign_now(grant, sealed_sha256))
+        return await in_thread(work)
 
     def _signature(self, public: SigningKey, message: bytes, within_s: float) -> bytes:
         public.check_time(time.time())

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from monoskope.client.signing.signer import LocalSigner, SigningKey, from_line, from_wire
 from monoskope.errors import RefusedError, UsageError
-from monoskope.protocol.grant import Grant
 from monoskope.protocol.sshsig import FaultError
 from monoskope.protocol.sshsig.fields import Reader, mpint, string
 from monoskope.settings import read_private
@@ -181,10 +180,6 @@ class KeySigner(LocalSigner, Unshared):
     def forget(self) -> None:
         """Drop a key that a passphrase opened."""
         self._opened = None
-
-    async def sign(self, grant: Grant, sealed_sha256: bytes) -> bytes:
-        """Sign as `Signer.sign`. It takes less than a millisecond, with a long RSA key some."""
-        return self.sign_now(grant, sealed_sha256)
 
     def _signature(self, public: SigningKey, message: bytes, within_s: float) -> bytes:
         del within_s

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from monoskope.client.known.sources import is_public_key
 from monoskope.errors import UsageError, docs_page
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.identity import Namespace, statement
+from monoskope.protocol.identity import Namespace, approval_statement, statement
 from monoskope.protocol.sshsig import (
     Certificate,
     FaultError,
@@ -25,9 +26,12 @@ from monoskope.value import Value
 
 if TYPE_CHECKING:
     from monoskope.client.signing.key_file import Passphrase
+    from monoskope.protocol.change import Change
 
 _CERTIFICATE = "-cert-v01@openssh.com"
 """How the type of every certificate of OpenSSH ends."""
+APPROVE_WITHIN_S = 120.0
+"""How long an ssh-agent may take for an approval: a person may have to touch a key. No one-time key waits for it."""
 _USABLE = (
     "Use an ed25519 key (`ssh-keygen -t ed25519`), an ECDSA key, an RSA key of 3,072 bits or more, one of a security"
     f" key (`-t ed25519-sk`), or a certificate over one of these ({docs_page('signed-requests.md')})."
@@ -130,6 +134,21 @@ class Signer(Protocol):
         """
 
 
+@runtime_checkable
+class ApprovingSigner(Signer, Protocol):
+    """A signer that approves changes, too. `Client(signer=…)` takes any object that does so."""
+
+    async def approve(self, change: Change) -> bytes:
+        """Return an SSHSIG without armour, in the namespace of approvals, over the statement about a change.
+
+        Args:
+            change: What the client has decoded, and its caller has seen.
+
+        Raises:
+            Error: it does not sign; nothing is sent.
+        """
+
+
 class LocalSigner(ABC):
     """A signer whose key is on this machine: what the signers of this package have in common."""
 
@@ -157,15 +176,30 @@ class LocalSigner(ABC):
     def is_prepared(self) -> bool:
         """Whether `sign` needs no answer of a person."""
 
-    @abstractmethod
     async def sign(self, grant: Grant, sealed_sha256: bytes) -> bytes:
         """Sign as `Signer.sign`, without holding up an event loop."""
+        return await self._aside(lambda: self.sign_now(grant, sealed_sha256))
+
+    async def approve(self, change: Change) -> bytes:
+        """Sign as `ApprovingSigner.approve`, without holding up an event loop."""
+        return await self._aside(lambda: self.approve_now(change))
 
     def sign_now(self, grant: Grant, sealed_sha256: bytes) -> bytes:
         """Sign as `sign`; it blocks until it is done."""
+        return self._signed(statement(grant.sha256, sealed_sha256), Namespace.REQUEST, grant.lifetime_s)
+
+    def approve_now(self, change: Change) -> bytes:
+        """Sign as `approve`; it blocks until it is done."""
+        return self._signed(approval_statement(change.sha256), Namespace.APPROVAL, APPROVE_WITHIN_S)
+
+    def _signed(self, message: bytes, namespace: Namespace, within_s: float) -> bytes:
         public = self.public()
-        message = signed_bytes(statement(grant.sha256, sealed_sha256), Namespace.REQUEST)
-        return serialise(public.signer.blob, self._signature(public, message, grant.lifetime_s), Namespace.REQUEST)
+        signature = self._signature(public, signed_bytes(message, namespace), within_s)
+        return serialise(public.signer.blob, signature, namespace)
+
+    async def _aside(self, work: Callable[[], bytes]) -> bytes:
+        """Do what signs. A signer for whose answer one waits does so aside."""
+        return work()
 
     @abstractmethod
     def _signature(self, public: SigningKey, message: bytes, within_s: float) -> bytes:

@@ -16,6 +16,7 @@ from monoskope.errors import (
     RefusedError,
     TimedOutError,
     UnavailableError,
+    docs_page,
 )
 from monoskope.protocol.outcomes import is_detail, spelled
 from monoskope.value import Value
@@ -240,6 +241,8 @@ DETAIL = ": {detail}"
 """How the reactor's sentence stands behind the reason."""
 UNSIGNED = "m8 says: {message}. No store signed that; nothing was sent."
 """How a reason is explained that came without a receipt, before anything was sent."""
+ASKS = " The store asks for up to {approvals} approvals here, and {were} sent."
+"""Added to NOT_AUTHORIZED where the grant asks for approvals."""
 THERE = " Version {version} is there now."
 """Added to a failure whose signed receipt says which version is upstream."""
 _UNSIGNED_CONFLICT_FIX = "Look in the engine itself before you change anything on m8's word."
@@ -255,6 +258,8 @@ def error_for(
     retry_after_s: int = 0,
     detail: str = "",
     signed: str = "",
+    approvals: int = 0,
+    sent: int | None = None,
 ) -> Error:
     """Return the error to raise for a request of `purpose` on `uri` that failed for `reason`.
 
@@ -268,6 +273,8 @@ def error_for(
         retry_after_s: With RATE_LIMITED, seconds after which it can succeed; 0 if that is not known.
         detail: The reactor's sentence beside the reason: signed in a receipt, or as m8 says.
         signed: What the store's operator needs to find a signed request: its id and its key (`signed_as`).
+        approvals: How many approvals the grant asks for, of anybody at most.
+        sent: How many were sent with a change; None without a change.
     """
     meaning = _FOR_PURPOSE.get((purpose, reason)) or MEANINGS.get(reason, _UNKNOWN)
     more = DETAIL.format(detail=detail.removesuffix(".")) if detail and is_detail(detail) else ""
@@ -279,7 +286,16 @@ def error_for(
         fix = _UNSIGNED_CONFLICT_FIX if issubclass(meaning.error, ConflictError) else fix
     elif upstream_version:
         message += THERE.format(version=upstream_version)
-    return meaning.error(f"{uri}: {message}", fix=fix, reason_name=name(reason), retry_after_s=float(retry_after_s))
+    asks = issubclass(meaning.error, NotAuthorizedError) and approvals > 0
+    if asks:
+        were = f"{sent} {'was' if sent == 1 else 'were'}" if sent else "none was"
+        message += ASKS.format(approvals=approvals, were=were)
+    if asks and sent is None:
+        fix = f"Propose it, so that others can approve it ({docs_page('approvals.md')}). {fix}"
+    error = meaning.error(f"{uri}: {message}", fix=fix, reason_name=name(reason), retry_after_s=float(retry_after_s))
+    if isinstance(error, NotAuthorizedError) and sent is None:
+        error.approvals = approvals
+    return error
 
 
 def signed_as(request_id: bytes, signer_key: str) -> str:

@@ -108,6 +108,17 @@ class Proofs:
         except (_NotProvenError, ProofError, UsageError) as error:
             return _not_proven(error)
 
+    async def newest(self, uri: str, signed: upload_pb2.Signed) -> Checked:
+        """Check what m8 shows as the newest receipt for one secret: that the store signed it, and about that secret."""
+        try:
+            identities = await self._identities(uri, (signed,), None)
+            receipt = parse_receipt(open_signed(signed, RECEIPT, identities.identity(signed)))
+        except (_NotProvenError, ProofError, UsageError) as error:
+            return _not_proven(error)
+        if str(receipt.uri) != uri or receipt.outcome not in TELLING:
+            return Checked("what m8 shows as its proof is none: it is about something else")
+        return Checked(receipt=receipt)
+
     async def versions(self, views: Iterable[views_pb2.SecretVersion]) -> list[Checked]:
         """Check each version by the request behind it, which m8 is asked about."""
         runtime = self._queries.runtime

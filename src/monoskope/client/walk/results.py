@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 IN_SYNC = "IN_SYNC"
 
 
+class Approver(Value, frozen=True):
+    """Who approved a change, as the store's receipt says."""
+
+    principal: str
+    key: str
+    """`SHA256:…`."""
+
+
 class Proven(Value, frozen=True, kw_only=True):
     """What a receipt proves of one request: what all results have in common."""
 
@@ -32,6 +40,12 @@ class Proven(Value, frozen=True, kw_only=True):
     """Who signed the request, as the store's own list says; "" where the store takes unsigned ones."""
     signer_key: str = ""
     """The key that signed it, `SHA256:…`."""
+    change_sha256: str = ""
+    """The approved change that was executed, 64 hex digits, "" for none."""
+    approvers: tuple[Approver, ...] = ()
+    """Those whose approvals of it counted."""
+    break_glass: str = ""
+    """Why it was done without the approvals that it takes; "" where nobody broke the glass."""
     receipt: upload_pb2.Signed | None = None
     """The receipt itself, to be shown to others who pin the store."""
 
@@ -46,6 +60,9 @@ class Proven(Value, frozen=True, kw_only=True):
             "request_id": result.request_id.hex(),
             "signer": receipt.signer,
             "signer_key": receipt.signer_key,
+            "change_sha256": receipt.change_sha256.hex(),
+            "approvers": tuple(Approver(principal, key) for principal, key in receipt.approvers),
+            "break_glass": receipt.break_glass,
             "receipt": result.signed,
             "hash": receipt.fingerprint,
             "values": dict(receipt.values),

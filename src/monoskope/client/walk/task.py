@@ -22,6 +22,7 @@ from monoskope.value import Unshared, Value
 if TYPE_CHECKING:
     from monoskope.api.gateway.v1 import queries_pb2
     from monoskope.client.seal import Sealed
+    from monoskope.protocol.change import Change
     from monoskope.protocol.grant import Grant
     from monoskope.protocol.receipt import Receipt
 
@@ -88,6 +89,15 @@ class Task(Unshared, Value, frozen=True):
     destination: SecretUri | None = None
     to_version: str = ""
     list_after: str = ""
+    source_version: str = ""
+    break_glass: str = ""
+    """Why it is done without the approvals that it takes; "" where nobody breaks the glass."""
+    change: Change | None = None
+    """The change that it executes: it says what is asked, whatever stands above."""
+    approvals: tuple[bytes, ...] = ()
+    """Of the change, as they came."""
+    awaits: bool = False
+    """Whether nothing is sealed while the grant asks for more approvals than there are: somebody waits for them."""
     request_id: bytes = b""
     """The request's id where it is given, 16 bytes: then there is one attempt. b"" for a new random one each."""
     key_within_s: float | None = None
@@ -153,6 +163,35 @@ def unsigned(uri: SecretUri) -> UsageError:
         fix="Set one that the store's operator has on its list: `monoctl config set signing_key ~/.ssh/id_ed25519.pub`"
         f" ({docs_page('signed-requests.md')}).",
     )
+
+
+class ApprovalsMissingError(RefusedError):
+    """A grant asks for more approvals than there are yet; nothing was sealed.
+
+    Args:
+        uri: Of the secret.
+        needed: How many it asks for, of anybody at most.
+    """
+
+    def __init__(self, uri: SecretUri, needed: int) -> None:
+        super().__init__(f"{uri}: the store asks for up to {needed} approvals here; nothing was sealed.")
+        self.needed = needed
+
+
+def check_approvals(task: Task, grant: Grant) -> None:
+    """Check before anything is sealed that the store can hold a change, or a broken glass, to what it says.
+
+    Raises:
+        RefusedError: it takes this unsigned: then nobody is held to approvals, and no receipt could name them.
+        ApprovalsMissingError: the task waits for more approvals.
+    """
+    if (task.change is not None or task.break_glass) and not grant.signature_required:
+        raise RefusedError(
+            f"{task.uri}: the store takes this without a signature, so it takes no approvals; nothing was sealed.",
+            fix="Do it without a change and without breaking the glass, or ask the store's operator.",
+        )
+    if task.awaits and grant.approvals > len(task.approvals):
+        raise ApprovalsMissingError(task.uri, grant.approvals)
 
 
 def signed_too_late(uri: SecretUri) -> TimedOutError:
@@ -233,8 +272,13 @@ def request_of(task: Task) -> Request:
     """Return the request of a new attempt: under a new random id, unless the task gives one."""
     from monoskope.protocol.grant import SUITE_1  # noqa: PLC0415 - while m8 is asked for the store
 
+    request_id = task.request_id or os.urandom(REQUEST_ID_BYTES)
+    if task.change is not None:
+        from monoskope.protocol import change  # noqa: PLC0415 - few requests execute one
+
+        return change.request_of(task.change, request_id=request_id, suites=(SUITE_1,))
     return make_request(
-        request_id=task.request_id or os.urandom(REQUEST_ID_BYTES),
+        request_id=request_id,
         purpose=task.purpose,
         uri=task.uri,
         expect=task.expect,
@@ -251,4 +295,6 @@ def request_of(task: Task) -> Request:
         destination=task.destination,
         to_version=task.to_version,
         list_after=task.list_after,
+        break_glass=task.break_glass,
+        source_version=task.source_version,
     )

@@ -13,7 +13,7 @@ from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
 from monoskope.client.known.stores import KnownStores
 from monoskope.errors import UsageError
 from monoskope.protocol.grant import Grant, open_grant
-from monoskope.protocol.identity import ProofError, follow, open_rotation, shown
+from monoskope.protocol.identity import Namespace, ProofError, follow, open_rotation, shown
 from monoskope.protocol.open_receipt import open_receipt
 from monoskope.protocol.outcomes import ENDS
 from monoskope.protocol.receipt import Receipt
@@ -85,7 +85,13 @@ class Trust:
             raise ProofError(f"the grant is signed but malformed: {error.message.removesuffix('.')}") from None
 
     def open_receipt(
-        self, signed: upload_pb2.Signed, grant: Grant, sealed_sha256: bytes, signer_key: str = ""
+        self,
+        signed: upload_pb2.Signed,
+        grant: Grant,
+        sealed_sha256: bytes,
+        signer_key: str = "",
+        *,
+        approvals: Sequence[bytes] = (),
     ) -> Receipt:
         """Make every check of step 7. Raises `ProofError`: this receipt proves nothing.
 
@@ -94,6 +100,7 @@ class Trust:
             grant: That was answered.
             sealed_sha256: Of what was sent.
             signer_key: The key that signed the request, `SHA256:…`; "" where the grant asks for no signature.
+            approvals: Those that were sent: the receipt names nobody else.
         """
         try:
             receipt = open_receipt(signed, identity=self.pin, grant=grant, sealed_sha256=sealed_sha256)
@@ -103,11 +110,27 @@ class Trust:
             raise ProofError("the receipt says that writing began, not how it ended")
         if receipt.signer_key not in {"", signer_key}:
             raise ProofError(f"the receipt names {receipt.signer_key} as the key that signed, and not yours")
+        _check_approvers(receipt, approvals)
         return receipt
 
     def is_signed_by_pin(self, signed: upload_pb2.Signed) -> bool:
         """Return whether a message claims the pinned identity. It decides only whether to ask for rotations."""
         return shown(signed.identity_key) == self.pin
+
+
+def _check_approvers(receipt: Receipt, approvals: Sequence[bytes]) -> None:
+    """Whose keys they are, the reactor's list says; a certificate says it, too."""
+    if not receipt.approvers:
+        return
+    from monoskope.protocol.sshsig import parse  # noqa: PLC0415 - few requests have approvals
+
+    sent: dict[str, str] = {}
+    for approval in approvals:
+        found = parse(approval, Namespace.APPROVAL)
+        sent[found.key.fingerprint] = "" if found.certificate is None else found.certificate.principal
+    for principal, key in receipt.approvers:
+        if key not in sent or sent[key] not in {"", principal}:
+            raise ProofError(f"the receipt names {principal} with {key} as an approver, and no such approval was sent")
 
 
 def chain(pin: str, rotations: Rotations, *, store: str) -> list[str]:

@@ -44,6 +44,7 @@ from monoskope.client.walk.task import (
     Sent,
     Stage,
     Task,
+    check_approvals,
     request_of,
     signed_too_late,
     too_large,
@@ -214,9 +215,11 @@ class Walk:
 
         Raises:
             UsageError: no key is set, or it is not set up as it must be.
+            RefusedError: as `check_approvals`.
             NotPreparedError: a person was asked what the signer needs. Nothing was sent for this grant, and its key
                 dies unused. It comes here only if m8 did not show that the store takes signed requests.
         """
+        check_approvals(task, grant)
         if not grant.signature_required:
             return None
         if self._signing is None:
@@ -288,6 +291,8 @@ class Walk:
             encapsulated_key=sealed.encapsulated_key,
             ciphertext=sealed.ciphertext,
             request_signature=sent.signature,
+            change=b"" if sent.task.change is None else sent.task.change.content,
+            approvals=sent.task.approvals,
         )
         upload = (await self._call(methods.REQUEST_UPLOAD_SECRET, send)).upload
         failpoint("monoctl.after-send")
@@ -316,7 +321,9 @@ class Walk:
     async def _open(self, signed: upload_pb2.Signed, sent: Sent) -> Receipt:
         if not self._trust.is_signed_by_pin(signed):
             self._trust.follow((await self._ask(sent.request, wait=False)).rotations)
-        return self._trust.open_receipt(signed, sent.grant, sent.sealed.sha256, sent.signer_key)
+        return self._trust.open_receipt(
+            signed, sent.grant, sent.sealed.sha256, sent.signer_key, approvals=sent.task.approvals
+        )
 
     def _failed(self, sent: Sent, receipt: Receipt) -> Failure:
         """A receipt says FAILED."""
@@ -340,6 +347,8 @@ class Walk:
                 retry_after_s=receipt.retry_after_s,
                 detail=receipt.detail,
                 signed=reasons.signed_as(sent.request.request_id, sent.signer_key),
+                approvals=sent.grant.approvals,
+                sent=None if task.change is None else len(task.approvals),
             ),
             again=about_sent and reason == upload_pb2.REASON_UPSTREAM_UNAVAILABLE,
             limited=about_sent and task.is_limited(reason),

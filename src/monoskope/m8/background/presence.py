@@ -117,8 +117,10 @@ class Presence:
         Raises:
             RefusedError: another process has another signing key or another audience; names both values.
         """
-        for other in await self._others():
+        others = await self._others()
+        for other in others:
             self._require_fit(other)
+        self._app.log.serve_alone(is_alone=not others)
         try:
             await self._beat()
         except UnavailableError as error:
@@ -139,7 +141,9 @@ class Presence:
             self._app.news.clear()
             with contextlib.suppress(UnavailableError):  # the log's watch tells of it
                 await self._beat()
-                self._compare(await self._others())
+                others = await self._others()
+                self._app.log.serve_alone(is_alone=not others)
+                self._compare(others)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._app.limits.heartbeat_s):
                     await self._app.news.wait()
@@ -158,15 +162,13 @@ class Presence:
         found = replicas(await self._app.log.beats(), await self._app.log.beat_notes())
         oldest_ms = self._app.clock() - self._app.limits.deadlines.issuer_gone_s * 1000
         ours = (self._note.host, self._note.address)
-        others = [
+        return [
             other
             for other in found
             if other.seen_ms > oldest_ms
             and other.name != self._app.replica
             and (other.note.host, other.note.address) != ours
         ]
-        self._app.log.serve_alone(is_alone=not others)
-        return others
 
     def _require_fit(self, other: Replica) -> None:
         for name, ours, theirs in differences(self._note, other.note):

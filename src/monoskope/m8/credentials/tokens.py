@@ -14,17 +14,17 @@ import re
 import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from google.protobuf.message import Message
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import ConflictError, NotFoundError, UnauthenticatedError, UsageError
+from monoskope.m8.credentials.standing import FIX, Credential, credential_of, expired, revoked
 from monoskope.m8.credentials.token_rules import (
     ALGORITHM,
     ISSUER,
@@ -34,10 +34,9 @@ from monoskope.m8.credentials.token_rules import (
     check_role,
     check_subject,
     check_ttl,
-    principal_of,
     read,
 )
-from monoskope.m8.domain.aggregates import ROLE_BINDINGS, Aggregate, Aggregates, each
+from monoskope.m8.domain.aggregates import ROLE_BINDINGS, Aggregates
 from monoskope.m8.domain.events import M8, token_stream, write
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES, Principal
 from monoskope.m8.log.event_log import EventLog, ExpectedVersionError
@@ -58,7 +57,6 @@ MAX_VERIFIED = 4_096
 """How many tokens are remembered by their SHA-256, so that their signature is not verified again."""
 
 _ID = re.compile(r"[0-9a-f]{32}")
-_FIX = "Log in again with `monoctl login`, or ask an administrator of m8 for a new token (m8 token create)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,27 +82,6 @@ def read_signing_key(path: Path) -> Ed25519PrivateKey:
     if len(seed) != 32:
         raise UsageError(f"{path} is not a token key: it has {len(seed)} bytes, not 32.", fix="Restore it.")
     return Ed25519PrivateKey.from_private_bytes(seed)
-
-
-@dataclass(frozen=True, slots=True)
-class _Credential:
-    """What the log says of a token."""
-
-    version: int = 0
-    issued: events_pb2.TokenIssued | None = None
-    principal: Principal | None = None
-    is_revoked: bool = False
-
-    def after(self, message: Message | None) -> _Credential:
-        """Return it after a recorded event, None for one of an unknown type."""
-        known = replace(self, version=self.version + 1)
-        match message:
-            case events_pb2.TokenIssued():
-                return replace(known, issued=message, principal=principal_of(message))
-            case events_pb2.TokenRevoked():
-                return replace(known, is_revoked=True)
-            case _:
-                return known
 
 
 class Tokens(Unshared):
@@ -291,9 +268,9 @@ class Tokens(Unshared):
             UnavailableError: the log does not answer.
         """
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-        claims = self._verified.get(digest) or read(token, self._key, audience=self._audience, fix=_FIX)
+        claims = self._verified.get(digest) or read(token, self._key, audience=self._audience, fix=FIX)
         _check_times(claims, self._clock() / 1000)
-        recorded: Aggregate[_Credential] = Aggregate(token_stream(claims.jti), _Credential(), each)
+        recorded = credential_of(claims.jti)
         seen = await self.aggregates.look(recorded, ROLE_BINDINGS)
         principal = _vouched_for(seen.of(recorded), claims)
         self._remember(digest, claims)
@@ -306,20 +283,20 @@ class Tokens(Unshared):
             self._verified.popitem(last=False)
 
 
-def _vouched_for(recorded: _Credential, claims: Claims) -> Principal:
+def _vouched_for(recorded: Credential, claims: Claims) -> Principal:
     """Return the principal that the log has for these claims."""
     if recorded.issued is None or recorded.principal is None:
-        raise UnauthenticatedError("the token is signed, but this server's log does not know it.", fix=_FIX)
+        raise UnauthenticatedError("the token is signed, but this server's log does not know it.", fix=FIX)
     if not agree(claims, recorded.issued):
-        raise UnauthenticatedError("the token differs from what this server's log has of it.", fix=_FIX)
+        raise UnauthenticatedError("the token differs from what this server's log has of it.", fix=FIX)
     if recorded.is_revoked:
-        raise UnauthenticatedError(f"the token {claims.jti} was revoked.", fix=_FIX)
+        raise revoked(claims.jti)
     return recorded.principal
 
 
 def _check_times(claims: Claims, now_s: float) -> None:
     if now_s >= claims.exp:
-        raise UnauthenticatedError(f"the token expired at {instant(claims.exp * 1000)}.", fix=_FIX)
+        raise expired(claims.exp * 1000)
     begins = max(claims.iat, claims.nbf)
     if begins > now_s + LEEWAY_S:
         fix = "Wait until then, or correct this server's clock."

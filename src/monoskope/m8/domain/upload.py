@@ -29,6 +29,9 @@ from monoskope.protocol.wire import serialise
 from monoskope.uri import SecretUri
 from monoskope.value import Value
 
+KEPT_BYTES = 8_192
+"""Bytes of the largest receipt that is remembered with a request; a larger one is read again."""
+
 
 class Upload(Value, frozen=True):
     """What the log says about one request. Every part of m8 that follows a request folds its events into this."""
@@ -43,7 +46,7 @@ class Upload(Value, frozen=True):
     request: Request | None = None
     subject: str = ""
     last_receipt: upload_pb2.Signed | None = None
-    """The newest receipt of its secret when it was recorded, None if there was none."""
+    """The newest receipt of its secret when it was recorded; None for none, or for one larger than `KEPT_BYTES`."""
     grant: Grant | None = None
     """From GRANTED on."""
     signed_grant: upload_pb2.Signed | None = None
@@ -108,7 +111,7 @@ def following(upload: Upload, message: Message, *, at_ms: int) -> Upload | None:
     changes: dict[str, object] = {"version": version, "state": state, "since_ms": at_ms}
     match message:
         case events_pb2.SecretUploadKeyRequested():
-            last = message.last_receipt if message.HasField("last_receipt") else None
+            last = message.last_receipt if 0 < message.last_receipt.ByteSize() <= KEPT_BYTES else None
             changes |= {"request": parse_request(message.request), "subject": message.subject}
             changes |= {"began_ms": at_ms, "last_receipt": last}
         case events_pb2.SecretUploadKeyProvided():

@@ -25,6 +25,7 @@ from monoskope.m8.calls import Arrival, Ended
 from monoskope.m8.http import refused, strict_json
 from monoskope.m8.http.refused import Headers, OverdueError, encoded, to_json
 from monoskope.m8.methods import Kind, Method
+from monoskope.m8.service import policy
 from monoskope.m8.service.app import App
 from monoskope.traces import spans
 from monoskope.value import Unshared
@@ -77,8 +78,6 @@ def enveloped(message: bytes) -> bytes:
 class _Same:
     """A message that equals itself alone: to compare two by content would take as long as to write one."""
 
-    __slots__ = ("message",)
-
     def __init__(self, message: Message) -> None:
         self.message = message
 
@@ -113,9 +112,6 @@ def only_message(body: bytes) -> bytes:
 
 
 T = TypeVar("T")
-
-SOON_S = 0.1
-"""Seconds in which nothing changes that was asked before a body was read."""
 
 _TIMEOUT = re.compile(r"[0-9]{1,10}", re.ASCII)
 
@@ -221,7 +217,7 @@ async def _read(body: Body) -> tuple[bytes, bool]:
     loop = asyncio.get_running_loop()
     began = loop.time()
     content = await body()
-    return content, loop.time() - began > SOON_S
+    return content, loop.time() - began > policy.SOON_S
 
 
 async def _before(deadline: float | None, work: Callable[[], Awaitable[T]]) -> T:

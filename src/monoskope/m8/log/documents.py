@@ -65,7 +65,7 @@ class Where:
 class Put(Value, frozen=True):
     """Write a read-model document: `body` under `key` in `collection`, whatever was there.
 
-    With `columns`, `EventLog.find` finds it.
+    With `columns`, `EventLog.find` finds it. A document that has columns is written with columns again, or deleted.
     """
 
     collection: str

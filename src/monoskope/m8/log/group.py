@@ -103,7 +103,10 @@ class Head:
 
 
 KEPT = 2_000
-"""How many documents, and how many streams, are remembered, a megabyte of them about; then memory is cleared."""
+"""How many documents, and how many streams, are remembered; then memory is cleared."""
+
+KEPT_BYTES = 4_194_304
+"""How many bytes of documents are remembered, each counted as often as it was read or written; then, too."""
 
 
 @dataclass(slots=True)
@@ -113,12 +116,26 @@ class Known:
     Attributes:
         head: The head that the rest belongs to.
         versions: The version of streams, by name.
-        documents: Bodies by collection and key, None where there is no document.
+        documents: Bodies by collection and key, None where there is no document; added by `learn`.
     """
 
     head: Head
     versions: dict[str, int] = field(default_factory=dict)
     documents: dict[Which, bytes | None] = field(default_factory=dict)
+    size: int = 0
+    """Bytes taken in."""
+
+    def make_room(self) -> None:
+        """Forget documents and streams if they are too many. Only between two groups."""
+        if max(len(self.documents), len(self.versions)) > KEPT or self.size > KEPT_BYTES:
+            self.documents.clear()
+            self.versions.clear()
+            self.size = 0
+
+    def learn(self, documents: Mapping[Which, bytes | None]) -> None:
+        """Take in what documents hold at `head`."""
+        self.documents.update(documents)
+        self.size += sum(len(body) for body in documents.values() if body)
 
     def remember(self, group: Group) -> None:
         """Take in what a group recorded that was worked out on this."""
@@ -126,11 +143,7 @@ class Known:
         self.head = Head(last.position, last.hash, self.head.fence)
         self.versions.update(group.assumed)
         self.versions.update((event.stream, event.version) for event in group.recorded)
-        for change in group.changes:
-            self.documents[change.collection, change.key] = change.body if isinstance(change, Put) else None
-        if max(len(self.documents), len(self.versions)) > KEPT:
-            self.documents.clear()
-            self.versions.clear()
+        self.learn({(one.collection, one.key): one.body if isinstance(one, Put) else None for one in group.changes})
 
 
 @dataclass(slots=True)

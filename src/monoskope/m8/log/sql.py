@@ -50,7 +50,8 @@ def settle(done: asyncio.Future[T], result: T, error: Exception | None) -> None:
     if error is None:
         done.set_result(result)
     else:
-        done.set_exception(error)
+        # Without the writer's frames, which refer to the future, and so to the error.
+        done.set_exception(error.with_traceback(None))
 
 
 class Tail:

@@ -8,7 +8,8 @@ import functools
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
-from monoskope.errors import UnauthenticatedError, UnavailableError, UsageError
+from monoskope.errors import UnavailableError, UsageError
+from monoskope.m8.credentials.standing import expired, standing
 from monoskope.m8.domain.events import token_stream
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.domain.role_bindings import ROLE_BINDINGS_STREAM
@@ -24,7 +25,6 @@ from monoskope.m8.queries.pages import (
     scope_of,
     visible_scope,
 )
-from monoskope.m8.readmodels.documents import REVOCATIONS
 from monoskope.m8.readmodels.uploads import shown
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.feed import Follower
@@ -170,7 +170,7 @@ class Events:
     def _ended_in_time(self, follower: Follower, principal: Principal) -> Iterator[None]:
         """End `follower` when the token expires, if the block still runs: one timer for all events."""
         left_s = (principal.expires_at_ms - self._app.clock()) / 1000
-        timer = asyncio.get_running_loop().call_later(left_s, follower.end, _ended("expired"))
+        timer = asyncio.get_running_loop().call_later(left_s, follower.end, expired(principal.expires_at_ms))
         try:
             yield
         finally:
@@ -178,11 +178,7 @@ class Events:
 
     async def _require_rights(self, principal: Principal) -> None:
         """Raise unless the token is valid, and role bindings give its holder what they gave when the call came."""
-        if self._app.clock() >= principal.expires_at_ms:
-            raise _ended("expired")
-        if await self._app.log.get(REVOCATIONS, principal.token_id) is not None:
-            raise _ended("was revoked")
-        if await self._app.aggregates.bound(principal) != principal:
+        if await standing(self._app.aggregates, principal, self._app.clock()) != principal:
             raise UnavailableError(
                 "role bindings changed what you may see.", fix="Watch again, after the last position that came."
             )
@@ -245,13 +241,6 @@ def _streams_of(principal: Principal) -> frozenset[str]:
     """Return the streams that say what a caller may see."""
     own = token_stream(principal.token_id)
     return frozenset({own} if principal.member is None else {own, ROLE_BINDINGS_STREAM})
-
-
-def _ended(how: str) -> UnauthenticatedError:
-    return UnauthenticatedError(
-        f"the token {how} while it watched.",
-        fix="Log in again with `monoctl login`, or ask an administrator of m8 for a new token (m8 token create).",
-    )
 
 
 # All watchers get the same message, so it is made once.

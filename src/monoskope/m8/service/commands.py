@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
@@ -12,6 +13,7 @@ from monoskope import operating_log
 from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import RefusedError
+from monoskope.m8.credentials.standing import standing
 from monoskope.m8.domain import upload
 from monoskope.m8.domain.aggregates import FINGERPRINT_KEY, Seen, upload_of
 from monoskope.m8.domain.events import may_end, notes_stream, write
@@ -34,6 +36,17 @@ from monoskope.traces import spans
 from monoskope.uri import SecretUri
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a request is decided on: streams, its store, its secret's newest receipt, and when they were looked at."""
+
+    seen: Seen
+    store: views_pb2.SecretStore
+    last_receipt: upload_pb2.Signed | None
+    at_s: float
+    """Seconds of the monotonic clock, before the look."""
+
+
 class Commands:
     """The part of `SecretCommandService` about secrets, without a transport: one method for each command."""
 
@@ -52,6 +65,7 @@ class Commands:
             RefusedError: the caller lacks the right, or the store is deactivated.
             RateLimitedError: the caller may seal no more today, put no more in this minute, or add no secret; or too
                 many requests of the caller's have not ended, and none did in time.
+            UnauthenticatedError: the token expired or was revoked while the request waited for its place.
             UnavailableError: no reactor of the store is attached, or none of them finds its engine.
             AlreadyExistsError: the request id is taken.
         """
@@ -71,48 +85,61 @@ class Commands:
     async def _record_request(self, request: Request, caller: Caller) -> tuple[views_pb2.SecretStore, bool]:
         """Record that a key is asked for, unless that is recorded already; return its store, and whether it was."""
         about, subject = upload_of(request.request_id), caller.principal.subject
-        seen, store, last_receipt = await self._look(request)
+        found = await self._look(request)
         # A repeated request is answered at once.
-        known = seen.of(about)
+        known = found.seen.of(about)
         is_new = known.request is None
-        missing = await missing_reactor(self._app, store, seen.of(FINGERPRINT_KEY).allowed) if is_new else None
+        allowed = found.seen.of(FINGERPRINT_KEY).allowed
+        missing = await missing_reactor(self._app, found.store, allowed) if is_new else None
 
         def decide(known: Upload) -> Sequence[Message]:
             events = upload.request_key(
-                known, request=request, subject=subject, last_receipt=last_receipt, traceparent=spans.current()
+                known, request=request, subject=subject, last_receipt=found.last_receipt, traceparent=spans.current()
             )
             if events:
-                _require_active(store)
+                _require_active(found.store)
                 if missing is not None:
                     raise missing
             return events
 
-        if is_new and store.active:
-            await require_engine(self._app, store, wait_s=caller.wait_s)
-        async with self._let_in(request, caller, last_receipt) if is_new else contextlib.nullcontext():
+        if is_new and found.store.active:
+            await require_engine(self._app, found.store, wait_s=caller.wait_s)
+        letting_in = self._let_in(request, caller, found) if is_new else contextlib.nullcontext(found)
+        async with letting_in as found:
             recorded = await self._app.aggregates.change(about, decide, actor=subject, loaded=known, is_sent_again=True)
-        return store, bool(recorded)
+        return found.store, bool(recorded)
 
     @contextlib.asynccontextmanager
-    async def _let_in(
-        self, request: Request, caller: Caller, last_receipt: upload_pb2.Signed | None
-    ) -> AsyncIterator[None]:
-        """Let the caller record a new request within the block. Raises `RateLimitedError` if a limit is reached."""
+    async def _let_in(self, request: Request, caller: Caller, found: _Found) -> AsyncIterator[_Found]:
+        """Let the caller record a new request within the block, on what is yielded: `found`, or what is true by now.
+
+        Raises:
+            RateLimitedError: a limit is reached.
+            UnauthenticatedError: while the caller waited, the token expired or was revoked.
+            Error: as `_look` and `policy.require_request`: what the caller had is gone meanwhile.
+        """
         subject = caller.principal.subject
-        size, later = bytes_with(request.content, last_receipt), _largest_later(request)
         # Counted only now: what waits for its place is not counted yet.
         async with self._app.request_limit.place(subject, wait_s=caller.wait_s) as usage:
-            if request.rules.puts:
-                await self._app.put_limit.require(subject, usage, adds=last_receipt is None)
+            if time.monotonic() - found.at_s > policy.SOON_S:
+                now = await standing(self._app.aggregates, caller.principal, self._app.clock())
+                policy.require_request(now, request)
+                found = await self._look(request)
+                usage = await self._app.documents.usage(subject, self._app.clock())  # noqa: PLW2901
+            size, later = bytes_with(request.content, found.last_receipt), _largest_later(request)
+            # Before anything else is waited for, in which the subject may have more recorded than `usage` has.
             with self._app.quota.used(subject, usage, size, later=later):
-                yield
+                if request.rules.puts:
+                    await self._app.put_limit.require(subject, usage, adds=found.last_receipt is None)
+                yield found
 
-    async def _look(self, request: Request) -> tuple[Seen, views_pb2.SecretStore, upload_pb2.Signed | None]:
-        """Return what a request is decided on: streams, its store, and its secret's newest receipt.
+    async def _look(self, request: Request) -> _Found:
+        """Return what a request is decided on.
 
         Raises:
             NotFoundError: something is missing.
         """
+        at_s = time.monotonic()
         uri, destination = str(request.uri), request.destination
         places = [(STORES, request.uri.store), *([] if destination is None else [(STORES, destination.store)])]
         secret = (SECRETS, uri)
@@ -126,7 +153,7 @@ class Commands:
         last_receipt = await self._app.documents.receipt_in(uri, seen.documents[secret])
         if request.rules.needs_receipt and last_receipt is None:
             raise policy.hidden(uri)
-        return seen, store, last_receipt
+        return _Found(seen, store, last_receipt, at_s)
 
     async def request_upload_secret(
         self, message: commands_pb2.RequestUploadSecretRequest, caller: Caller
@@ -198,6 +225,8 @@ class Commands:
         signed = (message.request_signature, message.change, *message.approvals)
         size = bytes_with(last_receipt, *signed, sealed=len(sealed))
         used = Usage.parse(seen.documents[usage], self._app.clock())
+        if last_receipt is not known.last_receipt:  # it was read, in which time more may have been recorded
+            used = await self._app.documents.usage(subject, self._app.clock())
         with self._app.quota.used(subject, used, size) if is_new else contextlib.nullcontext():
             recorded = await self._app.aggregates.change(
                 about, decide, actor=subject, sealed=sealed or None, loaded=known, is_sent_again=True

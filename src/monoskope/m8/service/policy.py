@@ -16,6 +16,9 @@ from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.request import Request
 from monoskope.uri import SecretUri
 
+SOON_S = 0.1
+"""Seconds for which a right counts that a call has shown. What takes longer asks for it again before it is used."""
+
 _OF_ENGINES = frozenset({upload_pb2.REASON_UPSTREAM_UNAVAILABLE, upload_pb2.REASON_UPSTREAM_REFUSED})
 
 

@@ -8,23 +8,18 @@ import click
 
 from monoskope.client import Client, UpstreamPage, Verification
 from monoskope.client.purposes import Expect
+from monoskope.client.walk.results import Generated, Proven
 from monoskope.errors import Error, UsageError
 from monoskope.monoctl.groups import command
+from monoskope.monoctl.input.approval_options import How, approval_options
 from monoskope.monoctl.input.request_options import PutNotes, expect_options, full_prefix, notes_options
 from monoskope.monoctl.options import CommandSession, request_options
 from monoskope.monoctl.output import terminal, views
-from monoskope.monoctl.output.ending import WRITTEN, end
+from monoskope.monoctl.output.ending import COPIED, WRITTEN, end
 from monoskope.monoctl.output.formats import done, emit
 from monoskope.monoctl.output.listed import Listed, verify_listed
 from monoskope.protocol.payload import KINDS
 
-_COPIED = {
-    "FROM": "uri",
-    "TO": "destination",
-    "OUTCOME": "outcome",
-    "VERSION": "destination_version",
-    "HASH": "hash",
-}
 _KEYS = {
     "password": "password",
     "hex": "token",
@@ -44,16 +39,24 @@ SENTENCES = (PROVEN, UNADDRESSABLE)
 @click.argument("uri")
 @click.argument("destination")
 @expect_options("absent|VERSION", "Copy only if nothing, or this version, is there.", "Replace whatever is there.")
+@approval_options
 @request_options
-def copy_secret(uri: str, destination: str, expect: Expect | str, session: CommandSession) -> None:
+def copy_secret(uri: str, destination: str, expect: Expect | str, how: How, session: CommandSession) -> None:
     """Copy the secret at URI to DESTINATION, in another store.
 
     The reactor of URI's store reads the secret and puts it there; none else sees it. The reactor's own settings say
     where it may copy to: see `copies_to` in `monoctl describe secret-store`. The command succeeds only with signed
     receipts of both stores that show the same hash.
     """
-    copied = session.run(lambda client: client.copy_secret(uri, destination, expect=expect, timeout=session.timeout))
-    emit(session.output, done(copied), _COPIED)
+    if how.at_once:
+        copied: Proven = session.run(
+            lambda client: client.copy_secret(uri, destination, expect=expect, timeout=session.timeout)
+        )
+    else:
+        from monoskope.monoctl.commands.approvals import Proposal, carried_out  # noqa: PLC0415 - few changes take approvals
+
+        copied = carried_out(session, how, Proposal.copy(uri, destination, expect=expect))
+    emit(session.output, done(copied), COPIED)
 
 
 @command(short_help="Adopt secrets that others put into an engine.")
@@ -151,6 +154,7 @@ def list_upstream(uri: str, *, importable: bool, session: CommandSession) -> Non
     "absent|VERSION", "Write only if nothing, or this version, is upstream.", "Replace whatever is upstream."
 )
 @notes_options
+@approval_options
 @request_options
 def generate_secret(  # noqa: PLR0917 - click passes them by name
     uri: str,
@@ -161,6 +165,7 @@ def generate_secret(  # noqa: PLR0917 - click passes them by name
     out_public: Path | None,
     expect: Expect | str,
     notes: PutNotes,
+    how: How,
     session: CommandSession,
 ) -> None:
     """Have a store's reactor make a secret that nobody sees. You get its hash, and the public halves of key pairs.
@@ -177,17 +182,25 @@ def generate_secret(  # noqa: PLR0917 - click passes them by name
     if out_public is not None and not out_public.absolute().parent.is_dir():
         raise UsageError(f"the folder of {out_public} does not exist.", fix="Create it, or choose another file.")
 
-    generated = session.run(
-        lambda client: client.generate_secret(
-            uri, wanted, expect=expect, labels=notes.labels, expires_on=notes.expires_on, timeout=session.timeout
+    if how.at_once:
+        generated: Proven = session.run(
+            lambda client: client.generate_secret(
+                uri, wanted, expect=expect, labels=notes.labels, expires_on=notes.expires_on, timeout=session.timeout
+            )
         )
-    )
+    else:
+        from monoskope.monoctl.commands.approvals import Proposal, carried_out  # noqa: PLC0415 - few changes take approvals
+
+        proposal = Proposal.generate(uri, wanted, expect=expect, labels=notes.labels, expires_on=notes.expires_on)
+        generated = carried_out(session, how, proposal)
     emit(session.output, done(generated), WRITTEN)
+    assert isinstance(generated, Generated)
+    public = generated.public_values
     if session.output == "table":
-        for name, value in generated.public_values.items():
+        for name, value in public.items():
             terminal.out("", f"{name}:", *value.split("\n"), end="")
     if out_public is not None:
-        _write(out_public, "".join(generated.public_values.values()))
+        _write(out_public, "".join(public.values()))
 
 
 def _recipes(words: tuple[str, ...], kind: str | None, size: int | None, keys: tuple[str, ...]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from monoskope.client import Client, PutResult
 from monoskope.client.purposes import Expect, changes
 from monoskope.errors import Error
 from monoskope.monoctl.groups import command
+from monoskope.monoctl.input.approval_options import How, approval_options, one_uri
 from monoskope.monoctl.input.put_each import planned, put_each
 from monoskope.monoctl.input.request_options import PutNotes, engine_options, expect_options, notes_options
 from monoskope.monoctl.input.values import Sources, Values, check_words, read_values, source_options, split_words
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 )
 @engine_options
 @notes_options
+@approval_options
 @click.option("--dry-run", is_flag=True, help="Show what would be sent, without a value; request no key.")
 @request_options
 def put_secret(  # noqa: PLR0917 - click passes them by name
@@ -46,6 +48,7 @@ def put_secret(  # noqa: PLR0917 - click passes them by name
     expect: Expect | str,
     options: Options | None,
     notes: PutNotes,
+    how: How,
     session: CommandSession,
     *,
     each: bool,
@@ -83,8 +86,16 @@ def put_secret(  # noqa: PLR0917 - click passes them by name
 
     if dry_run:
         _show(session.run(preview), session.output)
-    else:
+    elif how.at_once:
         end(session.run(work, several=len(uris) > 1), session.output, WRITTEN, changes=True)
+    else:
+        from monoskope.monoctl.commands.approvals import Proposal, carried_out  # noqa: PLC0415 - few changes take approvals
+
+        uri = one_uri(list(plan))
+        proposal = Proposal.put(
+            uri, plan[uri], expect=expect, options=options, labels=notes.labels, expires_on=notes.expires_on
+        )
+        end([carried_out(session, how, proposal, plan[uri])], session.output, WRITTEN)
 
 
 def _show(previews: list[Preview], output: str) -> None:
@@ -122,6 +133,7 @@ def _show(previews: list[Preview], output: str) -> None:
     "Change whatever is upstream, even what was not put through m8.",
 )
 @engine_options
+@approval_options
 @click.option("--dry-run", is_flag=True, help="Show what would be sent, without a value; request no key.")
 @request_options
 def patch_secret(  # noqa: PLR0917 - click passes them by name
@@ -130,6 +142,7 @@ def patch_secret(  # noqa: PLR0917 - click passes them by name
     remove: tuple[str, ...],
     expect: Expect | str,
     options: Options | None,
+    how: How,
     session: CommandSession,
     *,
     dry_run: bool,
@@ -158,6 +171,11 @@ def patch_secret(  # noqa: PLR0917 - click passes them by name
     if dry_run:
         _show(session.run(preview), session.output)
         return
+    if not how.at_once:
+        from monoskope.monoctl.commands.approvals import Proposal, carried_out  # noqa: PLC0415 - few changes take approvals
+
+        proposal = Proposal.patch(one_uri(uris), values, remove=remove, expect=expect, options=options)
+        end([carried_out(session, how, proposal, values)], session.output, WRITTEN)
     results = session.run(
         lambda client: client.patch_secrets(
             uris, values, remove=remove, expect=expect, options=options, timeout=session.timeout

@@ -96,6 +96,12 @@ async def _role_bindings(client: Client, typed: str, found: set[str]) -> None:
             found.add(binding.name)
 
 
+async def _changes(client: Client, typed: str, found: set[str]) -> None:
+    async for change in client.changes.list(state="open"):
+        if change.change_id.startswith(typed):
+            found.add(change.change_id)
+
+
 async def _members(client: Client, typed: str, found: set[str]) -> None:
     """Add the users and machines that role bindings name, and the administrators who made them."""
     for binding in await client.access.role_bindings():
@@ -145,6 +151,7 @@ _TYPES = MappingProxyType(
         **dict.fromkeys(("store", "name"), _STORE),
         **dict.fromkeys(("binding", "keep"), _Asked(_role_bindings)),
         "member": _Asked(_members),
+        "change": _Asked(_changes),
         **dict.fromkeys(("file", "out", "from_env_file", "from_json", "ca_file", "token_file", "known_stores"), _PATH),
         "from_file": _KEY_AND_PATH,
     }

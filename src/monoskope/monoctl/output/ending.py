@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -13,6 +14,7 @@ from monoskope.errors import (
     Code,
     Error,
     LogMismatchError,
+    NotAuthorizedError,
     NotTriedError,
     OutcomeUnknownError,
     UsageError,
@@ -30,6 +32,21 @@ R = TypeVar("R")
 
 WRITTEN = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "HASH": "hash"}
 """The columns of a table of what was written."""
+DELETED = {"URI": "uri", "OUTCOME": "outcome", "DELETED": "deleted_version", "DESTROYED": "destroyed"}
+RESTORED = {
+    "URI": "uri",
+    "OUTCOME": "outcome",
+    "VERSION": "upstream_version",
+    "RESTORED": "restored_version",
+    "HASH": "hash",
+}
+COPIED = {
+    "FROM": "uri",
+    "TO": "destination",
+    "OUTCOME": "outcome",
+    "VERSION": "destination_version",
+    "HASH": "hash",
+}
 _REASON = {"REASON": "reason"}
 """The column that a table has if something failed."""
 
@@ -58,10 +75,13 @@ def failure(error: Error) -> Document:
 
 
 class InterruptedBeforeSendingError(Error):
-    """Ctrl-C while nothing had been sent."""
+    """Ctrl-C while nothing had been sent, perhaps while a change was waited for: it stays proposed."""
 
-    def __init__(self) -> None:
-        super().__init__("interrupted; nothing was sent.")
+    def __init__(self, change: str = "") -> None:
+        super().__init__(
+            "interrupted; nothing was sent." + (f" Change {change} stays proposed." if change else ""),
+            fix=f"`monoctl run change {change}` goes on, `monoctl withdraw {change}` ends it." if change else "",
+        )
 
 
 def wants_json(words: Sequence[str]) -> bool:
@@ -73,10 +93,25 @@ def wants_json(words: Sequence[str]) -> bool:
     )
 
 
-def report(error: Error, *, as_json: bool) -> None:
-    """Print an error to stderr."""
+def _to_propose(error: Error, words: Sequence[str]) -> str:
+    """Return the command that proposes what a store refused for want of approvals, "" where it is none or not one."""
+    if not isinstance(error, NotAuthorizedError) or not error.approvals or not words or "--each" in words:
+        return ""
+    # What overwrites cannot be approved: approvers approve one version.
+    return shlex.join(["monoctl", *(word for word in words if word != "--overwrite"), "--propose"])
+
+
+def report(error: Error, *, as_json: bool, words: Sequence[str] = ()) -> None:
+    """Print an error to stderr.
+
+    Args:
+        error: What to print.
+        as_json: Whether as JSON.
+        words: The command line that met it; () where it cannot be done again as a proposal.
+    """
+    propose = _to_propose(error, words)
     if as_json:
-        document = failure(error)
+        document = failure(error) | ({"propose": propose} if propose else {})
         if isinstance(error, InterruptedBeforeSendingError):
             document |= {"code": "INTERRUPTED", "exit_code": int(ExitCode.INTERRUPTED)}
         terminal.err(json_text({"error": document}))
@@ -86,6 +121,8 @@ def report(error: Error, *, as_json: bool) -> None:
         terminal.err(error.fix)  # the text itself says that it is m8's advice
     elif error.fix:
         terminal.err(error.fix, mark="fix: ", fg="green")
+    if propose:
+        terminal.err(propose, mark="to propose it: ", fg="green")
     if isinstance(error, LogMismatchError):
         print_notes(error.notes)
 
@@ -119,7 +156,7 @@ def guarded(call: Callable[[], object], words: Sequence[str]) -> int:
         failed = defect(error)
     else:
         return code if isinstance(code, int) else ExitCode.OK
-    report(failed, as_json=wants_json(words))
+    report(failed, as_json=wants_json(words), words=words)
     return ExitCode.INTERRUPTED if isinstance(failed, InterruptedBeforeSendingError) else exit_code(failed)
 
 
@@ -144,10 +181,13 @@ def _forget_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def interrupted(sent: Sequence[Progress], ended: Sequence[Progress]) -> Error:
-    """Return the error for a Ctrl-C: which requests were sent without a known end, and which have ended."""
+def interrupted(sent: Sequence[Progress], ended: Sequence[Progress], change: str = "") -> Error:
+    """Return the error for a Ctrl-C: which requests were sent without a known end, and which have ended.
+
+    `change` is the one that was waited for, "" for none.
+    """
     if not sent and not ended:
-        return InterruptedBeforeSendingError()
+        return InterruptedBeforeSendingError(change)
     parts = [f"{one.uri} was sent and {_open_end(one)} (request {one.request_id.hex()})" for one in sent]
     parts += [f"{one.uri} ended as {one.end} (request {one.request_id.hex()})" for one in ended]
     first = (*sent, *ended)[0]
@@ -195,7 +235,8 @@ def end(
         shown = {**columns, **_REASON} if errors else columns
         emit(output, documents if several else documents[0], shown, nothing="No secrets found.")
     after()
-    _report(errors, as_json=output == "json")
+    # A change is about one secret.
+    _report(errors, as_json=output == "json", words=() if several else click.get_current_context().obj or ())
     code = exit_code_of_all(errors, changed=len(succeeded) if changes else 0)
     if not errors and not all(map(as_expected, succeeded)):
         code = ExitCode.DIFFERENT
@@ -212,11 +253,11 @@ def _failed(error: Error) -> Document:
     return {"uri": error.uri, "outcome": outcome, "code": error.code.value, "reason": reason}
 
 
-def _report(errors: Sequence[Error], *, as_json: bool) -> None:
+def _report(errors: Sequence[Error], *, as_json: bool, words: Sequence[str]) -> None:
     """Print every error, and one sentence for all that were not tried: each has its row."""
     for error in errors:
         if not isinstance(error, NotTriedError):
-            report(error, as_json=as_json)
+            report(error, as_json=as_json, words=words)
     untried = sum(isinstance(error, NotTriedError) for error in errors)
     if untried and not as_json:
         were = "was" if untried == 1 else "were"

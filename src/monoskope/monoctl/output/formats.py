@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
-_SIGNED = frozenset({"signer", "signer_key"})
+_OF_PEOPLE = frozenset({"signer", "signer_key", "change_sha256", "approvers", "break_glass"})
 
 TABLE, WIDE, NAME = "table", "wide", "name"
 TABLES = frozenset({TABLE, WIDE})
@@ -55,9 +55,8 @@ def fields_of(value: Value) -> Document:
 
 
 def done(result: Any) -> Document:  # noqa: ANN401 - of `monoskope.client.walk.results`
-    """Return what a receipt proves of a request; who signed it, only where it was signed."""
-    document = fields_of(result)
-    return document if result.signer else {name: document[name] for name in document if name not in _SIGNED}
+    """Return what a receipt proves of a request; who signed and approved it, only where somebody did."""
+    return {name: value for name, value in fields_of(result).items() if value or name not in _OF_PEOPLE}
 
 
 def emit(form: str, document: Document | Sequence[Document], columns: Mapping[str, str], *, nothing: str = "") -> None:
@@ -115,12 +114,13 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     terminal.out("", *map(line, rows), mark=line(headers), bold=True)
 
 
-def pairs(items: Mapping[str, str]) -> None:
-    """Print names and values, one a line."""
+def pairs(items: Mapping[str, str], *, err: bool = False) -> None:
+    """Print names and values, one a line; with `err` to stderr, beside what a command prints."""
+    write = terminal.err if err else terminal.out
     items = {escape(name): value for name, value in items.items()}
     width = max(len(name) for name in items) + 1
     for name, value in items.items():
-        terminal.out(value or "-", mark=f"{name}:".ljust(width) + "  ", bold=True)
+        write(value or "-", mark=f"{name}:".ljust(width) + "  ", bold=True)
 
 
 def short(hash_: str) -> str:

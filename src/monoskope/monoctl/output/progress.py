@@ -83,6 +83,8 @@ class Watch:
         """Every request with its latest stage. An attempt that ended without proof counts, also if a new one has
         begun."""
         self._shown = False
+        self.proposed = ""
+        """The change that is waited for, "" for none."""
 
     def observe(self, progress: Progress) -> None:
         """Take note of a stage."""

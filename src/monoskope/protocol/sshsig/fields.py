@@ -81,7 +81,10 @@ class Fault(Enum):
     CA_SIGNATURE = "ca-signature"
     """The certificate's signature is not its CA's."""
     NOT_PERMITTED = "not-permitted"
-    """No entry of `[[signers.may]]` covers principal, prefix and purpose together."""
+    """No entry of `[[signers.may]]` covers principal, prefix and purpose together; of an approval none of
+    `[[signers.approve]]`."""
+    APPROVALS = "approvals"
+    """Too few approvals count, they are not for what is asked, or there are some where nobody asks for them."""
 
 
 class FaultError(UsageError):

@@ -38,9 +38,13 @@ AFTER = (
 """What to do with the line."""
 
 
+COPIES_FROM = "copies-from-"
+"""How the principals of copy keys begin; the name of the store follows."""
+
+
 def principal_of(store: str) -> str:
     """Return the principal under which the destinations of copies know the reactor of `store`."""
-    return f"copies-from-{store}"
+    return f"{COPIES_FROM}{store}"
 
 
 def make(folder: Path, *, store: str) -> str:

@@ -33,8 +33,9 @@ class Endpoint:
     replica: bytes
     fingerprint_key_id: str
     type: str
-    announced: events_pb2.StoreCapabilities
-    """The capabilities of the engine, as m8 learns them."""
+    announced: Callable[[], events_pb2.StoreCapabilities]
+    """Returns the capabilities of the engine as m8 learns them: the lists of signers may have changed since the last
+    login."""
 
     @property
     def server(self) -> str:
@@ -96,7 +97,13 @@ _ANNOUNCED_AS_THEY_ARE = {one.name for one in dataclasses.fields(Capabilities)} 
 
 
 def announced(
-    can: Capabilities, *, experimental: bool = False, copies_to: Iterable[str] = (), signatures: bool = False
+    can: Capabilities,
+    *,
+    experimental: bool = False,
+    copies_to: Iterable[str] = (),
+    signatures: bool = False,
+    approvals: int = 0,
+    signers_sha256: bytes = b"",
 ) -> events_pb2.StoreCapabilities:
     """Return capabilities as they are announced to m8.
 
@@ -105,6 +112,8 @@ def announced(
         experimental: Whether the driver says that it is experimental.
         copies_to: Stores to which the reactor may copy.
         signatures: Whether the reactor has `[signers]`.
+        approvals: How many approvals it asks of anybody for anything at most.
+        signers_sha256: The digest of its lists and entries, b"" without `[signers]`.
 
     Raises:
         UsageError: m8 would refuse them: they are larger than a reactor may announce, or their schema is not allowed.
@@ -114,6 +123,9 @@ def announced(
         key_rule="" if can.key_rule is None else can.key_rule.pattern,
         copies_to=sorted(copies_to),
         signatures=signatures,
+        source_versions=can.readable and can.versions,
+        approvals=approvals,
+        signers_sha256=signers_sha256,
         **{name: getattr(can, name) for name in _ANNOUNCED_AS_THEY_ARE},
     )
     try:

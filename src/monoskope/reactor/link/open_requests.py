@@ -15,6 +15,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.events import EVENTS, RequestEvent, follow, request_id_of, steps_of
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.outcomes import State
+from monoskope.reactor.signers.approvals import NOTHING_PRESENTED, Presented
 from monoskope.traces import spans
 
 MAX_EVENT = 262_144
@@ -54,6 +55,8 @@ class OpenRequest:
     """Whether its sealed bytes came, and there was no room for them."""
     signature: bytes = field(default=b"", repr=False)
     """The user's signature, as m8's event has it; b"" for none. It proves nothing before it is verified."""
+    presented: Presented = field(default=NOTHING_PRESENTED, repr=False)
+    """The change and its approvals, as that event has them."""
     started: upload_pb2.Signed | None = field(default=None, repr=False)
     started_seen: float = 0.0
     """Monotonic seconds when STARTED was first seen."""
@@ -236,6 +239,7 @@ def _evolve(request: OpenRequest, message: Message, version: int, now: float) ->
         case events_pb2.SecretUploadRequested():
             request.sealed_sha256, request.arrived = message.sealed_sha256, now
             request.signature = message.request_signature
+            request.presented = Presented(message.change, tuple(message.approvals))
             request.traceparent = spans.valid(message.traceparent)
             _learn(request, message)
         case events_pb2.SecretUploadStarted():

@@ -41,8 +41,8 @@ MOST_UNSENT = 16_384
 class Listener(Protocol):
     """Acts on what m8 says in a session. No method may take long: heartbeats wait for it."""
 
-    def attached(self, replicas: list[bytes]) -> None:
-        """The session begins; `replicas` are those that have one."""
+    def attached(self, replicas: list[bytes], *, approvals: bool) -> None:
+        """The session begins; `replicas` are those that have one. `approvals` says whether m8 delivers approvals."""
 
     def event(self, event: event_pb2.Event, sealed: bytes) -> None:
         """m8 delivers an event."""
@@ -70,7 +70,7 @@ class Attachment:
         """Serve the session until the stream ends or `stop` is set. Raises the error that ended it, if any."""
         if any(len(replica) != REPLICA_BYTES for replica in self.attached.replicas):
             raise SessionEndedError("m8 named a process that is none.", fix="Update the reactor or m8.")
-        self.listener.attached(list(self.attached.replicas))
+        self.listener.attached(list(self.attached.replicas), approvals=self.attached.approvals)
         await first_of(self._reading(), self._writing(), self._beating(), self._stuck(), self._stopping())
 
     async def _stopping(self) -> None:
@@ -240,6 +240,6 @@ class ReactorSession:
         return reactor_pb2.AttachReactor(
             hello=endpoint.identity.sign(REACTOR_HELLO, hello.serialise()),
             type=endpoint.type,
-            capabilities=endpoint.announced,
+            capabilities=endpoint.announced(),
             rotations=endpoint.identity.rotations,
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,7 +46,8 @@ class AuditEntry:
     destination: str = ""
     """Where a COPY is to go."""
     detail: str = ""
-    """With FAILED: the sentence that users are told beside the reason. With REFUSED: one that users are not told."""
+    """With FAILED: the sentence that users are told beside the reason. With REFUSED: one that users are not told. With
+    AUTHORIZED: a word about each approval that did not count."""
     signer: str = ""
     """Who signed the request, by this reactor's own list; "" where no signature is required, and with FAILED."""
     signer_key: str = ""
@@ -56,6 +58,16 @@ class AuditEntry:
     """Where a signature was looked at: SHA-256 of the list, in hex."""
     revoked_sha256: str = ""
     """The same of the list of what is revoked; "" if it cannot be read."""
+    approvers_sha256: str = ""
+    """The same of the list of approvers; "" also where there is none."""
+    rules_sha256: str = ""
+    """SHA-256 over these and the entries of `[signers]`, as m8 is told it, too: replicas must have the same."""
+    change_sha256: str = ""
+    """SHA-256 of the change that the request names, in hex."""
+    approvers: tuple[str, ...] = ()
+    """With it: whose approvals counted, each as principal, a space and key."""
+    break_glass: str = ""
+    """Why it is done without approvals."""
 
 
 _FIELDS = tuple(field.name for field in fields(AuditEntry))
@@ -122,7 +134,14 @@ def of_request(
         reason="" if reason is None else spelled(upload_pb2.Reason, reason),
         destination="" if request.destination is None else str(request.destination),
         detail=detail,
+        change_sha256=request.change_sha256.hex(),
+        break_glass=request.break_glass,
     )
+
+
+def shown(approvers: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Return approvers as an entry has them."""
+    return tuple(f"{principal} {key}" for principal, key in approvers)
 
 
 def of_receipt(grant: Grant, receipt: Receipt) -> AuditEntry:
@@ -133,4 +152,5 @@ def of_receipt(grant: Grant, receipt: Receipt) -> AuditEntry:
         upstream_version=receipt.upstream_version,
         signer=receipt.signer,
         signer_key=receipt.signer_key,
+        approvers=shown(receipt.approvers),
     )

@@ -47,9 +47,16 @@ def decide(rules: Rules, request: Request, statement: bytes, signature: bytes, *
     """
     signed = verified(rules, Namespace.REQUEST, statement, signature, now=now)
     # 4. The permission.
-    if not any(permission.covers(signed.principal, request) for permission in rules.permissions):
-        raise FaultError(Fault.NOT_PERMITTED, "no entry of signers.may covers principal, prefix and purpose together")
+    covering(rules, signed.principal, request)
     return signed
+
+
+def covering(rules: Rules, principal: str, request: Request) -> tuple[Permission, ...]:
+    """Return the entries that allow `request` to `principal`, at least one. Raises `FaultError` if there is none."""
+    found = tuple(permission for permission in rules.permissions if permission.covers(principal, request))
+    if not found:
+        raise FaultError(Fault.NOT_PERMITTED, "no entry of signers.may covers principal, prefix and purpose together")
+    return found
 
 
 def verified(rules: Rules, namespace: Namespace, statement: bytes, signature: bytes, *, now: float) -> Signed:

@@ -3,6 +3,7 @@
 [signers]
 file = "allowed_signers"        # relative to this file
 revoked = "revoked_keys"
+approvers = "allowed_approvers"
 unsigned = ["verify"]
 
 [[signers.may]]                 # one entry must cover principal, prefix and purpose together
@@ -10,6 +11,17 @@ principal = "anna@example.org"
 prefixes = ["team-a"]
 purposes = ["upload", "copy"]
 destinations = ["local://team-a"]
+
+[[signers.may]]
+principal = "anna@example.org"
+prefixes = ["prod"]
+purposes = ["upload", "delete"]
+approvals = 1                   # so many others must have signed the same change
+
+[[signers.approve]]
+principals = ["ben@example.org", "eva@example.org"]
+prefixes = ["prod"]
+purposes = ["upload", "delete"]
 """
 
 from __future__ import annotations
@@ -21,6 +33,7 @@ import msgspec
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
+from monoskope.protocol.grant import MAX_APPROVALS
 from monoskope.protocol.identity import is_principal
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.request import Request
@@ -36,14 +49,37 @@ class Permission(Value, frozen=True):
     purposes: frozenset[upload_pb2.Purpose]
     destinations: tuple[UriPrefix, ...]
     """Where a copy may go to."""
+    approvals: int = 0
+    """How many others must have approved the change."""
+    break_glass: bool = False
+    """Whether the principal may do it alone, if the request says why."""
 
     def covers(self, principal: str, request: Request) -> bool:
         """Whether this entry alone allows `request` to `principal`."""
+        return principal == self.principal and self.is_about(request)
+
+    def is_about(self, request: Request) -> bool:
+        """Whether this entry allows `request` to its principal."""
         return (
-            principal == self.principal
-            and request.purpose in self.purposes
+            request.purpose in self.purposes
             and any(prefix.covers(request.uri) for prefix in self.prefixes)
             and (request.destination is None or any(prefix.covers(request.destination) for prefix in self.destinations))
+        )
+
+
+class ApproverPermission(Value, frozen=True):
+    """One entry of those who may approve."""
+
+    principals: frozenset[str]
+    prefixes: tuple[UriPrefix, ...]
+    purposes: frozenset[upload_pb2.Purpose]
+
+    def covers(self, principal: str, request: Request) -> bool:
+        """Whether `principal` may approve `request` by this entry alone."""
+        return (
+            principal in self.principals
+            and request.purpose in self.purposes
+            and any(prefix.covers(request.uri) for prefix in self.prefixes)
         )
 
 
@@ -52,12 +88,30 @@ def permissions(rules: Sequence[MayRule], store: str) -> tuple[Permission, ...]:
     return tuple(
         Permission(
             principal=rule.principal,
-            prefixes=tuple(UriPrefix(store, parse_path(prefix) if prefix else ()) for prefix in rule.prefixes),
-            purposes=frozenset(PURPOSE_BY_WORD[word] for word in rule.purposes),
+            prefixes=_prefixes(rule.prefixes, store),
+            purposes=_purposes(rule.purposes),
             destinations=tuple(UriPrefix.parse(text) for text in rule.destinations),
+            approvals=rule.approvals,
+            break_glass=rule.break_glass,
         )
         for rule in rules
     )
+
+
+def approver_permissions(rules: Sequence[ApproveRule], store: str) -> tuple[ApproverPermission, ...]:
+    """Return the entries of those who may approve, whose prefixes are paths of `store`."""
+    return tuple(
+        ApproverPermission(frozenset(rule.principals), _prefixes(rule.prefixes, store), _purposes(rule.purposes))
+        for rule in rules
+    )
+
+
+def _prefixes(paths: Sequence[str], store: str) -> tuple[UriPrefix, ...]:
+    return tuple(UriPrefix(store, parse_path(path) if path else ()) for path in paths)
+
+
+def _purposes(words: Sequence[str]) -> frozenset[upload_pb2.Purpose]:
+    return frozenset(PURPOSE_BY_WORD[word] for word in words)
 
 
 _MOST_HOURS = 168
@@ -80,25 +134,46 @@ class MayRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     or copy."""
     destinations: list[str] = msgspec.field(default_factory=list)
     """With copy alone, and then at least one: where to, as `store://` or `store://segment/…`."""
+    approvals: int = 0
+    """How many other people must have signed the same change, 0 to 8; with purposes that write alone. Of the entries
+    that cover a request the highest number counts."""
+    break_glass: bool = False
+    """With `approvals` alone: whether the principal may do it without them, with a security key, if the request says
+    why. The receipt says so for ever. It counts only if all entries with the highest number allow it."""
 
     def __post_init__(self) -> None:
-        if not is_principal(self.principal):
-            raise ValueError("`principal` must be 1 to 128 of A-Z a-z 0-9 . _ @ + -, a letter or digit first")
-        if not self.prefixes:
-            raise ValueError('`prefixes` must name at least one path prefix; [""] means all paths')
-        if not self.purposes:
-            raise ValueError("`purposes` must name at least one purpose")
-        check_purposes(self.purposes, "purposes")
+        _check_principals([self.principal], "principal")
+        _check_places(self.prefixes, self.purposes)
+        if not 0 <= self.approvals <= MAX_APPROVALS:
+            raise ValueError(f"`approvals` must be from 0 to {MAX_APPROVALS}")
+        if self.approvals:
+            _check_writing(self.purposes, "`approvals` must stand with purposes that write")
+        if self.break_glass and not self.approvals:
+            raise ValueError("`break_glass` must stand with `approvals`: without them there is no glass")
         copies = any("destination" in PURPOSES[PURPOSE_BY_WORD[word]].fields for word in self.purposes)
         if copies != bool(self.destinations):
             raise ValueError("`destinations` must name at least one store or prefix with `copy`, and none without")
         try:
-            for prefix in self.prefixes:
-                parse_path(prefix) if prefix else ()
             for destination in self.destinations:
                 UriPrefix.parse(destination)
         except UsageError as error:
-            raise ValueError(f"`prefixes` and `destinations`: {error.message}") from None
+            raise ValueError(f"`destinations`: {error.message}") from None
+
+
+class ApproveRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A `[[signers.approve]]` table: who may approve what. Entries never combine."""
+
+    principals: list[str]
+    """The principals, exactly as the list of approvers or a certificate names them."""
+    prefixes: list[str]
+    """Paths of this store, by whole segments; `[""]` for all. Of a copy the path that is copied."""
+    purposes: list[str]
+    """What they may approve below them, of what writes: upload, patch, generate, delete, undelete, rollback or copy."""
+
+    def __post_init__(self) -> None:
+        _check_principals(self.principals, "principals")
+        _check_places(self.prefixes, self.purposes)
+        _check_writing(self.purposes, "`signers.approve` must have purposes that write")
 
 
 class SignersFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,8 +190,14 @@ class SignersFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The purposes that need no signature, such as `["verify"]`, which m8 asks for on its own schedule."""
     max_certificate_hours: int = 16
     """For how many hours a certificate may be valid, from its beginning to its end; 1 to 168."""
+    approvers: str = ""
+    """Whose approvals count, a file like `file`; "" for nobody's. Whose approvals no longer count, `revoked` says."""
+    max_change_hours: int = 24
+    """For how many hours from now a change may be approved that is executed now; 1 to 168."""
     may: list[MayRule] = msgspec.field(default_factory=list)
     """Who may have what done. What no entry covers is refused."""
+    approve: list[ApproveRule] = msgspec.field(default_factory=list)
+    """Who may approve what others ask."""
 
     def __post_init__(self) -> None:
         if not self.file or not self.revoked:
@@ -124,6 +205,17 @@ class SignersFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         check_purposes(self.unsigned, "unsigned")
         if not 1 <= self.max_certificate_hours <= _MOST_HOURS:
             raise ValueError(f"`max_certificate_hours` must be from 1 to {_MOST_HOURS}")
+        if not 1 <= self.max_change_hours <= _MOST_HOURS:
+            raise ValueError(f"`max_change_hours` must be from 1 to {_MOST_HOURS}")
+        if (self.approve or self.most_approvals) and not self.approvers:
+            raise ValueError("`approvers` must name a file with `approvals` and with `signers.approve`")
+        if any(rule.approvals and set(rule.purposes) & set(self.unsigned) for rule in self.may):
+            raise ValueError("`approvals` must not stand with a purpose that is in `unsigned`")
+
+    @property
+    def most_approvals(self) -> int:
+        """How many approvals are asked of anybody for anything at most."""
+        return max((rule.approvals for rule in self.may), default=0)
 
 
 def check_purposes(words: Sequence[str], field: str) -> None:
@@ -131,3 +223,26 @@ def check_purposes(words: Sequence[str], field: str) -> None:
     if len(set(words)) != len(words) or any(word not in PURPOSE_BY_WORD for word in words):
         known = ", ".join(PURPOSE_BY_WORD)
         raise ValueError(f"`{field}` must name purposes, each once: {known}")
+
+
+def _check_principals(names: Sequence[str], field: str) -> None:
+    if not names or len(set(names)) != len(names) or not all(map(is_principal, names)):
+        raise ValueError(f"`{field}` must be 1 to 128 of A-Z a-z 0-9 . _ @ + -, a letter or digit first, each once")
+
+
+def _check_places(prefixes: Sequence[str], purposes: Sequence[str]) -> None:
+    if not prefixes:
+        raise ValueError('`prefixes` must name at least one path prefix; [""] means all paths')
+    if not purposes:
+        raise ValueError("`purposes` must name at least one purpose")
+    check_purposes(purposes, "purposes")
+    try:
+        for prefix in prefixes:
+            parse_path(prefix) if prefix else ()
+    except UsageError as error:
+        raise ValueError(f"`prefixes`: {error.message}") from None
+
+
+def _check_writing(words: Sequence[str], rule: str) -> None:
+    if not all(PURPOSES[PURPOSE_BY_WORD[word]].writes for word in words):
+        raise ValueError(f"{rule}: nobody approves what only looks")

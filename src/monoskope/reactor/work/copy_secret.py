@@ -37,14 +37,15 @@ from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Request
 from monoskope.reactor.identity.copy_key import NO_COPY_KEY, NOBODY_SIGNED, CopySigner, NoCopyKeyError
 from monoskope.reactor.identity.fingerprint import Fingerprints
-from monoskope.reactor.limits import FairPlaces
+from monoskope.reactor.limits import FairPlaces, Guess
 from monoskope.reactor.link.appends import CopyTokens
 from monoskope.reactor.memory import forget
 from monoskope.reactor.reasons import FailedError, Failure, ended_by
 from monoskope.reactor.settings import CopyRule, ReactorSettings
 from monoskope.reactor.upstream.content import Upstream
+from monoskope.reactor.work.changes import check_content
 from monoskope.reactor.work.delivery import DeliveredRequest
-from monoskope.stores.driver import NOTHING, DriverError, Snapshot
+from monoskope.stores.driver import NOTHING, DriverError
 from monoskope.uri import SecretUri
 from monoskope.value import Unshared
 
@@ -127,20 +128,22 @@ class Copier:
         if now > begin_by:
             held_back = arrived > begin_by
             raise FailedError(upload_pb2.REASON_CONFLICT if held_back else upload_pb2.REASON_UPSTREAM_UNAVAILABLE)
-        started = delivered.receipt(
-            upload_pb2.OUTCOME_STARTED,
-            intent=_NO_CONTENT,
-        )
-        return CopyPlan(started, now + KEY_S)
+        return CopyPlan(delivered.receipt(upload_pb2.OUTCOME_STARTED, intent=_NO_CONTENT), now + KEY_S)
 
-    async def copy(self, delivered: DeliveredRequest, plan: CopyPlan) -> Receipt:
-        """Copy as announced and return the receipt of that: COPIED, or FAILED for whatever went wrong."""
+    async def copy(self, delivered: DeliveredRequest, plan: CopyPlan, guess: Guess) -> Receipt:
+        """Copy as announced and return the receipt of that: COPIED, or FAILED for whatever went wrong.
+
+        Content that is not the one that was approved is a `guess`.
+        """
         request, sent = delivered.grant.request, False
         try:
             rule = self._rule(request)
             token = await self._token(request, plan)
-            snapshot = await self._read(request.uri)
+            snapshot = await self.upstream.snapshot(request.uri)
+            _check_version(request, NOTHING if snapshot is None else snapshot.version)
+            assert snapshot is not None, "something is here"
             fingerprints = self.upstream.fingerprint_key.fingerprints(snapshot.payload)
+            check_content(delivered.approved.change, fingerprints, guess)
             put = self._copy_put(delivered, rule, token, key_within_s=plan.key_by - self.now())
             sent = True
             there = await self.put(put, snapshot.payload)
@@ -162,22 +165,15 @@ class Copier:
         """Return m8's token for the put. However long m8 takes to answer, no value waits for it here.
 
         Raises:
-            FailedError: NOT_FOUND, nothing is here; UPSTREAM_UNAVAILABLE, it comes too late; or as `CopyTokens.ask`.
+            FailedError: NOT_FOUND, nothing is here; CONFLICT, another version than is to be copied;
+                UPSTREAM_UNAVAILABLE, it comes too late; or as `CopyTokens.ask`.
             DriverError: the engine cannot be asked.
         """
-        if await self.upstream.driver.read_version(request.uri.path) == NOTHING:
-            raise FailedError(upload_pb2.REASON_NOT_FOUND)
+        _check_version(request, await self.upstream.driver.read_version(request.uri.path))
         token = await self.tokens.ask(request.request_id, within=TOKEN_S)
         if self.now() >= plan.key_by:
             raise FailedError(upload_pb2.REASON_UPSTREAM_UNAVAILABLE)
         return token
-
-    async def _read(self, uri: SecretUri) -> Snapshot:
-        """Return what is here. Raises `FailedError` (NOT_FOUND) for nothing, `DriverError` if it cannot be read."""
-        snapshot = await self.upstream.snapshot(uri)
-        if snapshot is None:
-            raise FailedError(upload_pb2.REASON_NOT_FOUND)
-        return snapshot
 
     def _copy_put(self, delivered: DeliveredRequest, rule: CopyRule, token: str, *, key_within_s: float) -> CopyPut:
         request = delivered.grant.request
@@ -194,6 +190,14 @@ class Copier:
             request.keep_expires_on,
             signed=bool(delivered.signer),
         )
+
+
+def _check_version(request: Request, version: str) -> None:
+    """Raise `FailedError` unless `version` is what is to be copied: NOT_FOUND for nothing, CONFLICT for another one."""
+    if version == NOTHING:
+        raise FailedError(upload_pb2.REASON_NOT_FOUND)
+    if request.source_version and version != request.source_version:
+        raise FailedError(upload_pb2.REASON_CONFLICT, upstream_version=version)
 
 
 def _expect(request: Request) -> Expect | str:

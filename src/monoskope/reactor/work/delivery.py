@@ -17,6 +17,7 @@ from monoskope.protocol.receipt import Receipt, ReceiptFields, make_receipt, sea
 from monoskope.reactor.keys import GrantedKey, OneTimeKeys
 from monoskope.reactor.reasons import Failure
 from monoskope.reactor.signers import Authorized
+from monoskope.reactor.signers.approvals import NOT_APPROVED, NOTHING_PRESENTED, Approved, Presented
 from monoskope.reactor.upstream.first_look import FirstLook
 from monoskope.reactor.work.lookup import WriteAttempt, failed
 
@@ -39,10 +40,14 @@ class DeliveredRequest:
     """What was upstream when the key was made; None for a request that writes nothing here."""
     signature: bytes = field(default=b"", repr=False)
     """The user's signature as it came, b"" for none."""
+    presented: Presented = field(default=NOTHING_PRESENTED, repr=False)
+    """The change and the approvals as they came."""
     signer: str = ""
     """Who signed, once that is verified; "" where no signature is required."""
     signer_key: str = ""
     """With `signer`: the key that signed, `SHA256:…`."""
+    approved: Approved = NOT_APPROVED
+    """What was approved and by whom, once that is verified."""
     newest: Receipt | None = None
     """The newest receipt for the secret that m8 delivered, verified; None if it is not ours."""
     traceparent: str = ""
@@ -57,6 +62,7 @@ class DeliveredRequest:
         version: int,
         *,
         signature: bytes = b"",
+        presented: Presented = NOTHING_PRESENTED,
         newest: Receipt | None = None,
         traceparent: str = "",
     ) -> Self:
@@ -72,6 +78,7 @@ class DeliveredRequest:
             key.born,
             key.first_look,
             signature,
+            presented,
             newest=newest,
             traceparent=traceparent,
         )
@@ -80,16 +87,17 @@ class DeliveredRequest:
         """Return the same, known to be signed by `authorized`; None where no signature is required."""
         if authorized is None:
             return self
-        return replace(self, signer=authorized.signer, signer_key=authorized.signer_key)
+        return replace(self, signer=authorized.signer, signer_key=authorized.signer_key, approved=authorized.approved)
 
     def receipt(self, outcome: upload_pb2.Outcome, **fields: Unpack[ReceiptFields]) -> Receipt:
-        """Return a receipt for the request, which says who signed it."""
+        """Return a receipt for the request, which says who signed and who approved it."""
         return make_receipt(
             grant=self.grant,
             sealed_sha256=self.sha256,
             outcome=outcome,
             signer=self.signer,
             signer_key=self.signer_key,
+            approvers=self.approved.approvers,
             **fields,
         )
 

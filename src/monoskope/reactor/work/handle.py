@@ -29,6 +29,7 @@ from monoskope.reactor.reasons import FailedError, Failure, ended_by
 from monoskope.reactor.report.reporter import Reporter
 from monoskope.reactor.upstream.content import Upstream
 from monoskope.reactor.upstream.first_look import Content, Found
+from monoskope.reactor.work.changes import DoneChanges, check_content, check_keys
 from monoskope.reactor.work.copy_secret import Copier, CopyPlan
 from monoskope.reactor.work.delivery import (
     Announced,
@@ -48,7 +49,7 @@ from monoskope.reactor.work.new_values import (
     public_halves,
     result_of,
 )
-from monoskope.reactor.work.without_writing import compare, import_secret, list_names, verify
+from monoskope.reactor.work.without_writing import answer
 from monoskope.reactor.work.write import WritePlan, Writer
 from monoskope.traces import spans
 from monoskope.uri import SecretUri
@@ -80,6 +81,7 @@ class Handler:
         self._places = FairPlaces(parallel)
         self._locks: KeyedLock[SecretUri] = KeyedLock()
         self._generator = Generator()
+        self._changes = DoneChanges()
         self._now = now
 
     async def handle(self, delivered: DeliveredRequest) -> bool:
@@ -109,11 +111,16 @@ class Handler:
             async with AsyncExitStack() as turn:
                 with spans.Span("wait for turn"):
                     await turn.enter_async_context(self._turn(request))
-                # 1. Whether it is signed, where the grant requires that. If it is not, the key dies unused.
-                signed = self._gate.authorize(delivered.grant, delivered.sha256, delivered.signature)
+                # 1. Whether it is signed and approved, where the grant requires that. If not, the key dies unused.
+                signed = self._gate.authorize(
+                    delivered.grant, delivered.sha256, delivered.signature, delivered.presented
+                )
                 delivered = delivered.signed_by(signed)
+                newest = (delivered.newest, self._upstream.known.newest(request.uri))
+                execution = turn.enter_context(self._changes.executing(delivered.approved.change, *newest))
                 guess = turn.enter_context(self._guess(delivered))
-                return await self._steps(delivered, guess, arrived)
+                execution.end = await self._steps(delivered, guess, arrived)
+                return execution.end
         except Exception as error:  # noqa: BLE001 - a defect must leave neither a value nor a request without an end
             # The engine was told nothing: `Writer` and `Copier` return ends and raise nothing.
             failure = ended_by(error, request, otherwise=upload_pb2.REASON_KEY_LOST)
@@ -133,14 +140,15 @@ class Handler:
 
     @contextmanager
     def _guess(self, delivered: DeliveredRequest) -> Iterator[Guess]:
-        """Hold room for one guess, for what may write here; count a comparison or a put that had to be signed.
+        """Hold room for one guess, for what may write here or is held to a content; count what had to be signed.
 
         Raises `FailedError` (RATE_LIMITED) if the signer may not compare or put now.
         """
         request, signer = delivered.grant.request, delivered.signer
         if signer:
             self._rates.signed(request, Signer(signer))
-        if delivered.first_look is None:
+        change = delivered.approved.change
+        if delivered.first_look is None and not (change and change.fingerprint):
             yield Guess(may_compare=False)
             return
         with self._rates.guess(request.uri, Signer(signer) if signer else delivered.grant.subject) as guess:
@@ -159,10 +167,12 @@ class Handler:
             # 3. What the engine could never take ends here.
             check_fitting(self._upstream.driver, request, payload)
             check_apart(payload, request.remove_keys)
+            change = delivered.approved.change
+            check_keys(change, payload)
             # 4. COMPARE, VERIFY, IMPORT and LIST answer here.
             if not request.rules.writes:
                 sent, payload = self._fingerprints(payload), None
-                return Receipted(await self._answer(delivered, sent), delivered.version)
+                return Receipted(await answer(self._upstream, delivered, sent), delivered.version)
             if request.purpose == upload_pb2.PURPOSE_COPY:  # The put at its destination walks 5 and 6.
                 plan: WritePlan | CopyPlan = self._copier.plan(delivered, arrived)
             else:
@@ -177,6 +187,7 @@ class Handler:
                     if looks or base.is_current or not same:
                         break
                     looks = True
+                check_content(change, after, guess)
                 # 6. Known equal content is UNCHANGED, if the engine was asked just now.
                 if same and after:
                     return Receipted(_unchanged(delivered, base.version, after), delivered.version)
@@ -187,7 +198,9 @@ class Handler:
                 return announced
             # 8. Write with check-and-set on that version, in time. A COPY is put at its destination.
             if isinstance(plan, CopyPlan):
-                return Receipted(await self._copier.copy(delivered, plan), announced.version)
+                receipt = await self._copier.copy(delivered, plan, guess)
+                guess.written = receipt.outcome == upload_pb2.OUTCOME_COPIED
+                return Receipted(receipt, announced.version)
             with spans.Span("write upstream"):
                 end = await self._writer.write(plan, payload)
             del payload
@@ -202,21 +215,6 @@ class Handler:
 
     def _fingerprints(self, payload: Payload | None) -> Fingerprints | None:
         return None if payload is None else self._upstream.fingerprint_key.fingerprints(payload)
-
-    async def _answer(self, delivered: DeliveredRequest, sent: Fingerprints | None) -> Receipt:
-        """Return the receipt of a request that only looks."""
-        match delivered.grant.request.purpose:
-            case upload_pb2.PURPOSE_COMPARE:
-                assert sent is not None, "a COMPARE seals something"
-                return await compare(self._upstream, delivered, sent)
-            case upload_pb2.PURPOSE_VERIFY:
-                return await verify(self._upstream, delivered)
-            case upload_pb2.PURPOSE_IMPORT:
-                return await import_secret(self._upstream, delivered)
-            case upload_pb2.PURPOSE_LIST:
-                return await list_names(self._upstream.driver, delivered)
-            case other:
-                raise AssertionError(f"no work is known for {spelled(upload_pb2.Purpose, other)}")
 
     async def _expected(
         self, delivered: DeliveredRequest, first: Found | None, guess: Guess, *, looks: bool

@@ -189,7 +189,7 @@ def succeeded(
 ) -> Receipt:
     """Return the receipt of a write that happened; `version` is `NOTHING` after a deletion.
 
-    Who signed the request, STARTED names, for an heir, too.
+    Who signed the request, and who approved it, STARTED names, for an heir, too.
     """
     (outcome,) = attempt.grant.request.rules.successes & WRITTEN
     return make_receipt(
@@ -197,6 +197,7 @@ def succeeded(
         sealed_sha256=attempt.started.sealed_sha256,
         signer=attempt.started.signer,
         signer_key=attempt.started.signer_key,
+        approvers=attempt.started.approvers,
         outcome=outcome,
         upstream_version=version,
         prior_version=attempt.prior,

@@ -175,4 +175,7 @@ class Recovery:
             return None
         if bool(receipt.signer) != grant.signature_required:
             return None  # A process without `[signers]` announced it, and verified no signature.
+        asked = grant.request
+        if (receipt.change_sha256, receipt.break_glass) != (asked.change_sha256, asked.break_glass):
+            return None  # A process announced it that knows no approvals.
         return receipt

@@ -25,6 +25,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.listing import FOLDER, Listing, page
+from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Request
 from monoskope.reactor.identity.fingerprint import Fingerprints, UndecidedError
@@ -33,6 +34,22 @@ from monoskope.reactor.upstream.content import Upstream
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.stores.driver import NOTHING, DriverError, Names, StoreDriver
 from monoskope.uri import SecretUri, is_segment
+
+
+async def answer(upstream: Upstream, delivered: DeliveredRequest, sent: Fingerprints | None) -> Receipt:
+    """Return the receipt of a request that only looks. `sent` is of what was sealed."""
+    match delivered.grant.request.purpose:
+        case upload_pb2.PURPOSE_COMPARE:
+            assert sent is not None, "a COMPARE seals something"
+            return await compare(upstream, delivered, sent)
+        case upload_pb2.PURPOSE_VERIFY:
+            return await verify(upstream, delivered)
+        case upload_pb2.PURPOSE_IMPORT:
+            return await import_secret(upstream, delivered)
+        case upload_pb2.PURPOSE_LIST:
+            return await list_names(upstream.driver, delivered)
+        case other:
+            raise AssertionError(f"no work is known for {spelled(upload_pb2.Purpose, other)}")
 
 
 async def compare(upstream: Upstream, delivered: DeliveredRequest, sent: Fingerprints) -> Receipt:

@@ -43,7 +43,8 @@ wheres = st.builds(
     out_of_sync=st.booleans(),
     labels=label_sets,
 )
-changes = st.lists(st.tuples(keys, st.one_of(columns, st.just("plain"), st.just("delete"))), min_size=1, max_size=16)
+plain = st.tuples(keys.map("plain-{}".format), st.sampled_from(("plain", "delete")))
+changes = st.lists(st.tuples(keys, st.one_of(columns, st.just("delete"))) | plain, min_size=1, max_size=16)
 questions = st.lists(st.tuples(wheres, st.sampled_from(PREFIXES), st.integers(1, 4)), min_size=4, max_size=8)
 
 _numbers = itertools.count()
@@ -133,7 +134,7 @@ class Finding(LogHarness):
             (key, Columns(subject="anna", expires_on=day, labels=LABELS[:number]))
             for number, (key, day) in enumerate(zip(KEYS, DAYS, strict=False))
         ]
-        there = await change(changed, "things", [*steps, (KEYS[0], "plain"), (KEYS[1], "delete")])
+        there = await change(changed, "things", [*steps, ("plain", "plain"), (KEYS[1], "delete")])
         await changed.rebuild()
         for where in (Where(), Where(subject="anna"), Where(labels=LABELS[:1]), Where(expiring_before="2027-01-02")):
             assert await pages(changed, "things", where, "", 2) == expected(there, where, "")

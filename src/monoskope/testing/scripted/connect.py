@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
-from monoskope.api.gateway.v1 import access_pb2, commands_pb2, log_pb2, queries_pb2
+from monoskope.api.gateway.v1 import access_pb2, changes_pb2, commands_pb2, log_pb2, queries_pb2
 from monoskope.errors import Error
 from monoskope.host_port import HostPort
 from monoskope.http.messages import Body, Decision, Head, Response, Send, Streamed
@@ -34,7 +34,7 @@ class ScriptedDoor:
     def __init__(self, m8: ScriptedM8) -> None:
         self._m8 = m8
         self._methods: dict[str, tuple[str, type[Message], bool]] = {}
-        for module in (commands_pb2, queries_pb2, access_pb2, *([] if m8.log is None else [log_pb2])):
+        for module in (commands_pb2, queries_pb2, access_pb2, changes_pb2, *([] if m8.log is None else [log_pb2])):
             for service in module.DESCRIPTOR.services_by_name.values():
                 for method in service.methods:
                     request = getattr(module, method.input_type.name)

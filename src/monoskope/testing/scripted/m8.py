@@ -32,6 +32,7 @@ from monoskope.protocol.request import Request, parse_request
 from monoskope.protocol.sshsig import parse
 from monoskope.testing.cluster.identities import Identity, OneTimeKey
 from monoskope.testing.scripted import connect
+from monoskope.testing.scripted.changes import ScriptedChanges, counted
 from monoskope.testing.scripted.log import ScriptedLog
 
 KEY_ID = "63e8eb50bcac50aa"
@@ -62,6 +63,10 @@ class Attempt:
     """encapsulated key || ciphertext of each sending, in order."""
     signatures: list[bytes] = field(default_factory=list)
     """The request's signature of each sending; b"" for none."""
+    change: bytes = b""
+    """The change that came with what was sent last."""
+    approvals: list[bytes] = field(default_factory=list)
+    """The approvals that came with it."""
 
     def signed_grant(self) -> upload_pb2.Signed:
         """Return the grant as the reactor signs it."""
@@ -72,7 +77,7 @@ class Attempt:
         digest = hashlib.sha256(self.sealed[-1]).digest()
         if self.grant.signature_required and outcome != upload_pb2.OUTCOME_FAILED:
             key = parse(self.signatures[-1], Namespace.REQUEST).key
-            fields = {"signer": self.subject, "signer_key": key.fingerprint} | fields
+            fields = {"signer": self.subject, "signer_key": key.fingerprint, "approvers": counted(self)} | fields
         content = make_receipt(grant=self.grant, sealed_sha256=digest, outcome=outcome, **fields).content
         return self.signer.sign(RECEIPT, content)
 
@@ -140,6 +145,10 @@ class ScriptedM8:
         """Its log; set it before it serves. None for an m8 without one."""
         self.signed = False
         """Whether its stores take signed requests alone."""
+        self.approvals = 0
+        """How many approvals its reactors ask for, whoever asks; then everything is signed."""
+        self.changes = ScriptedChanges()
+        """What was proposed."""
         self.waits = True
         """Whether it answers the request for a key with the key; older versions did not."""
         self.rotations_later: list[identity_pb2.SignedRotation] = []
@@ -170,6 +179,7 @@ class ScriptedM8:
                 undeletable=True,
                 rollbackable=True,
                 listable=True,
+                source_versions=True,
                 layout=LAYOUT,
             ),
             fingerprint_key_id=KEY_ID,
@@ -190,7 +200,8 @@ class ScriptedM8:
             lifetime_s=300,
             max_plaintext=131_072,
             fingerprint_key_id=KEY_ID,
-            signature_required=self.signed,
+            signature_required=self.signed or self.approvals > 0,
+            approvals=self.approvals if request.rules.writes else 0,
         )
         return Attempt(request, key, grant, signer or self.signers[request.uri.store])
 
@@ -203,7 +214,10 @@ class ScriptedM8:
         )
 
     def honest_end(self, attempt: Attempt) -> views_pb2.SecretUpload:
-        """Answer with success and its receipt."""
+        """Answer with success and its receipt, or that too few approved it."""
+        if not attempt.request.break_glass and len(counted(attempt)) < attempt.grant.approvals:
+            reason = upload_pb2.REASON_NOT_AUTHORIZED
+            return self.ended(attempt, attempt.failure(reason), reason)
         return self.ended(attempt, attempt.success())
 
     def ended(
@@ -244,6 +258,7 @@ class ScriptedM8:
                 attempt = self._attempt(message.request_id)
                 attempt.sealed.append(message.encapsulated_key + message.ciphertext)
                 attempt.signatures.append(message.request_signature)
+                attempt.change, attempt.approvals = message.change, list(message.approvals)
                 return commands_pb2.RequestUploadSecretResponse(upload=self.end(attempt))
             case queries_pb2.GetSecretUploadRequest():
                 upload = self.end(self._attempt(message.request_id))
@@ -251,7 +266,7 @@ class ScriptedM8:
             case queries_pb2.GetSecretStoreRequest():
                 return queries_pb2.GetSecretStoreResponse(store=self._store(message.name or self.default))
             case _:
-                return self._of_log(message) or self.more(method, message)
+                return self._of_log(message) or self.changes.handle(message) or self.more(method, message)
 
     def _of_log(self, message: Message) -> Message | None:
         if self.log is None or not isinstance(message, log_pb2.GetCheckpointRequest):

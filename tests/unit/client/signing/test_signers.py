@@ -15,22 +15,33 @@ from types import SimpleNamespace
 
 import pytest
 
+from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.signing import Signing
 from monoskope.client.signing import agent as module
 from monoskope.client.signing.agent import Agent, AgentSigner
 from monoskope.client.signing.key_file import KeySigner
 from monoskope.client.signing.signer import LocalSigner, from_line, signer_of
 from monoskope.errors import Error, RefusedError, UnavailableError, UsageError
-from monoskope.protocol.identity import Namespace, statement
+from monoskope.protocol.change import make_change
+from monoskope.protocol.identity import Namespace, approval_statement, statement
 from monoskope.protocol.sshsig import armoured, parse
 from monoskope.protocol.sshsig.fields import string, uint32
 from monoskope.testing.engines.openssh import Agent as RealAgent
-from tests.support.ssh import TYPES, certify, keygen, run, shown
+from monoskope.testing.engines.openssh import make_key
+from tests.support.ssh import TYPES, certify, keygen, need_security_key, run, shown
 from tests.support.vectors import a_grant, a_request
 
 PASSPHRASE = "correct horse battery staple"
 SEALED = hashlib.sha256(b"sealed").digest()
 GRANT = a_grant(a_request())
+CHANGE = make_change(
+    change_id=bytes(16),
+    request=a_request(expect=upload_pb2.EXPECT_ABSENT),
+    requester="anna@example.org",
+    identity="SHA256:" + "A" * 43,
+    not_after=2_000_000_000,
+    keys=("password",),
+)
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +68,19 @@ def agent(running: RealAgent, monkeypatch: pytest.MonkeyPatch) -> Iterator[RealA
     running.forget()
 
 
-def openssh_verifies(signature: bytes, allowed: str, folder: Path) -> bool:
+def openssh_verifies(
+    signature: bytes,
+    allowed: str,
+    folder: Path,
+    *,
+    namespace: Namespace = Namespace.REQUEST,
+    message: bytes = statement(GRANT.sha256, SEALED),
+) -> bool:
     """Whether `ssh-keygen -Y verify` finds the signature good, by a list with this line."""
     (folder / "sig").write_text(armoured(signature))
     (folder / "allowed").write_text(f"anna@example.org {allowed}\n")
     words = ["ssh-keygen", "-Y", "verify", "-f", "allowed", "-I", "anna@example.org", "-s", "sig"]
-    words += ["-n", Namespace.REQUEST.value]
-    message = statement(GRANT.sha256, SEALED)
+    words += ["-n", namespace.value]
     return subprocess.run(words, input=message, cwd=folder, capture_output=True, check=False).returncode == 0
 
 
@@ -92,6 +109,44 @@ async def test_an_agent_signs_for_a_public_key(
     signer = signer_of(f"{keys[kind]}.pub")
     signer.prepare()
     check(await signer.sign(GRANT, SEALED), keys[kind], tmp_path)
+
+
+def approved(signature: bytes, key: Path, folder: Path, *, ca: Path | None = None) -> None:
+    """Check an approval by one's own look and as OpenSSH does, and that it is no signature of a request."""
+    found = parse(signature, Namespace.APPROVAL)
+    found.verify(approval_statement(CHANGE.sha256))
+    assert (found.key.fingerprint, found.certificate is not None) == (shown(key), ca is not None)
+    line = Path(f"{key}.pub").read_text() if ca is None else f"cert-authority {Path(f'{ca}.pub').read_text()}"
+    message = approval_statement(CHANGE.sha256)
+    assert openssh_verifies(signature, line, folder, namespace=Namespace.APPROVAL, message=message)
+    assert not openssh_verifies(signature, line, folder, message=message)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+async def test_whatever_signs_requests_approves_in_a_namespace_of_its_own(
+    keys: dict[str, Path], agent: RealAgent, tmp_path: Path, kind: str
+) -> None:
+    approved(await signer_of(str(keys[kind])).approve(CHANGE), keys[kind], tmp_path)
+    agent.add(keys[kind])
+    approved(await signer_of(f"{keys[kind]}.pub").approve(CHANGE), keys[kind], tmp_path)
+
+
+async def test_a_certificate_approves(ca: Path, agent: RealAgent, tmp_path: Path) -> None:
+    key = keygen(tmp_path / "key")
+    certificate = certify(ca, key)
+    approved(await signer_of(str(key)).approve(CHANGE), key, tmp_path, ca=ca)
+    agent.add(key)
+    approved(await signer_of(str(certificate)).approve(CHANGE), key, tmp_path, ca=ca)
+
+
+async def test_a_security_key_approves(agent: RealAgent, tmp_path: Path) -> None:
+    need_security_key("ed25519-sk")
+    key = tmp_path / "key"
+    make_key(key, "ed25519-sk")
+    agent.add(key)
+    signer = signer_of(f"{key}.pub")
+    assert signer.needs_touch
+    approved(await signer.approve(CHANGE), key, tmp_path)
 
 
 @pytest.mark.parametrize("prefix", ["", "key::"])

@@ -20,8 +20,8 @@ from monoskope.testing.parts import needed
 from tests.support.signed_requests import BY_NAME, GOOD, LISTS, VECTORS, Vector, blob_of, request_of, rules_of
 from tools.signed_vectors.openssh import accepts
 
-WITHOUT_VECTOR = {Fault.UNNEEDED}
-"""A grant that requires no signature: the reactor's own grant says so, and no signature does."""
+WITHOUT_VECTOR = {Fault.UNNEEDED, Fault.APPROVALS}
+"""A grant that requires no signature, and too few approvals: no signature alone says so."""
 
 
 def outcome(vector: Vector) -> dict[str, str]:

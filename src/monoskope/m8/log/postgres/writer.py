@@ -79,6 +79,8 @@ class Writer:
         self._recorded = recorded
         self._measured = measured
         self._waiting: deque[tuple[Append, asyncio.Future[list[RecordedEvent]]]] = deque()
+        self._apart: deque[tuple[Append, asyncio.Future[list[RecordedEvent]]]] = deque()
+        """Those of a group that one of them broke: each is recorded alone."""
         self._task: asyncio.Task[None] | None = None
         self._connection: Connection | None = None
         self._known: Known | None = None
@@ -94,7 +96,10 @@ class Writer:
         self._waiting.append((append, done))
         if self._task is None:
             self._task = asyncio.create_task(self._main(), name="m8-log-writer")
-        return await done
+        try:
+            return await done
+        finally:
+            del done  # its error refers to this frame, and those above hold what the caller does: a cycle keeps them
 
     def is_own(self, pid: int) -> bool:
         """Return whether the server's process `pid` works for this writer: what it records is told by `recorded`."""
@@ -116,7 +121,7 @@ class Writer:
     async def _main(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            while self._waiting:
+            while self._waiting or self._apart:
                 taken = self._take()
                 begun = loop.time()
                 failure: Exception | None = None
@@ -125,6 +130,9 @@ class Writer:
                     group = await self._record([append for append, _ in taken])
                 except Exception as error:  # noqa: BLE001  every waiting caller is told, and the next ones are served
                     failure = self._failed(error)
+                    if len(taken) > 1 and is_of_data(error):
+                        self._apart.extend(taken)
+                        continue
                 for index, (_, done) in enumerate(taken):
                     piece = None if group is None else group.pieces[index]
                     settle(done, *([], failure) if piece is None else (piece.recorded, piece.error))
@@ -135,6 +143,8 @@ class Writer:
 
     def _take(self) -> list[tuple[Append, asyncio.Future[list[RecordedEvent]]]]:
         """Take the first appends that wait: as many as one call may record."""
+        if self._apart:
+            return [self._apart.popleft()]
         taken = [self._waiting.popleft()]
         left = MAX_BYTES
         while self._waiting and len(taken) < MAX_GROUP and (left := left - self._waiting[0][0].size) >= 0:
@@ -165,6 +175,8 @@ class Writer:
         if connection is None or connection.is_closed():
             self._disconnect()
             connection = await self._connect()
+        if self._known is not None:
+            self._known.make_room()
         if self._known is not None and not self._is_contended:
             group = Group(appends, self._known, self._projector, self._clock)
             await self._read(connection, group)
@@ -192,7 +204,7 @@ class Writer:
             if unknown := group.unknown_streams():
                 group.known.versions.update(await records.versions(connection, unknown))
             while missed := group.plan():
-                group.known.documents.update(await documents.read_many(connection, missed))
+                group.known.learn(await documents.read_many(connection, missed))
 
     async def _record_locked(self, connection: Connection, appends: list[Append]) -> Group:
         """Record a group while no other process can: with the head locked from before the first read."""

@@ -34,11 +34,12 @@ class Recorder:
 
     def record(self, connection: sqlite3.Connection, appends: Sequence[Append]) -> Group:
         """Record `appends`, each with a verdict of its own, in the transaction that is open, and return their group."""
+        self._known.make_room()
         self._read_versions(connection, {stream for one in appends for stream in (one.stream, *one.given)})
         known = self._known
         group = Group(appends, known, self._projector, self._clock)
         while missed := group.plan():
-            known.documents.update(documents.read_many(connection, missed))
+            known.learn(documents.read_many(connection, missed))
         if group.recorded:
             records.add_events(connection, group.recorded)
             for piece in group.pieces:

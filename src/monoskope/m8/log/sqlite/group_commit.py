@@ -2,8 +2,8 @@
 
 A commit forces the disk, which costs far more than the rows; so everything that waits is written in one transaction,
 with a verdict for each. What is refused does not touch the others: of appends nothing is written before their verdicts
-are known, and every other job has a savepoint of its own. When the database itself fails, the whole group is rolled
-back and every job fails.
+are known, and every other job has a savepoint of its own. An append that breaks the writing itself breaks it alone: its
+group is rolled back, and each job of it has a group of its own. When the database fails, every job of the group fails.
 
 The rows of a group are a few dozen statements of some microseconds. On a thread each of them gives the interpreter's
 lock away and has to wait for it again, so they run on the event loop and only the commit, which waits for the disk,
@@ -75,6 +75,7 @@ class SqliteWriter:
         self._ended = ended
         self._loop = asyncio.get_running_loop()
         self._jobs: deque[_Job] = deque()
+        self._apart: deque[_Job] = deque()  # those of a group that one of them broke
         self._is_busy = False
         self._idle = asyncio.Event()
         self.failure: Error | None = None
@@ -107,13 +108,19 @@ class SqliteWriter:
         """
         done: asyncio.Future[T] = self._loop.create_future()
         self._begin_soon(_Job(work, done, is_long))
-        return await done
+        try:
+            return await done
+        finally:
+            del done  # its error refers to this frame, and those above hold what the caller does: a cycle keeps them
 
     async def append(self, append: Append) -> list[RecordedEvent]:
         """Return the events of `append` once they are durable. Raises as `EventLog.append`."""
         done: asyncio.Future[list[RecordedEvent]] = self._loop.create_future()
         self._begin_soon(_Job(append, done))
-        return await done
+        try:
+            return await done
+        finally:
+            del done  # its error refers to this frame, and those above hold what the caller does: a cycle keeps them
 
     def _begin_soon(self, job: _Job) -> None:
         self._jobs.append(job)
@@ -130,13 +137,14 @@ class SqliteWriter:
 
     def _go_on(self) -> None:
         # Not at once, so that other appends of this iteration of the event loop join the group.
-        if self._jobs and not self._is_busy:
+        if (self._jobs or self._apart) and not self._is_busy:
             self._is_busy = True
             self._loop.call_soon(self._begin)
 
     def _begin(self) -> None:
         self._began = time.monotonic()
-        jobs = [self._jobs.popleft() for _ in range(min(len(self._jobs), MAX_GROUP))]
+        waiting, most = (self._apart, 1) if self._apart else (self._jobs, MAX_GROUP)
+        jobs = [waiting.popleft() for _ in range(min(len(waiting), most))]
         if self._connection is None or any(job.is_long for job in jobs):
             self._on_thread.put(lambda: self._deliver(self._whole(jobs)))
             return
@@ -149,13 +157,14 @@ class SqliteWriter:
         try:
             outcomes = self._attempt(self._connection, jobs)
         except Exception as error:  # noqa: BLE001  every waiting caller is told
-            self._settle(self._failed(jobs, error))
+            self._settle(self._broken(jobs, error))
             return
         self._on_thread.put(lambda: self._deliver(self._commit(outcomes)))
 
     def _main(self) -> None:
         while (work := self._on_thread.get()) is not None:
             work()
+            del work  # it holds what became of the group, with its errors
 
     def _whole(self, jobs: list[_Job]) -> list[_Outcome]:
         """Run a group from its beginning to its commit, on the thread."""
@@ -167,7 +176,7 @@ class SqliteWriter:
             self._connection.execute("PRAGMA busy_timeout = 0")  # the event loop must not wait
             outcomes = self._attempt(self._connection, jobs)
         except Exception as error:  # noqa: BLE001  every waiting caller is told, and this thread must live on
-            return self._failed(jobs, error)
+            return self._broken(jobs, error)
         return self._commit(outcomes)
 
     def _attempt(self, connection: sqlite3.Connection, jobs: list[_Job]) -> list[_Outcome]:
@@ -187,6 +196,17 @@ class SqliteWriter:
         except Exception as error:  # noqa: BLE001  as above
             return self._failed([job for job, _, _ in outcomes], error)
         return outcomes
+
+    def _broken(self, jobs: list[_Job], error: Exception) -> list[_Outcome]:
+        """Take back a group that could not be attempted; return the jobs that fail. The others are attempted again."""
+        if self._connection is None or file.is_failure(error) or not self._connection.in_transaction:
+            return self._failed(jobs, error)
+        # Of the database nothing failed: it was one of the appends, before any other job ran.
+        self._disconnect()
+        if len(jobs) == 1:
+            return [(jobs[0], None, error)]
+        self._apart.extend(jobs)
+        return []
 
     def _failed(self, jobs: list[_Job], error: Exception) -> list[_Outcome]:
         self._disconnect()

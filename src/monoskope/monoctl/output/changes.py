@@ -1,0 +1,92 @@
+"""Changes as people and programs see them: what is asked, what of it is proven, and who has approved it."""
+
+from __future__ import annotations
+
+from monoskope.client.results.changes import Approval, ProposedChange
+from monoskope.monoctl.output import terminal
+from monoskope.monoctl.output.formats import Document, fields_of, pairs
+from monoskope.text import json_text
+from monoskope.times import instant
+
+COLUMNS = {
+    "CHANGE": "change_id",
+    "WHAT": "purpose",
+    "URI": "place",
+    "REQUESTER": "requester",
+    "APPROVALS": "approved",
+    "STATE": "state",
+    "PROVEN": "proven",
+    "PROPOSED": "proposed_at",
+}
+"""Of a list."""
+_SHOWN = frozenset({"purpose", "uri", "destination", "expect", "expect_version"})
+"""Fields of the request that have a line of their own."""
+ONLY_THE_REACTOR = (
+    "whose keys they are, and whether they are enough, only the store's reactor decides. Who proposed it and its state"
+    " are m8's word."
+)
+
+
+def document(change: ProposedChange) -> Document:
+    """Everything that is known of a change."""
+    return fields_of(change) | {"approved": sum(not one.why_not for one in change.approvals)}
+
+
+def describe(change: ProposedChange, *, err: bool = False) -> None:
+    """Print a change, all that is asked and nothing shortened: what is not here is not signed."""
+    lines = {
+        "Change": change.change_id,
+        "SHA-256": change.sha256,
+        "What": f"{change.purpose} {change.uri}" + ("" if change.place == change.uri else f" to {change.place}"),
+        "Keys": ", ".join(change.keys),
+        "Expects": f"{_expects(change)}: {_proven(change)}",
+        **{name: _text(value) for name, value in change.asked.items() if name not in _SHOWN},
+        "Fingerprint": change.fingerprint,
+        "Requester": f"{change.requester} (m8 says that {change.subject} proposed it)",
+        "Reason": change.reason,
+        "Until": instant(1000 * change.change.not_after),
+        "Identity": f"{change.identity}, which is {'' if change.pinned else 'NOT '}pinned here",
+        "State": f"m8 says {change.state}" + (f" by {change.ended_by}" if change.ended_by else ""),
+        "Why declined": change.decline_reason,
+        "Done": _done(change),
+        **{f"Approval {number}": _approval(one) for number, one in enumerate(change.approvals, start=1)},
+    }
+    pairs({name: text for name, text in lines.items() if text}, err=err)
+
+
+def _expects(change: ProposedChange) -> str:
+    if not change.expected_version:
+        return "that nothing is there"
+    return f"version {change.expected_version}" + (" to have been deleted" if change.purpose == "UNDELETE" else "")
+
+
+def _proven(change: ProposedChange) -> str:
+    if change.proven:
+        return "a receipt of the pinned identity proves it"
+    return f"not proven here, {change.why_not_proven}"
+
+
+def _done(change: ProposedChange) -> str:
+    if not change.done:
+        return ""
+    people = ", ".join(f"{one.principal} ({one.key})" for one in change.approvers) or "nobody"
+    return f"a receipt of the pinned identity proves it; approved by {people}"
+
+
+def _approval(one: Approval) -> str:
+    given = f"{one.key or 'no key'}, which m8 got from {one.subject}"
+    if one.principal:
+        given += f"; a certificate for {one.principal}"
+    if one.certificate_ends_at is not None:
+        given += f" until {instant(round(1000 * one.certificate_ends_at.timestamp()))}"
+    return f"{given}; does not count: {one.why_not}" if one.why_not else given
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json_text(value)
+
+
+def waits(change: ProposedChange, needed: int) -> None:
+    """Say how far a change is that is waited for."""
+    asked = f" of up to {needed}" if needed else ""
+    terminal.note(f"change {change.change_id} has {len(change.counting)}{asked} approvals; waiting for more.")

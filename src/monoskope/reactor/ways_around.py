@@ -1,0 +1,108 @@
+"""Who must ask whom, and what lets somebody around it: sentences for `m8 reactor check`.
+
+Nothing follows from them. A way around may be wanted, as for a pipeline that nobody can wait for; but its owner should
+have wanted it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from monoskope.protocol.purposes import PURPOSES
+from monoskope.reactor.identity.copy_key import COPIES_FROM
+from monoskope.reactor.signers.settings import PURPOSE_BY_WORD, ApproveRule, MayRule, SignersFile
+from monoskope.uri import parse_path
+
+
+def who_asks_whom(file: SignersFile, can_sign: Callable[[str], bool]) -> Iterator[str]:
+    """Yield a sentence for each entry that asks for approvals, and then the warnings, each once.
+
+    Args:
+        file: The table `[signers]`.
+        can_sign: Whether the list of approvers has a line for a principal.
+    """
+    asking = [rule for rule in file.may if rule.approvals]
+    for rule in asking:
+        yield from _asks(file, rule, can_sign)
+    yield from dict.fromkeys(f"Warning: {sentence}." for sentence in _warnings(file, asking, can_sign))
+
+
+def _asks(file: SignersFile, rule: MayRule, can_sign: Callable[[str], bool]) -> Iterator[str]:
+    for approvers, words in _by_approvers(file, rule, can_sign):
+        whom = ", ".join(approvers) or "nobody"
+        yield f"{rule.principal} must ask {rule.approvals} of {whom} to {', '.join(words)} {_where(rule)}"
+    if rule.break_glass:
+        yield f"{rule.principal} may break the glass there, with a security key"
+
+
+def _by_approvers(
+    file: SignersFile, rule: MayRule, can_sign: Callable[[str], bool]
+) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    """Yield the purposes of an entry, together those that the same people can approve wherever it allows them."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for word in rule.purposes:
+        able = [
+            name
+            for entry in file.approve
+            if word in entry.purposes and all(_covers(entry, path) for path in rule.prefixes)
+            for name in entry.principals
+            if name != rule.principal and can_sign(name)
+        ]
+        found.setdefault(tuple(sorted(set(able))), []).append(word)
+    yield from found.items()
+
+
+def _warnings(file: SignersFile, asking: Sequence[MayRule], can_sign: Callable[[str], bool]) -> Iterator[str]:
+    for name in dict.fromkeys(name for entry in file.approve for name in entry.principals):
+        if not can_sign(name):
+            yield f"the list of approvers has no line for {name}"
+    for rule in asking:
+        if rule.principal.startswith(COPIES_FROM):
+            yield f"a copy key has no approvals to show, so what {rule.principal} brings is refused {_where(rule)}"
+        for approvers, words in _by_approvers(file, rule, can_sign):
+            if len(approvers) < rule.approvals:
+                yield (
+                    f"{rule.principal} must ask {rule.approvals} to {', '.join(words)} {_where(rule)}, and"
+                    f" {len(approvers)} can approve it"
+                )
+        yield from _ways_around(file, rule)
+
+
+def _ways_around(file: SignersFile, rule: MayRule) -> Iterator[str]:
+    for word in file.unsigned:
+        if PURPOSES[PURPOSE_BY_WORD[word]].writes_here:
+            yield f"{word} needs no signature, also where {rule.principal} must ask"
+    for other in file.may:
+        words = _around(rule, other)
+        if words:
+            copies = ", by the rules of another store alone" if other.principal.startswith(COPIES_FROM) else ""
+            yield (
+                f"{other.principal} may {', '.join(words)} without approvals{copies}, {_where(other)}, where"
+                f" {rule.principal} must ask"
+            )
+
+
+def _around(rule: MayRule, other: MayRule) -> list[str]:
+    """Return with which purposes `other` writes, without approvals, where `rule` asks for some."""
+    if other.approvals or not any(_overlap(one, there) for one in rule.prefixes for there in other.prefixes):
+        return []
+    # Where both entries cover a request, the higher number counts.
+    settled = rule.purposes if other.principal == rule.principal else []
+    return [word for word in other.purposes if PURPOSES[PURPOSE_BY_WORD[word]].writes_here and word not in settled]
+
+
+def _covers(entry: ApproveRule, path: str) -> bool:
+    return any(_segments(path)[: len(_segments(prefix))] == _segments(prefix) for prefix in entry.prefixes)
+
+
+def _overlap(one: str, other: str) -> bool:
+    pairs = zip(_segments(one), _segments(other), strict=False)
+    return all(mine == theirs for mine, theirs in pairs)
+
+
+def _segments(prefix: str) -> tuple[str, ...]:
+    return parse_path(prefix) if prefix else ()
+
+
+def _where(rule: MayRule) -> str:
+    return "at " + ", ".join(prefix or "all paths" for prefix in rule.prefixes)

@@ -1,0 +1,119 @@
+"""What an approved change holds a request to besides who signed it: its keys, its content, and that it happens once.
+
+Approvers saw the names of the keys that are sealed and, where the change has one, the fingerprint of what is put
+(docs/protocol.md, Approvals). A change that names a fingerprint is never written uncompared.
+"""
+
+from __future__ import annotations
+
+import hmac
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.protocol.change import Change
+from monoskope.protocol.payload import BadPayloadError, Payload
+from monoskope.protocol.receipt import MAX_RETRY_AFTER_S, Receipt
+from monoskope.reactor.identity.fingerprint import Fingerprints
+from monoskope.reactor.limits import Guess
+from monoskope.reactor.reasons import FailedError
+from monoskope.reactor.work.delivery import HandlingEnd, Receipted
+
+MOST_DONE = 10_000
+"""Changes of which one process remembers at once that it did them."""
+DONE_BEFORE = "this change was done already; propose another one."
+_OTHER_CONTENT = "the content is not the one that was approved."
+_OTHER_KEY = "the change names a fingerprint under another fingerprint key than the store's."
+_TOO_MANY = "this process remembers no more changes; the oldest end first."
+
+
+def check_keys(change: Change | None, payload: Payload | None) -> None:
+    """Raise `BadPayloadError` unless what was sealed has the keys that were approved, all of them and no others."""
+    if change is not None and tuple(sorted(payload or ())) != change.keys:
+        raise BadPayloadError
+
+
+def check_content(change: Change | None, content: Fingerprints | None, guess: Guess) -> None:
+    """Hold what is to be put against the fingerprint that was approved, if there is one; that it differs is a guess.
+
+    Raises:
+        FailedError: RATE_LIMITED, no guess is left; UNSUPPORTED, it is under another key; CONFLICT, it differs.
+    """
+    if change is None or not change.fingerprint:
+        return
+    assert content is not None, "the whole content of an UPLOAD and a COPY is known"
+    if content.whole.rpartition(":")[0] != change.fingerprint.rpartition(":")[0]:
+        raise FailedError(upload_pb2.REASON_UNSUPPORTED, detail=_OTHER_KEY)
+    if not guess.may_compare:
+        raise FailedError(upload_pb2.REASON_RATE_LIMITED)
+    if not hmac.compare_digest(content.whole, change.fingerprint):
+        guess.missed = True
+        raise FailedError(upload_pb2.REASON_CONFLICT, detail=_OTHER_CONTENT)
+
+
+@dataclass(slots=True)
+class Execution:
+    """A request that executes a change, until its end is known."""
+
+    end: HandlingEnd | None = None
+
+    @property
+    def may_have_written(self) -> bool:
+        """Whether the change counts as done: with success, and where nobody knows."""
+        if not isinstance(self.end, Receipted):
+            return False
+        receipt = self.end.receipt
+        return receipt.reason in {upload_pb2.REASON_UNSPECIFIED, upload_pb2.REASON_OUTCOME_UNKNOWN}
+
+
+@dataclass(slots=True)
+class DoneChanges:
+    """The changes that this process did, or is about to do, and that have not ended. It remembers them, and no disk."""
+
+    clock: Callable[[], float] = time.time
+    """Seconds since 1970, as changes end by it."""
+    _done: dict[bytes, int] = field(default_factory=dict)
+    """When each ends, by its SHA-256."""
+
+    @contextmanager
+    def executing(self, change: Change | None, *newest: Receipt | None) -> Iterator[Execution]:
+        """Let a change be executed while the block runs, and remember it unless nothing was written.
+
+        What ends in an exception has told the engine nothing. What is cancelled counts as done.
+
+        Args:
+            change: What is executed; None for a request that executes none.
+            newest: The newest receipts of the secret, as far as they are known.
+
+        Raises:
+            FailedError: CONFLICT, it was done before; RATE_LIMITED, there is no room to remember another one.
+        """
+        execution = Execution()
+        if change is None:
+            yield execution
+            return
+        sha256 = change.sha256
+        if sha256 in self._done or any(one is not None and one.change_sha256 == sha256 for one in newest):
+            raise FailedError(upload_pb2.REASON_CONFLICT, detail=DONE_BEFORE)
+        self._make_room()
+        self._done[sha256] = change.not_after
+        try:
+            yield execution
+        except Exception:
+            del self._done[sha256]
+            raise
+        if not execution.may_have_written:
+            del self._done[sha256]
+
+    def _make_room(self) -> None:
+        """Forget what has ended, where that is needed: `not_after` refuses it. Raises `FailedError` (RATE_LIMITED)."""
+        if len(self._done) < MOST_DONE:
+            return
+        now = self.clock()
+        self._done = {sha256: ends for sha256, ends in self._done.items() if ends >= now}
+        if len(self._done) >= MOST_DONE:
+            wait_s = min(MAX_RETRY_AFTER_S, math.floor(min(self._done.values()) - now) + 1)
+            raise FailedError(upload_pb2.REASON_RATE_LIMITED, detail=_TOO_MANY, retry_after_s=wait_s)

@@ -229,12 +229,13 @@ async def test_to_propose_takes_the_right_to_propose_alone(world: World, right: 
 async def test_neither_right_gives_another_one(
     world: World, reactor: FakeReactor, rights: frozenset[events_pb2.Right]
 ) -> None:
-    owner, user = world.user("owner", "vault://app"), world.user("anna", "vault://app", rights=rights)
+    owner, user = world.user("owner", "vault://app"), world.user("anna", "vault://app", "other://app", rights=rights)
     await put(owner, reactor, uri=PLACE)
+    await world.administrator().create("other", Signer().shown)
     for purpose, rules in PURPOSES.items():
         about: dict[str, Any] = {}
         if "destination" in rules.fields:
-            about["destination"] = SecretUri.parse("vault://app/other")
+            about["destination"] = SecretUri.parse("other://app/db")
         if purpose == upload_pb2.PURPOSE_ROLLBACK:
             about["to_version"] = "1"
         if purpose == upload_pb2.PURPOSE_GENERATE:
@@ -291,6 +292,7 @@ async def test_what_cannot_become_anything_is_refused(
     owner = world.user("owner", "vault://app")
     await put(owner, reactor, "1", uri="vault://app/old")
     await put(owner, reactor, "2", prior="1", uri="vault://app/old")
+    world.clock.pass_s(1)
     change = a_change(world, **fields)
     if code:
         await refusal(code, propose(anna, change), word)
@@ -465,7 +467,7 @@ async def test_what_waits_for_whom(world: World, anna: User, ben: User) -> None:
     assert not await listed(eva, waiting=True, state=DONE)
     assert await listed(eva, prefix="vault://apple") == []
     await refusal("USAGE", listed(eva, prefix="no prefix"))
-    await refusal("USAGE", listed(eva, page_token="forged"))
+    await refusal("USAGE", eva.call(changes_pb2.GetSecretChangesRequest(page_token="forged")))
 
 
 async def test_quotas_bound_open_changes_of_a_subject_and_approvals_of_a_change(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from monoskope.client.results.changes import Approval, ProposedChange
 from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.formats import Document, fields_of, pairs
+from monoskope.protocol.purposes import PURPOSES
 from monoskope.text import json_text
 from monoskope.times import instant
 
@@ -57,7 +58,8 @@ def describe(change: ProposedChange, *, err: bool = False) -> None:
 def _expects(change: ProposedChange) -> str:
     if not change.expected_version:
         return "that nothing is there"
-    return f"version {change.expected_version}" + (" to have been deleted" if change.purpose == "UNDELETE" else "")
+    undeletes = PURPOSES[change.change.request.purpose].undeletes
+    return f"version {change.expected_version}" + (" to have been deleted" if undeletes else "")
 
 
 def _proven(change: ProposedChange) -> str:

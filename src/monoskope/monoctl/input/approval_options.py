@@ -58,7 +58,7 @@ approval_options = adding(
         click.option(
             "--propose",
             is_flag=True,
-            help="Write nothing yet: propose it, so that others can approve it (docs/approvals.md).",
+            help="Write nothing yet: propose it, so that others can approve it.",
         ),
         click.option(
             "--wait",

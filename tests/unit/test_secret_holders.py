@@ -480,6 +480,8 @@ SHOWN = {
     "monoskope.client.results.secrets.Secret.values": "fingerprints",
     "monoskope.client.walk.results.Generated.public_values": "public halves of key pairs",
     "monoskope.protocol.receipt.Receipt.public_values": "public halves of key pairs",
+    "monoskope.client.results.changes.Approval.key": "a public key",
+    "monoskope.client.walk.results.Approver.key": "a public key",
     "monoskope.protocol.payload.Recipe.key": "the name of a value",
 }
 """What is named like a secret and is none, with the reason."""

@@ -17,11 +17,11 @@ from monoskope.protocol.sshsig import parse
 from monoskope.testing.parts import program
 from monoskope.testing.scripted.changes import end
 from monoskope.testing.scripted.m8 import VERSION, ScriptedM8
+from tests.support.completing import completed
 from tests.support.ssh import keygen, shown
 from tests.unit.client.changes.world import ANNA, approves
 from tests.unit.monoctl.as_alice import VALUE, Run, ends
 from tests.unit.monoctl.on_terminal import CTRL_C, converse
-from tests.unit.monoctl.test_completion import completed
 
 URI = "vault://app/db"
 PUT = ("put", "secret", URI, "--from-file", "password=-")

@@ -15,6 +15,7 @@ from monoskope.monoctl.input import completion
 from monoskope.monoctl.main import cli
 from monoskope.testing.parts import needed
 from monoskope.testing.scripted.m8 import ScriptedM8
+from tests.support.completing import completed
 from tests.unit.monoctl.as_alice import Run
 from tests.unit.monoctl.on_terminal import converse
 
@@ -53,16 +54,6 @@ from monoskope.monoctl.__main__ import main
 completion.SECONDS = 60.0
 main()
 """
-
-
-def completed(line: str, monkeypatch: pytest.MonkeyPatch, shell: str = "fish") -> list[str]:
-    """Return what may follow `line`, as the script of a shell asks."""
-    monkeypatch.setenv("_MONOCTL_COMPLETE", f"{shell}_complete")
-    monkeypatch.setenv("_COMPLETE_LINE", line)
-    monkeypatch.setenv("_COMPLETE_BREAKS", " \t\n\"'@><=;|&(:")
-    result = CliRunner().invoke(cli, [])
-    assert (result.exit_code, result.stderr) == (0, "")
-    return [found.partition("\t")[0] for found in result.stdout.splitlines()]
 
 
 @pytest.mark.parametrize(

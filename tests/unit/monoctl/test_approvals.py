@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support.completing import completed
 
 from monoskope.api.gateway.v1 import changes_pb2, queries_pb2, views_pb2
 from monoskope.monoctl.input import completion
@@ -18,6 +17,7 @@ from monoskope.protocol.sshsig import parse
 from monoskope.testing.parts import program
 from monoskope.testing.scripted.changes import end
 from monoskope.testing.scripted.m8 import VERSION, ScriptedM8
+from tests.support.completing import completed
 from tests.support.ssh import keygen, shown
 from tests.unit.client.changes.world import ANNA, approves
 from tests.unit.monoctl.as_alice import VALUE, Run, ends

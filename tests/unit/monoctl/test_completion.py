@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tests.support.completing import completed
 
 from monoskope.api.gateway.v1 import access_pb2, queries_pb2, views_pb2
 from monoskope.m8.cli.main import run as m8_run
@@ -16,6 +15,7 @@ from monoskope.monoctl.input import completion
 from monoskope.monoctl.main import cli
 from monoskope.testing.parts import needed
 from monoskope.testing.scripted.m8 import ScriptedM8
+from tests.support.completing import completed
 from tests.unit.monoctl.as_alice import Run
 from tests.unit.monoctl.on_terminal import converse
 

@@ -20,6 +20,7 @@ from monoskope.m8.domain.principal import RIGHT_NAMES
 from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.log.event_log import GENESIS_HASH
 from monoskope.m8.log.record import Append
+from monoskope.m8.operations import Endpoints
 from monoskope.m8.readmodels.changes import CHANGES, KEYS, OPEN_OF
 from monoskope.protocol.change import Change, make_change, request_of
 from monoskope.protocol.events import upload_stream
@@ -30,6 +31,7 @@ from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request, make_request
 from monoskope.uri import SecretUri
 from tests.support.m8_world import FakeReactor, Sealed, User, World, a_world, pages, put, refusal
+from tests.support.operations import samples
 from tests.support.signed_requests import Person
 from tests.support.vectors import Signer, a_grant, a_request
 
@@ -648,14 +650,12 @@ async def test_each_engine_finds_the_same_and_makes_it_again_from_the_log(engine
 
 
 async def test_open_changes_are_in_the_metrics_with_the_one_that_waits_longest(world: World, anna: User) -> None:
-    from tests.unit.m8.test_operations import metrics  # noqa: PLC0415
-
     labels = frozenset({("store", "vault")})
     await propose(anna, a_change(world, within_s=60))
     world.clock.pass_s(50)
     await propose(anna, a_change(world))
-    found = await metrics(world)
+    found = samples((await Endpoints(world.app).metrics()).body)
     assert (found["m8_open_changes", labels], found["m8_oldest_open_change_age_seconds", labels]) == (2, 50)
     world.clock.pass_s(11)
-    found = await metrics(world)
+    found = samples((await Endpoints(world.app).metrics()).body)
     assert (found["m8_open_changes", labels], found["m8_oldest_open_change_age_seconds", labels]) == (1, 11)

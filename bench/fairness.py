@@ -1,4 +1,4 @@
-"""What a user who asks for thousands of keys at once does to somebody else.
+"""What a user who asks for thousands of keys at once does to another user.
 
 `python -m bench.fairness HOME SERVER REQUESTS` is that user, in a process of its own.
 """

@@ -119,7 +119,7 @@ async def test_an_undeletion_that_a_put_overtakes_says_what_came_back_below_it(
 async def test_a_version_that_has_the_same_number_as_the_one_announced_is_not_replaced(
     harness: VaultHarness, *, readable: bool
 ) -> None:
-    """While m8 keeps STARTED, somebody deletes the path with its metadata and writes it anew: numbers restart."""
+    """While m8 keeps STARTED, another program deletes the path with its metadata and writes anew: numbers restart."""
     store: VaultStore = await harness.opened(readable=readable)
     world = World(store, uri=SecretUri.parse(f"memory://t/{os.urandom(6).hex()}"))
     await world.walk()

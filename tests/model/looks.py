@@ -185,7 +185,7 @@ class Looks:
         )
 
     async def principal(self, m8: M8, token: str) -> Principal:
-        return await m8.app.aggregates.bound(await m8.app.authenticate(token))
+        return await m8.app.authenticate(token)
 
 
 async def _counts(m8: M8, store: str, count: int) -> bool:

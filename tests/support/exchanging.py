@@ -72,7 +72,7 @@ class Exchanging:
         return [read(event) for event in found]
 
     async def principal(self, token: str) -> Principal:
-        return await self.world.app.aggregates.bound(await self.tokens.authenticate(token))
+        return await self.tokens.authenticate(token)
 
 
 def word(error: CallError) -> str:

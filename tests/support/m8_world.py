@@ -22,6 +22,7 @@ from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.errors import UnauthenticatedError
 from monoskope.host_port import HostPort
 from monoskope.m8.credentials.tokens import Tokens
+from monoskope.m8.domain.aggregates import ROLE_BINDINGS
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.http.server import build_http, running
 from monoskope.m8.limits.settings import ServerLimits
@@ -509,7 +510,8 @@ def authenticating(tokens: Tokens, principals: Mapping[str, Principal]) -> Calla
 
     async def authenticate(token: str) -> Principal:
         if token in principals:
-            return await tokens.aggregates.bound(principals[token])
+            known = principals[token]
+            return known if known.member is None else (await tokens.aggregates.get(ROLE_BINDINGS)).bound(known)
         if token.count(".") == 2:
             return await tokens.authenticate(token)
         raise UnauthenticatedError("the token does not count.")

@@ -32,9 +32,11 @@ def settings(tmp_path: Path) -> ServerSettings:
 
 
 def lines(settings: ServerSettings, kind: str) -> list[dict[str, Any]]:
+    """Return the lines of a kind; each call once, also where m8 stopped while it wrote one and wrote it again."""
     path = settings.folder / ("audit.jsonl" if kind == "event" else "calls.jsonl")
     whole, _, _ = path.read_text().rpartition("\n") if path.exists() else ("", "", "")  # the last may not be whole yet
-    return [line for line in map(json.loads, whole.splitlines()) if line["kind"] == kind]
+    written = whole.splitlines() if kind == "event" else dict.fromkeys(whole.splitlines())
+    return [line for line in map(json.loads, written) if line["kind"] == kind]
 
 
 def cursor(settings: ServerSettings) -> int:

@@ -22,7 +22,7 @@ from monoskope.errors import Error, NotFoundError, RefusedError, Unauthenticated
 from monoskope.m8.credentials import tokens as module
 from monoskope.m8.credentials.token_rules import MAX_TTL_S
 from monoskope.m8.credentials.tokens import Issued, Tokens, read_signing_key
-from monoskope.m8.domain.aggregates import Aggregates
+from monoskope.m8.domain.aggregates import ROLE_BINDINGS, Aggregates
 from monoskope.m8.domain.events import write
 from monoskope.m8.log.event_log import NewEvent
 from monoskope.m8.log.sqlite import SqliteLog
@@ -375,7 +375,7 @@ async def test_a_token_of_a_member_names_it_and_is_allowed_nothing_by_itself(tok
     assert (principal.subject, principal.member, principal.groups) == ("user:corp:anna", ANNA, (TEAM,))
     assert (principal.issuer, principal.issuer_subject) == ("https://id", "7")
     assert (principal.roles, principal.pairs) == (frozenset(), ())
-    assert await Aggregates(log).bound(principal) == principal
+    assert (await Aggregates(log).get(ROLE_BINDINGS)).bound(principal) == principal
 
 
 async def test_rights_come_from_the_bindings_of_now_and_roles_add_up(tokens: Tokens, log: SqliteLog) -> None:
@@ -384,7 +384,7 @@ async def test_rights_come_from_the_bindings_of_now_and_roles_add_up(tokens: Tok
     await bind(log, "anna", ANNA, role=events_pb2.ROLE_USER, prefix="vault://a", rights=[PUT])
     await bind(log, "team", TEAM, role=events_pb2.ROLE_USER, prefix="vault://b", rights=[DELETE])
     await bind(log, "audit", TEAM, role=events_pb2.ROLE_AUDITOR)
-    bound = await aggregates.bound(principal)
+    bound = (await aggregates.get(ROLE_BINDINGS)).bound(principal)
     a, b = SecretUri.parse("vault://a/x"), SecretUri.parse("vault://b/x")
     assert bound.may(PUT, a)
     assert bound.may(DELETE, b)
@@ -393,7 +393,7 @@ async def test_rights_come_from_the_bindings_of_now_and_roles_add_up(tokens: Tok
     assert bound.sees_all
     assert not bound.is_administrator
     await log.append("role-bindings", None, [write(events_pb2.RoleBindingDeleted(name="team"))], actor="m8/os/root")
-    assert not (await aggregates.bound(principal)).may(DELETE, b)
+    assert not (await aggregates.get(ROLE_BINDINGS)).bound(principal).may(DELETE, b)
 
 
 async def test_a_binding_gives_nothing_to_who_created_it_even_by_a_group(tokens: Tokens, log: SqliteLog) -> None:
@@ -401,7 +401,7 @@ async def test_a_binding_gives_nothing_to_who_created_it_even_by_a_group(tokens:
     secret = SecretUri.parse("vault://a/x")
     for member, allowed in ((ADMIN, False), (ANNA, True)):
         issued = await tokens.issue_for_member(member, ttl_s=60, groups=[TEAM])
-        bound = await Aggregates(log).bound(await tokens.authenticate(issued.jwt))
+        bound = await tokens.authenticate(issued.jwt)
         assert bound.may(PUT, secret) is allowed
 
 

@@ -99,7 +99,7 @@ async def test_what_cannot_be_read_is_unchanged_by_its_version() -> None:
 
 
 async def test_what_was_replaced_meanwhile_is_not_unchanged(world: World) -> None:
-    """Another replica may have put it, or somebody else: no news of it came."""
+    """Another replica may have put what replaced it, or another program: the reactor has no news of it."""
     await world.walk(secret=OLD)
     delivered = await sealed(world, OLD, expect=OVERWRITE)
     theirs = world.memory.put(THEIRS)
@@ -109,7 +109,7 @@ async def test_what_was_replaced_meanwhile_is_not_unchanged(world: World) -> Non
 
 
 async def test_what_was_changed_under_its_version_is_put_right() -> None:
-    """As after somebody changed the engine's own files."""
+    """As after an operator changed the engine's own files."""
     world = World()
     await world.walk(secret=OLD)
     [(version, _, tag)] = world.memory.content[URI.path]
@@ -197,7 +197,7 @@ async def test_a_lost_try_counts_as_a_guess_unless_another_is_written(world: Wor
 
 
 async def test_what_is_found_after_an_unknown_end_may_be_anothers_and_still_counts_as_a_guess() -> None:
-    """Another replica put the same content, and no news of it came: the version is there, whoever wrote it."""
+    """Another replica put the same content, and the reactor has no news of that: the version may be either's."""
     world = World(MemoryStore(write_tag=False))
     await world.walk(secret=OLD)
     delivered = await sealed(world, NEW, expect=OVERWRITE)

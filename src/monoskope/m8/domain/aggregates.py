@@ -21,7 +21,7 @@ from monoskope.m8.domain.append import Appender, append_by_reactor
 from monoskope.m8.domain.change import Proposal, change_stream
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, reactor_stream, read, write
 from monoskope.m8.domain.fingerprint_key import FingerprintKeyIds
-from monoskope.m8.domain.principal import Principal, Registration
+from monoskope.m8.domain.principal import Registration
 from monoskope.m8.domain.reactors import Attachments, Login
 from monoskope.m8.domain.role_bindings import ROLE_BINDINGS_STREAM, RoleBindings
 from monoskope.m8.domain.stores import Catalogue
@@ -152,10 +152,6 @@ class Aggregates:
     def remembered(self, *aggregates: Aggregate[Any]) -> Seen:
         """Return what streams folded to when they were last looked at: what is recorded since is not in it."""
         return Seen({one.stream: self._known(one) for one in aggregates})
-
-    async def bound(self, principal: Principal) -> Principal:
-        """Return `principal` with what role bindings give now; as it is if its token has rights of its own."""
-        return principal if principal.member is None else (await self.get(ROLE_BINDINGS)).bound(principal)
 
     def _known(self, aggregate: Aggregate[V]) -> V:
         known: V = self._kept.get(aggregate.stream, aggregate.new)

@@ -111,7 +111,7 @@ KEPT_BYTES = 4_194_304
 
 @dataclass(slots=True)
 class Known:
-    """What is known of the database at `head`. Whoever uses it compares that with the head of the database first.
+    """What is known of the database at `head`. It holds only while the database's own head is that one.
 
     Attributes:
         head: The head that the rest belongs to.
@@ -207,7 +207,7 @@ class Group:
                 if stream not in versions:
                     versions[stream] = self._base(stream, append.expected)
             try:
-                append.require(versions.__getitem__)
+                append.require(versions)
             except ExpectedVersionError as error:
                 piece.error = error
                 continue

@@ -6,7 +6,7 @@ Sources: docs/adr/0006-log-format.md, proto/monoskope/api/eventsourcing/v1/event
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
@@ -63,10 +63,10 @@ class Append:
             if len(event.data) > MAX_DATA:
                 raise ValueError(f"an event's data is at most {MAX_DATA} bytes.")
 
-    def require(self, version_of: Callable[[str], int]) -> None:
+    def require(self, versions: Mapping[str, int]) -> None:
         """Raise `ExpectedVersionError` unless each stream is at the version that it must be at."""
         for stream, expected in self.expected.items():
-            if (actual := version_of(stream)) != expected:
+            if (actual := versions[stream]) != expected:
                 raise ExpectedVersionError(stream, expected=expected, actual=actual)
 
     def made(self, position: int, version: int, previous_hash: bytes, *, now_ms: int) -> list[RecordedEvent]:

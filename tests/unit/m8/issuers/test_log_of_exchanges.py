@@ -79,7 +79,7 @@ async def agrees(app: App, token: str, issued: access_pb2.ExchangeTokenResponse)
     app.issuers = issuers_of(an_issuer(issuer=OTHER))
     assert await refusal(app, anna(iss=OTHER)) == "ISSUER_CHANGED"
     assert app.tokens is not None
-    principal = await app.aggregates.bound(await app.tokens.authenticate(issued.access_token))
+    principal = await app.tokens.authenticate(issued.access_token)
     assert (str(principal.member), principal.issuer, principal.issuer_subject) == (issued.member, ISSUER, "1")
     assert [str(group) for group in principal.groups] == [OPS]
     assert [(str(pair.prefix), pair.role_binding) for pair in principal.pairs] == [("vault://app", "ops")]

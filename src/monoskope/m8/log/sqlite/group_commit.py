@@ -45,7 +45,7 @@ class _Job:
 
     work: Callable[[sqlite3.Connection], Any] | Append
     done: asyncio.Future[Any]
-    is_long: bool = False
+    is_long: bool
 
 
 _Outcome: TypeAlias = tuple[_Job, Any, Exception | None]
@@ -106,25 +106,22 @@ class SqliteWriter:
             UnavailableError: the database failed; nothing was written.
             Exception: whatever `work` raised; nothing of it was written.
         """
-        done: asyncio.Future[T] = self._loop.create_future()
-        self._begin_soon(_Job(work, done, is_long))
-        try:
-            return await done
-        finally:
-            del done  # its error refers to this frame, and those above hold what the caller does: a cycle keeps them
+        result: T = await self._done(work, is_long=is_long)
+        return result
 
     async def append(self, append: Append) -> list[RecordedEvent]:
         """Return the events of `append` once they are durable. Raises as `EventLog.append`."""
-        done: asyncio.Future[list[RecordedEvent]] = self._loop.create_future()
-        self._begin_soon(_Job(append, done))
+        recorded: list[RecordedEvent] = await self._done(append)
+        return recorded
+
+    async def _done(self, work: Callable[[sqlite3.Connection], Any] | Append, *, is_long: bool = False) -> Any:  # noqa: ANN401 - what the work returns
+        done: asyncio.Future[Any] = self._loop.create_future()
+        self._jobs.append(_Job(work, done, is_long))
+        self._go_on()
         try:
             return await done
         finally:
             del done  # its error refers to this frame, and those above hold what the caller does: a cycle keeps them
-
-    def _begin_soon(self, job: _Job) -> None:
-        self._jobs.append(job)
-        self._go_on()
 
     async def close(self) -> None:
         """Finish the jobs that wait, then stop."""

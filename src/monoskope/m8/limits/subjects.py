@@ -158,8 +158,8 @@ and what it says in a few words."""
 
 
 WITH_CHANGE = bytes_of(RECORD_BYTES + MAX_CHANGE + (MAX_APPROVALS + 1) * MAX_SIGNATURE)
-"""Bytes that the execution of a change takes at most, besides what is sealed and the newest receipt: the change, and the
-signatures of requester and approvers."""
+"""Bytes that the execution of a change takes at most, besides what is sealed and the newest receipt: the change itself
+and the signatures of requester and approvers."""
 
 
 def bytes_with(*parts: bytes | Message | None, sealed: int = 0) -> int:

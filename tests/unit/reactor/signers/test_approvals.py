@@ -19,9 +19,9 @@ from monoskope.protocol.request import Request
 from monoskope.protocol.sshsig import Fault, FaultError
 from monoskope.protocol.sshsig.container import parse_public
 from monoskope.protocol.sshsig.keys import PublicKey
+from monoskope.protocol.sshsig.lists import Revocations, parse_listed
 from monoskope.reactor.signers.approvals import NOT_APPROVED, ApprovalRules, Approved, Presented, approve
 from monoskope.reactor.signers.decision import Rules, Signed
-from monoskope.reactor.signers.lists import Revocations, parse_listed
 from monoskope.reactor.signers.settings import MayRule, SignersFile, approver_permissions, permissions
 from tests.support import ssh_blobs
 from tests.support.reactor_world import ask

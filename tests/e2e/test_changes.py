@@ -79,7 +79,7 @@ class World:
         put = ("put", "secret", uri, "--from-file", "password=-", "--propose", "--requester", ANNA, "-o", "json")
         with ThreadPoolExecutor(1) as one:
             end = one.submit(self.anna.monoctl, *put, "--wait", "1h", *words, input=VALUE)
-            wait_until(lambda: self.found(uri) or end.done(), what="it is proposed")
+            wait_until(lambda: bool(self.found(uri)) or end.done(), what="it is proposed")
             assert not end.done(), end.result().err
             yield self.found(uri), end
 

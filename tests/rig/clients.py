@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import re
 import signal
 import time
@@ -169,8 +170,7 @@ class _Program:
             out, err = await process.communicate(one.value.encode())
         finally:
             ends.cancel()
-            if process.returncode is None:
-                process.kill()
+            _signal(process, signal.SIGKILL)
         note(one, process.returncode or 0, out, err.decode(errors="replace"), killed=is_killed(step))
 
 
@@ -178,14 +178,23 @@ async def _attacked(process: Process, step: Step) -> None:
     """Kill a program when the schedule says, or wake it after it stopped itself."""
     if step.killed_after_s:
         await asyncio.sleep(step.killed_after_s)  # when the schedule says
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+        _signal(process, signal.SIGKILL)
     while step.failpoint.endswith("=stop"):
         await asyncio.sleep(0.1)
         with contextlib.suppress(psutil.NoSuchProcess):
             if psutil.Process(process.pid).status() == psutil.STATUS_STOPPED:
                 await asyncio.sleep(_ASLEEP_S)  # the length of the fault
-                process.send_signal(signal.SIGCONT)
+                _signal(process, signal.SIGCONT)
+
+
+def _signal(process: Process, number: signal.Signals) -> None:
+    """Send a signal to a program unless it has ended.
+
+    `Process.kill` would first take the exit code of one that ends at this moment, and asyncio then tells 255.
+    """
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, number)
 
 
 def _words(one: Operation) -> list[str]:

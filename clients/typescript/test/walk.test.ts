@@ -131,6 +131,30 @@ test("a receipt that names another signer is no success", async () => {
   assert.ok(end.why.includes("and not yours"));
 });
 
+test("where a store asks for approvals nothing is sealed, nobody signs, and the way of monoctl is named", async () => {
+  let signed = 0;
+  const signer = { key: `SHA256:${"A".repeat(43)}`, sign: async () => ((signed += 1), new Uint8Array(100)) };
+  const play = { grant: { signatureRequired: true, approvals: 2 } };
+  const [putting, patching] = [await Stage.set(play), await Stage.set(play)];
+  await unsent(putting, put(putting, { signer }), UsageError, "`monoctl put secret vault://app/db --propose`");
+  await unsent(patching, patching.client({ signer }).patch(URI, { password: utf8(VALUE) }), UsageError, "`monoctl patch secret vault://app/db --propose`");
+  assert.equal(signed, 0);
+});
+
+test("a receipt of a change, of approvers or of a broken glass is no success of a request that named none", async () => {
+  const key = `SHA256:${"A".repeat(43)}`;
+  const signer = { key, sign: async () => new Uint8Array(100) };
+  const changeSha256 = new Uint8Array(32).fill(7);
+  const approvers = [{ principal: "ben", key: `SHA256:${"B".repeat(43)}` }];
+  for (const [named, why] of [[{ changeSha256 }, "another change"], [{ changeSha256, approvers }, "another change"], [{ approvers }, "malformed"], [{ breakGlass: "the site is down" }, "the glass"]] as const) {
+    const receipt = { signer: "anna", signerKey: key, ...named };
+    const end = unknown(await put(await Stage.set({ grant: { signatureRequired: true }, receipt }), { signer }));
+    assert.ok(end.why.includes(why) && end.receipt === null, end.why);
+  }
+  const without = { signer: "anna", signerKey: key };
+  assert.ok((await put(await Stage.set({ grant: { signatureRequired: true }, receipt: without }), { signer })) instanceof Done);
+});
+
 test("a signature that is too large, and a signer that fails, send nothing", async () => {
   const key = `SHA256:${"A".repeat(43)}`;
   const stage = await Stage.set({ grant: { signatureRequired: true } });

@@ -112,7 +112,7 @@ class TestProposing:
 
     @pytest.mark.parametrize("words", [("label", "secret", URI, "a=b"), ("expire", "secret", URI, "90d")])
     def test_an_edit_that_no_store_signs_cannot_be_approved(self, m8: ScriptedM8, run: Run, words: list[str]) -> None:
-        ends(run(*words, "--propose"), 2, "no store signs")
+        ends(run(*words, "--propose", "--reason", "why", "--requester", ANNA), 2, "no store signs")
         ends(run(*words, "--break-glass", "why"), 2, "no store signs")
         assert m8.calls == []
 

@@ -1,7 +1,7 @@
 // The client's side of The walk: ask, verify, seal once, send, believe only a receipt (docs/protocol.md).
 import { type GetSecretUploadKeyResponse } from "../messages/gateway/v1/queries_pb.ts";
 import { type SecretUpload, UploadState } from "../messages/gateway/v1/views_pb.ts";
-import { Reason, type Signed } from "../messages/secrets/v1/upload_pb.ts";
+import { Purpose, Reason, type Signed } from "../messages/secrets/v1/upload_pb.ts";
 import { type Bytes, hex } from "../protocol/bytes.ts";
 import { MonoskopeError, ProofError, UsageError } from "../protocol/errors.ts";
 import { type Grant, openGrant } from "../protocol/grant.ts";
@@ -64,7 +64,8 @@ export async function walk(walker: Walker, request: Request, plaintext: Bytes | 
 async function prepared(walker: Walker, request: Request, plaintext: Bytes | null): Promise<Sent> {
   const grant = await granted(walker, request);
   const until = new Date(Date.now() + grant.message.lifetimeS * 1_000);
-  const { maxPlaintext, signatureRequired } = grant.message;
+  const { maxPlaintext, signatureRequired, approvals } = grant.message;
+  if (approvals > 0) throw new UsageError(othersMustApprove(request, approvals));
   if ((plaintext?.length ?? 0) > maxPlaintext) {
     throw new UsageError(`the padded secret has ${plaintext?.length} bytes; the store takes ${maxPlaintext}. Nothing was sent.`);
   }
@@ -78,6 +79,12 @@ async function prepared(walker: Walker, request: Request, plaintext: Bytes | nul
   if (signature.length < 1 || signature.length > MAX_SIGNATURE) throw new UsageError(`a signature has 1 to ${MAX_SIGNATURE} bytes.`);
   if (new Date() >= until) throw new MonoskopeError("TIMED_OUT", "the request was signed only when the one-time key had ended. Nothing was sent.");
   return { ...signed, signature, signerKey: walker.signer.key };
+}
+
+/** Nobody can approve what this client asks: it names no change. The number is the highest that the store asks of anybody here. */
+function othersMustApprove({ message, uri }: Request, approvals: number): string {
+  const command = `monoctl ${message.purpose === Purpose.PATCH ? "patch" : "put"} secret ${uri} --propose`;
+  return `the store asks for up to ${approvals} approvals of others here, and this client proposes no changes. Propose it with \`${command}\`. Nothing was sent.`;
 }
 
 async function granted({ door, pin, patience }: Walker, request: Request): Promise<Grant> {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,18 @@ import pytest
 from monoskope.api.gateway.v1 import changes_pb2, commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.audit.lines import MOST_LINE, of_event
+from monoskope.m8.backup.create import Making
+from monoskope.m8.backup.restore import Checking, restore
 from monoskope.m8.domain.change import LONGEST_S, MOST_APPROVALS, MOST_OF_SUBJECT, change_stream
 from monoskope.m8.domain.events import write
 from monoskope.m8.domain.principal import RIGHT_NAMES
 from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.log.event_log import GENESIS_HASH
 from monoskope.m8.log.record import Append
+from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.readmodels.changes import CHANGES, KEYS, OPEN_OF
+from monoskope.m8.readmodels.documents import project
 from monoskope.protocol.change import Change, make_change, request_of
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.grant import Grant
@@ -534,8 +538,8 @@ async def test_what_is_said_of_changes_counts_as_recorded_and_has_words_and_the_
         assert (await world.app.documents.usage(subject, world.clock())).size > 1_024
     events = [one for one in (await ben.events()).events if one.stream == change_stream(change.change_id)]
     assert [(one.type, one.actor, one.uri, one.detail) for one in events] == [
-        ("SecretChangeProposed", "anna", PLACE, f"DELETE of {PLACE}, by anna@example.org"),
-        ("SecretChangeApproved", "ben", PLACE, ""),
+        ("SecretChangeProposed", "anna", PLACE, f"DELETE of {PLACE} on version 3, by anna@example.org"),
+        ("SecretChangeApproved", "ben", PLACE, f"by the key {BEN.key}"),
         ("SecretChangeDeclined", "ben", PLACE, "Not today."),
     ]
     assert not (await world.user("eve", "vault://other").events()).events
@@ -647,6 +651,35 @@ async def test_each_engine_finds_the_same_and_makes_it_again_from_the_log(engine
         assert await listed(ben, page_size=1) == [one.change_id for one in (last, short, open_, declined, done)]
         await world.app.log.rebuild()
         assert await documents(world) == before
+
+
+async def test_a_backup_brings_changes_approvals_and_what_m8_finds_of_them_back(
+    world: World, anna: User, ben: User, tmp_path: Path
+) -> None:
+    """As the log of either engine has them: their streams are streams like others."""
+    reactor, owner = await world.attached(), world.user("owner", "vault://app")
+    done, declined, open_ = (a_change(world, uri=f"vault://app/{number}") for number in range(3))
+    for change in (done, declined, open_):
+        await propose(anna, change)
+    await approve(ben, open_)
+    await decline(ben, declined, "Not today.")
+    await execute(owner, reactor, done, "1")
+    log = world.app.log
+    making = Making(log, created_at_ms=1, log_id="0" * 32, engine="any", version="0")
+    content = b"".join([piece async for piece in making.pieces()])
+
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        yield content
+
+    restored = await SqliteLog.open(tmp_path / "restored.db", clock=world.clock, projector=project, for_import=True)
+    await restore(Checking(pieces()), restored)
+    assert await restored.read_stream(change_stream(open_.change_id)) == await log.read_stream(
+        change_stream(open_.change_id)
+    )
+    assert await restored.check_chain() == await log.head()
+    for name, found in (await documents(world)).items():
+        assert [one async for one in restored.scan_all(name)] == found
+    await restored.close()
 
 
 async def test_open_changes_are_in_the_metrics_with_the_one_that_waits_longest(world: World, anna: User) -> None:

@@ -19,6 +19,7 @@ from monoskope.client.walk.results import Proven
 from monoskope.errors import LogMismatchError
 from monoskope.protocol.identity import Namespace
 from monoskope.testing.engines.openssh import Agent, make_key
+from monoskope.testing.parts import wait_until
 from tests.e2e.ran import ok
 from tests.support.approvals_world import ANNA, BEN, EVA, GIL, SETTER, Company, line, public, write_list
 from tests.support.quick_cluster import QuickCluster
@@ -67,6 +68,8 @@ async def done(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Done]:
         signer = AgentSigner(Path(f"{folder / 'oncall'}.pub").read_text(), agent=AgentClient(str(agent.socket)))
         async with found.client(SETTER, signer) as oncall:
             broken = await oncall.changes.break_glass(Proposal.put(URI, {"p": b"w"}), WHY)
+        signed = found.users[ANNA].monoctl
+        wait_until(lambda: signed("get", "log").code == 0, what="m8 has signed its log")
         yield Done(found, approved, broken)
 
 

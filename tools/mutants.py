@@ -44,7 +44,7 @@ RULES = (
     "reactor/signers/approvals.py",
     "reactor/signers/decision.py",
     "reactor/signers/list_file.py",
-    "reactor/signers/lists.py",
+    "protocol/sshsig/lists.py",
     "reactor/signers/settings.py",
 )
 """Files whose conditions are rules, whether or not they lead to `raise`."""

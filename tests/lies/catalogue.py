@@ -22,7 +22,11 @@ from tests.lies.about import (
     stores,
     time,
 )
+from tests.lies.approved import deliveries as approved_deliveries
+from tests.lies.approved import people, replicas
+from tests.lies.approved.row import ApprovalLie
 from tests.lies.lie import Lie, Step, Victim
+from tests.lies.signed import approvals as signed_approvals
 from tests.lies.signed import copies as signed_copies
 from tests.lies.signed import grants, receipts, rotations, signatures
 from tests.lies.signed.row import SignedLie
@@ -44,10 +48,20 @@ PROXIED: tuple[Lie, ...] = (
 )
 """What the proxy tells, which has no key of a store."""
 
-SIGNED: tuple[SignedLie, ...] = (*rotations.LIES, *grants.LIES, *receipts.LIES, *signatures.LIES, *signed_copies.LIES)
+SIGNED: tuple[SignedLie, ...] = (
+    *rotations.LIES,
+    *grants.LIES,
+    *receipts.LIES,
+    *signatures.LIES,
+    *signed_copies.LIES,
+    *signed_approvals.LIES,
+)
 """What the scripted m8 tells, which signs as the stores."""
 
-CATALOGUE: tuple[Lie, ...] = (*PROXIED, *SIGNED)
+APPROVED: tuple[ApprovalLie, ...] = (*approved_deliveries.LIES, *people.LIES, *replicas.LIES)
+"""What the proxy tells of changes and approvals."""
+
+CATALOGUE: tuple[Lie, ...] = (*PROXIED, *SIGNED, *APPROVED)
 
 AT_ONCE = 2
 """To how many purposes a lie is told at each change; `make lies` tells it to all."""
@@ -66,6 +80,11 @@ def plan(lie: Lie, *, every: bool) -> list[str]:
     each = 1 if len(alike) >= count else min(AT_ONCE, count)
     slow = lie.silent or lie.against is Victim.COMMAND
     return [lie.purposes[(at * each + number) % count] for number in range(1 if slow else each)]
+
+
+def plan_approved(lie: ApprovalLie, *, every: bool) -> list[str]:
+    """Return the purposes for which a lie about a change is told: at each change one, each in turn."""
+    return [*lie.purposes] if every else [lie.purposes[APPROVED.index(lie) % len(lie.purposes)]]
 
 
 def table() -> str:

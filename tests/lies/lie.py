@@ -35,6 +35,9 @@ class Step(Enum):
     APPENDS = "what reactors append"
     COPIES = "a copy between two stores"
     LOG = "the witnessed log"
+    CHANGE = "a change that waits for approvals"
+    APPROVALS = "approvals on their way"
+    REPLICAS = "replicas and restarts"
 
 
 class Victim(Enum):

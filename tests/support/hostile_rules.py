@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from google.protobuf.message import Message
 
 from monoskope.api.eventsourcing.v1 import event_pb2
-from monoskope.api.gateway.v1 import access_pb2, commands_pb2, log_pb2, queries_pb2, reactor_pb2, views_pb2
+from monoskope.api.gateway.v1 import (
+    access_pb2,
+    changes_pb2,
+    commands_pb2,
+    log_pb2,
+    queries_pb2,
+    reactor_pb2,
+    views_pb2,
+)
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.events import request_id_of
 
@@ -36,7 +44,7 @@ METHODS = {
         getattr(module, method.output_type.name),
         method.server_streaming,
     )
-    for module in (commands_pb2, queries_pb2, access_pb2, log_pb2)
+    for module in (commands_pb2, queries_pb2, access_pb2, changes_pb2, log_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 }

@@ -21,9 +21,9 @@ from monoskope.protocol.request import Request, make_request
 from monoskope.protocol.sshsig import parse_public
 from monoskope.protocol.sshsig.container import serialise, signed_bytes
 from monoskope.protocol.sshsig.fields import string
+from monoskope.protocol.sshsig.lists import parse_listed, parse_revoked
 from monoskope.reactor.signers import Signers
 from monoskope.reactor.signers.decision import Rules
-from monoskope.reactor.signers.lists import parse_listed, parse_revoked
 from monoskope.reactor.signers.settings import PURPOSE_BY_WORD, ApproveRule, MayRule, SignersFile, permissions
 from monoskope.uri import SecretUri
 

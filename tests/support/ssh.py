@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import socket
 import subprocess
@@ -40,6 +41,13 @@ def keygen(path: Path, kind: str = "ed25519", *, passphrase: str = "") -> Path:
 def certify(ca: Path, key: Path, *, principals: str = "anna@example.org", valid: str = "-1m:+1h") -> Path:
     run("ssh-keygen", "-q", "-s", str(ca), "-I", "a certificate", "-n", principals, "-V", valid, f"{key}.pub")
     return key.with_name(f"{key.name}-cert.pub")
+
+
+def signature(key: Path, message: bytes, namespace: str) -> bytes:
+    """Return what `ssh-keygen -Y sign` makes of a message, without its armour."""
+    words = ("ssh-keygen", "-q", "-Y", "sign", "-n", namespace, "-f", str(key))
+    armoured = subprocess.run(words, input=message, capture_output=True, check=True).stdout
+    return base64.b64decode(b"".join(armoured.splitlines()[1:-1]))
 
 
 def shown(key: Path) -> str:

@@ -133,6 +133,8 @@ class Guess:
 
     may_compare: bool
     """Whether it may be compared with what is upstream; False where the window of guesses has no room."""
+    room_after_s: float = 0.0
+    """Where it may not: after how many seconds there is room again."""
     announced: bool = False
     """Whether STARTED was sent."""
     written: bool = False
@@ -209,7 +211,8 @@ class Rates:
     def guess(self, uri: SecretUri, who: Who) -> Iterator[Guess]:
         """Count one guess while the block runs; go on counting it if the write was announced and not made."""
         use = _Use(self.now(), who, str(uri))
-        guess = Guess(may_compare=not self._guess_after(use))
+        room_after_s = self._guess_after(use)
+        guess = Guess(may_compare=not room_after_s, room_after_s=room_after_s)
         if guess.may_compare:
             self._guesses.append(use)
         try:

@@ -13,10 +13,10 @@ import msgspec
 import tomli_w
 
 from monoskope.errors import UsageError, docs_page
+from monoskope.protocol.sshsig.lists import END
 from monoskope.reactor.identity.copy_key import COPY_KEY_FILE
 from monoskope.reactor.settings import SETTINGS_FILE, ReactorFile, ReactorSettings
 from monoskope.reactor.signers import Signers
-from monoskope.reactor.signers.list_file import END
 from monoskope.reactor.signers.settings import SignersFile
 from monoskope.reactor.ways_around import who_asks_whom
 from monoskope.settings import convert, write_private

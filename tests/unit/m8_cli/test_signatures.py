@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from google.protobuf.message import Message
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.m8.cli.signatures import Done, done_requests
 from monoskope.m8.dev import setup as signing
-from monoskope.m8.log.event_log import EventLog, RecordedEvent
-from monoskope.protocol.events import upload_stream
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.wire import serialise
 from monoskope.settings import write_private
-from tests.support.m8_walk import Documents, Walk
+from tests.support.m8_walk import Walk
+from tests.support.signed_log import done
 from tests.support.signed_requests import Person
 from tests.support.vectors import Signer
 
 ANNA, EVE = Person("anna@example.org"), Person("eve@example.org")
 SIGNER: dict[str, Any] = {"signer": ANNA.name, "signer_key": ANNA.key}
-
-
-class Log:
-    """A log that is read two events at a time."""
-
-    def __init__(self, events: Sequence[RecordedEvent]) -> None:
-        self._events = events
-
-    async def read(self, *, after: int, limit: int) -> Sequence[RecordedEvent]:
-        return self._events[after : after + min(limit, 2)]
 
 
 def signed_walk() -> Walk:
@@ -49,12 +37,6 @@ def events_of(walk: Walk, signature: bytes, *, over: bool = True, **fields: Any)
     sent.request_signature = signature
     begun: list[Message] = [walk.asked(), walk.provided(), sent, walk.started(**fields)]
     return [*begun, walk.uploaded(**fields)] if over else begun
-
-
-async def done(walk: Walk, events: Sequence[Message]) -> list[Done]:
-    documents = Documents()
-    documents.record(upload_stream(walk.request.request_id), events)
-    return [one async for one in done_requests(cast("EventLog", Log(documents.events)))]
 
 
 async def test_what_a_key_signed_is_shown_with_its_signer_and_is_not_wrong() -> None:

@@ -29,10 +29,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from monoskope.errors import RefusedError, UsageError
 from monoskope.m8.http import tls
 from monoskope.protocol.identity import Namespace, check_shown
+from monoskope.protocol.sshsig.lists import parse_listed
 from monoskope.reactor import cli, settings
 from monoskope.reactor.identity import fingerprint_key_transfer
 from monoskope.reactor.identity.fingerprint import FingerprintKey
-from monoskope.reactor.signers.lists import parse_listed
 from monoskope.stores import registry
 from monoskope.stores.vault.config import TokenFile, VaultConfig, policy_of
 from tests.support import warm

@@ -12,8 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from monoskope.protocol.identity import Namespace
-from monoskope.reactor.signers.list_file import BadListError
-from monoskope.reactor.signers.lists import parse_listed, parse_revoked
+from monoskope.protocol.sshsig.lists import BadListError, parse_listed, parse_revoked
 from tests.support import ssh_blobs
 from tests.support.ssh_blobs import certificate, signed
 from tools.fuzz.sshsig.oracle import accepts

@@ -18,13 +18,12 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Error
 from monoskope.http.messages import EndedError
 from monoskope.protocol.identity import Namespace
+from monoskope.protocol.sshsig.lists import BadListError, parse_listed, parse_revoked
 from monoskope.reactor import settings as reactor_settings
 from monoskope.reactor.identity import copy_key, store_identity
 from monoskope.reactor.link.link import Link, SessionEndedError
 from monoskope.reactor.link.open_requests import OpenRequests
 from monoskope.reactor.link.session import Attachment
-from monoskope.reactor.signers.list_file import BadListError
-from monoskope.reactor.signers.lists import parse_listed, parse_revoked
 from monoskope.settings import convert, parse
 from monoskope.stores import registry
 from tests.support import ssh_blobs
@@ -198,7 +197,7 @@ READERS = (
     Reader(
         "allowed-signers",
         "a reactor's operator",
-        ("reactor/signers/lists.py",),
+        ("protocol/sshsig/lists.py",),
         text(partial(parse_listed, namespace=Namespace.REQUEST)),
         errors=(BadListError,),
         seeds=_lists,
@@ -206,7 +205,7 @@ READERS = (
     Reader(
         "revoked-keys",
         "a reactor's operator",
-        ("reactor/signers/lists.py",),
+        ("protocol/sshsig/lists.py",),
         text(parse_revoked),
         errors=(BadListError,),
         seeds=_revocations,

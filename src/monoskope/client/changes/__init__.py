@@ -91,10 +91,12 @@ class Changes:
 
         Raises:
             UsageError: it says `Expect.OVERWRITE`, no signing key is set, or nothing says who you are to the store; or
-                the change is too large.
+                the change is too large, or the reason is none.
             NotFoundError: nothing is there that could be changed, as m8 says.
             RefusedError: the store cannot hold a write to one version, or do this at all.
         """
+        if reason:
+            check_reason(reason)
         session = self._session
         with within(session.runtime, timeout):
             source = await session.target(proposal.uri, timeout, may_sign=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from monoskope.client.known.logs import NAME, KnownLogs
 from monoskope.client.known.stores import SYSTEM_FILE, KnownStores
 from monoskope.client.results.log import UploadProof
-from monoskope.errors import UsageError
-from monoskope.protocol.identity import check_shown
+from monoskope.errors import LogMismatchError, UsageError
+from monoskope.protocol.approvers import is_listed
+from monoskope.protocol.identity import Namespace, check_shown
+from monoskope.protocol.sshsig.lists import END, ListedKeys, is_whole, parse_listed
 from monoskope.protocol.tlog import upload_proof
 from monoskope.protocol.tlog.checkpoint import VerifierKey
 from monoskope.protocol.tlog.note import LogKeys, Policy
@@ -27,6 +30,7 @@ def trusted(
     identities: Mapping[str, str],
     known_stores: Path | None,
     servers: Sequence[str],
+    approvers: Mapping[str, str],
 ) -> UploadProof:
     """Check a proof by what is given and by what this machine knows, and return what it says.
 
@@ -38,6 +42,7 @@ def trusted(
         identities: Store to identity; they count before those that are pinned.
         known_stores: The file of the pins, beside which `known_logs` lies.
         servers: The servers of the settings, whose pins count if no known log says which server it is.
+        approvers: As `verify_upload_proof`.
 
     Raises:
         UsageError: the proof is malformed, or something that is needed is neither given nor known; names it.
@@ -48,7 +53,8 @@ def trusted(
     logs = KnownLogs(beside, system=SYSTEM_FILE.with_name(NAME)).logs()
     known = {server: pin.vkeys for server, pin in logs.items() if pin.origin == origin}
     policy = policy_of(vkeys or _vkeys(origin, set(known.values())), witnesses, quorum)
-    return verified(content, policy, {**_identities(known or servers, KnownStores(known_stores)), **identities})
+    pins = {**_identities(known or servers, KnownStores(known_stores)), **identities}
+    return verified(content, policy, pins, approvers)
 
 
 def verify_upload_proof(
@@ -58,6 +64,7 @@ def verify_upload_proof(
     store_identities: Mapping[str, str],
     witnesses: Sequence[str] = (),
     quorum: int = 0,
+    approvers: Mapping[str, str] = MappingProxyType({}),
 ) -> UploadProof:
     """Check a proof of an upload. Neither a server is asked nor a file read.
 
@@ -68,12 +75,14 @@ def verify_upload_proof(
             destination.
         witnesses: The verifier keys of the witnesses whose time counts.
         quorum: How many of them must have cosigned.
+        approvers: Any name to the text of a list of approvers, as the store's operator keeps it. If any is given, each
+            approver must be in one, when m8 recorded the end.
 
     Raises:
-        UsageError: the proof or a key is malformed, or an identity that is needed is missing.
+        UsageError: the proof, a list or a key is malformed, or an identity that is needed is missing.
         LogMismatchError: something in the proof does not hold; says what.
     """
-    return verified(content, policy_of(log_vkeys, witnesses, quorum), store_identities)
+    return verified(content, policy_of(log_vkeys, witnesses, quorum), store_identities, approvers)
 
 
 def policy_of(log_vkeys: Sequence[str], witnesses: Sequence[str], quorum: int) -> Policy:
@@ -82,7 +91,12 @@ def policy_of(log_vkeys: Sequence[str], witnesses: Sequence[str], quorum: int) -
     return Policy(log, tuple(VerifierKey.parse(text) for text in witnesses), quorum)
 
 
-def verified(content: bytes, policy: Policy, store_identities: Mapping[str, str]) -> UploadProof:
+def verified(
+    content: bytes,
+    policy: Policy,
+    store_identities: Mapping[str, str],
+    approvers: Mapping[str, str] = MappingProxyType({}),
+) -> UploadProof:
     """Return what a proof says under `policy`. Errors as `verify_upload_proof`."""
     proof = upload_proof.UploadProof.parse(content)
     pins = {store: check_shown(identity) for store, identity in store_identities.items()}
@@ -91,7 +105,32 @@ def verified(content: bytes, policy: Policy, store_identities: Mapping[str, str]
     proven = proof.verify(policy, pins)
     if proven.receipt is not None and proven.receipt.destination is not None:
         _require(proof.stores[-1], pins)  # else the proof of a copy says nothing of what was written
-    return UploadProof.of(proven, content)
+    return UploadProof.of(proven, content, _lists_of(proven, approvers))
+
+
+def _lists_of(proven: upload_proof.ProvenUpload, approvers: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the names of the lists that have each approver. Raises `LogMismatchError` for one whom none has."""
+    lists = {name: _list(name, text) for name, text in approvers.items()}
+    found: dict[str, list[str]] = {}
+    for one in proven.approvals:
+        at = proven.recorded_at_ms / 1000
+        found[one.principal] = [name for name, listed in lists.items() if is_listed(one, listed, at)]
+        if lists and not found[one.principal]:
+            raise LogMismatchError(
+                f"the approver {one.principal} with the key {one.key.fingerprint} is in none of the lists given.",
+                fix="Get the list of that day from the store's operator. If the key was never in it, show them this.",
+            )
+    return found
+
+
+def _list(name: str, text: str) -> ListedKeys:
+    try:
+        listed = parse_listed(text, Namespace.APPROVAL)
+    except UsageError as error:
+        raise UsageError(f"{escape(name)}, {error.message}", fix=error.fix) from None
+    if not is_whole(text):
+        raise UsageError(f"{escape(name)} does not end with the line `{END}`.", fix="Get the whole list.")
+    return listed
 
 
 def _require(store: str, pins: Mapping[str, str]) -> None:

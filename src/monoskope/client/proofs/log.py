@@ -19,6 +19,7 @@ from monoskope.client.results.log import Event, Log, LogComparison, LogWitness, 
 from monoskope.client.runtime import left, within
 from monoskope.client.session import Session
 from monoskope.errors import LogMismatchError, NotFoundError, NotYetError, ProtocolError, UsageError
+from monoskope.protocol.approvers import counted_alone
 from monoskope.protocol.tlog.forms import NoteError
 from monoskope.protocol.tlog.note import Note, Policy
 from monoskope.protocol.tlog.proof_file import ProofFile
@@ -266,6 +267,7 @@ class ServerLog:
 def _file_of(answer: log_pb2.GetUploadProofResponse) -> bytes:
     evidence = answer.evidence
     evidence.DiscardUnknownFields()
+    counted_alone(evidence)
     try:
         made = ProofFile(answer.index, tuple(answer.inclusion), Note.parse(answer.note), serialise(evidence))
         return bytes(ProofFile.parse(bytes(made)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 from monoskope.api.gateway.v1 import log_pb2, views_pb2
@@ -120,6 +121,16 @@ class Log(Value, frozen=True):
         return (now - (self.newest_at or now)).total_seconds()
 
 
+class ProvenApprover(Value, frozen=True):
+    """One whose approval of a change counted, by the store's receipt; the signature is over that change."""
+
+    principal: str
+    key: str
+    """`SHA256:…`; with a certificate of the key in it."""
+    lists: tuple[str, ...]
+    """Which of the given lists of approvers have this key, or its CA, under this name; () where none was given."""
+
+
 class UploadProof(Value, frozen=True):
     """What a proof of an upload says. All of it is proven, but for what is called m8's word."""
 
@@ -158,6 +169,20 @@ class UploadProof(Value, frozen=True):
     """Who signed the request; the signature verifies. "" where the store asked for none."""
     signer_key: str
     """The key that signed it, `SHA256:…`."""
+    expected_version: str
+    """The version that had to be upstream; "" without one."""
+    change_sha256: str
+    """SHA-256 of the change that was executed, 64 hex digits: what its approvers signed. "" for none."""
+    change_id: str
+    """Its id, 32 hex digits; "" for none."""
+    change_reason: str
+    """Why, in the requester's words; "" if they did not say."""
+    approvers: tuple[ProvenApprover, ...]
+    """Whose approvals counted, by the receipt; each signature is over this change, and verifies."""
+    break_glass: str
+    """Why it was done without the approvals that it takes, in the signer's words; "" if nobody broke the glass."""
+    approvals_asked: int
+    """How many approvals the store asked there at most, of anybody: of this signer perhaps fewer."""
     subject: str
     """Who asked: m8's word."""
     recorded_at: dt.datetime | None
@@ -176,9 +201,9 @@ class UploadProof(Value, frozen=True):
     """By when the event stood in the log, by the time of the witnesses that the quorum needs; None without any."""
 
     @classmethod
-    def of(cls, proven: ProvenUpload, content: bytes) -> Self:
-        """Return what was proven by `content`."""
-        asked, receipt, believed = proven.request, proven.receipt, proven.believed
+    def of(cls, proven: ProvenUpload, content: bytes, lists: Mapping[str, Sequence[str]]) -> Self:
+        """Return what was proven by `content`. `lists` names those that have an approver, by the approver's name."""
+        asked, receipt, believed, change = proven.request, proven.receipt, proven.believed, proven.change
         return cls(
             content=content,
             request_id=asked.request_id.hex(),
@@ -197,6 +222,16 @@ class UploadProof(Value, frozen=True):
             upstream_version="" if receipt is None else receipt.upstream_version,
             signer="" if receipt is None else receipt.signer,
             signer_key="" if receipt is None else receipt.signer_key,
+            expected_version=asked.expect_version,
+            change_sha256="" if change is None else change.sha256.hex(),
+            change_id="" if change is None else change.change_id.hex(),
+            change_reason="" if change is None else change.reason,
+            approvers=tuple(
+                ProvenApprover(one.principal, one.key.fingerprint, tuple(lists.get(one.principal, ())))
+                for one in proven.approvals
+            ),
+            break_glass="" if receipt is None else receipt.break_glass,
+            approvals_asked=0 if proven.grant is None else proven.grant.approvals,
             subject=proven.subject,
             recorded_at=moment(proven.recorded_at_ms),
             position=proven.position,

@@ -123,6 +123,8 @@ class LogQueries:
                     evidence.request = message.request
                 case events_pb2.SecretUploadRequested():
                     evidence.request_signature = message.request_signature
+                    evidence.change = message.change
+                    evidence.approvals[:] = message.approvals
                 case _:
                     pass
         return evidence

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from monoskope.client.known.sources import Setting, find
-from monoskope.client.results.log import UploadProof
+from monoskope.client.results.log import ProvenApprover, UploadProof
 from monoskope.client.settings import identities_from, parse_identities
 from monoskope.host_port import check_servers
 from monoskope.monoctl.groups import command
@@ -39,6 +39,12 @@ _M8S_WORD_ALONE = (
     "The store signed nothing of this request: nothing proves what was asked but the word of m8, and of the person who"
     " gave you the file."
 )
+_BROKEN = "the glass was broken: {signer} did this alone, without the approvals that the store asks for."
+_KEYS_BY_THE_STORE = (
+    "Each approver signed this change; that the keys are theirs is the store's word, unless you give its list with"
+    " `--approvers`."
+)
+_NOBODY_APPROVED = "Nobody else approved it: the store asks up to {asked} approvals there, and none of this signer."
 _NO_WITNESS = "No witness that you named cosigned the log: only m8 says since when the event is in it."
 _NOT_ENDED = "The request had not ended when the proof was made."
 _MOST = 1_048_576
@@ -82,6 +88,14 @@ def log(session: CommandSession, *, only_note: bool) -> None:
     metavar="STORE=SHA256:…",
     help="The identity of the store, as its operator published it [MONOCTL_STORE_IDENTITY].",
 )
+@click.option(
+    "--approvers",
+    "lists",
+    multiple=True,
+    type=click.Path(),
+    metavar="FILE",
+    help="A list of the store's approvers (allowed_approvers), in which each must be; repeatable.",
+)
 @click.option("--known-stores", metavar="FILE", help="The identities you trust [MONOCTL_KNOWN_STORES].")
 @click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="Your settings [MONOCTL_CONFIG].")
 @output_option
@@ -91,6 +105,7 @@ def verify_proof(  # noqa: PLR0917 - click passes them by name
     witnesses: tuple[str, ...],
     quorum: int | None,
     identities: tuple[str, ...],
+    lists: tuple[str, ...],
     known_stores: str | None,
     config: Path | None,
     output: str,
@@ -115,10 +130,13 @@ def verify_proof(  # noqa: PLR0917 - click passes them by name
         identities=parse_identities(list(identities)) if identities else identities_from(os.environ),
         known_stores=Path(found["known_stores"].value) if "known_stores" in found else None,
         servers=check_servers(found["server"].value) if "server" in found else (),
+        approvers={path: read_file(path, most=_MOST).decode("utf-8", "replace") for path in lists},
     )
     if output != "table":
         emit(output, fields_of(said), {})
         return
+    if said.break_glass:
+        terminal.warn(_BROKEN.format(signer=said.signer))
     pairs(_lines(said))
     terminal.note(_not_proven(said))
 
@@ -159,8 +177,10 @@ def _quorum(found: Mapping[str, Setting]) -> int:
 def _lines(said: UploadProof) -> dict[str, str]:
     """Names and values for people; what says nothing is left out."""
     found = {
+        "GLASS BROKEN": said.break_glass,
         "Request": said.request_id,
         "Asked": f"{said.purpose} {said.uri}" + (f" to {said.destination}" if said.destination else ""),
+        "Expected": f"version {said.expected_version}" if said.expected_version else said.expect,
         "Outcome": said.outcome,
         "Event": "" if said.outcome else said.event,
         "Reason": said.reason,
@@ -169,6 +189,9 @@ def _lines(said: UploadProof) -> dict[str, str]:
         "Identity": said.identity,
         "Identity there": said.destination_identity,
         "Signed by": f"{said.signer} {said.signer_key}".strip(),
+        "Change": f"{said.change_id}, SHA-256 {said.change_sha256}" if said.change_id else "",
+        "Why": said.change_reason,
+        **{f"Approved by {number}": _approver(one) for number, one in enumerate(said.approvers, start=1)},
         "Witnessed": plain(said.witnessed_at) or "",
         "Witnesses": ", ".join(said.witnesses),
         "Log": f"{said.log}, entry {said.position} of {said.log_size}",
@@ -178,11 +201,19 @@ def _lines(said: UploadProof) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
+def _approver(one: ProvenApprover) -> str:
+    return f"{one.principal} {one.key}" + (f", listed in {', '.join(one.lists)}" if one.lists else "")
+
+
 def _not_proven(said: UploadProof) -> str:
     """Return what is not proven, as a note."""
     told = [_M8S_WORD] if said.identity else [_M8S_WORD, _M8S_WORD_ALONE]
     if not said.outcome:
         told.append(_END_BY_M8)
+    if any(not one.lists for one in said.approvers):
+        told.append(_KEYS_BY_THE_STORE)
+    if said.signer and said.approvals_asked and not said.approvers and not said.break_glass:
+        told.append(_NOBODY_APPROVED.format(asked=said.approvals_asked))
     if said.witnessed_at is None:
         told.append(_NO_WITNESS)
     if not said.ended:

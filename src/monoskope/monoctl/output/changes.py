@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from monoskope.client.results.changes import Approval, ProposedChange
+from monoskope.client.walk.receipts import NO_RECEIPT
+from monoskope.client.walk.results import Proven
 from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.formats import Document, fields_of, pairs
+from monoskope.monoctl.output.views import NEEDS_RIGHT, of_people, tell_approved
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.text import json_text
 from monoskope.times import instant
@@ -56,7 +59,11 @@ def described(change: ProposedChange) -> list[Line]:
         Line("SHA-256", change.sha256),
         Line("What", f"{change.purpose} {change.uri}" + ("" if change.place == change.uri else f" to {change.place}")),
         Line("Keys", ", ".join(change.keys)),
-        Line("Expects", f"{_expects(change)}: {_proven(change)}", "receipt" if change.proven else "change"),
+        Line(
+            "Expects",
+            _expects(change) + ("" if change.state == "DONE" else f": {_proven(change)}"),
+            "receipt" if change.proven and change.state != "DONE" else "change",
+        ),
         *(Line(name, _text(value)) for name, value in change.asked.items() if name not in _SHOWN),
         Line("Fingerprint", change.fingerprint),
         Line("Requester", f"{change.requester} (m8 says that {change.subject} proposed it)"),
@@ -69,7 +76,7 @@ def described(change: ProposedChange) -> list[Line]:
         ),
         Line("State", f"m8 says {change.state}" + (f" by {change.ended_by}" if change.ended_by else ""), "m8"),
         Line("Why declined", change.decline_reason, "m8"),
-        Line("Done", _done(change), "receipt"),
+        Line("Done", _done(change), "receipt" if change.done else "m8"),
         *(
             Line(f"Approval {number}", _approval(one), "not" if one.why_not else "here")
             for number, one in enumerate(change.approvals, start=1)
@@ -93,13 +100,20 @@ def _expects(change: ProposedChange) -> str:
 def _proven(change: ProposedChange) -> str:
     if change.proven:
         return "a receipt of the pinned identity proves it"
-    return f"not proven here, {change.why_not_proven}"
+    needs = NEEDS_RIGHT if change.why_not_proven == NO_RECEIPT and change.expected_version else ""
+    return f"not proven here, {change.why_not_proven}{needs}"
+
+
+def tell_done(result: Proven) -> None:
+    """Print who approved what was done."""
+    tell_approved(((one.principal, one.key) for one in result.approvers), result.break_glass)
 
 
 def _done(change: ProposedChange) -> str:
     if not change.done:
-        return ""
-    people = ", ".join(f"{one.principal} ({one.key})" for one in change.approvers) or "nobody"
+        # The newest receipt is another one: of what was written since.
+        return f"see `monoctl get upload {change.request_id}`" if change.state == "DONE" else ""
+    people = of_people((one.principal, one.key) for one in change.approvers) or "nobody"
     return f"a receipt of the pinned identity proves it; approved by {people}"
 
 

@@ -53,6 +53,8 @@ class Fault(Enum):
     """The receipt is malformed, or about something else."""
     SIGNER = "SIGNER"
     """The signature of the request is not what grant and receipt say."""
+    APPROVALS = "APPROVALS"
+    """The change or its approvals are not what request and receipt say."""
 
 
 class NoteError(UsageError):

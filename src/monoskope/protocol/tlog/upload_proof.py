@@ -17,6 +17,8 @@ from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.secrets.v1 import events_pb2, identity_pb2, proof_pb2, upload_pb2
 from monoskope.errors import Error
 from monoskope.protocol import sshsig
+from monoskope.protocol.approvers import CountedApproval, open_change, recount
+from monoskope.protocol.change import Change
 from monoskope.protocol.events import EVENTS, RequestEvent, receipt_of, request_id_of, step_with, steps_of
 from monoskope.protocol.grant import Grant, open_grant
 from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT, Namespace, follow, open_signed, shown, statement
@@ -56,6 +58,10 @@ class ProvenUpload(Value, frozen=True):
     """Why it failed: of the receipt; without one m8's word."""
     request_signature: bytes
     """The signature of the request (SSHSIG), which verifies and is of the signer in the receipt; or b""."""
+    change: Change | None
+    """The change that was executed, None for none: what was approved is what was asked."""
+    approvals: tuple[CountedApproval, ...]
+    """Of each approver in the receipt, in its order. Whose keys they are, only a list of approvers proves."""
     destination_identity: str
     """After COPIED: the pinned identity of the other store, which signed its own receipt; "" if it is not pinned."""
     believed: Believed
@@ -118,6 +124,7 @@ class UploadProof(Value, frozen=True):
         identities = _identities(self.request.uri.store, pins, self.evidence.rotations)
         grant = self._grant(identities)
         receipt = self._receipt(identities, grant, event)
+        change = self._change(grant, receipt)
         return ProvenUpload(
             request=self.request,
             event=stored.type,
@@ -130,6 +137,8 @@ class UploadProof(Value, frozen=True):
             receipt=receipt,
             reason=_reason(event, receipt),
             request_signature=self._signature(grant, receipt),
+            change=change,
+            approvals=self._approvals(change, receipt),
             destination_identity=_destination(receipt, pins),
             believed=believed,
             by_s=_by(believed, policy.quorum),
@@ -181,6 +190,34 @@ class UploadProof(Value, frozen=True):
         if (found.key.fingerprint, principal) != (receipt.signer_key, receipt.signer):
             raise LogProofError("the receipt names another signer than the one who signed", fault=Fault.SIGNER)
         return blob
+
+    def _change(self, grant: Grant | None, receipt: Receipt | None) -> Change | None:
+        """Return the change that was executed, if the receipt names one."""
+        if grant is None or receipt is None or receipt.outcome == upload_pb2.OUTCOME_FAILED:
+            return None
+        if not receipt.change_sha256:
+            if self.evidence.change or self.evidence.approvals:
+                raise LogProofError(
+                    "there is a change or an approval, and the receipt names none", fault=Fault.APPROVALS
+                )
+            return None
+        identity = shown(self.evidence.grant.identity_key)
+        try:
+            return open_change(self.evidence.change, request=grant.request, receipt=receipt, identity=identity)
+        except Error as error:
+            raise LogProofError(_why("change", error), fault=Fault.APPROVALS) from None
+
+    def _approvals(self, change: Change | None, receipt: Receipt | None) -> tuple[CountedApproval, ...]:
+        """Return the approvals, which are those of the receipt's approvers and no others."""
+        if change is None or receipt is None:
+            return ()
+        try:
+            found = recount(change, self.evidence.approvals, receipt)
+        except Error as error:
+            raise LogProofError(_why("approval", error), fault=Fault.APPROVALS) from None
+        if [one.content for one in found] != list(self.evidence.approvals):
+            raise LogProofError("there is an approval that the receipt does not name", fault=Fault.APPROVALS)
+        return found
 
 
 def _stored(record: bytes) -> event_pb2.Event:

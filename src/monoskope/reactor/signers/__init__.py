@@ -21,6 +21,7 @@ from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import Namespace, statement
 from monoskope.protocol.request import Request
 from monoskope.protocol.sshsig.fields import Fault, FaultError
+from monoskope.protocol.sshsig.lists import ListedKeys, Revocations, line_for, parse_listed, parse_revoked
 from monoskope.reactor.signers.approvals import (
     NOT_APPROVED,
     NOTHING_PRESENTED,
@@ -31,7 +32,6 @@ from monoskope.reactor.signers.approvals import (
 )
 from monoskope.reactor.signers.decision import Rules, decide
 from monoskope.reactor.signers.list_file import ListFile
-from monoskope.reactor.signers.lists import ListedKeys, Revocations, line_for, parse_listed, parse_revoked
 from monoskope.reactor.signers.settings import PURPOSE_BY_WORD, SignersFile, approver_permissions, permissions
 from monoskope.value import Value
 

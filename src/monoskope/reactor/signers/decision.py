@@ -6,7 +6,7 @@ from monoskope.protocol import sshsig
 from monoskope.protocol.identity import Namespace
 from monoskope.protocol.request import Request
 from monoskope.protocol.sshsig import Certificate, Fault, FaultError, PublicKey
-from monoskope.reactor.signers.lists import ListedKeys, Revocations
+from monoskope.protocol.sshsig.lists import ListedKeys, Revocations
 from monoskope.reactor.signers.settings import Permission
 from monoskope.value import Value
 

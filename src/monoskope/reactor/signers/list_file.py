@@ -9,19 +9,18 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from monoskope import operating_log
 from monoskope.errors import Error, UsageError
 from monoskope.ownership import check_file, check_way
+from monoskope.protocol.sshsig.lists import END, is_whole, lines_of
 from monoskope.settings import read_up_to
 
 T = TypeVar("T")
 
-END = "# end"
-"""The last line of each list."""
 _SHOWN_LINES = 20
 """Of lines that a list has no more, so many are logged one by one."""
 _SHOWN_LENGTH = 200
@@ -30,31 +29,6 @@ REST_S = 1.0
 """For how many seconds a file must not have changed before its new content counts: no program that writes it in its
 place, rather than beside it, is then in the middle of it. Either the file's own time says so, or the same content was
 seen all the time: a link to the file changes that time, too, and may be made by others."""
-
-
-class BadListError(UsageError):
-    """A line of a list is not what it must be.
-
-    Args:
-        number: Of the line, from 1.
-        sentence: What is wrong with it, without a full stop.
-    """
-
-    def __init__(self, number: int, sentence: str) -> None:
-        super().__init__(f"line {number}: {sentence}.", fix="Correct that line.")
-
-
-def lines_of(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a list with their numbers, without comments (`#`) and empty lines. Raises `BadListError`."""
-    lines = text.split("\n")
-    if lines.pop():
-        raise BadListError(len(lines) + 1, "it does not end with a newline, as if more should follow")
-    for number, line in enumerate(lines, start=1):
-        if any(character < " " and character != "\t" for character in line):
-            raise BadListError(number, "it has a control character")
-        stripped = line.strip(" \t")
-        if stripped and not stripped.startswith("#"):
-            yield number, stripped
 
 
 class ListFile(Generic[T]):
@@ -142,9 +116,7 @@ class ListFile(Generic[T]):
             raise UsageError(f"{self._name} {self._path} is not UTF-8.", fix="Write it as UTF-8.") from None
         except UsageError as error:
             raise UsageError(f"{self._name} {self._path}, {error.message}", fix=error.fix) from None
-        # Once: a list that has the line further up, too, would be good if it were cut there.
-        lines = text.split("\n")
-        if lines[-2:] != [END, ""] or lines.index(END) < len(lines) - 2:
+        if not is_whole(text):
             raise UsageError(
                 f"{self._name} {self._path} does not end with the line `{END}`, or has it further up, too, as if a part"
                 " of it were missing.",

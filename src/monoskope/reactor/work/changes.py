@@ -26,6 +26,7 @@ MOST_DONE = 10_000
 """Changes of which one process remembers at once that it did them."""
 DONE_BEFORE = "this change was done already; propose another one."
 _OTHER_CONTENT = "the content is not the one that was approved."
+_NO_GUESS = "no guess is left to compare the content with the approved fingerprint."
 _OTHER_KEY = "the change names a fingerprint under another fingerprint key than the store's."
 _TOO_MANY = "this process remembers no more changes; the oldest end first."
 
@@ -48,7 +49,8 @@ def check_content(change: Change | None, content: Fingerprints | None, guess: Gu
     if content.whole.rpartition(":")[0] != change.fingerprint.rpartition(":")[0]:
         raise FailedError(upload_pb2.REASON_UNSUPPORTED, detail=_OTHER_KEY)
     if not guess.may_compare:
-        raise FailedError(upload_pb2.REASON_RATE_LIMITED)
+        wait_s = math.ceil(guess.room_after_s)
+        raise FailedError(upload_pb2.REASON_RATE_LIMITED, detail=_NO_GUESS, retry_after_s=wait_s)
     if not hmac.compare_digest(content.whole, change.fingerprint):
         guess.missed = True
         raise FailedError(upload_pb2.REASON_CONFLICT, detail=_OTHER_CONTENT)

@@ -12,9 +12,9 @@ from monoskope.protocol.identity import Namespace, approval_statement
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.request import parse_request
 from monoskope.protocol.sshsig import FaultError
+from monoskope.protocol.sshsig.lists import parse_listed, parse_revoked
 from monoskope.protocol.wire import MalformedError
 from monoskope.reactor.signers.decision import Rules, verified
-from monoskope.reactor.signers.lists import parse_listed, parse_revoked
 from monoskope.testing.parts import needed
 from tests.support.signed_requests import APPROVALS, CHANGES, EXECUTIONS, Vector
 from tools.signed_vectors.openssh import accepts

@@ -19,9 +19,9 @@ from monoskope.protocol.request import Request
 from monoskope.protocol.sshsig import Fault, FaultError
 from monoskope.protocol.sshsig.container import parse_public
 from monoskope.protocol.sshsig.keys import PublicKey
+from monoskope.protocol.sshsig.lists import Revocations, parse_listed
 from monoskope.reactor.signers.approvals import NOT_APPROVED, ApprovalRules, Approved, Presented, approve
 from monoskope.reactor.signers.decision import Rules, Signed
-from monoskope.reactor.signers.lists import Revocations, parse_listed
 from monoskope.reactor.signers.settings import MayRule, SignersFile, approver_permissions, permissions
 from tests.support import ssh_blobs
 from tests.support.reactor_world import ask
@@ -73,10 +73,12 @@ def decided(
     max_change_s: int = 3_600,
     entries: Sequence[MayRule] = (),
     approve_at: str = "team-a",
+    approve_what: Sequence[str] = (),
+    approve_who: Sequence[str] = NAMES,
     key: ssh_blobs.SshKey = KEYS[0],
 ) -> Approved:
     may_do = entries or [may(ANNA, "upload", approvals=asked)]
-    file = table(*may_do, approve=[approvers(*NAMES, prefixes=[approve_at])])
+    file = table(*may_do, approve=[approvers(*approve_who, prefixes=[approve_at], purposes=approve_what)])
     rules = Rules({}, Revocations(), permissions(file.may, "memory"), 57_600)
     approval = ApprovalRules(
         Rules(LISTED, Revocations(), (), 57_600), approver_permissions(file.approve, "memory"), IDENTITY, max_change_s
@@ -128,8 +130,11 @@ def test_where_no_change_is_named_none_counts() -> None:
     assert "names no change" in refused(request=plainly, change=b"", signatures=[SIGNED[NAMES[1], 1]])
 
 
-def test_who_is_in_no_entry_for_the_place_approves_nothing() -> None:
-    assert "approval 1: not-permitted" in refused(1, signatures=[SIGNED[NAMES[1], 1]], approve_at="team-b")
+@pytest.mark.parametrize(
+    "entry", [{"approve_at": "team-b"}, {"approve_what": ["delete"]}, {"approve_who": [ANNA, *NAMES[2:]]}]
+)
+def test_who_is_in_no_entry_for_person_place_and_purpose_together_approves_nothing(entry: dict[str, Any]) -> None:
+    assert "approval 1: not-permitted" in refused(1, signatures=[SIGNED[NAMES[1], 1]], **entry)
 
 
 def test_the_highest_number_counts_and_every_entry_with_it_says_whether_the_glass_may_be_broken() -> None:
@@ -238,6 +243,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 def test_settings_with_approvals_are_read() -> None:
     file = msgspec.convert(GOOD, SignersFile)
     assert (file.most_approvals, file.max_change_hours) == (1, 24)
+    plain = {"principal": ANNA, "prefixes": ["prod"], "purposes": ["verify"]}
+    assert msgspec.convert({**GOOD, "may": [MAY, plain]}, SignersFile).most_approvals == 1, "none are asked of it"
 
 
 @pytest.mark.parametrize("name", sorted(BAD))

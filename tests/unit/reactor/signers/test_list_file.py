@@ -15,8 +15,9 @@ import pytest
 
 from monoskope import ownership
 from monoskope.errors import Error, RefusedError, UsageError
+from monoskope.protocol.sshsig.lists import lines_of
 from monoskope.reactor.signers import list_file
-from monoskope.reactor.signers.list_file import MAX_LIST_BYTES, ListFile, lines_of
+from monoskope.reactor.signers.list_file import MAX_LIST_BYTES, ListFile
 from tests.support.reactor_world import Clock as Monotonic
 
 LONG_S = 3_600.0

@@ -14,8 +14,8 @@ from monoskope.protocol import sshsig
 from monoskope.protocol.identity import Namespace, statement
 from monoskope.protocol.sshsig import Fault, FaultError
 from monoskope.protocol.sshsig.keys import KINDS
+from monoskope.protocol.sshsig.lists import parse_listed, parse_revoked
 from monoskope.reactor.signers.decision import decide
-from monoskope.reactor.signers.lists import parse_listed, parse_revoked
 from monoskope.testing.parts import needed
 from tests.support.signed_requests import BY_NAME, GOOD, LISTS, VECTORS, Vector, blob_of, request_of, rules_of
 from tools.signed_vectors.openssh import accepts

@@ -14,22 +14,56 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from monoskope.errors import UsageError
 from monoskope.lazy import pattern
 from monoskope.protocol.identity import Namespace, is_principal
 from monoskope.protocol.sshsig.certificate import Certificate
 from monoskope.protocol.sshsig.container import parse_words
 from monoskope.protocol.sshsig.fields import FaultError
 from monoskope.protocol.sshsig.keys import CERTIFIED_KINDS, KINDS, PublicKey
-from monoskope.reactor.signers.list_file import BadListError, lines_of
 from monoskope.value import Value
+
+END = "# end"
+"""The last line of each list."""
 
 _AUTHORITY = "cert-authority"
 _OPTION = pattern(r'(?P<name>namespaces|valid-after|valid-before)="(?P<value>[^",\\]*)"')
 _TIME = pattern(r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?Z", re.ASCII)
 _TAIL = pattern(r"\*[A-Za-z0-9._@+-]{1,127}", re.ASCII)
+
+
+class BadListError(UsageError):
+    """A line of a list is not what it must be.
+
+    Args:
+        number: Of the line, from 1.
+        sentence: What is wrong with it, without a full stop.
+    """
+
+    def __init__(self, number: int, sentence: str) -> None:
+        super().__init__(f"line {number}: {sentence}.", fix="Correct that line.")
+
+
+def lines_of(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a list with their numbers, without comments (`#`) and empty lines. Raises `BadListError`."""
+    lines = text.split("\n")
+    if lines.pop():
+        raise BadListError(len(lines) + 1, "it does not end with a newline, as if more should follow")
+    for number, line in enumerate(lines, start=1):
+        if any(character < " " and character != "\t" for character in line):
+            raise BadListError(number, "it has a control character")
+        stripped = line.strip(" \t")
+        if stripped and not stripped.startswith("#"):
+            yield number, stripped
+
+
+def is_whole(text: str) -> bool:
+    """Whether a list ends with the line `# end`. Were it further up, too, a list that is cut there would be good."""
+    lines = text.split("\n")
+    return lines[-2:] == [END, ""] and lines.index(END) == len(lines) - 2
 
 
 class ListedKey(Value, frozen=True):

@@ -1,0 +1,291 @@
+"""What m8 shows of changes to who executes and who approves: words are m8's, and what is signed and sent is not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from monoskope.api.gateway.v1 import changes_pb2, commands_pb2, queries_pb2, views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.errors import Code
+from monoskope.protocol.change import make_change, parse_change
+from monoskope.testing.cluster.identities import Identity
+from tests.lies.approved.deliveries import flipped
+from tests.lies.approved.row import PATIENCE_S, ApprovalLie, Scene, approves, executes, proposal_of
+from tests.lies.lie import Step
+from tests.support.signed_requests import Person
+
+View = changes_pb2.SecretChange
+PROVEN = Code.IDENTITY_CHANGED
+"""The code of what is no proof."""
+
+
+def shown(change: Callable[[View, Scene], Any]) -> Callable[[Scene], None]:
+    return lambda scene: scene.show(lambda view: change(view, scene))
+
+
+def state(name: str, **fields: Any) -> Callable[[Scene], None]:
+    def change(view: View, _: Scene) -> None:
+        view.state = getattr(changes_pb2, f"CHANGE_STATE_{name}")
+        for field, value in fields.items():
+            setattr(view, field, value)
+
+    return shown(change)
+
+
+def _other(view: View, **fields: Any) -> None:
+    """Show a change that is another in one field, under the id of alice's."""
+    change = parse_change(view.change)
+    names = ("change_id", "request", "requester", "identity", "not_after", "keys", "fingerprint", "reason")
+    view.change = make_change(**({name: getattr(change, name) for name in names} | fields)).content
+
+
+def other(**fields: Any) -> Callable[[Scene], None]:
+    return shown(lambda view, _: _other(view, **fields))
+
+
+def hides(view: View, _: Scene) -> None:
+    view.ClearField("approvals")
+
+
+def invents(view: View, scene: Scene) -> None:
+    """Show approvals by keys of m8's own, as ben's and eva's."""
+    view.ClearField("approvals")
+    for name in ("ben", "eva"):
+        view.approvals.add(approval=Person(name).approves(scene.change.change), subject=name)
+
+
+def repeats(view: View, _: Scene) -> None:
+    """Show ben's approval as eva's, too."""
+    view.approvals[1].approval = view.approvals[0].approval
+
+
+def reorders(view: View, _: Scene) -> None:
+    swapped = [*reversed(view.approvals)]
+    view.ClearField("approvals")
+    view.approvals.extend(swapped)
+
+
+def harms(view: View, _: Scene) -> None:
+    for one in view.approvals:
+        one.approval = flipped(one.approval)
+
+
+def renames(view: View, _: Scene) -> None:
+    """Exchange who handed in what: m8's word."""
+    for one in view.approvals:
+        one.subject = "mallory"
+    view.subject, view.proposed_at_ms = "mallory", 1
+
+
+def earlier(view: View, scene: Scene) -> None:
+    """Show the approvals of a change that was executed before."""
+    view.ClearField("approvals")
+    for one in scene.earlier.approvals:
+        view.approvals.add(approval=one.content, subject=one.subject)
+
+
+# --- what is done while it lies ---
+
+
+async def waits(scene: Scene) -> Any:
+    """alice waits for approvals."""
+    change = await scene.of("alice").changes.get(scene.change.change_id)
+    return await scene.of("alice").changes.run(change, scene.values, wait=PATIENCE_S)
+
+
+async def proposes(scene: Scene) -> Any:
+    return await scene.of("alice").changes.propose(proposal_of(scene.purpose, scene.one), requester="alice")
+
+
+async def approves_and_is_used(scene: Scene) -> Any:
+    """ben approves what he is shown, and m8 hands his approval in for alice's change."""
+    seen = await scene.of("ben").changes.get(scene.change.change_id)
+    approval = await scene.key("ben").approve(seen.change)
+    eva = scene.change.approvals[0].content
+    scene.wire.honest()
+    scene.deliver_approvals(approval, eva)
+    return await executes(scene)
+
+
+async def looks(scene: Scene) -> Any:
+    """ben looks at it: what he sees of it is what the bytes say."""
+    seen = await scene.of("ben").changes.get(scene.change.change_id)
+    asked = scene.change
+    of_bytes = ("sha256", "uri", "purpose", "place", "requester", "keys", "reason", "asked", "identity", "not_after")
+    assert [getattr(seen, name) for name in of_bytes] == [getattr(asked, name) for name in of_bytes]
+    return (seen.proven, seen.why_not_proven, seen.done, seen.state, [one.why_not for one in seen.approvals])
+
+
+# --- the newest receipt, by which an approver sees what stands there ---
+
+
+def receipt(made: Callable[[Scene], upload_pb2.Signed]) -> Callable[[Scene], None]:
+    return shown(lambda view, scene: view.last_receipt.CopyFrom(made(scene)))
+
+
+async def _kept(scene: Scene) -> upload_pb2.Signed:
+    view = await scene.stage.m8.alice.upload(bytes.fromhex(scene.earlier.request_id))
+    return view.receipt
+
+
+async def of_another_secret(scene: Scene) -> None:
+    signed = await _kept(scene)
+    receipt(lambda _: signed)(scene)
+
+
+async def of_a_thief(scene: Scene) -> None:
+    signed = await _kept(scene)
+    receipt(lambda _: Identity().sign(b"m8/receipt/v1", signed.content))(scene)
+
+
+# --- the end ---
+
+
+def ends(change: Callable[[views_pb2.SecretUpload], Any]) -> Callable[[Scene], None]:
+    """Change what alice is told of the end."""
+
+    def tell(scene: Scene) -> None:
+        for method, answer in (
+            ("RequestUploadSecret", commands_pb2.RequestUploadSecretResponse),
+            ("GetSecretUpload", queries_pb2.GetSecretUploadResponse),
+        ):
+
+            def act(_: object, content: bytes, answer: Any = answer) -> Any:
+                message = answer.FromString(content)
+                change(message.upload)
+                return message
+
+            scene.wire.change(method, act, times=None, of=scene.uri)
+
+    return tell
+
+
+async def earlier_receipt(scene: Scene) -> None:
+    signed = await _kept(scene)
+    ends(lambda upload: upload.receipt.CopyFrom(signed))(scene)
+
+
+def _content(change: Callable[[upload_pb2.Receipt], Any]) -> Callable[[views_pb2.SecretUpload], None]:
+    def act(upload: views_pb2.SecretUpload) -> None:
+        message = upload_pb2.Receipt.FromString(upload.receipt.content)
+        change(message)
+        upload.receipt.content = message.SerializeToString(deterministic=True)
+
+    return act
+
+
+def _broken(receipt: upload_pb2.Receipt) -> None:
+    receipt.ClearField("approvers")
+    receipt.ClearField("change_sha256")
+    receipt.break_glass = "why"
+
+
+to_alice = partial(ApprovalLie, Step.CHANGE)
+unknown = partial(to_alice, code=Code.OUTCOME_UNKNOWN, writes=1)
+to_ben = partial(ApprovalLie, Step.CHANGE, act=approves, approved_by=("eva",))
+seen_by_ben = partial(ApprovalLie, Step.CHANGE, act=looks)
+
+EXECUTING = (
+    to_alice("that ben declined it", state("DECLINED", ended_by="ben"), "m8 says that ben declined", Code.REFUSED),
+    to_alice(
+        "that alice withdrew it", state("WITHDRAWN", ended_by="alice"), "m8 says that alice withdrew", Code.REFUSED
+    ),
+    to_alice("that it was overtaken", state("OVERTAKEN"), "m8 says that .*overtaken", Code.CONFLICT),
+    to_alice("that it was done", state("DONE"), "m8 says that .*done already", Code.ALREADY_EXISTS),
+    to_alice("that its time is over", state("ENDED"), "the time of .* is over", Code.TIMED_OUT),
+    to_alice("no approval", shown(hides), "2 approvals here, and none", Code.NOT_AUTHORIZED),
+    to_alice("approvals of its own", shown(invents), "2 approvals here, and 2", Code.NOT_AUTHORIZED),
+    to_alice("one approval as two", shown(repeats), "2 approvals here, and 1", Code.NOT_AUTHORIZED),
+    to_alice("approvals that were changed", shown(harms), "2 approvals here, and none", Code.NOT_AUTHORIZED),
+    to_alice("approvals of an earlier change", shown(earlier), "2 approvals here, and none", Code.NOT_AUTHORIZED),
+    to_alice("approvals in another order", shown(reorders), writes=1),
+    to_alice("other names for who did what", shown(renames), writes=1),
+    to_alice("another reason in her change", other(reason="because m8 says so"), "NOT_AUTHORIZED", Code.NOT_AUTHORIZED),
+    to_alice("another requester in her change", other(requester="mallory"), "NOT_AUTHORIZED", Code.NOT_AUTHORIZED),
+    to_alice("her change for another identity", other(identity=Identity().shown), "is for the identity", PROVEN),
+    to_alice(
+        "a change that is none",
+        shown(lambda view, _: setattr(view, "change", b"\xff")),
+        "a change that is none",
+        PROVEN,
+    ),
+    to_alice(
+        "a change with a field more",
+        shown(lambda view, _: setattr(view, "change", view.change + b"\xf8\x3f\x01")),
+        "a change that is none",
+        PROVEN,
+    ),
+    to_alice(
+        "an earlier change of hers",
+        shown(lambda view, scene: setattr(view, "change", scene.earlier.change.content)),
+        "under another id",
+        PROVEN,
+    ),
+    to_alice(
+        "another id",
+        shown(lambda view, _: setattr(view, "change_id", bytes(16))),
+        "another change than was asked for",
+        PROVEN,
+    ),
+    to_alice(
+        "another change than she proposes",
+        other(reason="because m8 says so"),
+        "another change than was proposed",
+        PROVEN,
+        act=proposes,
+    ),
+    to_alice("nothing new while she waits", shown(hides), "the time to wait", Code.TIMED_OUT, act=waits, silent=True),
+    unknown("no receipt of what was approved", ends(lambda upload: upload.ClearField("receipt")), "no receipt"),
+    unknown("the receipt of an earlier change", earlier_receipt, "another grant"),
+    unknown("a receipt with one approver less", ends(_content(lambda one: one.approvers.pop())), "does not verify"),
+    unknown(
+        "a receipt with another change",
+        ends(_content(lambda one: setattr(one, "change_sha256", bytes(32)))),
+        "does not verify",
+    ),
+    unknown(
+        "a receipt that says that the glass was broken",
+        ends(_content(_broken)),
+        "does not verify",
+    ),
+)
+
+APPROVING = (
+    to_ben("words of its own about who asks", shown(renames), "ProposedChange"),
+    to_ben("a change for another identity", other(identity=Identity().shown), "is for the identity", PROVEN),
+    to_ben(
+        "a change under another id",
+        shown(lambda view, _: setattr(view, "change_id", bytes(16))),
+        "another change than was asked for",
+        PROVEN,
+    ),
+    to_ben("a change as open whose time is over", other(not_after=int(time.time()) - 1), "is over", Code.TIMED_OUT),
+    to_ben("it as his own", shown(lambda view, _: setattr(view, "subject", "ben")), "is your own", Code.REFUSED),
+    to_ben("it as withdrawn", state("WITHDRAWN", ended_by="alice"), "m8 says that alice withdrew", Code.REFUSED),
+    to_ben(
+        "a reason that turns the direction of text",
+        shown(lambda view, _: setattr(view, "change", view.change[:-2] + b"\xe2\x80\xae")),
+        "a change that is none",
+        PROVEN,
+    ),
+    ApprovalLie(
+        Step.CHANGE,
+        "another change to ben, whose approval it hands in for alice's",
+        other(reason="something that ben likes"),
+        "NOT_AUTHORIZED",
+        Code.NOT_AUTHORIZED,
+        approved_by=("eva",),
+        act=approves_and_is_used,
+    ),
+    seen_by_ben("a receipt of another secret", of_another_secret, "about something else"),
+    seen_by_ben("a thief's receipt", of_a_thief, "signed by"),
+    seen_by_ben("a receipt that is none", receipt(lambda _: upload_pb2.Signed(content=b"x")), "False, '.*OPEN"),
+    seen_by_ben("it as done without a receipt", state("DONE"), "False, 'DONE'"),
+    seen_by_ben("words of its own", shown(renames), r"\['', ''\]"),
+    seen_by_ben("approvals of its own to who looks", shown(harms), "not the key.*not the key"),
+)
+
+LIES = (*EXECUTING, *APPROVING)

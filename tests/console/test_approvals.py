@@ -102,7 +102,7 @@ def page(console: Console, chromium: Chromium) -> Iterator[Page]:
 def word(console: Console, asked: int = 1) -> str:
     """Wait until the terminal asks for the word, and return it."""
     wait_until(lambda: len(_TYPED.findall(console.terminal())) >= asked, what="a question in the terminal")
-    return _TYPED.findall(console.terminal())[-1]
+    return str(_TYPED.findall(console.terminal())[-1])
 
 
 def open_change(page: Page, change: dict[str, Any]) -> None:

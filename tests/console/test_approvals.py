@@ -11,11 +11,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from monoskope.client import KeySigner, SyncClient
+from monoskope.api.gateway.v1 import changes_pb2
+from monoskope.client import KeySigner, ProposedChange, SyncClient
 from monoskope.protocol.change import parse_change
+from monoskope.protocol.identity import Namespace, approval_statement
+from monoskope.protocol.sshsig import parse
 from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster, editing
 from monoskope.testing.cluster.commands import User
+from monoskope.testing.engines.openssh import Agent, make_key
 from monoskope.testing.parts import program, wait_until
 from monoskope.testing.scripted.client import settings_for
 from tests.console.conftest import Shared, upstream
@@ -25,13 +29,15 @@ from tests.e2e.ran import ok
 from tests.support.browser import Chromium
 from tests.support.console import Console
 from tests.support.quick_cluster import QuickCluster
-from tests.support.ssh import keygen, shown
+from tests.support.ssh import TouchedAgent, keygen, need_security_key, shown
 from tests.unit.client.changes.world import ANNA, a_put
 from tests.unit.monoctl.as_alice import environment
 from tests.unit.monoctl.console.operations.knowing_m8 import KnowingM8
 
 BEN = "ben@example.org"
 VALUE = b"a value that ben never sees: 5be1"
+WITHOUT = ("/bin/sh", "-c", 'exec "$@" </dev/null', "sh", program("monoctl"))
+"""Starts monoctl so that nothing can be typed into it."""
 _TYPED = re.compile(r"To sign exactly this, type: (approve [0-9a-f]{8})")
 
 
@@ -143,6 +149,9 @@ def test_the_badge_tells_of_a_change_and_the_word_in_the_terminal_approves_it(
     assert [one["principal"] for one in done["approvers"]] == [BEN]
     assert upstream(house.cluster, "app/word") == {"password": VALUE.decode()}
     expect(main).to_contain_text(re.compile("It was done: the receipt of the store.s pinned identity proves it"))
+    ConsolePage(page).go("Events")
+    page.get_by_role("link", name="A change was approved: open the change").first.click()
+    expect(main).to_contain_text(change["sha256"])
     ConsolePage(page).go("Secrets")
     ConsolePage(page).show(change["uri"])
     expect(main).to_contain_text(f"approved by {BEN} with {shown(house.ben_key)}")
@@ -169,8 +178,7 @@ def test_without_a_terminal_a_key_without_touch_cannot_approve_and_the_page_says
     house: House, chromium: Chromium
 ) -> None:
     change = house.propose("app/no-terminal")
-    without = ("/bin/sh", "-c", 'exec "$@" </dev/null', "sh", program("monoctl"))
-    with Console(house.ben, starts=without) as running, chromium.visit() as tab:
+    with Console(house.ben, starts=WITHOUT) as running, chromium.visit() as tab:
         ConsolePage.begin(tab, running.next_address())
         open_change(tab, change)
         approve = tab.get_by_role("main").get_by_role("button", name="Approve", exact=True)
@@ -194,6 +202,53 @@ def test_firefox_approves_by_the_word_too(house: House, console: Console) -> Non
         assert tab.logged == []
 
 
+class Asked(KnowingM8):
+    """An m8 that shows ben a change of anna's."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.approvals = 1
+        self.folder = folder
+
+    def propose(self) -> ProposedChange:
+        with SyncClient(settings_for(self, self.folder), signer=KeySigner(keygen(self.folder / "anna"))) as anna:
+            proposed = anna.changes.propose(a_put(), requester=ANNA, reason="rotation")
+        self.view.subject = "anna"
+        return proposed
+
+    @property
+    def view(self) -> changes_pb2.SecretChange:
+        (view,) = self.changes.by_id.values()
+        return view
+
+
+def test_without_a_terminal_a_touch_of_the_security_key_approves(tmp_path: Path, shared: Shared) -> None:
+    need_security_key("ed25519-sk")
+    make_key(tmp_path / "sk", "ed25519-sk")
+    honest = Asked(tmp_path)
+    with honest.serving_in_thread(tmp_path), Agent() as behind:
+        behind.add(tmp_path / "sk")
+        given = environment(honest, tmp_path) | {"MONOCTL_SIGNING_KEY": str(tmp_path / "sk.pub")}
+        with (
+            TouchedAgent(behind, behind.socket.with_name("touched")) as agent,
+            Console(Home(tmp_path), starts=WITHOUT, environment=given | agent.environment) as running,
+            shared.chromium().visit() as tab,
+        ):
+            proposed = honest.propose()
+            ConsolePage.begin(tab, running.next_address())
+            open_change(tab, {"uri": proposed.uri})
+            main = tab.get_by_role("main")
+            main.get_by_role("button", name="Approve", exact=True).click()
+            expect(main).to_contain_text("Touch your security key to approve exactly this change.")
+            assert not honest.view.approvals
+            agent.touched.set()
+            expect(main).to_contain_text("Checked here")
+            expect(main).to_contain_text("Approval 1")
+            wait_until(lambda: f"SHA-256: {proposed.sha256}" in running.terminal(), what="what is signed, told")
+        (approval,) = honest.view.approvals
+    parse(approval.approval, Namespace.APPROVAL).verify(approval_statement(bytes.fromhex(proposed.sha256)))
+
+
 class Home:
     """Where ben's console runs."""
 
@@ -204,15 +259,10 @@ class Home:
 def test_a_change_that_m8_altered_under_the_readers_eyes_is_not_signed_and_the_page_says_why(
     tmp_path: Path, shared: Shared
 ) -> None:
-    keys = {name: keygen(tmp_path / name) for name in ("anna", "ben")}
-    lying = KnowingM8()
-    lying.approvals = 1
+    lying = Asked(tmp_path)
     with lying.serving_in_thread(tmp_path):
-        given = environment(lying, tmp_path) | {"MONOCTL_SIGNING_KEY": str(keys["ben"])}
-        with SyncClient(settings_for(lying, tmp_path), signer=KeySigner(keys["anna"])) as anna:
-            proposed = anna.changes.propose(a_put(), requester=ANNA, reason="rotation")
-        view = lying.changes.by_id[proposed.change.change_id]
-        view.subject = "anna"
+        given = environment(lying, tmp_path) | {"MONOCTL_SIGNING_KEY": str(keygen(tmp_path / "ben"))}
+        proposed, view = lying.propose(), lying.view
         with Console(Home(tmp_path), environment=given) as running, shared.chromium().visit() as tab:
             ConsolePage.begin(tab, running.next_address())
             open_change(tab, {"uri": proposed.uri})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import gc
 import os
@@ -14,9 +15,9 @@ from types import FrameType
 
 import pytest
 
-from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.api.gateway.v1 import changes_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import SyncClient
+from monoskope.client import Proposal, ProposedChange, SyncClient
 from monoskope.client.runtime import blocking
 from monoskope.client.session import only
 from monoskope.errors import (
@@ -27,9 +28,12 @@ from monoskope.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
+from monoskope.protocol.change import make_change, parse_change
+from monoskope.testing.scripted.changes import end
 from monoskope.testing.scripted.client import client_for, pinned, settings_for
 from monoskope.testing.scripted.log import ScriptedLog
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
+from tests.support.ssh import keygen
 
 
 class Held:
@@ -162,19 +166,23 @@ def new_value() -> bytes:
 def holders(value: bytes, generation: int | None = 0) -> list[str]:
     """What the collector knows and holds the value, in bytes of its own or of something that it does not know.
 
+    As it was given, and as it is sealed: in base64, from the value's first byte on.
+
     It looks at what was made since the test began: what all tests before left behind would take most of the time. What
     was there before is looked at once, by the last test here.
     """
-    mine = sys._getframe()
-    return [_name(one) for one in gc.get_objects(generation=generation) if one is not mine and _holds(one, value)]
+    forms = value, base64.b64encode(value[: len(value) // 3 * 3])
+    mine = {id(sys._getframe()), id(forms)}
+    found = gc.get_objects(generation=generation)
+    return [_name(one) for one in found if id(one) not in mine and _holds(one, forms)]
 
 
-def _holds(one: object, value: bytes) -> bool:
+def _holds(one: object, forms: tuple[bytes, ...]) -> bool:
     for held in gc.get_referents(one):
         if isinstance(held, (bytes, bytearray)):
-            if held is not value and value in held:
+            if held is not forms[0] and any(form in held for form in forms):
                 return True
-        elif not gc.is_tracked(held) and not isinstance(held, (str, int, type)) and _holds(held, value):
+        elif not gc.is_tracked(held) and not isinstance(held, (str, int, type)) and _holds(held, forms):
             return True
     return False
 
@@ -194,7 +202,7 @@ def values(canary: bytes) -> dict[str, bytes]:
 
 def fails(call: Callable[[], object]) -> None:
     """Call what must end with an error of the client."""
-    with contextlib.suppress(Error):
+    with contextlib.suppress(Error, KeyboardInterrupt):
         call()
         raise AssertionError
 
@@ -227,6 +235,74 @@ async def test_a_call_that_failed_keeps_no_value(m8: ScriptedM8, tmp_path: Path,
 
         await failed()
         await asyncio.sleep(0)  # the loop has put away what it woke this task with
+        assert holders(canary) == []
+
+
+def cut(seen: ProposedChange, needed: int) -> None:
+    """Ctrl-C while a change is waited for."""
+    raise KeyboardInterrupt
+
+
+def in_the_wait(happens: Callable[[changes_pb2.SecretChange], None]) -> Way:
+    """Something happens to a change as soon as it is waited for."""
+
+    def bend(m8: ScriptedM8) -> None:
+        m8.changes.next = [happens]
+
+    return bend
+
+
+def swapped(view: changes_pb2.SecretChange) -> None:
+    """M8 shows another change under the same id."""
+    ours = parse_change(view.change)
+    view.change = make_change(
+        change_id=ours.change_id,
+        request=ours.request,
+        requester=ours.requester,
+        identity=ours.identity,
+        not_after=ours.not_after - 1,
+        keys=ours.keys,
+    ).content
+
+
+def refused_though_enough(m8: ScriptedM8) -> None:
+    """The grant asks for no approval, and the reactor refuses all the same."""
+    m8.approvals, m8.signed = 0, True
+    with_receipt(upload_pb2.REASON_NOT_AUTHORIZED)(m8)
+
+
+NEWS = "GetSecretChanges"
+WAITS: dict[str, Way] = {
+    "it is declined": in_the_wait(lambda view: end(view, changes_pb2.CHANGE_STATE_DECLINED, "no.")),
+    "it is overtaken": in_the_wait(lambda view: end(view, changes_pb2.CHANGE_STATE_OVERTAKEN)),
+    "it is another one": in_the_wait(swapped),
+    "the login ends": failing(NEWS, *[UnauthenticatedError("the login has ended.")] * 2),
+    "m8 goes away": failing(NEWS, *["unavailable"] * 99),
+    "the wait is over": lambda _: None,
+    "Ctrl-C": lambda _: None,
+    "the reactor refuses": refused_though_enough,
+}
+
+
+def proposed(client: SyncClient, canary: bytes) -> ProposedChange:
+    return client.changes.propose(Proposal.put(URI, values(canary)), requester="anna@example.org")
+
+
+@pytest.mark.parametrize("way", WAITS)
+def test_a_wait_that_ended_keeps_no_value(
+    m8: ScriptedM8, tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monoskope.client.changes._RESENDS", 2)
+    canary = new_value()
+    settings = settings_for(m8, tmp_path, signing_key=str(keygen(tmp_path / "key")))
+    with SyncClient(settings, system_known_stores=tmp_path / "none", pause_s=0.001) as client:
+        m8.approvals = 1
+        change = proposed(client, canary)
+        WAITS[way](m8)
+        wait_s = 0.05 if way == "the wait is over" else 60.0
+        told = cut if way == "Ctrl-C" else None
+        fails(lambda: client.changes.run(change, values(canary), wait=wait_s, told=told))
+        client.full_uri(URI)
         assert holders(canary) == []
 
 

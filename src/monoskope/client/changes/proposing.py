@@ -87,5 +87,5 @@ async def requester_of(session: Session, signing: Signing, place: Target) -> str
             return receipt.signer
     raise UsageError(
         f"{place.uri}: nothing says how the store's list calls you.",
-        fix="Give that name, such as anna@example.org, as `requester`; the store's operator knows it.",
+        fix="Give that name, such as anna@example.org, as `requester` (`--requester`); the store's operator knows it.",
     )

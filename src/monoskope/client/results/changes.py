@@ -114,7 +114,7 @@ class ProposedChange(Value, frozen=True, kw_only=True):
     pinned: bool
     """Whether that identity is the one that is pinned here."""
     proven: bool
-    """Whether a receipt of the pinned identity proves that what the change expects is there."""
+    """Whether a receipt of the pinned identity proves that what the change expects is there, or that it was done."""
     why_not_proven: str
     """Why not; "" if it does."""
     done: bool
@@ -150,9 +150,10 @@ class ProposedChange(Value, frozen=True, kw_only=True):
             pinned: Whether the change's identity is the pinned one.
         """
         request = change.request
-        proven, why_not = _stands(request, checked)
         receipt = checked.receipt
         done = receipt is not None and receipt.change_sha256 == change.sha256
+        # What the change itself replaced is there no more.
+        proven, why_not = (True, "") if done else _stands(request, checked)
         return cls(
             change_id=change.change_id.hex(),
             sha256=change.sha256.hex(),

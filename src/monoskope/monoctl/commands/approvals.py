@@ -10,18 +10,18 @@ from collections.abc import Mapping
 import click
 
 from monoskope.client import Client, ProposedChange
-from monoskope.client.changes.approved import check_open
+from monoskope.client.changes.approved import check_open, check_same
 from monoskope.client.purposes.proposal import Proposal
 from monoskope.client.results.changes import CHANGE_STATES, ChangeState
 from monoskope.client.walk.results import Copy, Deletion, Generated, Proven, Rollback, Undeletion
-from monoskope.errors import IdentityChangedError, UsageError
+from monoskope.errors import UsageError
 from monoskope.monoctl.groups import command
 from monoskope.monoctl.input.approval_options import How
 from monoskope.monoctl.input.request_options import full_prefix, one_prefix
 from monoskope.monoctl.input.values import Sources, Values, read_values, source_options
 from monoskope.monoctl.options import CommandSession, list_options, output_options, request_options
 from monoskope.monoctl.output import terminal
-from monoskope.monoctl.output.changes import COLUMNS, ONLY_THE_REACTOR, describe, document, waits
+from monoskope.monoctl.output.changes import COLUMNS, ONLY_THE_REACTOR, describe, document, tell_done, waits
 from monoskope.monoctl.output.ending import COPIED, DELETED, RESTORED, WRITTEN
 from monoskope.monoctl.output.formats import TABLES, done, emit, show
 from monoskope.times import parse_length
@@ -54,12 +54,10 @@ def carried_out(
         proposal: What is to be done.
         values: Where a secret is sealed.
     """
-    if how.break_glass:
-        return session.run(
-            lambda client: client.changes.break_glass(proposal, how.break_glass, timeout=session.timeout)
-        )
 
     async def work(client: Client) -> ProposedChange | Proven:
+        if how.break_glass:
+            return await client.changes.break_glass(proposal, how.break_glass, timeout=session.timeout)
         proposed = await client.changes.propose(
             proposal,
             requester=how.requester,
@@ -73,6 +71,7 @@ def carried_out(
 
     found = session.run(work)
     if isinstance(found, Proven):
+        tell_done(found)
         return found
     emit(session.output, document(found), _PROPOSED)
     terminal.note(
@@ -115,8 +114,8 @@ def changes(
 ) -> None:
     """List changes, the newest first: your own, and those that you may approve, below PREFIX or anywhere.
 
-    PROVEN says whether a receipt of the store's pinned identity proves that what the change expects is there. APPROVALS
-    are those that your own look finds good. The state is m8's word.
+    PROVEN says whether a receipt of the store's pinned identity proves that what the change expects is there, or that
+    it was done. APPROVALS are those that your own look finds good. The state is m8's word.
     """
     given = one_prefix(prefix, below)
 
@@ -220,6 +219,7 @@ def run_change(change: str, sources: Sources, sha256: str, wait: str | None, ses
         return await client.changes.run(found, values, timeout=session.timeout)
 
     result = session.run(work)
+    tell_done(result)
     emit(session.output, done(result), _OF_RESULTS.get(type(result), WRITTEN))
     if session.output in TABLES and isinstance(result, Generated):
         for name, value in result.public_values.items():
@@ -231,11 +231,7 @@ def _agree(change: ProposedChange, sha256: str, question: str, *, otherwise: str
     check_open(change)
     describe(change, err=True)
     if sha256:
-        if sha256.lower() != change.sha256:
-            raise IdentityChangedError(
-                f"change {change.change_id} has the SHA-256 {change.sha256}, and you gave another one; {otherwise}.",
-                fix=f"Look at it with `monoctl describe change {change.change_id}`.",
-            )
+        check_same(change, sha256, otherwise=otherwise)
         return
     if not terminal.interactive():
         raise UsageError(

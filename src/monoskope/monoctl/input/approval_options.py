@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -115,9 +116,8 @@ def never_approved(command: Callable[..., Any]) -> Callable[..., Any]:
                 fix="Do it without, or put the secret with them: `monoctl put secret … --propose`.",
             )
 
-    for option in (
-        click.option("--propose", is_flag=True, hidden=True, expose_value=False, callback=refuse),
-        click.option("--break-glass", metavar="REASON", hidden=True, expose_value=False, callback=refuse),
-    ):
-        command = option(command)
+    refused = functools.partial(click.option, hidden=True, expose_value=False, callback=refuse)
+    command = refused("--propose", is_flag=True)(command)
+    for name in ("--wait", "--reason", "--requester", "--for", "--break-glass"):
+        command = refused(name)(command)
     return command

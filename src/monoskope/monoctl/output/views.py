@@ -38,7 +38,7 @@ NOT_WHOSE = (
 """Beside a proven end of what was sealed: this client keeps nothing of what it sent."""
 OTHER_KEY = "it was signed with {key}; {own}."
 """Beside a request that another key signed than the caller's."""
-_NEEDS_RIGHT = " (your token may lack the right see-hash)"
+NEEDS_RIGHT = " (your token may lack the right see-hash)"
 _M8_SAYS = {
     "FOLDER": "folder",
     "PUT": "put through m8",
@@ -179,7 +179,7 @@ def tell(checks: Iterable[tuple[str, Checked]], *, notes: bool) -> None:
         if not checked.proven and checked.why_not != NOT_ENDED:
             names.setdefault(Checked(checked.why_not), []).append(name)
     for checked, those in names.items():
-        why = checked.why_not + (_NEEDS_RIGHT if checked.why_not == NO_RECEIPT else "")
+        why = checked.why_not + (NEEDS_RIGHT if checked.why_not == NO_RECEIPT else "")
         which = f"{those[0]} is" if len(those) == 1 else f"{those[0]} and {len(those) - 1} more are"
         if checked.is_false:
             terminal.warn(M8S_WORD.format(which=which, why=why))
@@ -196,8 +196,21 @@ def tell_whose(checked: Checked, purpose: upload_pb2.Purpose) -> None:
         terminal.note(NOT_WHOSE)
 
 
+def of_people(approvers: Iterable[tuple[str, str]]) -> str:
+    """Return the principals and keys of those who approved."""
+    return ", ".join(f"{principal} ({key})" for principal, key in approvers)
+
+
+def tell_approved(approvers: Iterable[tuple[str, str]], break_glass: str) -> None:
+    """Print who approved what a receipt proves, or why nobody did who had to; nothing where nobody had to."""
+    if people := of_people(approvers):
+        terminal.note(f"the receipt says that it was approved by {people}.")
+    if break_glass:
+        terminal.note(f"the receipt says that it was done without approvals: {break_glass}")
+
+
 def tell_signer(checked: Checked, signing_key: str) -> None:
-    """Print with whose key a request was signed, if that is not the caller's own key.
+    """Print who approved a request, and with whose key it was signed, if that is not the caller's own key.
 
     Args:
         checked: What was checked.
@@ -206,6 +219,7 @@ def tell_signer(checked: Checked, signing_key: str) -> None:
     receipt = checked.receipt
     if not checked.proven or receipt is None or not receipt.signer:
         return
+    tell_approved(receipt.approvers, receipt.break_glass)
     from monoskope.client.signing.signer import signer_of  # noqa: PLC0415 - for signed requests alone
 
     own = ""

@@ -364,6 +364,7 @@ FREE = {
     "monoskope.m8.cli.signatures._Asked": "a signature, as the log has it",
     "monoskope.m8.domain.change.Approval": "a signature, as the log has it",
     "monoskope.m8.readmodels.changes.Row": "the id of a change",
+    "monoskope.monoctl.output.changes.Line": "what is shown of a change, which is asked for in the clear",
     "monoskope.m8.service.known_change.Known": "a document of what m8 knows: fingerprints at most",
     "monoskope.m8.http.application._Messages": "what a reactor appends: grants and receipts",
     "monoskope.m8.issuers.keys.IssuerKeys": "public keys, and a function that reads them",

@@ -200,23 +200,21 @@ class Changes:
             RefusedError: it is one's own, or it was declined or withdrawn.
             Error: as `check_open`, or the signer does not sign; nothing was sent.
         """
-        session = self._session
-        check_open(change)
-        signing = self._signing(await self._pinned(change))
-        with unhurried():
-            signing.prepare()
-        public = signing.public
-        if change.requester == (public.principal if public is not None else "") or change.subject == self._subject():
-            raise RefusedError(
-                f"{change.uri}: change {change.change_id} is your own, and yours alone is no approval of it.",
-                fix="Ask somebody else.",
-            )
+        session, signing = self._session, await self._approving(change)
         if signing.needs_touch:
             session.notify("touch your security key to approve.")
         approval = await signing.approve(change.change)
         message = changes_pb2.ApproveSecretChangeRequest(change_id=change.change.change_id, approval=approval)
         answer = await session.connection.call(_APPROVE, message, CALL_TIMEOUT_S)
         return await self._same(answer.change, change.change.change_id)
+
+    async def needs_touch(self, change: ProposedChange) -> bool:
+        """Return whether one's key approves a change only when a security key is touched. Nothing is signed.
+
+        Raises:
+            Error: as `approve`, before it signs.
+        """
+        return (await self._approving(change)).needs_touch
 
     async def decline(self, change_id: str, reason: str = "") -> ProposedChange:
         """Decline a change that others proposed: m8 carries it no more. What others signed stays signed.
@@ -320,6 +318,20 @@ class Changes:
             return await _done(walk, of_change(change.change, plaintext, change.counting, awaits=awaits), place)
 
         return await session.one(change.uri, timeout, one)
+
+    async def _approving(self, change: ProposedChange) -> Signing:
+        """Return what signs an approval, once all is checked that can be before."""
+        check_open(change)
+        signing = self._signing(await self._pinned(change))
+        with unhurried():
+            signing.prepare()
+        public = signing.public
+        if change.requester == (public.principal if public is not None else "") or change.subject == self._subject():
+            raise RefusedError(
+                f"{change.uri}: change {change.change_id} is your own, and yours alone is no approval of it.",
+                fix="Ask somebody else.",
+            )
+        return signing
 
     def _signing(self, target: Target) -> Signing:
         if self._session.signing is None:

@@ -13,6 +13,7 @@ from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.operations import Endpoints
 from tests.support.changes import (
     APPROVE,
+    BEN,
     DONE,
     OPEN,
     PLACE,
@@ -111,8 +112,8 @@ async def test_what_is_said_of_changes_counts_as_recorded_and_has_words_and_the_
         assert (await world.app.documents.usage(subject, world.clock())).size > 1_024
     events = [one for one in (await ben.events()).events if one.stream == change_stream(change.change_id)]
     assert [(one.type, one.actor, one.uri, one.detail) for one in events] == [
-        ("SecretChangeProposed", "anna", PLACE, f"DELETE of {PLACE}, by anna@example.org"),
-        ("SecretChangeApproved", "ben", PLACE, ""),
+        ("SecretChangeProposed", "anna", PLACE, f"DELETE of {PLACE} on version 3, by anna@example.org"),
+        ("SecretChangeApproved", "ben", PLACE, f"by the key {BEN.key}"),
         ("SecretChangeDeclined", "ben", PLACE, "Not today."),
     ]
     assert not (await world.user("eve", "vault://other").events()).events

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import time
+import tomllib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -245,6 +247,12 @@ def test_settings_with_approvals_are_read() -> None:
     assert (file.most_approvals, file.max_change_hours) == (1, 24)
     plain = {"principal": ANNA, "prefixes": ["prod"], "purposes": ["verify"]}
     assert msgspec.convert({**GOOD, "may": [MAY, plain]}, SignersFile).most_approvals == 1, "none are asked of it"
+
+
+def test_the_settings_of_the_operators_page_are_settings() -> None:
+    page = (Path(__file__).parents[4] / "docs/operate/approvals.md").read_text()
+    found = tomllib.loads(page.split("```toml\n")[1].split("```")[0])
+    assert msgspec.convert(found["signers"], SignersFile).most_approvals == 1
 
 
 @pytest.mark.parametrize("name", sorted(BAD))

@@ -18,7 +18,7 @@ from monoskope.lazy import pattern
 
 VARIABLE = "MONOSKOPE_FAILPOINTS"
 
-_EVENTS = (
+_UPLOAD_EVENTS = (
     "SecretUploadKeyRequested",
     "SecretUploadKeyProvided",
     "SecretUploadRequested",
@@ -34,9 +34,8 @@ _EVENTS = (
     "SecretRolledBack",
     "SecretsListed",
     "SecretUploadFailed",
-    "SecretChangeProposed",
-    "SecretChangeApproved",
 )
+_EVENTS = (*_UPLOAD_EVENTS, "SecretChangeProposed", "SecretChangeApproved")
 _COMMANDS = (
     "RequestSecretUploadKey",
     "GetSecretUploadKey",

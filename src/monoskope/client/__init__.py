@@ -30,6 +30,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from monoskope.client.changes.proposal import Proposal as Proposal
     from monoskope.client.client import Client as Client
     from monoskope.client.login.credential import Credential as Credential
     from monoskope.client.login.credential import Issued as Issued
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from monoskope.client.purposes.list_names import Known as Known
     from monoskope.client.purposes.list_names import UpstreamName as UpstreamName
     from monoskope.client.purposes.list_names import UpstreamPage as UpstreamPage
-    from monoskope.client.purposes.proposal import Proposal as Proposal
     from monoskope.client.results.access import AllowedMember as AllowedMember
     from monoskope.client.results.access import Applied as Applied
     from monoskope.client.results.access import NewToken as NewToken
@@ -94,7 +94,7 @@ _MODULES = {
     "monoskope.client.login.workload": "WorkloadToken",
     "monoskope.client.proofs": "verify_upload_proof",
     "monoskope.client.proofs.log": "OfferedLog",
-    "monoskope.client.purposes.proposal": "Proposal",
+    "monoskope.client.changes.proposal": "Proposal",
     "monoskope.client.purposes.list_names": "Known UpstreamName UpstreamPage",
     "monoskope.client.results.access": "AllowedMember Applied NewToken Offboarding Permission PrefixRights RoleBinding"
     " Token WhoAmI",

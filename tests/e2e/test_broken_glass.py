@@ -123,11 +123,16 @@ async def test_c_where_the_audit_log_is_full_nothing_is_done(emergency: Emergenc
 
 async def test_d_the_eleventh_in_an_hour_is_not_done(emergency: Emergency) -> None:
     """What could not be recorded counts, too."""
-    before: set[str] = set()
-    with pytest.raises(RateLimitedError) as caught:
-        for number in range(GLASS_AN_HOUR + 1):
-            before = emergency.files()
+    said: Error | None = None
+    before = emergency.files()
+    for number in range(GLASS_AN_HOUR + 1):
+        before = emergency.files()
+        try:
             await emergency.touched.changes.break_glass(a_put(f"many-{number}"), WHY)
-    assert (caught.value.retry_after_s or 0) > 3_000
+        except RateLimitedError as error:
+            said = error
+            break
+    assert isinstance(said, RateLimitedError)
+    assert (said.retry_after_s or 0) > 3_000
     assert emergency.files() == before
     assert GLASS_AN_HOUR - 1 <= len(emergency.alerts()) <= GLASS_AN_HOUR

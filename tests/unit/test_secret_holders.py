@@ -344,6 +344,7 @@ FREE = {
     "monoskope.client.results.log.UploadProof": "a proof for others, which holds fingerprints at most",
     "monoskope.client.results.secrets.Secret": "fingerprints",
     "monoskope.client.results.secrets.SecretVersion": "the name of the key that signed",
+    "monoskope.client.results.secrets._Signed": "the name of the key that signed",
     "monoskope.client.results.secrets.Upload": "the name of the key that signed",
     "monoskope.client.http.transport.Roots": "certificates",
     "monoskope.client.signing.agent.AgentSigner": "a public key; the agent has the private one",

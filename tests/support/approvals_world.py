@@ -19,6 +19,7 @@ from monoskope.protocol.identity import Namespace
 from monoskope.settings import write_private
 from monoskope.testing.cluster import ALL_RIGHTS, editing
 from monoskope.testing.cluster.commands import User
+from monoskope.testing.engines.postgres import Postgres
 from tests.support.quick_cluster import QuickCluster
 from tests.support.ssh import certify, keygen
 
@@ -151,10 +152,16 @@ class Company:
 
 
 @asynccontextmanager
-async def company(folder: Path) -> AsyncIterator[Company]:
-    """A company with m8 and OpenBao, and no store yet."""
+async def company(folder: Path, postgres: Postgres | None = None) -> AsyncIterator[Company]:
+    """A company with m8 and OpenBao, and no store yet; with a `postgres` m8's log is there."""
     folder.mkdir(exist_ok=True)
     with QuickCluster(folder / "c") as cluster:
+        if postgres is not None:
+            password = cluster.folder / "database-password"
+            write_private(password, postgres.password.encode())
+            url = f"postgresql://m8@127.0.0.1:{postgres.port}/{postgres.create_database('approvals')}"
+            files = ("--database-ca", str(postgres.ca_file), "--database-password-file", password.name)
+            cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server, "--database", url, *files)
         cluster.start_m8()
         cluster.start_openbao()
         yield Company(cluster, folder)

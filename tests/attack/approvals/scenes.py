@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import Client, Proposal
+from monoskope.client import Client, Expect, Proposal
 from monoskope.client.purposes import encoded
 from monoskope.client.purposes.copy import copied
 from monoskope.client.purposes.proposal import of_change, result_of
@@ -28,7 +28,7 @@ from monoskope.errors import NotAuthorizedError
 from monoskope.protocol.change import Change, make_change
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.testing.cluster import MOUNT, PREFIX
-from tests.support.approvals_world import ANNA, APPROVERS, BEN, EVA, SETTER, Company, write_list
+from tests.support.approvals_world import ANNA, APPROVERS, BEN, EVA, GIL, SETTER, Company, write_list
 from tests.support.engines import AgeEngine, Engine, OpenBaoEngine
 from tests.support.ssh import shown
 
@@ -233,8 +233,17 @@ class Scene:
         found = await self.stage.anna.changes.get(proposed.change_id)
         return await self.stage.anna.changes.run(found, self.values or None)
 
-    def past_m8(self, what: str) -> None:
-        """Write, delete, undelete or remove the secret in OpenBao, with OpenBao's own client."""
+    async def by_others(self, what: str) -> None:
+        """Write, delete, undelete or remove the secret: in OpenBao past m8, in age files by somebody else's request."""
+        if self.store != "vault":
+            setter, uri = self.stage.setter, self.uri
+            if what == "write":
+                await setter.put_secret(uri, {"password": b"of somebody else"}, expect=Expect.OVERWRITE)
+            elif what == "undelete":
+                await setter.undelete_secret(uri)
+            else:
+                await setter.delete_secret(uri, destroy=what == "remove")
+            return
         method, where, body = {
             "write": ("POST", "data", {"data": {"password": "of somebody else"}}),
             "delete": ("DELETE", "data", None),
@@ -247,11 +256,11 @@ class Scene:
         """Bring back what the change expected, once it is done: nobody can where it replaced a version."""
         match self.purpose:
             case upload_pb2.PURPOSE_UPLOAD | upload_pb2.PURPOSE_GENERATE:
-                self.past_m8("remove")
+                await self.by_others("remove")
             case upload_pb2.PURPOSE_DELETE:
-                self.past_m8("undelete")
+                await self.by_others("undelete")
             case upload_pb2.PURPOSE_UNDELETE:
-                self.past_m8("delete")
+                await self.by_others("delete")
             case upload_pb2.PURPOSE_COPY:
                 await self.stage.setter.delete_secret(self.destination, destroy=True)
             case _:
@@ -273,7 +282,7 @@ async def lay_out(company: Company, last: AsyncExitStack) -> Stage:
     cluster.allow_copy("vault", "files", source="app", destination="app")
     copies = cluster.must("m8", "reactor", "copy-key", "reactor-vault").out.strip()
     limits = {"compares_per_hour": 10_000, "compares_per_hour_per_uri": 2}
-    approvers = [(BEN, "ben again"), (ANNA, "anna again"), (EVA, "revoked")]
+    approvers = [(BEN, "ben again"), (ANNA, "anna again"), (EVA, "revoked"), (GIL, "agent"), (GIL, "touched")]
     everything = ("upload", "patch", "generate", "delete", "undelete", "rollback", "copy")
     company.asks("vault", 2, purposes=everything, destinations=["files://app"], approvers=approvers, limits=limits)
     copying = {"principal": "copies-from-vault", "prefixes": ["app"], "purposes": ["upload"]}

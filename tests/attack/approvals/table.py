@@ -10,6 +10,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+import pytest
+
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import ConflictError, Error, NotAuthorizedError, NotFoundError, RateLimitedError, RefusedError
 from monoskope.protocol.identity import Namespace, approval_statement
@@ -55,6 +57,17 @@ class Case:
     def ends(self, purpose: Purpose) -> tuple[type[Error], str]:
         """What anna is told, and what is said of it."""
         return self.apart.get(purpose, (self.error, self.says))
+
+    async def is_refused(self, scene: Scene) -> None:
+        """Act on a scene, and assert how that ends, and that the engines are as they were."""
+        scene.before = scene.there()
+        since = len(scene.stage.audit(scene.store))
+        error, says = self.ends(scene.purpose)
+        with pytest.raises(error) as caught:
+            await self.act(scene)
+        said = [caught.value.message, *(one["detail"] for one in scene.stage.audit(scene.store)[since:])]
+        assert any(says in one for one in said), said
+        assert scene.there() == scene.before
 
 
 async def one_too_few(scene: Scene) -> None:
@@ -105,10 +118,10 @@ async def other_change(scene: Scene) -> None:
 
 
 async def other_version(scene: Scene) -> None:
-    """Somebody wrote past m8 since: of a copy the source."""
+    """Somebody else wrote since: of a copy the source."""
     change = await scene.change()
     approvals = scene.stage.approval(change, *TWO)
-    scene.past_m8("write")
+    await scene.by_others("write")
     scene.before = scene.there()
     await scene.present(change, approvals)
 

@@ -16,7 +16,7 @@ from monoskope.protocol.identity import Namespace, approval_statement
 from monoskope.protocol.sshsig import parse
 from monoskope.testing.parts import program
 from monoskope.testing.scripted.changes import end
-from monoskope.testing.scripted.m8 import VERSION, ScriptedM8
+from monoskope.testing.scripted.m8 import VERSION, Attempt, ScriptedM8
 from tests.support.completing import completed
 from tests.support.ssh import keygen, shown
 from tests.unit.client.changes.world import ANNA, approves
@@ -126,6 +126,17 @@ class TestWaiting:
         answer = json.loads(result.stdout)
         assert answer["approvers"] == [{"principal": "approver1", "key": shown(keys["ben"])}]
         assert answer["change_sha256"] == parse_change(only(m8).change).sha256.hex()
+
+        def granted(attempt: Attempt) -> views_pb2.SecretUpload:
+            upload = m8.honest_end(attempt)
+            upload.grant.CopyFrom(attempt.signed_grant())
+            return upload
+
+        m8.end = granted
+        shown_later = ends(run("get", "upload", answer["request_id"]), 0).stdout
+        assert "APPROVED BY" in shown_later
+        assert f"approver1 {shown(keys['ben'])}" in shown_later
+        assert "WITHOUT APPROVALS" not in shown_later
 
     @pytest.mark.parametrize(
         ("state", "code"),

@@ -12,6 +12,7 @@ from monoskope.m8.credentials.token_rules import principal_of
 from monoskope.m8.domain.aggregates import ROLE_BINDINGS, Aggregate, Aggregates, each
 from monoskope.m8.domain.events import token_stream
 from monoskope.m8.domain.principal import Principal
+from monoskope.m8.domain.role_bindings import ROLE_BINDINGS_STREAM
 from monoskope.times import instant
 
 FIX = "Log in again with `monoctl login`, or ask an administrator of m8 for a new token (m8 token create)."
@@ -58,6 +59,12 @@ async def standing(aggregates: Aggregates, principal: Principal, now_ms: int) ->
     if seen.of(recorded).is_revoked:
         raise revoked(principal.token_id)
     return seen.of(ROLE_BINDINGS).bound(principal)
+
+
+def streams_of(principal: Principal) -> frozenset[str]:
+    """Return the streams whose events can change what `standing` says of a caller."""
+    own = token_stream(principal.token_id)
+    return frozenset({own} if principal.member is None else {own, ROLE_BINDINGS_STREAM})
 
 
 def expired(at_ms: int) -> UnauthenticatedError:

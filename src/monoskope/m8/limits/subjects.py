@@ -24,7 +24,9 @@ from monoskope.event_loop import KeyedLock
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.limits.connections import Bucket
 from monoskope.m8.readmodels.uploads import DAY_MS, HOUR_MS, Usage, bytes_of
-from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, TAG_BYTES
+from monoskope.protocol.change import MAX_CHANGE
+from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, MAX_APPROVALS, TAG_BYTES
+from monoskope.protocol.identity import MAX_SIGNATURE
 from monoskope.protocol.payload import MAX_PADDED
 from monoskope.times import instant
 
@@ -153,6 +155,11 @@ LARGEST = ENCAPSULATED_KEY_BYTES + MAX_PADDED + TAG_BYTES
 RECORD_BYTES = 2_048
 """Bytes in the record of an event at most, besides its message: its place, the names of stream, type and actor, the URI
 and what it says in a few words."""
+
+
+WITH_CHANGE = bytes_of(RECORD_BYTES + MAX_CHANGE + (MAX_APPROVALS + 1) * MAX_SIGNATURE)
+"""Bytes that the execution of a change takes at most, besides what is sealed and the newest receipt: the change itself
+and the signatures of requester and approvers."""
 
 
 def bytes_with(*parts: bytes | Message | None, sealed: int = 0) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from monoskope import operating_log
 from monoskope.api.gateway.v1 import changes_pb2
 from monoskope.api.secrets.v1 import events_pb2
+from monoskope.m8.credentials.standing import standing, streams_of
 from monoskope.m8.domain.aggregates import change_of
 from monoskope.m8.domain.change import change_stream
 from monoskope.m8.domain.principal import Principal
@@ -47,6 +48,7 @@ class ChangeQueries:
         Raises:
             UsageError: a bad prefix or token.
             NotFoundError: there is no such change, or it is not the caller's to see.
+            UnauthenticatedError: while the caller waited, its token expired or was revoked.
         """
         if message.change_id:
             return await self._one(message, caller)
@@ -57,21 +59,36 @@ class ChangeQueries:
         self, message: changes_pb2.GetSecretChangesRequest, caller: Caller
     ) -> changes_pb2.GetSecretChangesResponse:
         operating_log.bind_contextvars(change_id=message.change_id.hex())
-        known = await visible(self._app, message.change_id, caller.principal)
-        row = known.row
+        principal, known = caller.principal, await visible(self._app, message.change_id, caller.principal)
         if message.wait_version and _is_as(known, message.wait_version):
-
-            async def changed() -> Known | None:
-                now = await visible(self._app, message.change_id, caller.principal)
-                return None if _is_as(now, message.wait_version) else now
-
-            left_s = row.not_after + 1 - self._app.clock() / 1000
-            with self._app.feed.waiting(change_stream(row.change_id), uris={row.uri, row.place}) as waker:
-                await waker.until(changed, wait_s=max(0.0, min(caller.wait_s, left_s)))
-            known = await visible(self._app, message.change_id, caller.principal)
+            principal, known = await self._waited(message, known.row, caller)
         return changes_pb2.GetSecretChangesResponse(
-            changes=[await view(self._app, known, caller.principal)], rotations=await rotations(self._app, row.uri)
+            changes=[await view(self._app, known, principal)], rotations=await rotations(self._app, known.row.uri)
         )
+
+    async def _waited(
+        self, message: changes_pb2.GetSecretChangesRequest, row: Row, caller: Caller
+    ) -> tuple[Principal, Known]:
+        """Wait until a change is not as it was, or may not be shown any more; return the caller and it as they are.
+
+        Raises:
+            NotFoundError: it is not the caller's to see any more.
+            UnauthenticatedError: the caller's token expired or was revoked meanwhile.
+        """
+
+        async def now() -> tuple[Principal, Known]:
+            principal = await standing(self._app.aggregates, caller.principal, self._app.clock())
+            return principal, await visible(self._app, message.change_id, principal)
+
+        async def news() -> tuple[Principal, Known] | None:
+            found = await now()
+            return None if _is_as(found[1], message.wait_version) else found
+
+        ends_ms = min((row.not_after + 1) * 1000, caller.principal.expires_at_ms)
+        wait_s = max(0.0, min(caller.wait_s, (ends_ms - self._app.clock()) / 1000))
+        also = {row.uri, row.place, *streams_of(caller.principal)}
+        with self._app.feed.waiting(change_stream(row.change_id), also=also) as waker:
+            return await waker.until(news, wait_s=wait_s) or await now()
 
     async def _page(
         self, message: changes_pb2.GetSecretChangesRequest, principal: Principal

@@ -9,10 +9,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.errors import UnavailableError, UsageError
-from monoskope.m8.credentials.standing import expired, standing
-from monoskope.m8.domain.events import token_stream
+from monoskope.m8.credentials.standing import expired, standing, streams_of
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.domain.role_bindings import ROLE_BINDINGS_STREAM
 from monoskope.m8.domain.upload import unknown_request
 from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.queries.pages import (
@@ -101,7 +99,7 @@ class Events:
         """
         visible = visible_scope(caller.principal, message.prefix)
         after = message.after
-        streams = _streams_of(caller.principal)
+        streams = streams_of(caller.principal)
         with self._app.watching.held(caller.principal):
             if not message.from_now:
                 async with contextlib.aclosing(self._past(after, caller.principal)) as pages:
@@ -235,12 +233,6 @@ class Events:
                 return found, last
             await asyncio.sleep(0)
         return found, 0
-
-
-def _streams_of(principal: Principal) -> frozenset[str]:
-    """Return the streams that say what a caller may see."""
-    own = token_stream(principal.token_id)
-    return frozenset({own} if principal.member is None else {own, ROLE_BINDINGS_STREAM})
 
 
 # All watchers get the same message, so it is made once.

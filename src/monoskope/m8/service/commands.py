@@ -18,7 +18,7 @@ from monoskope.m8.domain import upload
 from monoskope.m8.domain.aggregates import FINGERPRINT_KEY, Seen, upload_of
 from monoskope.m8.domain.events import may_end, notes_stream, write
 from monoskope.m8.domain.upload import Upload
-from monoskope.m8.limits.subjects import LARGEST, bytes_with
+from monoskope.m8.limits.subjects import LARGEST, WITH_CHANGE, bytes_with
 from monoskope.m8.readmodels.documents import store_in, update_notes
 from monoskope.m8.readmodels.secrets import SECRETS
 from monoskope.m8.readmodels.stores import STORES
@@ -126,7 +126,8 @@ class Commands:
                 policy.require_request(now, request)
                 found = await self._look(request)
                 usage = await self._app.documents.usage(subject, self._app.clock())  # noqa: PLW2901
-            size, later = bytes_with(request.content, found.last_receipt), _largest_later(request)
+            size = bytes_with(request.content, found.last_receipt)
+            later = _largest_later(request) + (WITH_CHANGE + size if request.change_sha256 else 0)
             # Before anything else is waited for, in which the subject may have more recorded than `usage` has.
             with self._app.quota.used(subject, usage, size, later=later):
                 if request.rules.puts:

@@ -174,21 +174,23 @@ class Feed:
 
     @contextlib.contextmanager
     def waiting(
-        self, stream: str, wakes: Callable[[RecordedEvent], bool] = _every, *, uris: Collection[str] = ()
+        self, stream: str, wakes: Callable[[RecordedEvent], bool] = _every, *, also: Collection[str] = ()
     ) -> Iterator[Waker]:
-        """Take note of the events of `stream` for which `wakes` is true, and of those about `uris`, as the block runs.
+        """Take note of the events of `stream` and `also` as the block runs; those for which `wakes` is true wake it.
+
+        `also` names further streams, and URIs: whatever is recorded about these.
 
         What the block asks of the log is asked after this has begun, so that no event can fall between.
         """
         waker = Waker(wakes)
         if self._stopping:
             waker.stop()
-        for about in (stream, *uris):
+        for about in (stream, *also):
             self._waiting.setdefault(about, set()).add(waker)
         try:
             yield waker
         finally:
-            for about in {stream, *uris}:
+            for about in {stream, *also}:
                 self._forget(about, waker)
 
     @contextlib.contextmanager

@@ -54,8 +54,13 @@ _VERSIONS = {
     "REQUEST": "request_id",
     "HASH": "hash",
 }
-_SIGNED = {"SIGNED BY": "signer", "SIGNING KEY": "signer_key"}
-"""Columns of `-o wide` that are shown if a receipt says who signed."""
+_PEOPLE = {
+    "SIGNED BY": "signer",
+    "SIGNING KEY": "signer_key",
+    "APPROVED BY": "approvers",
+    "WITHOUT APPROVALS": "break_glass",
+}
+"""Columns of `-o wide` that are shown if a receipt says who signed, who approved it, or why nobody did."""
 _EDITS = {"EDIT": "edit"}
 """Columns of versions that are shown if any of them is an edit of notes."""
 _SORTS = {
@@ -75,8 +80,8 @@ def _columns(documents: list[Document]) -> dict[str, str]:
     return _SECRETS | {name: field for name, field in _NOTES.items() if any(row[field] for row in documents)}
 
 
-def _signed(documents: list[Document]) -> dict[str, str]:
-    return _SIGNED if any(row["signer"] for row in documents) else {}
+def _people(documents: list[Document]) -> dict[str, str]:
+    return {name: field for name, field in _PEOPLE.items() if any(row[field] for row in documents)}
 
 
 def _sorted(documents: list[tuple[Document, Checked]], by: str) -> list[tuple[Document, Checked]]:
@@ -164,7 +169,7 @@ def secrets(  # noqa: PLR0917 - click passes them by name
     results = session.run(work)
     documents = [document for document, _ in results]
     columns = _columns(documents)
-    show(session.output, documents, columns, name="uri", wide=columns | _signed(documents), nothing="No secrets found.")
+    show(session.output, documents, columns, name="uri", wide=columns | _people(documents), nothing="No secrets found.")
     tell(((document["uri"], checked) for document, checked in results), notes=session.output in TABLES)
 
 
@@ -208,7 +213,7 @@ def secret(uri: str, session: CommandSession, *, versions: bool) -> None:
 
     document, checked = session.run(work)
     columns = _columns([document])
-    show(session.output, document, columns, name="uri", wide=columns | _signed([document]))
+    show(session.output, document, columns, name="uri", wide=columns | _people([document]))
     if session.output in TABLES and document["values"]:
         terminal.out()
         pairs(
@@ -229,7 +234,7 @@ def _show_versions(uri: str, session: CommandSession) -> None:
     results = session.run(work, several=True)
     documents = [document for document, _ in results]
     columns = _VERSIONS | (_EDITS if any(document["edit"] for document in documents) else {})
-    show(session.output, documents, columns, name="upstream_version", wide=columns | _signed(documents))
+    show(session.output, documents, columns, name="upstream_version", wide=columns | _people(documents))
     named = ((_version_name(document), checked) for document, checked in results)
     tell(named, notes=session.output in TABLES)
 
@@ -276,7 +281,7 @@ def upload(request_id: str, session: CommandSession, proof_file: Path | None, *,
         terminal.err(f"The proof is in {proof_file}. To check it: monoctl verify proof {proof_file}")
     document = views.upload(view, checked)
     columns = _UPLOAD if checked.proven else _UPLOAD | {"M8 SAYS": "m8_says"}
-    show(session.output, document, columns | (_signed([document]) if checked.proven else {}), name="request_id")
+    show(session.output, document, columns | (_people([document]) if checked.proven else {}), name="request_id")
     tell([(f"request {request_id}", checked)], notes=session.output in TABLES)
     tell_whose(checked, view.purpose)
     tell_signer(checked, signing_key)

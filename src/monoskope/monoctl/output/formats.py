@@ -92,8 +92,13 @@ def cell(document: Document, field: str) -> str:
         sign = "=" if field == "labels" else " "
         return escape(", ".join(f"{key}{sign}{text}" for key, text in value.items())) or "-"
     if isinstance(value, list):
-        return escape(", ".join(map(str, value))) or "-"
+        return escape(", ".join(_words(one) for one in value)) or "-"
     return escape(str(value)) if value not in (None, "") else "-"
+
+
+def _words(value: object) -> str:
+    """One of several, such as an approver with the key."""
+    return " ".join(map(str, value.values())) if isinstance(value, Mapping) else str(value)
 
 
 def _when(text: str) -> str:

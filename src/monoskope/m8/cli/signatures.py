@@ -51,7 +51,7 @@ _VERIFY = "ssh-keygen -Y verify -O verify-time=TIME"
 _AGAINST_THE_LISTS = f"""Against the lists of the stores' operators, for each line of {INDEX} and of {APPROVED}:
   {_VERIFY} -f allowed_signers -n {Namespace.REQUEST.value} -I SIGNER -s ID.sig < ID.statement
   {_VERIFY} -f allowed_approvers -n {Namespace.APPROVAL.value} -I APPROVER -s ID.N.sig < ID.approved
-What the approvers signed is the SHA-256 of ID.change ({docs_page('operate/check-signatures.md')})."""
+What the approvers signed is the SHA-256 of ID.change ({docs_page("operate/check-signatures.md")})."""
 _CHUNK = 500
 _COLUMNS = (
     "position",

@@ -97,7 +97,10 @@ class Console:
         return _ADDRESS.findall(self.terminal())[self._taken :]
 
     def press_enter(self) -> None:
-        os.write(self._terminal, b"\n")
+        self.type("")
+
+    def type(self, line: str) -> None:
+        os.write(self._terminal, f"{line}\n".encode())
 
     def interrupt(self) -> None:
         os.write(self._terminal, b"\x03")

@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 import monoskope
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, SyncClient
+from monoskope.client.changes.proposal import Proposal
 from monoskope.client.connection import Connection
 from monoskope.client.login.browser import CodeFlow
 from monoskope.client.login.credential import Caller, FixedToken, KeptLogin, Login
@@ -37,7 +38,6 @@ from monoskope.client.login.issuer import Provider
 from monoskope.client.login.starting import DeviceCode
 from monoskope.client.login.workload import WorkloadToken
 from monoskope.client.purposes import Expect, encoded
-from monoskope.client.purposes.proposal import Proposal
 from monoskope.client.results.access import NewToken
 from monoskope.client.runtime.blocking import BlockingRuntime
 from monoskope.client.session import Session as ClientSession
@@ -364,6 +364,7 @@ FREE = {
     "monoskope.m8.cli.signatures._Asked": "a signature, as the log has it",
     "monoskope.m8.domain.change.Approval": "a signature, as the log has it",
     "monoskope.m8.readmodels.changes.Row": "the id of a change",
+    "monoskope.monoctl.output.changes.Line": "what is shown of a change, which is asked for in the clear",
     "monoskope.m8.service.known_change.Known": "a document of what m8 knows: fingerprints at most",
     "monoskope.m8.http.application._Messages": "what a reactor appends: grants and receipts",
     "monoskope.m8.issuers.keys.IssuerKeys": "public keys, and a function that reads them",

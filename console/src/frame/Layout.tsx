@@ -7,6 +7,7 @@ import { useCell } from "../state/cell";
 import { ended, stop, useMe } from "../state/me";
 import { go, here, onGone, type Place, remembered } from "../state/navigation";
 import { openForm } from "../state/openForm";
+import { useWaiting } from "../state/waiting";
 import { VIEWS } from "../views/registry";
 import { FormHost } from "./FormHost";
 import { LogStop, NotBegun } from "./NotBegun";
@@ -16,7 +17,7 @@ import { Who } from "./Who";
 
 /** What a view is about: another one is drawn anew, with nothing of the one before. */
 function identityOf(place: Place): string {
-  return [place.view, place.uri, place.store, place.requestId].join("\n");
+  return [place.view, place.uri, place.store, place.requestId, place.changeId].join("\n");
 }
 
 export function Layout() {
@@ -68,14 +69,18 @@ function PutButton() {
 
 function Navigation({ at }: { at: string }) {
   const role = useMe().role;
+  const waiting = useWaiting();
+  const count = waiting.data?.changes.length ?? 0;
   return (
     <nav class="side" aria-label="Views">
+      {count > 0 && <span id="approvals-waiting" class="unseen">{count === 1 ? "1 change waits for you" : `${count} changes wait for you`}</span>}
       <ul>
         {VIEWS.filter((view) => view.title !== "" && (!view.administrators || role === "administrator" || role === "auditor")).map((view) => (
           <li key={view.id}>
-            <button type="button" role="link" class="side-link" aria-current={view.id === at ? "page" : undefined} data-at={`view ${view.id}`} onClick={() => go({ view: view.id })}>
+            <button type="button" role="link" class="side-link" aria-current={view.id === at ? "page" : undefined} aria-describedby={view.id === "approvals" && count > 0 ? "approvals-waiting" : undefined} data-at={`view ${view.id}`} onClick={() => go({ view: view.id })}>
               {view.icon !== undefined && <Icon name={view.icon} />}
               <span>{view.title}</span>
+              {view.id === "approvals" && count > 0 && <span class="side-count" aria-hidden="true">{waiting.data?.more ? `${count}+` : count}</span>}
             </button>
           </li>
         ))}

@@ -8,6 +8,7 @@ export interface Place {
   uri?: string;
   store?: string;
   requestId?: string;
+  changeId?: string;
   /** With "secrets": which are shown, e.g. {state: "drifted"} or {search: "db"}. */
   secrets?: SecretsRequest;
 }

@@ -4,6 +4,8 @@ import type { ComponentType } from "preact";
 import type { IconName } from "../parts/Icon";
 import type { Place } from "../state/navigation";
 import { ActivityView } from "./Activity";
+import { Approvals } from "./approvals/Approvals";
+import { ChangeView } from "./approvals/ChangeView";
 import { Drift } from "./drift/Drift";
 import { Events } from "./Events";
 import { Expiring } from "./Expiring";
@@ -32,6 +34,8 @@ export const VIEWS: readonly View[] = [
   { id: "secrets", title: "Secrets", icon: "key", component: Secrets },
   { id: "secret", title: "", component: SecretView, under: "secrets" },
   { id: "upload", title: "", component: UploadView, under: "secrets" },
+  { id: "approvals", title: "Approvals", icon: "check", component: Approvals },
+  { id: "change", title: "", component: ChangeView, under: "approvals" },
   { id: "same-values", title: "Same values", icon: "same", component: SameValues },
   { id: "expiring", title: "Expiring", icon: "calendar", component: Expiring },
   { id: "drift", title: "Drift", icon: "drift", component: Drift },

@@ -121,6 +121,7 @@ class SyncChanges(_Twin):
     list = _list(Changes.list)
     wait = _call(Changes.wait)
     approve = _call(Changes.approve)
+    needs_touch = _call(Changes.needs_touch)
     decline = _call(Changes.decline)
     withdraw = _call(Changes.withdraw)
     run = _call(Changes.run)

@@ -17,9 +17,9 @@ import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, Expect, Proposal
+from monoskope.client.changes.proposal import of_change, result_of
 from monoskope.client.purposes import encoded
 from monoskope.client.purposes.copy import copied
-from monoskope.client.purposes.proposal import of_change, result_of
 from monoskope.client.results.changes import ProposedChange
 from monoskope.client.walk.results import Proven
 from monoskope.client.walk.target import Target

@@ -30,7 +30,7 @@ TOKEN, KEY = bytes(range(32)), bytes(range(32, 64))
 DELETED = SECRETS[1]["uri"]
 STATIC = Path(console.__file__).parent / "static"
 
-_RIGHTS = ("put", "compare", "see-hash", "delete", "copy", "undelete", "rollback", "list")
+_RIGHTS = ("put", "compare", "see-hash", "delete", "copy", "undelete", "rollback", "list", "propose", "approve")
 _TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 

@@ -369,6 +369,58 @@ def _upload(asked: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _change(number: int, state: str = "OPEN") -> dict[str, Any]:
+    uri, subject = SECRETS[number]["uri"], ("grace", "anna")[number % 2]
+    return {
+        "change_id": f"{number:032x}",
+        "sha256": hashlib.sha256(uri.encode()).hexdigest(),
+        "purpose": ("UPLOAD", "DELETE", "PATCH")[number % 3],
+        "uri": uri,
+        "place": uri,
+        "requester": f"{subject}@example.com",
+        "reason": ("the quarterly rotation", "", "nobody uses it")[number % 3],
+        "not_after": written(NOW + dt.timedelta(hours=11)),
+        **_proof(proven=number % 2 == 0, why="the newest receipt that m8 shows says otherwise"),
+        "done": state == "DONE",
+        "pinned": True,
+        "state": state,
+        "subject": subject,
+        "proposed_at": written(NOW - dt.timedelta(minutes=7 * (number + 1))),
+        "request_id": "",
+        "approved": number % 2,
+    }
+
+
+def _changes(asked: dict[str, Any]) -> dict[str, Any]:
+    ended = () if asked.get("waiting") else ("DONE", "OVERTAKEN", "DECLINED", "ENDED", "WITHDRAWN")
+    return {
+        "changes": [_change(number) for number in (0, 2)] + [_change(*one) for one in enumerate(ended, 3)],
+        "more": False,
+    }
+
+
+def _one_change(asked: dict[str, Any]) -> dict[str, Any]:
+    change = _change(int(asked["change_id"], 16))
+    key = _signed("vault://", "ben")["signer_key"]
+    lines = (
+        ("Change", change["change_id"], "change"),
+        ("SHA-256", change["sha256"], "change"),
+        ("What", f"{change['purpose']} {change['uri']}", "change"),
+        ("Keys", "password, user", "change"),
+        ("Expects", "version 7@2026-11-20T08:00:00Z: a receipt of the pinned identity proves it", "receipt"),
+        ("Requester", f"{change['requester']} (m8 says that {change['subject']} proposed it)", "change"),
+        ("Reason", change["reason"], "change"),
+        ("Until", change["not_after"], "change"),
+        ("Identity", f"{IDENTITY}, which is pinned here", "here"),
+        ("State", "m8 says OPEN", "m8"),
+        ("Approval 1", f"{key}, which m8 got from ben", "here"),
+        ("Approval 2", "no key, which m8 got from eva; does not count: it is no signature", "not"),
+    )
+    shown = [dict(zip(("name", "text", "said_by"), line, strict=True)) for line in lines]
+    word = f"approve {change['sha256'][:8]}"
+    return change | {"lines": shown, "own": False, "by": "word", "word": word, "why_not": None}
+
+
 _KINDS = (("password", 32, "characters", 8, 256), ("hex", 32, "bytes", 16, 512), ("ed25519", 0, "", 0, 0))
 
 
@@ -389,6 +441,8 @@ ANSWERS: dict[str, Callable[[dict[str, Any]], object]] = {
     "groups": _groups,
     "expiring": _expiring,
     "activity": _activity,
+    "changes": _changes,
+    "change": _one_change,
     "drift": lambda _: {"secrets": [one for one in SECRETS if one["status"] in {"DRIFTED", "OVERWROTE"}]},
     "recipes": lambda _: {"kinds": list(_kinds())},
 }

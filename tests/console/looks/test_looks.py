@@ -18,7 +18,7 @@ from tests.support.browser import Chromium
 ROOT = Path(__file__).parents[3]
 IMAGES = ROOT / "docs" / "images" / "console"
 
-VIEWS = ("Secrets", "Same values", "Expiring", "Drift", "Activity", "Events", "Stores")
+VIEWS = ("Secrets", "Approvals", "Same values", "Expiring", "Drift", "Activity", "Events", "Stores")
 ACTIONS = ("Put", "Change keys", "Generate", "Compare", "Verify", "Copy", "Label", "Expiry", "Roll back", "Delete")
 WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -55,6 +55,11 @@ def shown(console: ConsolePage) -> Iterator[str]:
     console.page.get_by_role("link", name="request", exact=True).first.click()
     expect(console.page.get_by_role("heading", name="The walk")).to_be_visible()
     yield "one request"
+    console.go("Approvals")
+    console.page.get_by_role("link", name=": look at the change").first.click()
+    expect(console.page.get_by_role("heading", name="What is asked")).to_be_visible()
+    yield "one change"
+    yield from with_dialog(console, "Decline")
 
 
 def with_dialog(console: ConsolePage, button: str) -> Iterator[str]:
@@ -139,6 +144,10 @@ def test_the_pictures_of_the_documentation_are_taken(chromium: Chromium, tmp_pat
         page.get_by_role("button", name="Leave", exact=True).or_(console.heading("Secrets")).first.click()
         console.show(SECRETS[0]["uri"])
         _taken(images, page, "secret")
+        console.go("Approvals")
+        page.get_by_role("link", name=": look at the change").first.click()
+        expect(page.get_by_role("heading", name="What is asked")).to_be_visible()
+        _taken(images, page, "change")
         console.go("Stores")
         page.get_by_role("button", name="Compare and pin").first.click()
         _taken(images, page, "pin", of=page.get_by_role("dialog"))

@@ -80,6 +80,32 @@ def test_each_failed_request_is_one_press_away_and_its_page_is_no_surer_than_its
         expect(main).not_to_contain_text("Try again.")
 
 
+_BEN = {"principal": "ben@example.com", "key": f"SHA256:{'ben' * 14}A"}
+
+
+@pytest.mark.parametrize(
+    ("more", "above", "beside"),
+    [
+        ({"break_glass": "the site is down"}, "Uploaded, without approvals.", "the glass was broken: the site is down"),
+        ({"approvers": [_BEN]}, "Uploaded.", f"approved by {_BEN['principal']} with {_BEN['key']}"),
+    ],
+)
+def test_a_request_says_who_approved_it_and_above_all_whether_the_glass_was_broken(
+    chromium: Chromium, more: dict[str, object], above: str, beside: str
+) -> None:
+    example = Example()
+    upload = ANSWERS["upload"]({"request_id": f"{20:032x}"})
+    assert isinstance(upload, dict)
+    example.answer("upload", upload | more)
+    with chromium.visit() as tab:
+        example.open(tab)
+        ConsolePage(tab).show("vault://payments/db")
+        main = tab.get_by_role("main")
+        main.get_by_role("link", name="request", exact=True).first.click()
+        expect(main.get_by_role("status").first).to_contain_text(above)
+        expect(main.get_by_role("definition").filter(has_text="with SHA256:")).to_contain_text(beside)
+
+
 def test_a_login_that_nothing_renews_is_told_before_it_ends_and_asked_about_before_that(chromium: Chromium) -> None:
     example = Example()
     example.change_me(login="once", expires=written(NOW + dt.timedelta(minutes=3)))

@@ -60,6 +60,7 @@ ARGUMENTS: dict[str, Any] = {
     "values": {"password": b"correct horse battery staple"},
 }
 OTHERWISE = {
+    "Changes.needs_touch": "it says how one's own key signs, and signs nothing",
     "ServerLog.accept": "it is the way out, and shows what it accepts",
     "ServerLog.offered": "it shows the other log",
     "Client.close": "it asks m8 nothing",

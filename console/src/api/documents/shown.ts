@@ -2,6 +2,16 @@
 
 import type { Failure } from "./sending";
 
+export interface Signed {
+  /** Who signed the request and with which key ("SHA256:…"), by its receipt; "" where the store takes unsigned ones. */
+  signer: string;
+  signer_key: string;
+  /** Those whose approvals of it counted, by the same receipt. */
+  approvers?: { principal: string; key: string }[];
+  /** Why it was done without the approvals that it takes; "" where nobody broke the glass. */
+  break_glass?: string;
+}
+
 /** Whether a receipt of the pinned identity proves what is shown. */
 export interface Proof {
   proven: boolean;
@@ -12,7 +22,7 @@ export interface Proof {
 }
 
 /** `secret` {uri}: a secret as m8 shows it now. */
-export interface Secret extends Proof {
+export interface Secret extends Proof, Signed {
   uri: string;
   hash: string;
   /** Each key's fingerprint; {} without the right to see them. */
@@ -36,9 +46,6 @@ export interface Secret extends Proof {
   notes_edited_at: string;
   /** How many other places hold the same value as one of its keys, by hash. */
   same_elsewhere: number;
-  /** Who signed the request and with which key ("SHA256:…"), by its receipt; "" where the store takes unsigned ones. */
-  signer: string;
-  signer_key: string;
 }
 
 export type SortField = "uri" | "changed" | "expires" | "by" | "sync" | "verified" | "version";
@@ -98,7 +105,7 @@ export interface Figures {
 }
 
 /** `versions` {uri}: {versions: Version[]}, the newest first. */
-export interface Version extends Proof {
+export interface Version extends Proof, Signed {
   uri: string;
   purpose: string;
   /** "UPLOADED", "UNCHANGED", "IMPORTED", "DELETED", "UNDELETED", "ROLLED_BACK", or "EDITED" for an edit of notes. */
@@ -110,9 +117,6 @@ export interface Version extends Proof {
   hash: string;
   request_id: string;
   edit: string;
-  /** Who signed the request and with which key ("SHA256:…"), by its receipt; "" where the store takes unsigned ones. */
-  signer: string;
-  signer_key: string;
 }
 
 /** "pinned": the user has agreed to this identity; "new": first contact; "changed": m8 shows another one than the pinned one, a full stop. */
@@ -187,7 +191,7 @@ export interface RoleBinding {
 }
 
 /** `upload` {request_id, wait?}. */
-export interface Upload extends Proof {
+export interface Upload extends Proof, Signed {
   request_id: string;
   uri: string;
   destination: string;
@@ -200,9 +204,6 @@ export interface Upload extends Proof {
   requested_at: string;
   changed_at: string;
   has_receipt: boolean;
-  /** Who signed the request and with which key ("SHA256:…"), by its receipt; "" where the store takes unsigned ones. */
-  signer: string;
-  signer_key: string;
   /** Of a request that failed by its receipt: why, and what to do. */
   failure?: Failure | null;
 }

@@ -5,7 +5,7 @@
  */
 
 import type { ComponentChildren } from "preact";
-import type { Proof } from "../../api/documents/shown";
+import type { Proof, Signed } from "../../api/documents/shown";
 import { Tip } from "../controls/Button";
 import { Icon, type IconName } from "../Icon";
 
@@ -88,10 +88,21 @@ function said(proof: Proof): ["proven" | "word" | "false", "shieldCheck" | "shie
   return ["word", "shield", "m8’s word", proof.why_not_proven || "Only m8 says this; no receipt proves it."];
 }
 
-export function SignedBy({ of: { signer, signer_key } }: { of: { signer: string; signer_key: string } }) {
+/** Who signed a request, who approved it, and why it was done without the approvals that it takes. */
+export function SignedBy({ of: { signer, signer_key, approvers = [], break_glass = "" } }: { of: Signed }) {
   return (
     <>
       {signer} with <code class="signer-key">{signer_key}</code>
+      {approvers.map(({ principal, key }) => (
+        <span key={key}>
+          ; approved by {principal} with <code class="signer-key">{key}</code>
+        </span>
+      ))}
+      {break_glass !== "" && (
+        <strong>
+          ; the glass was broken: {break_glass}
+        </strong>
+      )}
     </>
   );
 }

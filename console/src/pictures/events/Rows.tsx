@@ -20,12 +20,13 @@ export function actorWords(actor: string): string {
 
 export function EventRow({ event, today }: { event: Event; today: string }) {
   const { mood, text } = tell(event);
+  const change = event.stream.startsWith("change/") ? event.stream.slice("change/".length) : "";
   return (
     <div class={`pic-event pic-event-${mood}`}>
       <span class="pic-event-sign" aria-hidden="true">{SIGNS[mood]}</span>
       <time class="pic-event-time" dateTime={event.recorded_at} title={exact(event.recorded_at)}>{clock(event.recorded_at, today)}</time>
       <span class="pic-event-text" title={text}>
-        {event.request_id === "" ? text : <Link at={`event ${event.position}`} label={`${text}: open the request`} onClick={() => go({ view: "upload", requestId: event.request_id })}>{text}</Link>}
+        {change !== "" ? <Link at={`event ${event.position}`} label={`${text}: open the change`} onClick={() => go({ view: "change", changeId: change })}>{text}</Link> : event.request_id === "" ? text : <Link at={`event ${event.position}`} label={`${text}: open the request`} onClick={() => go({ view: "upload", requestId: event.request_id })}>{text}</Link>}
       </span>
       <span class="pic-event-where">
         {event.uri !== "" && <Uri uri={event.uri} />}

@@ -51,9 +51,11 @@ function Words({ upload }: { upload: Upload }) {
         <strong>{outcome === "" ? "It ended." : `${outcomeWords(outcome)}.`}</strong> That is m8's word: {why_not_proven}
       </Banner>
     );
+  const broken = upload.break_glass ?? "";
   return (
-    <Banner tone="good" icon="shieldCheck">
-      <strong>{outcomeWords(outcome)}.</strong> The receipt of the store's pinned identity proves it.
+    <Banner tone={broken === "" ? "good" : "warn"} icon={broken === "" ? "shieldCheck" : "alert"}>
+      <strong>{outcomeWords(outcome)}{broken !== "" && ", without approvals"}.</strong> The receipt of the store's pinned identity proves it
+      {broken === "" ? "." : `, and that the glass was broken: ${broken}`}
     </Banner>
   );
 }

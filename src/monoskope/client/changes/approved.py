@@ -87,6 +87,15 @@ def check_identity(change: ProposedChange, target: Target) -> None:
         )
 
 
+def check_same(change: ProposedChange, sha256: str, *, otherwise: str) -> None:
+    """Raise `IdentityChangedError` unless a change has the SHA-256 that somebody looked at: m8 may show another one."""
+    if sha256.lower() != change.sha256:
+        raise IdentityChangedError(
+            f"change {change.change_id} has the SHA-256 {change.sha256}, and you looked at another one; {otherwise}.",
+            fix=f"Look at it with `monoctl describe change {change.change_id}`. If it was altered, tell its requester.",
+        )
+
+
 @contextmanager
 def stays(change: ProposedChange) -> Iterator[None]:
     """Say of what ends a wait that the change stays proposed, so that it can be gone on with."""

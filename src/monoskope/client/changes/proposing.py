@@ -13,7 +13,7 @@ from monoskope.client.walk.checks import check_options
 from monoskope.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from monoskope.client.purposes.proposal import Proposal
+    from monoskope.client.changes.proposal import Proposal
     from monoskope.client.session import Session
     from monoskope.client.signing import Signing
     from monoskope.client.walk.target import Target

@@ -105,7 +105,7 @@ class Done:
     approvals: tuple[CountedApproval, ...] = ()
 
 
-@click.command(short_help="Check who signed what stores did.")
+@click.command(short_help="Check who signed and approved what stores did.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),

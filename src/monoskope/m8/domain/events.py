@@ -18,10 +18,11 @@ from google.protobuf.message_factory import GetMessageClass
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES
 from monoskope.m8.log.event_log import NewEvent, RecordedEvent
+from monoskope.protocol import sshsig
 from monoskope.protocol.change import parse_change
 from monoskope.protocol.events import Step, receipt_of
 from monoskope.protocol.grant import parse_grant
-from monoskope.protocol.identity import open_rotation
+from monoskope.protocol.identity import Namespace, open_rotation
 from monoskope.protocol.notes import edit_of
 from monoskope.protocol.outcomes import State, spelled
 from monoskope.protocol.receipt import Receipt, parse_receipt
@@ -82,7 +83,18 @@ def _of_change(message: events_pb2.SecretChangeProposed) -> str:
     change = parse_change(message.change)
     to = f" to {change.request.destination}" if change.request.destination else ""
     purpose = spelled(upload_pb2.Purpose, change.request.purpose)
-    return f"{purpose} of {change.request.uri}{to}, by {change.requester}"
+    on = f"on version {change.request.expect_version}" if change.request.expect_version else "where nothing is"
+    why = f": {change.reason}" if change.reason else ""
+    return f"{purpose} of {change.request.uri}{to} {on}, by {change.requester}{why}"
+
+
+def _of_approval(message: events_pb2.SecretChangeApproved) -> str:
+    try:
+        found = sshsig.parse(message.approval, Namespace.APPROVAL)
+    except sshsig.FaultError:
+        return ""
+    whose = f", certified for {found.certificate.principal}" if found.certificate is not None else ""
+    return f"by the key {found.key.fingerprint}{whose}"
 
 
 def _of_grant(message: events_pb2.SecretUploadKeyProvided) -> str:
@@ -140,6 +152,7 @@ _DETAILS: Mapping[type[Message], Callable[[Any], str]] = {
     # Its stream has a hash in its name, not the URI.
     events_pb2.SecretNotesUpdated: lambda updated: f"{updated.uri}: {edit_of(updated.edit)}",
     events_pb2.SecretChangeProposed: _of_change,
+    events_pb2.SecretChangeApproved: _of_approval,
     events_pb2.SecretChangeDeclined: lambda declined: declined.reason,
     events_pb2.TokenIssued: lambda token: f"{token.id} for {token.subject}, {_of_token(token)}",
     events_pb2.TokenRevoked: lambda token: token.id,

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 import click
 
 from monoskope.client import Client, ProposedChange
-from monoskope.client.changes.approved import check_open
-from monoskope.client.purposes.proposal import Proposal
+from monoskope.client.changes.approved import check_open, check_same
+from monoskope.client.changes.proposal import Proposal
 from monoskope.client.results.changes import CHANGE_STATES, ChangeState
 from monoskope.client.walk.results import Copy, Deletion, Generated, Proven, Rollback, Undeletion
-from monoskope.errors import IdentityChangedError, UsageError
+from monoskope.errors import UsageError
 from monoskope.monoctl.groups import command
 from monoskope.monoctl.input.approval_options import How
 from monoskope.monoctl.input.request_options import full_prefix, one_prefix
@@ -231,11 +231,7 @@ def _agree(change: ProposedChange, sha256: str, question: str, *, otherwise: str
     check_open(change)
     describe(change, err=True)
     if sha256:
-        if sha256.lower() != change.sha256:
-            raise IdentityChangedError(
-                f"change {change.change_id} has the SHA-256 {change.sha256}, and you gave another one; {otherwise}.",
-                fix=f"Look at it with `monoctl describe change {change.change_id}`.",
-            )
+        check_same(change, sha256, otherwise=otherwise)
         return
     if not terminal.interactive():
         raise UsageError(

@@ -15,6 +15,7 @@ from monoskope.monoctl.console.cache import SecretCache
 from monoskope.monoctl.console.live import collected
 from monoskope.monoctl.console.requests import Request, Text
 from monoskope.monoctl.console.rows import QueryCache
+from monoskope.monoctl.console.word import Word
 from monoskope.monoctl.input.request_options import chosen, expectation, parse_day
 from monoskope.monoctl.output.ending import failure
 from monoskope.monoctl.output.formats import Document, done
@@ -31,11 +32,13 @@ class Context(Unshared):
         secrets: What m8 shows of all secrets. Its `run` reads them; its `saw` is told of each event.
         found: Those of them that were asked for lately.
         recent: The events that were recorded lately.
+        word: Asks the person at the terminal; without one, nobody can agree there.
     """
 
-    def __init__(self, client: Client, tell: Callable[[dict[str, object]], None]) -> None:
+    def __init__(self, client: Client, tell: Callable[[dict[str, object]], None], word: Word | None = None) -> None:
         self.client = client
         self.tell = tell
+        self.word = word or Word(lambda _: None)
         self.secrets = SecretCache(lambda: client.queries, self.tell_of_secrets)
         self.found = QueryCache(self.secrets)
         self.recent = RecentEvents(lambda: client.queries)

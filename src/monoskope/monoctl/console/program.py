@@ -19,19 +19,20 @@ from monoskope.errors import UnavailableError
 from monoskope.host_port import HostPort
 from monoskope.http.server.limits import Limits
 from monoskope.http.server.server import Server, bind
-from monoskope.monoctl.console import changes, overview, secrets
+from monoskope.monoctl.console import approvals, changes, overview, secrets
 from monoskope.monoctl.console.browser import USUAL, Pages, hosts
 from monoskope.monoctl.console.live import Live, follow_events, note
 from monoskope.monoctl.console.operations import Context, Nothing, OfUri, Operation
 from monoskope.monoctl.console.overview import FirstView, happened
 from monoskope.monoctl.console.server import Console, ConsoleApplication
 from monoskope.monoctl.console.session import Sessions
+from monoskope.monoctl.console.word import Word
 from monoskope.monoctl.output.ending import interrupted
 from monoskope.value import Value
 
 
-def on_enter(pressed: Callable[[], None]) -> bool:
-    """Call `pressed` in the event loop each time that Enter is pressed in this process's terminal, if it has one.
+def on_line(heard: Callable[[str], None]) -> bool:
+    """Call `heard` in the event loop with each line that is typed in this process's terminal, if it has one.
 
     Return whether it has. In the background nothing is read: the system would stop the process for it.
     """
@@ -40,9 +41,9 @@ def on_enter(pressed: Callable[[], None]) -> bool:
     loop = asyncio.get_running_loop()
 
     def read() -> None:
-        while sys.stdin.readline():
+        while line := sys.stdin.readline():
             try:
-                loop.call_soon_threadsafe(pressed)
+                loop.call_soon_threadsafe(heard, line)
             except RuntimeError:
                 return  # the loop is closed: the console has ended
 
@@ -76,6 +77,11 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
         "activity": Operation(overview.ActivityAsked, overview.activity),
         "drift": Operation(Nothing, secrets.drift),
         "status": Operation(Nothing, overview.status),
+        "changes": Operation(approvals.ChangesAsked, approvals.changes),
+        "change": Operation(approvals.OfChange, approvals.change),
+        "approve": Operation(approvals.ApproveAsked, approvals.approve),
+        "decline": Operation(approvals.DeclineAsked, approvals.decline),
+        "withdraw": Operation(approvals.OfChange, approvals.withdraw),
         "names": Operation(Nothing, changes.names, takes_values=True),
         "put": Operation(changes.PutAsked, changes.put, takes_values=True),
         "patch": Operation(changes.PatchAsked, changes.patch, takes_values=True),
@@ -142,7 +148,8 @@ async def run(options: ConsoleOptions, sent: Sent) -> None:
             live.note(sentence)
 
     async with Client(options.settings, notify=notify, observe=observe, signer=options.signer) as client:
-        context = Context(client, live.tell)
+        word = Word(options.say)
+        context = Context(client, live.tell, word)
         greeting = FirstView(context)
         pages = Pages(sessions.new_link, options.say, greeting.prepare, opens_browser=options.opens_browser)
         application = ConsoleApplication(
@@ -154,12 +161,14 @@ async def run(options: ConsoleOptions, sent: Sent) -> None:
         try:
             await server.start()
             pages.open()
-            if on_enter(pages.open):
+            word.can_be_typed = on_line(lambda line: None if word.heard(line) else pages.open())
+            if word.can_be_typed:
                 options.say("Press Enter for another page, and Ctrl-C to end.")
             await _until_over(application, context, live, sessions, pages)
         finally:
             pages.remove()
             live.end()
+            word.end()
             await _wait_for_ends(application, options.say)
             await server.drain()
     if application.under_way:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from monoskope.client.results.changes import Approval, ProposedChange
 from monoskope.client.walk.receipts import NO_RECEIPT
 from monoskope.client.walk.results import Proven
@@ -11,6 +13,7 @@ from monoskope.monoctl.output.views import NEEDS_RIGHT, of_people, tell_approved
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.text import json_text
 from monoskope.times import instant
+from monoskope.value import Value
 
 COLUMNS = {
     "CHANGE": "change_id",
@@ -36,26 +39,55 @@ def document(change: ProposedChange) -> Document:
     return fields_of(change) | {"approved": sum(not one.why_not for one in change.approvals)}
 
 
+SaidBy = Literal["change", "receipt", "here", "not", "m8"]
+"""Who says a line: the change itself, which is signed; a receipt of the pinned identity; this program, which has looked
+at it and finds that it holds, or that it does not; or m8 alone."""
+
+
+class Line(Value, frozen=True):
+    """One line about a change."""
+
+    name: str
+    text: str
+    said_by: SaidBy = "change"
+
+
+def described(change: ProposedChange) -> list[Line]:
+    """Return a change in lines, all that is asked and nothing shortened: what is not here is not signed."""
+    lines = [
+        Line("Change", change.change_id),
+        Line("SHA-256", change.sha256),
+        Line("What", f"{change.purpose} {change.uri}" + ("" if change.place == change.uri else f" to {change.place}")),
+        Line("Keys", ", ".join(change.keys)),
+        Line(
+            "Expects",
+            _expects(change) + ("" if change.state == "DONE" else f": {_proven(change)}"),
+            "receipt" if change.proven and change.state != "DONE" else "change",
+        ),
+        *(Line(name, _text(value)) for name, value in change.asked.items() if name not in _SHOWN),
+        Line("Fingerprint", change.fingerprint),
+        Line("Requester", f"{change.requester} (m8 says that {change.subject} proposed it)"),
+        Line("Reason", change.reason),
+        Line("Until", instant(1000 * change.change.not_after)),
+        Line(
+            "Identity",
+            f"{change.identity}, which is {'' if change.pinned else 'NOT '}pinned here",
+            "here" if change.pinned else "not",
+        ),
+        Line("State", f"m8 says {change.state}" + (f" by {change.ended_by}" if change.ended_by else ""), "m8"),
+        Line("Why declined", change.decline_reason, "m8"),
+        Line("Done", _done(change), "receipt" if change.done else "m8"),
+        *(
+            Line(f"Approval {number}", _approval(one), "not" if one.why_not else "here")
+            for number, one in enumerate(change.approvals, start=1)
+        ),
+    ]
+    return [one for one in lines if one.text]
+
+
 def describe(change: ProposedChange, *, err: bool = False) -> None:
-    """Print a change, all that is asked and nothing shortened: what is not here is not signed."""
-    lines = {
-        "Change": change.change_id,
-        "SHA-256": change.sha256,
-        "What": f"{change.purpose} {change.uri}" + ("" if change.place == change.uri else f" to {change.place}"),
-        "Keys": ", ".join(change.keys),
-        "Expects": _expects(change) + ("" if change.state == "DONE" else f": {_proven(change)}"),
-        **{name: _text(value) for name, value in change.asked.items() if name not in _SHOWN},
-        "Fingerprint": change.fingerprint,
-        "Requester": f"{change.requester} (m8 says that {change.subject} proposed it)",
-        "Reason": change.reason,
-        "Until": instant(1000 * change.change.not_after),
-        "Identity": f"{change.identity}, which is {'' if change.pinned else 'NOT '}pinned here",
-        "State": f"m8 says {change.state}" + (f" by {change.ended_by}" if change.ended_by else ""),
-        "Why declined": change.decline_reason,
-        "Done": _done(change),
-        **{f"Approval {number}": _approval(one) for number, one in enumerate(change.approvals, start=1)},
-    }
-    pairs({name: text for name, text in lines.items() if text}, err=err)
+    """Print a change, all that is asked and nothing shortened."""
+    pairs({one.name: one.text for one in described(change)}, err=err)
 
 
 def _expects(change: ProposedChange) -> str:

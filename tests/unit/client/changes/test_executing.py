@@ -118,7 +118,7 @@ async def test_an_m8_that_goes_away_and_a_login_that_ends_lose_nothing(  # noqa:
     error: type[Error],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("monoskope.client.changes._RESENDS", 2)
+    monkeypatch.setattr("monoskope.client.changes.calls._RESENDS", 2)
     async with client(m8, tmp_path, keys["anna"]) as anna:
         proposed = await anna.changes.propose(a_put(), requester=ANNA)
         m8.failing["GetSecretChanges"] = [fails] * 100

@@ -13,10 +13,12 @@ from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.operations import Endpoints
 from tests.support.changes import (
     APPROVE,
+    BEN,
     DONE,
     OPEN,
     PLACE,
     PROPOSE,
+    WITHDRAWN,
     a_change,
     approve,
     decline,
@@ -98,6 +100,14 @@ async def test_ten_thousand_open_changes_come_page_by_page(world: World, ben: Us
     # Who may see none of them is told so, in as many pages as that takes.
     assert not await listed(world.user("eve", "vault://other", rights=APPROVE))
     assert sum([1 async for _ in world.app.documents.open_changes(world.clock())]) == 10_000
+    # Nobody's changes are in anybody's way, and who has too many is told what to do.
+    late, other = (world.user(name, "vault://app", rights=PROPOSE) for name in ("anna-7", "eva"))
+    refused = await refusal("RATE_LIMITED", propose(late, a_change(world)), "as a user may have: 100")
+    assert "withdraw" in refused.fix
+    await withdraw(late, changes[7])
+    await propose(late, a_change(world))
+    await propose(other, a_change(world))
+    assert await listed(late, mine=True, state=WITHDRAWN) == [changes[7].change_id]
 
 
 async def test_what_is_said_of_changes_counts_as_recorded_and_has_words_and_the_place(
@@ -111,8 +121,8 @@ async def test_what_is_said_of_changes_counts_as_recorded_and_has_words_and_the_
         assert (await world.app.documents.usage(subject, world.clock())).size > 1_024
     events = [one for one in (await ben.events()).events if one.stream == change_stream(change.change_id)]
     assert [(one.type, one.actor, one.uri, one.detail) for one in events] == [
-        ("SecretChangeProposed", "anna", PLACE, f"DELETE of {PLACE}, by anna@example.org"),
-        ("SecretChangeApproved", "ben", PLACE, ""),
+        ("SecretChangeProposed", "anna", PLACE, f"DELETE of {PLACE} on version 3, by anna@example.org"),
+        ("SecretChangeApproved", "ben", PLACE, f"by the key {BEN.key}"),
         ("SecretChangeDeclined", "ben", PLACE, "Not today."),
     ]
     assert not (await world.user("eve", "vault://other").events()).events

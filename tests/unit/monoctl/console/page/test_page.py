@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client.results.changes import CHANGE_STATES
 from monoskope.client.walk import reasons
 from monoskope.m8.domain.events import KINDS
+from monoskope.monoctl.output.changes import SaidBy
 from monoskope.protocol.outcomes import ENDS, spelled
+from monoskope.protocol.purposes import PURPOSES
 
 _ROOT = Path(__file__).parents[5]
 _WORDS = (_ROOT / "console/src/parts/words/Said.tsx").read_text()
@@ -41,7 +45,7 @@ PICTURES = Path(__file__).parents[5] / "console" / "src" / "pictures"
 def keys(file: str, table: str) -> set[str]:
     """The keys of `const table … = {…}`, in a file of the page."""
     text = (PICTURES / file).read_text(encoding="utf-8")
-    block = re.search(rf"^const {table}\b[^=]*= \{{\n(.*?)^\}};", text, re.MULTILINE | re.DOTALL)
+    block = re.search(rf"^(?:export )?const {table}\b[^=]*= \{{\n(.*?)^\}};", text, re.MULTILINE | re.DOTALL)
     assert block is not None, f"{file} has no table {table}"
     return set(re.findall(r"^  (\w+):", block[1], re.MULTILINE))
 
@@ -70,6 +74,13 @@ def test_every_refused_login_has_words() -> None:
 def test_every_purpose_has_a_sentence() -> None:
     purposes = {spelled(upload_pb2.Purpose, one) for one in upload_pb2.Purpose.values() if one}
     assert purposes == keys("events/sentences.ts", "PURPOSES")
+
+
+def test_every_purpose_that_can_be_approved_and_every_state_of_a_change_has_words() -> None:
+    writing = {spelled(upload_pb2.Purpose, purpose) for purpose, rules in PURPOSES.items() if rules.writes}
+    assert writing == keys("../views/approvals/words.tsx", "WHAT")
+    assert {state.upper() for state in CHANGE_STATES} == keys("../views/approvals/words.tsx", "STATES")
+    assert {*get_args(SaidBy)} - {"change"} == keys("../views/approvals/words.tsx", "SAYS")
 
 
 TOKENS = Path(__file__).resolve().parents[5] / "console" / "style" / "tokens.css"

@@ -20,7 +20,7 @@ from monoskope.errors import ConflictError, NotAuthorizedError
 from monoskope.testing.engines.openssh import Agent, make_key
 from monoskope.testing.engines.postgres import Postgres
 from tests.attack.approvals.scenes import FIRST, SENT, Purpose, Scene, Stage, lay_out, present, text
-from tests.attack.approvals.table import CASES, DELETE, TWO, UNDELETE, UPLOAD
+from tests.attack.approvals.table import CASES, COPY, DELETE, TWO, UNDELETE, UPLOAD
 from tests.support.approvals_world import BEN, EVA, GIL, SETTER, company
 from tests.support.ssh import has_security_key, need_security_key
 
@@ -158,6 +158,21 @@ async def test_where_the_newest_receipt_is_another_one_a_restart_gives_the_reque
     await scene.present(change, approvals)
     assert scene.is_done()
     await scene.by_others("undelete")
+    await refused_as_done(scene, approvals)
+
+
+async def test_of_a_copy_the_receipts_do_not_tell_so_after_a_restart_the_requester_has_a_second_time(
+    stage: Stage,
+) -> None:
+    """If the place is empty again, and the source is as it was: her own copy, of what was approved."""
+    scene = await stage.scene(COPY)
+    approvals = stage.approval(await scene.change(), *TWO)
+    await scene.present(await scene.change(), approvals)
+    await scene.bring_back()
+    await refused_as_done(scene, approvals)
+    await start_anew(stage)
+    await scene.present(await scene.change(), approvals)
+    assert scene.is_done()
     await refused_as_done(scene, approvals)
 
 

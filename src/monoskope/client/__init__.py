@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from monoskope.client.results.log import Log as Log
     from monoskope.client.results.log import LogComparison as LogComparison
     from monoskope.client.results.log import LogWitness as LogWitness
+    from monoskope.client.results.log import ProvenApprover as ProvenApprover
     from monoskope.client.results.log import UploadProof as UploadProof
     from monoskope.client.results.secrets import Secret as Secret
     from monoskope.client.results.secrets import SecretVersion as SecretVersion
@@ -99,7 +100,7 @@ _MODULES = {
     "monoskope.client.results.access": "AllowedMember Applied NewToken Offboarding Permission PrefixRights RoleBinding"
     " Token WhoAmI",
     "monoskope.client.results.changes": "Approval ProposedChange",
-    "monoskope.client.results.log": "Event Log LogComparison LogWitness UploadProof",
+    "monoskope.client.results.log": "Event Log LogComparison LogWitness ProvenApprover UploadProof",
     "monoskope.client.results.secrets": "Secret SecretVersion Upload",
     "monoskope.client.settings": "ClientSettings load_settings",
     "monoskope.client.signing.agent": "AgentSigner",

@@ -63,8 +63,8 @@ class Changes:
 
         Args:
             proposal: What is to be done.
-            requester: How the store's list calls you. "" for the name in your certificate, or with which the secret's
-                newest receipt names your key.
+            requester: How the store's list calls you. "" for the name in your certificate, in the settings, or with
+                which the secret's newest receipt names your key.
             reason: Why, for those who approve; at most 500 printable characters, never secret.
             valid_for: Seconds for which it can be approved and executed; the store allows 24 hours, or what it says.
             fingerprint: With a put or a copy: the hash that it must have, `fp1:…`.

@@ -1,13 +1,14 @@
 """Puts to a store that takes signed requests alone, beside puts to one that does not, on the same engine.
 
 Both stores have a reactor of their own with the same settings, but for `[signers]`. The puts are made one at a time by
-one user, in alternating blocks: unsigned, signed with a private key file, signed through a real ssh-agent.
+one user, in alternating blocks: unsigned, signed with a private key file, signed through a real ssh-agent, and so by a
+change that two others have approved before: proposing and approving are not measured.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -16,43 +17,70 @@ from bench.counts import Counts
 from bench.progress import say
 from bench.timing import ONE_BY_ONE, alone, each
 from bench.world import STORE, VALUES, World, settings_of
-from monoskope.client import AgentSigner, Client, KeySigner, Signer
+from monoskope.client import AgentSigner, Client, KeySigner, Proposal, Signer
 from monoskope.client.signing.agent import Agent
 from monoskope.settings import write_private
 from monoskope.testing.cluster import editing
+from monoskope.testing.cluster.commands import User
 from monoskope.testing.engines import openssh
 
-FIGURES = ("signed_put_ratio", "signed_put_file_ratio")
-"""Through an ssh-agent, and with a private key file."""
+FIGURES = ("signed_put_ratio", "signed_put_file_ratio", "approved_put_ratio")
+"""Through an ssh-agent, and with a private key file; and what two approvals add, through an ssh-agent."""
 
 _SIGNED = "signed"
-_ANNA = "anna@example.org"
+_ANNA, _BEN, _EVA = "anna@example.org", "ben@example.org", "eva@example.org"
+_APPROVED = "approved"
+"""The prefix at which a put takes two approvals."""
 
 
 async def measure(world: World, counts: Counts) -> dict[str, float]:
     """Return the p50 of a signed put divided by that of an unsigned one, both ways to sign."""
     with tempfile.TemporaryDirectory(prefix="m8-") as folder, openssh.Agent() as agent:
-        key = Path(folder) / "key"
-        public = openssh.make_key(key).read_text(encoding="ascii").strip()
-        agent.add(key)
+        keys = {name: Path(folder) / name for name in (_ANNA, _BEN, _EVA)}
+        public = {name: openssh.make_key(key).read_text(encoding="ascii").strip() for name, key in keys.items()}
+        agent.add(keys[_ANNA])
         _start(world, public)
-        user = world.cluster.add_user(_SIGNED, prefixes=[f"{store}://bench" for store in (STORE, _SIGNED)])
-        signers: list[Signer | None] = [None, AgentSigner(public, agent=Agent(str(agent.socket))), KeySigner(key)]
+        by_agent = AgentSigner(public[_ANNA], agent=Agent(str(agent.socket)))
         async with AsyncExitStack() as stack:
-            clients = [await stack.enter_async_context(Client(settings_of(user), signer=one)) for one in signers]
-            stores = (STORE, _SIGNED, _SIGNED)
-            puts = [_put(world, client, store) for client, store in zip(clients, stores, strict=True)]
-            return await _ratios(puts, counts.blocks)
 
+            async def client_of(user: User, signer: Signer | None) -> Client:
+                return await stack.enter_async_context(Client(settings_of(user), signer=signer))
 
-async def _ratios(puts: list[Callable[[], Awaitable[None]]], blocks: int) -> dict[str, float]:
-    say(f"signed: {blocks} alternating blocks of {ONE_BY_ONE}")
-    names = ("unsigned", "agent", "file")
-    took = await alone(blocks, {name: partial(each, work=put) for name, put in zip(names, puts, strict=True)})
+            prefixes = [f"{STORE}://bench", f"{_SIGNED}://bench", f"{_SIGNED}://{_APPROVED}"]
+            anna = world.cluster.add_user(_SIGNED, prefixes=prefixes, rights=["put", "propose"])
+            people = [world.cluster.add_user(of, prefixes=prefixes, rights=["approve"]) for of in (_BEN, _EVA)]
+            others = [await client_of(person, KeySigner(keys[person.name])) for person in people]
+            agents = await client_of(anna, by_agent)
+            works = {
+                "unsigned": partial(each, work=_put(world, await client_of(anna, None), STORE)),
+                "agent": partial(each, work=_put(world, agents, _SIGNED)),
+                "file": partial(each, work=_put(world, await client_of(anna, KeySigner(keys[_ANNA])), _SIGNED)),
+                "approved": partial(_executions, world, agents, others),
+            }
+            say(f"signed: {counts.blocks} alternating blocks of {ONE_BY_ONE}")
+            took = await alone(counts.blocks, works)
     return {
         "signed_put_ratio": took["agent"] / took["unsigned"],
         "signed_put_file_ratio": took["file"] / took["unsigned"],
+        "approved_put_ratio": took["approved"] / took["agent"],
     }
+
+
+async def _executions(world: World, client: Client, others: Sequence[Client], times: int) -> list[float]:
+    """Return the seconds of each execution of a change that all `others` have approved before."""
+    approved = []
+    for _ in range(times):
+        proposal = Proposal.put(f"{_SIGNED}://{_APPROVED}/{world.path()}", VALUES)
+        change = await client.changes.propose(proposal, requester=_ANNA)
+        for other in others:
+            change = await other.changes.approve(change)
+        approved.append(change)
+    left = iter(approved)
+
+    async def execute() -> None:
+        await client.changes.run(next(left), VALUES)
+
+    return await each(times, execute)
 
 
 def _put(world: World, client: Client, store: str) -> Callable[[], Awaitable[None]]:
@@ -62,15 +90,23 @@ def _put(world: World, client: Client, store: str) -> Callable[[], Awaitable[Non
     return put
 
 
-def _start(world: World, public: str) -> None:
-    """Start a reactor with `[signers]`, whose list has one key, for a store of its own on the same engine."""
+def _start(world: World, public: Mapping[str, str]) -> None:
+    """Start a reactor with `[signers]` for a store of its own on the same engine: anna signs, two others approve."""
     cluster = world.cluster
     cluster.make_vault_reactor(_SIGNED)
     home = cluster.folder / f"reactor-{_SIGNED}"
-    listed = f"{_ANNA} {public}\n# end\n"
-    write_private(home / "allowed_signers", listed.encode(), replace=True)
-    rule = {"principal": _ANNA, "prefixes": ["bench"], "purposes": ["upload"]}
+    for file, people in (("allowed_signers", [_ANNA]), ("allowed_approvers", [_BEN, _EVA])):
+        lines = [*(f"{name} {public[name]}" for name in people), "# end", ""]
+        write_private(home / file, "\n".join(lines).encode(), replace=True)
+    upload = {"principal": _ANNA, "purposes": ["upload"]}
     with editing(home / "reactor.toml") as table:
-        table["signers"] = {"file": "allowed_signers", "revoked": "revoked_keys", "unsigned": ["verify"], "may": [rule]}
+        table["signers"] = {
+            "file": "allowed_signers",
+            "revoked": "revoked_keys",
+            "approvers": "allowed_approvers",
+            "unsigned": ["verify"],
+            "may": [upload | {"prefixes": ["bench"]}, upload | {"prefixes": [_APPROVED], "approvals": 2}],
+            "approve": [{"principals": [_BEN, _EVA], "prefixes": [_APPROVED], "purposes": ["upload"]}],
+        }
     world.raise_limits(home / "reactor.toml")
     cluster.join_store(_SIGNED, key_of=f"reactor-{STORE}")

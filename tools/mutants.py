@@ -35,7 +35,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "monoskope"
 RULES = (
     "ownership.py",
+    "protocol/approvers.py",
     "protocol/events.py",
+    "protocol/sshsig/lists.py",
     "client/walk/walk.py",
     "reactor/upstream/first_look.py",
     "reactor/limits.py",
@@ -44,17 +46,21 @@ RULES = (
     "reactor/signers/approvals.py",
     "reactor/signers/decision.py",
     "reactor/signers/list_file.py",
-    "protocol/sshsig/lists.py",
     "reactor/signers/settings.py",
 )
 """Files whose conditions are rules, whether or not they lead to `raise`."""
 CHECKS = (
     "client/access.py",
+    "client/changes/__init__.py",
+    "client/changes/approved.py",
+    "client/changes/approving.py",
+    "client/changes/calls.py",
     "client/proofs/log.py",
     "client/proofs/__init__.py",
     "client/walk/receipts.py",
     "client/purposes/__init__.py",
     "client/queries.py",
+    "client/results/changes.py",
     "client/known/seen.py",
     "client/signing/agent.py",
     "client/signing/signer.py",
@@ -111,6 +117,7 @@ FILES = (*CHECKS, *RULES)
 TESTS = {
     "protocol/sshsig": ("tests/unit/protocol/sshsig", "tests/unit/reactor/signers"),
     "protocol/tlog": ("tests/unit/protocol/tlog",),
+    "protocol/approvers.py": ("tests/unit/protocol/tlog", "tests/unit/m8_cli/test_approvals_of_the_log.py"),
     "reactor/signers": ("tests/unit/reactor/signers",),
     "protocol": ("tests/unit/protocol", "tests/protocol", "tests/lies/test_signed_lies.py"),
     "reactor": ("tests/unit/reactor", "tests/protocol", "tests/unit/protocol", "tests/lies"),
@@ -118,6 +125,7 @@ TESTS = {
         "tests/unit/monoctl/test_log_proofs.py",
         "tests/unit/monoctl/test_log.py",
         "tests/unit/protocol/tlog/test_upload_proof.py",
+        "tests/unit/protocol/tlog/test_proof_of_approvals.py",
         "tests/unit/client",
         "tests/lies",
     ),

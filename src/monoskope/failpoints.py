@@ -35,7 +35,15 @@ _UPLOAD_EVENTS = (
     "SecretsListed",
     "SecretUploadFailed",
 )
-_COMMANDS = ("RequestSecretUploadKey", "GetSecretUploadKey", "RequestUploadSecret", "GetSecretUpload")
+_EVENTS = (*_UPLOAD_EVENTS, "SecretChangeProposed", "SecretChangeApproved")
+_COMMANDS = (
+    "RequestSecretUploadKey",
+    "GetSecretUploadKey",
+    "RequestUploadSecret",
+    "GetSecretUpload",
+    "ProposeSecretChange",
+    "ApproveSecretChange",
+)
 _PHASES = ("clearing", "building", "exchanging", "dropping")
 
 CLOCK = "m8.clock"
@@ -47,8 +55,8 @@ NAMES = MappingProxyType(
         "monoctl.before-send": "the secret is sealed and about to be sent",
         "monoctl.after-send": "the first answer to the sealed secret has come",
         "monoctl.before-print": "the end is known and about to be printed",
-        **{f"m8.before-append.{kind}": f"{kind} was decided on and is not recorded" for kind in _UPLOAD_EVENTS},
-        **{f"m8.after-append.{kind}": f"{kind} is durable and not yet answered" for kind in _UPLOAD_EVENTS},
+        **{f"m8.before-append.{kind}": f"{kind} was decided on and is not recorded" for kind in _EVENTS},
+        **{f"m8.after-append.{kind}": f"{kind} is durable and not yet answered" for kind in _EVENTS},
         "m8.before-commit": "a transaction of the log is complete and not committed",
         **{f"m8.before-answer.{name}": f"{name} is done and not answered" for name in _COMMANDS},
         "m8.before-appended": "a reactor's event is dealt with and the reactor not told",

@@ -25,10 +25,8 @@ HTTP_METHODS = {"DELETE", "PATCH"}
 SQL = {"ROLLBACK"}
 """In the event log this word is no purpose."""
 
-PROPOSAL = "client/purposes/proposal.py"
-"""What can be proposed has a constructor and a result there, whatever purpose's own file does the work."""
-
 PURPOSES_IN = {
+    "client/changes/proposal.py": "makes a proposal of what a purpose asks for, one constructor each",
     "client/walk/results.py": "says what is not known of an end without proof, one row a purpose",
     "client/walk/reasons.py": "where a reason means something else to the user",
     "m8/background/schedules.py": "sends requests to verify",
@@ -44,7 +42,8 @@ EVENTS_IN = {
     "m8/backup/form.py": "finds the sealed bytes that events name",
     "m8/cli/signatures.py": "lists what stores did, with its signatures",
     "m8/domain/append.py": "decides on what reactors append",
-    "m8/domain/upload.py": "decides on what users and m8 itself append, and keeps what events say",
+    "m8/domain/deadlines.py": "ends requests whose time is over",
+    "m8/domain/upload.py": "decides on what users append, and keeps what events say",
     "m8/queries/witnessed.py": "finds what was asked and its signature, for a proof",
     "m8/domain/events.py": "learns the secret from a request's first event, and says what each says, for people",
     "m8/readmodels/uploads.py": "counts sealed bytes",
@@ -106,7 +105,7 @@ def test_no_collection_of_purposes_stands_outside_the_table() -> None:
                 inside = {part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute)} & PURPOSE_NAMES
                 if len(inside) > 1:
                     found.append(name)
-    assert set(found) <= {"client/walk/reasons.py", "client/walk/results.py", PROPOSAL}
+    assert set(found) <= {"client/walk/reasons.py", "client/walk/results.py"}
 
 
 @pytest.mark.parametrize("purpose", sorted(PURPOSE_NAMES))
@@ -114,7 +113,7 @@ def test_each_purpose_has_a_row_and_a_file_of_the_client(purpose: str) -> None:
     assert upload_pb2.Purpose.Value(purpose) in PURPOSES
     files = {name for name, path in sources() if purpose in names_in(path) and name.startswith("client/purposes/")}
     # A put is also what a reactor does at the destination of a copy.
-    assert len(files - {PROPOSAL}) == (2 if purpose == "PURPOSE_UPLOAD" else 1)
+    assert len(files) == (2 if purpose == "PURPOSE_UPLOAD" else 1)
 
 
 def test_the_fields_of_the_rows_are_fields_of_a_request() -> None:

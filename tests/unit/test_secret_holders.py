@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 import monoskope
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, SyncClient
+from monoskope.client.changes.proposal import Proposal
 from monoskope.client.connection import Connection
 from monoskope.client.login.browser import CodeFlow
 from monoskope.client.login.credential import Caller, FixedToken, KeptLogin, Login
@@ -37,7 +38,6 @@ from monoskope.client.login.issuer import Provider
 from monoskope.client.login.starting import DeviceCode
 from monoskope.client.login.workload import WorkloadToken
 from monoskope.client.purposes import Expect, encoded
-from monoskope.client.purposes.proposal import Proposal
 from monoskope.client.results.access import NewToken
 from monoskope.client.runtime.blocking import BlockingRuntime
 from monoskope.client.session import Session as ClientSession
@@ -344,6 +344,7 @@ FREE = {
     "monoskope.client.results.log.UploadProof": "a proof for others, which holds fingerprints at most",
     "monoskope.client.results.secrets.Secret": "fingerprints",
     "monoskope.client.results.secrets.SecretVersion": "the name of the key that signed",
+    "monoskope.client.results.secrets._Signed": "the name of the key that signed",
     "monoskope.client.results.secrets.Upload": "the name of the key that signed",
     "monoskope.client.http.transport.Roots": "certificates",
     "monoskope.client.signing.agent.AgentSigner": "a public key; the agent has the private one",

@@ -149,12 +149,19 @@ def _wire_key(name: str) -> bytes:
 
 def sshsig(name: str, grant: bytes, sealed: bytes = SEALED) -> bytes:
     """The signature of a request (OpenSSH, PROTOCOL.sshsig)."""
+    return _sshsig(name, b"m8/signed-request/v1\0" + sha256(grant) + sealed, b"request@monoskope")
 
+
+def approval(name: str, change: bytes, namespace: bytes = b"approval@monoskope") -> bytes:
+    """The signature of a change."""
+    return _sshsig(name, b"m8/approval/v1\0" + sha256(change), namespace)
+
+
+def _sshsig(name: str, statement: bytes, namespace: bytes) -> bytes:
     def string(content: bytes) -> bytes:
         return len(content).to_bytes(4, "big") + content
 
-    statement = b"m8/signed-request/v1\0" + sha256(grant) + sealed
-    head = string(b"request@monoskope") + string(b"") + string(b"sha512")
+    head = string(namespace) + string(b"") + string(b"sha512")
     signature = ed25519(name).sign(b"SSHSIG" + head + string(hashlib.sha512(statement).digest()))
     blob = string(b"ssh-ed25519") + string(signature)
     return b"SSHSIG" + (1).to_bytes(4, "big") + string(_wire_key(name)) + head + string(blob)
@@ -171,6 +178,8 @@ class Put:
         self.receipt = receipt(self.grant_bytes, by, **signer)
         self.signature = sshsig("anna", self.grant_bytes) if required else b""
         self.rotations: list[identity_pb2.SignedRotation] = []
+        self.change = b""
+        self.approvals: list[bytes] = []
         self.event: Any = None
         self.record_fields: dict[str, Any] = {}
         self.record = b""
@@ -194,6 +203,8 @@ class Put:
             rotations=self.rotations,
             request_signature=self.signature,
             request=self.request,
+            change=self.change,
+            approvals=self.approvals,
         ).SerializeToString(deterministic=True)
 
     def text(self) -> str:

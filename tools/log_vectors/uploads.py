@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from tools.log_vectors import evidence
+from tools.log_vectors import approved, evidence
 from tools.log_vectors.evidence import FAILED, STORE, Put, receipt, receipt_bytes, rotation, shown, signed_by, sshsig
 from tools.log_vectors.made import (
     LOG_TIME,
@@ -86,7 +86,7 @@ def _swapped(proof: str) -> str:
 
 def uploads() -> list[Vector]:
     """Return the vectors of proofs of uploads."""
-    return [*_good(), *_of_the_record(), *_of_the_store(), *_of_the_signer(), *_of_the_log()]
+    return [*_good(), *_of_the_record(), *_of_the_store(), *_of_the_signer(), *_of_the_log(), *_approved()]
 
 
 def _vector(
@@ -264,6 +264,22 @@ def _of_the_signer() -> list[Vector]:
         _vector("one bit of the request's signature", spoilt, "SIGNER"),
         _vector("a signature of a request that needs none", added, "SIGNER"),
     ]
+
+
+def _approved() -> list[Vector]:
+    return [
+        *(_vector(name, put, _says(signer=evidence.ANNA, **_by(put))) for name, put in approved.good().items()),
+        *(_vector(name, put, "APPROVALS") for name, put in approved.bad().items()),
+    ]
+
+
+def _by(put: Put) -> Vector:
+    receipt = upload_pb2.Receipt.FromString(put.receipt.content)
+    return {
+        "change_sha256": receipt.change_sha256.hex(),
+        "approvers": [[one.principal, one.key] for one in receipt.approvers],
+        "break_glass": receipt.break_glass,
+    }
 
 
 def _of_the_log() -> list[Vector]:

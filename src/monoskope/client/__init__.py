@@ -30,6 +30,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from monoskope.client.changes.proposal import Proposal as Proposal
     from monoskope.client.client import Client as Client
     from monoskope.client.login.credential import Credential as Credential
     from monoskope.client.login.credential import Issued as Issued
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from monoskope.client.purposes.list_names import Known as Known
     from monoskope.client.purposes.list_names import UpstreamName as UpstreamName
     from monoskope.client.purposes.list_names import UpstreamPage as UpstreamPage
-    from monoskope.client.purposes.proposal import Proposal as Proposal
     from monoskope.client.results.access import AllowedMember as AllowedMember
     from monoskope.client.results.access import Applied as Applied
     from monoskope.client.results.access import NewToken as NewToken
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from monoskope.client.results.log import Log as Log
     from monoskope.client.results.log import LogComparison as LogComparison
     from monoskope.client.results.log import LogWitness as LogWitness
+    from monoskope.client.results.log import ProvenApprover as ProvenApprover
     from monoskope.client.results.log import UploadProof as UploadProof
     from monoskope.client.results.secrets import Secret as Secret
     from monoskope.client.results.secrets import SecretVersion as SecretVersion
@@ -94,12 +95,12 @@ _MODULES = {
     "monoskope.client.login.workload": "WorkloadToken",
     "monoskope.client.proofs": "verify_upload_proof",
     "monoskope.client.proofs.log": "OfferedLog",
-    "monoskope.client.purposes.proposal": "Proposal",
+    "monoskope.client.changes.proposal": "Proposal",
     "monoskope.client.purposes.list_names": "Known UpstreamName UpstreamPage",
     "monoskope.client.results.access": "AllowedMember Applied NewToken Offboarding Permission PrefixRights RoleBinding"
     " Token WhoAmI",
     "monoskope.client.results.changes": "Approval ProposedChange",
-    "monoskope.client.results.log": "Event Log LogComparison LogWitness UploadProof",
+    "monoskope.client.results.log": "Event Log LogComparison LogWitness ProvenApprover UploadProof",
     "monoskope.client.results.secrets": "Secret SecretVersion Upload",
     "monoskope.client.settings": "ClientSettings load_settings",
     "monoskope.client.signing.agent": "AgentSigner",

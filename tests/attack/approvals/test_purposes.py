@@ -13,10 +13,11 @@ import pytest
 import pytest_asyncio
 
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.errors import ConflictError
 from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.purposes import PURPOSES
-from tests.attack.approvals.scenes import Purpose, Stage, lay_out
-from tests.attack.approvals.table import CASES, NAMED, WRITING
+from tests.attack.approvals.scenes import SENT, Purpose, Stage, lay_out
+from tests.attack.approvals.table import CASES, COPY, NAMED, WRITING
 from tests.support.approvals_world import ANNA, BEN, EVA, company
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -71,3 +72,13 @@ async def test_what_is_wrong_with_approvals_leaves_the_engine_as_it_was(
     case = CASES[name]
     scene = await stage.scene(purpose, absent=case.absent) if case.own else stage.scenes[purpose]
     await case.is_refused(scene)
+
+
+async def test_an_approved_copy_replaces_nothing_that_came_to_its_place_since(stage: Stage) -> None:
+    scene = await stage.scene(COPY)
+    approvals = stage.approval(await scene.change(), BEN, EVA)
+    await stage.setter.put_secret(scene.destination, SENT)
+    before = scene.there()
+    with pytest.raises(ConflictError):
+        await scene.present(await scene.change(), approvals)
+    assert scene.there() == before

@@ -48,9 +48,9 @@ async def restarts(scene: Scene) -> None:
 
 
 async def asks_second(scene: Scene) -> None:
-    """Ask another replica from now on."""
+    """Ask another replica from now on: the first one is away."""
     await scene.stage.start(SECOND)
-    only(scene, SECOND)
+    await scene.stage.stop(FIRST)
 
 
 def only(scene: Scene, name: str) -> None:
@@ -122,8 +122,9 @@ async def ended(scene: Scene) -> Any:
 
 
 async def leaves(scene: Scene) -> None:
-    if SECOND in scene.stage.replicas:
-        await scene.stage.stop(SECOND)
+    if FIRST not in scene.stage.replicas:
+        await scene.stage.start(FIRST)
+    await scene.stage.stop(SECOND)
 
 
 def and_leaves(act: Act) -> Act:

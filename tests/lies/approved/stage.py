@@ -18,6 +18,7 @@ from pathlib import Path
 
 from monoskope.client import Client, ClientSettings, ProposedChange
 from monoskope.client.known.stores import KnownStores
+from monoskope.client.signing.signer import Signer
 from monoskope.m8.domain.principal import RIGHT_NAMES
 from monoskope.m8.limits.settings import ServerLimits
 from monoskope.protocol.change import Change
@@ -26,6 +27,7 @@ from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.run import Reactor
+from monoskope.reactor.signers.settings import MayRule
 from monoskope.testing.scripted.client import token
 from tests.lies.rig import MANY, MEMORY, TIMINGS, Patience
 from tests.lies.walks import Engine
@@ -40,6 +42,7 @@ ASKED = 2
 FIRST = "first"
 """The replica that is always there."""
 OF_ALICE = ("upload", "patch", "generate", "delete", "undelete", "rollback")
+APPROVE = approvers("ben", "eva", "dora", "alice")
 IDENTITY = Identity(SEED, store=MEMORY)
 
 
@@ -65,6 +68,8 @@ class Colleague(Person):
 class Replica:
     """A reactor of the store."""
 
+    file: Path
+    """Its audit log."""
     audit: AuditFile
     stop: asyncio.Event
     running: asyncio.Task[None]
@@ -98,8 +103,8 @@ class Stage:
     def canary(self) -> bytes:
         return b"canary-" + secrets.token_hex(16).encode()
 
-    def client(self, name: str) -> Client:
-        """A client of somebody who has agreed to the store."""
+    def client(self, name: str, signer: Signer | None = None) -> Client:
+        """A client of somebody who has agreed to the store, and signs by a key of his own unless another is given."""
         return Client(
             ClientSettings(
                 server=self.m8.server,
@@ -107,28 +112,29 @@ class Stage:
                 token=token(name),
                 known_stores=self.folder / "known_stores",
             ),
-            signer=self.people[name],
+            signer=signer or self.people[name],
             system_known_stores=self.folder / "none",
             pause_s=0.002,
             runtime=self.patience,
         )
 
-    async def start(self, name: str, *, asks: int = ASKED, others: Sequence[Person] = ()) -> None:
-        """Start a replica, which asks alice for so many approvals, and counts those of `others`, too."""
+    async def start(
+        self, name: str, *, asks: int = ASKED, signing: Sequence[Person] = (), entries: Sequence[MayRule] = ()
+    ) -> None:
+        """Start a replica, which asks alice for so many approvals; `entries` say more of those that are `signing`."""
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
         shutil.copy(self.folder / "ca.crt", folder)
         people = self.people
         approving = (people["ben"], self.ben_again, people["eva"], people["dora"], people["fred"], people["alice"])
-        listed = [people["alice"], people["setter"]]
-        write_lists(folder, *listed, revoked=[people["dora"].key], approvers=[*approving, *others])
-        entries = approvers("ben", "eva", "dora", "alice", *others)
-        rules = table(may("alice", *OF_ALICE, approvals=asks), may("setter", *OF_ALICE), approve=[entries])
-        of = replace(settings(folder, server=self.m8.server, limits=MANY), signers=rules)
+        listed = [people["alice"], people["setter"], *signing]
+        write_lists(folder, *listed, revoked=[people["dora"].key], approvers=approving)
+        rules = (may("alice", *OF_ALICE, approvals=asks), may("setter", *OF_ALICE), *entries)
+        of = replace(settings(folder, server=self.m8.server, limits=MANY), signers=table(*rules, approve=[APPROVE]))
         logins, audit, stop = self.m8.count("Attached"), AuditFile(folder / "audit.jsonl"), asyncio.Event()
         reactor = Reactor(of, self.engine, IDENTITY, FingerprintKey(K), audit, timings=TIMINGS)
         running = asyncio.create_task(reactor.run(stop))
-        self.replicas[name] = Replica(audit, stop, running, await self.m8.attached(logins + 1))
+        self.replicas[name] = Replica(folder / "audit.jsonl", audit, stop, running, await self.m8.attached(logins + 1))
 
     async def stop(self, name: str) -> None:
         """Stop a replica: a new one of this name remembers nothing of it."""

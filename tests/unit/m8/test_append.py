@@ -21,7 +21,8 @@ from monoskope.host_port import HostPort
 from monoskope.m8.cli.access import token
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.append import append_by_reactor
-from monoskope.m8.domain.upload import NEW, Upload, fail_by_m8, request_key, request_upload
+from monoskope.m8.domain.deadlines import fail_by_m8
+from monoskope.m8.domain.upload import NEW, Upload, request_key, request_upload
 from monoskope.m8.init import lay_out
 from monoskope.m8.log.event_log import EventLog, Look, UnknownAppendError
 from monoskope.protocol.events import Step, steps_of

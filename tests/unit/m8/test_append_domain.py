@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import AlreadyExistsError, ConflictError, NotFoundError, RefusedError, UsageError
 from monoskope.m8.domain.append import append_by_reactor
-from monoskope.m8.domain.upload import NEW, Deadlines, Upload, evolve, fail_by_m8, overdue, request_key, request_upload
+from monoskope.m8.domain.deadlines import Deadlines, fail_by_m8, overdue
+from monoskope.m8.domain.upload import NEW, Upload, evolve, request_key, request_upload
 from monoskope.protocol.events import ReactorEvent
 from monoskope.protocol.grant import make_grant
 from monoskope.protocol.identity import ProofError

@@ -321,11 +321,11 @@ async def test_reactors_that_say_more_than_they_may_wait_alone(tmp_path: Path, m
     """The attack: as many heartbeats and appends as a connection takes, by two replicas of a store."""
     handled: list[float] = []
 
-    async def append(app: object, login: object, append: reactor_pb2.AppendEvent) -> int:
+    async def append(aggregates: object, log: object, login: object, append: reactor_pb2.AppendEvent) -> int:
         handled.append(1.0)
         return 1
 
-    monkeypatch.setattr("monoskope.m8.domain.aggregates.Aggregates.append", append)
+    monkeypatch.setattr("monoskope.m8.domain.appending.record_appended", append)
     async with a_world(tmp_path, limits=ServerLimits(reactor_messages=RATE)) as world:
         beat = world.app.log.beat
 

@@ -14,7 +14,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import RefusedError, UnavailableError
 from monoskope.m8.background import leased
 from monoskope.m8.background.leased import Leased
-from monoskope.m8.domain import aggregates, upload
+from monoskope.m8.domain import aggregates, deadlines, upload
 from monoskope.m8.domain.aggregates import Aggregates, upload_of
 from monoskope.m8.domain.events import M8, write
 from monoskope.m8.limits.settings import ServerLimits
@@ -167,7 +167,7 @@ async def begun(known: Aggregates, request_id: bytes) -> None:
 async def ended(log: EventLog, request_id: bytes) -> None:
     """What another process does: m8's own end of a request."""
     known = await Aggregates(log).get(upload_of(request_id))
-    events = [write(message) for message in upload.fail_by_m8(known, upload_pb2.REASON_NO_REACTOR)]
+    events = [write(message) for message in deadlines.fail_by_m8(known, upload_pb2.REASON_NO_REACTOR)]
     await log.append(upload_stream(request_id), known.version, events, actor=M8)
 
 
@@ -183,7 +183,7 @@ async def test_a_decision_on_what_was_loaded_before_is_made_anew_if_somebody_was
         decided.append(value.state.name)
         if value.state is not loaded.state:
             raise RefusedError("it ended.")
-        return upload.fail_by_m8(value, upload_pb2.REASON_NO_REACTOR)
+        return deadlines.fail_by_m8(value, upload_pb2.REASON_NO_REACTOR)
 
     await failure(RefusedError, known.change(upload_of(request_id), decide, actor=M8, loaded=loaded))
     assert decided == ["REQUESTED", "ENDED"]

@@ -9,21 +9,19 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar
-
-from google.protobuf.message import Message
+from typing import TYPE_CHECKING
 
 from monoskope.api.gateway.v1 import changes_pb2
 from monoskope.client.changes.approved import check_identity, check_open, check_reason, sealed_for, stays
+from monoskope.client.changes.approving import approving, signing_of
+from monoskope.client.changes.calls import Calls
+from monoskope.client.changes.proposal import Proposal, check_approvable, of_change, result_of
 from monoskope.client.changes.proposing import expected_by, requester_of, task_of
-from monoskope.client.connection import CALL_TIMEOUT_S
-from monoskope.client.http.methods import Method
-from monoskope.client.purposes.proposal import Proposal, check_approvable, of_change, result_of
-from monoskope.client.queries import PAGE_SIZE, change_id_bytes, pages, prefix_of
-from monoskope.client.results.changes import CHANGE_STATES, ChangeState, ProposedChange, change_of, place_of
-from monoskope.client.runtime import unhurried, within
+from monoskope.client.queries import PAGE_SIZE, change_id_bytes, prefix_of
+from monoskope.client.results.changes import CHANGE_STATES, ChangeState, ProposedChange
+from monoskope.client.runtime import within
 from monoskope.client.session import Session
-from monoskope.client.walk.receipts import NO_RECEIPT, Checked
+from monoskope.client.walk.receipts import Checked, NO_RECEIPT
 from monoskope.client.walk.task import ApprovalsMissingError, Task, request_of, unsigned
 from monoskope.errors import NotAgreedError, NotAuthorizedError, NotFoundError, RefusedError, TimedOutError, UsageError
 from monoskope.protocol.change import CHANGE_ID_BYTES, make_change
@@ -31,12 +29,9 @@ from monoskope.protocol.grant import MAX_APPROVALS
 from monoskope.protocol.identity import ProofError
 
 if TYPE_CHECKING:
-    from monoskope.client.signing import Signing
     from monoskope.client.walk.results import Proven
     from monoskope.client.walk.target import Target
     from monoskope.client.walk.walk import Walk
-
-R = TypeVar("R", bound=Message)
 
 VALID_FOR_S = 43_200.0
 """How long a change can be approved and executed, unless its requester says otherwise: a store allows 24 h or more."""
@@ -44,23 +39,9 @@ TIMEOUT_S = 120.0
 _POLL_S = 60.0
 """How long one question waits for news of a change."""
 _LONGEST_PAUSE_S = 5.0
-_RESENDS = 16
-"""How often the same bytes are sent again: half a minute, enough for an m8 to restart."""
 
 Told = Callable[[ProposedChange, int], None]
 """Told of each news of a change that is waited for, and how many approvals the store asks for at most; 0: not known."""
-
-
-def _method(answer: Callable[[], type[R]], *, may_be_repeated: bool = False) -> Method[R]:
-    return Method("SecretChangeService", answer, may_be_repeated=may_be_repeated)
-
-
-# The same bytes get the same answer.
-_PROPOSE = _method(lambda: changes_pb2.ProposeSecretChangeResponse, may_be_repeated=True)
-_APPROVE = _method(lambda: changes_pb2.ApproveSecretChangeResponse)
-_DECLINE = _method(lambda: changes_pb2.DeclineSecretChangeResponse)
-_WITHDRAW = _method(lambda: changes_pb2.WithdrawSecretChangeResponse)
-_GET = _method(lambda: changes_pb2.GetSecretChangesResponse, may_be_repeated=True)
 
 
 class Changes:
@@ -68,6 +49,7 @@ class Changes:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._calls = Calls(session)
 
     async def propose(
         self,
@@ -83,8 +65,8 @@ class Changes:
 
         Args:
             proposal: What is to be done.
-            requester: How the store's list calls you. "" for the name in your certificate, or with which the secret's
-                newest receipt names your key.
+            requester: How the store's list calls you. "" for the name in your certificate, in the settings, or with
+                which the secret's newest receipt names your key.
             reason: Why, for those who approve; at most 500 printable characters, never secret.
             valid_for: Seconds for which it can be approved and executed; the store allows 24 hours, or what it says.
             fingerprint: With a put or a copy: the hash that it must have, `fp1:…`.
@@ -102,7 +84,7 @@ class Changes:
         with within(session.runtime, timeout):
             source = await session.target(proposal.uri, timeout, may_sign=True)
             place = source if not proposal.destination else await session.target(proposal.destination, timeout)
-            signing = self._signing(source)
+            signing = signing_of(session, source)
             check_approvable(source, place)
             task = await task_of(session, proposal, source, place, await expected_by(session, proposal, place))
             change = make_change(
@@ -115,15 +97,11 @@ class Changes:
                 fingerprint=fingerprint,
                 reason=reason,
             )
-            message = changes_pb2.ProposeSecretChangeRequest(change=change.content)
-            answer = await session.connection.call(_PROPOSE, message, CALL_TIMEOUT_S, resends=_RESENDS)
-            if answer.change.change != change.content:
-                raise ProofError("m8 answered with another change than was proposed")
-            return await self._seen(answer.change)
+            return await self._calls.propose(change)
 
     async def get(self, change_id: str) -> ProposedChange:
         """Return one change, decoded, and what is proven of it. Raises `NotFoundError` if m8 shows none."""
-        return await self._asked(changes_pb2.GetSecretChangesRequest(change_id=change_id_bytes(change_id)))
+        return await self._calls.get(change_id_bytes(change_id))
 
     async def list(
         self,
@@ -155,9 +133,8 @@ class Changes:
             state=changes_pb2.CHANGE_STATE_UNSPECIFIED if state is None else CHANGE_STATES[state],
             page_size=page_size,
         )
-        async for page in pages(self._session.connection, _GET, request):
-            for view in page.changes:
-                yield await self._seen(view)
+        async for change in self._calls.list(request):
+            yield change
 
     async def wait(self, change: ProposedChange, *, timeout: float = VALID_FOR_S) -> ProposedChange:
         """Wait until something happens to an open change, such as an approval, and return it as it is then.
@@ -169,14 +146,12 @@ class Changes:
         """
         runtime = self._session.runtime
         ends_at = runtime.now() + min(timeout, change.change.not_after - time.time())
-        message = changes_pb2.GetSecretChangesRequest(
-            change_id=change.change.change_id, wait_version=max(change.version, 1)
-        )
+        change_id, version = change.change.change_id, max(change.version, 1)
         pause_s = self._session.pause_s
         with stays(change):
             while (left_s := ends_at - runtime.now()) > 0:
                 try:
-                    found = await self._asked(message, min(left_s, _POLL_S))
+                    found = await self._calls.get(change_id, wait_version=version, timeout_s=min(left_s, _POLL_S))
                 except TimedOutError:
                     continue
                 if found.change != change.change:
@@ -201,13 +176,10 @@ class Changes:
             RefusedError: it is one's own, or it was declined or withdrawn.
             Error: as `check_open`, or the signer does not sign; nothing was sent.
         """
-        session, signing = self._session, await self._approving(change)
+        session, signing = self._session, await approving(self._session, change)
         if signing.needs_touch:
             session.notify("touch your security key to approve.")
-        approval = await signing.approve(change.change)
-        message = changes_pb2.ApproveSecretChangeRequest(change_id=change.change.change_id, approval=approval)
-        answer = await session.connection.call(_APPROVE, message, CALL_TIMEOUT_S)
-        return await self._same(answer.change, change.change.change_id)
+        return await self._calls.approve(change.change.change_id, await signing.approve(change.change))
 
     async def needs_touch(self, change: ProposedChange) -> bool:
         """Return whether one's key approves a change only when a security key is touched. Nothing is signed.
@@ -215,7 +187,7 @@ class Changes:
         Raises:
             Error: as `approve`, before it signs.
         """
-        return (await self._approving(change)).needs_touch
+        return (await approving(self._session, change)).needs_touch
 
     async def decline(self, change_id: str, reason: str = "") -> ProposedChange:
         """Decline a change that others proposed: m8 carries it no more. What others signed stays signed.
@@ -226,17 +198,11 @@ class Changes:
         """
         if reason:
             check_reason(reason)
-        content = change_id_bytes(change_id)
-        message = changes_pb2.DeclineSecretChangeRequest(change_id=content, reason=reason)
-        answer = await self._session.connection.call(_DECLINE, message, CALL_TIMEOUT_S)
-        return await self._same(answer.change, content)
+        return await self._calls.decline(change_id_bytes(change_id), reason)
 
     async def withdraw(self, change_id: str) -> ProposedChange:
         """Withdraw a change of one's own: m8 carries it no more. What others signed stays signed."""
-        content = change_id_bytes(change_id)
-        message = changes_pb2.WithdrawSecretChangeRequest(change_id=content)
-        answer = await self._session.connection.call(_WITHDRAW, message, CALL_TIMEOUT_S)
-        return await self._same(answer.change, content)
+        return await self._calls.withdraw(change_id_bytes(change_id))
 
     async def run(
         self,
@@ -326,69 +292,6 @@ class Changes:
             return await _done(walk, of_change(change.change, plaintext, change.counting, awaits=awaits), place)
 
         return await session.one(change.uri, timeout, one)
-
-    async def _approving(self, change: ProposedChange) -> Signing:
-        """Return what signs an approval, once all is checked that can be before."""
-        check_open(change)
-        signing = self._signing(await self._pinned(change))
-        with unhurried():
-            signing.prepare()
-        public = signing.public
-        if change.requester == (public.principal if public is not None else "") or change.subject == self._subject():
-            raise RefusedError(
-                f"{change.uri}: change {change.change_id} is your own, and yours alone is no approval of it.",
-                fix="Ask somebody else.",
-            )
-        return signing
-
-    def _signing(self, target: Target) -> Signing:
-        if self._session.signing is None:
-            raise unsigned(target.uri)
-        return self._session.signing
-
-    def _subject(self) -> str | None:
-        from monoskope.client.walk.trust import subject_of  # noqa: PLC0415 - loads the walk
-
-        return subject_of(self._session.connection.token)
-
-    async def _pinned(self, change: ProposedChange) -> Target:
-        """Return the target of a change whose store is pinned. Nobody is asked here whether to pin one."""
-        session = self._session
-        request = change.change.request
-        pins = session.known.read_with(session.settings.server, session.settings.store_identities)
-        if (session.settings.server, request.uri.store) not in pins.identities:
-            raise NotAgreedError(
-                f"{change.uri}: no identity of store {request.uri.store!r} is pinned here, so nothing says whose change"
-                " this is.",
-                fix="Ask the store's operator for its identity, by another way than m8, and give it once as"
-                " `store_identity`.",
-            )
-        target = await session.target(change.uri, CALL_TIMEOUT_S)
-        check_identity(change, target)
-        return target
-
-    async def _asked(
-        self, message: changes_pb2.GetSecretChangesRequest, timeout_s: float = CALL_TIMEOUT_S
-    ) -> ProposedChange:
-        answer = await self._session.connection.call(_GET, message, timeout_s, resends=_RESENDS)
-        if len(answer.changes) != 1:
-            raise NotFoundError("m8 shows no such change.", fix="See `monoctl get changes`.")
-        return await self._same(answer.changes[0], message.change_id)
-
-    async def _same(self, view: changes_pb2.SecretChange, change_id: bytes) -> ProposedChange:
-        if view.change_id != change_id:
-            raise ProofError("m8 answered with another change than was asked for")
-        return await self._seen(view)
-
-    async def _seen(self, view: changes_pb2.SecretChange) -> ProposedChange:
-        """Return a change with what its place's newest receipt proves."""
-        change = change_of(view)
-        session, request = self._session, change.request
-        checked = Checked(NO_RECEIPT)
-        if view.HasField("last_receipt"):
-            checked = await session.proofs.newest(str(place_of(request)), view.last_receipt)
-        pin = session.proofs.pins.identities.get((session.settings.server, request.uri.store))
-        return ProposedChange.of(view, change, checked, pinned=pin == change.identity)
 
 
 async def _done(walk: Walk, task: Task, place: Target) -> Proven:

@@ -157,6 +157,19 @@ class Rollback(_Content, frozen=True, kw_only=True):
     """The version that was replaced, "" for nothing."""
 
 
+RESULTS: Mapping[upload_pb2.Purpose, type[Proven]] = MappingProxyType(
+    {
+        upload_pb2.PURPOSE_UPLOAD: PutResult,
+        upload_pb2.PURPOSE_PATCH: PutResult,
+        upload_pb2.PURPOSE_DELETE: Deletion,
+        upload_pb2.PURPOSE_UNDELETE: Undeletion,
+        upload_pb2.PURPOSE_ROLLBACK: Rollback,
+        upload_pb2.PURPOSE_GENERATE: Generated,
+    }
+)
+"""Of each purpose that writes, what its receipt proves. A copy's is of two stores, and `purposes.copy` makes it."""
+
+
 class Doubt(Value, frozen=True):
     """What a user is told of a request whose end is not proven."""
 

@@ -22,9 +22,10 @@ from monoskope.failpoints import failpoint
 from monoskope.m8.background.leased import again
 from monoskope.m8.background.schedules import PROGRESS, VerifySchedule
 from monoskope.m8.domain.aggregates import upload_of
+from monoskope.m8.domain.deadlines import fail_by_m8, overdue
 from monoskope.m8.domain.events import M8
 from monoskope.m8.domain.reactors import beat_key
-from monoskope.m8.domain.upload import Upload, fail_by_m8, overdue
+from monoskope.m8.domain.upload import Upload
 from monoskope.m8.readmodels.stores import REFUSED, last_seen_ms
 from monoskope.m8.service.app import App
 from monoskope.m8.service.session import detach

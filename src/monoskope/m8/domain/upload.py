@@ -1,14 +1,13 @@
 """One request, from the asking for a key to its end: what was recorded, and what users and m8 itself may add.
 
 What a reactor may add is in `append`. The order of events is the table in `monoskope.protocol.events`; here are the
-rules about content (docs/protocol.md, The walk), and when m8 ends a request (`overdue`).
+rules about content (docs/protocol.md, The walk). When m8 ends a request is in `deadlines`.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from google.protobuf.message import Message
 from msgspec.structs import replace
@@ -215,16 +214,6 @@ def request_upload(
     ]
 
 
-def fail_by_m8(upload: Upload, reason: upload_pb2.Reason) -> list[RequestEvent]:
-    """Decide to end the request without any reactor's word.
-
-    Raises:
-        WrongStepError: it is in WRITING, where m8 cannot know the outcome, or ended, or not begun.
-    """
-    advance(upload.state, Step.FAILED, Author.M8)
-    return [events_pb2.SecretUploadFailed(reason=reason)]
-
-
 def unknown_request() -> NotFoundError:
     """Return the error for an id that is unknown or another user's: the caller cannot tell which."""
     return NotFoundError("there is no such request, or it is not yours.", fix="Begin a new one.")
@@ -267,42 +256,3 @@ def _check_lengths(grant: Grant, encapsulated_key: bytes, ciphertext: bytes) -> 
             f"ciphertext: the padded secret has {padded} bytes; the store takes at most {grant.max_plaintext}.",
             fix="Store a smaller secret, or let max_plaintext in the reactor's reactor.toml be raised.",
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """In seconds; the defaults are the protocol's (docs/protocol.md, The walk)."""
-
-    requested_s: float = 60
-    """A request that no reactor answers ends after this time."""
-    granted_grace_s: float = 60
-    """A grant that is not used ends this long after its lifetime."""
-    issuer_gone_s: float = 10
-    """A replica that sent no heartbeat for this long is gone."""
-
-
-def overdue(
-    upload: Upload, *, age_ms: float, silent_ms: float, store_active: bool, deadlines: Deadlines
-) -> upload_pb2.Reason:
-    """Return why m8 ends the request now, REASON_UNSPECIFIED if it does not.
-
-    Args:
-        upload: The request.
-        age_ms: For how long it has been in its state.
-        silent_ms: For how long the replica that gave the grant sent no heartbeat; without meaning before a grant.
-        store_active: Whether its store takes uploads.
-        deadlines: The limits.
-    """
-    if upload.state not in {State.REQUESTED, State.GRANTED, State.UPLOADING}:
-        return upload_pb2.REASON_UNSPECIFIED
-    if not store_active:
-        return upload_pb2.REASON_STORE_INACTIVE
-    if upload.grant is None:
-        late = age_ms >= deadlines.requested_s * 1000
-        return upload_pb2.REASON_NO_REACTOR if late else upload_pb2.REASON_UNSPECIFIED
-    if silent_ms >= deadlines.issuer_gone_s * 1000:
-        return upload_pb2.REASON_KEY_LOST
-    allowed_ms = (upload.grant.lifetime_s + deadlines.granted_grace_s) * 1000
-    if upload.state is State.GRANTED and age_ms >= allowed_ms:
-        return upload_pb2.REASON_EXPIRED
-    return upload_pb2.REASON_UNSPECIFIED

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from monoskope.errors import UsageError
-from monoskope.m8.domain.upload import Deadlines
+from monoskope.m8.domain.deadlines import Deadlines
 
 _MOST_CONNECTIONS = 2_000
 """The default. So many connections take about 600 MB: TLS has a buffer of 256 KiB for each."""

@@ -168,7 +168,7 @@ _ENDS: Mapping[type[Message | None], int] = {
 def project_request(upload: Upload, event: RecordedEvent, lookup: Lookup) -> Iterator[Written]:
     """Yield what a request that names a change makes of it, `upload` being the request after `event`."""
     request, receipt = upload.request, upload.receipt
-    if request is None or not request.change_sha256:
+    if request is None or not request.change_sha256 or (event.version > 1 and receipt is None):
         return
     found = _find(request.change_sha256.hex(), lookup)
     if found is None:

@@ -84,15 +84,8 @@ class ChangeCommands:
         """
         known = await self._to_judge(message.change_id, caller.principal)
         approval, subject = message.approval, caller.principal.subject
-
-        def decide(now: Proposal) -> Sequence[Message]:
-            events = domain.approve(now, approval, subject)
-            if events:
-                _require_state(known, OPEN)
-            return events
-
-        await self._record(known.proposal, known.change, decide, caller)
-        return changes_pb2.ApproveSecretChangeResponse(change=await self._now(message.change_id, caller.principal))
+        now = await self._say(known, lambda before: domain.approve(before, approval, subject), caller, OPEN)
+        return changes_pb2.ApproveSecretChangeResponse(change=now)
 
     async def decline_secret_change(
         self, message: changes_pb2.DeclineSecretChangeRequest, caller: Caller
@@ -108,15 +101,8 @@ class ChangeCommands:
         """
         known = await self._to_judge(message.change_id, caller.principal)
         reason, subject = message.reason, caller.principal.subject
-
-        def decide(now: Proposal) -> Sequence[Message]:
-            events = domain.decline(now, reason, subject)
-            if events:
-                _require_state(known, OPEN, OVERTAKEN)
-            return events
-
-        await self._record(known.proposal, known.change, decide, caller)
-        return changes_pb2.DeclineSecretChangeResponse(change=await self._now(message.change_id, caller.principal))
+        now = await self._say(known, lambda before: domain.decline(before, reason, subject), caller, OPEN, OVERTAKEN)
+        return changes_pb2.DeclineSecretChangeResponse(change=now)
 
     async def withdraw_secret_change(
         self, message: changes_pb2.WithdrawSecretChangeRequest, caller: Caller
@@ -131,15 +117,8 @@ class ChangeCommands:
         """
         known = await visible(self._app, message.change_id, caller.principal)
         subject = caller.principal.subject
-
-        def decide(now: Proposal) -> Sequence[Message]:
-            events = domain.withdraw(now, subject)
-            if events:
-                _require_state(known, OPEN, OVERTAKEN)
-            return events
-
-        await self._record(known.proposal, known.change, decide, caller)
-        return changes_pb2.WithdrawSecretChangeResponse(change=await self._now(message.change_id, caller.principal))
+        now = await self._say(known, lambda before: domain.withdraw(before, subject), caller, OPEN, OVERTAKEN)
+        return changes_pb2.WithdrawSecretChangeResponse(change=now)
 
     async def _to_judge(self, change_id: bytes, principal: Principal) -> Known:
         """Return a change that the caller may approve. Raises `NotFoundError`, or `RefusedError` without the right."""
@@ -149,6 +128,24 @@ class ChangeCommands:
             for place in places(known.change):
                 policy.require_right(principal, events_pb2.RIGHT_APPROVE, place)
         return known
+
+    async def _say(
+        self,
+        known: Known,
+        decide: Callable[[Proposal], Sequence[Message]],
+        caller: Caller,
+        *states: changes_pb2.ChangeState,
+    ) -> changes_pb2.SecretChange:
+        """Record what is said of a change that is in one of `states`, and return it as it is then."""
+
+        def decided(before: Proposal) -> Sequence[Message]:
+            events = decide(before)
+            if events:
+                _require_state(known, *states)
+            return events
+
+        await self._record(known.proposal, known.change, decided, caller)
+        return await self._now(known.change.change_id, caller.principal)
 
     async def _record(
         self, known: Proposal, change: Change, decide: Callable[[Proposal], Sequence[Message]], caller: Caller

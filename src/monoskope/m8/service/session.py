@@ -20,7 +20,7 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import ConflictError, Error, IdentityChangedError, RefusedError, UnavailableError
 from monoskope.event_loop import first_of, heeded
 from monoskope.failpoints import failpoint
-from monoskope.m8.domain import fingerprint_key, reactors
+from monoskope.m8.domain import appending, fingerprint_key, reactors
 from monoskope.m8.domain.aggregates import CATALOGUE, FINGERPRINT_KEY, Aggregate, Seen, attachments_of, upload_of
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, M8, reactor_stream, read
 from monoskope.m8.domain.reactors import Login
@@ -226,7 +226,7 @@ class ServerSession:
     async def _append(self, append: reactor_pb2.AppendEvent) -> None:
         answer = reactor_pb2.Appended(call=append.call)
         with _answering(answer):
-            answer.version = await self._app.aggregates.append(self._login, append)
+            answer.version = await appending.record_appended(self._app.aggregates, self._app.log, self._login, append)
         if answer.error:
             operating_log.get().info(
                 "append refused",

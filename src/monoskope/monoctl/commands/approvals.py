@@ -11,7 +11,7 @@ import click
 
 from monoskope.client import Client, ProposedChange
 from monoskope.client.changes.approved import check_open, check_same
-from monoskope.client.purposes.proposal import Proposal
+from monoskope.client.changes.proposal import Proposal
 from monoskope.client.results.changes import CHANGE_STATES, ChangeState
 from monoskope.client.walk.results import Copy, Deletion, Generated, Proven, Rollback, Undeletion
 from monoskope.errors import UsageError

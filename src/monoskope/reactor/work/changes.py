@@ -17,10 +17,12 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.change import Change
 from monoskope.protocol.payload import BadPayloadError, Payload
 from monoskope.protocol.receipt import MAX_RETRY_AFTER_S, Receipt
+from monoskope.protocol.request import Request
 from monoskope.reactor.identity.fingerprint import Fingerprints
 from monoskope.reactor.limits import Guess, has_room
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.work.delivery import HandlingEnd, Receipted
+from monoskope.stores.driver import NOTHING
 
 MOST_DONE = 10_000
 """Changes of which one process remembers at once that it did them; those of one requester at most half of what the
@@ -55,6 +57,14 @@ def check_content(change: Change | None, content: Fingerprints | None, guess: Gu
     if not hmac.compare_digest(content.whole, change.fingerprint):
         guess.missed = True
         raise FailedError(upload_pb2.REASON_CONFLICT, detail=_OTHER_CONTENT)
+
+
+def check_source(request: Request, version: str) -> None:
+    """Raise `FailedError` unless `version` is what is to be copied: NOT_FOUND for nothing, CONFLICT for another one."""
+    if version == NOTHING:
+        raise FailedError(upload_pb2.REASON_NOT_FOUND)
+    if request.source_version and version != request.source_version:
+        raise FailedError(upload_pb2.REASON_CONFLICT, upstream_version=version)
 
 
 @dataclass(slots=True)

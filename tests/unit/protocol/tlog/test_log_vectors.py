@@ -19,7 +19,7 @@ from monoskope.protocol.tlog.merkle import leaf_hash, node_hash, root_plan, veri
 from monoskope.protocol.tlog.note import LogKeys, Note, Policy
 from monoskope.protocol.tlog.proof_file import ProofFile
 from monoskope.protocol.tlog.tiles import Tile
-from monoskope.protocol.tlog.upload_proof import UploadProof
+from monoskope.protocol.tlog.upload_proof import ProvenUpload, UploadProof
 
 Vector = dict[str, Any]
 
@@ -103,6 +103,19 @@ def read_upload(vector: Vector) -> Vector:
         "identity": proven.identity,
         "signer": "" if proven.receipt is None else proven.receipt.signer,
         "by_s": proven.by_s,
+        **approved_by(proven),
+    }
+
+
+def approved_by(proven: ProvenUpload) -> Vector:
+    """What is said of a change and of a broken glass, nothing where there is neither."""
+    receipt = proven.receipt
+    if receipt is None or not (proven.change or receipt.break_glass):
+        return {}
+    return {
+        "change_sha256": "" if proven.change is None else proven.change.sha256.hex(),
+        "approvers": [[one.principal, one.key.fingerprint] for one in proven.approvals],
+        "break_glass": receipt.break_glass,
     }
 
 

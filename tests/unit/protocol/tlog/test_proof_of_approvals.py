@@ -15,10 +15,12 @@ from monoskope.protocol.change import request_of
 from monoskope.protocol.identity import Namespace, approval_statement
 from monoskope.protocol.tlog.forms import Fault, LogProofError
 from monoskope.protocol.tlog.upload_proof import UploadProof
+from tests.support import ssh_blobs
 from tests.support.executed import ANNA, BEN, EVA, EVE, Executed, a_change
 from tests.support.proofs import POLICY, STORE, logged, proof
 from tests.support.signed_requests import Person, lines_of
 from tests.support.vectors import Signer, a_grant, a_request
+from tests.unit.reactor.approving import CA, CA_LINE, certified
 
 PINS = {"vault": STORE.shown}
 
@@ -90,6 +92,25 @@ def test_what_the_reactor_passed_over_is_left_out_of_the_file() -> None:
     assert refused(found).fault is Fault.APPROVALS
     counted_alone(found)
     assert [one.principal for one in logged(found).verify(POLICY, PINS).approvals] == [BEN.name]
+
+
+def by_certificate(principal: str, names: str) -> Executed:
+    """Return what an approval with a certificate for `principal` is in, where the receipt names its key otherwise."""
+    done, key = Executed(STORE), ssh_blobs.ed25519()
+    done.approvals = [certified(principal, done.change, key)]
+    done.fields["approvers"] = [(names, key.fingerprint)]
+    return done
+
+
+def test_a_certificate_approves_for_its_own_principal_under_the_ca_of_a_list() -> None:
+    content = file_of(by_certificate(BEN.name, BEN.name))
+    assert verified(content, POLICY, PINS, {"ca": f"{CA_LINE}\n# end\n"}).approvers[0].lists == ("ca",)
+    plain = f'{BEN.name} namespaces="approval@monoskope" {CA.line}\n# end\n'
+    of_others = CA_LINE.replace("ben@", "gil@") + "\n# end\n"
+    for lists in ({"the CA as a person": plain}, {"for others": of_others}):
+        with pytest.raises(LogMismatchError, match="none of the lists"):
+            verified(content, POLICY, PINS, lists)
+    assert refused(evidence(by_certificate(EVA.name, BEN.name))).fault is Fault.APPROVALS
 
 
 def _other_change(found: proof_pb2.UploadEvidence, done: Executed) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import random
 import time
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from monoskope.protocol.request import Request
 from monoskope.protocol.sshsig import Fault, FaultError
 from monoskope.protocol.sshsig.container import parse_public
 from monoskope.protocol.sshsig.keys import PublicKey
-from monoskope.protocol.sshsig.lists import Revocations, parse_listed
+from monoskope.protocol.sshsig.lists import Revocations, parse_listed, parse_revoked
 from monoskope.reactor.signers.approvals import NOT_APPROVED, ApprovalRules, Approved, Presented, approve
 from monoskope.reactor.signers.decision import Rules, Signed
 from monoskope.reactor.signers.settings import MayRule, SignersFile, approver_permissions, permissions
@@ -48,15 +49,46 @@ CHANGE = make_change(**ASKED)
 REQUEST = request_of(CHANGE, request_id=b"i" * 16, suites=(1,))
 
 
-def approval(name: str, key: ssh_blobs.SshKey) -> bytes:
-    signer = ssh_blobs.certificate(key, CA, valid=(NOW - 60, NOW + 3_600), principals=(name.encode(),))
-    namespace = Namespace.APPROVAL.value.encode()
-    message = ssh_blobs.to_sign(approval_statement(CHANGE.sha256), namespace=namespace)
+def approval(
+    name: str,
+    key: ssh_blobs.SshKey,
+    *,
+    ca: ssh_blobs.SshKey = CA,
+    until: int = NOW + 3_600,
+    kind: Namespace = Namespace.APPROVAL,
+    sha256: bytes = CHANGE.sha256,
+) -> bytes:
+    signer = ssh_blobs.certificate(key, ca, valid=(NOW - 60, until), principals=(name.encode(),))
+    namespace = kind.value.encode()
+    message = ssh_blobs.to_sign(approval_statement(sha256), namespace=namespace)
     return ssh_blobs.container(signer, key.sign(message), namespace=namespace)
 
 
+def flipped(content: bytes) -> bytes:
+    return content[:-1] + bytes([content[-1] ^ 1])
+
+
+REVOKED = ssh_blobs.ed25519()
+FAULTY: dict[str, Callable[[str, ssh_blobs.SshKey], bytes]] = {
+    "of another change": lambda name, key: approval(name, key, sha256=bytes(32)),
+    "for requests": lambda name, key: approval(name, key, kind=Namespace.REQUEST),
+    "of a certificate that has ended": lambda name, key: approval(name, key, until=NOW),
+    "of another CA": lambda name, key: approval(name, key, ca=key),
+    "of one who may approve nothing": lambda _, key: approval("fred@example.org", key),
+    "by a revoked key": lambda name, _: approval(name, REVOKED),
+    "with another bit": lambda name, key: flipped(approval(name, key)),
+    "nothing": lambda *_: b"",
+}
+"""What does not count, whoever made it."""
+BAD_ONES = {
+    (fault, name, number): made(name, key)
+    for (fault, made), name, (number, key) in itertools.product(FAULTY.items(), NAMES, enumerate(KEYS))
+}
 SIGNED = {(name, number): approval(name, key) for name, (number, key) in itertools.product(NAMES, enumerate(KEYS))}
 """An approval of each principal with each key: who controls the CA can make each of them."""
+
+
+NO_LONGER = parse_revoked(f"{REVOKED.fingerprint}\n")
 
 
 def plain(key: ssh_blobs.SshKey) -> PublicKey:
@@ -83,7 +115,7 @@ def decided(
     file = table(*may_do, approve=[approvers(*approve_who, prefixes=[approve_at], purposes=approve_what)])
     rules = Rules({}, Revocations(), permissions(file.may, "memory"), 57_600)
     approval = ApprovalRules(
-        Rules(LISTED, Revocations(), (), 57_600), approver_permissions(file.approve, "memory"), IDENTITY, max_change_s
+        Rules(LISTED, NO_LONGER, (), 57_600), approver_permissions(file.approve, "memory"), IDENTITY, max_change_s
     )
     signer = Signed(ANNA, plain(key), None)
     return approve(rules, approval, request, signer, Presented(change, tuple(signatures)), now=now)
@@ -162,14 +194,24 @@ def most_apart(pairs: set[tuple[str, int]]) -> int:
     return 0
 
 
-@given(st.lists(st.sampled_from(sorted(SIGNED)), max_size=8), st.integers(1, 4))
+@given(
+    st.lists(st.sampled_from(sorted(SIGNED)), max_size=6),
+    st.lists(st.sampled_from(sorted(BAD_ONES)), max_size=4),
+    st.randoms(),
+    st.integers(1, 4),
+)
 def test_no_set_of_signatures_without_as_many_distinct_principals_and_keys_is_enough(
-    pairs: list[tuple[str, int]], asked: int
+    pairs: list[tuple[str, int]], faulty: list[tuple[str, str, int]], order: random.Random, asked: int
 ) -> None:
+    """Whatever does not count adds nothing, and takes nothing away from what does."""
+    signatures = [SIGNED[pair] for pair in pairs] + [BAD_ONES[one] for one in faulty]
+    order.shuffle(signatures)
     try:
-        found = decided(asked, [SIGNED[pair] for pair in pairs])
+        found = decided(asked, signatures)
     except FaultError:
+        assert len(signatures) > 8 or most_apart(set(pairs)) < max(asked, len(set(pairs)))
         return
+    assert len(signatures) <= 8
     assert most_apart(set(pairs)) >= asked
     assert len(found.approvers) >= asked
     principals, keys = ({pair[part] for pair in found.approvers} for part in (0, 1))
@@ -198,6 +240,14 @@ def test_a_change_counts_until_its_last_second_and_not_before_the_settings_allow
     for now, limit in ((NOW + 60.5, 3_600), (NOW, 59)):
         with pytest.raises(FaultError):
             decided(1, enough, now=now, max_change_s=limit)
+
+
+WORDS = ("signature", "namespace", "time", "unlisted", "not-permitted", "revoked", "signature", "missing")
+
+
+@pytest.mark.parametrize(("fault", "word"), [*zip(FAULTY, WORDS, strict=True)])
+def test_what_does_not_count_is_named_by_its_own_fault(fault: str, word: str) -> None:
+    assert f"approval 1: {word}" in refused(1, signatures=[BAD_ONES[fault, NAMES[1], 1]])
 
 
 def test_eight_approvals_are_taken_and_nine_are_not() -> None:

@@ -13,7 +13,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import purposes
 from monoskope.client.purposes import Expect, Expected, fitting, notes_of
 from monoskope.client.walk.checks import attached, check_can, check_size
-from monoskope.client.walk.results import Deletion, Generated, Proven, PutResult, Rollback, Undeletion
+from monoskope.client.walk.results import RESULTS, Proven
 from monoskope.client.walk.target import Target, check_text
 from monoskope.client.walk.task import Notes, Result, Task
 from monoskope.errors import RefusedError, UsageError
@@ -24,21 +24,6 @@ from monoskope.value import Unshared, Value
 
 if TYPE_CHECKING:
     from monoskope.protocol.change import Change
-
-_NEEDS = {
-    upload_pb2.PURPOSE_PATCH: "patchable",
-    upload_pb2.PURPOSE_UNDELETE: "undeletable",
-    upload_pb2.PURPOSE_ROLLBACK: "rollbackable",
-}
-"""What the store must be able to do."""
-_RESULTS: dict[upload_pb2.Purpose, type[Proven]] = {
-    upload_pb2.PURPOSE_UPLOAD: PutResult,
-    upload_pb2.PURPOSE_PATCH: PutResult,
-    upload_pb2.PURPOSE_DELETE: Deletion,
-    upload_pb2.PURPOSE_UNDELETE: Undeletion,
-    upload_pb2.PURPOSE_ROLLBACK: Rollback,
-    upload_pb2.PURPOSE_GENERATE: Generated,
-}
 
 
 class Proposal(Unshared, Value, frozen=True, kw_only=True):
@@ -180,8 +165,10 @@ class Proposal(Unshared, Value, frozen=True, kw_only=True):
         Raises:
             RefusedError: the store cannot do it.
         """
-        if (need := _NEEDS.get(self.purpose)) is not None:
-            check_can(target.store, target.uri, need)
+        rules = self.rules
+        needs = "patchable" if rules.merges else "undeletable" if rules.undeletes else "rollbackable"
+        if rules.merges or rules.restores:
+            check_can(target.store, target.uri, needs)
         check_size(target.store, target.uri, len(self.plaintext))
         if destination is not None and destination.uri.store == target.uri.store:
             raise UsageError("source and destination are in one store.", fix="Name another store.")
@@ -244,4 +231,4 @@ def of_change(change: Change, plaintext: bytes, approvals: tuple[bytes, ...], *,
 def result_of(task: Task, result: Result) -> Proven:
     """Return what the receipt of a task proves. `purposes.copy` has that of a copy."""
     more: dict[str, Any] = {"destroyed": task.destroy} if task.purpose == upload_pb2.PURPOSE_DELETE else {}
-    return _RESULTS[task.purpose].of(task, result, **more)
+    return RESULTS[task.purpose].of(task, result, **more)

@@ -21,7 +21,6 @@ from monoskope.client.queries import PAGE_SIZE, change_id_bytes, prefix_of
 from monoskope.client.results.changes import CHANGE_STATES, ChangeState, ProposedChange
 from monoskope.client.runtime import within
 from monoskope.client.session import Session
-from monoskope.client.walk.receipts import NO_RECEIPT, Checked
 from monoskope.client.walk.task import ApprovalsMissingError, Task, request_of, unsigned
 from monoskope.errors import NotAgreedError, NotAuthorizedError, NotFoundError, RefusedError, TimedOutError, UsageError
 from monoskope.protocol.change import CHANGE_ID_BYTES, make_change

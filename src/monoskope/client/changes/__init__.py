@@ -21,8 +21,8 @@ from monoskope.client.queries import PAGE_SIZE, change_id_bytes, prefix_of
 from monoskope.client.results.changes import CHANGE_STATES, ChangeState, ProposedChange
 from monoskope.client.runtime import within
 from monoskope.client.session import Session
-from monoskope.client.walk.task import ApprovalsMissingError, Task, request_of, unsigned
-from monoskope.errors import NotAgreedError, NotAuthorizedError, NotFoundError, RefusedError, TimedOutError, UsageError
+from monoskope.client.walk.task import ApprovalsMissingError, Task, request_of
+from monoskope.errors import NotAuthorizedError, TimedOutError, UsageError
 from monoskope.protocol.change import CHANGE_ID_BYTES, make_change
 from monoskope.protocol.grant import MAX_APPROVALS
 from monoskope.protocol.identity import ProofError

@@ -280,7 +280,7 @@ def test_ctrl_c_while_it_waits_leaves_the_change_and_run_change_finishes_it(worl
 def test_an_m8_that_goes_away_and_comes_back_loses_nothing(world: World) -> None:
     uri = "vault://prod/away"
     with world.waiting(uri) as (change, end):
-        world.cluster.m8.stop()
+        world.cluster.m8.kill()
         with warm.anew():
             world.cluster.start_m8()
         ok(world.approve(change))

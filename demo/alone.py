@@ -117,10 +117,15 @@ async def _newest_signature(log: EventLog) -> bytes:
 
 async def _signed_by_own_key(grant: Grant, sealed: Sealed) -> bytes:
     """Return a good signature of this very request, by a key that nobody has seen before."""
-    key = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
     with tempfile.TemporaryDirectory() as folder:
-        write_private(Path(folder) / "key", key)
-        return await KeySigner(Path(folder) / "key").sign(grant, sealed.sha256)
+        return await KeySigner(new_key(Path(folder) / "key")).sign(grant, sealed.sha256)
+
+
+def new_key(file: Path) -> Path:
+    """Make a key of m8's own in a file, and return that."""
+    key = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    write_private(file, key)
+    return file
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ Everything that one run of the Monoskope demo left behind. Nothing of it runs no
   reactor-local/  the reactor of the store `local`; the age files themselves are in reactor-local/secrets
   openbao/        the OpenBao server with its storage, certificates, log files, seal key and root token
   administrator/, anna/, ben/, carla/, rev/
-                  the home folders of the people, some with settings, token, known stores and known logs; anna's
-                  key and her proof (put.tlog-proof)
+                  the home folders of the people, some with settings, token, known stores and known logs; the
+                  keys of anna and ben, and her proof (put.tlog-proof)
   m8-rewritten/   a copy of m8/ whose log was rewritten: what anna's command refused in the end
 {witnesses}
 Private keys, tokens and a root token lie in here. Delete the folder when you are done.

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import tomli_w
 from claims import check, must
@@ -25,7 +26,7 @@ SECRET = f"{STORE}://team-a/user"
 FILE = "user=anna/user.txt"
 """What anna has put there."""
 
-SIGNERS = {
+SIGNERS: dict[str, Any] = {
     "file": "allowed_signers",
     "revoked": "revoked_keys",
     "may": [{"principal": "anna", "prefixes": ["team-a"], "purposes": ["upload", "compare"]}],
@@ -69,30 +70,16 @@ class Signing:
 
     def _reactor_wants_signatures(self) -> None:
         self.tell.step("So the reactor gets a list of keys, and acts only on what one of them signed")
-        public = self._make_key(self.anna.home / "id_m8")
+        public = make_key(self.tell, self.anna)
         must(self.anna.monoctl("config", "set", "signing_key", "anna/id_m8"))
         home = self.cluster.folder / f"reactor-{STORE}"
-        line = f'anna namespaces="request@monoskope" {public}\n'
+        line = listed("request", "anna", public)
         write_private(home / "allowed_signers", f"{line}# end\n".encode(), replace=True)
-        self._restart(home)
+        restart(self.cluster, SIGNERS)
         self.tell.say("Its operator turned [signers] on, and put her key where m8 cannot reach it:")
         self.tell.shown(f"reactor-{STORE}/allowed_signers: {line}")
         must(self.anna.monoctl("put", "secret", SECRET, "--from-file", FILE))
         self.tell.proven("anna's monoctl signed the put, and the reactor wrote it.")
-
-    def _make_key(self, file: Path) -> str:
-        """Make anna's key with ssh-keygen, or without it where there is no OpenSSH. Return its public half."""
-        if shutil.which("ssh-keygen") is not None:
-            public = openssh.make_key(file).read_text(encoding="utf-8")
-            self.tell.command(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "anna/id_m8"), who="anna")
-            return " ".join(public.split()[:2])
-        self.tell.say(
-            "OpenSSH is not installed here, so the demo makes anna's key itself, in OpenSSH's form. With Debian's"
-            " package openssh-client, ssh-keygen makes it."
-        )
-        key = Ed25519PrivateKey.generate()
-        write_private(file, key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
-        return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
     def _m8_is_refused(self) -> None:
         self.tell.step("m8 tries again, with everything it has")
@@ -114,10 +101,33 @@ class Signing:
     def _compare(self) -> Ran:
         return self.anna.monoctl("compare", "secret", SECRET, "--from-file", FILE)
 
-    def _restart(self, home: Path) -> None:
-        """Turn signatures on in the reactor's settings, and start it anew."""
-        self.cluster.reactors[home.name].stop()
-        file = home / "reactor.toml"
-        table = tomllib.loads(file.read_text(encoding="utf-8")) | {"signers": SIGNERS}
-        write_private(file, tomli_w.dumps(table).encode(), replace=True)
-        self.cluster.start_reactor(STORE)
+
+def listed(namespace: str, name: str, public: str) -> str:
+    """Return a line of a reactor's list: whose signatures of a namespace are by which key."""
+    return f'{name} namespaces="{namespace}@monoskope" {public}\n'
+
+
+def make_key(tell: Narrator, user: User) -> str:
+    """Make a person's key with ssh-keygen, or without it where there is no OpenSSH. Return its public half."""
+    file = user.home / "id_m8"
+    if shutil.which("ssh-keygen") is not None:
+        public = openssh.make_key(file).read_text(encoding="utf-8")
+        tell.command(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{user.name}/id_m8"), who=user.name)
+        return " ".join(public.split()[:2])
+    tell.say(
+        f"OpenSSH is not installed here, so the demo makes {user.name}'s key itself, in OpenSSH's form. With Debian's"
+        " package openssh-client, ssh-keygen makes it."
+    )
+    key = Ed25519PrivateKey.generate()
+    write_private(file, key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+    return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+
+
+def restart(cluster: Cluster, signers: dict[str, Any]) -> None:
+    """Write the table `[signers]` of the reactor's settings, and start it anew."""
+    home = cluster.folder / f"reactor-{STORE}"
+    cluster.reactors[home.name].stop()
+    file = home / "reactor.toml"
+    table = tomllib.loads(file.read_text(encoding="utf-8")) | {"signers": signers}
+    write_private(file, tomli_w.dumps(table).encode(), replace=True)
+    cluster.start_reactor(STORE)

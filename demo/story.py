@@ -7,6 +7,7 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import approving
 import hunt
 import signing
 import witnessed
@@ -15,7 +16,7 @@ from narration import Narrator
 
 from monoskope.settings import write_private
 from monoskope.stores.shared.checks import is_text
-from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
+from monoskope.testing.cluster import ALL_RIGHTS, MOUNT, PREFIX, Cluster
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.parts import Part
 from monoskope.testing.search import Wanted
@@ -80,9 +81,11 @@ class Demo:
         self._show_events(put[f"vault://{PATH}"])
         self._patch_and_delete()
         self._search()
-        signing.Signing(self.cluster, self.tell, self._people["anna"]).show()
+        anna, ben = self._people["anna"], self._people["ben"]
+        signing.Signing(self.cluster, self.tell, anna).show()
+        approving.Approving(self.cluster, self.tell, anna, ben).show()
         self.pids["reactor-local"] = self.cluster.reactors["reactor-local"].pid or 0
-        log.show(self._people["anna"], put[f"vault://{PATH}"])
+        log.show(anna, put[f"vault://{PATH}"])
 
     # --- the chapters ---
 
@@ -131,7 +134,8 @@ class Demo:
         self.tell.step("Two users: anna works below team-a, ben below team-b")
         for name, team in (("anna", "team-a"), ("ben", "team-b")):
             prefixes = [f"{store}://{team}" for store in ("vault", "local")]
-            self._people[name] = self.cluster.add_user(name, prefixes=prefixes, pin=name != "anna")
+            rights = (*ALL_RIGHTS, "propose") if name == "anna" else ALL_RIGHTS
+            self._people[name] = self.cluster.add_user(name, prefixes=prefixes, rights=rights, pin=name != "anna")
 
     def _put(self) -> dict[str, Ran]:
         """Let anna put the value into both stores. Returns what m8 says of each secret, by URI."""

@@ -53,6 +53,8 @@ CHECKS = (
     "client/access.py",
     "client/changes/__init__.py",
     "client/changes/approved.py",
+    "client/changes/approving.py",
+    "client/changes/calls.py",
     "client/proofs/log.py",
     "client/proofs/__init__.py",
     "client/walk/receipts.py",

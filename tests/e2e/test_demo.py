@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,6 +62,11 @@ def rows(out: str) -> dict[str, list[str]]:
     return {line[1]: line[2].split() for line in lines if line}
 
 
+def audit(folder: Path) -> list[dict[str, Any]]:
+    """What the reactor of the store `local` recorded."""
+    return [json.loads(line) for line in (folder / "reactor-local" / "audit.jsonl").read_text().splitlines()]
+
+
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.CompletedProcess[str]]]:
     """A run with a value of one's own and kept files."""
@@ -76,7 +82,7 @@ def test_it_shows_what_it_claims(kept: tuple[Path, subprocess.CompletedProcess[s
     assert done.returncode == 0, done.stdout + done.stderr
     out = done.stdout
     hashes = re.findall(r"UPLOADED +\S+ +(fp1:[0-9a-f]{16}:[0-9a-f]{64})$", out, re.MULTILINE)
-    assert len(hashes) == 4
+    assert len(hashes) == 5
     assert hashes[0] == hashes[1] not in hashes[2:]
     assert "OpenBao merged: the first key is as it was" in out
     assert "monoctl delete secret vault://team-a/old --yes" in out
@@ -95,9 +101,26 @@ def test_m8_writes_until_the_reactor_has_a_list_of_keys(kept: tuple[Path, subpro
     folder, done = kept
     tries = re.findall(r"^ {6}(its own value|with [\w' ]+).*: +(.*)$", done.stdout, re.MULTILINE)
     assert [end for _, end in tries] == ["UPLOADED", *["FAILED NOT_AUTHORIZED"] * 3]
-    audit = [json.loads(line) for line in (folder / "reactor-local" / "audit.jsonl").read_text().splitlines()]
-    assert len({line["request_id"] for line in audit if line.get("reason") == "NOT_AUTHORIZED"}) == 3
-    assert {line["signer"] for line in audit if line.get("signer")} == {"anna"}
+    lines = audit(folder)
+    alone = [line for line in lines if line.get("reason") == "NOT_AUTHORIZED" and not line["change_sha256"]]
+    assert len({line["request_id"] for line in alone}) == 3
+    assert {line["signer"] for line in lines if line.get("signer")} == {"anna"}
+
+
+def test_the_reactor_counts_bens_approval_and_none_that_m8_made(
+    kept: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, done = kept
+    lines = [line for line in audit(folder) if line.get("change_sha256")]
+    [approved] = [line for line in lines if line["outcome"] == "UPLOADED"]
+    assert [name.partition(" ")[0] for name in approved["approvers"]] == ["ben"]
+    [refused] = [line for line in lines if line["outcome"] == "REFUSED"]
+    assert refused["change_sha256"] != approved["change_sha256"]
+    assert "unlisted" in refused["detail"]
+    assert "DELETED" not in {line["outcome"] for line in lines}
+    assert len(re.findall(r"^ {6}handed in as ben: ", done.stdout, re.MULTILINE)) == 2
+    assert done.stdout.count("(exit code 17)") == 1
+    assert f"says: {refused['detail'].partition(',')[0]}" in " ".join(done.stdout.split())
 
 
 def test_a_rewritten_log_is_noticed_and_a_proof_is_verified_without_m8(

@@ -57,6 +57,8 @@ class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
     signing_key: str = ""
     """What signs requests for stores that take signed ones alone; "" for nothing. As git's `user.signingKey`: the file
     of a private key, or a public key or certificate, as a file or as itself, whose other half the ssh-agent holds."""
+    requester: str = ""
+    """How the stores' lists call whoever proposes changes with a key without a certificate; "" if receipts say it."""
 
     log_vkeys: tuple[str, ...] = ()
     """The two verifier keys of the server's log, if they are known beforehand (docs/witnessed-log.md)."""
@@ -114,6 +116,7 @@ def load_settings(
     servers: Sequence[str] | None = None,
     credential: Credential | None = None,
     signing_key: Path | str | None = None,
+    requester: str | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> ClientSettings:
     """Find, read and check everything that is needed to dial.
@@ -131,6 +134,7 @@ def load_settings(
         servers: Several servers of one log, in the place of `server`.
         credential: Where tokens come from, in the place of all that could be found.
         signing_key: What signs requests: a file, or a public key itself.
+        requester: How the stores' lists call whoever proposes changes.
         environ: The environment.
 
     Raises:
@@ -143,7 +147,7 @@ def load_settings(
             raise given_twice("server", "servers")
         server = ",".join(servers)
     files = {"ca_file": ca_file, "token_file": token_file, "known_stores": known_stores, "signing_key": signing_key}
-    texts = {"server": server, "ca": ca, "token": token}
+    texts = {"server": server, "ca": ca, "token": token, "requester": requester}
     flags = texts | {name: str(value) if value else None for name, value in files.items()}
     found = find(flags, config=config, environ=environ)
     if "server" not in found:
@@ -166,6 +170,7 @@ def load_settings(
         store_identities=dict(identities),
         default_store=default_store or environ.get("MONOCTL_DEFAULT_STORE") or None,
         signing_key=found["signing_key"].value if "signing_key" in found else "",
+        requester=found["requester"].value if "requester" in found else "",
         log_vkeys=_words(found, "log_vkeys"),
         log_witnesses=_words(found, "log_witnesses"),
         log_quorum=_quorum(found),

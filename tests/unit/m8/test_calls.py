@@ -17,7 +17,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import AlreadyExistsError, UnavailableError, UsageError
 from monoskope.m8 import calls
 from monoskope.m8.calls import Arrival
-from monoskope.m8.domain.aggregates import Aggregates
+from monoskope.m8.domain import appending
 from monoskope.m8.domain.upload import Upload, evolve, request_upload
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.service.feed import Follower
@@ -149,7 +149,7 @@ async def test_a_defect_in_an_append_is_answered(world: World, monkeypatch: pyte
     async def broken(*_: object) -> int:
         raise LookupError("hunter2")
 
-    monkeypatch.setattr(Aggregates, "append", broken)
+    monkeypatch.setattr(appending, "record_appended", broken)
     answer = await reactor.append(bytes(16), 0, events_pb2.SecretUploadFailed())
     assert (answer.error, answer.version) == ("INTERNAL", 0)
     assert "hunter2" not in answer.message

@@ -73,10 +73,12 @@ async def _there(session: Session, target: Target) -> tuple[str, str]:
 
 
 async def requester_of(session: Session, signing: Signing, place: Target) -> str:
-    """Return whom one's certificate names, or whom the store's own receipt says that one's key is."""
+    """Return whom one's certificate names, or the settings, or whom the store's own receipt says that one's key is."""
     public = signing.public
     if public is not None and public.principal:
         return public.principal
+    if session.settings.requester:
+        return session.settings.requester
     if public is not None:
         try:
             view = await session.queries.secret(str(place.uri))
@@ -87,5 +89,6 @@ async def requester_of(session: Session, signing: Signing, place: Target) -> str
             return receipt.signer
     raise UsageError(
         f"{place.uri}: nothing says how the store's list calls you.",
-        fix="Give that name, such as anna@example.org, as `requester` (`--requester`); the store's operator knows it.",
+        fix="Give that name, such as anna@example.org, as --requester, or once: `monoctl config set requester NAME`."
+        " The store's operator knows it.",
     )

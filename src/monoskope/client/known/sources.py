@@ -27,7 +27,17 @@ LOG_FIELDS = ("log_vkeys", "log_witnesses", "log_quorum")
 """What is demanded of the log of an m8. In a file they count for the `server` of that file alone: each m8 has its own
 log. In a file without one they count where no other source names a server, as for `monoctl verify proof`."""
 
-FIELDS = ("server", "ca_file", "ca", *TOKEN_FIELDS, "known_stores", "signing_key", *LOG_FIELDS, *LOGIN_FIELDS)
+FIELDS = (
+    "server",
+    "ca_file",
+    "ca",
+    *TOKEN_FIELDS,
+    "known_stores",
+    "signing_key",
+    "requester",
+    *LOG_FIELDS,
+    *LOGIN_FIELDS,
+)
 """What can be given as an argument, or as `MONOCTL_…` in the environment."""
 
 _TEXTS = {"ca": "ca_file", "token": "token_file"}
@@ -92,6 +102,8 @@ class ConfigFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     signing_key: str = ""
     """Signs requests for stores that take signed ones alone: a private key, or a public key or certificate whose other
     half an ssh-agent holds (docs/signed-requests.md). A file, or a public key itself: `key::ssh-ed25519 AAAA…`."""
+    requester: str = ""
+    """How the stores' lists call you who propose changes, if your key has no certificate (docs/approvals.md)."""
 
 
 class Setting(Value, frozen=True):
@@ -263,7 +275,7 @@ def _add_file(found: dict[str, Setting], path: Path, file: ConfigFile) -> None:
         _add(found, _given({name: (value, str(path)) for name, value in values.items()}))
 
     key = file.signing_key if is_public_key(file.signing_key) else at(file.signing_key)
-    add({"ca_file": at(file.ca_file), "signing_key": key, "server": file.server})
+    add({"ca_file": at(file.ca_file), "signing_key": key, "requester": file.requester, "server": file.server})
     if "server" not in found:  # as for who checks proofs and has no account anywhere
         add({name: getattr(file, name) for name in LOG_FIELDS})
     if file.server and serves(file.server, found["server"].value):

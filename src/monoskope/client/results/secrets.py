@@ -15,7 +15,36 @@ from monoskope.protocol.outcomes import spelled
 from monoskope.value import Value
 
 
-class Secret(Value, frozen=True):
+class _Signed(Value, frozen=True, kw_only=True):
+    """Who signed a request and who approved it."""
+
+    signer: str = ""
+    """Who signed the request, by the receipt that proves it; "" where none does, or the store takes unsigned ones."""
+    signer_key: str = ""
+    """The key that signed it, `SHA256:…`."""
+    change_sha256: str = ""
+    """The approved change that it executed, by the same receipt; "" for none."""
+    approvers: tuple[Approver, ...] = ()
+    """Those whose approvals counted."""
+    break_glass: str = ""
+    """Why it was done without the approvals that it takes; "" where nobody broke the glass."""
+
+    @staticmethod
+    def by(checked: Checked) -> dict[str, Any]:
+        """Return these fields, as far as a receipt proves them."""
+        receipt = checked.receipt if checked.proven else None
+        if receipt is None:
+            return {}
+        return {
+            "signer": receipt.signer,
+            "signer_key": receipt.signer_key,
+            "change_sha256": receipt.change_sha256.hex(),
+            "approvers": tuple(Approver(*each) for each in receipt.approvers),
+            "break_glass": receipt.break_glass,
+        }
+
+
+class Secret(_Signed, frozen=True):
     """What m8 knows of one secret. Never a value."""
 
     hidden = frozenset({"receipt"})
@@ -55,16 +84,6 @@ class Secret(Value, frozen=True):
     """When."""
     receipt: upload_pb2.Signed | None = None
     """The receipt itself; None without the right to see hashes."""
-    signer: str = ""
-    """Who signed the request, by the receipt that proves it; "" where none does, or the store takes unsigned ones."""
-    signer_key: str = ""
-    """The key that signed it, `SHA256:…`."""
-    change_sha256: str = ""
-    """The approved change that it executed, by the same receipt; "" for none."""
-    approvers: tuple[Approver, ...] = ()
-    """Those whose approvals counted."""
-    break_glass: str = ""
-    """Why it was done without the approvals that it takes; "" where nobody broke the glass."""
 
     @classmethod
     def of(cls, view: views_pb2.Secret, checked: Checked) -> Self:
@@ -89,11 +108,11 @@ class Secret(Value, frozen=True):
             notes_edited_by=view.notes_subject,
             notes_edited_at=moment(view.notes_changed_at_ms),
             receipt=view.receipt if view.HasField("receipt") else None,
-            **_signed(checked),
+            **cls.by(checked),
         )
 
 
-class SecretVersion(Value, frozen=True):
+class SecretVersion(_Signed, frozen=True):
     """What one receipt says about a secret."""
 
     uri: str
@@ -116,16 +135,6 @@ class SecretVersion(Value, frozen=True):
     proven: bool
     """Whether the receipt of that request proves it."""
     why_not_proven: str
-    signer: str = ""
-    """Who signed the request, by the receipt that proves it; "" where none does, or the store takes unsigned ones."""
-    signer_key: str = ""
-    """The key that signed it, `SHA256:…`."""
-    change_sha256: str = ""
-    """The approved change that it executed, by the same receipt; "" for none."""
-    approvers: tuple[Approver, ...] = ()
-    """Those whose approvals counted."""
-    break_glass: str = ""
-    """Why it was done without the approvals that it takes; "" where nobody broke the glass."""
 
     @classmethod
     def of(cls, view: views_pb2.SecretVersion, checked: Checked) -> Self:
@@ -142,11 +151,11 @@ class SecretVersion(Value, frozen=True):
             request_id=view.request_id.hex(),
             proven=checked.proven,
             why_not_proven=checked.why_not,
-            **_signed(checked),
+            **cls.by(checked),
         )
 
 
-class Upload(Value, frozen=True):
+class Upload(_Signed, frozen=True):
     """One request, of any purpose."""
 
     hidden = frozenset({"receipt"})
@@ -176,16 +185,6 @@ class Upload(Value, frozen=True):
     """Whether a receipt of the pinned identity proves the end."""
     why_not_proven: str
     receipt: upload_pb2.Signed | None = None
-    signer: str = ""
-    """Who signed the request, by the receipt that proves it; "" where none does, or the store takes unsigned ones."""
-    signer_key: str = ""
-    """The key that signed it, `SHA256:…`."""
-    change_sha256: str = ""
-    """The approved change that it executed, by the same receipt; "" for none."""
-    approvers: tuple[Approver, ...] = ()
-    """Those whose approvals counted."""
-    break_glass: str = ""
-    """Why it was done without the approvals that it takes; "" where nobody broke the glass."""
 
     @classmethod
     def of(cls, view: views_pb2.SecretUpload, checked: Checked) -> Self:
@@ -210,18 +209,5 @@ class Upload(Value, frozen=True):
             proven=checked.proven,
             why_not_proven=checked.why_not,
             receipt=view.receipt if view.HasField("receipt") else None,
-            **_signed(checked),
+            **cls.by(checked),
         )
-
-
-def _signed(checked: Checked) -> dict[str, Any]:
-    receipt = checked.receipt if checked.proven else None
-    if receipt is None:
-        return {}
-    return {
-        "signer": receipt.signer,
-        "signer_key": receipt.signer_key,
-        "change_sha256": receipt.change_sha256.hex(),
-        "approvers": tuple(Approver(*each) for each in receipt.approvers),
-        "break_glass": receipt.break_glass,
-    }

@@ -1,4 +1,7 @@
-"""What each reason of a failed request means to its user: one table (docs/protocol.md, When something breaks)."""
+"""What each reason of a failed request means to its user: one table (docs/protocol.md, When something breaks).
+
+The file is long because each reason stands in it with what to do.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.errors import RefusedError, UsageError
+from monoskope.errors import RefusedError, UsageError, docs_page
 from monoskope.m8.cli.common import on_log, output_option, own_folder_option, show
 from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
@@ -51,7 +51,7 @@ _VERIFY = "ssh-keygen -Y verify -O verify-time=TIME"
 _AGAINST_THE_LISTS = f"""Against the lists of the stores' operators, for each line of {INDEX} and of {APPROVED}:
   {_VERIFY} -f allowed_signers -n {Namespace.REQUEST.value} -I SIGNER -s ID.sig < ID.statement
   {_VERIFY} -f allowed_approvers -n {Namespace.APPROVAL.value} -I APPROVER -s ID.N.sig < ID.approved
-What the approvers signed is the SHA-256 of ID.change (docs/operate/check-signatures.md)."""
+What the approvers signed is the SHA-256 of ID.change ({docs_page("operate/check-signatures.md")})."""
 _CHUNK = 500
 _COLUMNS = (
     "position",

@@ -65,7 +65,8 @@ def _credential(found: dict[str, Setting]) -> dict[str, str]:
 
 @command("set", short_help="Write one setting to the settings file.")
 @click.argument(
-    "name", type=click.Choice(["server", "ca_file", "token_file", "signing_key", *LOG_FIELDS, *LOGIN_FIELDS])
+    "name",
+    type=click.Choice(["server", "ca_file", "token_file", "signing_key", "requester", *LOG_FIELDS, *LOGIN_FIELDS]),
 )
 @click.argument("value")
 @_config_option
@@ -79,7 +80,7 @@ def set_(name: str, value: str, config: Path | None) -> None:
         from monoskope.client.known.demand import check_setting  # noqa: PLC0415 - for these settings alone
 
         check_setting(name, value)
-    elif name in LOGIN_FIELDS and name != "login_ca_file":
+    elif name == "requester" or (name in LOGIN_FIELDS and name != "login_ca_file"):
         pass
     elif name == "signing_key" and is_public_key(value):
         from monoskope.client.signing.signer import signer_of  # noqa: PLC0415 - for this setting alone

@@ -71,7 +71,8 @@ approval_options = adding(
             "--requester",
             default="",
             metavar="NAME",
-            help="With --propose: how the store's list calls you, if neither a certificate nor a receipt says it.",
+            help="With --propose: how the store's list calls you, if no certificate, setting or receipt says it"
+            " [MONOCTL_REQUESTER].",
         ),
         click.option(
             "--for",

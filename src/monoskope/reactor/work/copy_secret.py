@@ -43,7 +43,7 @@ from monoskope.reactor.memory import forget
 from monoskope.reactor.reasons import FailedError, Failure, ended_by
 from monoskope.reactor.settings import CopyRule, ReactorSettings
 from monoskope.reactor.upstream.content import Upstream
-from monoskope.reactor.work.changes import check_content
+from monoskope.reactor.work.changes import check_content, check_source
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.stores.driver import NOTHING, DriverError
 from monoskope.uri import SecretUri
@@ -140,7 +140,7 @@ class Copier:
             rule = self._rule(request)
             token = await self._token(request, plan)
             snapshot = await self.upstream.snapshot(request.uri)
-            _check_version(request, NOTHING if snapshot is None else snapshot.version)
+            check_source(request, NOTHING if snapshot is None else snapshot.version)
             assert snapshot is not None, "something is here"
             fingerprints = self.upstream.fingerprint_key.fingerprints(snapshot.payload)
             check_content(delivered.approved.change, fingerprints, guess)
@@ -169,7 +169,7 @@ class Copier:
                 UPSTREAM_UNAVAILABLE, it comes too late; or as `CopyTokens.ask`.
             DriverError: the engine cannot be asked.
         """
-        _check_version(request, await self.upstream.driver.read_version(request.uri.path))
+        check_source(request, await self.upstream.driver.read_version(request.uri.path))
         token = await self.tokens.ask(request.request_id, within=TOKEN_S)
         if self.now() >= plan.key_by:
             raise FailedError(upload_pb2.REASON_UPSTREAM_UNAVAILABLE)
@@ -190,14 +190,6 @@ class Copier:
             request.keep_expires_on,
             signed=bool(delivered.signer),
         )
-
-
-def _check_version(request: Request, version: str) -> None:
-    """Raise `FailedError` unless `version` is what is to be copied: NOT_FOUND for nothing, CONFLICT for another one."""
-    if version == NOTHING:
-        raise FailedError(upload_pb2.REASON_NOT_FOUND)
-    if request.source_version and version != request.source_version:
-        raise FailedError(upload_pb2.REASON_CONFLICT, upstream_version=version)
 
 
 def _expect(request: Request) -> Expect | str:

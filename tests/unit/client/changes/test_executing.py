@@ -104,6 +104,18 @@ async def test_a_wait_that_is_over_leaves_the_change_proposed(
         over = await anna.changes.propose(a_put(), requester=ANNA, valid_for=-1)
         with pytest.raises(TimedOutError, match="is over"):
             await anna.changes.run(over, PUT, wait=60)
+        with pytest.raises(TimedOutError, match=f"the time of change {over.change_id} is over"):
+            await anna.changes.wait(over)
+
+
+async def test_a_state_that_there_is_not_is_asked_of_nobody(
+    m8: ScriptedM8, tmp_path: Path, keys: dict[str, Path]
+) -> None:
+    async with client(m8, tmp_path, keys["anna"]) as anna:
+        with pytest.raises(UsageError, match="'finished' is not a state of changes") as caught:
+            await anext(anna.changes.list(state="finished"))  # type: ignore[arg-type]
+    assert "declined" in caught.value.fix
+    assert m8.count("GetSecretChanges") == 0
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ async def test_a_reason_that_turns_the_direction_of_text_is_refused(
     m8: ScriptedM8, tmp_path: Path, keys: dict[str, Path]
 ) -> None:
     async with client(m8, tmp_path, keys["anna"]) as anna:
-        with pytest.raises(UsageError, match="reason"):
+        with pytest.raises(UsageError, match="a reason has 1 to 500 printable characters"):
             await anna.changes.propose(a_put(), requester=ANNA, reason="no\u202eyes")
 
 

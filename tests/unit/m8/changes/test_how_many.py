@@ -18,6 +18,7 @@ from tests.support.changes import (
     OPEN,
     PLACE,
     PROPOSE,
+    WITHDRAWN,
     a_change,
     approve,
     decline,
@@ -99,6 +100,14 @@ async def test_ten_thousand_open_changes_come_page_by_page(world: World, ben: Us
     # Who may see none of them is told so, in as many pages as that takes.
     assert not await listed(world.user("eve", "vault://other", rights=APPROVE))
     assert sum([1 async for _ in world.app.documents.open_changes(world.clock())]) == 10_000
+    # Nobody's changes are in anybody's way, and who has too many is told what to do.
+    late, other = (world.user(name, "vault://app", rights=PROPOSE) for name in ("anna-7", "eva"))
+    refused = await refusal("RATE_LIMITED", propose(late, a_change(world)), "as a user may have: 100")
+    assert "withdraw" in refused.fix
+    await withdraw(late, changes[7])
+    await propose(late, a_change(world))
+    await propose(other, a_change(world))
+    assert await listed(late, mine=True, state=WITHDRAWN) == [changes[7].change_id]
 
 
 async def test_what_is_said_of_changes_counts_as_recorded_and_has_words_and_the_place(

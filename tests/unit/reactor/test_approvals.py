@@ -465,6 +465,18 @@ async def test_where_no_change_more_can_be_remembered_none_is_done(
     assert await scene.executed(third, both(scene, third)) == "UPLOADED"
 
 
+async def test_a_requester_who_needs_no_approvals_uses_up_no_more_than_its_half(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what the process can remember: one person alone would else end all changes of the others for days."""
+    monkeypatch.setattr(changes, "MOST_DONE", 4)
+    scene = await Scene(tmp_path, upload_pb2.PURPOSE_UPLOAD, needed=0).ready()
+    of_anna = [await scene.executed(scene.change(), []) for _ in range(3)]
+    assert of_anna == ["UPLOADED", "UNCHANGED", "FAILED RATE_LIMITED"]
+    with scene.world.handler._changes.executing(scene.change(requester=BEN.name)):
+        pass
+
+
 async def test_after_a_restart_without_the_receipt_the_requester_has_a_second_time_and_nobody_else(
     tmp_path: Path,
 ) -> None:

@@ -13,7 +13,7 @@ from monoskope.errors import Code
 from monoskope.protocol.change import make_change, parse_change
 from monoskope.testing.cluster.identities import Identity
 from tests.lies.approved.deliveries import flipped
-from tests.lies.approved.row import PATIENCE_S, ApprovalLie, Scene, approves, executes, proposal_of
+from tests.lies.approved.row import ApprovalLie, Scene, approves, executes, proposal_of
 from tests.lies.lie import Step
 from tests.support.signed_requests import Person
 
@@ -44,6 +44,17 @@ def _other(view: View, **fields: Any) -> None:
 
 def other(**fields: Any) -> Callable[[Scene], None]:
     return shown(lambda view, _: _other(view, **fields))
+
+
+def answers(change: Callable[[changes_pb2.GetSecretChangesResponse], Any]) -> Callable[[Scene], Any]:
+    """Change the whole answer to who asks for a change."""
+
+    def act(_: object, content: bytes) -> changes_pb2.GetSecretChangesResponse:
+        answer = changes_pb2.GetSecretChangesResponse.FromString(content)
+        change(answer)
+        return answer
+
+    return lambda scene: scene.wire.change("GetSecretChanges", act, times=None)
 
 
 def hides(view: View, _: Scene) -> None:
@@ -91,9 +102,9 @@ def earlier(view: View, scene: Scene) -> None:
 
 
 async def waits(scene: Scene) -> Any:
-    """alice waits for approvals."""
+    """alice waits for approvals, a moment."""
     change = await scene.of("alice").changes.get(scene.change.change_id)
-    return await scene.of("alice").changes.run(change, scene.values, wait=PATIENCE_S)
+    return await scene.of("alice").changes.run(change, scene.values, wait=0.2)
 
 
 async def proposes(scene: Scene) -> Any:
@@ -196,6 +207,8 @@ EXECUTING = (
     to_alice("that it was overtaken", state("OVERTAKEN"), "m8 says that .*overtaken", Code.CONFLICT),
     to_alice("that it was done", state("DONE"), "m8 says that .*done already", Code.ALREADY_EXISTS),
     to_alice("that its time is over", state("ENDED"), "the time of .* is over", Code.TIMED_OUT),
+    to_alice("no such change", answers(lambda one: one.ClearField("changes")), "no such change", Code.NOT_FOUND),
+    to_alice("two for one change", answers(lambda one: one.changes.append(one.changes[0])), "no such", Code.NOT_FOUND),
     to_alice("no approval", shown(hides), "2 approvals here, and none", Code.NOT_AUTHORIZED),
     to_alice("approvals of its own", shown(invents), "2 approvals here, and 2", Code.NOT_AUTHORIZED),
     to_alice("one approval as two", shown(repeats), "2 approvals here, and 1", Code.NOT_AUTHORIZED),
@@ -237,7 +250,7 @@ EXECUTING = (
         PROVEN,
         act=proposes,
     ),
-    to_alice("nothing new while she waits", shown(hides), "the time to wait", Code.TIMED_OUT, act=waits, silent=True),
+    to_alice("nothing new while she waits", shown(hides), "the time to wait", Code.TIMED_OUT, act=waits),
     unknown("no receipt of what was approved", ends(lambda upload: upload.ClearField("receipt")), "no receipt"),
     unknown("the receipt of an earlier change", earlier_receipt, "another grant"),
     unknown("a receipt with one approver less", ends(_content(lambda one: one.approvers.pop())), "does not verify"),

@@ -10,7 +10,6 @@ from typing import TypeVar
 import pytest
 import pytest_asyncio
 
-from monoskope.client.changes import Changes
 from monoskope.client.results.changes import ProposedChange
 from monoskope.errors import Error, NotAuthorizedError, UnavailableError
 from monoskope.settings import write_private
@@ -94,11 +93,6 @@ async def stubborn(work: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(0.05)
 
 
-async def approved_by(stage: Stage, name: str, change_id: str) -> ProposedChange:
-    changes: Changes = stage.company.clients[name].changes
-    return await changes.approve(await changes.get(change_id))
-
-
 async def executed(scene: Scene, change_id: str) -> ProposedChange:
     """Let anna execute a change, as often as that does not end for sure; return it as it is then."""
     changes = scene.stage.anna.changes
@@ -119,14 +113,15 @@ async def test_no_approval_is_lost_and_none_counts_twice(stage: Stage, name: str
     scene = await stage.scene(UPLOAD)
     await asyncio.to_thread(start_armed, stage, name, place)
     mending = asyncio.create_task(asyncio.to_thread(start_again, stage, name))
-    change_id = (await stubborn(scene.propose)).change_id
-    twice = await stubborn(lambda: approved_by(stage, GIL, change_id))
-    assert len(twice.approvals) == (2 if place in APPROVED_TWICE else 1)
-    if place in APPROVED_TWICE:
-        with pytest.raises(NotAuthorizedError):
-            await scene.present(twice.change, [one.content for one in twice.approvals])
-    await stubborn(lambda: approved_by(stage, BEN, change_id))
-    done = await executed(scene, change_id)
+    async with asyncio.timeout(120):
+        change_id = (await stubborn(scene.propose)).change_id
+        twice = await stubborn(lambda: stage.approved_by(GIL, change_id))
+        assert len(twice.approvals) == (2 if place in APPROVED_TWICE else 1)
+        if place in APPROVED_TWICE:
+            with pytest.raises(NotAuthorizedError):
+                await scene.present(twice.change, [one.content for one in twice.approvals])
+        await stubborn(lambda: stage.approved_by(BEN, change_id))
+        done = await executed(scene, change_id)
     await mending  # it did die
     assert [(one.principal, one.key) for one in done.approvers] == [
         (one, stage.company.signer(one).public().shown) for one in (BEN, GIL)
@@ -142,7 +137,7 @@ async def test_a_change_waits_for_an_engine_that_is_gone(stage: Stage) -> None:
     with killed(bao):
         proposed = await scene.propose()
         for who in (BEN, GIL):
-            await approved_by(stage, who, proposed.change_id)
+            await stage.approved_by(who, proposed.change_id)
         with pytest.raises(UnavailableError):
             await stage.anna.changes.run(await stage.anna.changes.get(proposed.change_id), SENT, timeout=3)
     done = await executed(scene, proposed.change_id)
@@ -163,7 +158,7 @@ async def test_a_requester_whose_program_is_gone_goes_on_with_another_one(stage:
     waiting.kill()
     [proposed] = [one async for one in stage.anna.changes.list(scene.uri, mine=True)]
     for who in (BEN, GIL):
-        await approved_by(stage, who, proposed.change_id)
+        await stage.approved_by(who, proposed.change_id)
     again = ("run", "change", proposed.change_id, "--sha256", proposed.sha256, *files, *key)
     ran = await asyncio.to_thread(company.users[ANNA].monoctl, *again)
     assert ran.code == 0, ran.err

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from monoskope.client import Client, ClientSettings, KeySigner
+from monoskope.client import Client, ClientSettings, KeySigner, SyncClient
 from monoskope.client.signing.signer import Signer
 from monoskope.protocol.identity import Namespace
 from monoskope.settings import write_private
@@ -139,15 +139,19 @@ class Company:
 
     def client(self, name: str, signer: Signer | None = None) -> Client:
         """Return a client for somebody who was hired."""
+        signer = signer or self.signer(name)
+        return Client(self._settings(name), signer=signer, system_known_stores=self.folder / "none", pause_s=0.01)
+
+    def sync_client(self, name: str) -> SyncClient:
+        return SyncClient(self._settings(name), signer=self.signer(name), system_known_stores=self.folder / "none")
+
+    def _settings(self, name: str) -> ClientSettings:
         user = self.users[name]
-        settings = ClientSettings(
+        return ClientSettings(
             server=self.cluster.server,
             token=user.token_file.read_text().strip(),
             ca_file=self.cluster.folder / "m8" / "ca.crt",
             known_stores=user.known_stores,
-        )
-        return Client(
-            settings, signer=signer or self.signer(name), system_known_stores=self.folder / "none", pause_s=0.01
         )
 
 

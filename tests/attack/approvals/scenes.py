@@ -26,9 +26,10 @@ from monoskope.client.walk.target import Target
 from monoskope.client.walk.walk import Walk
 from monoskope.errors import NotAuthorizedError
 from monoskope.protocol.change import Change, make_change
+from monoskope.protocol.identity import Namespace
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.testing.cluster import MOUNT, PREFIX
-from tests.support.approvals_world import ANNA, APPROVERS, BEN, EVA, GIL, SETTER, Company, write_list
+from tests.support.approvals_world import ANNA, APPROVERS, BEN, CA, EVA, GIL, SETTER, Company, line, public, write_list
 from tests.support.engines import AgeEngine, Engine, OpenBaoEngine
 from tests.support.ssh import shown
 
@@ -83,6 +84,11 @@ class Stage:
     @property
     def setter(self) -> Client:
         return self.company.clients[SETTER]
+
+    async def approved_by(self, name: str, change_id: str) -> ProposedChange:
+        """Let somebody look at a change as m8 shows it, and approve it."""
+        changes = self.company.clients[name].changes
+        return await changes.approve(await changes.get(change_id))
 
     def approval(self, change: Change, *people: str) -> list[bytes]:
         return [self.company.signer(one).approve_now(change) for one in people]
@@ -228,8 +234,7 @@ class Scene:
         """Let people look at what anna proposed, and approve it; and let anna execute it. m8 carries everything."""
         proposed = self.proposed or await self.propose()
         for name in people:
-            changes = self.stage.company.clients[name].changes
-            await changes.approve(await changes.get(proposed.change_id))
+            await self.stage.approved_by(name, proposed.change_id)
         found = await self.stage.anna.changes.get(proposed.change_id)
         return await self.stage.anna.changes.run(found, self.values or None)
 
@@ -284,7 +289,17 @@ async def lay_out(company: Company, last: AsyncExitStack) -> Stage:
     limits = {"compares_per_hour": 10_000, "compares_per_hour_per_uri": 2}
     approvers = [(BEN, "ben again"), (ANNA, "anna again"), (EVA, "revoked"), (GIL, "agent"), (GIL, "touched")]
     everything = ("upload", "patch", "generate", "delete", "undelete", "rollback", "copy")
-    company.asks("vault", 2, purposes=everything, destinations=["files://app"], approvers=approvers, limits=limits)
+    certified = line(ANNA, public(company.key(CA)), Namespace.REQUEST, "cert-authority")
+    signing = [certified, line(ANNA, public(company.key("touched by anna")), Namespace.REQUEST)]
+    company.asks(
+        "vault",
+        2,
+        purposes=everything,
+        destinations=["files://app"],
+        approvers=approvers,
+        signers=signing,
+        limits=limits,
+    )
     copying = {"principal": "copies-from-vault", "prefixes": ["app"], "purposes": ["upload"]}
     company.asks("files", 2, signers=[copies], may=[copying], approvers=approvers, limits=limits)
     for store in ("vault", "files"):

@@ -12,16 +12,16 @@ from contextlib import AsyncExitStack
 import pytest
 import pytest_asyncio
 
-from monoskope.client.changes import Changes
+from monoskope.client.results.changes import ProposedChange
 from monoskope.client.signing.agent import Agent as AgentClient
 from monoskope.client.signing.agent import AgentSigner
-from monoskope.client.signing.signer import Signer
+from monoskope.client.signing.signer import LocalSigner
 from monoskope.errors import ConflictError, NotAuthorizedError
 from monoskope.testing.engines.openssh import Agent, make_key
 from monoskope.testing.engines.postgres import Postgres
 from tests.attack.approvals.scenes import FIRST, SENT, Purpose, Scene, Stage, lay_out, present, text
 from tests.attack.approvals.table import CASES, COPY, DELETE, TWO, UNDELETE, UPLOAD
-from tests.support.approvals_world import BEN, EVA, GIL, SETTER, company
+from tests.support.approvals_world import ANNA, BEN, EVA, GIL, SETTER, company
 from tests.support.ssh import has_security_key, need_security_key
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -52,9 +52,10 @@ async def stage(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, ag
     async with AsyncExitStack() as last:
         world = await last.enter_async_context(company(tmp_path_factory.mktemp("approvals"), postgres))
         if has_security_key():
-            make_key(world.folder / "touched", "ed25519-sk")
-            world.keys["touched"] = world.folder / "touched"
-            agent.add(world.keys["touched"])
+            for name in ("touched", "touched by anna"):
+                make_key(world.folder / name, "ed25519-sk")
+                world.keys[name] = world.folder / name
+                agent.add(world.keys[name])
         agent.add(world.key("agent"))
         yield await lay_out(world, last)
 
@@ -75,7 +76,7 @@ async def test_what_is_wrong_with_approvals_leaves_the_age_files_as_they_were(
     await case.is_refused(await stage.scene(purpose, "files", absent=case.absent))
 
 
-def signer_of(stage: Stage, agent: Agent, kind: str) -> tuple[str, Signer]:
+def signer_of(stage: Stage, agent: Agent, kind: str) -> tuple[str, LocalSigner]:
     """Return who approves with a kind of key, and with what."""
     world, socket = stage.company, AgentClient(str(agent.socket))
     if kind == "certificate":
@@ -99,6 +100,27 @@ async def test_a_key_of_every_kind_approves(stage: Stage, agent: Agent, kind: st
     assert (approval.certificate_ends_at is not None) == (kind == "certificate")
     done = await scene.by_people(BEN)
     assert (approval.key, name) in {(one.key, one.principal) for one in done.approvers}
+    assert scene.is_done()
+
+
+@pytest.mark.parametrize("kind", ["touched by anna", "certificate of anna"])
+async def test_a_requester_signs_with_a_key_of_every_kind(stage: Stage, agent: Agent, kind: str) -> None:
+    """A certificate says who she is, so she need not."""
+    need_security_key("ed25519-sk" if kind == "touched by anna" else "ed25519")
+    scene = await stage.scene(UPLOAD)
+    if kind == "touched by anna":
+        public = stage.company.keys[kind].with_name(f"{kind}.pub").read_text()
+        signer: LocalSigner = AgentSigner(public, agent=AgentClient(str(agent.socket)))
+        requester = ANNA
+    else:
+        signer, requester = stage.company.certified(kind, ANNA), ""
+    async with stage.company.client(ANNA, signer) as anna:
+        proposed = await anna.changes.propose(scene.proposal(), requester=requester)
+        assert proposed.requester == ANNA
+        for name in TWO:
+            await stage.approved_by(name, proposed.change_id)
+        done = await anna.changes.run(await anna.changes.get(proposed.change_id), SENT)
+    assert (done.signer, done.signer_key) == (ANNA, signer.public().shown)
     assert scene.is_done()
 
 
@@ -185,8 +207,7 @@ async def test_approvals_outlive_m8_and_the_reactor(stage: Stage) -> None:
     proposed = await scene.propose()
     for name in (BEN, EVA):
         await start_anew(stage, m8=True)
-        changes: Changes = stage.company.clients[name].changes
-        await changes.approve(await changes.get(proposed.change_id))
+        await stage.approved_by(name, proposed.change_id)
     await start_anew(stage, m8=True)
     found = await stage.anna.changes.get(proposed.change_id)
     assert [(one.subject, one.why_not) for one in found.approvals] == [("ben", ""), ("eva", "")]
@@ -194,3 +215,41 @@ async def test_approvals_outlive_m8_and_the_reactor(stage: Stage) -> None:
     assert [one.principal for one in done.approvers] == [BEN, EVA]
     history = stage.engine(scene.store).history(scene.path)
     assert [one.content for one in history] == [text(FIRST), text(SENT)]
+
+
+async def test_a_requester_who_waits_goes_on_by_herself_though_m8_starts_anew(stage: Stage) -> None:
+    scene = await stage.scene(UPLOAD)
+    news: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
+    proposed = await scene.propose()
+
+    def told(change: ProposedChange, needed: int) -> None:
+        news.put_nowait((len(change.counting), needed))
+
+    async with asyncio.timeout(60):
+        running = asyncio.create_task(stage.anna.changes.run(proposed, SENT, wait=3_600, told=told))
+        assert await news.get() == (0, 2)
+        await stage.approved_by(BEN, proposed.change_id)
+        assert await news.get() == (1, 2)
+        assert not scene.is_done()
+        await start_anew(stage, m8=True)
+        await stage.approved_by(EVA, proposed.change_id)
+        done = await running
+    assert [one.principal for one in done.approvers] == [BEN, EVA]
+    assert scene.is_done()
+
+
+async def test_the_client_that_blocks_proposes_approves_and_executes(stage: Stage) -> None:
+    scene = await stage.scene(UPLOAD)
+
+    def everything() -> tuple[str, ...]:
+        with stage.company.sync_client(ANNA) as anna:
+            proposed = anna.changes.propose(scene.proposal(), requester=ANNA)
+            for name in TWO:
+                with stage.company.sync_client(name) as approver:
+                    [waiting] = list(approver.changes.list(scene.uri, waiting=True))
+                    approver.changes.approve(waiting)
+            done = anna.changes.run(anna.changes.get(proposed.change_id), SENT)
+        return tuple(one.principal for one in done.approvers)
+
+    assert await asyncio.to_thread(everything) == TWO
+    assert scene.is_done()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from functools import partial
@@ -105,6 +106,21 @@ async def waits(scene: Scene) -> Any:
     """alice waits for approvals, a moment."""
     change = await scene.of("alice").changes.get(scene.change.change_id)
     return await scene.of("alice").changes.run(change, scene.values, wait=0.2)
+
+
+async def waits_on(scene: Scene) -> Any:
+    """alice waits, and the store counts nobody who has approved so far; then ben and eva approve."""
+    alice, refused = scene.of("alice").changes, asyncio.Event()
+    change = await alice.get(scene.change.change_id)
+    told = lambda *_: refused.set()  # noqa: E731 - one line
+    waiting = asyncio.create_task(alice.run(change, scene.values, wait=PATIENCE_S, told=told))
+    heard = asyncio.create_task(refused.wait())
+    await asyncio.wait({waiting, heard}, return_when=asyncio.FIRST_COMPLETED)
+    heard.cancel()
+    for name in ("ben", "eva"):
+        changes = scene.of(name).changes
+        await changes.approve(await changes.get(change.change_id))
+    return await waiting
 
 
 async def proposes(scene: Scene) -> Any:
@@ -251,6 +267,13 @@ EXECUTING = (
         act=proposes,
     ),
     to_alice("nothing new while she waits", shown(hides), "the time to wait", Code.TIMED_OUT, act=waits),
+    to_alice(
+        "nothing, while people whom the store counts not approve before those whom it counts",
+        lambda _: None,
+        approved_by=("mallory", "dora"),
+        act=waits_on,
+        writes=1,
+    ),
     unknown("no receipt of what was approved", ends(lambda upload: upload.ClearField("receipt")), "no receipt"),
     unknown("the receipt of an earlier change", earlier_receipt, "another grant"),
     unknown("a receipt with one approver less", ends(_content(lambda one: one.approvers.pop())), "does not verify"),

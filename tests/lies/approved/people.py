@@ -14,7 +14,7 @@ from monoskope.errors import Code
 from monoskope.protocol.change import make_change, parse_change
 from monoskope.testing.cluster.identities import Identity
 from tests.lies.approved.deliveries import flipped
-from tests.lies.approved.row import ApprovalLie, Scene, approves, executes, proposal_of
+from tests.lies.approved.row import PATIENCE_S, ApprovalLie, Scene, approves, executes, proposal_of
 from tests.lies.lie import Step
 from tests.support.signed_requests import Person
 

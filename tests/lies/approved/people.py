@@ -47,6 +47,17 @@ def other(**fields: Any) -> Callable[[Scene], None]:
     return shown(lambda view, _: _other(view, **fields))
 
 
+def answers(change: Callable[[changes_pb2.GetSecretChangesResponse], Any]) -> Callable[[Scene], Any]:
+    """Change the whole answer to who asks for a change."""
+
+    def act(_: object, content: bytes) -> changes_pb2.GetSecretChangesResponse:
+        answer = changes_pb2.GetSecretChangesResponse.FromString(content)
+        change(answer)
+        return answer
+
+    return lambda scene: scene.wire.change("GetSecretChanges", act, times=None)
+
+
 def hides(view: View, _: Scene) -> None:
     view.ClearField("approvals")
 
@@ -92,9 +103,9 @@ def earlier(view: View, scene: Scene) -> None:
 
 
 async def waits(scene: Scene) -> Any:
-    """alice waits for approvals."""
+    """alice waits for approvals, a moment."""
     change = await scene.of("alice").changes.get(scene.change.change_id)
-    return await scene.of("alice").changes.run(change, scene.values, wait=PATIENCE_S)
+    return await scene.of("alice").changes.run(change, scene.values, wait=0.2)
 
 
 async def waits_on(scene: Scene) -> Any:
@@ -212,6 +223,8 @@ EXECUTING = (
     to_alice("that it was overtaken", state("OVERTAKEN"), "m8 says that .*overtaken", Code.CONFLICT),
     to_alice("that it was done", state("DONE"), "m8 says that .*done already", Code.ALREADY_EXISTS),
     to_alice("that its time is over", state("ENDED"), "the time of .* is over", Code.TIMED_OUT),
+    to_alice("no such change", answers(lambda one: one.ClearField("changes")), "no such change", Code.NOT_FOUND),
+    to_alice("two for one change", answers(lambda one: one.changes.append(one.changes[0])), "no such", Code.NOT_FOUND),
     to_alice("no approval", shown(hides), "2 approvals here, and none", Code.NOT_AUTHORIZED),
     to_alice("approvals of its own", shown(invents), "2 approvals here, and 2", Code.NOT_AUTHORIZED),
     to_alice("one approval as two", shown(repeats), "2 approvals here, and 1", Code.NOT_AUTHORIZED),
@@ -253,7 +266,7 @@ EXECUTING = (
         PROVEN,
         act=proposes,
     ),
-    to_alice("nothing new while she waits", shown(hides), "the time to wait", Code.TIMED_OUT, act=waits, silent=True),
+    to_alice("nothing new while she waits", shown(hides), "the time to wait", Code.TIMED_OUT, act=waits),
     to_alice(
         "nothing, while people whom the store counts not approve before those whom it counts",
         lambda _: None,

@@ -17,11 +17,12 @@ from monoskope.m8.domain.principal import Principal
 from monoskope.m8.init import lay_out
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.opening import Place, find_id, open_log
-from monoskope.m8.readmodels import documents, secrets, stores, uploads
+from monoskope.m8.readmodels import changes, documents, secrets, stores, uploads
 from monoskope.m8.readmodels.uploads import USAGE
 from monoskope.m8.service.app import App
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.logs import some_time
+from tests.support.changes import APPROVE, PROPOSE, a_change, approve, propose
 from tests.support.checkpoints import cosigned, keys_in, signing
 from tests.support.m8_world import Sealed, a_world
 from tests.support.programs import Ended, m8
@@ -31,6 +32,7 @@ COLLECTIONS = (
     *(documents.HISTORY, secrets.SECRETS, secrets.VERSIONS, secrets.REPLACEMENTS, USAGE),
     *(stores.STORES, stores.DEFAULT_STORE, stores.FINGERPRINT_KEY, documents.TOKENS, documents.REVOCATIONS),
     *(uploads.OPEN_UPLOADS, uploads.ENDED, uploads.OPEN_COUNTS),
+    *(changes.CHANGES, changes.KEYS, changes.OPEN_OF),
 )
 SEALED = Sealed()
 RIGHTS: dict[str, Message] = {
@@ -48,7 +50,7 @@ RIGHTS: dict[str, Message] = {
 
 
 async def lived(folder: Path) -> None:
-    """A log with all events of rights, in which a store was added, a secret was put, and another put is under way."""
+    """A log with all events of rights, a store, a secret that was put, a put under way and an approved change."""
     async with a_world(folder) as world:
         root = world.administrator()
         await root.bind("roots", "group:corp:ops", role=events_pb2.ROLE_ADMINISTRATOR)
@@ -57,6 +59,9 @@ async def lived(folder: Path) -> None:
         for stream, event in RIGHTS.items():
             await world.app.log.append(stream, 0, [write(event)], actor="m8")
         user, reactor = world.user("anna", "vault://app"), await world.attached()
+        change = a_change(world, uri="vault://app/changed")
+        await propose(world.user("bob", "vault://app", rights=PROPOSE), change)
+        await approve(world.user("ben", "vault://app", rights=APPROVE), change)
         for number in range(2):
             request = a_request(request_id=bytes([number]) * 16)
             await user.ask(request)

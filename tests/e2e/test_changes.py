@@ -19,7 +19,11 @@ from monoskope.settings import write_private
 from monoskope.testing.cluster import MOUNT, PREFIX, Cluster, editing
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.parts import program, wait_until
+from monoskope.testing.search import Wanted, look_below
+from monoskope.testing.search.memory import look_in_memory
 from tests.e2e.ran import inside, ok, refused
+from tests.leaks.looking import must_be_able_to_look
+from tests.support import warm
 from tests.support.completing import completed
 from tests.support.quick_cluster import QuickCluster
 from tests.support.ssh import keygen, shown
@@ -103,7 +107,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("changes")
     keys = {name: keygen(folder / name) for name in ("anna", "ben")}
     with QuickCluster(folder / "cluster") as cluster:
-        cluster.start_m8()
+        with warm.anew():  # a test looks into its memory
+            cluster.start_m8()
         cluster.start_openbao()
         cluster.make_vault_reactor("vault", readable=True)
         cluster.make_local_reactor("local")
@@ -275,8 +280,9 @@ def test_ctrl_c_while_it_waits_leaves_the_change_and_run_change_finishes_it(worl
 def test_an_m8_that_goes_away_and_comes_back_loses_nothing(world: World) -> None:
     uri = "vault://prod/away"
     with world.waiting(uri) as (change, end):
-        world.cluster.m8.stop()
-        world.cluster.start_m8()
+        world.cluster.m8.kill()
+        with warm.anew():
+            world.cluster.start_m8()
         ok(world.approve(change))
         wait_until(lambda: all(world.cluster.attached(store) for store in STORES), what="the reactors are back")
         assert ok(end.result()).json()["change_sha256"] == change["sha256"]
@@ -334,3 +340,15 @@ def test_ids_of_open_changes_are_completed(world: World, monkeypatch: pytest.Mon
         monkeypatch.delenv(name, raising=False)
     for command in ("approve", "decline", "describe change"):
         assert change["change_id"] in completed(f"monoctl {command} ", monkeypatch)
+
+
+def test_z_no_value_of_all_these_is_in_m8(world: World) -> None:
+    """Of those that were proposed, approved, declined, cut and put: m8 has the paths, and no value."""
+    pid = world.cluster.m8.pid
+    assert pid is not None
+    must_be_able_to_look(pid)
+    ok(world.ask("get", "changes", "vault://prod/cut"))
+    wanted = [Wanted.of("value", VALUE), Wanted.of("path", b"vault://prod/cut")]
+    found = [look_in_memory(pid, wanted, place="memory"), *look_below(world.cluster.folder / "m8", wanted)]
+    assert [one.place for one in found if not one.searched or one.total("value")] == []
+    assert {"memory", "log.db"} <= {one.place for one in found if one.total("path")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from functools import partial
@@ -44,6 +45,17 @@ def _other(view: View, **fields: Any) -> None:
 
 def other(**fields: Any) -> Callable[[Scene], None]:
     return shown(lambda view, _: _other(view, **fields))
+
+
+def answers(change: Callable[[changes_pb2.GetSecretChangesResponse], Any]) -> Callable[[Scene], Any]:
+    """Change the whole answer to who asks for a change."""
+
+    def act(_: object, content: bytes) -> changes_pb2.GetSecretChangesResponse:
+        answer = changes_pb2.GetSecretChangesResponse.FromString(content)
+        change(answer)
+        return answer
+
+    return lambda scene: scene.wire.change("GetSecretChanges", act, times=None)
 
 
 def hides(view: View, _: Scene) -> None:
@@ -91,9 +103,24 @@ def earlier(view: View, scene: Scene) -> None:
 
 
 async def waits(scene: Scene) -> Any:
-    """alice waits for approvals."""
+    """alice waits for approvals, a moment."""
     change = await scene.of("alice").changes.get(scene.change.change_id)
-    return await scene.of("alice").changes.run(change, scene.values, wait=PATIENCE_S)
+    return await scene.of("alice").changes.run(change, scene.values, wait=0.2)
+
+
+async def waits_on(scene: Scene) -> Any:
+    """alice waits, and the store counts nobody who has approved so far; then ben and eva approve."""
+    alice, refused = scene.of("alice").changes, asyncio.Event()
+    change = await alice.get(scene.change.change_id)
+    told = lambda *_: refused.set()  # noqa: E731 - one line
+    waiting = asyncio.create_task(alice.run(change, scene.values, wait=PATIENCE_S, told=told))
+    heard = asyncio.create_task(refused.wait())
+    await asyncio.wait({waiting, heard}, return_when=asyncio.FIRST_COMPLETED)
+    heard.cancel()
+    for name in ("ben", "eva"):
+        changes = scene.of(name).changes
+        await changes.approve(await changes.get(change.change_id))
+    return await waiting
 
 
 async def proposes(scene: Scene) -> Any:
@@ -196,6 +223,8 @@ EXECUTING = (
     to_alice("that it was overtaken", state("OVERTAKEN"), "m8 says that .*overtaken", Code.CONFLICT),
     to_alice("that it was done", state("DONE"), "m8 says that .*done already", Code.ALREADY_EXISTS),
     to_alice("that its time is over", state("ENDED"), "the time of .* is over", Code.TIMED_OUT),
+    to_alice("no such change", answers(lambda one: one.ClearField("changes")), "no such change", Code.NOT_FOUND),
+    to_alice("two for one change", answers(lambda one: one.changes.append(one.changes[0])), "no such", Code.NOT_FOUND),
     to_alice("no approval", shown(hides), "2 approvals here, and none", Code.NOT_AUTHORIZED),
     to_alice("approvals of its own", shown(invents), "2 approvals here, and 2", Code.NOT_AUTHORIZED),
     to_alice("one approval as two", shown(repeats), "2 approvals here, and 1", Code.NOT_AUTHORIZED),
@@ -237,7 +266,14 @@ EXECUTING = (
         PROVEN,
         act=proposes,
     ),
-    to_alice("nothing new while she waits", shown(hides), "the time to wait", Code.TIMED_OUT, act=waits, silent=True),
+    to_alice("nothing new while she waits", shown(hides), "the time to wait", Code.TIMED_OUT, act=waits),
+    to_alice(
+        "nothing, while people whom the store counts not approve before those whom it counts",
+        lambda _: None,
+        approved_by=("mallory", "dora"),
+        act=waits_on,
+        writes=1,
+    ),
     unknown("no receipt of what was approved", ends(lambda upload: upload.ClearField("receipt")), "no receipt"),
     unknown("the receipt of an earlier change", earlier_receipt, "another grant"),
     unknown("a receipt with one approver less", ends(_content(lambda one: one.approvers.pop())), "does not verify"),

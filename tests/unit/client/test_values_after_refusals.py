@@ -292,7 +292,7 @@ def proposed(client: SyncClient, canary: bytes) -> ProposedChange:
 def test_a_wait_that_ended_keeps_no_value(
     m8: ScriptedM8, tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monoskope.client.changes._RESENDS", 2)
+    monkeypatch.setattr("monoskope.client.changes.calls._RESENDS", 2)
     canary = new_value()
     settings = settings_for(m8, tmp_path, signing_key=str(keygen(tmp_path / "key")))
     with SyncClient(settings, system_known_stores=tmp_path / "none", pause_s=0.001) as client:

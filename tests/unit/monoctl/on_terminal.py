@@ -60,6 +60,7 @@ def converse(
     stdin: bytes | None = None,
     folder: str | None = None,
     piped: bool = True,
+    columns: int = 0,
 ) -> Typed:
     """Run a command on a terminal and answer its questions.
 
@@ -70,8 +71,10 @@ def converse(
         stdin: What a pipe behind stdin holds, which then is not the terminal.
         folder: Where it runs.
         piped: Whether a pipe is behind stdout; else the terminal is.
+        columns: How wide the terminal is; 0: it does not say.
     """
     person, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24 if columns else 0, columns))
     process = subprocess.Popen(
         [sys.executable, "-S", "-E", "-c", _TAKES_TERMINAL, str(terminal), *command],
         stdin=terminal if stdin is None else subprocess.PIPE,

@@ -231,6 +231,23 @@ class TestApproving:
         assert (done.code, len(only(m8).approvals)) == (code, signed)
         assert proposed["sha256"] in done.shown
 
+    def test_no_words_of_others_look_like_a_line_of_its_own(
+        self, m8: ScriptedM8, run: Run, proposed: dict[str, str], as_ben: Callable[[], None]
+    ) -> None:
+        """Neither where the terminal breaks what is long, nor because what is asked has scrolled away."""
+        del run
+        as_ben()
+        only(m8).subject = "What: -" * 400
+        done = converse(
+            [program("monoctl"), "approve", proposed["change_id"]],
+            [(f"with your signature: UPLOAD {URI}? [y/N]", b"\n")],
+            os.environ,
+            columns=80,
+        )
+        broken = [line[at : at + 80] for line in done.shown.splitlines() for at in range(0, len(line), 80)]
+        assert not any(line.startswith("What:") for line in broken), "its own are bold"
+        assert "What: -What: -" in done.shown
+
     def test_nothing_is_signed_for_a_store_that_is_not_pinned(
         self, m8: ScriptedM8, run: Run, proposed: dict[str, str], as_ben: Callable[[], None], tmp_path: Path
     ) -> None:

@@ -22,8 +22,9 @@ from monoskope.client.results.changes import CHANGE_STATES, ChangeState, Propose
 from monoskope.client.runtime import within
 from monoskope.client.session import Session
 from monoskope.client.walk.task import ApprovalsMissingError, Task, request_of
-from monoskope.errors import TimedOutError, UsageError
+from monoskope.errors import NotAuthorizedError, TimedOutError, UsageError
 from monoskope.protocol.change import CHANGE_ID_BYTES, make_change
+from monoskope.protocol.grant import MAX_APPROVALS
 from monoskope.protocol.identity import ProofError
 
 if TYPE_CHECKING:
@@ -216,8 +217,8 @@ class Changes:
         Args:
             change: One's own.
             values: Where a secret is sealed: the bytes of each of the change's keys, and of no others.
-            wait: Seconds to wait for as many approvals as the store asks for here at most. 0 sends those that are
-                there, however many.
+            wait: Seconds to wait for as many approvals as the store asks for here at most, and for more while it counts
+                too few of them. 0 sends those that are there, however many.
             timeout: Seconds for the request itself.
             told: Told of each news while it waits.
 
@@ -230,6 +231,7 @@ class Changes:
             ConflictError: another version is there than it expects; nothing was written.
             TimedOutError: the wait or the change is over; nothing was written.
             NotAuthorizedError: the approvals are not enough, or the store's list does not let you; nothing was written.
+                While it waits for more of them, that is told and ends nothing.
             Error: as `Client.put_secret`, and `wait`.
         """
         plaintext = sealed_for(change, values)
@@ -243,6 +245,12 @@ class Changes:
                         return await self._execute(change, plaintext, timeout, awaits=wait > 0)
                 except ApprovalsMissingError as missing:
                     needed = missing.needed
+                except NotAuthorizedError:
+                    # Anybody who may approve at m8 could end the wait otherwise, with a key that is in no list.
+                    if not wait or len(change.counting) not in range(1, MAX_APPROVALS):
+                        raise
+                    needed = len(change.counting) + 1
+                    session.notify("the store refused it: it may not count one of these approvals, or not let you.")
             if told is not None:
                 told(change, needed)
             change = await self.wait(change, timeout=ends_at - session.runtime.now())

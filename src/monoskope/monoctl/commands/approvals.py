@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import click
 
 from monoskope.client import Client, ProposedChange
+from monoskope.client.changes import VALID_FOR_S
 from monoskope.client.changes.approved import check_open, check_same
 from monoskope.client.changes.proposal import Proposal
 from monoskope.client.results.changes import CHANGE_STATES, ChangeState
@@ -21,7 +22,7 @@ from monoskope.monoctl.input.request_options import full_prefix, one_prefix
 from monoskope.monoctl.input.values import Sources, Values, read_values, source_options
 from monoskope.monoctl.options import CommandSession, list_options, output_options, request_options
 from monoskope.monoctl.output import terminal
-from monoskope.monoctl.output.changes import COLUMNS, ONLY_THE_REACTOR, describe, document, tell_done, waits
+from monoskope.monoctl.output.changes import COLUMNS, ONLY_THE_REACTOR, describe, document, tell_done, waits, what
 from monoskope.monoctl.output.ending import COPIED, DELETED, RESTORED, WRITTEN
 from monoskope.monoctl.output.formats import TABLES, done, emit, show
 from monoskope.times import parse_length
@@ -62,7 +63,7 @@ def carried_out(
             proposal,
             requester=how.requester,
             reason=how.reason,
-            valid_for=how.valid_for_s,
+            valid_for=max(VALID_FOR_S, how.wait_s or 0.0) if how.valid_for_s is None else how.valid_for_s,
             timeout=session.timeout,
         )
         if how.wait_s is None:
@@ -166,7 +167,7 @@ def approve(change: str, sha256: str, session: CommandSession) -> None:
 
     async def work(client: Client) -> ProposedChange:
         found = await client.changes.get(change)
-        _agree(found, sha256, "Approve exactly this, with your signature?", otherwise="nothing was signed")
+        _agree(found, sha256, "Approve exactly this, with your signature", otherwise="nothing was signed")
         return await client.changes.approve(found)
 
     emit(session.output, document(session.run(work)), COLUMNS)
@@ -212,7 +213,7 @@ def run_change(change: str, sources: Sources, sha256: str, wait: str | None, ses
 
     async def work(client: Client) -> Proven:
         found = await client.changes.get(change)
-        _agree(found, sha256, "Execute exactly this?", otherwise="nothing was sent")
+        _agree(found, sha256, "Execute exactly this", otherwise="nothing was sent")
         values = read_values(sources, list(found.keys) if not sources.named else []) if found.keys else Values()
         if wait_s:
             return await _waited(client, session, found, values, wait_s)
@@ -238,5 +239,5 @@ def _agree(change: ProposedChange, sha256: str, question: str, *, otherwise: str
             "there is no terminal to ask on.",
             fix=f"Look at it with `monoctl describe change {change.change_id}`, and give its --sha256.",
         )
-    if not terminal.confirm(question):
+    if not terminal.confirm(f"{question}: {what(change)}?"):
         raise UsageError(f"you did not agree; {otherwise}.", fix="Nothing to do.")

@@ -18,7 +18,7 @@ from monoskope.errors import AlreadyExistsError, Error
 from monoskope.monoctl.console.operations import Context
 from monoskope.monoctl.console.overview import signs_with
 from monoskope.monoctl.console.requests import Request, Text
-from monoskope.monoctl.output.changes import described, document
+from monoskope.monoctl.output.changes import described, document, lines_of
 from monoskope.monoctl.output.ending import failure
 from monoskope.monoctl.output.formats import Document
 
@@ -86,7 +86,7 @@ async def approve(context: Context, asked: ApproveAsked) -> Document:
     """
     found = await context.client.changes.get(asked.change_id)
     check_same(found, asked.sha256, otherwise="nothing was signed")
-    lines = [f"{one.name}: {one.text}" for one in described(found)]
+    lines = lines_of(found)
     if await context.client.changes.needs_touch(found):
         context.word.show(["What you approve by touching your security key:", *lines])
     else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from typing import Literal
 
 from monoskope.client.results.changes import Approval, ProposedChange
@@ -57,7 +59,7 @@ def described(change: ProposedChange) -> list[Line]:
     lines = [
         Line("Change", change.change_id),
         Line("SHA-256", change.sha256),
-        Line("What", f"{change.purpose} {change.uri}" + ("" if change.place == change.uri else f" to {change.place}")),
+        Line("What", what(change)),
         Line("Keys", ", ".join(change.keys)),
         Line(
             "Expects",
@@ -85,9 +87,23 @@ def described(change: ProposedChange) -> list[Line]:
     return [one for one in lines if one.text]
 
 
+def what(change: ProposedChange) -> str:
+    """Return what is to be done, and where: said once more where people agree, below all words of others."""
+    return f"{change.purpose} {change.uri}" + ("" if change.place == change.uri else f" to {change.place}")
+
+
+def lines_of(change: ProposedChange) -> Iterator[str]:
+    """Yield the lines for the terminal on stdout, none of which others begin, and last what is to be done."""
+    for one in described(change):
+        first, *rest = terminal.folded(one.text, len(one.name) + 2, sys.stdout)
+        yield f"{one.name}: {first}"
+        yield from rest
+    yield f"All of this is: {what(change)}"
+
+
 def describe(change: ProposedChange, *, err: bool = False) -> None:
     """Print a change, all that is asked and nothing shortened."""
-    pairs({one.name: one.text for one in described(change)}, err=err)
+    pairs({one.name: one.text for one in described(change)}, err=err, fold=True)
 
 
 def _expects(change: ProposedChange) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from enum import Enum
@@ -119,13 +120,20 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     terminal.out("", *map(line, rows), mark=line(headers), bold=True)
 
 
-def pairs(items: Mapping[str, str], *, err: bool = False) -> None:
-    """Print names and values, one a line; with `err` to stderr, beside what a command prints."""
-    write = terminal.err if err else terminal.out
+def pairs(items: Mapping[str, str], *, err: bool = False, fold: bool = False) -> None:
+    """Print names and values, one a line.
+
+    Args:
+        items: The values by their names.
+        err: To stderr, beside what a command prints.
+        fold: On a terminal no part of a value begins a line, however long it is (`terminal.folded`).
+    """
+    write, stream = (terminal.err, sys.stderr) if err else (terminal.out, sys.stdout)
     items = {escape(name): value for name, value in items.items()}
     width = max(len(name) for name in items) + 1
     for name, value in items.items():
-        write(value or "-", mark=f"{name}:".ljust(width) + "  ", bold=True)
+        lines = terminal.folded(value or "-", width + 2, stream) if fold else [value or "-"]
+        write(*lines, mark=f"{name}:".ljust(width) + "  ", bold=True)
 
 
 def short(hash_: str) -> str:

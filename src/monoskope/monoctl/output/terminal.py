@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 TERMINAL = "/dev/tty"
 _CLEAR = "\r\x1b[2K"
+_NARROWEST = 20
+"""Columns beside an indent in which text is still folded."""
 
 
 class UnwritableError(Error):
@@ -58,6 +60,27 @@ def err(*lines: str, mark: str = "", end: str = "\n", over: bool = False, **styl
     """Write lines to stderr as `out` does to stdout; `over` first clears the terminal's last line."""
     clear = _CLEAR if over and sys.stderr.isatty() else ""
     click.echo(f"{clear}{styled(mark, sys.stderr, **style)}{_joined(lines)}{end}", err=True, nl=False)
+
+
+def folded(text: str, indent: int, stream: TextIO) -> list[str]:
+    """Return `text`, escaped, in lines that fit a terminal beside `indent` columns, the later ones indented by them.
+
+    A terminal breaks a long line itself, and others could write so that what follows looks like a line of ours. What
+    goes to no terminal, or to one that is too narrow, is one line.
+    """
+    shown = escape(text)
+    room = (os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0) - indent
+    if room < _NARROWEST:
+        return [shown]
+    lines, left = [""], room
+    for character in shown:
+        takes = 1 if character.isascii() else 2  # at most: many take one column, and some none
+        if takes > left:
+            lines.append(" " * indent)
+            left = room
+        lines[-1] += character
+        left -= takes
+    return lines
 
 
 def note(text: str) -> None:

@@ -19,18 +19,19 @@ from monoskope.protocol.payload import BadPayloadError, Payload
 from monoskope.protocol.receipt import MAX_RETRY_AFTER_S, Receipt
 from monoskope.protocol.request import Request
 from monoskope.reactor.identity.fingerprint import Fingerprints
-from monoskope.reactor.limits import Guess
+from monoskope.reactor.limits import Guess, has_room
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.work.delivery import HandlingEnd, Receipted
 from monoskope.stores.driver import NOTHING
 
 MOST_DONE = 10_000
-"""Changes of which one process remembers at once that it did them."""
+"""Changes of which one process remembers at once that it did them; those of one requester at most half of what the
+others leave: who needs no approvals could use up all of them alone."""
 DONE_BEFORE = "this change was done already; propose another one."
 _OTHER_CONTENT = "the content is not the one that was approved."
 _NO_GUESS = "no guess is left to compare the content with the approved fingerprint."
 _OTHER_KEY = "the change names a fingerprint under another fingerprint key than the store's."
-_TOO_MANY = "this process remembers no more changes; the oldest end first."
+_TOO_MANY = "this process remembers no more changes of this requester; the oldest end first."
 
 
 def check_keys(change: Change | None, payload: Payload | None) -> None:
@@ -87,8 +88,8 @@ class DoneChanges:
 
     clock: Callable[[], float] = time.time
     """Seconds since 1970, as changes end by it."""
-    _done: dict[bytes, int] = field(default_factory=dict)
-    """When each ends, by its SHA-256."""
+    _done: dict[bytes, tuple[int, str]] = field(default_factory=dict)
+    """When each ends, and its requester, by its SHA-256."""
 
     @contextmanager
     def executing(self, change: Change | None, *newest: Receipt | None) -> Iterator[Execution]:
@@ -110,8 +111,8 @@ class DoneChanges:
         sha256 = change.sha256
         if sha256 in self._done or any(one is not None and one.change_sha256 == sha256 for one in newest):
             raise FailedError(upload_pb2.REASON_CONFLICT, detail=DONE_BEFORE)
-        self._make_room()
-        self._done[sha256] = change.not_after
+        self._make_room(change.requester)
+        self._done[sha256] = change.not_after, change.requester
         try:
             yield execution
         except Exception:
@@ -120,12 +121,16 @@ class DoneChanges:
         if not execution.may_have_written:
             del self._done[sha256]
 
-    def _make_room(self) -> None:
+    def _make_room(self, requester: str) -> None:
         """Forget what has ended, where that is needed: `not_after` refuses it. Raises `FailedError` (RATE_LIMITED)."""
-        if len(self._done) < MOST_DONE:
+        if self._has_room(requester):
             return
         now = self.clock()
-        self._done = {sha256: ends for sha256, ends in self._done.items() if ends >= now}
-        if len(self._done) >= MOST_DONE:
-            wait_s = min(MAX_RETRY_AFTER_S, math.floor(min(self._done.values()) - now) + 1)
+        self._done = {sha256: one for sha256, one in self._done.items() if one[0] >= now}
+        if not self._has_room(requester):
+            wait_s = min(MAX_RETRY_AFTER_S, math.floor(min(ends for ends, _ in self._done.values()) - now) + 1)
             raise FailedError(upload_pb2.REASON_RATE_LIMITED, detail=_TOO_MANY, retry_after_s=wait_s)
+
+    def _has_room(self, requester: str) -> bool:
+        own = sum(whose == requester for _, whose in self._done.values())
+        return has_room(own, len(self._done) - own, MOST_DONE)

@@ -23,8 +23,8 @@ from monoskope.testing.engines.openssh import Agent, make_key
 from monoskope.testing.parts import program, wait_until
 from monoskope.testing.scripted.client import settings_for
 from tests.console.conftest import Shared, upstream
+from tests.console.firefox import HEADING, PRESS, SAYS, firefox
 from tests.console.page import ConsolePage
-from tests.console.test_firefox import HEADING, PRESS, SAYS, firefox
 from tests.e2e.ran import ok
 from tests.support.browser import Chromium
 from tests.support.console import Console

@@ -36,12 +36,18 @@ CA_LINE = f'ben@example.org,eva@example.org cert-authority,namespaces="approval@
 
 
 def certified(
-    name: str, change: Change, key: SshKey | None = None, *, ended: bool = False, sha256: bytes | None = None
+    name: str,
+    change: Change,
+    key: SshKey | None = None,
+    *,
+    ended: bool = False,
+    hours: int = 1,
+    sha256: bytes | None = None,
 ) -> bytes:
     """Return an approval of `name`, by a certificate of the CA that approvers have."""
     key = key or ssh_blobs.ed25519()
     now = int(time.time()) - (7_200 if ended else 0)
-    signer = ssh_blobs.certificate(key, CA, valid=(now - 60, now + 3_600), principals=(name.encode(),))
+    signer = ssh_blobs.certificate(key, CA, valid=(now - 60, now + hours * 3_600), principals=(name.encode(),))
     namespace = Namespace.APPROVAL.value.encode()
     statement = approval_statement(sha256 or change.sha256)
     return ssh_blobs.container(signer, key.sign(ssh_blobs.to_sign(statement, namespace=namespace)), namespace=namespace)

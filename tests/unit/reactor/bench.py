@@ -42,9 +42,11 @@ class Bench:
         self.sent: list[reactor_pb2.AttachRequest] = []
         self.position = 0
 
-    def attach(self, *unfinished: tuple[Request, list[Message]], others: Sequence[bytes] = ()) -> None:
+    def attach(
+        self, *unfinished: tuple[Request, list[Message]], others: Sequence[bytes] = (), approvals: bool = True
+    ) -> None:
         """Begin a session in which these requests are told as unfinished, and these other replicas as attached."""
-        self.dispatcher.attached([self.reactor.replica, *others], approvals=True)
+        self.dispatcher.attached([self.reactor.replica, *others], approvals=approvals)
         for request, messages in unfinished:
             for version, message in enumerate(messages, start=1):
                 self.tell(request, version, message)

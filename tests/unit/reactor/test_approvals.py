@@ -5,6 +5,7 @@ Each purpose that writes meets each case. Where a case cannot be, `WHY_NOT` says
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import hashlib
 import secrets
@@ -65,7 +66,7 @@ from tests.unit.reactor.approving import (
     Scene,
     certified,
 )
-from tests.unit.reactor.bench import Bench
+from tests.unit.reactor.bench import Bench, asked
 from tests.unit.reactor.copies import configured
 
 Case = Callable[[Scene], Awaitable[str]]
@@ -123,6 +124,12 @@ async def revoked_since(scene: Scene) -> str:
 async def certificate_ended_since(scene: Scene) -> str:
     change = scene.change()
     return await scene.executed(change, [BEN.approves(change), certified(EVA.name, change, ended=True)])
+
+
+async def certificate_valid_for_too_long(scene: Scene) -> str:
+    """`max_certificate_hours` is 16, for approvers, too."""
+    change = scene.change()
+    return await scene.executed(change, [BEN.approves(change), certified(EVA.name, change, hours=16)])
 
 
 async def of_a_stranger(scene: Scene) -> str:
@@ -287,6 +294,7 @@ CASES: dict[str, tuple[Case, str]] = {
     "one approval twice": (one_approval_twice, REFUSED),
     "revoked since": (revoked_since, REFUSED),
     "certificate ended since": (certificate_ended_since, REFUSED),
+    "certificate valid for too long": (certificate_valid_for_too_long, REFUSED),
     "of a stranger": (of_a_stranger, REFUSED),
     "of who may not approve": (of_who_may_not_approve, REFUSED),
     "wrong namespace": (wrong_namespace, REFUSED),
@@ -430,6 +438,15 @@ async def test_what_nobody_knows_the_end_of_counts_as_done(tmp_path: Path) -> No
     assert scene.world.receipt().detail == changes.DONE_BEFORE
 
 
+async def test_what_is_cancelled_counts_as_done(tmp_path: Path) -> None:
+    """Where the process ends in the middle, nobody knows what the engine was told."""
+    done, change = changes.DoneChanges(), (await Scene(tmp_path, upload_pb2.PURPOSE_DELETE).ready()).change()
+    with pytest.raises(asyncio.CancelledError), done.executing(change):
+        raise asyncio.CancelledError
+    with pytest.raises(FailedError, match="CONFLICT"), done.executing(change):
+        pass
+
+
 async def test_where_no_change_more_can_be_remembered_none_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -470,6 +487,9 @@ async def test_after_a_restart_without_the_receipt_the_requester_has_a_second_ti
     assert await scene.executed(change, approvals) == "UPLOADED"
     scene.back(before)
     scene.world.handler._changes = changes.DoneChanges()
+    assert await scene.executed(change, approvals) == "FAILED CONFLICT", (
+        "who ended it, as an heir does, has its receipt"
+    )
     scene.world.known._secrets.clear()
     request = fresh(change)
     of_m8 = scene.world.sealed(
@@ -541,6 +561,18 @@ async def test_with_an_m8_that_carries_no_approvals_no_key_is_given_where_they_a
     with pytest.raises(FailedError) as caught:
         older.admit(ask(), "alice")
     assert "the m8 that it is attached to carries none" in caught.value.failure.detail
+
+
+async def test_whether_m8_carries_approvals_each_session_says_anew(tmp_path: Path) -> None:
+    write_lists(tmp_path, ANNA, approvers=[BEN])
+    bench = Bench(tmp_path, file=table(may(ANNA, "upload", approvals=1), approve=[approvers(BEN)]))
+    bench.attach()
+    await bench.grant(ask())
+    bench.attach(approvals=False)
+    request = ask()
+    bench.tell(request, 1, asked(request))
+    assert (await bench.next()).failed.reason == upload_pb2.REASON_UNSUPPORTED
+    bench.audit.close()
 
 
 async def test_where_nothing_is_signed_nothing_can_be_approved(tmp_path: Path) -> None:

@@ -89,6 +89,6 @@ async def requester_of(session: Session, signing: Signing, place: Target) -> str
             return receipt.signer
     raise UsageError(
         f"{place.uri}: nothing says how the store's list calls you.",
-        fix="Give that name, such as anna@example.org, as --requester, or once: `monoctl config set requester NAME`."
+        fix="Give that name, such as anna@example.org, as `requester`, or once: `monoctl config set requester NAME`."
         " The store's operator knows it.",
     )

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import click
 
 from monoskope.client import Client, ProposedChange
+from monoskope.client.changes import VALID_FOR_S
 from monoskope.client.changes.approved import check_open, check_same
 from monoskope.client.changes.proposal import Proposal
 from monoskope.client.results.changes import CHANGE_STATES, ChangeState
@@ -62,7 +63,7 @@ def carried_out(
             proposal,
             requester=how.requester,
             reason=how.reason,
-            valid_for=how.valid_for_s,
+            valid_for=max(VALID_FOR_S, how.wait_s or 0.0) if how.valid_for_s is None else how.valid_for_s,
             timeout=session.timeout,
         )
         if how.wait_s is None:

@@ -13,9 +13,6 @@ from monoskope.monoctl.input.request_options import adding
 from monoskope.times import parse_length
 from monoskope.value import Value
 
-VALID_FOR_S = 43_200.0
-"""How long a change can be approved and executed without --for."""
-
 
 class How(Value, frozen=True):
     """Whether a command does its work at once, proposes it, or breaks the glass."""
@@ -24,7 +21,8 @@ class How(Value, frozen=True):
     wait_s: float | None = None
     reason: str = ""
     requester: str = ""
-    valid_for_s: float = VALID_FOR_S
+    valid_for_s: float | None = None
+    """None for as long as it waits, but no shorter than always."""
     break_glass: str = ""
 
     @property
@@ -50,7 +48,7 @@ def _how(  # noqa: PLR0917 - as click says it
             "--wait, --reason, --requester and --for are for --propose.", fix="Add --propose, or leave them out."
         )
     wait_s = None if wait is None else float(parse_length(wait))
-    valid_for_s = float(parse_length(valid_for)) if valid_for else max(VALID_FOR_S, wait_s or 0.0)
+    valid_for_s = float(parse_length(valid_for)) if valid_for else None
     return How(propose, wait_s, reason, requester, valid_for_s, break_glass or "")
 
 

@@ -121,6 +121,12 @@ TESTS = {
     "reactor/signers": ("tests/unit/reactor/signers",),
     "protocol": ("tests/unit/protocol", "tests/protocol", "tests/lies/test_signed_lies.py"),
     "reactor": ("tests/unit/reactor", "tests/protocol", "tests/unit/protocol", "tests/lies"),
+    "client/changes": (
+        "tests/unit/client/changes",
+        "tests/unit/monoctl/test_approvals.py",
+        "tests/lies/test_approval_lies.py",
+    ),
+    "client/results/changes.py": ("tests/unit/client/changes", "tests/lies/test_approval_lies.py"),
     "client/proofs": (
         "tests/unit/monoctl/test_log_proofs.py",
         "tests/unit/monoctl/test_log.py",

@@ -43,6 +43,11 @@ def is_shown(text: str) -> bool:
     return text.isprintable() and (text.isascii() or _BLANK.search(text) is None)
 
 
+def says_something(text: str) -> bool:
+    """Return whether a character of `text` shows that is no space."""
+    return any(character != " " and is_shown(character) for character in text)
+
+
 def escape(text: str) -> str:
     """Return `text` with whatever is not shown escaped; line feeds, too."""
     if is_shown(text):

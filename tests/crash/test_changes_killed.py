@@ -14,7 +14,8 @@ from monoskope.client.results.changes import ProposedChange
 from monoskope.errors import Error, NotAuthorizedError, UnavailableError
 from monoskope.settings import write_private
 from monoskope.testing.parts import Part, listens, wait_until
-from tests.attack.approvals.scenes import FIRST, SENT, Scene, Stage, lay_out, text
+from tests.attack.approvals.scenes import FIRST, SENT, Scene, Stage, text
+from tests.attack.approvals.stores import lay_out
 from tests.attack.approvals.table import UPLOAD
 from tests.crash.breaking import around
 from tests.faults.parts import M8_TIMINGS, shorten, shorten_reactor

@@ -23,7 +23,7 @@ from tests.lies.about import (
     time,
 )
 from tests.lies.approved import deliveries as approved_deliveries
-from tests.lies.approved import people, replicas
+from tests.lies.approved import judges, people, replicas
 from tests.lies.approved.row import ApprovalLie
 from tests.lies.lie import Lie, Step, Victim
 from tests.lies.signed import approvals as signed_approvals
@@ -58,7 +58,7 @@ SIGNED: tuple[SignedLie, ...] = (
 )
 """What the scripted m8 tells, which signs as the stores."""
 
-APPROVED: tuple[ApprovalLie, ...] = (*approved_deliveries.LIES, *people.LIES, *replicas.LIES)
+APPROVED: tuple[ApprovalLie, ...] = (*approved_deliveries.LIES, *people.LIES, *judges.LIES, *replicas.LIES)
 """What the proxy tells of changes and approvals."""
 
 CATALOGUE: tuple[Lie, ...] = (*PROXIED, *SIGNED, *APPROVED)

@@ -46,11 +46,9 @@ class OnCall(SecurityKey):
 
 
 ONCALL, TIRED = OnCall("oncall"), OnCall("tired")
-"""tired has two entries with the highest number, one of which allows no glass to be broken."""
-ALLOWING = may("oncall", *OF_ALICE, approvals=1, break_glass=True)
+"""tired has two entries with the highest number, one of which allows no glass to be broken; ben has no security key."""
 ENTRIES = (
-    ALLOWING,
-    may("tired", *OF_ALICE, approvals=1, break_glass=True),
+    *(may(name, *OF_ALICE, approvals=1, break_glass=True) for name in ("oncall", "tired", "ben")),
     may("tired", "upload", approvals=1, prefixes=["team-a/glass"]),
 )
 
@@ -65,7 +63,7 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
 async def oncall(stage: Stage) -> AsyncIterator[Client]:
     """The client of who is on call; the reactor has just started, and nobody has broken the glass yet."""
     await stage.stop(FIRST)
-    await stage.start(FIRST, signing=(ONCALL, TIRED, stage.people["ben"]), entries=(*ENTRIES, *plain_entry()))
+    await stage.start(FIRST, signing=(ONCALL, TIRED, stage.people["ben"]), entries=ENTRIES)
     stage.engine.changes.clear()
     stage.wire.called.clear()
     async with stage.client("alice", ONCALL) as client:
@@ -73,11 +71,6 @@ async def oncall(stage: Stage) -> AsyncIterator[Client]:
             yield client
         finally:
             stage.wire.honest()
-
-
-def plain_entry() -> tuple[Any, ...]:
-    """ben may break the glass, too, but has no security key."""
-    return (may("ben", *OF_ALICE, approvals=1, break_glass=True),)
 
 
 def a_put(stage: Stage) -> Proposal:
@@ -162,22 +155,24 @@ async def test_without_a_touch_the_client_sends_nothing_and_the_reactor_does_not
         untouched = ONCALL.signs_statement(b"of whatever")
     finally:
         ONCALL.flags = 1
-    replace_signature(stage, put.uri, untouched)
+    tell_otherwise(
+        stage, events_pb2.SecretUploadRequested, put.uri, lambda one: setattr(one, "request_signature", untouched)
+    )
     await check_refused(stage, oncall, put)
 
 
-def replace_signature(stage: Stage, uri: str, signature: bytes) -> None:
-    """Deliver another signature than what was sent."""
+def tell_otherwise(stage: Stage, kind: Any, uri: str, change: Callable[[Any], Any]) -> None:
+    """Tell the reactor something else than what is recorded."""
 
     def act(answer: reactor_pb2.AttachResponse) -> reactor_pb2.AttachResponse:
         event = event_pb2.Event.FromString(answer.delivery.record)
-        message = events_pb2.SecretUploadRequested.FromString(event.data)
-        message.request_signature = signature
+        message = kind.FromString(event.data)
+        change(message)
         event.data = message.SerializeToString(deterministic=True)
         answer.delivery.record = event.SerializeToString()
         return answer
 
-    stage.wire.change_delivery("SecretUploadRequested", act, times=None, of=uri)
+    stage.wire.change_delivery(kind.DESCRIPTOR.name, act, times=None, of=uri)
 
 
 async def check_refused(
@@ -258,16 +253,8 @@ def changed(request: bytes, name: str) -> bytes:
 @pytest.mark.parametrize("name", sorted(BAD_REQUESTS))
 async def test_the_reactor_gives_no_key_for_such_a_request(stage: Stage, oncall: Client, name: str) -> None:
     put = a_put(stage)
-
-    def act(answer: reactor_pb2.AttachResponse) -> reactor_pb2.AttachResponse:
-        event = event_pb2.Event.FromString(answer.delivery.record)
-        message = events_pb2.SecretUploadKeyRequested.FromString(event.data)
-        message.request = changed(message.request, name)
-        event.data = message.SerializeToString(deterministic=True)
-        answer.delivery.record = event.SerializeToString()
-        return answer
-
-    stage.wire.change_delivery("SecretUploadKeyRequested", act, times=None, of=put.uri)
+    asked = events_pb2.SecretUploadKeyRequested
+    tell_otherwise(stage, asked, put.uri, lambda one: setattr(one, "request", changed(one.request, name)))
     await check_refused(stage, oncall, put, RefusedError)
 
 

@@ -9,7 +9,6 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,10 +25,9 @@ from monoskope.client.walk.target import Target
 from monoskope.client.walk.walk import Walk
 from monoskope.errors import NotAuthorizedError
 from monoskope.protocol.change import Change, make_change
-from monoskope.protocol.identity import Namespace
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.testing.cluster import MOUNT, PREFIX
-from tests.support.approvals_world import ANNA, APPROVERS, BEN, CA, EVA, GIL, SETTER, Company, line, public, write_list
+from tests.support.approvals_world import ANNA, EVA, SETTER, Company, write_list
 from tests.support.engines import AgeEngine, Engine, OpenBaoEngine
 from tests.support.ssh import shown
 
@@ -276,37 +274,3 @@ class Scene:
         if self.purpose == upload_pb2.PURPOSE_COPY:
             return self.hash
         return (await self.stage.setter.put_secret(f"{self.uri}-same", SENT)).hash
-
-
-async def lay_out(company: Company, last: AsyncExitStack) -> Stage:
-    """Start both stores, and hire everybody."""
-    cluster = company.cluster
-    cluster.make_vault_reactor("vault", readable=True)
-    cluster.make_local_reactor("files")
-    cluster.share_fingerprint_key("reactor-vault", "reactor-files")
-    cluster.allow_copy("vault", "files", source="app", destination="app")
-    copies = cluster.must("m8", "reactor", "copy-key", "reactor-vault").out.strip()
-    limits = {"compares_per_hour": 10_000, "compares_per_hour_per_uri": 2}
-    approvers = [(BEN, "ben again"), (ANNA, "anna again"), (EVA, "revoked"), (GIL, "agent"), (GIL, "touched")]
-    everything = ("upload", "patch", "generate", "delete", "undelete", "rollback", "copy")
-    certified = line(ANNA, public(company.key(CA)), Namespace.REQUEST, "cert-authority")
-    signing = [certified, line(ANNA, public(company.key("touched by anna")), Namespace.REQUEST)]
-    company.asks(
-        "vault",
-        2,
-        purposes=everything,
-        destinations=["files://app"],
-        approvers=approvers,
-        signers=signing,
-        limits=limits,
-    )
-    copying = {"principal": "copies-from-vault", "prefixes": ["app"], "purposes": ["upload"]}
-    company.asks("files", 2, signers=[copies], may=[copying], approvers=approvers, limits=limits)
-    for store in ("vault", "files"):
-        cluster.add_store(store)
-        cluster.start_reactor(store)
-    await company.hire(last, ANNA, SETTER, *APPROVERS, prefixes=["vault://app", "files://app"])
-    company.certified("one as ben", BEN)
-    company.certified("one as eva", EVA, "one as ben")
-    company.certified("anna as eva", EVA, ANNA)
-    return Stage(company)

@@ -19,7 +19,8 @@ from monoskope.client.signing.signer import LocalSigner
 from monoskope.errors import ConflictError, NotAuthorizedError
 from monoskope.testing.engines.openssh import Agent, make_key
 from monoskope.testing.engines.postgres import Postgres
-from tests.attack.approvals.scenes import FIRST, SENT, Purpose, Scene, Stage, lay_out, present, text
+from tests.attack.approvals.scenes import FIRST, SENT, Purpose, Scene, Stage, present, text
+from tests.attack.approvals.stores import lay_out
 from tests.attack.approvals.table import CASES, COPY, DELETE, TWO, UNDELETE, UPLOAD
 from tests.support.approvals_world import ANNA, BEN, EVA, GIL, SETTER, company
 from tests.support.ssh import has_security_key, need_security_key

@@ -16,7 +16,8 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import ConflictError
 from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.purposes import PURPOSES
-from tests.attack.approvals.scenes import SENT, Purpose, Stage, lay_out
+from tests.attack.approvals.scenes import SENT, Purpose, Stage
+from tests.attack.approvals.stores import lay_out
 from tests.attack.approvals.table import CASES, COPY, NAMED, WRITING
 from tests.support.approvals_world import ANNA, BEN, EVA, company
 

@@ -1,9 +1,8 @@
-"""What m8 shows of changes to who executes and who approves: words are m8's, and what is signed and sent is not."""
+"""What m8 shows of changes to who proposes and executes them: words are m8's, and what is signed and sent is not."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -14,7 +13,7 @@ from monoskope.errors import Code
 from monoskope.protocol.change import make_change, parse_change
 from monoskope.testing.cluster.identities import Identity
 from tests.lies.approved.deliveries import flipped
-from tests.lies.approved.row import PATIENCE_S, ApprovalLie, Scene, approves, executes, proposal_of
+from tests.lies.approved.row import PATIENCE_S, ApprovalLie, Scene, proposal_of
 from tests.lies.lie import Step
 from tests.support.signed_requests import Person
 
@@ -45,6 +44,17 @@ def _other(view: View, **fields: Any) -> None:
 
 def other(**fields: Any) -> Callable[[Scene], None]:
     return shown(lambda view, _: _other(view, **fields))
+
+
+def answers(change: Callable[[changes_pb2.GetSecretChangesResponse], Any]) -> Callable[[Scene], Any]:
+    """Change the whole answer to who asks for a change."""
+
+    def act(_: object, content: bytes) -> changes_pb2.GetSecretChangesResponse:
+        answer = changes_pb2.GetSecretChangesResponse.FromString(content)
+        change(answer)
+        return answer
+
+    return lambda scene: scene.wire.change("GetSecretChanges", act, times=None)
 
 
 def hides(view: View, _: Scene) -> None:
@@ -92,9 +102,9 @@ def earlier(view: View, scene: Scene) -> None:
 
 
 async def waits(scene: Scene) -> Any:
-    """alice waits for approvals."""
+    """alice waits for approvals, a moment."""
     change = await scene.of("alice").changes.get(scene.change.change_id)
-    return await scene.of("alice").changes.run(change, scene.values, wait=PATIENCE_S)
+    return await scene.of("alice").changes.run(change, scene.values, wait=0.2)
 
 
 async def waits_on(scene: Scene) -> Any:
@@ -114,47 +124,6 @@ async def waits_on(scene: Scene) -> Any:
 
 async def proposes(scene: Scene) -> Any:
     return await scene.of("alice").changes.propose(proposal_of(scene.purpose, scene.one), requester="alice")
-
-
-async def approves_and_is_used(scene: Scene) -> Any:
-    """ben approves what he is shown, and m8 hands his approval in for alice's change."""
-    seen = await scene.of("ben").changes.get(scene.change.change_id)
-    approval = await scene.key("ben").approve(seen.change)
-    eva = scene.change.approvals[0].content
-    scene.wire.honest()
-    scene.deliver_approvals(approval, eva)
-    return await executes(scene)
-
-
-async def looks(scene: Scene) -> Any:
-    """ben looks at it: what he sees of it is what the bytes say."""
-    seen = await scene.of("ben").changes.get(scene.change.change_id)
-    asked = scene.change
-    of_bytes = ("sha256", "uri", "purpose", "place", "requester", "keys", "reason", "asked", "identity", "not_after")
-    assert [getattr(seen, name) for name in of_bytes] == [getattr(asked, name) for name in of_bytes]
-    return (seen.proven, seen.why_not_proven, seen.done, seen.state, [one.why_not for one in seen.approvals])
-
-
-# --- the newest receipt, by which an approver sees what stands there ---
-
-
-def receipt(made: Callable[[Scene], upload_pb2.Signed]) -> Callable[[Scene], None]:
-    return shown(lambda view, scene: view.last_receipt.CopyFrom(made(scene)))
-
-
-async def _kept(scene: Scene) -> upload_pb2.Signed:
-    view = await scene.stage.m8.alice.upload(bytes.fromhex(scene.earlier.request_id))
-    return view.receipt
-
-
-async def of_another_secret(scene: Scene) -> None:
-    signed = await _kept(scene)
-    receipt(lambda _: signed)(scene)
-
-
-async def of_a_thief(scene: Scene) -> None:
-    signed = await _kept(scene)
-    receipt(lambda _: Identity().sign(b"m8/receipt/v1", signed.content))(scene)
 
 
 # --- the end ---
@@ -179,8 +148,13 @@ def ends(change: Callable[[views_pb2.SecretUpload], Any]) -> Callable[[Scene], N
     return tell
 
 
+async def kept(scene: Scene) -> upload_pb2.Signed:
+    view = await scene.stage.m8.alice.upload(bytes.fromhex(scene.earlier.request_id))
+    return view.receipt
+
+
 async def earlier_receipt(scene: Scene) -> None:
-    signed = await _kept(scene)
+    signed = await kept(scene)
     ends(lambda upload: upload.receipt.CopyFrom(signed))(scene)
 
 
@@ -201,10 +175,8 @@ def _broken(receipt: upload_pb2.Receipt) -> None:
 
 to_alice = partial(ApprovalLie, Step.CHANGE)
 unknown = partial(to_alice, code=Code.OUTCOME_UNKNOWN, writes=1)
-to_ben = partial(ApprovalLie, Step.CHANGE, act=approves, approved_by=("eva",))
-seen_by_ben = partial(ApprovalLie, Step.CHANGE, act=looks)
 
-EXECUTING = (
+LIES = (
     to_alice("that ben declined it", state("DECLINED", ended_by="ben"), "m8 says that ben declined", Code.REFUSED),
     to_alice(
         "that alice withdrew it", state("WITHDRAWN", ended_by="alice"), "m8 says that alice withdrew", Code.REFUSED
@@ -212,6 +184,8 @@ EXECUTING = (
     to_alice("that it was overtaken", state("OVERTAKEN"), "m8 says that .*overtaken", Code.CONFLICT),
     to_alice("that it was done", state("DONE"), "m8 says that .*done already", Code.ALREADY_EXISTS),
     to_alice("that its time is over", state("ENDED"), "the time of .* is over", Code.TIMED_OUT),
+    to_alice("no such change", answers(lambda one: one.ClearField("changes")), "no such change", Code.NOT_FOUND),
+    to_alice("two for one change", answers(lambda one: one.changes.append(one.changes[0])), "no such", Code.NOT_FOUND),
     to_alice("no approval", shown(hides), "2 approvals here, and none", Code.NOT_AUTHORIZED),
     to_alice("approvals of its own", shown(invents), "2 approvals here, and 2", Code.NOT_AUTHORIZED),
     to_alice("one approval as two", shown(repeats), "2 approvals here, and 1", Code.NOT_AUTHORIZED),
@@ -253,7 +227,7 @@ EXECUTING = (
         PROVEN,
         act=proposes,
     ),
-    to_alice("nothing new while she waits", shown(hides), "the time to wait", Code.TIMED_OUT, act=waits, silent=True),
+    to_alice("nothing new while she waits", shown(hides), "the time to wait", Code.TIMED_OUT, act=waits),
     to_alice(
         "nothing, while people whom the store counts not approve before those whom it counts",
         lambda _: None,
@@ -275,40 +249,3 @@ EXECUTING = (
         "does not verify",
     ),
 )
-
-APPROVING = (
-    to_ben("words of its own about who asks", shown(renames), "ProposedChange"),
-    to_ben("a change for another identity", other(identity=Identity().shown), "is for the identity", PROVEN),
-    to_ben(
-        "a change under another id",
-        shown(lambda view, _: setattr(view, "change_id", bytes(16))),
-        "another change than was asked for",
-        PROVEN,
-    ),
-    to_ben("a change as open whose time is over", other(not_after=int(time.time()) - 1), "is over", Code.TIMED_OUT),
-    to_ben("it as his own", shown(lambda view, _: setattr(view, "subject", "ben")), "is your own", Code.REFUSED),
-    to_ben("it as withdrawn", state("WITHDRAWN", ended_by="alice"), "m8 says that alice withdrew", Code.REFUSED),
-    to_ben(
-        "a reason that turns the direction of text",
-        shown(lambda view, _: setattr(view, "change", view.change[:-2] + b"\xe2\x80\xae")),
-        "a change that is none",
-        PROVEN,
-    ),
-    ApprovalLie(
-        Step.CHANGE,
-        "another change to ben, whose approval it hands in for alice's",
-        other(reason="something that ben likes"),
-        "NOT_AUTHORIZED",
-        Code.NOT_AUTHORIZED,
-        approved_by=("eva",),
-        act=approves_and_is_used,
-    ),
-    seen_by_ben("a receipt of another secret", of_another_secret, "about something else"),
-    seen_by_ben("a thief's receipt", of_a_thief, "signed by"),
-    seen_by_ben("a receipt that is none", receipt(lambda _: upload_pb2.Signed(content=b"x")), "False, '.*OPEN"),
-    seen_by_ben("it as done without a receipt", state("DONE"), "False, 'DONE'"),
-    seen_by_ben("words of its own", shown(renames), r"\['', ''\]"),
-    seen_by_ben("approvals of its own to who looks", shown(harms), "not the key.*not the key"),
-)
-
-LIES = (*EXECUTING, *APPROVING)

@@ -33,9 +33,9 @@ def a_world(folder: Path, *rules: MayRule, person: Person = ONCALL) -> World:
     )
 
 
-async def broken(world: World, person: Person = ONCALL, **fields: Any) -> list[str]:
+async def broken(world: World, person: Person = ONCALL, why: str = WHY, **fields: Any) -> list[str]:
     await world.handler.handle(
-        world.sealed(ask(break_glass=WHY, expect=upload_pb2.EXPECT_OVERWRITE), SECRET, sign=person.signs, **fields)
+        world.sealed(ask(break_glass=why, expect=upload_pb2.EXPECT_OVERWRITE), SECRET, sign=person.signs, **fields)
     )
     return world.outcomes()
 
@@ -79,6 +79,11 @@ async def test_what_the_audit_log_cannot_record_first_is_not_done(
 async def test_a_key_that_a_program_can_use_alone_breaks_no_glass(tmp_path: Path) -> None:
     plain = Person("oncall@example.org")
     assert await broken(a_world(tmp_path, person=plain), plain) == REFUSED
+
+
+@pytest.mark.parametrize("why", [" ", "  ", "\u3164", "\u2800 \uffa0"])
+async def test_who_says_nothing_that_shows_breaks_no_glass(tmp_path: Path, why: str) -> None:
+    assert await broken(a_world(tmp_path), why=why) == REFUSED
 
 
 async def test_without_a_touch_there_is_no_signature(tmp_path: Path) -> None:

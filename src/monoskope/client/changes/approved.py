@@ -20,6 +20,7 @@ from monoskope.errors import (
     docs_page,
 )
 from monoskope.protocol.request import MAX_REASON_LENGTH, is_reason
+from monoskope.text import says_something
 
 if TYPE_CHECKING:
     from monoskope.client.results.changes import ProposedChange
@@ -58,10 +59,11 @@ def check_open(change: ProposedChange) -> None:
 
 def check_reason(reason: str) -> None:
     """Raise `UsageError` unless `reason` can say why something is done, to people."""
-    if not is_reason(reason):
+    if not (is_reason(reason) and says_something(reason)):
         raise UsageError(
-            f"a reason has 1 to {MAX_REASON_LENGTH} printable characters, none of which turns the direction of text.",
-            fix="Shorten it, or write it in one line.",
+            f"a reason has 1 to {MAX_REASON_LENGTH} printable characters, not blanks alone, and none that turns the"
+            " direction of text.",
+            fix="Say why, shorten it, or write it in one line.",
         )
 
 

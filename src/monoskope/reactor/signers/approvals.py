@@ -14,6 +14,7 @@ from monoskope.protocol.sshsig import Fault, FaultError
 from monoskope.protocol.wire import MalformedError
 from monoskope.reactor.signers.decision import Rules, Signed, covering, verified
 from monoskope.reactor.signers.settings import ApproverPermission
+from monoskope.text import says_something
 from monoskope.value import Value
 
 
@@ -82,6 +83,7 @@ def approve(
             raise FaultError(Fault.APPROVALS, "there are approvals, and the request names no change")
         if request.break_glass:
             highest = [permission for permission in asking if permission.approvals == needed]
+            _check("the reason to break the glass is blank", holds=says_something(request.break_glass))
             _check_glass(signed, may_break=all(permission.break_glass for permission in highest))
         elif needed:
             raise FaultError(Fault.APPROVALS, f"it takes {needed} approvals, and the request names no change")

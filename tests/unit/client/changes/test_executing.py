@@ -249,7 +249,7 @@ async def test_breaking_the_glass_says_why_and_needs_nobody(
 ) -> None:
     async with client(m8, tmp_path, keys["anna"]) as anna:
         result = await anna.changes.break_glass(a_put(expect=Expect.OVERWRITE), "the site is down")
-        for reason in ("", "no\u202eyes", "x" * 501):
+        for reason in ("", " ", "\u3164", "no\u202eyes", "x" * 501):
             with pytest.raises(UsageError, match="500"):
                 await anna.changes.break_glass(a_put(), reason)
     (attempt,) = m8.attempts

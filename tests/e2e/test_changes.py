@@ -203,9 +203,9 @@ def test_a_put_waits_and_goes_on_by_itself_once_ben_has_agreed_on_his_terminal(w
     with world.waiting(uri) as (change, end):
         home = {"HOME": str(world.ben.home), "PATH": "/usr/bin:/bin", "TERM": "dumb"}
         approve = [program("monoctl"), "approve", change["change_id"]]
-        assert converse(approve, [("with your signature?", b"\n")], home).code == 2
+        assert converse(approve, [("Approve exactly this", b"\n")], home).code == 2
         assert not world.found(uri)["approvals"]
-        assert converse(approve, [("with your signature?", b"y\n")], home).code == 0
+        assert converse(approve, [("Approve exactly this", b"y\n")], home).code == 0
         done = ok(end.result()).json()
     assert [one["principal"] for one in done["approvers"]] == [BEN]
     assert world.upstream("prod/waits") == {"password": VALUE.decode()}

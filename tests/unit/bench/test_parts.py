@@ -122,7 +122,7 @@ RATIOS = (
     *("put_latency_ratio", "update_latency_ratio"),
     *("throughput_ratio", "update_throughput_ratio"),
     "unlucky_ratio",
-    *("signed_put_ratio", "signed_put_file_ratio"),
+    *("signed_put_ratio", "signed_put_file_ratio", "approved_put_ratio"),
 )
 CPU = ("puts_per_core_of_m8", "worst_request_proto_ms", "worst_request_json_ms")
 FLOORS = (

@@ -169,6 +169,16 @@ def flipped(content: bytes, at: int = -1) -> bytes:
     return bytes(changed)
 
 
+async def puts_plainly(scene: Scene) -> Any:
+    """The setter, whom nobody must approve, puts it without a change."""
+    return await scene.of("setter").put_secret(scene.uri, {NEW: scene.one.value})
+
+
+def change_and_approvals(scene: Scene) -> None:
+    """Deliver a change beside what names none."""
+    scene.deliver(lambda message: setattr(message, "change", scene.change.change.content))
+
+
 def _of_request(scene: Scene) -> bytes:
     """eva's signature over the change, made for a request: of another namespace."""
     return scene.key("eva").signs_statement(approval_statement(scene.change.change.sha256), Namespace.REQUEST)
@@ -231,6 +241,8 @@ LIES = (
     ),
     refused("a change that is none", sent(lambda message: setattr(message, "change", b"\xff"))),
     refused("no signature of the requester", sent(lambda message: message.ClearField("request_signature"))),
+    refused("a change beside what names none", change_and_approvals, act=puts_plainly),
+    refused("approvals beside what names no change", approvals(lambda _, ben, eva: [ben, eva]), act=puts_plainly),
     no_key("that she breaks the glass", asked(_glass)),
     no_key("that she names another change", asked(lambda one: setattr(one, "change_sha256", bytes(32)))),
     no_key("that she names no change", asked(lambda one: one.ClearField("change_sha256"))),

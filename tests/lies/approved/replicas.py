@@ -83,6 +83,13 @@ def again(*between: Callable[[Scene], Any], times: int = 1) -> Act:
     return act
 
 
+async def deleted_between(scene: Scene) -> Any:
+    """alice executes it, and again once somebody deleted it: the newest receipt says nothing of the change."""
+    await executes_as_seen(scene)
+    await scene.of("setter").delete_secret(scene.uri)
+    return await executes_as_seen(scene)
+
+
 def of_nobody(*between: Callable[[Scene], Any]) -> Act:
     """alice executes it; then m8 delivers what she signed for that, for a new key, in place of a new signature."""
 
@@ -145,6 +152,15 @@ replica = partial(row, act=ended)
 
 LIES = (
     once("no receipt to the same process", hide_receipt, act=again()),
+    row(
+        "nothing false to the same process, once somebody deleted it",
+        nothing,
+        DONE_BEFORE,
+        Code.CONFLICT,
+        act=deleted_between,
+        writes=2,
+        purposes=("put",),
+    ),
     once("nothing false after a restart", nothing, act=again(restarts)),
     once("nothing false to another replica", nothing, act=and_leaves(again(asks_second))),
     twice("no receipt after a restart", hide_receipt, act=again(restarts)),

@@ -29,13 +29,13 @@ class Known:
 
     @property
     def change(self) -> Change:
-        """What was proposed. A row is made only of what this m8 can read."""
-        assert self.proposal.change is not None, "a change with a row is well formed"
+        """What was proposed."""
+        assert self.proposal.change is not None, "what this m8 cannot read is not looked at"
         return self.proposal.change
 
 
 async def find(app: App, change_id: bytes) -> Known | None:
-    """Return a change as it is now, None if there is none."""
+    """Return a change as it is now, None if there is none, or if a newer m8 recorded it, which alone can read it."""
     key = await app.log.get(KEYS, change_id.hex()) if len(change_id) == CHANGE_ID_BYTES else None
     if key is None:
         return None
@@ -43,6 +43,8 @@ async def find(app: App, change_id: bytes) -> Known | None:
     seen = await app.aggregates.look(change_of(change_id), documents=[which])
     body = seen.documents[which]
     assert body is not None, "a change has a row as long as it has a key"
+    if seen.of(change_of(change_id)).change is None:
+        return None
     row = row_in(body)
     documents = (await app.log.look({}, row.depends_on)).documents
     state = state_of(row, documents, app.clock())

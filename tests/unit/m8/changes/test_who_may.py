@@ -10,11 +10,13 @@ import pytest
 
 from monoskope.api.gateway.v1 import changes_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.m8.domain import change as domain
 from monoskope.m8.domain.change import LONGEST_S
 from monoskope.m8.domain.principal import RIGHT_NAMES
-from monoskope.protocol.change import Change
+from monoskope.protocol.change import Change, parse_change
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.request import make_request
+from monoskope.protocol.wire import MalformedError
 from monoskope.uri import SecretUri
 from tests.support.changes import (
     APPROVE,
@@ -35,6 +37,26 @@ from tests.support.changes import (
 from tests.support.m8_world import FakeReactor, User, World, put, refusal
 from tests.support.signed_requests import Person
 from tests.support.vectors import Signer
+
+
+async def test_what_only_a_newer_m8_can_read_hides_no_other_change(
+    world: World, anna: User, ben: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As while two m8s with one log are updated: a character may be printable for one of them alone."""
+    newer, known = a_change(world, reason="new"), a_change(world)
+    for change in (newer, known):
+        await propose(anna, change)
+
+    def read(content: bytes) -> Change:
+        if content == newer.content:
+            raise MalformedError("Change", "reason", "must be printable")
+        return parse_change(content)
+
+    monkeypatch.setattr(domain, "parse_change", read)
+    for user in (anna, ben):
+        assert await listed(user) == [known.change_id]
+        await refusal("NOT_FOUND", look(user, newer))
+    await refusal("NOT_FOUND", approve(ben, newer))
 
 
 async def test_a_change_is_proposed_seen_approved_and_the_same_again_changes_nothing(

@@ -166,7 +166,8 @@ class Changes:
         check_open(change)
         raise TimedOutError(
             f"{change.uri}: the time to wait for approvals of change {change.change_id} is over; nothing was written.",
-            fix=f"It stays proposed: `monoctl run change {change.change_id}` executes it once it is approved.",
+            fix=f"It stays proposed: `monoctl run change {change.change_id}` sends the approvals that are there;"
+            " fewer may be asked of you than of others.",
         )
 
     async def approve(self, change: ProposedChange) -> ProposedChange:

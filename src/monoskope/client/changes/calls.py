@@ -24,16 +24,16 @@ _RESENDS = 16
 """How often the same bytes are sent again: half a minute, enough for an m8 to restart."""
 
 
-def _method(answer: Callable[[], type[R]], *, may_be_repeated: bool = False) -> Method[R]:
-    return Method("SecretChangeService", answer, may_be_repeated=may_be_repeated)
+def _method(answer: Callable[[], type[R]]) -> Method[R]:
+    # The same bytes get the same answer, and are recorded once.
+    return Method("SecretChangeService", answer, may_be_repeated=True)
 
 
-# The same bytes get the same answer.
-_PROPOSE = _method(lambda: changes_pb2.ProposeSecretChangeResponse, may_be_repeated=True)
+_PROPOSE = _method(lambda: changes_pb2.ProposeSecretChangeResponse)
 _APPROVE = _method(lambda: changes_pb2.ApproveSecretChangeResponse)
 _DECLINE = _method(lambda: changes_pb2.DeclineSecretChangeResponse)
 _WITHDRAW = _method(lambda: changes_pb2.WithdrawSecretChangeResponse)
-_GET = _method(lambda: changes_pb2.GetSecretChangesResponse, may_be_repeated=True)
+_GET = _method(lambda: changes_pb2.GetSecretChangesResponse)
 
 
 class Calls:

@@ -6,11 +6,12 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
+from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import changes_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, KeySigner, ProposedChange
-from monoskope.errors import IdentityChangedError, NotAgreedError, RefusedError, UsageError
+from monoskope.errors import AwayError, IdentityChangedError, NotAgreedError, RefusedError, UsageError
 from monoskope.protocol.change import make_change
 from monoskope.protocol.identity import Namespace, ProofError, approval_statement, statement
 from monoskope.protocol.sshsig import parse
@@ -37,6 +38,26 @@ async def test_an_approval_is_a_signature_over_exactly_this_change(
     signature = parse(given.approval, Namespace.APPROVAL)
     signature.verify(approval_statement(proposed.change.sha256))
     assert (seen.approvals[0].key, seen.approvals[0].why_not) == (shown(keys["ben"]), "")
+
+
+async def test_an_approval_whose_answer_is_lost_is_sent_again_and_signed_once(
+    m8: ScriptedM8, tmp_path: Path, keys: dict[str, Path], proposed: ProposedChange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest, came = m8.changes.handle, list[bytes]()
+
+    def loses_the_first(message: Message) -> Message | None:
+        if not isinstance(message, changes_pb2.ApproveSecretChangeRequest):
+            return honest(message)
+        came.append(message.approval)
+        if len(came) == 1:
+            honest(message)
+            raise AwayError("it may be recorded.", fix="Send the same again: it is recorded once.")
+        return changes_pb2.ApproveSecretChangeResponse(change=m8.changes.by_id[message.change_id])
+
+    monkeypatch.setattr(m8.changes, "handle", loses_the_first)
+    async with client(m8, tmp_path, keys["ben"], subject="ben") as ben:
+        seen = await ben.changes.approve(await ben.changes.get(proposed.change_id))
+    assert came == [seen.approvals[0].content] * 2
 
 
 async def test_a_certificate_is_shown_with_its_end(m8: ScriptedM8, tmp_path: Path, proposed: ProposedChange) -> None:

@@ -174,6 +174,21 @@ async def puts_plainly(scene: Scene) -> Any:
     return await scene.of("setter").put_secret(scene.uri, {NEW: scene.one.value})
 
 
+async def alice_puts_plainly(scene: Scene) -> Any:
+    """alice puts it without the change that was approved."""
+    return await scene.of("alice").put_secret(scene.uri, {NEW: scene.one.value})
+
+
+def as_proposed(scene: Scene) -> None:
+    """Deliver her change and its approvals beside what names no change."""
+
+    def add(message: Sent) -> None:
+        message.change = scene.change.change.content
+        message.approvals.extend(one.content for one in scene.change.approvals)
+
+    scene.deliver(add)
+
+
 def change_and_approvals(scene: Scene) -> None:
     """Deliver a change beside what names none."""
     scene.deliver(lambda message: setattr(message, "change", scene.change.change.content))
@@ -241,6 +256,8 @@ LIES = (
     ),
     refused("a change that is none", sent(lambda message: setattr(message, "change", b"\xff"))),
     refused("no signature of the requester", sent(lambda message: message.ClearField("request_signature"))),
+    refused("nothing false, of a put without a change", lambda _: None, act=alice_puts_plainly),
+    refused("what was approved, beside a put without a change", as_proposed, act=alice_puts_plainly),
     refused("a change beside what names none", change_and_approvals, act=puts_plainly),
     refused("approvals beside what names no change", approvals(lambda _, ben, eva: [ben, eva]), act=puts_plainly),
     no_key("that she breaks the glass", asked(_glass)),

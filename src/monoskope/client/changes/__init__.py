@@ -11,6 +11,8 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from monoskope.api.gateway.v1 import changes_pb2
 from monoskope.client.changes.approved import check_identity, check_open, check_reason, sealed_for, stays
 from monoskope.client.changes.approving import approving, signing_of
@@ -26,6 +28,7 @@ from monoskope.errors import NotAuthorizedError, TimedOutError, UsageError
 from monoskope.protocol.change import CHANGE_ID_BYTES, make_change
 from monoskope.protocol.grant import MAX_APPROVALS
 from monoskope.protocol.identity import ProofError
+from monoskope.protocol.request import REQUEST_ID_BYTES
 
 if TYPE_CHECKING:
     from monoskope.client.walk.results import Proven
@@ -259,7 +262,8 @@ class Changes:
     async def break_glass(self, proposal: Proposal, reason: str, *, timeout: float = TIMEOUT_S) -> Proven:
         """Do at once, without approvals, what takes some: by an entry of the store's that was made for that.
 
-        The store's reactor records it before it does anything, with the reason, and the receipt says it for ever.
+        The store's reactor records it before it does anything, with the reason, and the receipt says it for ever. It is
+        tried once: each time is a broken glass of its own, of which a store takes few in an hour.
 
         Args:
             proposal: What is to be done.
@@ -278,7 +282,7 @@ class Changes:
             place = source if not proposal.destination else await session.target(proposal.destination, timeout)
             expected = await session.expected(proposal.expect, place)
             task = await task_of(session, proposal, source, place, expected, break_glass=reason)
-            return await _done(walk, task, place)
+            return await _done(walk, structs.replace(task, request_id=os.urandom(REQUEST_ID_BYTES)), place)
 
         return await session.one(proposal.uri, timeout, one)
 

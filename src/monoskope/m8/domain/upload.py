@@ -16,10 +16,8 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import AlreadyExistsError, ConflictError, NotFoundError, UsageError
 from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import RecordedEvent
-from monoskope.protocol.change import MAX_CHANGE
 from monoskope.protocol.events import EVENTS, RequestEvent, Step, advance, follow, receipt_of
-from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, MAX_APPROVALS, TAG_BYTES, Grant, parse_grant
-from monoskope.protocol.identity import MAX_SIGNATURE
+from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, TAG_BYTES, Grant, parse_grant
 from monoskope.protocol.outcomes import Author, State, WrongStepError
 from monoskope.protocol.payload import is_padded_size
 from monoskope.protocol.receipt import Receipt, parse_receipt, sealed_digest
@@ -174,14 +172,14 @@ def request_upload(
 ) -> list[events_pb2.SecretUploadRequested]:
     """Decide step 5: [] if the same bytes came before, or the request ended before any came.
 
-    Whether signature, change and approvals are needed, and good, the store's reactor decides by its own lists. Here
-    their sizes alone count.
+    Whether signature, change and approvals are needed, and good, the store's reactor decides by its own lists. Their
+    sizes alone are looked at, as of each field of every call (commands.proto).
 
     Raises:
         NotFoundError: there is no such request of `subject`.
         AlreadyExistsError: other bytes, or another signature, change or approval, came before.
         ConflictError: no key was given yet.
-        UsageError: lengths that the grant does not allow, or a signature, change or approval that is too long.
+        UsageError: lengths that the grant does not allow.
     """
     if upload.request is None or upload.subject != subject:
         raise unknown_request()
@@ -200,7 +198,6 @@ def request_upload(
         _check_empty(encapsulated_key, ciphertext)
     elif encapsulated_key or ciphertext or not upload.request.remove_keys:
         _check_lengths(upload.grant, encapsulated_key, ciphertext)
-    _check_signed(request_signature, change, approvals)
     return [
         events_pb2.SecretUploadRequested(
             sealed_sha256=digest,
@@ -227,15 +224,6 @@ def _signed_digest(request_signature: bytes, change: bytes, approvals: Iterable[
     """Return a SHA-256 that tells what was signed from anything else, and where each of it begins."""
     parts = events_pb2.SecretUploadRequested(request_signature=request_signature, change=change, approvals=approvals)
     return hashlib.sha256(serialise(parts)).digest()
-
-
-def _check_signed(request_signature: bytes, change: bytes, approvals: Sequence[bytes]) -> None:
-    most = {"request_signature": MAX_SIGNATURE, "change": MAX_CHANGE, "approvals": MAX_SIGNATURE}
-    for name, parts in (("request_signature", [request_signature]), ("change", [change]), ("approvals", approvals)):
-        if max(map(len, parts), default=0) > most[name]:
-            raise UsageError(f"{name}: must have at most {most[name]:,} bytes.", fix="Use an unmodified client.")
-    if len(approvals) > MAX_APPROVALS or not all(approvals):
-        raise UsageError(f"approvals: must be at most {MAX_APPROVALS}, none empty.", fix="Use an unmodified client.")
 
 
 def _check_empty(encapsulated_key: bytes, ciphertext: bytes) -> None:

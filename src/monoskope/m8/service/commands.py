@@ -171,7 +171,7 @@ class Commands:
             RateLimitedError: the caller may seal no more today.
             AlreadyExistsError: other bytes, or another signature, change or approval, came before.
             ConflictError: no key was given yet.
-            UsageError: lengths that the grant does not allow, or a signature, change or approval that is too long.
+            UsageError: lengths that the grant does not allow.
         """
         operating_log.bind_contextvars(request_id=message.request_id.hex())
         about = upload_of(message.request_id)

@@ -255,3 +255,13 @@ async def test_breaking_the_glass_says_why_and_needs_nobody(
     (attempt,) = m8.attempts
     assert result.break_glass == attempt.request.break_glass == "the site is down"
     assert (attempt.change, attempt.approvals) == (b"", [])
+
+
+async def test_one_command_breaks_the_glass_once(m8: ScriptedM8, tmp_path: Path, keys: dict[str, Path]) -> None:
+    """However often another request would be tried again: each time counts for the hour, and tells the operators."""
+    reason = upload_pb2.REASON_UPSTREAM_UNAVAILABLE
+    m8.end = lambda attempt: m8.ended(attempt, attempt.failure(reason), reason)
+    async with client(m8, tmp_path, keys["anna"]) as anna:
+        with pytest.raises(UnavailableError):
+            await anna.changes.break_glass(a_put(expect=Expect.OVERWRITE), "the site is down")
+    assert len(m8.attempts) == 1

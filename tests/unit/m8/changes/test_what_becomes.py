@@ -155,8 +155,9 @@ async def test_change_and_approvals_go_to_the_reactor_as_they_came(world: World)
         }
         return await owner.call(commands_pb2.RequestUploadSecretRequest(**{**message, **fields}), timeout_s=1)
 
-    wrong: list[dict[str, Any]] = [{"change": bytes(8_193)}, {"approvals": [b"x"] * 9}, {"approvals": [bytes(8_193)]}]
-    for fields in wrong:
+    too_long = bytes(8_193)
+    wrong: list[dict[str, Any]] = [{"approvals": some} for some in ([b"x"] * 9, [too_long], [b""])]
+    for fields in (*wrong, {"change": too_long}, {"request_signature": too_long}):
         await refusal("USAGE", send(**fields))
     sending: asyncio.Task[Any] = asyncio.create_task(send())
     delivered = await reactor.next("SecretUploadRequested")

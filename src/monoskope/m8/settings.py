@@ -53,7 +53,7 @@ MAX_DRAIN_S = 600
 
 _BOUNDS = {
     "open_requests_per_user": (1, 10_000),
-    "open_changes_per_user": (1, 10_000),
+    "open_changes_per_user": (1, 1_000),
     "recorded_bytes_per_user_per_day": (MIN_RECORDED_BYTES, MAX_RECORDED_BYTES),
     "verify_every_hours": (0, 8_784),
     "erase_sealed_after_days": (0, 36_500),
@@ -87,7 +87,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         operations_listen: Where `/healthz`, `/readyz` and `/metrics` are answered over HTTP: a loopback `address:port`
             (port 0 takes a free one), or `unix:path`; "" for nowhere. `m8 init` writes 127.0.0.1:7444.
         open_requests_per_user: How many requests of one user may be open at once; more wait until one has ended.
-        open_changes_per_user: How many changes that one user proposed may be open at once, up to 10,000.
+        open_changes_per_user: How many changes that one user proposed may be open at once, up to 1,000.
         recorded_bytes_per_user_per_day: How many bytes m8 records for one user in a day (UTC).
         puts_per_hour_per_user: How many puts one user may begin in an hour; 0 for any number.
         puts_per_hour_of: The same of single users, by subject, as for a bulk import.

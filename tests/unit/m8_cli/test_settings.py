@@ -89,7 +89,7 @@ def test_pages_over_https_and_of_this_machine_may_be_allowed_to_call(tmp_path: P
         ("recorded_bytes_per_user_per_day = 0", "recorded_bytes_per_user_per_day"),
         ("recorded_bytes_per_user_per_day = -1", "recorded_bytes_per_user_per_day"),
         ("open_changes_per_user = 0", "open_changes_per_user"),
-        ("open_changes_per_user = 10001", "open_changes_per_user"),
+        ("open_changes_per_user = 1001", "open_changes_per_user"),
         ("recorded_bytes_per_user_per_day = 2097151", "recorded_bytes_per_user_per_day"),
         ("recorded_bytes_per_user_per_day = 1125899906842625", "recorded_bytes_per_user_per_day"),
         ("puts_per_minute_per_user = -1", "puts_per_minute_per_user"),

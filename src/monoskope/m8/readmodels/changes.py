@@ -38,7 +38,10 @@ KEYS = "change-keys"
 """Collection: 32 hex digits of a change's id, and the 64 of its SHA-256 -> its key in `CHANGES`."""
 
 OPEN_OF = "open-changes"
-"""Collection: subject -> `not_after` and key of each change of its own that was open when it proposed last."""
+"""Collection: subject -> `not_after` and key of each change of its own that was open when it proposed last.
+
+It is written anew with each proposal, 26 bytes a change: so `open_changes_per_user` is 1,000 at most.
+"""
 
 OPEN = changes_pb2.CHANGE_STATE_OPEN
 OVERTAKEN = changes_pb2.CHANGE_STATE_OVERTAKEN

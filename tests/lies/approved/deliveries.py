@@ -189,6 +189,15 @@ def as_proposed(scene: Scene) -> None:
     scene.deliver(add)
 
 
+async def executes_for_another(scene: Scene) -> Any:
+    """alice executes a change that ben and eva approved for the setter."""
+    alice = scene.of("alice").changes
+    other = await alice.propose(Proposal.put(f"{scene.uri}-other", {NEW: scene.one.value}), requester="setter")
+    for name in ("ben", "eva"):
+        await scene.of(name).changes.approve(await scene.of(name).changes.get(other.change_id))
+    return await alice.run(await alice.get(other.change_id), {NEW: scene.one.value})
+
+
 def change_and_approvals(scene: Scene) -> None:
     """Deliver a change beside what names none."""
     scene.deliver(lambda message: setattr(message, "change", scene.change.change.content))
@@ -258,6 +267,7 @@ LIES = (
     refused("no signature of the requester", sent(lambda message: message.ClearField("request_signature"))),
     refused("nothing false, of a put without a change", lambda _: None, act=alice_puts_plainly),
     refused("what was approved, beside a put without a change", as_proposed, act=alice_puts_plainly),
+    refused("nothing false, of a change for another requester", lambda _: None, act=executes_for_another),
     refused("a change beside what names none", change_and_approvals, act=puts_plainly),
     refused("approvals beside what names no change", approvals(lambda _, ben, eva: [ben, eva]), act=puts_plainly),
     no_key("that she breaks the glass", asked(_glass)),

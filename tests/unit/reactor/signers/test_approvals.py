@@ -179,6 +179,7 @@ def test_the_highest_number_counts_and_every_entry_with_it_says_whether_the_glas
     assert "does not allow" in refused(entries=[lower, higher], **broken)
     assert "does not allow" in refused(entries=[may(ANNA, "upload")], **broken)
     assert "touch" in refused(entries=[lower], **{**broken, "key": KEYS[0]})
+    assert "blank" in refused(entries=[lower], **{**broken, "request": ask(break_glass="  ")})
     one = [SIGNED[NAMES[1], 1]]
     assert "takes 2 approvals, and 1 of 1" in refused(signatures=one, entries=[lower, higher])
     assert decided(0, one, entries=[lower]).approvers

@@ -465,6 +465,19 @@ async def test_where_no_change_more_can_be_remembered_none_is_done(
     assert await scene.executed(third, both(scene, third)) == "UPLOADED"
 
 
+async def test_what_ends_while_it_is_done_is_forgotten_and_comes_to_its_own_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "MOST_DONE", 1)
+    scene = await Scene(tmp_path, upload_pb2.PURPOSE_DELETE).ready()
+    first, second, ended = scene.change(), scene.change(), FailedError(upload_pb2.REASON_UPSTREAM_UNAVAILABLE)
+    done = changes.DoneChanges(lambda: first.not_after + 1.0)
+    with done.executing(first), done.executing(second):
+        pass
+    with pytest.raises(FailedError, match="UPSTREAM_UNAVAILABLE"), done.executing(first), done.executing(second):
+        raise ended
+
+
 async def test_a_requester_who_needs_no_approvals_uses_up_no_more_than_its_half(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -116,10 +116,10 @@ class DoneChanges:
         try:
             yield execution
         except Exception:
-            del self._done[sha256]
+            self._done.pop(sha256, None)
             raise
         if not execution.may_have_written:
-            del self._done[sha256]
+            self._done.pop(sha256, None)
 
     def _make_room(self, requester: str) -> None:
         """Forget what has ended, where that is needed: `not_after` refuses it. Raises `FailedError` (RATE_LIMITED)."""

@@ -76,19 +76,22 @@ def _ways_around(file: SignersFile, rule: MayRule) -> Iterator[str]:
         words = _around(rule, other)
         if words:
             copies = ", by the rules of another store alone" if other.principal.startswith(COPIES_FROM) else ""
+            how = f"with {other.approvals} of {rule.approvals} approvals" if other.approvals else "without approvals"
             yield (
-                f"{other.principal} may {', '.join(words)} without approvals{copies}, {_where(other)}, where"
+                f"{other.principal} may {', '.join(words)} {how}{copies}, {_where(other)}, where"
                 f" {rule.principal} must ask"
             )
 
 
 def _around(rule: MayRule, other: MayRule) -> list[str]:
-    """Return with which purposes `other` writes, without approvals, where `rule` asks for some."""
-    if other.approvals or not any(_overlap(one, there) for one in rule.prefixes for there in other.prefixes):
+    """Return what `other` may do, with fewer approvals, where `rule` asks: the same, or without any whatever writes."""
+    overlaps = any(_overlap(one, there) for one in rule.prefixes for there in other.prefixes)
+    if other.approvals >= rule.approvals or not overlaps:
         return []
     # Where both entries cover a request, the higher number counts.
     settled = rule.purposes if other.principal == rule.principal else []
-    return [word for word in other.purposes if PURPOSES[PURPOSE_BY_WORD[word]].writes_here and word not in settled]
+    writing = [] if other.approvals else [one for one in other.purposes if PURPOSES[PURPOSE_BY_WORD[one]].writes_here]
+    return [word for word in other.purposes if word in {*writing, *rule.purposes} and word not in settled]
 
 
 def _covers(entry: ApproveRule, path: str) -> bool:

@@ -596,6 +596,32 @@ def test_check_shows_who_must_ask_whom_and_what_is_a_way_around(folder: Path) ->
     assert any(line.startswith("All lists and entries: SHA-256 ") for line in lines)
 
 
+ALSO = """
+[[signers.may]]
+principal = "dan@example.org"
+prefixes = ["team-a/prod/one"]
+purposes = ["upload", "generate", "copy"]
+destinations = ["vault://team-a"]
+approvals = 1
+[[signers.may]]
+principal = "leo@example.org"
+prefixes = ["team-a/prod"]
+purposes = ["copy"]
+destinations = ["vault://team-a"]
+"""
+
+
+def test_check_warns_of_who_may_do_the_same_with_fewer_approvals(folder: Path) -> None:
+    write_lists(folder)
+    with (folder / "reactor.toml").open("a") as file:
+        file.write('\n[signers]\nfile = "allowed_signers"\nrevoked = "revoked_keys"' + ASKING + ALSO)
+    lines = typed("check", folder).output.splitlines()
+    where = "at team-a/prod/one, where anna@example.org must ask"
+    assert f"Warning: dan@example.org may upload with 1 of 2 approvals, {where}." in lines
+    where = "at team-a/prod, where dan@example.org must ask"
+    assert f"Warning: leo@example.org may copy without approvals, {where}." in lines
+
+
 def test_check_says_that_copies_to_a_key_that_must_ask_are_refused(folder: Path) -> None:
     write_lists(folder)
     asking = ASKING.replace("anna@example.org", "copies-from-age").replace("break_glass = true", "")

@@ -391,17 +391,30 @@ def of_the_largest_events(bench: Bench) -> None:
     ask_for_keys(bench, many=MANY * FLOOD // MAX_EVENT, receipt=b"c" * (MAX_EVENT - 4_096))
 
 
+def ask_and_give(bench: Bench, request: Request, grant: upload_pb2.Signed | None = None) -> None:
+    bench.tell(request, 1, events_pb2.SecretUploadKeyRequested(request=request.content, subject="alice"))
+    bench.tell(request, 2, events_pb2.SecretUploadKeyProvided(grant=grant))
+
+
 def of_each_step(bench: Bench) -> None:
     large = upload_pb2.Signed(content=b"c" * (FLOOD // 4))
     for _ in range(MANY):
         request = ask()
-        bench.tell(request, 1, events_pb2.SecretUploadKeyRequested(request=request.content, subject="alice"))
-        bench.tell(request, 2, events_pb2.SecretUploadKeyProvided(grant=large))
+        ask_and_give(bench, request, large)
         told = events_pb2.SecretUploadRequested(
             sealed_sha256=bytes(32), size=1, request_signature=b"s" * (FLOOD // 4), last_receipt=large
         )
         bench.tell(request, 3, told)
         bench.tell(request, 4, events_pb2.SecretUploadStarted(receipt=large))
+
+
+def of_approvals_without_end(bench: Bench) -> None:
+    """An object for each takes far more memory than its bytes."""
+    approvals = [b"ab"] * ((MAX_EVENT - 4_096) // 4)
+    for _ in range(MANY * FLOOD // MAX_EVENT):
+        request = ask()
+        ask_and_give(bench, request)
+        bench.tell(request, 3, events_pb2.SecretUploadRequested(sealed_sha256=bytes(32), size=1, approvals=approvals))
 
 
 def of_small_requests(bench: Bench) -> None:
@@ -437,7 +450,14 @@ def _about_replica(bench: Bench, message: events_pb2.ReactorAttached | events_pb
         lambda bench: ask_for_keys(bench, content=b"r" * FLOOD),
         lambda bench: ask_for_keys(bench, subject="s" * FLOOD),
         lambda bench: ask_for_keys(bench, receipt=b"c" * FLOOD),
-        *(of_the_largest_events, of_each_step, of_small_requests, of_replicas_that_come, of_sealed_bytes_for_no_key),
+        *(
+            of_the_largest_events,
+            of_each_step,
+            of_approvals_without_end,
+            of_small_requests,
+            of_replicas_that_come,
+            of_sealed_bytes_for_no_key,
+        ),
     ],
 )
 async def test_m8_cannot_fill_memory_so_counts_are_forgotten(tmp_path: Path, flood: Callable[[Bench], None]) -> None:

@@ -13,7 +13,7 @@ from monoskope import operating_log
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.events import EVENTS, RequestEvent, follow, request_id_of, steps_of
-from monoskope.protocol.grant import Grant
+from monoskope.protocol.grant import MAX_APPROVALS, Grant
 from monoskope.protocol.outcomes import State
 from monoskope.reactor.signers.approvals import NOTHING_PRESENTED, Presented
 from monoskope.traces import spans
@@ -239,7 +239,8 @@ def _evolve(request: OpenRequest, message: Message, version: int, now: float) ->
         case events_pb2.SecretUploadRequested():
             request.sealed_sha256, request.arrived = message.sealed_sha256, now
             request.signature = message.request_signature
-            request.presented = Presented(message.change, tuple(message.approvals))
+            # One too many is refused as such. m8 can tell of more, and each would take memory that nobody counts.
+            request.presented = Presented(message.change, tuple(message.approvals[: MAX_APPROVALS + 1]))
             request.traceparent = spans.valid(message.traceparent)
             _learn(request, message)
         case events_pb2.SecretUploadStarted():

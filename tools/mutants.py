@@ -272,6 +272,8 @@ class Workspace:
             "PYTHONPATH": str(self._folder),
             "PYTHONDONTWRITEBYTECODE": "1",
             "HYPOTHESIS_STORAGE_DIRECTORY": str(self._folder / "hypothesis"),
+            # Two that run side by side would clean up folders of each other, and one of them fail by that.
+            "PYTEST_DEBUG_TEMPROOT": str(self._folder),
         }
         process = subprocess.Popen(
             [sys.executable, "-m", "pytest", "-x", "--tb=no", "-p", "no:cacheprovider", *options, *tests],

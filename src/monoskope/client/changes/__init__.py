@@ -116,6 +116,8 @@ class Changes:
     ) -> AsyncGenerator[ProposedChange]:
         """Yield changes, the newest first: the caller's own, and those that the caller may approve.
 
+        What m8 shows and cannot be read here is left out, which is told.
+
         Args:
             prefix: Below this URI prefix, by whole segments.
             mine: Only those that the caller proposed.

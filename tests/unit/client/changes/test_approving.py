@@ -151,6 +151,17 @@ async def test_a_change_under_another_id_or_malformed_is_shown_to_nobody(
             await ben.changes.get(proposed.change_id)
 
 
+async def test_a_change_that_cannot_be_read_hides_no_other_one(
+    m8: ScriptedM8, tmp_path: Path, keys: dict[str, Path], proposed: ProposedChange
+) -> None:
+    newer, told = m8.changes.by_id[proposed.change.change_id], list[str]()
+    m8.changes.by_id[b"3" * 16] = changes_pb2.SecretChange(change_id=b"3" * 16, change=newer.change + b"\xf8\x3f\x01")
+    async with client(m8, tmp_path, keys["ben"], notify=told.append) as ben:
+        assert [one.change_id async for one in ben.changes.list()] == [proposed.change_id]
+    [left_out] = told
+    assert left_out.startswith(f"change {'33' * 16} is left out: m8 shows a change that is none")
+
+
 async def test_a_signature_of_a_request_is_no_approval(
     m8: ScriptedM8, tmp_path: Path, keys: dict[str, Path], proposed: ProposedChange
 ) -> None:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Literal, Self
 
 from google.protobuf import json_format
+from msgspec.structs import replace
 
 from monoskope.api.gateway.v1 import changes_pb2
 from monoskope.api.secrets.v1 import upload_pb2
@@ -234,13 +235,13 @@ def _stands(request: Request, checked: Checked) -> tuple[bool, str]:
 
 
 def _looked_at(view: changes_pb2.SecretChange, change: Change) -> tuple[Approval, ...]:
-    now = dt.datetime.now(dt.UTC)
+    now, keys = dt.datetime.now(dt.UTC), set[str]()
     found: list[Approval] = []
     for each in view.approvals:
         one = Approval.of(each, change, now)
-        if not one.why_not and any(one.key == before.key and not before.why_not for before in found):
-            one = Approval(
-                one.key, one.principal, one.certificate_ends_at, _TWICE, one.subject, one.approved_at, one.content
-            )
+        if not one.why_not and one.key in keys:
+            one = replace(one, why_not=_TWICE)
+        elif not one.why_not:
+            keys.add(one.key)
         found.append(one)
     return tuple(found)

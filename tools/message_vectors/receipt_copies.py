@@ -36,3 +36,5 @@ def bad_copies() -> Iterator[Vector]:
     for name, fields in changes.items():
         message = receipt("COPY", "COPIED", **copied(**fields))
         yield vector(f"COPIED: the destination's {name}", "COPY", message, fault("DESTINATION"))
+    message = receipt("COPY of a version", "COPIED", **copied(upstream_version="1@x"))
+    yield vector("COPIED: another version", "COPY of a version", message, fault("SOURCE"))

@@ -48,6 +48,7 @@ _ASKED: dict[str, upload_pb2.UploadRequest] = {
     "ROLLBACK": request("ROLLBACK", to_version="1@x"),
     "GENERATE": request("GENERATE", recipes=_RECIPES),
     "COPY": request("COPY", destination=_PLACE),
+    "COPY of a version": request("COPY", destination=_PLACE, source_version=DONE["upstream_version"]),
     "VERIFY": request("VERIFY"),
     "IMPORT": request("IMPORT"),
     "LIST": request("LIST"),

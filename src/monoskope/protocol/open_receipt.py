@@ -35,6 +35,8 @@ def check_copied(copied: Receipt, there: Receipt, put: Grant | None, copy: Reque
     Raises:
         ProofError: it is about something else.
     """
+    if copy.source_version and copied.upstream_version != copy.source_version:
+        raise ProofError("the receipt copied another version than was asked")
     if there.uri != copy.destination or there.outcome not in DESTINATION_OUTCOMES:
         raise ProofError("the destination's receipt is about something else")
     if there.fingerprint != copied.fingerprint:

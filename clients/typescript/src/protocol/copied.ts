@@ -18,6 +18,8 @@ export async function putRequestId(copyRequestId: Uint8Array): Promise<Uint8Arra
  * Who signed at the destination only its pin tells: that is not checked here.
  */
 export async function checkCopied(copied: Receipt, copy: Request): Promise<void> {
+  const version = copy.message.sourceVersion;
+  if (version !== "" && copied.upstreamVersion !== version) throw new ProofError("SOURCE", "the receipt copied another version than was asked.");
   const wrong = (what: string) => new ProofError("DESTINATION", `the destination's ${what}.`);
   let there: Receipt;
   let put: Grant | null;

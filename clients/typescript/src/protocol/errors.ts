@@ -46,6 +46,7 @@ export type Fault =
   | "PUBLIC_VALUES"
   | "PAGE"
   | "RESTORED"
+  | "SOURCE"
   | "DESTINATION"
   | "SEALED"
   | "STORE"

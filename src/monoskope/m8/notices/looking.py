@@ -21,7 +21,7 @@ from monoskope.m8.notices.notice import Notice, plain
 from monoskope.m8.readmodels.secrets import DUE, SECRETS, VERSIONS, Kept, due_day
 from monoskope.m8.service.app import App
 from monoskope.protocol.change import Change, parse_change
-from monoskope.protocol.events import receipt_of, request_id_of
+from monoskope.protocol.events import receipt_of
 from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.text import counted
@@ -93,9 +93,9 @@ def _of_event(
         yield Notice("drift", key, f"{uri} {what}: somebody changed it past m8.", uri, owner_of(secret))
     elif found.outcome == upload_pb2.OUTCOME_UPLOADED:
         made = secrets.get(_version(found), secret)
-        if made.drifted and made.request_id == request_id_of(event.stream):
+        if made.drifted:
             text = f"{uri} was put over what others had put there past m8, by {plain(made.subject)}."
-            yield Notice("drift", f"overwrote {event.position}", text, uri, owner_of(secret))
+            yield Notice("drift", f"overwrote {uri} {found.upstream_version}", text, uri, owner_of(secret))
     elif found.outcome == upload_pb2.OUTCOME_STARTED and found.break_glass:
         text = f"{plain(found.signer)} writes at {uri} without the approvals that its store asks for."
         yield Notice("break-glass", f"break-glass {event.stream}", text, uri, owner_of(secret))

@@ -51,13 +51,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def postfix(tmp_path: Path) -> Iterator[Postfix]:
-    folder = tmp_path / "postfix"
-    folder.mkdir()
-    server = Postfix(folder)
-    server.start()
-    yield server
-    server.die()
+def postfix() -> Iterator[Postfix]:
+    server = Postfix()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
 
 
 def table(postfix: Postfix, *addresses: str, trusted: bool = True, implicit: bool = False) -> NoticeSettings:

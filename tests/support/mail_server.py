@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
@@ -67,9 +68,12 @@ class Postfix:
         implicit_port: Where TLS comes first.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
+        # Not below pytest's folder, which is for one user: its daemons run as another one.
+        self._made = tempfile.TemporaryDirectory(prefix="m8-postfix-")
+        self._folder = folder = Path(self._made.name)
+        folder.chmod(0o711)
         program = needed("postfix", "postfix")
-        self._folder = folder
         self.port, self.implicit_port = free_port(), free_port()
         certificate(folder)
         (folder / "mail").mkdir()
@@ -77,9 +81,6 @@ class Postfix:
         for name in ("queue", "data"):
             (folder / name).mkdir()
         shutil.chown(folder / "data", "postfix")
-        for parent in (folder, *folder.parents):
-            if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
-                parent.chmod(parent.stat().st_mode | 0o011)
         (folder / "main.cf").write_text(_MAIN.format(folder=folder, domain=DOMAIN))
         (folder / "master.cf").write_text(_MASTER.format(port=self.port, implicit=self.implicit_port))
         environment = {"PATH": f"/usr/sbin:/sbin:{os.environ['PATH']}"}
@@ -116,6 +117,11 @@ class Postfix:
     def die(self) -> None:
         """Take none."""
         self._part.stop()
+
+    def close(self) -> None:
+        """End it for good."""
+        self._part.kill()
+        self._made.cleanup()
 
     def mails(self) -> list[EmailMessage]:
         """What was delivered, in no order."""

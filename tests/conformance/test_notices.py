@@ -207,6 +207,7 @@ def test_m8_that_is_killed_between_sending_and_noting_sends_the_same_id_again(po
     with Cluster(tmp_path / "cluster") as cluster:
         cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
         with editing(cluster.folder / "m8" / "m8.toml") as file:
+            file["timings"] = {"tick": 0.05}  # a lease of a killed m8 is free soon
             file["notices"] = [
                 {
                     "name": "ops",

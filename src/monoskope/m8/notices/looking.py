@@ -21,7 +21,7 @@ from monoskope.m8.notices.notice import Notice, plain
 from monoskope.m8.readmodels.secrets import DUE, SECRETS, VERSIONS, Kept, due_day
 from monoskope.m8.service.app import App
 from monoskope.protocol.change import Change, parse_change
-from monoskope.protocol.events import receipt_of
+from monoskope.protocol.events import Step, receipt_of
 from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.text import counted
@@ -36,15 +36,19 @@ GONE_MS = 3_600_000
 OWNER = "owner"
 """The label that names whom a secret is told to, besides, if that is one of the fixed addresses."""
 
-_TYPES = frozenset(
-    message.DESCRIPTOR.name
-    for message in (
-        events_pb2.SecretDriftDetected,
-        events_pb2.SecretUploaded,
-        events_pb2.SecretUploadStarted,
-        events_pb2.SecretChangeProposed,
-    )
+_OUTCOMES = frozenset(
+    {
+        upload_pb2.OUTCOME_DRIFTED,
+        upload_pb2.OUTCOME_GONE,
+        upload_pb2.OUTCOME_STARTED,
+        upload_pb2.OUTCOME_UPLOADED,
+    }
 )
+"""Receipts with another one tell nothing."""
+
+_TYPES = frozenset(step.event for step in Step if step.outcomes & _OUTCOMES) | {
+    events_pb2.SecretChangeProposed.DESCRIPTOR.name
+}
 
 
 async def of_events(log: EventLog, events: Sequence[RecordedEvent]) -> list[Notice]:

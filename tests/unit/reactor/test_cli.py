@@ -71,6 +71,7 @@ FIRST_SETTINGS = {
     "barbican": ["address", "readable", "auth"],
     "kubernetes": ["readable", "deletable", "auth"],
     "pass": ["folder", "gpg_home", "readable"],
+    "postgresql-account": ["hosts", "user", "password_file", "database", "deletable"],
     "vault": ["address", "mount", "readable", "deletable", "patchable", "restorable", "binary", "auth"],
     "vault-kv1": ["address", "mount", "readable", "deletable", "auth"],
 }

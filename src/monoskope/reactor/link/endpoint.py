@@ -92,7 +92,7 @@ class Dialled:
         return min(one.not_valid_after_utc.timestamp() for one in found)
 
 
-_ANNOUNCED_AS_THEY_ARE = {one.name for one in dataclasses.fields(Capabilities)} - {"key_rule", "versions"}
+_ANNOUNCED_AS_THEY_ARE = {one.name for one in dataclasses.fields(Capabilities)} - {"key_rule", "matches", "versions"}
 """The capabilities that m8 learns under the name and with the value that a driver gives them."""
 
 

@@ -49,6 +49,7 @@ def there(
     uri: str = DESTINATION,
     outcome: upload_pb2.Outcome = upload_pb2.OUTCOME_UPLOADED,
     fingerprint: str = FINGERPRINT,
+    key: str = "password",
 ) -> upload_pb2.Signed:
     message = upload_pb2.Receipt(
         grant_sha256=grant.sha256,
@@ -57,7 +58,7 @@ def there(
         outcome=outcome,
         upstream_version="w1",
         fingerprint=fingerprint,
-        values=[upload_pb2.ValueFingerprint(key="password", fingerprint=fingerprint)] if fingerprint else [],
+        values=[upload_pb2.ValueFingerprint(key=key, fingerprint=fingerprint)] if fingerprint else [],
     )
     return signer.sign(RECEIPT, serialise(message))
 

@@ -54,6 +54,13 @@ def _earlier_put(_: Attempt) -> Grant:
     return a_grant(a_request(uri=DESTINATION))
 
 
+OTHER_KEY = [("user", FINGERPRINT)]
+
+
+def _of_other_key(attempt: Attempt) -> upload_pb2.Signed:
+    return there(granted(attempt), key="user")
+
+
 def _moved(m8: ShowingM8) -> None:
     m8.stores["local"].identity = Identity().shown
 
@@ -98,6 +105,7 @@ ROWS: dict[str, tuple[Shows, str]] = {
     ),
     "another place": (destination(lambda put: there(put, uri="local://app/other")), "proves nothing"),
     "another hash": (destination(lambda put: there(put, fingerprint=FINGERPRINT[:-1] + "0")), "proves nothing"),
+    "another key": (destination(lambda put: there(put, key="user")), "proves nothing"),
     "no hash": (destination(lambda put: there(put, fingerprint="")), "proves nothing"),
     "no put": (destination(lambda put: there(put, outcome=upload_pb2.OUTCOME_IMPORTED)), "proves nothing"),
     "a malformed receipt": (destination(lambda _: upload_pb2.Signed(content=b"x")), "proves nothing"),
@@ -108,6 +116,14 @@ LIES = (
     *(
         SignedLie(Step.COPIES, name, shows(fields), f"^(?!.*nothing was).*{says}", Code.OUTCOME_UNKNOWN, ("copy",))
         for name, (fields, says) in ROWS.items()
+    ),
+    SignedLie(
+        Step.COPIES,
+        "another key than was to be copied",
+        ends(receipt(lambda attempt: copied(attempt, values=OTHER_KEY, destination=_of_other_key(attempt)))),
+        "proves nothing",
+        Code.OUTCOME_UNKNOWN,
+        ("copy",),
     ),
     SignedLie(
         Step.COPIES,

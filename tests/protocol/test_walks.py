@@ -293,6 +293,13 @@ async def test_requests_to_a_store_that_does_not_answer_delay_no_other_store(m8:
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
+async def test_a_copy_onto_itself_says_so_however_it_is_named(m8: ShowingM8, client: Client) -> None:
+    for name in (URI, URI.removeprefix("vault://")):
+        with pytest.raises(UsageError, match="source and destination are one secret"):
+            await client.copy_secret(URI, name, keys=["password"])
+    assert not m8.attempts
+
+
 async def test_a_copy_asks_for_its_keys_in_order_and_for_all_where_none_is_named(m8: ShowingM8, client: Client) -> None:
     m8.key_answer = lambda _: queries_pb2.GetSecretUploadKeyResponse(
         state=views_pb2.UPLOAD_STATE_ENDED, reason=upload_pb2.REASON_UPSTREAM_REFUSED

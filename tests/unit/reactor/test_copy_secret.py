@@ -28,6 +28,7 @@ from monoskope.protocol.sshsig import PublicKey, parse_public
 from monoskope.reactor.identity import copy_key
 from monoskope.reactor.limits import FairPlaces
 from monoskope.reactor.link.appends import CopyTokens
+from monoskope.reactor.link.endpoint import announced
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.work.copy_secret import AT_ONCE, KEY_S, Copier, CopyPut, put_there
 from monoskope.stores.driver import CannotReadError, Snapshot, StoreUnavailableError
@@ -427,6 +428,11 @@ def test_the_reactors_settings_say_where_to(
 def test_a_copy_within_the_store_needs_a_table_as_any_other(tmp_path: Path, to: str, reason: str) -> None:
     within = asked(destination=SecretUri.parse("memory://team-a/db.next"))
     assert refusal(admission(MemoryStore(), configured(tmp_path, to=to)), within) == reason
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_store_that_can_be_read_says_that_it_copies_single_keys(*, readable: bool) -> None:
+    assert announced(MemoryStore(readable=readable).capabilities).copied_keys == readable
 
 
 def test_what_is_expected_there_needs_nothing_of_the_engine_here(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_keys_that_are_named_arrive_alone_and_nothing_does_where_one_is_missing(
     source, destination = team.uri("vault", f"k-{store}"), team.uri(store, f"k-{store}.next")
     put = ok(team.user.monoctl("put", "secret", source, *given(tmp_path, *KEYS), "-o", "json")).json()
     refused(copy(team, source, destination, "--key", "password", "--key", "other"), 6)
-    refused(team.user.monoctl("get", "secret", destination), 4)
+    refused(team.user.monoctl("get", "secret", destination, "-o", "json"), 4)
     done = ok(copy(team, source, destination, "--key", "url", "--key", "password")).json()
     assert done["values"] == {key: put["values"][key] for key in ("password", "url")}
     there = shown(team, destination)

@@ -24,8 +24,7 @@ def copied(attempt: Attempt, **fields: Any) -> upload_pb2.Signed:
         upload_pb2.OUTCOME_COPIED,
         upstream_version=VERSION,
         fingerprint=FINGERPRINT,
-        values=VALUES,
-        **{**by(granted(attempt)), **fields},
+        **{"values": VALUES, **by(granted(attempt)), **fields},
     )
 
 

@@ -16,7 +16,7 @@ uploads_per_second = 100
 allow = ["orders_*"]            # the names that this reactor serves; * for any characters of a name
 
 [[copy]]                        # where this reactor may copy to; none of it ever comes from m8
-to = "local"                    # a store of the same m8
+to = "local"                    # a store of the same m8, or this one
 identity = "SHA256:..."         # its identity, as its own `m8 reactor init` printed it
 paths = [{from = "team-a", to = "team-a"}]  # whole segments: from below here to below there; "" for all paths
 """
@@ -149,14 +149,14 @@ class PathPair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str = msgspec.field(name="from")
     """The path in this store below which secrets may be copied; "" for all."""
     to: str = ""
-    """The path in the other store below which they are put; "" for its root."""
+    """The path in the store `to` below which they are put; "" for its root."""
 
 
 class CopyRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A `[[copy]]` table: another store to which this reactor may copy."""
+    """A `[[copy]]` table: a store to which this reactor may copy, and from where to where."""
 
     to: str
-    """A store of the same m8."""
+    """A store of the same m8; this one for copies from one path of it to another."""
     identity: str
     """Its identity, as `m8 reactor init` printed it for that store."""
     paths: list[PathPair]
@@ -209,7 +209,7 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timings: Timings = msgspec.field(default_factory=Timings)
     """For tests (docs/breakage.md)."""
     copy: list[CopyRule] = msgspec.field(default_factory=list)
-    """Other stores to which this reactor may copy; nothing of it ever comes from m8."""
+    """The stores to which this reactor may copy; nothing of it ever comes from m8."""
     accounts: AccountsFile | None = None
     """Which accounts this reactor serves, with an engine of accounts alone."""
     signers: SignersFile | None = None
@@ -231,8 +231,8 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         except UsageError as error:
             raise ValueError(f"`store` and `prefixes`: {error.message}") from None
         names = [rule.to for rule in self.copy]
-        if self.store in names or len(set(names)) != len(names):
-            raise ValueError("`copy.to` must be another store than this one, each named once")
+        if len(set(names)) != len(names):
+            raise ValueError("`copy.to` must name each store once")
 
     @property
     def servers(self) -> tuple[str, ...]:

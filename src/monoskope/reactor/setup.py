@@ -14,7 +14,7 @@ import tomli_w
 
 from monoskope.errors import UsageError, docs_page
 from monoskope.protocol.sshsig.lists import END
-from monoskope.reactor.identity.copy_key import COPY_KEY_FILE
+from monoskope.reactor.identity.copy_key import COPY_KEY_FILE, principal_of
 from monoskope.reactor.settings import SETTINGS_FILE, ReactorFile, ReactorSettings
 from monoskope.reactor.signers import Signers
 from monoskope.reactor.signers.settings import SignersFile
@@ -109,7 +109,7 @@ def _lines(settings: ReactorSettings) -> Iterator[str]:
     if settings.accounts is not None:
         yield f"Accounts: {', '.join(settings.accounts.allow)}"
     for rule in settings.copies:
-        yield f"Copies to: {rule.to} ({_signed_there(settings)})"
+        yield f"Copies to: {rule.to} ({_signed_there(settings, rule.to)})"
     if settings.signers is None:
         yield _WITHOUT
         return
@@ -128,11 +128,18 @@ def _placeholders(value: object, field: str) -> Iterator[str]:
         yield field
 
 
-def _signed_there(settings: ReactorSettings) -> str:
-    """Say whether the puts of copies are signed."""
+def _signed_there(settings: ReactorSettings, to: str) -> str:
+    """Say whether the puts of copies are signed, and within one store whether an entry takes them."""
     if settings.signers is None or "copy" in settings.signers.unsigned:
         return "not signed: no key signs copies here"
-    return "signed with copy.key" if (settings.folder / COPY_KEY_FILE).exists() else "not signed: no copy.key"
+    if not (settings.folder / COPY_KEY_FILE).exists():
+        return "not signed: no copy.key"
+    name = principal_of(settings.store)
+    if to == settings.store and not any(
+        one.principal == name and "upload" in one.purposes for one in settings.signers.may
+    ):
+        return f"refused here: no [[signers.may]] lets {name} upload"
+    return "signed with copy.key"
 
 
 def _signers(settings: ReactorSettings, file: SignersFile) -> Iterator[str]:

@@ -90,7 +90,8 @@ def _ways_around(file: SignersFile, rule: MayRule) -> Iterator[str]:
     for other in file.may:
         words = _around(rule, other)
         if words:
-            copies = ", by the rules of another store alone" if other.principal.startswith(COPIES_FROM) else ""
+            source = other.principal.removeprefix(COPIES_FROM)
+            copies = "" if source == other.principal else f", by the rules of {source} alone"
             how = f"with {other.approvals} of {rule.approvals} approvals" if other.approvals else "without approvals"
             yield (
                 f"{other.principal} may {', '.join(words)} {how}{copies}, {_where(other)}, where"

@@ -124,6 +124,7 @@ def announced(
         copies_to=sorted(copies_to),
         signatures=signatures,
         source_versions=can.readable and can.versions,
+        copied_keys=can.readable,
         approvals=approvals,
         signers_sha256=signers_sha256,
         **{name: getattr(can, name) for name in _ANNOUNCED_AS_THEY_ARE},

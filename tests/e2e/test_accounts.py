@@ -132,6 +132,14 @@ def test_what_was_generated_and_copied_logs_in_by_one_hash(made: Accounts) -> No
     assert "DRIFTED" in made.asked("verify", "secret", account).out
 
 
+def test_of_a_secret_with_more_the_password_alone_is_copied(made: Accounts) -> None:
+    account = made.account("orders_e")
+    ok(made.signed("generate", "secret", "vault://orders/more", "password=password:32", "token=hex"))
+    refused(made.signed("copy", "secret", "vault://orders/more", account), 3)
+    ok(made.signed("copy", "secret", "vault://orders/more", account, "--key", "password"))
+    assert made.logs_in("orders_e", made.in_vault("orders/more"))
+
+
 def test_no_password_is_left_in_the_reactors_memory(made: Accounts) -> None:
     """Neither one that was set nor a guess at one that a DBA set."""
     need_tracing()

@@ -185,6 +185,7 @@ class Reactor:
                 reporter=reporter,
                 rates=rates,
                 gate=self.gate,
+                rules=settings.rules,
                 now=clock,
             ),
             recovery=Recovery(identity, self.replica, Presence(), lookup, reporter, self.timings),

@@ -16,6 +16,8 @@ uploads_per_second = 100
 to = "local"                    # a store of the same m8
 identity = "SHA256:..."         # its identity, as its own `m8 reactor init` printed it
 paths = [{from = "team-a", to = "team-a"}]  # whole segments: from below here to below there; "" for all paths
+
+[[rules]]                       # what a value must be to be written: `monoskope.reactor.value_rules`
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ from monoskope.protocol.identity import check_shown
 from monoskope.protocol.payload import MAX_PADDED, is_padded_size
 from monoskope.reactor.signers.settings import SignersFile
 from monoskope.reactor.timings import Timings
+from monoskope.reactor.value_rules import ValueRule
 from monoskope.settings import convert, load
 from monoskope.stores import registry
 from monoskope.stores.driver import StoreDriver
@@ -186,6 +189,8 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Other stores to which this reactor may copy; nothing of it ever comes from m8."""
     signers: SignersFile | None = None
     """Who must sign what this reactor does (docs/operate/signers.md); without it, it does what m8 asks."""
+    rules: list[ValueRule] = msgspec.field(default_factory=list)
+    """What a value must be to be written (docs/operate/value-rules.md); each has a name of its own."""
 
     def __post_init__(self) -> None:
         try:
@@ -205,6 +210,8 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         names = [rule.to for rule in self.copy]
         if self.store in names or len(set(names)) != len(names):
             raise ValueError("`copy.to` must be another store than this one, each named once")
+        if len({rule.name for rule in self.rules}) != len(self.rules):
+            raise ValueError("`rules.name` must be another one in each rule")
 
     @property
     def servers(self) -> tuple[str, ...]:
@@ -234,6 +241,8 @@ class ReactorSettings:
     """Where this reactor may copy to."""
     signers: SignersFile | None = None
     """Who must sign what this reactor does; None if it does what m8 asks."""
+    rules: tuple[ValueRule, ...] = ()
+    """What a value must be to be written."""
 
     def copies_to(self, store: str) -> CopyRule | None:
         """Return the rule by which this reactor copies to `store`, None if there is none."""
@@ -281,6 +290,7 @@ def read(folder: Path, name: str = SETTINGS_FILE) -> ReactorSettings:
         timings=file.timings,
         copies=tuple(file.copy),
         signers=file.signers,
+        rules=tuple(file.rules),
     )
 
 

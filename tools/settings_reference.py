@@ -29,6 +29,7 @@ ENGINE_PAGES = {
     "barbican": "barbican.md",
     "kubernetes": "kubernetes.md",
     "pass": "pass.md",
+    "postgresql-account": "postgresql-account.md",
     "vault": "vault.md",
     "vault-kv1": "vault.md",
 }

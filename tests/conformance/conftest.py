@@ -13,8 +13,11 @@ from monoskope.testing.engines.barbican import Barbican
 from monoskope.testing.engines.gnupg import Keys, keys
 from monoskope.testing.engines.moto import CREDENTIALS, Moto
 from monoskope.testing.engines.openbao import OpenBao
+from monoskope.testing.engines.postgres import Postgres
+from tests.conformance.account_harness import DATABASE
 from tests.conformance.kubernetes_server import KubernetesServer, server_tls
 from tests.conformance.vault_harness import VaultHarness
+from tests.support.engines import POSTGRES_VERSIONS, postgres_programs
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +49,15 @@ async def store(harness: VaultHarness) -> VaultStore:
 @pytest.fixture(scope="session")
 def barbican(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Barbican]:
     with Barbican(tmp_path_factory.mktemp("barbican")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=POSTGRES_VERSIONS)
+def accounts(request: pytest.FixtureRequest) -> Iterator[Postgres]:
+    """A PostgreSQL of the oldest and of the newest version, which logs all that it is told."""
+    settings = {"log_statement": "all", "log_min_duration_statement": "0"}
+    with Postgres(fsync=False, settings=settings, installed=postgres_programs(request.param)) as server:
+        server.create_database(DATABASE)
         yield server
 
 

@@ -72,14 +72,15 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signed]:
         cluster.make_local_reactor("one")
         cluster.make_local_reactor("two", server=cluster.server)
         cluster.share_fingerprint_key("reactor-one", "reactor-two")
-        cluster.allow_copy("one", "two", source="t", destination="t")
+        for store in STORES:
+            cluster.allow_copy("one", store, source="t", destination="t")
         copies = cluster.must("m8", "reactor", "copy-key", "reactor-one").out.strip()
         line = f'{ANNA} namespaces="request@monoskope" {public(key)}'
         of_ca = f"*@example.org cert-authority {public(ca)}"
         upload = {"principal": ANNA, "prefixes": ["t"], "purposes": ["upload"]}
-        copy = {"principal": ANNA, "prefixes": ["t"], "purposes": ["copy"], "destinations": ["two://t"]}
+        copy = {"principal": ANNA, "prefixes": ["t"], "purposes": ["copy"], "destinations": ["one://t", "two://t"]}
         from_one = {"principal": "copies-from-one", "prefixes": ["t"], "purposes": ["upload"]}
-        allow(cluster.folder / "reactor-one", line, of_ca, rules=[upload | {"purposes": CLIENTS}, copy])
+        allow(cluster.folder / "reactor-one", line, of_ca, rules=[upload | {"purposes": CLIENTS}, copy, from_one])
         allow(cluster.folder / "reactor-two", line, copies, rules=[upload, from_one])
         for store in STORES:
             cluster.add_store(store)
@@ -130,6 +131,21 @@ def test_a_copy_is_signed_by_anna_here_and_by_the_reactors_copy_key_there(signed
     there = [line for line in signed.audit("two") if line["uri"] == "two://t/copied" and line["signer"]]
     assert {line["signer"] for line in there} == {"copies-from-one"}
     assert {line["signer"] for line in signed.audit("one") if line["outcome"] == "COPIED"} == {ANNA}
+
+
+def test_a_copy_within_the_store_needs_its_own_copy_key_on_its_list(signed: Signed) -> None:
+    """It is listed while the reactor runs. The signature of anna's copy is never one of the put."""
+    ok(signed.put("one://t/within", key=signed.key))
+    words = ("one://t/within", "one://t/within.next", "--key", "password", "--signing-key", str(signed.key))
+    before = signed.secrets("one")
+    assert "NOT_AUTHORIZED" in signed.anna.monoctl("copy", "secret", *words).err
+    assert signed.secrets("one") == before
+    listed = signed.home("one") / "allowed_signers"
+    line = next(one for one in (signed.home("two") / "allowed_signers").read_text().splitlines() if "copies" in one)
+    write_private(listed, f"{line}\n{listed.read_text()}".encode(), replace=True)
+    wait_until(lambda: signed.anna.monoctl("copy", "secret", *words).code == 0, what="the copy key is listed")
+    there = [line for line in signed.audit("one") if line["uri"] == "one://t/within.next" and line["signer"]]
+    assert {line["signer"] for line in there} == {"copies-from-one"}
 
 
 def test_a_copy_without_a_copy_key_says_how_to_make_one(signed: Signed) -> None:

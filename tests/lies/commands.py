@@ -32,7 +32,7 @@ COMMANDS: Mapping[str, tuple[str, Words]] = {
     "monoctl delete": ("delete", lambda one: ("delete", "secret", one.uri, "--yes")),
     "monoctl undelete": ("undelete", lambda one: ("undelete", "secret", one.uri)),
     "monoctl rollback": ("rollback", lambda one: ("rollback", "secret", one.uri, "--to", one.first)),
-    "monoctl copy": ("copy", lambda one: ("copy", "secret", one.uri, one.destination)),
+    "monoctl copy": ("copy", lambda one: ("copy", "secret", one.uri, one.destination, "--key", NEW)),
     "monoctl compare": ("compare", lambda one: ("compare", "secret", one.uri, "--from-file", f"{NEW}=-")),
     "monoctl verify": ("verify", lambda one: ("verify", "secret", one.uri)),
     "monoctl import": ("import", lambda one: ("import", "secret", one.uri)),

@@ -99,7 +99,9 @@ WALKS: Mapping[str, Callable[[Client, Asking], Awaitable[Any]]] = {
     "delete": lambda client, one: client.delete_secret(one.uri, timeout=one.patience_s),
     "undelete": lambda client, one: client.undelete_secret(one.uri, timeout=one.patience_s),
     "rollback": lambda client, one: client.rollback_secret(one.uri, one.first, timeout=one.patience_s),
-    "copy": lambda client, one: client.copy_secret(one.uri, one.destination, expect=Expect.ANY, timeout=one.patience_s),
+    "copy": lambda client, one: client.copy_secret(
+        one.uri, one.destination, keys=[NEW], expect=Expect.ANY, timeout=one.patience_s
+    ),
     "compare": lambda client, one: client.compare_secret(one.uri, {NEW: one.value, KEPT: b"x"}, timeout=one.patience_s),
     "verify": lambda client, one: client.verify_secret(one.uri, timeout=one.patience_s),
     "import": lambda client, one: client.import_secret(one.uri, timeout=one.patience_s),
@@ -127,7 +129,8 @@ def check_truth(purpose: str, one: Asking, result: Any) -> None:
         case "list":
             assert [name.uri for page in result for name in page.names] == [f"{one.uri}/below"]
         case "copy":
-            assert one.there.now_at(SecretUri.parse(one.destination).path) == now
+            assert now is not None
+            assert (now := {NEW: now[NEW]}) == one.there.now_at(SecretUri.parse(one.destination).path)
         case _:
             assert now is not None
     if purpose in {"put", "patch", "generate", "undelete", "rollback", "copy", "import"}:

@@ -24,8 +24,7 @@ def copied(attempt: Attempt, **fields: Any) -> upload_pb2.Signed:
         upload_pb2.OUTCOME_COPIED,
         upstream_version=VERSION,
         fingerprint=FINGERPRINT,
-        values=VALUES,
-        **{**by(granted(attempt)), **fields},
+        **{"values": VALUES, **by(granted(attempt)), **fields},
     )
 
 
@@ -49,6 +48,7 @@ def there(
     uri: str = DESTINATION,
     outcome: upload_pb2.Outcome = upload_pb2.OUTCOME_UPLOADED,
     fingerprint: str = FINGERPRINT,
+    key: str = "password",
 ) -> upload_pb2.Signed:
     message = upload_pb2.Receipt(
         grant_sha256=grant.sha256,
@@ -57,7 +57,7 @@ def there(
         outcome=outcome,
         upstream_version="w1",
         fingerprint=fingerprint,
-        values=[upload_pb2.ValueFingerprint(key="password", fingerprint=fingerprint)] if fingerprint else [],
+        values=[upload_pb2.ValueFingerprint(key=key, fingerprint=fingerprint)] if fingerprint else [],
     )
     return signer.sign(RECEIPT, serialise(message))
 

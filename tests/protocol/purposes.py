@@ -67,7 +67,7 @@ PURPOSES = {
         frozenset({"ROLLED_BACK"}),
     ),
     "copy": Purpose(
-        lambda client: client.copy_secret(URI, DESTINATION, timeout=60),
+        lambda client: client.copy_secret(URI, DESTINATION, keys=["password"], timeout=60),
         "it may or may not have been copied",
         frozenset({"COPIED"}),
     ),

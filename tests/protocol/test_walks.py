@@ -146,7 +146,11 @@ MALFORMED: list[tuple[str, dict[str, Any]]] = [
     ("patch_secret", {**PATCH, "values": {}, "remove": ()}),
     ("patch_secret", {**PATCH, "values": {"a/b": b""}}),
     *(("patch_secret", {**PATCH, "remove": keys}) for keys in (["password"], ["a/b"], [f"k{at}" for at in range(65)])),
-    ("copy_secret", {"destination": OTHER}),
+    ("copy_secret", {"destination": URI}),
+    *(
+        ("copy_secret", {"destination": OTHER, "keys": keys})
+        for keys in (["..a"], [""], [f"k{at}" for at in range(65)])
+    ),
     ("copy_secret", {"destination": "local://../x"}),
 ]
 
@@ -199,7 +203,7 @@ async def test_of_two_secrets_the_other_one_keeps_its_success(m8: ShowingM8, cli
 async def test_a_defect_after_sending_leaves_it_unknown(
     m8: ShowingM8, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr("monoskope.client.walk.trust.Trust.open_receipt", broken)
@@ -289,7 +293,29 @@ async def test_requests_to_a_store_that_does_not_answer_delay_no_other_store(m8:
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
-async def test_a_copy_within_one_store_is_none(m8: ShowingM8, client: Client) -> None:
-    with pytest.raises(UsageError, match="in one store"):
-        await client.copy_secret(URI, OTHER)
+async def test_a_copy_onto_itself_says_so_however_it_is_named(m8: ShowingM8, client: Client) -> None:
+    for name in (URI, URI.removeprefix("vault://")):
+        with pytest.raises(UsageError, match="source and destination are one secret"):
+            await client.copy_secret(URI, name, keys=["password"])
+    assert not m8.attempts
+
+
+async def test_a_copy_asks_for_its_keys_in_order_and_for_all_where_none_is_named(m8: ShowingM8, client: Client) -> None:
+    m8.key_answer = lambda _: queries_pb2.GetSecretUploadKeyResponse(
+        state=views_pb2.UPLOAD_STATE_ENDED, reason=upload_pb2.REASON_UPSTREAM_REFUSED
+    )
+    for keys, destination in ((["user", "a", "user"], DESTINATION), ([], DESTINATION), ([], OTHER)):
+        with pytest.raises(RefusedError):
+            await client.copy_secret(URI, destination, keys=keys, timeout=60)
+    assert [one.request.keys for one in m8.attempts] == [("a", "user"), (), ()]
+    assert str(m8.attempts[-1].request.destination) == OTHER
+
+
+@pytest.mark.parametrize(("keys", "destination"), [(["user"], DESTINATION), ([], OTHER)], ids=["keys", "one store"])
+async def test_reactors_that_cannot_copy_so_are_not_asked(
+    m8: ShowingM8, client: Client, keys: list[str], destination: str
+) -> None:
+    m8.stores["vault"].reactors[0].capabilities.copied_keys = False
+    with pytest.raises(RefusedError, match="cannot copy single keys"):
+        await client.copy_secret(URI, destination, keys=keys)
     assert not m8.attempts

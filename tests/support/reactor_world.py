@@ -114,10 +114,10 @@ class MemoryStore(StoreDriver):
     Config = MemoryConfig
 
     def __init__(self, *, kind: str = "memory", **capable: Any) -> None:
-        """It can do everything but what `capable` says, by the names of `Capabilities`."""
+        """It can do everything but match what it can read, and what `capable` says, by the names of `Capabilities`."""
         self.kind = kind  # type: ignore[misc]
         can: dict[str, Any] = {each.name: True for each in dataclasses.fields(Capabilities) if each.type == "bool"}
-        self._capabilities = Capabilities(131_072, **(can | capable))
+        self._capabilities = Capabilities(131_072, **(can | {"matches": False} | capable))
         self.content: dict[tuple[str, ...], list[tuple[str, Payload, str]]] = defaultdict(list)
         self.aside: dict[tuple[str, ...], tuple[list[tuple[str, Payload, str]], str]] = {}
         """What was deleted so that it can come back, by path, with the name of the deletion."""
@@ -256,6 +256,10 @@ class MemoryStore(StoreDriver):
             return None
         version, payload, _ = self.content[path][-1]
         return Snapshot(version, payload)
+
+    async def matches(self, path: tuple[str, ...], payload: Payload) -> tuple[str, bool]:
+        self._begin("matches", path)
+        return self.now(path), bool(self.content[path]) and dict(self.content[path][-1][1]) == dict(payload)
 
     async def list_names(self, path: tuple[str, ...]) -> Names:
         self._begin("list_names", path)

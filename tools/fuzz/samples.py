@@ -38,6 +38,7 @@ def requests() -> Iterator[bytes]:
     yield a_request(break_glass="the database is down").content
     copy: dict[str, Any] = {"purpose": upload_pb2.PURPOSE_COPY, "destination": SecretUri.parse("local://app/db")}
     yield a_request(**copy, source_version="7@x").content
+    yield a_request(**copy, keys=("password", "user")).content
 
 
 def changes() -> Iterator[bytes]:

@@ -19,6 +19,8 @@ def bad_copies() -> Iterator[Vector]:
         "receipt is about another secret": {"there_uri": "local://app/other"},
         "receipt tells of no write": {"there_outcome": upload_pb2.OUTCOME_IMPORTED},
         "receipt has another hash": {"there_fingerprint": HASH[:-1] + "0"},
+        "receipt has hashes of another key": {"there_values": [{"key": "b", "fingerprint": HASH}]},
+        "receipt has another hash of the key": {"there_values": [{"key": "a", "fingerprint": HASH[:-1] + "0"}]},
         "receipt is for another grant": {"there_grant_sha256": bytes(32)},
         "receipt names a signer of what takes none": {
             "there_signer": SIGNER["signer"],
@@ -38,3 +40,7 @@ def bad_copies() -> Iterator[Vector]:
         yield vector(f"COPIED: the destination's {name}", "COPY", message, fault("DESTINATION"))
     message = receipt("COPY of a version", "COPIED", **copied(upstream_version="1@x"))
     yield vector("COPIED: another version", "COPY of a version", message, fault("SOURCE"))
+    for name, keys in {"another key": "b", "a key more": "ab"}.items():
+        values = [{"key": key, "fingerprint": HASH} for key in keys]
+        message = receipt("COPY of a key", "COPIED", **copied(values=values, there_values=values))
+        yield vector(f"COPIED: {name}", "COPY of a key", message, fault("SOURCE"))

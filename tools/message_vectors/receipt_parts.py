@@ -49,6 +49,7 @@ _ASKED: dict[str, upload_pb2.UploadRequest] = {
     "GENERATE": request("GENERATE", recipes=_RECIPES),
     "COPY": request("COPY", destination=_PLACE),
     "COPY of a version": request("COPY", destination=_PLACE, source_version=DONE["upstream_version"]),
+    "COPY of a key": request("COPY", destination=_PLACE, keys=["a"]),
     "VERIFY": request("VERIFY"),
     "IMPORT": request("IMPORT"),
     "LIST": request("LIST"),

@@ -69,6 +69,7 @@ def _good() -> Iterator[Case]:
     yield "COPY: COPIED, of a reactor before destination_grant", "COPY", "COPIED", copied(destination_grant=None)
     yield "COPY: COPIED to a store that asks for signatures", "COPY", "COPIED", copied(signed=True)
     yield "COPY of a version: COPIED", "COPY of a version", "COPIED", copied()
+    yield "COPY of a key: COPIED", "COPY of a key", "COPIED", copied()
     yield "COPY: STARTED", "COPY", "STARTED", {"intent": bytes(32)}
     checked = {"verified_sha256": bytes(range(32))}
     yield "VERIFY: IN_SYNC", "VERIFY", "IN_SYNC", checked | {"upstream_version": "1@x"}

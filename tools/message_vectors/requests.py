@@ -7,7 +7,7 @@ from typing import Any
 
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from tools.message_vectors import approved
-from tools.message_vectors.parts import Vector, malformed, request, said, serialised
+from tools.message_vectors.parts import URI, Vector, malformed, request, said, serialised
 
 _LABEL, _RECIPE = options_pb2.Label, upload_pb2.Recipe
 _LONGEST = "a" * 63 + "://" + "/".join(["s" * 128] * 3 + ["t" * 59])
@@ -86,6 +86,9 @@ def _good() -> Iterator[tuple[str, upload_pb2.UploadRequest]]:
     for name, texts in _TEXTS.items():
         yield f"GENERATE of texts: {name}", request("GENERATE", recipes=[_RECIPE(**one) for one in texts])
     yield "COPY", request("COPY", destination="local://app/db", expect=upload_pb2.EXPECT_ABSENT, keep_labels=True)
+    yield "COPY within one store", request("COPY", destination="vault://app/db2")
+    yield "COPY of keys", request("COPY", destination="local://app/db", keys=["Z", "a", "a.b"])
+    yield "COPY of 64 keys", request("COPY", destination="local://app/db", keys=[f"k{index:02}" for index in range(64)])
     yield "ROLLBACK", request("ROLLBACK", to_version="2@x", expect=upload_pb2.EXPECT_ABSENT)
     yield "LIST after a folder", request("LIST", list_after="folder/")
     yield "options of Vault", request(vault=options_pb2.VaultOptions(binary=options_pb2.VAULT_BINARY_BASE64))
@@ -220,6 +223,7 @@ def _bad_own_fields() -> Bad:
         "expires_on": "2027-01-01",
         "recipes": [_RECIPE(key="a", kind="hex")],
         "destination": "local://app/db",
+        "keys": ["a"],
         "keep_labels": True,
         "keep_expires_on": True,
         "to_version": "1",
@@ -237,7 +241,7 @@ def _bad_own_fields() -> Bad:
             yield f"{purpose} with {field}", request(purpose, **{field: own[field]}), field
         if purpose != "PATCH":
             yield f"{purpose} with options", request(purpose, other="{}"), "options"
-    for field in ("destroy", "remove_keys", "recipes", "destination", "to_version", "list_after"):
+    for field in ("destroy", "remove_keys", "recipes", "destination", "keys", "to_version", "list_after"):
         yield f"UPLOAD with {field}", request(**{field: own[field]}), field
     for name, keys in {
         "65": [f"k{i:02}" for i in range(65)],
@@ -246,7 +250,8 @@ def _bad_own_fields() -> Bad:
         "bad": ["..a"],
     }.items():
         yield f"keys to remove: {name}", request("PATCH", remove_keys=keys), "remove_keys"
-    for name, place in {"none": "", "bad": "local://", "the same store": "vault://other"}.items():
+        yield f"keys to copy: {name}", request("COPY", destination="local://app/db", keys=keys), "keys"
+    for name, place in {"none": "", "bad": "local://", "itself": URI}.items():
         yield f"COPY to {name}", request("COPY", destination=place), "destination"
     for name, version in {"none": "", "a space": "a b", "257": "x" * 257}.items():
         yield f"ROLLBACK to {name}", request("ROLLBACK", to_version=version), "to_version"

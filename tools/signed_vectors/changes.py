@@ -110,6 +110,7 @@ def _good() -> Iterator[tuple[str, upload_pb2.Change]]:
     yield "rollback", change(asked("ROLLBACK", **_AT, to_version="1@x"), **none)
     yield "rollback-where-nothing-is", change(asked("ROLLBACK", **_NOTHING, to_version="1@x"), **none)
     yield "copy", change(asked("COPY", **_AT, **_COPY), **none)
+    yield "copy-of-keys", change(asked("COPY", **_AT, **_COPY, keys=["password", "user"]), **none)
     yield "copy-of-a-fingerprint", change(asked("COPY", **_NOTHING, **_COPY), **none, fingerprint=FINGERPRINT)
 
 
@@ -175,6 +176,7 @@ def _bad_purposes() -> Iterator[tuple[str, str, upload_pb2.Change]]:
     yield "delete-of-an-absent-one", "expect", change(asked("DELETE", **_NOTHING), **none)
     yield "version-missing", "expect_version", change(asked("UPLOAD", expect=upload_pb2.EXPECT_VERSION))
     yield "source-version-of-a-put", "source_version", change(asked("UPLOAD", **_AT, source_version="7@x"))
+    yield "copied-keys-of-a-put", "keys", change(asked("UPLOAD", **_AT, keys=["user"]))
     yield "keys-of-a-delete", "keys", change(asked("DELETE", **_AT))
     yield "keys-of-a-copy", "keys", change(asked("COPY", **_AT, **_COPY))
     yield "keys-of-a-generate", "keys", change(asked("GENERATE", **_NOTHING, **_RECIPES))

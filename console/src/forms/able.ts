@@ -32,7 +32,7 @@ const can = (word: Capability) => (reactor: Reactor): boolean => reactor.capabil
 const ABILITIES: Partial<Record<FormName, readonly [(reactor: Reactor) => boolean, string]>> = {
   patch: [can("patchable"), "cannot change some keys and leave the others. Put the whole secret."],
   import: [can("readable"), "cannot read what others put into its engine, so nothing can be imported."],
-  copy: [(reactor) => can("readable")(reactor) && reactor.copies_to.length > 0, "copies to no other store: its operator has allowed none."],
+  copy: [(reactor) => can("readable")(reactor) && reactor.copies_to.length > 0, "copies nowhere: its operator has allowed no store."],
   delete: [(reactor) => can("deletable")(reactor) || can("soft_delete")(reactor), "deletes nothing."],
   undelete: [can("undeletable"), "cannot bring back what was deleted."],
   rollback: [can("rollbackable"), "cannot write an earlier version again."],

@@ -404,30 +404,34 @@ class Client(Unshared):
         uri: str,
         destination: str,
         *,
+        keys: Iterable[str] = (),
         expect: Expect | str = Expect.ANY,
         timeout: float = DEFAULT_TIMEOUT_S,
     ) -> Copy:
-        """Have the reactor of `uri`'s store put that secret at `destination`, in another store. No other part reads it.
+        """Have the reactor of `uri`'s store put that secret, or some keys of it, elsewhere. No other part reads it.
 
         Args:
             uri: `store://path`, or `path` in the default store.
-            destination: The same, in another store.
+            destination: Where to: the same, in that store or another.
+            keys: Those that are copied, all if there are none. The destination then has these alone.
             expect: What must be at the destination; text names an upstream version.
             timeout: Seconds for everything.
 
         Raises:
-            ConflictError: nothing is at `uri`, or not what `expect` names at the destination; nothing was written.
+            ConflictError: nothing is at `uri`, or one of `keys` is not, or not what `expect` names at the destination;
+                nothing was written.
             RefusedError: the source's reactor is not configured to copy there, among others.
             OutcomeUnknownError: it may or may not have been copied.
             Error: as `put_secret`.
         """
         expectation(expect)
+        wanted = purposes.copied_keys(keys)
 
         async def one(walk: Walk, source: Target) -> Copy:
             from monoskope.client.purposes.copy import copy  # noqa: PLC0415 - it loads the walk
 
             target = await self._session.target(destination, timeout)
-            return await copy(walk, source, target, await self._session.expected(expect, target))
+            return await copy(walk, source, target, await self._session.expected(expect, target), wanted)
 
         return await self._session.one(uri, timeout, one)
 

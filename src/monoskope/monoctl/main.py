@@ -56,7 +56,7 @@ _VERBS = {
     ),
     "undelete": _verb("Bring back deleted secrets.", {"secret": "change:undelete_secret"}),
     "rollback": _verb("Bring back earlier versions of secrets.", {"secret": "change:rollback_secret"}),
-    "copy": _verb("Copy secrets to another store.", {"secret": "engines:copy_secret"}),
+    "copy": _verb("Copy secrets from place to place.", {"secret": "engines:copy_secret"}),
     "generate": _verb("Have stores make secrets that nobody sees.", {"secret": "engines:generate_secret"}),
     "run": _verb("Execute changes that were approved.", {"change": "approvals:run_change"}),
     "import": _verb("Adopt secrets that others put into an engine.", {"secret": "engines:import_secret"}),

@@ -37,10 +37,12 @@ def check_copied(copied: Receipt, there: Receipt, put: Grant | None, copy: Reque
     """
     if copy.source_version and copied.upstream_version != copy.source_version:
         raise ProofError("the receipt copied another version than was asked")
+    if copy.keys and tuple(key for key, _ in copied.values) != copy.keys:
+        raise ProofError("the receipt copied other keys than were asked")
     if there.uri != copy.destination or there.outcome not in DESTINATION_OUTCOMES:
         raise ProofError("the destination's receipt is about something else")
-    if there.fingerprint != copied.fingerprint:
-        raise ProofError("the destination's receipt has another hash")
+    if (there.fingerprint, there.values) != (copied.fingerprint, copied.values):
+        raise ProofError("the destination's receipt has another hash, or hashes of other keys")
     if put is None:
         return
     _check_put(put, copy)

@@ -57,7 +57,7 @@ class PurposeRules(Value, frozen=True):
 
     @property
     def writes_here(self) -> bool:
-        """Whether it is the request's own secret that is written: a copy is written in another store."""
+        """Whether it is the request's own secret that is written: a copy is written at its destination."""
         return self.writes and "destination" not in self.fields
 
     @property
@@ -77,7 +77,7 @@ class PurposeRules(Value, frozen=True):
 
     @property
     def puts_whole(self) -> bool:
-        """Whether all that is put is known before it is written: the client seals it, or it is copied as it is."""
+        """Whether all that is put is known before it is written: the client seals it, or it is copied."""
         return self.writes and ((self.seals and not self.merges) or "destination" in self.fields)
 
     @property
@@ -140,7 +140,7 @@ PURPOSES: Mapping[upload_pb2.Purpose, PurposeRules] = MappingProxyType(
             right=events_pb2.RIGHT_COPY,
             successes=frozenset({upload_pb2.OUTCOME_COPIED}),
             expects=_PUT,
-            fields=frozenset({"destination", "source_version"}) | _KEEP,
+            fields=frozenset({"destination", "source_version", "keys"}) | _KEEP,
             writes=True,
             needs_reading=True,
             reveals_hashes=True,

@@ -59,6 +59,8 @@ class Request(Value, frozen=True):
     """Why it is done without approvals; "" where nobody breaks the glass. Never with a change."""
     source_version: str = ""
     """With COPY: the version that is copied, "" for the one that is there."""
+    keys: tuple[str, ...] = ()
+    """With COPY: the keys that are copied, () for all of them."""
 
     @property
     def rules(self) -> PurposeRules:
@@ -98,6 +100,7 @@ def make_request(
     change_sha256: bytes = b"",
     break_glass: str = "",
     source_version: str = "",
+    keys: tuple[str, ...] = (),
 ) -> Request:
     """Return a request, checked like one from the wire. Raises `MalformedError`."""
     message = upload_pb2.UploadRequest(
@@ -120,6 +123,7 @@ def make_request(
         change_sha256=change_sha256,
         break_glass=break_glass,
         source_version=source_version,
+        keys=keys,
     )
     set_options(message, options)
     return parse_request(serialise(message))
@@ -149,6 +153,7 @@ def parse_request(content: bytes) -> Request:
         raise MalformedError(_NAME, "suites", "must not name suite 0")
     _check_fields(message)
     check_keys(_NAME, "remove_keys", message.remove_keys, MAX_KEYS)
+    check_keys(_NAME, "keys", message.keys, MAX_KEYS)
     _check_notes(message)
     if message.list_after and not is_name(message.list_after):
         raise MalformedError(_NAME, "list_after", "must be a name that a page can hold")
@@ -176,6 +181,7 @@ def parse_request(content: bytes) -> Request:
         change_sha256=message.change_sha256,
         break_glass=message.break_glass,
         source_version=message.source_version,
+        keys=tuple(message.keys),
     )
 
 
@@ -261,8 +267,8 @@ def _destination(message: upload_pb2.UploadRequest, source: SecretUri) -> Secret
         destination = SecretUri.parse(message.destination)
     except UsageError as error:
         raise MalformedError(_NAME, "destination", f"is refused: {error.message.removesuffix('.')}") from None
-    if destination.store == source.store:
-        raise MalformedError(_NAME, "destination", "must be in another store")
+    if destination == source:
+        raise MalformedError(_NAME, "destination", "must be another secret")
     return destination
 
 

@@ -173,8 +173,7 @@ def policy(file: Path) -> None:
     DIR is the reactor's folder, FILE its settings. A kind of store whose engine has no such language says so. Nothing
     is asked of the engine, and no credential is read.
     """
-    found = settings.read(file.parent, file.name)
-    click.echo(found.driver.policy(found.engine, tuple(prefix.path for prefix in found.prefixes)), nl=False)
+    click.echo(settings.read(file.parent, file.name).policy(), nl=False)
 
 
 @_group.command("rotate-identity", short_help="Give the store a new identity.")

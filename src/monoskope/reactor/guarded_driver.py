@@ -165,6 +165,10 @@ class GuardedDriver(StoreDriver):
         """See `StoreDriver.read_either`."""
         return await self._asked(self._driver.read_either(path))
 
+    async def matches(self, path: tuple[str, ...], payload: Payload) -> tuple[str, bool]:
+        """See `StoreDriver.matches`."""
+        return await self._asked(self._driver.matches(path, payload))
+
     async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
         """See `StoreDriver.delete`."""
         await self._asked(self._driver.delete(path, replacing=replacing, destroy=destroy), writes=True)

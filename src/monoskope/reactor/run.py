@@ -67,7 +67,8 @@ class Reactor:
 
     Raises:
         UsageError: the driver says more of its engine than a reactor may announce, or a list of `[signers]` is bad, or
-            approvals are asked for an engine that cannot replace exactly one version.
+            it serves accounts without signatures, or approvals are asked for an engine that cannot replace exactly one
+            version.
         RefusedError: others may write to such a list.
     """
 
@@ -93,6 +94,7 @@ class Reactor:
             if settings.signers is None
             else Signers.load(settings.signers, folder=settings.folder, store=settings.store, identity=identity.shown)
         )
+        settings.check_accounts()
         _check_approvable(settings, driver)
         self.gate = SignatureGate(signers, audit)
         self.resources = Resources(audit)

@@ -12,8 +12,11 @@ type = "vault"                  # and that driver's own fields
 [limits]
 uploads_per_second = 100
 
+[accounts]                      # with an engine of accounts alone, and then it must be there
+allow = ["orders_*"]            # the names that this reactor serves; * for any characters of a name
+
 [[copy]]                        # where this reactor may copy to; none of it ever comes from m8
-to = "local"                    # a store of the same m8
+to = "local"                    # a store of the same m8, or this one
 identity = "SHA256:..."         # its identity, as its own `m8 reactor init` printed it
 paths = [{from = "team-a", to = "team-a"}]  # whole segments: from below here to below there; "" for all paths
 
@@ -24,6 +27,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,14 +37,15 @@ import click
 import msgspec
 
 from monoskope import operations
-from monoskope.errors import UsageError
+from monoskope.errors import UsageError, docs_page
 from monoskope.host_port import check_servers, parse_server
 from monoskope.operations import Address
 from monoskope.ownership import check_settings
 from monoskope.protocol.grant import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIFETIME_S
 from monoskope.protocol.identity import check_shown
 from monoskope.protocol.payload import MAX_PADDED, is_padded_size
-from monoskope.reactor.signers.settings import SignersFile
+from monoskope.protocol.purposes import PURPOSES
+from monoskope.reactor.signers.settings import PURPOSE_BY_WORD, SignersFile
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.value_rules import ValueRule
 from monoskope.settings import convert, load
@@ -120,20 +125,41 @@ class ReactorLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("`max_plaintext` must be a power of two from 512 to 1048576")
 
 
+_ALLOWED = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._*/-]{0,255}", re.ASCII)
+_ANY = "[A-Za-z0-9._-]*"
+
+
+class AccountsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The `[accounts]` table, with an engine of accounts alone."""
+
+    allow: list[str]
+    """The names of the accounts that this reactor serves, such as `["orders_*"]`; `*` stands for any characters of a
+    name, and never first. All others are refused before a key is made."""
+
+    def __post_init__(self) -> None:
+        if not self.allow or not all(map(_ALLOWED.fullmatch, self.allow)):
+            raise ValueError("`allow` must name accounts, at least one; `*` stands for any characters, and never first")
+
+    def covers(self, path: tuple[str, ...]) -> bool:
+        """Whether a secret's path is the name of an allowed account."""
+        name = "/".join(path)
+        return any(re.fullmatch(_ANY.join(map(re.escape, one.split("*"))), name, re.ASCII) for one in self.allow)
+
+
 class PathPair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One of `paths` of a `[[copy]]` table: whole segments."""
 
     source: str = msgspec.field(name="from")
     """The path in this store below which secrets may be copied; "" for all."""
     to: str = ""
-    """The path in the other store below which they are put; "" for its root."""
+    """The path in the store `to` below which they are put; "" for its root."""
 
 
 class CopyRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A `[[copy]]` table: another store to which this reactor may copy."""
+    """A `[[copy]]` table: a store to which this reactor may copy, and from where to where."""
 
     to: str
-    """A store of the same m8."""
+    """A store of the same m8; this one for copies from one path of it to another."""
     identity: str
     """Its identity, as `m8 reactor init` printed it for that store."""
     paths: list[PathPair]
@@ -186,7 +212,9 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timings: Timings = msgspec.field(default_factory=Timings)
     """For tests (docs/breakage.md)."""
     copy: list[CopyRule] = msgspec.field(default_factory=list)
-    """Other stores to which this reactor may copy; nothing of it ever comes from m8."""
+    """The stores to which this reactor may copy; nothing of it ever comes from m8."""
+    accounts: AccountsFile | None = None
+    """Which accounts this reactor serves, with an engine of accounts alone."""
     signers: SignersFile | None = None
     """Who must sign what this reactor does (docs/operate/signers.md); without it, it does what m8 asks."""
     rules: list[ValueRule] = msgspec.field(default_factory=list)
@@ -208,8 +236,8 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         except UsageError as error:
             raise ValueError(f"`store` and `prefixes`: {error.message}") from None
         names = [rule.to for rule in self.copy]
-        if self.store in names or len(set(names)) != len(names):
-            raise ValueError("`copy.to` must be another store than this one, each named once")
+        if len(set(names)) != len(names):
+            raise ValueError("`copy.to` must name each store once")
         if len({rule.name for rule in self.rules}) != len(self.rules):
             raise ValueError("`rules.name` must be another one in each rule")
 
@@ -239,6 +267,8 @@ class ReactorSettings:
     """Where it says how it is, None for nowhere."""
     copies: tuple[CopyRule, ...] = ()
     """Where this reactor may copy to."""
+    accounts: AccountsFile | None = None
+    """Which accounts this reactor serves; None if its secrets are no accounts."""
     signers: SignersFile | None = None
     """Who must sign what this reactor does; None if it does what m8 asks."""
     rules: tuple[ValueRule, ...] = ()
@@ -249,8 +279,33 @@ class ReactorSettings:
         return next((rule for rule in self.copies if rule.to == store), None)
 
     def allows(self, uri: SecretUri) -> bool:
-        """Whether `uri` is in this store, at or below an allowed prefix, by whole segments."""
-        return any(prefix.covers(uri) for prefix in self.prefixes)
+        """Whether `uri` is in this store, at or below an allowed prefix, by whole segments, and an allowed account."""
+        is_account = self.accounts is None or self.accounts.covers(uri.path)
+        return is_account and any(prefix.covers(uri) for prefix in self.prefixes)
+
+    def policy(self) -> str:
+        """Return the least rights in the engine, as `StoreDriver.policy`. Raises `UnsupportedError`."""
+        if self.accounts is not None:
+            return self.driver.policy(self.engine, tuple((name,) for name in self.accounts.allow))
+        return self.driver.policy(self.engine, tuple(prefix.path for prefix in self.prefixes))
+
+    def check_accounts(self) -> None:
+        """Raise `UsageError` if these are accounts and somebody could change one without a signature.
+
+        Who puts a password that they know can log in. Without signatures m8 could.
+        """
+        if self.accounts is None:
+            return
+        writing = (
+            [word for word in self.signers.unsigned if PURPOSES[PURPOSE_BY_WORD[word]].writes] if self.signers else []
+        )
+        if self.signers is None or writing:
+            wrong = f"lets m8 {', '.join(writing)}" if writing else "lets m8 do anything"
+            raise UsageError(
+                f"{self.folder}: this reactor serves accounts, and {wrong} without a signature.",
+                fix="Write a table [signers], and in its `unsigned` nothing that writes"
+                f" ({docs_page('operate/signers.md')}).",
+            )
 
 
 def read_file(folder: Path, name: str = SETTINGS_FILE) -> ReactorFile:
@@ -276,6 +331,11 @@ def read(folder: Path, name: str = SETTINGS_FILE) -> ReactorSettings:
     if not isinstance(kind, str):
         raise UsageError(f"{where}: `type` is missing.", fix=f"Write one of: {', '.join(registry.kinds())}.")
     driver = registry.find(kind)
+    if driver.of_accounts != (file.accounts is not None):
+        raise UsageError(
+            f"{folder / name}: a table [accounts] belongs to engines of accounts, and to each of them.",
+            fix='Write [accounts] with allow = ["orders_*"].' if driver.of_accounts else "Leave it out.",
+        )
     return ReactorSettings(
         folder=folder,
         servers=file.servers,
@@ -289,6 +349,7 @@ def read(folder: Path, name: str = SETTINGS_FILE) -> ReactorSettings:
         operations_listen=operations.setting(file.operations_listen, folder / name),
         timings=file.timings,
         copies=tuple(file.copy),
+        accounts=file.accounts,
         signers=file.signers,
         rules=tuple(file.rules),
     )

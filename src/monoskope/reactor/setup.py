@@ -14,11 +14,11 @@ import tomli_w
 
 from monoskope.errors import UsageError, docs_page
 from monoskope.protocol.sshsig.lists import END
-from monoskope.reactor.identity.copy_key import COPY_KEY_FILE
+from monoskope.reactor.identity.copy_key import COPY_KEY_FILE, principal_of
 from monoskope.reactor.settings import SETTINGS_FILE, ReactorFile, ReactorSettings
 from monoskope.reactor.signers import Signers
 from monoskope.reactor.signers.settings import SignersFile
-from monoskope.reactor.ways_around import who_asks_whom
+from monoskope.reactor.ways_around import who_asks_whom, who_knows
 from monoskope.settings import convert, write_private
 from monoskope.stores.driver import PLACEHOLDER, StoreDriver
 
@@ -66,6 +66,8 @@ def write(
         "engine": {"type": driver.kind, **driver.example(folder)},
         "limits": {},
     }
+    if driver.of_accounts:
+        table["accounts"] = {"allow": [PLACEHOLDER]}
     if allow_swap:
         table["allow_swap"] = True
     convert(table, ReactorFile, where=SETTINGS_FILE)
@@ -86,24 +88,28 @@ def check(settings: ReactorSettings) -> str:
     """Return the text; every line ends with a line break.
 
     Raises:
-        UsageError: a list of `[signers]` is missing or bad, or a field of `[engine]` still has its placeholder.
+        UsageError: a list of `[signers]` is missing or bad, or accounts need one, or a field still has its placeholder.
         RefusedError: others than its owner can write a list.
     """
     return "".join(f"{line}\n" for line in _lines(settings))
 
 
 def _lines(settings: ReactorSettings) -> Iterator[str]:
-    for field in _placeholders(msgspec.to_builtins(settings.engine), "engine"):
+    given = {"engine": msgspec.to_builtins(settings.engine), "accounts": msgspec.to_builtins(settings.accounts)}
+    for field in _placeholders(given, ""):
         raise UsageError(
             f"`{field}` still has its placeholder, {PLACEHOLDER!r}.",
             fix="Write what your engine gave you into reactor.toml; the page on this kind of store says how.",
         )
+    settings.check_accounts()
     yield f"Store: {settings.store}"
     yield f"m8: {', '.join(settings.servers)}"
     yield f"Prefixes: {', '.join(str(prefix) for prefix in settings.prefixes)}"
     yield f"Engine: {settings.driver.kind}"
+    if settings.accounts is not None:
+        yield f"Accounts: {', '.join(settings.accounts.allow)}"
     for rule in settings.copies:
-        yield f"Copies to: {rule.to} ({_signed_there(settings)})"
+        yield f"Copies to: {rule.to} ({_signed_there(settings, rule.to)})"
     for value_rule in settings.rules:
         prefixes = ", ".join(f"{settings.store}://{prefix}" for prefix in value_rule.prefixes)
         yield f"Rule {value_rule.name} at {prefixes}: {value_rule}"
@@ -117,16 +123,26 @@ def _placeholders(value: object, field: str) -> Iterator[str]:
     """Yield the names of the fields below `field` that `m8 reactor init` left to be filled in."""
     if isinstance(value, dict):
         for name, inner in value.items():
-            yield from _placeholders(inner, f"{field}.{name}")
+            yield from _placeholders(inner, f"{field}.{name}".removeprefix("."))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _placeholders(inner, field)
     elif isinstance(value, str) and value.removeprefix("/") == PLACEHOLDER:
         yield field
 
 
-def _signed_there(settings: ReactorSettings) -> str:
-    """Say whether the puts of copies are signed."""
+def _signed_there(settings: ReactorSettings, to: str) -> str:
+    """Say whether the puts of copies are signed, and within one store whether an entry takes them."""
     if settings.signers is None or "copy" in settings.signers.unsigned:
         return "not signed: no key signs copies here"
-    return "signed with copy.key" if (settings.folder / COPY_KEY_FILE).exists() else "not signed: no copy.key"
+    if not (settings.folder / COPY_KEY_FILE).exists():
+        return "not signed: no copy.key"
+    name = principal_of(settings.store)
+    if to == settings.store and not any(
+        one.principal == name and "upload" in one.purposes for one in settings.signers.may
+    ):
+        return f"refused here: no [[signers.may]] lets {name} upload"
+    return "signed with copy.key"
 
 
 def _signers(settings: ReactorSettings, file: SignersFile) -> Iterator[str]:
@@ -147,3 +163,5 @@ def _signers(settings: ReactorSettings, file: SignersFile) -> Iterator[str]:
         to = f", to {', '.join(rule.destinations)}" if rule.destinations else ""
         yield f"{rule.principal} may {', '.join(rule.purposes)} at {prefixes}{to}"
     yield from who_asks_whom(file, signers.can_sign)
+    if settings.accounts is not None:
+        yield from who_knows(file)

@@ -27,6 +27,21 @@ def who_asks_whom(file: SignersFile, can_sign: Callable[[str], bool]) -> Iterato
     yield from dict.fromkeys(f"Warning: {sentence}." for sentence in _warnings(file, asking, can_sign))
 
 
+def who_knows(file: SignersFile) -> Iterator[str]:
+    """Yield a warning for each who may put a password that they know into an account of this store.
+
+    Of a copy the other store's rules say where the password may come from.
+    """
+    for rule in file.may:
+        if "upload" not in rule.purposes:
+            continue
+        if rule.principal.startswith(COPIES_FROM):
+            store = rule.principal.removeprefix(COPIES_FROM)
+            yield f"Whether anybody knows what is copied from {store} {_where(rule)}, the rules of {store} say"
+        else:
+            yield f"Warning: {rule.principal} may put a password that it knows {_where(rule)}."
+
+
 def _asks(file: SignersFile, rule: MayRule, can_sign: Callable[[str], bool]) -> Iterator[str]:
     for approvers, words in _by_approvers(file, rule, can_sign):
         whom = ", ".join(approvers) or "nobody"
@@ -75,7 +90,8 @@ def _ways_around(file: SignersFile, rule: MayRule) -> Iterator[str]:
     for other in file.may:
         words = _around(rule, other)
         if words:
-            copies = ", by the rules of another store alone" if other.principal.startswith(COPIES_FROM) else ""
+            source = other.principal.removeprefix(COPIES_FROM)
+            copies = "" if source == other.principal else f", by the rules of {source} alone"
             how = f"with {other.approvals} of {rule.approvals} approvals" if other.approvals else "without approvals"
             yield (
                 f"{other.principal} may {', '.join(words)} {how}{copies}, {_where(other)}, where"

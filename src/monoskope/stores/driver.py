@@ -103,6 +103,8 @@ class Capabilities:
     """Whether `list_names` works under the configured credentials."""
     layout: str = ""
     """One sentence that says how a secret lies in the engine; users see it before they put."""
+    matches: bool = False
+    """Whether `matches` can say that what is there is of certain values, although these cannot be read."""
     versions: bool = True
     """Whether the engine gives versions to what is at a path. Without it `read_version` returns a new text each time,
     check-and-set is impossible, and the reactor must read to know what is there (docs/adr/0014-kv-v1.md)."""
@@ -163,6 +165,10 @@ class StoreDriver(Unshared, ABC):
     """"experimental" until the driver was tested on the real engine; users see it before they choose a store."""
     example_notes: ClassVar[str] = ""
     """Lines of TOML comments that stand above `example` in a new reactor.toml."""
+
+    of_accounts: ClassVar[bool] = False
+    """Whether its secrets are accounts: who puts a password that they know can log in. Its reactor starts only where
+    requests are signed, and serves only the names in `[accounts]`."""
 
     sentences: ClassVar[frozenset[str]] = frozenset()
     """Messages of its errors that users may be told, besides those of the drivers that come with Monoskope.
@@ -265,6 +271,16 @@ class StoreDriver(Unshared, ABC):
         (docs/adr/0007-store-drivers.md). By default nothing can be read in two ways.
         """
         return await self.read(path)
+
+    async def matches(self, path: tuple[str, ...], payload: Payload) -> tuple[str, bool]:
+        """Return the version at `path`, and whether what the engine keeps there, as a hash, is of exactly `payload`.
+
+        Raises:
+            CannotReadError: the engine keeps it in a form that is not known, or it changes meanwhile.
+            UnsupportedError: the capability is missing, as it is by default.
+        """
+        del path, payload
+        raise UnsupportedError("this engine keeps no hashes.")
 
     async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
         """Delete what is at `path`: afterwards its version is `NOTHING`.
@@ -381,7 +397,8 @@ class StoreDriver(Unshared, ABC):
 
         Args:
             config: The `[engine]` table.
-            prefixes: The paths that the reactor serves, each with all below it; `()` for everything.
+            prefixes: The paths that the reactor serves, each with all below it; `()` for everything. Of a driver of
+                accounts the names in `[accounts]`, in which `*` stands for any characters of a name.
 
         Raises:
             UnsupportedError: the engine has no such language, as by default.

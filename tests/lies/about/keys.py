@@ -15,6 +15,7 @@ from monoskope.testing.cluster.identities import Identity, OneTimeKey
 from tests.lies.lie import EVERY, WRITING, Lie, Step
 from tests.lies.rig import MEMORY
 from tests.lies.scene import Scene, change_request
+from tests.lies.walks import KEPT
 
 THIEF = Identity()
 KEY, CHANGED = Step.KEY, Code.IDENTITY_CHANGED
@@ -135,6 +136,9 @@ ASKED_OTHERWISE: dict[str, tuple[Callable[[Any, Scene], object], tuple[str, ...]
     "anything may be replaced": (lambda one, _: setattr(one, "expect", upload_pb2.EXPECT_OVERWRITE), WRITING),
     "other keys are removed": (lambda one, _: one.remove_keys.append("zz"), ("patch",)),
     "it is copied elsewhere": (lambda one, _: setattr(one, "destination", "other://team-a/else"), ("copy",)),
+    "a key more is copied": (lambda one, _: one.keys.insert(0, KEPT), ("copy",)),
+    "another key is copied": (lambda one, _: one.keys.__setitem__(0, KEPT), ("copy",)),
+    "the whole secret is copied": (lambda one, _: one.ClearField("keys"), ("copy",)),
     "something weaker is generated": (lambda one, _: setattr(one.recipes[1], "size", 12), ("generate",)),
     "another version is rolled back to": (lambda one, _: setattr(one, "to_version", "v2"), ("rollback",)),
     "labels are added": (_labelled, ("put", "generate")),

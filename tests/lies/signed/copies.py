@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Code
@@ -17,7 +18,7 @@ from tests.protocol.copied import DESTINATION, DESTINATION_IDENTITY, LABELS, by,
 from tests.protocol.purposes import ShowingM8
 from tests.support.vectors import a_grant, a_request
 
-Shows = Callable[[Attempt], dict[str, upload_pb2.Signed | None]]
+Shows = Callable[[Attempt], Mapping[str, Any]]
 
 
 def shows(fields: Shows) -> Callable[[ShowingM8], None]:
@@ -52,6 +53,12 @@ def destination(made: Callable[[Grant], upload_pb2.Signed]) -> Shows:
 
 def _earlier_put(_: Attempt) -> Grant:
     return a_grant(a_request(uri=DESTINATION))
+
+
+def _of_other_key(attempt: Attempt) -> dict[str, Any]:
+    """What is true of a copy of `user`, where `password` was to be copied."""
+    put = granted(attempt)
+    return {**by(put), "destination": there(put, key="user"), "values": [("user", FINGERPRINT)]}
 
 
 def _moved(m8: ShowingM8) -> None:
@@ -98,6 +105,8 @@ ROWS: dict[str, tuple[Shows, str]] = {
     ),
     "another place": (destination(lambda put: there(put, uri="local://app/other")), "proves nothing"),
     "another hash": (destination(lambda put: there(put, fingerprint=FINGERPRINT[:-1] + "0")), "proves nothing"),
+    "another key than was to be copied": (_of_other_key, "copied other keys than were asked"),
+    "another key": (destination(lambda put: there(put, key="user")), "hashes of other keys"),
     "no hash": (destination(lambda put: there(put, fingerprint="")), "proves nothing"),
     "no put": (destination(lambda put: there(put, outcome=upload_pb2.OUTCOME_IMPORTED)), "proves nothing"),
     "a malformed receipt": (destination(lambda _: upload_pb2.Signed(content=b"x")), "proves nothing"),

@@ -16,7 +16,7 @@ const PAIR = { 1: "text", 2: "text" };
 const UPLOAD_REQUEST = {
   ...{ 1: "bytes", 2: "number", 3: "text", 4: "number", 5: "text", 6: ["packed"], 7: "number", 8: ["text"], 9: [PAIR] },
   ...{ 10: "text", 11: [{ ...PAIR, 3: "number" }], 12: "text", 13: "number", 14: "number", 15: "text", 16: { 1: "number" } },
-  ...{ 19: "text", 20: "bytes", 21: "text", 22: "text" },
+  ...{ 19: "text", 20: "bytes", 21: "text", 22: "text", 23: ["text"] },
 };
 const CHANGE = { 1: "bytes", 2: "bytes", 3: "text", 4: "bytes", 5: "number", 6: ["text"], 7: "text", 8: "text" };
 
@@ -84,7 +84,7 @@ function fields(content, kinds) {
 const printable = (what) => !/[\p{C}\p{Z}]/u.test(what.replaceAll(" ", ""));
 
 function checkRequest(content) {
-  const { 1: id, 2: number, 4: expect, 5: version, 6: suites, 8: removed, 20: change, 21: glass, 22: source, 3: uri } = fields(content, UPLOAD_REQUEST);
+  const { 1: id, 2: number, 4: expect, 5: version, 6: suites, 8: removed, 20: change, 21: glass, 22: source, 23: copied, 3: uri } = fields(content, UPLOAD_REQUEST);
   const purpose = PURPOSES[Number(number ?? 0n)];
   malformed(!id && !suites && !change, "request", "nothing of an attempt");
   malformed(!glass, "request", "no broken glass");
@@ -94,6 +94,7 @@ function checkRequest(content) {
   malformed(Number(expect) !== EXPECTS_VERSION || VERSION.test(version ?? ""), "expect_version", "with VERSION");
   malformed(purpose !== "COPY" || source, "request", "the version that is copied");
   malformed(purpose === "COPY" || !source, "source_version", "with COPY alone");
+  malformed(purpose === "COPY" || !copied, "keys", "with COPY alone");
   return { purpose, uri, version: version ?? "", removed: removed ?? [] };
 }
 

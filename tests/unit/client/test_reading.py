@@ -223,7 +223,16 @@ async def test_stores_say_what_their_reactors_can_do(client: Client) -> None:
     assert store == await client.stores.get()
     assert (store.name, store.active, store.engine, store.layout) == ("vault", True, "ok", LAYOUT)
     (reactor,) = store.reactors
-    can = {"check_and_set", "readable", "patchable", "listable", "undeletable", "rollbackable", "source_versions"}
+    can = {
+        "check_and_set",
+        "readable",
+        "patchable",
+        "listable",
+        "undeletable",
+        "rollbackable",
+        "source_versions",
+        "copied_keys",
+    }
     assert reactor.capabilities == can
     assert (reactor.last_heard_at, reactor.fingerprint_key_id) == (AT, KEY_ID)
 

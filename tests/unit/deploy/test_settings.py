@@ -130,10 +130,13 @@ def test_each_list_is_what_the_lock_says() -> None:
         assert text.count("--hash=") >= text.count("=="), path
 
 
-def test_m8_is_given_no_driver_of_an_engine_and_reactors_are_given_no_database() -> None:
-    assert "asyncpg==" in (CONTAINERS / "m8.txt").read_text(encoding="utf-8")
-    assert "aiohttp==" in (CONTAINERS / "reactor.txt").read_text(encoding="utf-8")
-    assert "asyncpg==" not in (CONTAINERS / "reactor.txt").read_text(encoding="utf-8")
+def test_both_are_given_postgresql_and_m8_no_other_driver_of_an_engine() -> None:
+    """m8 for its log, reactors for accounts."""
+    m8, reactor = ((CONTAINERS / f"{name}.txt").read_text(encoding="utf-8") for name in ("m8", "reactor"))
+    assert "asyncpg==" in m8
+    assert "asyncpg==" in reactor
+    assert "aiohttp==" in reactor
+    assert "aiohttp==" not in m8
 
 
 @pytest.mark.parametrize("image", ["m8", "reactor"])

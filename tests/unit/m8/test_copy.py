@@ -84,6 +84,16 @@ def test_a_put_that_is_not_this_copys_is_not_recorded_as_its_end() -> None:
         append_by_reactor(walk.writing(), copied(walk, request_id=b"e" * 16), walk.by())
 
 
+def test_a_copy_of_other_keys_is_not_recorded_as_its_end() -> None:
+    walk = Walk(a_copy(keys=("other",)), digest=EMPTY)
+    with pytest.raises(ProofError, match="other keys"):
+        append_by_reactor(walk.writing(), copied(walk), walk.by())
+    (shown,) = [key for key, _ in fingerprints(KEY_ID)["values"]]
+    walk = Walk(a_copy(keys=(shown,)), digest=EMPTY)
+    event = copied(walk)
+    assert append_by_reactor(walk.writing(), event, walk.by()) == [event]
+
+
 def test_what_a_copy_expects_is_not_looked_for_at_its_source() -> None:
     message = upload_pb2.UploadRequest.FromString(a_copy().content)
     message.expect, message.expect_version = upload_pb2.EXPECT_VERSION, "w0"
@@ -116,6 +126,38 @@ async def test_rights_are_needed_on_both_sides(world: World) -> None:
     await refusal("NOT_FOUND", user.ask(a_request(purpose=COPY, destination=SecretUri.parse("third://app/db"))))
     for prefix in BOTH:
         await refusal("NOT_FOUND", world.user("bob", prefix, rights=COPY_RIGHTS).ask(a_copy()))
+
+
+async def test_rights_are_needed_at_both_places_of_one_store(world: World) -> None:
+    await world.attached()
+
+    def within() -> Request:
+        return a_request(purpose=COPY, destination=SecretUri.parse("vault://team/db"), keys=("password",))
+
+    await world.user("anna", "vault://app", "vault://team", rights=COPY_RIGHTS).ask(within())
+    for prefix in ("vault://app", "vault://team", "vault://app/db"):
+        await refusal("NOT_FOUND", world.user("bob", prefix, rights=COPY_RIGHTS).ask(within()))
+    await refusal("REFUSED", copier(world, rights=COPY_RIGHTS - {events_pb2.RIGHT_PUT}).ask(to_next()), "put")
+
+
+def to_next() -> Request:
+    """A copy within one store and one prefix."""
+    return a_request(purpose=COPY, destination=SecretUri.parse("vault://app/db.next"))
+
+
+async def test_a_reactor_that_copies_to_its_own_store_hears_of_both_requests(world: World, given: list[str]) -> None:
+    reactor = await world.attached()
+    request = to_next()
+    user = copier(world)
+    _, sending = await writing(user, reactor, request)
+    answer = await authorize(reactor, request.request_id)
+    assert answer.token == "anna at vault://app/db.next"
+    put = a_request(uri="vault://app/db.next", request_id=put_request_id(request.request_id))
+    await user.ask(put)
+    assert (await reactor.give_key())[0] == put.request_id
+    assert len(given) == 1
+    sending.cancel()
+    await asyncio.wait({sending})
 
 
 async def authorize(reactor: FakeReactor, request_id: bytes) -> reactor_pb2.CopyAuthorized:

@@ -59,7 +59,7 @@ FAULTS = {
     "PUBLIC_VALUES": ("the receipt's public halves",),
     "PAGE": ("the receipt lists another page",),
     "RESTORED": ("the receipt is not about the version", "the receipt brings back another version"),
-    "SOURCE": ("the receipt copied another version",),
+    "SOURCE": ("the receipt copied another version", "the receipt copied other keys"),
     "DESTINATION": ("the destination's",),
     "SEALED": ("the receipt is for other sealed bytes",),
     "CHALLENGE": ("the hello answers another challenge",),

@@ -73,6 +73,12 @@ ROLLBACK = {"purpose": upload_pb2.PURPOSE_ROLLBACK, "expect": upload_pb2.EXPECT_
         ("labels", set_fields(**COPY, labels=[options_pb2.Label(name="a")])),
         ("expires_on", set_fields(**COPY, expires_on="2027-01-31")),
         ("destroy", set_fields(**COPY, destroy=True)),
+        ("destination", set_fields(**COPY | {"destination": "vault://app/db"}, keys=["a"])),
+        ("keys", set_fields(**COPY, keys=["a", "a"])),
+        ("keys", set_fields(**COPY, keys=["b", "a"])),
+        ("keys", set_fields(**COPY, keys=[""])),
+        ("keys", set_fields(**UNDELETE, keys=["a"])),
+        ("keys", set_fields(**COMPARE, keys=["a"])),
         ("to_version", set_fields(**UNDELETE, to_version="3@x")),
         ("destroy", set_fields(**UNDELETE, destroy=True)),
         ("options", set_fields(**UNDELETE, other="{}")),
@@ -99,6 +105,9 @@ def test_a_field_that_breaks_a_rule_without_a_vector_is_named(field: str, change
         set_fields(**COPY | {"expect": upload_pb2.EXPECT_ABSENT}),
         set_fields(**COPY | {"expect": upload_pb2.EXPECT_VERSION}, expect_version="1"),
         set_fields(**COPY, keep_labels=True, keep_expires_on=True),
+        set_fields(**COPY, keys=["A", "a"], source_version="1"),
+        set_fields(**COPY | {"destination": "vault://app/db2"}),
+        set_fields(**COPY | {"destination": "vault://app"}),
         set_fields(purpose=upload_pb2.PURPOSE_PATCH, remove_keys=["A", "a"], other="{}"),
         set_fields(labels=[options_pb2.Label(name="a" * 63, value="Grüße")], expires_on="2028-02-29"),
         set_fields(keep_labels=True, expires_on="2028-02-29"),
@@ -175,7 +184,7 @@ def put(*, signature_required: bool = False, **fields: Any) -> Grant:
     return a_grant(a_request(**asked), signature_required=signature_required)
 
 
-def receipt(grant: Grant, *, signer: str = "", signer_key: str = "") -> Receipt:
+def receipt(grant: Grant, *keys: str, signer: str = "", signer_key: str = "") -> Receipt:
     return make_receipt(
         grant=grant,
         signer=signer,
@@ -184,8 +193,26 @@ def receipt(grant: Grant, *, signer: str = "", signer_key: str = "") -> Receipt:
         outcome=upload_pb2.OUTCOME_UPLOADED,
         upstream_version="v1",
         fingerprint=FINGERPRINT,
-        values=[("k", FINGERPRINT)],
+        values=[(key, FINGERPRINT) for key in keys or ("k",)],
     )
+
+
+@pytest.mark.parametrize("keys", [("a",), ("a", "c"), ("a", "b", "c"), ("k",)], ids=" ".join)
+def test_a_copy_of_keys_is_proven_by_these_keys_alone(keys: tuple[str, ...]) -> None:
+    copy = a_request(purpose=upload_pb2.PURPOSE_COPY, destination=THERE, keys=("a", "b"))
+    grant = a_grant(a_request(uri=str(THERE), request_id=put_request_id(copy.request_id)))
+    asked, other = receipt(grant, "a", "b"), receipt(grant, *keys)
+    check_copied(asked, asked, grant, copy)
+    with pytest.raises(ProofError, match="other keys than were asked"):
+        check_copied(other, other, grant, copy)
+    with pytest.raises(ProofError, match="hashes of other keys"):
+        check_copied(asked, other, grant, copy)
+
+
+def test_what_arrived_has_the_hash_of_each_key_that_left() -> None:
+    grant = put()
+    with pytest.raises(ProofError, match="hashes of other keys"):
+        check_copied(receipt(grant), receipt(grant, "other"), grant, A_COPY)
 
 
 def test_the_put_of_this_copy_is_proof() -> None:

@@ -24,7 +24,8 @@ from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.identity import RECEIPT, Namespace, approval_statement
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.purposes import PURPOSES
-from monoskope.protocol.request import Request
+from monoskope.protocol.request import Request, parse_request
+from monoskope.protocol.wire import serialise
 from monoskope.reactor.admission import Admission
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
@@ -56,6 +57,7 @@ from tests.support.reactor_world import (
 from tests.support.signed_requests import Person, approvers, may, table, write_lists
 from tests.unit.reactor.approving import (
     ANNA,
+    BEFORE,
     BEN,
     BEN_AGAIN,
     EVA,
@@ -521,6 +523,28 @@ async def test_a_copy_reads_the_version_that_was_approved_and_no_later_one(tmp_p
     assert await scene.executed(change, both(scene, change)) == "FAILED CONFLICT"
     assert scene.copies.jobs == []
     assert scene.world.receipt().upstream_version == memory.now()
+
+
+async def test_an_approved_copy_of_keys_copies_these_keys_alone(tmp_path: Path) -> None:
+    """What is approved is byte for byte the request, and of the content the fingerprint of the keys in it."""
+    scene = await Scene(tmp_path, upload_pb2.PURPOSE_COPY).ready()
+    one, all_of_it = scene.asked(keys=("user",)), scene.asked()
+    part = scene.world.key.fingerprints(Payload({"user": BEFORE["user"]})).whole
+    for request, other in ((one, all_of_it), (all_of_it, one)):
+        change = scene.change(request)
+        asked_otherwise = request_of(scene.change(other), request_id=secrets.token_bytes(16), suites=(1,))
+        fields = {"request_id": secrets.token_bytes(16), "change_sha256": change.sha256}
+        message = upload_pb2.UploadRequest.FromString(asked_otherwise.content)
+        for name, value in fields.items():
+            setattr(message, name, value)
+        stolen = parse_request(serialise(message))
+        assert await scene.executed(change, both(scene, change), request=stolen) == REFUSED
+    whole = scene.change(one, fingerprint=scene.fingerprint())
+    assert await scene.executed(whole, both(scene, whole)) == "FAILED CONFLICT"
+    assert not scene.copies.jobs
+    exact = scene.change(one, fingerprint=part)
+    assert await scene.executed(exact, both(scene, exact)) == "COPIED"
+    assert scene.world.receipt().fingerprint == part
 
 
 async def test_an_heir_names_the_approvers_that_started_names(tmp_path: Path) -> None:

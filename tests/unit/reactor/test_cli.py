@@ -71,6 +71,7 @@ FIRST_SETTINGS = {
     "barbican": ["address", "readable", "auth"],
     "kubernetes": ["readable", "deletable", "auth"],
     "pass": ["folder", "gpg_home", "readable"],
+    "postgresql-account": ["hosts", "user", "password_file", "database", "deletable"],
     "vault": ["address", "mount", "readable", "deletable", "patchable", "restorable", "binary", "auth"],
     "vault-kv1": ["address", "mount", "readable", "deletable", "auth"],
 }
@@ -543,6 +544,22 @@ def test_check_shows_who_may_have_what_done(folder: Path) -> None:
     assert any(line.startswith(f"Signers: {folder / 'allowed_signers'} (SHA-256 ") for line in lines)
 
 
+@pytest.mark.parametrize("listed", [False, True], ids=["not listed", "listed"])
+def test_check_says_whether_a_store_that_copies_to_itself_takes_its_own_copy_key(folder: Path, *, listed: bool) -> None:
+    identity = typed("identity", folder).output.strip()
+    with (folder / "reactor.toml").open("a") as file:
+        file.write(f'\n[[copy]]\nto = "local"\nidentity = "{identity}"\npaths = [{{from = "a", to = "b"}}]\n')
+    assert "Copies to: local (not signed: no key signs copies here)" in typed("check", folder).output
+    with_signers(folder)
+    assert "Copies to: local (not signed: no copy.key)" in typed("check", folder).output
+    typed("copy-key", folder)
+    if listed:
+        with (folder / "reactor.toml").open("a") as file:
+            file.write('[[signers.may]]\nprincipal = "copies-from-local"\nprefixes = ["b"]\npurposes = ["upload"]\n')
+    said = "signed with copy.key" if listed else "refused here: no [[signers.may]] lets copies-from-local upload"
+    assert f"Copies to: local ({said})" in typed("check", folder).output
+
+
 ASKING = """
 approvers = "allowed_approvers"
 unsigned = ["verify", "patch"]
@@ -581,7 +598,7 @@ def test_check_shows_who_must_ask_whom_and_what_is_a_way_around(folder: Path) ->
     with (folder / "reactor.toml").open("a") as file:
         file.write('\n[signers]\nfile = "allowed_signers"\nrevoked = "revoked_keys"' + ASKING)
     lines = typed("check", folder).output.splitlines()
-    where, by_copies = "at team-a/prod", "copies-from-vault may upload without approvals, by the rules of another store"
+    where, by_copies = "at team-a/prod", "copies-from-vault may upload without approvals, by the rules of vault"
     assert lines[lines.index("pipeline may upload at local://team-b") + 1 :] == [
         f"anna@example.org must ask 2 of ben@example.org, eva@example.org to upload {where}",
         f"anna@example.org must ask 2 of nobody to delete {where}",

@@ -28,6 +28,7 @@ from monoskope.protocol.sshsig import PublicKey, parse_public
 from monoskope.reactor.identity import copy_key
 from monoskope.reactor.limits import FairPlaces
 from monoskope.reactor.link.appends import CopyTokens
+from monoskope.reactor.link.endpoint import announced
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.work.copy_secret import AT_ONCE, KEY_S, Copier, CopyPut, put_there
 from monoskope.stores.driver import CannotReadError, Snapshot, StoreUnavailableError
@@ -115,6 +116,47 @@ async def test_how_the_put_there_fails_is_how_the_copy_fails(copies: Copies, nam
 async def test_another_hash_there_is_no_success(copies: Copies) -> None:
     copies.there = lambda payload: copies.put(payload, FINGERPRINT)
     assert await copies.walk() == "FAILED OUTCOME_UNKNOWN"
+
+
+KEYS = {"password": b"p", "user": b"u", "url": b"l"}
+
+
+async def test_the_keys_that_are_named_are_put_there_alone(copies: Copies) -> None:
+    copies.world.memory.put(KEYS)
+    seen = list[dict[str, bytes]]()
+
+    def there(payload: Payload) -> Result:
+        seen.append(dict(payload))
+        return copies.put(payload)
+
+    copies.there = there
+    assert await copies.walk(asked(keys=("password", "url"))) == "COPIED"
+    sent = {key: KEYS[key] for key in ("password", "url")}
+    assert seen == [sent]
+    copied, made = copies.world.receipt(1), copies.world.key.fingerprints(Payload(sent))
+    assert (copied.fingerprint, copied.values) == (made.whole, made.values)
+
+
+@pytest.mark.parametrize("keys", [("other",), ("other", "password"), ("password", "passwor"), ("Password",)])
+async def test_where_one_of_the_keys_is_missing_nothing_is_sent(copies: Copies, keys: tuple[str, ...]) -> None:
+    copies.world.memory.put(KEYS)
+    assert await copies.walk(asked(keys=tuple(sorted(keys)))) == "FAILED CONFLICT"
+    assert not copies.jobs
+    assert copies.world.receipt().detail == "a key that is to be copied is not there."
+
+
+async def test_another_version_than_was_named_is_not_looked_into_for_keys(copies: Copies) -> None:
+    copies.world.memory.put(KEYS)
+    assert await copies.walk(asked(keys=("password",), source_version="v0")) == "FAILED CONFLICT"
+    assert "read" not in copies.world.memory.calls
+    assert not copies.asked
+    assert not copies.jobs
+
+
+async def test_a_hash_there_of_all_keys_is_no_success_of_some(copies: Copies) -> None:
+    copies.world.memory.put(KEYS)
+    copies.there = lambda _: copies.put(Payload(KEYS))
+    assert await copies.walk(asked(keys=("password",))) == "FAILED OUTCOME_UNKNOWN"
 
 
 async def test_nothing_here_cannot_be_copied_and_no_token_is_asked_for(copies: Copies) -> None:
@@ -380,6 +422,17 @@ def test_the_reactors_settings_say_where_to(
 ) -> None:
     store = MemoryStore(readable=readable, check_and_set=False)
     assert refusal(admission(store, configured(tmp_path, *pairs, to=to)), asked()) == reason
+
+
+@pytest.mark.parametrize(("to", "reason"), [("memory", ""), ("other", "UNSUPPORTED")])
+def test_a_copy_within_the_store_needs_a_table_as_any_other(tmp_path: Path, to: str, reason: str) -> None:
+    within = asked(destination=SecretUri.parse("memory://team-a/db.next"))
+    assert refusal(admission(MemoryStore(), configured(tmp_path, to=to)), within) == reason
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_store_that_can_be_read_says_that_it_copies_single_keys(*, readable: bool) -> None:
+    assert announced(MemoryStore(readable=readable).capabilities).copied_keys == readable
 
 
 def test_what_is_expected_there_needs_nothing_of_the_engine_here(tmp_path: Path) -> None:

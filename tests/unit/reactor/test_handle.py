@@ -77,6 +77,22 @@ async def test_a_receipt_under_another_key_id_names_the_version_but_not_its_cont
     assert (await other.walk()).outcome == upload_pb2.OUTCOME_UPLOADED
 
 
+async def test_what_no_receipt_tells_the_engine_may_compare_by_a_hash() -> None:
+    """As a whole: which keys differ, the hash of a secret does not say."""
+    world = World(MemoryStore(readable=False, matches=True))
+    version = world.memory.put(SECRET)
+    equal = await world.walk(ask(COMPARE))
+    assert (equal.outcome, equal.upstream_version) == (upload_pb2.OUTCOME_EQUAL, version)
+    different = await world.walk(ask(COMPARE), secret={"password": b"other", "more": b"x"})
+    assert (different.outcome, different.upstream_version) == (upload_pb2.OUTCOME_DIFFERENT, version)
+    changed = upload_pb2.DIFFERENCE_KIND_CHANGED
+    assert different.differences == (("more", changed), ("password", changed))
+    await world.walk(ask(expect=upload_pb2.EXPECT_OVERWRITE))
+    world.memory.calls.clear()
+    assert (await world.walk(ask(COMPARE))).outcome == upload_pb2.OUTCOME_EQUAL
+    assert "matches" not in world.memory.calls, "a receipt of ours tells"
+
+
 def _last(world: World) -> upload_pb2.Signed:
     event = world.log.events[-1]
     assert isinstance(event, events_pb2.SecretUploaded)

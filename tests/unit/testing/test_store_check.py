@@ -127,3 +127,13 @@ def test_without_the_extra_it_says_which(reactor: Path, tmp_path: Path) -> None:
         "error: m8 stores check needs the package pytest, which is not installed.",
         "fix: Install it: pip install 'monoskope[reactor,check,age]'",
     ]
+
+
+def test_accounts_are_not_checked_by_making_some(tmp_path: Path) -> None:
+    folder = tmp_path / "reactor"
+    words = ("--store", "pg", "--server", "localhost:1", "--ca-file", "x", "--type", "postgresql-account")
+    assert warm.typed("m8", "reactor", "init", folder, *words).returncode == 0
+    (folder / "password").touch(mode=0o600)
+    done = check(folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "accounts are made by whoever administers the engine" in done.stderr

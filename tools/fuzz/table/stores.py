@@ -34,6 +34,7 @@ from monoskope.stores.kubernetes.config import InCluster, Kubeconfig, Kubernetes
 from monoskope.stores.kubernetes.object import check_type
 from monoskope.stores.kubernetes.secrets import KubernetesStore
 from monoskope.stores.password_store.config import PassLayout
+from monoskope.stores.postgresql_account import scram
 from monoskope.stores.shared.http import HttpAnswer
 from monoskope.stores.vault.config import AppRole, TokenFile, VaultConfig
 from monoskope.stores.vault.kv1 import VaultKv1Store
@@ -418,6 +419,14 @@ READERS = (
         errors=(DriverError,),
         again=lambda payload: PassLayout("pass", "password").content(payload),
         seeds=lambda: [b"first\nuser: anna\n", b"\nkey: value\n"],
+    ),
+    Reader(
+        "role-state",
+        "a PostgreSQL server, or who sets verifiers there",
+        ("stores/postgresql_account/scram.py",),
+        lambda content: scram.parts_of(content.decode("utf-8", "replace")),
+        errors=(),
+        seeds=lambda: [b"scram@4096:W22ZaJ0SNY7soEsUEjb6gQ==,nologin,until=1577836800.000000", b"other@742"],
     ),
     Reader(
         "age-recipient",

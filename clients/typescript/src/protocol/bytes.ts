@@ -65,6 +65,11 @@ export function byteOrder(one: string, other: string): number {
   return left.length - right.length;
 }
 
+/** Whether two lists have the same texts in the same order. */
+export function sameTexts(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((text, index) => text === other[index]);
+}
+
 /** Whether texts are in byte order, each once. */
 export function sortedOnce(texts: readonly string[]): boolean {
   return texts.every((text, index) => index === 0 || byteOrder(texts[index - 1] ?? "", text) < 0);

@@ -1,6 +1,6 @@
 // What proves a COPY: the destination's receipt and grant inside the source's receipt (docs/protocol.md, COPY).
 import { Outcome, Purpose, type Receipt } from "../messages/secrets/v1/upload_pb.ts";
-import { equal, sha256 } from "./bytes.ts";
+import { equal, sameTexts, sha256 } from "./bytes.ts";
 import { ProofError } from "./errors.ts";
 import { type Grant, parseGrant } from "./grant.ts";
 import { COPY_REQUEST, labelled } from "./labels.ts";
@@ -20,6 +20,8 @@ export async function putRequestId(copyRequestId: Uint8Array): Promise<Uint8Arra
 export async function checkCopied(copied: Receipt, copy: Request): Promise<void> {
   const version = copy.message.sourceVersion;
   if (version !== "" && copied.upstreamVersion !== version) throw new ProofError("SOURCE", "the receipt copied another version than was asked.");
+  const [keys, values] = [copy.message.keys, copied.values];
+  if (keys.length > 0 && !sameTexts(keys, values.map(({ key }) => key))) throw new ProofError("SOURCE", "the receipt copied other keys than were asked.");
   const wrong = (what: string) => new ProofError("DESTINATION", `the destination's ${what}.`);
   let there: Receipt;
   let put: Grant | null;
@@ -31,7 +33,8 @@ export async function checkCopied(copied: Receipt, copy: Request): Promise<void>
   }
   const written = there.outcome === Outcome.UPLOADED || there.outcome === Outcome.UNCHANGED;
   if (there.uri !== copy.destination?.toString() || !written) throw wrong("receipt is about something else");
-  if (there.fingerprint !== copied.fingerprint) throw wrong("receipt has another hash");
+  const hashes = ({ fingerprint, values }: Receipt) => [fingerprint, ...values.flatMap((value) => [value.key, value.fingerprint])];
+  if (!sameTexts(hashes(there), hashes(copied))) throw wrong("receipt has another hash, or hashes of other keys");
   if (put === null) return;
   const asked = put.request.message;
   const from = copy.message;

@@ -13,6 +13,7 @@ export type OwnField =
   | "recipes"
   | "destination"
   | "source_version"
+  | "keys"
   | "to_version"
   | "list_after";
 
@@ -50,7 +51,7 @@ export const PURPOSES: ReadonlyMap<Purpose, PurposeRules> = new Map([
   [Purpose.DELETE, row([Outcome.DELETED], CHANGE, ["destroy"])],
   [Purpose.UNDELETE, row([Outcome.UNDELETED], CHANGE)],
   [Purpose.ROLLBACK, row([Outcome.ROLLED_BACK], PUT, ["to_version"])],
-  [Purpose.COPY, row([Outcome.COPIED], PUT, ["destination", "source_version", ...KEEP])],
+  [Purpose.COPY, row([Outcome.COPIED], PUT, ["destination", "source_version", "keys", ...KEEP])],
   [Purpose.GENERATE, row([Outcome.UPLOADED], PUT, [...NOTES, "options", "recipes"])],
   [Purpose.VERIFY, row([Outcome.IN_SYNC, Outcome.DRIFTED, Outcome.GONE])],
   [Purpose.IMPORT, row([Outcome.IMPORTED])],

@@ -51,7 +51,7 @@ export function parseRequest(content: Uint8Array): Request {
   checkFields(message, rules);
   checkOptions(message.options);
   const destination = rules.fields.includes("destination") ? uriOf(message.destination, "destination") : null;
-  if (destination?.store === uri.store) throw malformed("destination", "must be in another store");
+  if (destination?.toString() === uri.toString()) throw malformed("destination", "must be another secret");
   return { content: new Uint8Array(content), message, uri, destination, rules };
 }
 
@@ -92,6 +92,7 @@ function ownFields(message: UploadRequest): OwnField[] {
     ["recipes", message.recipes.length > 0],
     ["destination", message.destination !== ""],
     ["source_version", message.sourceVersion !== ""],
+    ["keys", message.keys.length > 0],
     ["keep_labels", message.keepLabels],
     ["keep_expires_on", message.keepExpiresOn],
     ["to_version", message.toVersion !== ""],
@@ -102,9 +103,9 @@ function ownFields(message: UploadRequest): OwnField[] {
 }
 
 function checkFields(message: UploadRequest, rules: PurposeRules): void {
-  const keys = message.removeKeys;
-  if (keys.length > MAX_KEYS || !keys.every(isKey) || !sortedOnce(keys)) {
-    throw malformed("remove_keys", "must be at most 64 keys in byte order, each once");
+  const lists: [OwnField, readonly string[]][] = [["remove_keys", message.removeKeys], ["keys", message.keys]];
+  for (const [field, keys] of lists) {
+    if (keys.length > MAX_KEYS || !keys.every(isKey) || !sortedOnce(keys)) throw malformed(field, "must be at most 64 keys in byte order, each once");
   }
   checkLabels(message.labels, (rule) => malformed("labels", rule));
   if (message.expiresOn !== "" && !isDay(message.expiresOn)) throw malformed("expires_on", "must be a day, YYYY-MM-DD");

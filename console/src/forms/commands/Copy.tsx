@@ -1,4 +1,4 @@
-/** Copy a secret into another store without anybody seeing it; and adopt secrets that others put into an engine: named, or ticked among the names that it holds. */
+/** Copy a secret to another place without anybody seeing it; and adopt secrets that others put into an engine: named, or ticked among the names that it holds. */
 
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
@@ -29,14 +29,14 @@ export function CopyForm(props: FormProps) {
   // The same path is proposed until another is typed.
   const to = { store, path: path ?? partsOf(from).path };
   const destination = uriOf(to);
-  const wrong = pathProblem(to.path) || (destination === from ? "A secret is copied into another store." : "");
+  const wrong = pathProblem(to.path) || (destination === from ? "This is the secret that is copied." : "");
   const beyond = outside(destination, useMe());
   const valid = places.problems.size === 0 && store !== "" && wrong === "" && expectProblem(expected) === "";
   const send = () => void form.sending.send([from], () => call<Results<Done>>("copy", { uri: from, destination, expect: expectOf(expected) }));
   return (
     <FormFrame
       {...form.frame}
-      intro="The reactor of the first store reads the secret and puts it into the second. Nobody else sees it. The receipts of both stores show one hash."
+      intro="The reactor of the first store reads the secret and puts it into the second, or at another place of its own. Nobody else sees it. The receipts of both places show one hash."
       submit="Copy the secret"
       valid={valid}
       onSubmit={() => gate.pass([from, destination], send)}
@@ -49,7 +49,7 @@ export function CopyForm(props: FormProps) {
           <StoreSelect name={store} stores={allowed} command="put" choose={setChosen} wrong={attempted && store === ""} />
           <TextField label="Path" mono value={to.path} error={attempted ? wrong : ""} onInput={setPath} />
         </div>
-        {from !== "" && allowed.length === 0 && <Warning text="The reactor of this store may copy to no other store. Its operator allows it in reactor.toml ([[copy]])." />}
+        {from !== "" && allowed.length === 0 && <Warning text="The reactor of this store may copy nowhere. Its operator allows it in reactor.toml ([[copy]])." />}
         {beyond !== "" && <Warning text={beyond} />}
         <p class="field-hint">Only stores that the reactor’s operator has allowed stand here. Which paths may be copied, its settings say, too.</p>
       </fieldset>

@@ -31,7 +31,7 @@ const PURPOSES: Record<string, string> = {
   COMPARE: "Somebody wants to compare a value with this secret",
   VERIFY: "Somebody asks whether the engine still holds it",
   IMPORT: "Somebody wants m8 to adopt what the engine holds",
-  COPY: "Somebody wants to copy this secret to another store",
+  COPY: "Somebody wants to copy this secret to another place",
   LIST: "Somebody asks which names the engine holds here",
 };
 
@@ -76,7 +76,7 @@ const TELLERS: Record<string, Teller> = {
   SecretImported: (detail) => ({ mood: "good", text: `m8 adopted what was in the engine${version(detail)}` }),
   SecretUndeleted: told("good", "The deleted secret is in the engine again"),
   SecretRolledBack: told("good", "An earlier version was written again"),
-  SecretCopied: told("good", "The reactor put the secret into another store"),
+  SecretCopied: told("good", "The reactor put the secret at another place"),
   SecretsListed: (detail) => ({ mood: "good", text: `Names in the engine were listed: ${detail.replace("LISTED, ", "")}` }),
   SecretUploadFailed: failed,
   SecretNotesUpdated: (detail) => ({ mood: "good", text: `Notes were edited: ${detail.replace(/^\S+: /, "")}` }),

@@ -22,7 +22,7 @@ const ACTIONS: readonly Action[] = [
   { form: "generate", icon: "wand", text: "Generate", what: "The reactor makes a new one. Nobody sees it.", when: "both" },
   { form: "compare", icon: "compare", text: "Compare", what: "Is it what you have? Nothing is written.", when: "present" },
   { form: "verify", icon: "shieldCheck", text: "Verify", what: "Ask the engine whether it still holds this.", when: "present" },
-  { form: "copy", icon: "copy", text: "Copy", what: "Into another store, from reactor to reactor.", when: "present" },
+  { form: "copy", icon: "copy", text: "Copy", what: "To another place, from reactor to reactor.", when: "present" },
   { form: "import", icon: "down", text: "Import", what: "Adopt what others put into the engine.", when: "both" },
   { form: "label", icon: "tag", text: "Label", what: "Names with values, to find it by.", when: "present" },
   { form: "expire", icon: "calendar", text: "Expiry", what: "Note the day on which it expires.", when: "present" },

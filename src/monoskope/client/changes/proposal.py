@@ -47,6 +47,8 @@ class Proposal(Unshared, Value, frozen=True, kw_only=True):
     remove_keys: tuple[str, ...] = ()
     recipes: Recipes = ()
     destination: str = ""
+    copied: tuple[str, ...] = ()
+    """With a copy: the keys that are copied, sorted; () for all."""
     to: str = ""
 
     @classmethod
@@ -109,11 +111,14 @@ class Proposal(Unshared, Value, frozen=True, kw_only=True):
         return cls._made(uri, upload_pb2.PURPOSE_ROLLBACK, expect, to=purposes.checked_version(to))
 
     @classmethod
-    def copy(cls, uri: str, destination: str, *, expect: Expect | str = Expect.ANY) -> Proposal:
-        """Propose to copy a secret to another store, as `Client.copy_secret`; the version that is there now."""
+    def copy(
+        cls, uri: str, destination: str, *, keys: Iterable[str] = (), expect: Expect | str = Expect.ANY
+    ) -> Proposal:
+        """Propose to copy a secret, or some keys of it, as `Client.copy_secret`; the version that is there now."""
         check_text(destination)
         keep = Notes(keep_labels=True, keep_expires_on=True)
-        return cls._made(uri, upload_pb2.PURPOSE_COPY, expect, destination=destination, notes=keep)
+        copied = purposes.copied_keys(keys)
+        return cls._made(uri, upload_pb2.PURPOSE_COPY, expect, destination=destination, copied=copied, notes=keep)
 
     @classmethod
     def generate(
@@ -170,8 +175,8 @@ class Proposal(Unshared, Value, frozen=True, kw_only=True):
         if rules.merges or rules.restores:
             check_can(target.store, target.uri, needs)
         check_size(target.store, target.uri, len(self.plaintext))
-        if destination is not None and destination.uri.store == target.uri.store:
-            raise UsageError("source and destination are in one store.", fix="Name another store.")
+        if destination is not None:
+            purposes.check_copy(target, destination, self.copied)
         return Task(
             target.uri,
             self.purpose,
@@ -185,6 +190,7 @@ class Proposal(Unshared, Value, frozen=True, kw_only=True):
             destination=None if destination is None else destination.uri,
             to_version=to_version,
             source_version=source_version,
+            keys=self.copied,
             break_glass=break_glass,
         )
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -180,6 +180,27 @@ def changes(values: Mapping[str, bytes], remove: Iterable[str]) -> tuple[bytes, 
     if len(removes) > MAX_KEYS:
         raise UsageError(f"a patch removes at most {MAX_KEYS} keys, this one {len(removes)}.", fix="Patch twice.")
     return encoded(values) if values else b"", removes
+
+
+def copied_keys(keys: Iterable[str]) -> tuple[str, ...]:
+    """Return the keys to copy, in order; () for all. Raises `UsageError` for more than 64, or one outside the rule."""
+    found = tuple(sorted({check_key(key) for key in keys}))
+    if len(found) > MAX_KEYS:
+        raise UsageError(f"a copy names at most {MAX_KEYS} keys, this one {len(found)}.", fix="Copy all of them.")
+    return found
+
+
+def check_copy(source: Target, destination: Target, keys: Sequence[str]) -> None:
+    """Check what is to be copied where.
+
+    Raises:
+        UsageError: it is one secret.
+        RefusedError: the source's reactors announced that they cannot copy single keys, or within their store.
+    """
+    if source.uri == destination.uri:
+        raise UsageError("source and destination are one secret.", fix="Name another destination.")
+    if keys or source.uri.store == destination.uri.store:
+        check_can(source.store, source.uri, "copied_keys")
 
 
 def to_patch(values: Mapping[str, bytes], removes: Iterable[str], expect: Expect | str) -> Wanted:

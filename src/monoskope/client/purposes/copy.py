@@ -11,7 +11,7 @@ from pathlib import Path
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.known.stores import KnownStores
-from monoskope.client.purposes import Expect, Expected, encoded, expectation
+from monoskope.client.purposes import Expect, Expected, check_copy, encoded, expectation
 from monoskope.client.settings import ClientSettings
 from monoskope.client.signing import Signing
 from monoskope.client.signing.signer import Signer
@@ -20,25 +20,23 @@ from monoskope.client.walk.results import Copy
 from monoskope.client.walk.target import Resolver, Target
 from monoskope.client.walk.task import Notes, Progress, Result, Task, unknown
 from monoskope.client.walk.walk import Walk
-from monoskope.errors import UsageError
 from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT, ProofError, open_signed
 from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.uri import SecretUri
 
 
-async def copy(walk: Walk, source: Target, destination: Target, expect: Expected) -> Copy:
-    """Copy the secret at `source` to `destination`, which `expect` is about. Raises as `Walk.run`.
+async def copy(walk: Walk, source: Target, destination: Target, expect: Expected, keys: tuple[str, ...] = ()) -> Copy:
+    """Copy the secret at `source`, or some `keys`, to `destination`, which `expect` is about. Raises as `Walk.run`.
 
     Raises:
-        UsageError: both are in one store.
+        UsageError, RefusedError: as `check_copy`.
         OutcomeUnknownError: also if the source says that it copied, but shows nothing for this copy that the
             destination's pinned identity signed.
     """
-    if source.uri.store == destination.uri.store:
-        raise UsageError("source and destination are in one store.", fix="Name another store.")
+    check_copy(source, destination, keys)
     keep = Notes(keep_labels=True, keep_expires_on=True)
-    task = Task(source.uri, upload_pb2.PURPOSE_COPY, b"", *expect, notes=keep, destination=destination.uri)
+    task = Task(source.uri, upload_pb2.PURPOSE_COPY, b"", *expect, notes=keep, destination=destination.uri, keys=keys)
     return await copied(walk, task, destination)
 
 

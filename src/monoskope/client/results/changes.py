@@ -101,7 +101,7 @@ class ProposedChange(Value, frozen=True, kw_only=True):
     requester: str
     """Who will sign the request, by the store's own list."""
     keys: tuple[str, ...]
-    """The keys that are sealed: all of them, and no others."""
+    """The keys that are sealed, or copied: all of them, and no others. () with a copy of the whole secret."""
     fingerprint: str
     """Of what is put, "" where nobody is held to one."""
     reason: str
@@ -163,7 +163,7 @@ class ProposedChange(Value, frozen=True, kw_only=True):
             place=str(place_of(request)),
             expected_version=request.expect_version,
             requester=change.requester,
-            keys=change.keys,
+            keys=change.keys or change.request.keys,
             fingerprint=change.fingerprint,
             reason=change.reason,
             not_after=moment(1000 * change.not_after),

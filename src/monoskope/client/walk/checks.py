@@ -47,6 +47,10 @@ _LACKS = MappingProxyType(
             "cannot change some keys and leave the others as they are",
             fix="Put the whole secret, or ask the store's operator for `patchable`.",
         ),
+        "copied_keys": _Lack(
+            "cannot copy single keys, or from one of its paths to another",
+            fix="Copy the whole secret into another store, or ask the store's operator for a newer reactor.",
+        ),
         "undeletable": _RESTORABLE._replace(what="cannot bring back what was deleted"),
         "rollbackable": _RESTORABLE._replace(what="cannot write an earlier version again"),
         "listable": _Lack(

@@ -164,8 +164,9 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
     ),
     (upload_pb2.PURPOSE_COPY, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
-        "nothing is there to be copied, or the destination holds what `expect` does not name, or what was not put"
-        " there through m8, or the request took longer than 10 s to reach the reactor; nothing was written.",
+        "nothing is there to be copied, or not every key that was named, or the destination holds what `expect` does"
+        " not name, or what was not put there through m8, or the request took longer than 10 s to reach the reactor;"
+        " nothing was written.",
         "Look at both with `monoctl get secret`, then copy again; to replace what is there, with `overwrite`.",
     ),
     (upload_pb2.PURPOSE_COPY, upload_pb2.REASON_UNSUPPORTED): Meaning(

@@ -90,6 +90,7 @@ class Task(Unshared, Value, frozen=True):
     to_version: str = ""
     list_after: str = ""
     source_version: str = ""
+    keys: tuple[str, ...] = ()
     break_glass: str = ""
     """Why it is done without the approvals that it takes; "" where nobody breaks the glass."""
     change: Change | None = None
@@ -297,4 +298,5 @@ def request_of(task: Task) -> Request:
         list_after=task.list_after,
         break_glass=task.break_glass,
         source_version=task.source_version,
+        keys=task.keys,
     )

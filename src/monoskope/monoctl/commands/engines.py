@@ -36,14 +36,19 @@ UNADDRESSABLE = "{count} more below {uri} cannot be named by a URI, and are left
 SENTENCES = (PROVEN, UNADDRESSABLE, PUBLIC)
 
 
-@command(short_help="Copy a secret into another store.")
+@command(short_help="Copy a secret, or some of its keys.")
 @click.argument("uri")
 @click.argument("destination")
+@click.option("--key", "keys", multiple=True, metavar="NAME", help="Copy this key alone, and not all; can be repeated.")
 @expect_options("absent|VERSION", "Copy only if nothing, or this version, is there.", "Replace whatever is there.")
 @approval_options
 @request_options
-def copy_secret(uri: str, destination: str, expect: Expect | str, how: How, session: CommandSession) -> None:
-    """Copy the secret at URI to DESTINATION, in another store.
+def copy_secret(  # noqa: PLR0917 - click passes them by name
+    uri: str, destination: str, keys: tuple[str, ...], expect: Expect | str, how: How, session: CommandSession
+) -> None:
+    """Copy the secret at URI to DESTINATION, in that store or another.
+
+    With --key the destination has these keys alone afterwards.
 
     The reactor of URI's store reads the secret and puts it there; none else sees it. The reactor's own settings say
     where it may copy to: see `copies_to` in `monoctl describe secret-store`. The command succeeds only with signed
@@ -51,12 +56,12 @@ def copy_secret(uri: str, destination: str, expect: Expect | str, how: How, sess
     """
     if how.at_once:
         copied: Proven = session.run(
-            lambda client: client.copy_secret(uri, destination, expect=expect, timeout=session.timeout)
+            lambda client: client.copy_secret(uri, destination, keys=keys, expect=expect, timeout=session.timeout)
         )
     else:
         from monoskope.monoctl.commands.approvals import Proposal, carried_out  # noqa: PLC0415 - few changes take approvals
 
-        copied = carried_out(session, how, Proposal.copy(uri, destination, expect=expect))
+        copied = carried_out(session, how, Proposal.copy(uri, destination, keys=keys, expect=expect))
     emit(session.output, done(copied), COPIED)
 
 

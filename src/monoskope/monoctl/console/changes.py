@@ -179,7 +179,7 @@ class RollbackAsked(Expecting, frozen=True):
 
 
 async def copy(context: Context, asked: CopyAsked) -> Document:
-    """Have a reactor copy a secret into another store."""
+    """Have a reactor copy a secret to another place."""
     expect = expected(asked.expect)
     work = context.client.copy_secret(asked.uri, asked.destination, expect=expect, timeout=asked.timeout)
     return await single(context, asked.uri, work)

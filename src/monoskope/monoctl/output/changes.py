@@ -28,7 +28,7 @@ COLUMNS = {
     "PROPOSED": "proposed_at",
 }
 """Of a list."""
-_SHOWN = frozenset({"purpose", "uri", "destination", "expect", "expect_version"})
+_SHOWN = frozenset({"purpose", "uri", "destination", "keys", "expect", "expect_version"})
 """Fields of the request that have a line of their own."""
 ONLY_THE_REACTOR = (
     "whose keys they are, and whether they are enough, only the store's reactor decides. Who proposed it and its state"

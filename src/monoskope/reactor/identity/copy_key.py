@@ -1,7 +1,8 @@
-"""`copy.key`: the key with which this reactor signs the puts that its copies make in other stores.
+"""`copy.key`: the key with which this reactor signs the puts that its copies make, mostly in other stores.
 
-It is a key of its own, never the store's identity: the identity proves what a store says, this key asks another store
-to do something, and that store's list decides what (docs/signed-requests.md).
+It is a key of its own, never the store's identity: the identity proves what a store says, this key asks a store to do
+something, and that store's list decides what (docs/signed-requests.md). A store that copies within itself lists
+its own.
 
 It signs the put of a copy where the destination takes signed requests alone, and only for a copy that a key of this
 reactor's own list signed. Otherwise m8 could ask for a copy on its own, of a value that it wrote here, and the key

@@ -92,7 +92,7 @@ class Dialled:
         return min(one.not_valid_after_utc.timestamp() for one in found)
 
 
-_ANNOUNCED_AS_THEY_ARE = {one.name for one in dataclasses.fields(Capabilities)} - {"key_rule", "versions"}
+_ANNOUNCED_AS_THEY_ARE = {one.name for one in dataclasses.fields(Capabilities)} - {"key_rule", "matches", "versions"}
 """The capabilities that m8 learns under the name and with the value that a driver gives them."""
 
 
@@ -124,6 +124,7 @@ def announced(
         copies_to=sorted(copies_to),
         signatures=signatures,
         source_versions=can.readable and can.versions,
+        copied_keys=can.readable,
         approvals=approvals,
         signers_sha256=signers_sha256,
         **{name: getattr(can, name) for name in _ANNOUNCED_AS_THEY_ARE},

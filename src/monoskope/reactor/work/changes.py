@@ -28,6 +28,7 @@ MOST_DONE = 10_000
 """Changes of which one process remembers at once that it did them; those of one requester at most half of what the
 others leave: who needs no approvals could use up all of them alone."""
 DONE_BEFORE = "this change was done already; propose another one."
+_NO_SUCH_KEY = "a key that is to be copied is not there."
 _OTHER_CONTENT = "the content is not the one that was approved."
 _NO_GUESS = "no guess is left to compare the content with the approved fingerprint."
 _OTHER_KEY = "the change names a fingerprint under another fingerprint key than the store's."
@@ -65,6 +66,16 @@ def check_source(request: Request, version: str) -> None:
         raise FailedError(upload_pb2.REASON_NOT_FOUND)
     if request.source_version and version != request.source_version:
         raise FailedError(upload_pb2.REASON_CONFLICT, upstream_version=version)
+
+
+def copied_part(request: Request, content: Payload) -> Payload:
+    """Return what a COPY takes of `content`: the keys that it names, or all. The rest stands in no receipt.
+
+    Raises `FailedError` (CONFLICT) if one of the keys is not there.
+    """
+    if not content.keys() >= set(request.keys):
+        raise FailedError(upload_pb2.REASON_CONFLICT, detail=_NO_SUCH_KEY)
+    return Payload({key: content[key] for key in request.keys}) if request.keys else content
 
 
 @dataclass(slots=True)

@@ -1,14 +1,15 @@
-"""COPY: put what is upstream here into another store. For the put, this reactor is a client of m8 like any other.
+"""COPY: put what is upstream here, or some keys of it, elsewhere.
 
-The reactor's own settings say where it may copy to: store, identity of that store, path pairs. m8 gives a token that
-can put at the destination and do nothing else, for some minutes. The value is read, sealed for the destination's
-reactor under the configured identity, and erased. m8 and the user who asked for the copy see a receipt of each store
-and no value.
+For the put this reactor is a client of m8 like any other. Its own settings say where it may copy to: store, identity of
+that store, path pairs. m8 gives a token that can put at the destination and do nothing else, for some minutes. The
+value is read, sealed for the destination's reactor under the configured identity, and erased. m8 and the user who asked
+for the copy see a receipt of each store and no value.
 
 Each step has a time limit, and the destination handles the put like any other. So a copy that m8 holds back replaces
 nothing that came to the destination long after the request. Whatever goes wrong, the request ends with a receipt.
 
-Copies have places of their own and hold no lock of a secret, so two stores that copy to one another never deadlock.
+Copies have places of their own and hold no lock of a secret, so two stores that copy to one another never deadlock,
+nor does a store that copies to itself: its own reactors handle the put as one more request.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from monoskope.reactor.memory import forget
 from monoskope.reactor.reasons import FailedError, Failure, ended_by
 from monoskope.reactor.settings import CopyRule, ReactorSettings
 from monoskope.reactor.upstream.content import Upstream
-from monoskope.reactor.work.changes import check_content, check_source
+from monoskope.reactor.work.changes import check_content, check_source, copied_part
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.stores.driver import NOTHING, DriverError
 from monoskope.uri import SecretUri
@@ -142,11 +143,12 @@ class Copier:
             snapshot = await self.upstream.snapshot(request.uri)
             check_source(request, NOTHING if snapshot is None else snapshot.version)
             assert snapshot is not None, "something is here"
-            fingerprints = self.upstream.fingerprint_key.fingerprints(snapshot.payload)
+            payload = copied_part(request, snapshot.payload)
+            fingerprints = self.upstream.fingerprint_key.fingerprints(payload)
             check_content(delivered.approved.change, fingerprints, guess)
             put = self._copy_put(delivered, rule, token, key_within_s=plan.key_by - self.now())
             sent = True
-            there = await self.put(put, snapshot.payload)
+            there = await self.put(put, payload)
             return _copied(delivered, snapshot.version, fingerprints, there)
         except Exception as error:  # noqa: BLE001 - a library's defect must not leave the request without a receipt
             why = _ended_by(error, request, sent=sent)

@@ -175,8 +175,9 @@ class Handler:
             check_keys(change, payload)
             # 4. COMPARE, VERIFY, IMPORT and LIST answer here.
             if not request.rules.writes:
-                sent, payload = self._fingerprints(payload), None
-                return Receipted(await answer(self._upstream, delivered, sent), delivered.version)
+                matches = self._upstream.driver.capabilities.matches
+                sent, payload = self._fingerprints(payload), payload if matches else None
+                return Receipted(await answer(self._upstream, delivered, sent, payload), delivered.version)
             if request.purpose == upload_pb2.PURPOSE_COPY:  # The put at its destination walks 5 and 6.
                 plan: WritePlan | CopyPlan = self._copier.plan(delivered, arrived)
             else:

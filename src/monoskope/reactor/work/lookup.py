@@ -126,7 +126,7 @@ class Lookup:
         """Return the last word on a write that can no longer be on its way: success, KEY_LOST or OUTCOME_UNKNOWN."""
         grant = attempt.grant
         if grant.request.purpose == upload_pb2.PURPOSE_COPY:
-            # The destination is in another store: only the issuer was told how the put there ended.
+            # The put is a request of its own, mostly in another store: only the issuer was told how it ended.
             return self._failed(attempt, Failure(upload_pb2.REASON_OUTCOME_UNKNOWN))
         for number in range(self.timings.lookup_tries):
             if number:

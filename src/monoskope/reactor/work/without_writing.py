@@ -26,6 +26,7 @@ from monoskope.errors import UsageError
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.listing import FOLDER, Listing, page
 from monoskope.protocol.outcomes import spelled
+from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Request
 from monoskope.reactor.identity.fingerprint import Fingerprints, UndecidedError
@@ -36,12 +37,21 @@ from monoskope.stores.driver import NOTHING, DriverError, Names, StoreDriver
 from monoskope.uri import SecretUri, is_segment
 
 
-async def answer(upstream: Upstream, delivered: DeliveredRequest, sent: Fingerprints | None) -> Receipt:
-    """Return the receipt of a request that only looks. `sent` is of what was sealed."""
+async def answer(
+    upstream: Upstream, delivered: DeliveredRequest, sent: Fingerprints | None, guess: Payload | None
+) -> Receipt:
+    """Return the receipt of a request that only looks.
+
+    Args:
+        upstream: The engine.
+        delivered: The request.
+        sent: Of what was sealed.
+        guess: What was sealed, if the engine can say whether what it keeps is of that.
+    """
     match delivered.grant.request.purpose:
         case upload_pb2.PURPOSE_COMPARE:
             assert sent is not None, "a COMPARE seals something"
-            return await compare(upstream, delivered, sent)
+            return await compare(upstream, delivered, sent, guess)
         case upload_pb2.PURPOSE_VERIFY:
             return await verify(upstream, delivered)
         case upload_pb2.PURPOSE_IMPORT:
@@ -52,20 +62,29 @@ async def answer(upstream: Upstream, delivered: DeliveredRequest, sent: Fingerpr
             raise AssertionError(f"no work is known for {spelled(upload_pb2.Purpose, other)}")
 
 
-async def compare(upstream: Upstream, delivered: DeliveredRequest, sent: Fingerprints) -> Receipt:
+async def compare(
+    upstream: Upstream, delivered: DeliveredRequest, sent: Fingerprints, guess: Payload | None = None
+) -> Receipt:
     """Compare what is upstream with the fingerprints of what was sent, and return the receipt of that.
+
+    Where these are not known, the engine is asked about `guess`, if there is one: about the whole, not key by key.
 
     Raises:
         FailedError: CANNOT_READ, what is upstream is not known; CONFLICT, it changes whenever it is looked at.
         DriverError: the engine cannot be asked.
     """
     content = await upstream.compared(delivered.grant.request)
-    if content.fingerprints is None:
-        raise FailedError(upload_pb2.REASON_CANNOT_READ, upstream_version=content.version)
-    found = _differences(sent, content.fingerprints)
+    version = content.version
+    if content.fingerprints is not None:
+        found = _differences(sent, content.fingerprints)
+    elif guess is not None:
+        version, is_same = await upstream.driver.matches(delivered.grant.request.uri.path, guess)
+        found = [] if is_same else [(key, upload_pb2.DIFFERENCE_KIND_CHANGED) for key in guess]
+    else:
+        raise FailedError(upload_pb2.REASON_CANNOT_READ, upstream_version=version)
     return delivered.receipt(
         upload_pb2.OUTCOME_DIFFERENT if found else upload_pb2.OUTCOME_EQUAL,
-        upstream_version=content.version,
+        upstream_version=version,
         differences=found,
     )
 

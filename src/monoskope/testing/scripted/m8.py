@@ -180,6 +180,7 @@ class ScriptedM8:
                 rollbackable=True,
                 listable=True,
                 source_versions=True,
+                copied_keys=True,
                 layout=LAYOUT,
             ),
             fingerprint_key_id=KEY_ID,

@@ -113,6 +113,11 @@ def _run(checked: Checked, *, verbose: bool) -> int:
 
 async def _introduce(checked: Checked) -> None:
     """Open the engine once and say what it announces. Raises what opening raises, and `UsageError`."""
+    if checked.settings.accounts is not None:
+        raise UsageError(
+            "the suite makes secrets of its own, and accounts are made by whoever administers the engine.",
+            fix="Generate a password for an account that nobody uses, and log in with it.",
+        )
     driver = await checked.open()
     try:
         driver.check(checked.below, None)

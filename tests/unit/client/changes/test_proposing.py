@@ -12,6 +12,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import KeySigner, Proposal, SyncClient
 from monoskope.client.purposes import Expect
 from monoskope.errors import NotFoundError, RefusedError, UsageError
+from monoskope.monoctl.output.changes import described
 from monoskope.protocol.change import parse_change
 from monoskope.protocol.identity import ProofError
 from monoskope.testing.cluster.identities import Identity
@@ -67,7 +68,12 @@ async def test_an_undeletion_names_the_deleted_version(m8: ScriptedM8, tmp_path:
         assert (await anna.changes.propose(Proposal.undelete(URI), requester=ANNA)).expected_version == VERSION
 
 
-async def test_a_copy_names_the_version_that_is_copied(m8: ScriptedM8, tmp_path: Path, keys: dict[str, Path]) -> None:
+@pytest.mark.parametrize(
+    ("copied", "to"), [((), "other://app/db"), (("user", "password"), "other://app/db"), (("user",), "vault://app/db2")]
+)
+async def test_a_copy_names_the_version_that_is_copied_and_the_keys(
+    m8: ScriptedM8, tmp_path: Path, keys: dict[str, Path], copied: tuple[str, ...], to: str
+) -> None:
     m8.add_store("other", Identity())
 
     def there(asked: queries_pb2.GetSecretRequest) -> queries_pb2.GetSecretResponse:
@@ -77,10 +83,13 @@ async def test_a_copy_names_the_version_that_is_copied(m8: ScriptedM8, tmp_path:
 
     m8.answers[queries_pb2.GetSecretRequest] = there
     async with client(m8, tmp_path, keys["anna"]) as anna:
-        proposed = await anna.changes.propose(Proposal.copy(URI, "other://app/db"), requester=ANNA)
+        proposed = await anna.changes.propose(Proposal.copy(URI, to, keys=copied), requester=ANNA)
     request = proposed.change.request
     assert (request.source_version, request.expect) == (VERSION, upload_pb2.EXPECT_ABSENT)
-    assert (proposed.uri, proposed.place, proposed.identity) == (URI, "other://app/db", m8.identity.shown)
+    assert (proposed.uri, proposed.place, proposed.identity) == (URI, to, m8.identity.shown)
+    assert request.keys == proposed.keys == tuple(sorted(copied))
+    shown = {line.name: line.text for line in described(proposed)}
+    assert shown.get("Keys", "") == ", ".join(sorted(copied))
 
 
 @pytest.mark.parametrize("lacks", ["check_and_set", "patchable"])

@@ -206,7 +206,7 @@ class SecretStoreIdentityReplaced(_message.Message):
     def __init__(self, name: _Optional[str] = ..., identity: _Optional[str] = ...) -> None: ...
 
 class StoreCapabilities(_message.Message):
-    __slots__ = ("max_plaintext", "check_and_set", "write_tag", "readable", "key_rule", "options_schema", "patchable", "deletable", "soft_delete", "layout", "copies_to", "experimental", "signatures", "undeletable", "rollbackable", "listable", "source_versions", "approvals", "signers_sha256")
+    __slots__ = ("max_plaintext", "check_and_set", "write_tag", "readable", "key_rule", "options_schema", "patchable", "deletable", "soft_delete", "layout", "copies_to", "experimental", "signatures", "undeletable", "rollbackable", "listable", "source_versions", "approvals", "signers_sha256", "copied_keys")
     MAX_PLAINTEXT_FIELD_NUMBER: _ClassVar[int]
     CHECK_AND_SET_FIELD_NUMBER: _ClassVar[int]
     WRITE_TAG_FIELD_NUMBER: _ClassVar[int]
@@ -226,6 +226,7 @@ class StoreCapabilities(_message.Message):
     SOURCE_VERSIONS_FIELD_NUMBER: _ClassVar[int]
     APPROVALS_FIELD_NUMBER: _ClassVar[int]
     SIGNERS_SHA256_FIELD_NUMBER: _ClassVar[int]
+    COPIED_KEYS_FIELD_NUMBER: _ClassVar[int]
     max_plaintext: int
     check_and_set: bool
     write_tag: bool
@@ -245,7 +246,8 @@ class StoreCapabilities(_message.Message):
     source_versions: bool
     approvals: int
     signers_sha256: bytes
-    def __init__(self, max_plaintext: _Optional[int] = ..., check_and_set: _Optional[bool] = ..., write_tag: _Optional[bool] = ..., readable: _Optional[bool] = ..., key_rule: _Optional[str] = ..., options_schema: _Optional[str] = ..., patchable: _Optional[bool] = ..., deletable: _Optional[bool] = ..., soft_delete: _Optional[bool] = ..., layout: _Optional[str] = ..., copies_to: _Optional[_Iterable[str]] = ..., experimental: _Optional[bool] = ..., signatures: _Optional[bool] = ..., undeletable: _Optional[bool] = ..., rollbackable: _Optional[bool] = ..., listable: _Optional[bool] = ..., source_versions: _Optional[bool] = ..., approvals: _Optional[int] = ..., signers_sha256: _Optional[bytes] = ...) -> None: ...
+    copied_keys: bool
+    def __init__(self, max_plaintext: _Optional[int] = ..., check_and_set: _Optional[bool] = ..., write_tag: _Optional[bool] = ..., readable: _Optional[bool] = ..., key_rule: _Optional[str] = ..., options_schema: _Optional[str] = ..., patchable: _Optional[bool] = ..., deletable: _Optional[bool] = ..., soft_delete: _Optional[bool] = ..., layout: _Optional[str] = ..., copies_to: _Optional[_Iterable[str]] = ..., experimental: _Optional[bool] = ..., signatures: _Optional[bool] = ..., undeletable: _Optional[bool] = ..., rollbackable: _Optional[bool] = ..., listable: _Optional[bool] = ..., source_versions: _Optional[bool] = ..., approvals: _Optional[int] = ..., signers_sha256: _Optional[bytes] = ..., copied_keys: _Optional[bool] = ...) -> None: ...
 
 class ReactorAttached(_message.Message):
     __slots__ = ("store", "replica", "type", "capabilities", "fingerprint_key_id", "hello")

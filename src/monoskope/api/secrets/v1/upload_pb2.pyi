@@ -150,7 +150,7 @@ class PublicValue(_message.Message):
     def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
 
 class UploadRequest(_message.Message):
-    __slots__ = ("request_id", "purpose", "uri", "expect", "expect_version", "suites", "destroy", "remove_keys", "labels", "expires_on", "recipes", "destination", "keep_labels", "keep_expires_on", "to_version", "list_after", "change_sha256", "break_glass", "source_version", "vault", "aws", "kubernetes", "other")
+    __slots__ = ("request_id", "purpose", "uri", "expect", "expect_version", "suites", "destroy", "remove_keys", "labels", "expires_on", "recipes", "destination", "keep_labels", "keep_expires_on", "to_version", "list_after", "change_sha256", "break_glass", "source_version", "keys", "vault", "aws", "kubernetes", "other")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
     URI_FIELD_NUMBER: _ClassVar[int]
@@ -170,6 +170,7 @@ class UploadRequest(_message.Message):
     CHANGE_SHA256_FIELD_NUMBER: _ClassVar[int]
     BREAK_GLASS_FIELD_NUMBER: _ClassVar[int]
     SOURCE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
     VAULT_FIELD_NUMBER: _ClassVar[int]
     AWS_FIELD_NUMBER: _ClassVar[int]
     KUBERNETES_FIELD_NUMBER: _ClassVar[int]
@@ -193,11 +194,12 @@ class UploadRequest(_message.Message):
     change_sha256: bytes
     break_glass: str
     source_version: str
+    keys: _containers.RepeatedScalarFieldContainer[str]
     vault: _options_pb2.VaultOptions
     aws: _options_pb2.AwsOptions
     kubernetes: _options_pb2.KubernetesOptions
     other: str
-    def __init__(self, request_id: _Optional[bytes] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., uri: _Optional[str] = ..., expect: _Optional[_Union[Expect, str]] = ..., expect_version: _Optional[str] = ..., suites: _Optional[_Iterable[int]] = ..., destroy: _Optional[bool] = ..., remove_keys: _Optional[_Iterable[str]] = ..., labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ..., expires_on: _Optional[str] = ..., recipes: _Optional[_Iterable[_Union[Recipe, _Mapping]]] = ..., destination: _Optional[str] = ..., keep_labels: _Optional[bool] = ..., keep_expires_on: _Optional[bool] = ..., to_version: _Optional[str] = ..., list_after: _Optional[str] = ..., change_sha256: _Optional[bytes] = ..., break_glass: _Optional[str] = ..., source_version: _Optional[str] = ..., vault: _Optional[_Union[_options_pb2.VaultOptions, _Mapping]] = ..., aws: _Optional[_Union[_options_pb2.AwsOptions, _Mapping]] = ..., kubernetes: _Optional[_Union[_options_pb2.KubernetesOptions, _Mapping]] = ..., other: _Optional[str] = ...) -> None: ...
+    def __init__(self, request_id: _Optional[bytes] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., uri: _Optional[str] = ..., expect: _Optional[_Union[Expect, str]] = ..., expect_version: _Optional[str] = ..., suites: _Optional[_Iterable[int]] = ..., destroy: _Optional[bool] = ..., remove_keys: _Optional[_Iterable[str]] = ..., labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ..., expires_on: _Optional[str] = ..., recipes: _Optional[_Iterable[_Union[Recipe, _Mapping]]] = ..., destination: _Optional[str] = ..., keep_labels: _Optional[bool] = ..., keep_expires_on: _Optional[bool] = ..., to_version: _Optional[str] = ..., list_after: _Optional[str] = ..., change_sha256: _Optional[bytes] = ..., break_glass: _Optional[str] = ..., source_version: _Optional[str] = ..., keys: _Optional[_Iterable[str]] = ..., vault: _Optional[_Union[_options_pb2.VaultOptions, _Mapping]] = ..., aws: _Optional[_Union[_options_pb2.AwsOptions, _Mapping]] = ..., kubernetes: _Optional[_Union[_options_pb2.KubernetesOptions, _Mapping]] = ..., other: _Optional[str] = ...) -> None: ...
 
 class Change(_message.Message):
     __slots__ = ("change_id", "request", "requester", "identity", "not_after", "keys", "fingerprint", "reason")

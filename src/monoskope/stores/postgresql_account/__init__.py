@@ -1,0 +1,1 @@
+"""Passwords of PostgreSQL's roles."""

@@ -1,0 +1,182 @@
+"""How the tests reach the driver `postgresql-account` on a real PostgreSQL, under exactly its least rights.
+
+Nothing can be read from an account. So who reads here logs in with each password that was ever written, and the one
+that PostgreSQL takes is what is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path as File
+from typing import Any
+
+import asyncpg
+
+from monoskope.protocol.payload import Payload, encode
+from monoskope.settings import write_private
+from monoskope.stores.driver import NOTHING, CannotReadError, Snapshot, StoreDriver
+from monoskope.stores.postgresql_account.config import PostgresqlAccountConfig
+from monoskope.stores.postgresql_account.store import PostgresqlAccountStore
+from monoskope.stores.shared.trust import trusting
+from monoskope.testing.drivers.harness import Harness, Path
+from monoskope.testing.drivers.values import OneName
+from monoskope.testing.engines.postgres import Postgres
+from tests.conformance.open_stores import OpenStores
+from tests.faults.tcp_proxy import Link
+
+LISTED = ("app_*", "billing")
+DATABASE = "accounts"
+
+
+@asynccontextmanager
+async def sockets_closed() -> AsyncIterator[None]:
+    """Wait until the sockets of the block are closed: of a TLS connection that is cut this takes turns of the loop."""
+    known = asyncio.get_running_loop()._selector.get_map()  # type: ignore[attr-defined]
+    before = len(known)
+    yield
+    async with asyncio.timeout(60):
+        while len(known) > before:
+            await asyncio.sleep(0.001)
+
+
+class AccountHarness(Harness):
+    """A role of its own for each, which may execute the functions of `policy` and nothing else."""
+
+    bad_options: object = {"no": "such option"}
+
+    def __init__(self, postgres: Postgres, folder: File, gate: Link | None = None) -> None:
+        self.postgres = postgres
+        self.gate = gate
+        self.folder = folder
+        self.user = f"m8_{secrets.token_hex(6)}"
+        self.password = secrets.token_hex(16)
+        self.stores = OpenStores()
+        self.written: dict[str, list[Payload]] = {}
+        self.sql(f"CREATE ROLE {self.user} LOGIN PASSWORD '{self.password}'")
+        self.grant(self.policy())
+
+    def config(self, **changes: Any) -> PostgresqlAccountConfig:
+        file = self.folder / self.user
+        if not file.exists():
+            write_private(file, f"{self.password}\n".encode())
+        port = self.postgres.port if self.gate is None else self.gate.port
+        fields: dict[str, Any] = {
+            "hosts": [f"127.0.0.1:{port}"],
+            "user": self.user,
+            "password_file": str(file),
+            "database": DATABASE,
+            "schema": f"s_{self.user}",
+            "ca_file": str(self.postgres.ca_file),
+            "deletable": True,
+            "timeout_s": 30.0,
+        }
+        return PostgresqlAccountConfig(**(fields | changes))
+
+    def policy(self, names: Sequence[str] = LISTED, **changes: Any) -> str:
+        return PostgresqlAccountStore.policy(self.config(**changes), tuple((name,) for name in names))
+
+    def grant(self, policy: str) -> None:
+        self.sql(policy)
+
+    def sql(self, statement: str) -> str:
+        """As the DBA."""
+        return self.postgres.sql(statement, database=DATABASE)
+
+    def account(self, **attributes: str) -> str:
+        """Make a role that is listed, and return its name."""
+        name = f"app_{secrets.token_hex(6)}"
+        self.sql(f"CREATE ROLE {name} LOGIN {' '.join(attributes.values())}")
+        return name
+
+    async def logs_in(self, name: str, password: str) -> bool:
+        """Whether PostgreSQL lets a program in by that password, over TLS."""
+        tls = trusting(str(self.postgres.ca_file))
+        try:
+            connection = await asyncpg.connect(
+                host="127.0.0.1", port=self.postgres.port, user=name, password=password, database=DATABASE, ssl=tls
+            )
+        except asyncpg.InvalidPasswordError:
+            return False
+        await connection.close()
+        return True
+
+    async def opened(self, **changes: Any) -> PostgresqlAccountStore:
+        """Return a store that is closed with the test."""
+        return await self.stores.add(PostgresqlAccountStore.open(self.config(**changes), state_dir=self.folder))
+
+    async def open(self) -> StoreDriver:
+        return AsAccounts(await PostgresqlAccountStore.open(self.config(), state_dir=self.folder), self)
+
+    async def open_reader(self) -> StoreDriver:
+        return ByLogin(await PostgresqlAccountStore.open(self.config(), state_dir=self.folder), self)
+
+    async def foreign_write(self, path: Path, values: Mapping[str, str]) -> None:
+        payload = Payload({key: value.encode() for key, value in values.items()})
+        name = role_of(path)
+        self.sql(f"ALTER ROLE {name} PASSWORD '{password_of(payload)}'")
+        self.written[name].append(payload)
+
+    async def delete(self, path: Path) -> None:
+        self.sql(f"ALTER ROLE {role_of(path)} PASSWORD NULL")
+
+    async def take_down(self) -> None:
+        assert self.gate is not None
+        await self.gate.close()
+
+    async def bring_up(self) -> None:
+        assert self.gate is not None
+        await self.gate.start()
+
+
+def role_of(path: Path) -> str:
+    """Return the role that stands for a path of the suite."""
+    return f"app_{hashlib.sha256('/'.join(path).encode()).hexdigest()[:40]}"
+
+
+def password_of(payload: Payload) -> str:
+    """Return the password that stands for values of the suite; two never share one."""
+    return hashlib.sha256(encode(payload)).hexdigest()
+
+
+class AsAccounts(OneName):
+    """The driver, with a role for each path of the suite and a password for each of its values."""
+
+    def __init__(self, inner: StoreDriver, harness: AccountHarness) -> None:
+        super().__init__(inner, ())
+        self.harness = harness
+
+    def _place(self, path: Path) -> Path:
+        name = role_of(path)
+        if name not in self.harness.written:
+            self.harness.sql(f"CREATE ROLE {name} LOGIN")
+            self.harness.written[name] = []
+        return (name,)
+
+    def check_payload(self, path: Path, payload: Payload | None, **rest: Any) -> None:
+        super().check_payload(path, payload and _account(payload), **rest)
+
+    async def write(self, path: Path, payload: Payload, **rest: Any) -> str:
+        version = await super().write(path, _account(payload), **rest)
+        self.harness.written[role_of(path)].append(payload)
+        return version
+
+
+def _account(payload: Payload) -> Payload:
+    return Payload({"password": password_of(payload).encode()})
+
+
+class ByLogin(AsAccounts):
+    """Reads what is there: the values whose password lets a program in."""
+
+    async def read(self, path: Path) -> Snapshot | None:
+        version = await self.read_version(path)
+        if version == NOTHING:
+            return None
+        for payload in reversed(self.harness.written[role_of(path)]):
+            if await self.harness.logs_in(role_of(path), password_of(payload)):
+                return Snapshot(version, payload)
+        raise CannotReadError("no password that was written logs in.")

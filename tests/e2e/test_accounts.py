@@ -1,0 +1,150 @@
+"""A store of accounts on real parts: what is generated in one store and copied logs in, and nobody has seen it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from monoskope.errors import UnavailableError
+from monoskope.settings import write_private
+from monoskope.stores.shared.trust import trusting
+from monoskope.testing.cluster import Cluster, editing
+from monoskope.testing.cluster.commands import Ran, User
+from monoskope.testing.engines.postgres import Postgres
+from tests.e2e.ran import ok, refused
+from tests.support.engines import AgeEngine
+from tests.support.quick_cluster import QuickCluster
+from tests.support.ssh import keygen
+
+ANNA = "anna@example.org"
+ROLE = "m8_accounts"
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    cluster: Cluster
+    anna: User
+    postgres: Postgres
+    key: Path
+
+    def asked(self, *words: str, **rest: Any) -> Ran:
+        return self.anna.monoctl(*words, "-o", "json", **rest)
+
+    def signed(self, *words: str, **rest: Any) -> Ran:
+        return self.asked(*words, "--signing-key", str(self.key), **rest)
+
+    def account(self, name: str) -> str:
+        self.postgres.sql(f"CREATE ROLE {name} LOGIN")
+        return f"pg://{name}"
+
+    def logs_in(self, name: str, password: str) -> bool:
+        async def login() -> bool:
+            tls = trusting(str(self.postgres.ca_file))
+            where: dict[str, Any] = {"host": "127.0.0.1", "port": self.postgres.port, "database": "postgres"}
+            try:
+                connection = await asyncpg.connect(user=name, password=password, ssl=tls, **where)
+            except asyncpg.InvalidPasswordError:
+                return False
+            await connection.close()
+            return True
+
+        return asyncio.run(login())
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accounts]:
+    folder = tmp_path_factory.mktemp("accounts")
+    key = keygen(folder / "anna_key")
+    line = f'{ANNA} namespaces="request@monoskope" {" ".join(Path(f"{key}.pub").read_text().split()[:2])}'
+    with (
+        QuickCluster(folder / "cluster") as cluster,
+        Postgres(fsync=False, settings={"log_statement": "all"}) as postgres,
+    ):
+        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
+        cluster.start_m8()
+        cluster.make_local_reactor("vault")
+        role: dict[str, object] = {
+            "hosts": [f"127.0.0.1:{postgres.port}"],
+            "user": ROLE,
+            "password_file": str(folder / "password"),
+            "ca_file": str(postgres.ca_file),
+        }
+        home = cluster.make_reactor("pg", "postgresql-account", role)
+        write_private(folder / "password", b"the-reactors-own-password\n")
+        postgres.sql(f"CREATE ROLE {ROLE} LOGIN PASSWORD 'the-reactors-own-password'")
+        with editing(home / "reactor.toml") as table:
+            table["accounts"] = {"allow": ["orders_*"]}
+        postgres.sql(cluster.must("m8", "reactor", "policy", home.name).out)
+        cluster.share_fingerprint_key("reactor-vault", home.name)
+        cluster.allow_copy("vault", "pg")
+        copies = cluster.must("m8", "reactor", "copy-key", "reactor-vault").out.strip()
+        here = {"principal": ANNA, "prefixes": [""], "purposes": ["generate", "upload"]}
+        copy = {"principal": ANNA, "prefixes": [""], "purposes": ["copy"], "destinations": ["pg://"]}
+        from_vault = {"principal": "copies-from-vault", "prefixes": [""], "purposes": ["upload"]}
+        there = {"principal": ANNA, "prefixes": [""], "purposes": ["generate", "compare", "delete"]}
+        _allow(cluster.folder / "reactor-vault", line, rules=[here, copy])
+        cluster.add_store("vault")
+        cluster.start_reactor("vault")
+        cluster.add_store("pg")
+        with pytest.raises(UnavailableError, match="serves accounts"):
+            cluster.start_reactor("pg")
+        _allow(home, line, copies, rules=[from_vault, there])
+        cluster.start_reactor("pg")
+        anna = cluster.add_user("anna", prefixes=["vault://", "pg://"])
+        yield Accounts(cluster, anna, postgres, key)
+
+
+def _allow(home: Path, *lines: str, rules: list[dict[str, Any]]) -> None:
+    write_private(home / "allowed_signers", "".join(f"{line}\n" for line in (*lines, "# end")).encode(), replace=True)
+    with editing(home / "reactor.toml") as table:
+        table["signers"] = {"file": "allowed_signers", "revoked": "revoked_keys", "unsigned": ["verify"], "may": rules}
+        table["timings"] = {"linger": 0.0}
+
+
+def test_what_was_generated_and_copied_logs_in_by_one_hash(made: Accounts) -> None:
+    account = made.account("orders_a")
+    generated = ok(made.signed("generate", "secret", "vault://orders/next", "password=password:32")).json()
+    copied = ok(made.signed("copy", "secret", "vault://orders/next", account)).json()
+    assert copied["hash"] == generated["hash"]
+    there = AgeEngine(made.cluster.folder / "reactor-vault").history("orders/next")[-1].content
+    assert there is not None
+    password = there["password"]
+    assert made.logs_in("orders_a", password)
+    assert password not in made.postgres.log_file.read_text(encoding="utf-8", errors="replace")
+    assert ok(made.asked("verify", "secret", account)).json()["outcome"] == "IN_SYNC"
+    made.postgres.sql("ALTER ROLE orders_a NOLOGIN")
+    assert "DRIFTED" in made.asked("verify", "secret", account).out
+
+
+def test_what_a_dba_set_by_hand_is_compared_and_nobody_puts_what_they_know(made: Accounts) -> None:
+    account, password = made.account("orders_b"), "set-by-hand-by-a-dba-long"
+    ok(made.signed("generate", "secret", account, "password=password:32"))
+    made.postgres.sql(f"ALTER ROLE orders_b PASSWORD '{password}'")
+    equal = ("compare", "secret", account, "--from-file", "password=-")
+    assert ok(made.signed(*equal, input=password.encode())).json()["outcome"] == "EQUAL"
+    other = made.signed(*equal, input=b"another-password-of-24-c")
+    assert other.code != 0
+    assert "password" in other.out
+    put = made.signed("put", "secret", account, "--overwrite", "--from-file", "password=-", input=b"x" * 24)
+    assert "NOT_AUTHORIZED" in refused(put, put.code)
+    assert made.logs_in("orders_b", password)
+
+
+@pytest.mark.parametrize("name", ["postgres", ROLE, "billing"])
+def test_who_is_not_allowed_is_refused_before_a_key_is_made(made: Accounts, name: str) -> None:
+    ran = made.signed("generate", "secret", f"pg://{name}", "password=password:32")
+    assert "outside" in refused(ran, ran.code)
+
+
+def test_a_role_that_is_gone_is_named(made: Accounts) -> None:
+    account = made.account("orders_c")
+    ok(made.signed("generate", "secret", account, "password=password:32"))
+    made.postgres.sql("DROP ROLE orders_c")
+    ran = made.signed("generate", "secret", account, "password=password:32")
+    assert "the database has no such role" in refused(ran, ran.code)

@@ -31,7 +31,7 @@ from monoskope.errors import Error, UsageError
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.notes import check_edit, edit_message
 from monoskope.protocol.options import Options
-from monoskope.protocol.payload import Recipe, check_recipes
+from monoskope.protocol.recipes import Recipe, check_recipes
 from monoskope.value import Unshared
 
 if TYPE_CHECKING:
@@ -449,7 +449,8 @@ class Client(Unshared):
 
         Args:
             uri: `store://path`, or `path` in the default store.
-            recipes: For each key what to make: password, hex, base64, rsa or ed25519, with `:SIZE` if not the default.
+            recipes: For each key what to make: password, hex, base64, rsa or ed25519, with `:SIZE` if not the default;
+                `fixed:TEXT`, or `text:TEMPLATE` over the other keys. TEXT and TEMPLATE are not secret.
             expect: What must be upstream; text names an upstream version.
             labels: As for `put_secret`.
             expires_on: As for `put_secret`.

@@ -13,8 +13,8 @@ from monoskope.client.walk.results import DOUBTS, Doubt
 from monoskope.errors import Error, OutcomeUnknownError, RefusedError, TimedOutError, UsageError, docs_page
 from monoskope.protocol.notes import Labels
 from monoskope.protocol.options import Options
-from monoskope.protocol.payload import Recipes
 from monoskope.protocol.purposes import PURPOSES
+from monoskope.protocol.recipes import Recipes
 from monoskope.protocol.request import REQUEST_ID_BYTES, Request, make_request
 from monoskope.uri import SecretUri
 from monoskope.value import Unshared, Value

@@ -199,7 +199,7 @@ async def test_of_two_secrets_the_other_one_keeps_its_success(m8: ShowingM8, cli
 async def test_a_defect_after_sending_leaves_it_unknown(
     m8: ShowingM8, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr("monoskope.client.walk.trust.Trust.open_receipt", broken)

@@ -67,6 +67,11 @@ class Request(Value, frozen=True):
         """The rules of its purpose."""
         return PURPOSES[self.purpose]
 
+    @property
+    def place(self) -> SecretUri:
+        """The secret that it writes or asks about: of a COPY the destination."""
+        return self.destination or self.uri
+
 
 def is_version(text: str) -> bool:
     """Whether `text` can be an upstream version: 1 to 256 printable ASCII characters without spaces."""

@@ -109,7 +109,7 @@ async def test_what_is_expected_is_expected_there(copies: Copies, fields: dict[s
 
 @pytest.mark.parametrize("name", ["CONFLICT", "UPSTREAM_UNAVAILABLE", "UPSTREAM_REFUSED", "OUTCOME_UNKNOWN"])
 async def test_how_the_put_there_fails_is_how_the_copy_fails(copies: Copies, name: str) -> None:
-    copies.there = lambda _: Failure(upload_pb2.Reason.Value(f"REASON_{name}"), detail="why")
+    copies.there = lambda _: Failure(getattr(upload_pb2, f"REASON_{name}"), detail="why")
     assert await copies.walk() == f"FAILED {name}"
     assert copies.world.receipt(1).detail == "why"
 

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path as File
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 
@@ -86,6 +86,9 @@ class AccountHarness(Harness):
         """As the DBA."""
         return self.postgres.sql(statement, database=DATABASE)
 
+    def create(self, name: str) -> None:
+        self.sql(f"CREATE ROLE {name} LOGIN")
+
     def account(self, **attributes: str) -> str:
         """Make a role that is listed, and return its name."""
         name = f"app_{secrets.token_hex(6)}"
@@ -142,17 +145,30 @@ def password_of(payload: Payload) -> str:
     return hashlib.sha256(encode(payload)).hexdigest()
 
 
+class Accounts(Protocol):
+    """A database whose accounts the suite uses."""
+
+    written: dict[str, list[Payload]]
+    """What was ever written to each account."""
+
+    def create(self, name: str) -> None:
+        """Make an account that has no password."""
+
+    async def logs_in(self, name: str, password: str) -> bool:
+        """Whether the database lets a program in by that password."""
+
+
 class AsAccounts(OneName):
     """The driver, with a role for each path of the suite and a password for each of its values."""
 
-    def __init__(self, inner: StoreDriver, harness: AccountHarness) -> None:
+    def __init__(self, inner: StoreDriver, harness: Accounts) -> None:
         super().__init__(inner, ())
         self.harness = harness
 
     def _place(self, path: Path) -> Path:
         name = role_of(path)
         if name not in self.harness.written:
-            self.harness.sql(f"CREATE ROLE {name} LOGIN")
+            self.harness.create(name)
             self.harness.written[name] = []
         return (name,)
 

@@ -15,7 +15,6 @@ from typing import TypeAlias
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
-from monoskope.settings import read_private
 from monoskope.stores.driver import (
     DriverError,
     StoreConflictError,
@@ -25,7 +24,8 @@ from monoskope.stores.driver import (
 )
 from monoskope.stores.postgresql_account import functions
 from monoskope.stores.postgresql_account.config import PostgresqlAccountConfig, address_of
-from monoskope.stores.shared.trust import refused, trusting
+from monoskope.stores.shared.accounts import own_password
+from monoskope.stores.shared.trust import trusting
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -134,16 +134,7 @@ class Database:
         raise failure
 
     def _password(self) -> str:
-        file = Path(self._config.password_file)
-        with refused():
-            content = read_private(file, missing="Write the password of the reactor's own role into it.")
-        try:
-            password = content.removesuffix(b"\n").decode("utf-8")
-        except UnicodeDecodeError:
-            password = ""
-        if not password.isprintable() or not password:
-            raise StoreRefusedError(f"{file} does not hold one line of text.", fix="Write the password alone into it.")
-        return password
+        return own_password(Path(self._config.password_file))
 
     def _give_back(self, connection: Connection) -> None:
         if self._is_closed or connection.is_closed():

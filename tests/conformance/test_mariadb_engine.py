@@ -127,6 +127,7 @@ HOLES = {
     "makes accounts": "GRANT CREATE USER ON *.* TO '{0}'@'%'",
     "where accounts lie": "GRANT SELECT ON mysql.* TO '{0}'@'%'",
     "by a pattern": "GRANT UPDATE ON `my%`.* TO '{0}'@'%'",
+    "at another host": "CREATE USER '{0}'@'10.%'; GRANT SELECT ON mysql.* TO '{0}'@'10.%'",
     "one table of accounts": "GRANT UPDATE ON mysql.global_priv TO '{0}'@'%'",
     "one column of accounts": "GRANT UPDATE (Priv) ON mysql.global_priv TO '{0}'@'%'",
     "these procedures": "GRANT EXECUTE ON PROCEDURE `{1}`.`replace` TO '{0}'@'%'",
@@ -153,6 +154,17 @@ async def test_who_could_become_more_is_no_account(
     with pytest.raises(pymysql.Error, match="rights that no account"):
         stolen.run(f"CALL `{harness.schema}`.`replace`(%s, %s)", name, GOOD)
     assert await harness.logs_in(name, text)
+
+
+async def test_what_everybody_may_an_account_may_too(harness: MariadbHarness, store: MariadbAccountStore) -> None:
+    name = harness.account()
+    harness.sql("GRANT SELECT ON *.* TO PUBLIC")
+    try:
+        with pytest.raises(StoreRefusedError, match="rights that no account"):
+            await put(store, name, password())
+    finally:
+        harness.sql("REVOKE SELECT ON *.* FROM PUBLIC")
+    await put(store, name, password())
 
 
 async def test_rights_on_its_own_schemas_are_an_accounts(harness: MariadbHarness, store: MariadbAccountStore) -> None:

@@ -17,6 +17,7 @@ from monoskope.stores.shared.trust import trusting
 from monoskope.testing.cluster import Cluster, editing
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.engines.postgres import Postgres
+from tests.e2e.accounts import allow
 from tests.e2e.ran import ok, refused
 from tests.support.engines import AgeEngine
 from tests.support.quick_cluster import QuickCluster
@@ -88,23 +89,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accounts]:
         copy = {"principal": ANNA, "prefixes": [""], "purposes": ["copy"], "destinations": ["pg://"]}
         from_vault = {"principal": "copies-from-vault", "prefixes": [""], "purposes": ["upload"]}
         there = {"principal": ANNA, "prefixes": [""], "purposes": ["generate", "compare", "delete"]}
-        _allow(cluster.folder / "reactor-vault", line, rules=[here, copy])
+        allow(cluster.folder / "reactor-vault", line, rules=[here, copy])
         cluster.add_store("vault")
         cluster.start_reactor("vault")
         cluster.add_store("pg")
         with pytest.raises(UnavailableError, match="serves accounts"):
             cluster.start_reactor("pg")
-        _allow(home, line, copies, rules=[from_vault, there])
+        allow(home, line, copies, rules=[from_vault, there])
         cluster.start_reactor("pg")
         anna = cluster.add_user("anna", prefixes=["vault://", "pg://"])
         yield Accounts(cluster, anna, postgres, key)
-
-
-def _allow(home: Path, *lines: str, rules: list[dict[str, Any]]) -> None:
-    write_private(home / "allowed_signers", "".join(f"{line}\n" for line in (*lines, "# end")).encode(), replace=True)
-    with editing(home / "reactor.toml") as table:
-        table["signers"] = {"file": "allowed_signers", "revoked": "revoked_keys", "unsigned": ["verify"], "may": rules}
-        table["timings"] = {"linger": 0.0}
 
 
 def test_what_was_generated_and_copied_logs_in_by_one_hash(made: Accounts) -> None:

@@ -50,26 +50,29 @@ BEGIN
   IF found IS NULL THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = {missing}, MESSAGE_TEXT = 'there is no such account';
   END IF;
-  -- Also what the account can become, by roles: no right on all schemas, none where accounts and procedures lie.
+  -- Also what the account can become, by roles: no right on all schemas, none where accounts and procedures lie. Rights
+  -- on schemas are held against the client's host, so those of the same name at other hosts count.
   IF EXISTS (
     WITH RECURSIVE one (name, host) AS (
       SELECT CONVERT(account USING utf8mb3) COLLATE utf8mb3_bin,
         CONVERT('{account_host}' USING utf8mb3) COLLATE utf8mb3_bin
+      UNION
+      SELECT 'PUBLIC', ''
       UNION
       SELECT r.Role, '' FROM mysql.roles_mapping AS r JOIN one AS o ON r.User = o.name AND r.Host = o.host
     )
     SELECT 1 FROM one AS o WHERE
       EXISTS (SELECT 1 FROM mysql.global_priv AS g WHERE g.User = o.name AND g.Host = o.host
         AND COALESCE(JSON_VALUE(g.Priv, '$.access'), '0') <> '0')
-      OR EXISTS (SELECT 1 FROM mysql.db AS d WHERE d.User = o.name AND d.Host = o.host
+      OR EXISTS (SELECT 1 FROM mysql.db AS d WHERE d.User IN (o.name, '')
         AND ('mysql' LIKE d.Db OR 'sys' LIKE d.Db OR '{schema}' LIKE d.Db))
-      OR EXISTS (SELECT 1 FROM mysql.tables_priv AS t WHERE t.User = o.name AND t.Host = o.host
+      OR EXISTS (SELECT 1 FROM mysql.tables_priv AS t WHERE t.User = o.name
         AND LOWER(t.Db) IN ('mysql', LOWER('{schema}')))
-      OR EXISTS (SELECT 1 FROM mysql.columns_priv AS c WHERE c.User = o.name AND c.Host = o.host
+      OR EXISTS (SELECT 1 FROM mysql.columns_priv AS c WHERE c.User = o.name
         AND LOWER(c.Db) IN ('mysql', LOWER('{schema}')))
-      OR EXISTS (SELECT 1 FROM mysql.procs_priv AS p WHERE p.User = o.name AND p.Host = o.host
+      OR EXISTS (SELECT 1 FROM mysql.procs_priv AS p WHERE p.User = o.name
         AND LOWER(p.Db) IN ('mysql', 'sys', LOWER('{schema}')))
-      OR EXISTS (SELECT 1 FROM mysql.proxies_priv AS x WHERE x.User = o.name AND x.Host = o.host)
+      OR EXISTS (SELECT 1 FROM mysql.proxies_priv AS x WHERE x.User = o.name)
   ) THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = {too_powerful},
       MESSAGE_TEXT = 'this account has rights that no account may have';

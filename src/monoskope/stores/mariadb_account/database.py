@@ -35,8 +35,8 @@ _LOGIN = frozenset({ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR, _HOST_NOT_
 _RIGHTS = frozenset({_NO_SUCH_PROCEDURE, _NO_EXECUTE, _NO_DEFINER, ER.SPECIFIC_ACCESS_DENIED_ERROR})
 """There is no such procedure, or the account or the one who made it may not do what it takes."""
 
-_LOST = frozenset({ER.SERVER_SHUTDOWN, ER.QUERY_INTERRUPTED, 1927})
-"""The server ended the connection, or what ran over it."""
+_LOST = frozenset({0, *range(2000, 3000), ER.SERVER_SHUTDOWN, ER.QUERY_INTERRUPTED, 1927})
+"""The connection broke, or the server ended it or what ran over it. The library's own numbers are 2000 to 2999."""
 
 
 class Database:
@@ -127,7 +127,7 @@ def _explained(number: int, *, writes: bool) -> DriverError:
         return _refusal(number)
     if number == _READ_ONLY:
         return StoreUnavailableError("the database takes no writes now.", fix="Try again; look into its log.")
-    if not writes and number not in _LOST and ER.ERROR_FIRST <= number < CR.CR_ERROR_FIRST:
+    if not writes and number not in _LOST:
         return _refusal(number)
     if writes:
         return UnknownOutcomeError("the connection to the database broke.", fix="Put the same password again.")

@@ -42,12 +42,15 @@ class MariaDb(Server):
             if owner is not None:
                 os.chown(file, owner.pw_uid, owner.pw_gid)
         data = f"--datadir={self.folder / 'data'}"
+        # Servers that share a folder for temporary tables remove one another's.
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TMPDIR": str(self.folder)}
         done = subprocess.run(
             [
                 *(install, "--no-defaults", data, "--auth-root-authentication-method=normal"),
                 *("--skip-test-db", "--skip-name-resolve"),
             ],
             cwd="/",
+            env=environment,
             capture_output=True,
             text=True,
             check=False,
@@ -69,7 +72,7 @@ class MariaDb(Server):
             ],
             log=self.log_file,
             folder=Path("/"),
-            environment={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+            environment=environment,
             user=user(),
         )
 

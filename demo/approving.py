@@ -87,7 +87,9 @@ class Approving:
     def _m8_is_no_approver(self) -> None:
         self.tell.step("m8 wants that secret gone, and approves by itself, with everything it has")
         change = self._propose("delete", "secret", SECRET)
-        self.tell.say("Nobody approves it. So m8 does: forging.py has all that m8 has, and nothing of ben's.")
+        self.tell.say(
+            "ben does not approve it. m8 tries for him: forging.py has all that m8 has, and nothing of ben's."
+        )
         self._forge(change)
         ran = self._execute(change)
         must(ran, ExitCode.NOT_AUTHORIZED)

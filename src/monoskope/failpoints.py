@@ -71,6 +71,7 @@ NAMES = MappingProxyType(
         "m8.checkpoint.after-note": "the note is in the log and no witness was asked",
         "m8.timekeeper": "the timekeeper is about to look",
         "m8.audit.after-delivery": "a sink has taken audit lines and the cursor is not moved",
+        "m8.notices.after-delivery": "a recipient has taken a notice and it is not noted",
         CLOCK: "m8 reads the time of day; shift±SECONDS alone: from then on it reads so much more or less",
         "reactor.before-grant": "a key was made and the grant is not appended",
         "reactor.after-grant": "m8 has the grant",

@@ -26,6 +26,11 @@ def wall_clock() -> int:
     return now_ms() + shift_ms(CLOCK)
 
 
+def moment(at_ms: int) -> dt.datetime:
+    """Return milliseconds since 1970 as a time in UTC."""
+    return dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC)
+
+
 def rfc3339(at_ms: int) -> str:
     """Return milliseconds since 1970 as RFC 3339 in UTC, "" for 0; a time beyond the calendar is called so."""
     return _shown(at_ms, "milliseconds")

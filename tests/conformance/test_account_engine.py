@@ -19,6 +19,7 @@ from monoskope.stores.driver import (
     DriverError,
     StoreConflictError,
     StoreRefusedError,
+    StoreUnavailableError,
     UnknownOutcomeError,
     UnsupportedError,
 )
@@ -453,6 +454,27 @@ async def test_what_is_wrong_at_the_start_is_told(harness: AccountHarness, chang
     with pytest.raises(DriverError, match=said) as refused:
         await harness.opened(**changes)
     assert harness.password not in f"{refused.value!r} {refused.value.__context__!r}"
+
+
+async def test_a_server_without_tls_is_told_nothing(harness: AccountHarness) -> None:
+    """Neither the role's name nor its password, but that TLS is asked for."""
+    said: list[bytes] = []
+
+    async def no_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        said.append(await reader.readexactly(8))
+        writer.write(b"N")
+        said.append(await reader.read())
+        writer.close()
+
+    async with await asyncio.start_server(no_tls, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(StoreUnavailableError, match="does not answer") as refused:
+            await harness.opened(hosts=[f"127.0.0.1:{port}"])
+        assert "has TLS" in refused.value.fix
+        async with asyncio.timeout(60):
+            while len(said) < 2:
+                await asyncio.sleep(0.001)
+    assert said == [bytes.fromhex("0000000804d2162f"), b""]
 
 
 async def test_of_several_hosts_the_one_that_answers_is_used(harness: AccountHarness) -> None:

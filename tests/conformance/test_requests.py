@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.protocol.payload import Recipe
 from monoskope.protocol.receipt import Receipt
+from monoskope.protocol.recipes import Recipe
 from monoskope.stores.age.files import AgeStore
 from monoskope.stores.aws.client import AwsClient
 from monoskope.stores.driver import StoreDriver

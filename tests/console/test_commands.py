@@ -60,6 +60,21 @@ def test_generate_makes_what_nobody_sees_and_shows_the_public_half(page: Console
     assert private not in page.page.content()
 
 
+def test_generate_puts_values_together_and_says_what_everybody_sees(page: ConsolePage, team: Team) -> None:
+    path = f"{team.name}/together"
+    page.page.get_by_role("main").get_by_role("button", name="Generate", exact=True).click()
+    form = page.form().to("vault", path)
+    form.press("Another key")
+    row = form.panel.get_by_role("group", name="a new key")
+    row.get_by_label("Made as", exact=True).select_option("text")
+    expect(row).to_contain_text("Not secret: everybody who may see the request sees it.")
+    row.get_by_label("Text", exact=True).fill("db://app:{password|url}@db")
+    row.get_by_label("Key", exact=True).fill("url")
+    expect(form.sent("Make the secret")).to_contain_text("Uploaded")
+    made = upstream(team.cluster, path)
+    assert made["url"] == f"db://app:{made['password']}@db"
+
+
 @pytest.mark.soak
 def test_compare_says_whether_it_is_the_same_and_which_key_differs(page: ConsolePage, team: Team, made: str) -> None:
     form = page.act(f"vault://{made}", "Compare")

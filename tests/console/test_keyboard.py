@@ -82,3 +82,36 @@ def test_a_deletion_is_confirmed_by_keyboard_alone_and_escape_asks_before_values
     expect(form.results()).to_contain_text("Deleted")
     keys.press("Escape")
     expect(form.panel).to_have_count(0)
+
+
+_LABEL = "document.activeElement.labels?.[0]?.textContent }"
+_GOES_ON = """([field, link]) => {
+  field.focus();
+  field.value = link.textContent;
+  field.dispatchEvent(new Event("input", {bubbles: true}));
+  link.focus();
+}"""
+
+
+def test_who_has_gone_on_from_the_search_field_is_not_called_back_by_the_search(page: ConsolePage, team: Team) -> None:
+    uri, other = team.uri("vault", "goes-on"), team.uri("vault", "stays")
+    for one in (uri, other):
+        ok(team.put(one, value=VALUE.encode()))
+    link = page.row(uri).get_by_role("link", name=uri)
+    expect(page.row(other)).to_be_visible()
+    field = page.page.get_by_role("searchbox")
+    link.evaluate("(link, field) => (" + _GOES_ON + ")([field, link])", field.element_handle())
+    expect(page.row(other)).to_have_count(0)
+    expect(link).to_be_focused()
+
+
+def test_a_form_has_its_focus_before_anything_can_be_typed(page: ConsolePage, team: Team) -> None:
+    uri = team.uri("vault", "focus-at-once")
+    ok(team.put(uri, value=VALUE.encode()))
+    page.show(uri)
+    delete = page.page.get_by_role("button", name="Delete", exact=True)
+    # All in one task of the browser: no key is heard before it ends.
+    focused = delete.evaluate(
+        "async one => { one.click(); for (let at = 0; at < 50; at++) await null; return " + _LABEL
+    )
+    assert focused == "To confirm, type what stands below"

@@ -23,9 +23,10 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.seal import NOTHING_SEALED, seal
 from monoskope.protocol.grant import SUITE_1
 from monoskope.protocol.outcomes import spelled
-from monoskope.protocol.payload import Payload, Recipe, encode
+from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.receipt import parse_receipt
+from monoskope.protocol.recipes import Recipe
 from monoskope.protocol.request import Request, make_request
 from monoskope.stores.age.config import AgeConfig
 from monoskope.stores.age.files import AgeStore

@@ -17,11 +17,16 @@ from monoskope.stores.shared.trust import trusting
 from monoskope.testing.cluster import Cluster, editing
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.engines.postgres import Postgres
+from monoskope.testing.search import Wanted
+from monoskope.testing.search.memory import look_in_memory
 from tests.e2e.accounts import allow
 from tests.e2e.ran import ok, refused
+from tests.support import warm
+from tests.support.absent import need_tracing
 from tests.support.engines import AgeEngine
 from tests.support.quick_cluster import QuickCluster
 from tests.support.ssh import keygen
+from tests.support.what_stays import what_stays
 
 ANNA = "anna@example.org"
 ROLE = "m8_accounts"
@@ -43,6 +48,12 @@ class Accounts:
     def account(self, name: str) -> str:
         self.postgres.sql(f"CREATE ROLE {name} LOGIN")
         return f"pg://{name}"
+
+    def in_vault(self, path: str) -> str:
+        """The password that lies in the age store."""
+        there = AgeEngine(self.cluster.folder / "reactor-vault").history(path)[-1].content
+        assert there is not None
+        return there["password"]
 
     def logs_in(self, name: str, password: str) -> bool:
         async def login() -> bool:
@@ -96,7 +107,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accounts]:
         with pytest.raises(UnavailableError, match="serves accounts"):
             cluster.start_reactor("pg")
         allow(home, line, copies, rules=[from_vault, there])
-        cluster.start_reactor("pg")
+        with warm.anew():  # with the allocator that overwrites what is freed
+            cluster.start_reactor("pg")
         anna = cluster.add_user("anna", prefixes=["vault://", "pg://"])
         yield Accounts(cluster, anna, postgres, key)
 
@@ -106,14 +118,42 @@ def test_what_was_generated_and_copied_logs_in_by_one_hash(made: Accounts) -> No
     generated = ok(made.signed("generate", "secret", "vault://orders/next", "password=password:32")).json()
     copied = ok(made.signed("copy", "secret", "vault://orders/next", account)).json()
     assert copied["hash"] == generated["hash"]
-    there = AgeEngine(made.cluster.folder / "reactor-vault").history("orders/next")[-1].content
-    assert there is not None
-    password = there["password"]
+    password = made.in_vault("orders/next")
     assert made.logs_in("orders_a", password)
     assert password not in made.postgres.log_file.read_text(encoding="utf-8", errors="replace")
     assert ok(made.asked("verify", "secret", account)).json()["outcome"] == "IN_SYNC"
     made.postgres.sql("ALTER ROLE orders_a NOLOGIN")
     assert "DRIFTED" in made.asked("verify", "secret", account).out
+
+
+def test_of_a_secret_with_more_the_password_alone_is_copied(made: Accounts) -> None:
+    account = made.account("orders_e")
+    ok(made.signed("generate", "secret", "vault://orders/more", "password=password:32", "token=hex"))
+    refused(made.signed("copy", "secret", "vault://orders/more", account), 3)
+    ok(made.signed("copy", "secret", "vault://orders/more", account, "--key", "password"))
+    assert made.logs_in("orders_e", made.in_vault("orders/more"))
+
+
+def test_no_password_is_left_in_the_reactors_memory(made: Accounts) -> None:
+    """Neither one that was set nor a guess at one that a DBA set."""
+    need_tracing()
+    account, dbas = made.account("orders_d"), "set-by-hand-by-a-dba-too"
+    ok(made.signed("generate", "secret", "vault://orders/kept", "password=password:32"))
+    ok(made.signed("copy", "secret", "vault://orders/kept", account))
+    password = made.in_vault("orders/kept")
+    made.postgres.sql(f"ALTER ROLE orders_d PASSWORD '{dbas}'")
+    ok(made.signed("compare", "secret", account, "--from-file", "password=-", input=dbas.encode()))
+    pid = made.cluster.reactors["reactor-pg"].pid
+    assert pid is not None
+    wanted = [Wanted.of("copied", password.encode()), Wanted.of("compared", dbas.encode())]
+
+    def left() -> list[str]:
+        found = look_in_memory(pid, [*wanted, Wanted.of("role", b"orders_d")])
+        assert found.searched, found.reason
+        assert found.total("role") > 0
+        return [one.name for one in wanted if found.total(one.name)]
+
+    assert what_stays(left) == []
 
 
 def test_what_a_dba_set_by_hand_is_compared_and_nobody_puts_what_they_know(made: Accounts) -> None:

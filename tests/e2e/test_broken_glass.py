@@ -9,24 +9,17 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from monoskope.client import Client, Proposal
-from monoskope.client.signing.agent import Agent as AgentClient
-from monoskope.client.signing.agent import AgentSigner
 from monoskope.errors import Error, NotAuthorizedError, RateLimitedError
-from monoskope.protocol.identity import Namespace
 from monoskope.reactor.admission import GLASS_AN_HOUR
-from monoskope.testing.engines.openssh import Agent, make_key
 from monoskope.testing.parts import Part
 from tests.faults.processes import full_disk
-from tests.support.approvals_world import ANNA, SETTER, Company, line, public
-from tests.support.quick_cluster import QuickCluster
-from tests.support.ssh import need_security_key
+from tests.support.approvals_world import ANNA, SETTER, Company, with_oncall
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -60,26 +53,12 @@ class Emergency:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def emergency(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Emergency]:
-    need_security_key("ed25519-sk")
     folder = tmp_path_factory.mktemp("emergency")
     async with AsyncExitStack() as last:
-        cluster = last.enter_context(QuickCluster(folder / "c"))
-        agent = last.enter_context(Agent())
-        cluster.start_m8()
-        company = Company(cluster, folder)
-        cluster.make_local_reactor("files")
-        cluster.share_fingerprint_key("reactor-files")
-        make_key(folder / "oncall", "ed25519-sk")
-        agent.add(folder / "oncall")
-        alone = {"principal": SETTER, "prefixes": ["app"], "purposes": ["upload"], "approvals": 2, "break_glass": True}
         never = {"principal": SETTER, "prefixes": ["app/vault"], "purposes": ["upload"], "approvals": 2}
-        listed = [line(SETTER, public(folder / "oncall"), Namespace.REQUEST)]
-        company.asks("files", 2, purposes=("upload",), signers=listed, may=[alone, never])
-        cluster.add_store("files")
-        reactor = cluster.start_reactor("files")
-        await company.hire(last, ANNA, SETTER, prefixes=["files://app"])
-        signer = AgentSigner(Path(f"{folder / 'oncall'}.pub").read_text(), agent=AgentClient(str(agent.socket)))
+        company, signer = await with_oncall(last, folder, ANNA, may=[never])
         touched = await last.enter_async_context(company.client(SETTER, signer))
+        reactor = company.cluster.reactors["reactor-files"]
         yield Emergency(company, reactor, touched, company.clients[SETTER])
 
 

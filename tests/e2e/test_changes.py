@@ -165,7 +165,7 @@ def test_a_put_that_is_refused_prints_the_line_that_proposes_it(world: World) ->
     words = ("put", "secret", uri, "--from-file", "password=-")
     ran = inside(world.anna, *words, stdin=VALUE)
     assert ran.code == 17
-    assert "The store asks for up to 1 approvals here" in ran.err
+    assert "The store asks for up to 1 approval here" in ran.err
     [line] = re.findall(r"to propose it: (.*)", ran.err)
     assert world.upstream("prod/refused") is None
     assert "config set requester" in inside(world.anna, *shlex.split(line)[1:], stdin=VALUE).err

@@ -13,17 +13,13 @@ import pytest
 import pytest_asyncio
 
 from monoskope.client import Proposal, verify_upload_proof
-from monoskope.client.signing.agent import Agent as AgentClient
-from monoskope.client.signing.agent import AgentSigner
 from monoskope.client.walk.results import Proven
 from monoskope.errors import LogMismatchError
 from monoskope.protocol.identity import Namespace
-from monoskope.testing.engines.openssh import Agent, make_key
 from monoskope.testing.parts import wait_until
 from tests.e2e.ran import ok
-from tests.support.approvals_world import ANNA, BEN, EVA, GIL, SETTER, Company, line, public, write_list
-from tests.support.quick_cluster import QuickCluster
-from tests.support.ssh import need_security_key, run
+from tests.support.approvals_world import ANNA, BEN, EVA, GIL, SETTER, Company, line, public, with_oncall, write_list
+from tests.support.ssh import run
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -42,30 +38,14 @@ class Done:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def done(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Done]:
-    need_security_key("ed25519-sk")
-    folder = tmp_path_factory.mktemp("evidence")
     async with AsyncExitStack() as last:
-        cluster = last.enter_context(QuickCluster(folder / "c"))
-        agent = last.enter_context(Agent())
-        cluster.start_m8()
-        found = Company(cluster, folder)
-        cluster.make_local_reactor("files")
-        cluster.share_fingerprint_key("reactor-files")
-        make_key(folder / "oncall", "ed25519-sk")
-        agent.add(folder / "oncall")
-        alone = {"principal": SETTER, "prefixes": ["app"], "purposes": ["upload"], "approvals": 2, "break_glass": True}
-        touched = line(SETTER, public(folder / "oncall"), Namespace.REQUEST)
-        found.asks("files", 2, purposes=("upload",), signers=[touched], may=[alone])
-        cluster.add_store("files")
-        cluster.start_reactor("files")
-        await found.hire(last, ANNA, BEN, EVA, SETTER, prefixes=["files://app"])
+        found, signer = await with_oncall(last, tmp_path_factory.mktemp("evidence"), ANNA, BEN, EVA)
         changes = found.clients[ANNA].changes
         change = await changes.propose(Proposal.put(URI, {"p": b"v"}), requester=ANNA, reason="quarterly")
         for name in (EVA, BEN):
             other = found.clients[name].changes
             await other.approve(await other.get(change.change_id))
         approved = await changes.run(await changes.get(change.change_id), {"p": b"v"})
-        signer = AgentSigner(Path(f"{folder / 'oncall'}.pub").read_text(), agent=AgentClient(str(agent.socket)))
         async with found.client(SETTER, signer) as oncall:
             broken = await oncall.changes.break_glass(Proposal.put(URI, {"p": b"w"}), WHY)
         signed = found.users[ANNA].monoctl

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
@@ -215,3 +216,24 @@ def test_what_was_erased_does_not_come_back_and_what_others_deleted_only_on_dema
     refused(do(team, "undelete", uri), 6)
     assert ok(do(team, "undelete", uri, "--overwrite")).json()["outcome"] == "UNDELETED"
     assert upstream(team.cluster, team) == {"password": "theirs"}
+
+
+def test_a_url_is_put_together_around_a_password_that_nobody_sees(team: Team) -> None:
+    template = "text:db://{username|url}:{password|url}@db/{{x}}"
+    uri, words = team.uri("vault"), ("username=fixed:orders b", "password=base64", f"url={template}")
+    done = ok(do(team, "generate", uri, *words))
+    assert "everybody who may see the request sees" in done.err
+    there = upstream(team.cluster, team)
+    assert there["username"] == "orders b"
+    assert there["url"] == f"db://orders%20b:{quote(there['password'], safe='')}@db/{{x}}"
+    assert ok(do(team, "verify", uri)).json()["outcome"] == "IN_SYNC"
+    held = b"".join(file.read_bytes() for file in (team.cluster.folder / "m8").glob("log.db*"))
+    assert b"{password|url}" in held
+    assert there["password"].encode() not in held
+    assert "everybody" not in ok(do(team, "generate", uri, "--kind", "password")).err
+
+
+@pytest.mark.parametrize("words", [("a=text:{a}",), ("a=text:{b|hex}", "b=hex"), ("a=fixed:" + "x" * 129,)])
+def test_what_cannot_be_put_together_is_refused_and_nothing_is_sent(team: Team, words: tuple[str, ...]) -> None:
+    refused(do(team, "generate", team.uri("vault"), *words), 2)
+    refused(do(team, "verify", team.uri("vault")), 4)

@@ -16,9 +16,10 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.domain.principal import RIGHT_NAMES
 from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, Grant
 from monoskope.protocol.identity import RECEIPT, open_signed
-from monoskope.protocol.payload import Payload, Recipe, encode
+from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.receipt import Receipt, parse_receipt
+from monoskope.protocol.recipes import Recipe
 from monoskope.protocol.request import Request
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.report.audit_log import AuditFile

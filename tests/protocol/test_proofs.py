@@ -20,9 +20,9 @@ from monoskope.client.walk import receipts as proof
 from monoskope.client.walk.receipts import Checked, Proofs
 from monoskope.errors import NotFoundError
 from monoskope.protocol.identity import RECEIPT
-from monoskope.protocol.payload import Recipe
 from monoskope.protocol.purposes import PURPOSES as RULES
 from monoskope.protocol.receipt import make_receipt
+from monoskope.protocol.recipes import Recipe
 from monoskope.protocol.request import make_request
 from monoskope.protocol.wire import serialise
 from monoskope.testing.cluster.identities import Identity

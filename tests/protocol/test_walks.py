@@ -28,7 +28,7 @@ from monoskope.errors import (
     RefusedError,
     UsageError,
 )
-from monoskope.protocol.payload import Recipe
+from monoskope.protocol.recipes import Recipe
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import client_for, settings_for, token, was_received
 from monoskope.testing.scripted.m8 import FINGERPRINT, PUBLIC, VERSION, Attempt

@@ -143,9 +143,13 @@ def versions_are_explained(facts: Facts) -> Iterator[str]:
         of_this = [told for told in facts.requests.values() if told.uri == uri]
         named = {told.version for told in of_this if told.outcome == "UPLOADED"}
         unknown = sum(told.reason == "OUTCOME_UNKNOWN" or not told.ended for told in of_this)
-        without = [version.text for version in history if version.text not in named]
-        if len(without) > unknown:
-            yield f"{uri} has the versions {without}, which no receipt names, and {unknown} requests of unknown outcome"
+        # A write onto nothing, of which no answer came, and a deletion right after it leave nothing again: KEY_LOST.
+        undone = sum(told.reason == "KEY_LOST" and told.announced == "" for told in of_this)
+        without = [version for version in history if version.text not in named]
+        deleted = sum(version.content is None for version in without)
+        if len(without) > unknown + min(undone, deleted):
+            texts = [version.text for version in without]
+            yield f"{uri} has the versions {texts}, which no receipt names, and {unknown} requests of unknown outcome"
 
 
 def deletions_are_explained(facts: Facts) -> Iterator[str]:

@@ -72,6 +72,9 @@ class Rig:
             await self._live(name, range(first, first + ROUNDS), until=until)
         if not numbers:
             self._report(too_little(self._total))
+        # Once more, since who reads the end of a long output must see it.
+        for sentence in self.found:
+            _violation(sentence)
         _say(f"{', '.join(f'{count} {what}' for what, count in self._total.items())}; {len(self.found)} violations")
         return int(bool(self.found))
 
@@ -98,7 +101,7 @@ class Rig:
     def _report(self, found: list[str]) -> None:
         self.found += found
         for sentence in found:
-            _say(f"VIOLATION: {sentence}")
+            _violation(sentence)
 
 
 class Life:
@@ -279,6 +282,10 @@ async def _stopped(breaking: asyncio.Task[None]) -> None:
     breaking.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await breaking
+
+
+def _violation(sentence: str) -> None:
+    _say(f"VIOLATION: {sentence}")
 
 
 def _say(sentence: str) -> None:

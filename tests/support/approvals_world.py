@@ -14,14 +14,17 @@ from pathlib import Path
 from types import MappingProxyType
 
 from monoskope.client import Client, ClientSettings, KeySigner, SyncClient
+from monoskope.client.signing.agent import Agent as AgentClient
+from monoskope.client.signing.agent import AgentSigner
 from monoskope.client.signing.signer import Signer
 from monoskope.protocol.identity import Namespace
 from monoskope.settings import write_private
 from monoskope.testing.cluster import ALL_RIGHTS, editing
 from monoskope.testing.cluster.commands import User
+from monoskope.testing.engines.openssh import Agent, make_key
 from monoskope.testing.engines.postgres import Postgres
 from tests.support.quick_cluster import QuickCluster
-from tests.support.ssh import certify, keygen
+from tests.support.ssh import certify, keygen, need_security_key
 
 ANNA, BEN, EVA, GIL, SETTER = (f"{name}@example.org" for name in ("anna", "ben", "eva", "gil", "setter"))
 APPROVERS = (BEN, EVA, GIL)
@@ -169,3 +172,35 @@ async def company(folder: Path, postgres: Postgres | None = None) -> AsyncIterat
         cluster.start_m8()
         cluster.start_openbao()
         yield Company(cluster, folder)
+
+
+async def with_oncall(
+    last: AsyncExitStack, folder: Path, *names: str, may: Sequence[Mapping[str, object]] = ()
+) -> tuple[Company, AgentSigner]:
+    """Begin a company whose age files take two approvals, and where a security key may break the glass.
+
+    Args:
+        last: Ends it.
+        folder: Where it lives.
+        names: Those who work there.
+        may: Entries besides.
+
+    Returns:
+        The company, and what signs with the security key, whose name is SETTER.
+    """
+    need_security_key("ed25519-sk")
+    cluster, agent = last.enter_context(QuickCluster(folder / "c")), last.enter_context(Agent())
+    cluster.start_m8()
+    company = Company(cluster, folder)
+    cluster.make_local_reactor("files")
+    cluster.share_fingerprint_key("reactor-files")
+    key = folder / "oncall"
+    make_key(key, "ed25519-sk")
+    agent.add(key)
+    alone = {"principal": SETTER, "prefixes": ["app"], "purposes": ["upload"], "approvals": 2, "break_glass": True}
+    listed = [line(SETTER, public(key), Namespace.REQUEST)]
+    company.asks("files", 2, purposes=("upload",), signers=listed, may=[alone, *may])
+    cluster.add_store("files")
+    cluster.start_reactor("files")
+    await company.hire(last, *names, SETTER, prefixes=["files://app"])
+    return company, AgentSigner(Path(f"{key}.pub").read_text(), agent=AgentClient(str(agent.socket)))

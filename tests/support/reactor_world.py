@@ -44,6 +44,7 @@ from monoskope.reactor.signers.approvals import NOTHING_PRESENTED, Presented
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.upstream.content import Upstream
 from monoskope.reactor.upstream.first_look import FirstLooks
+from monoskope.reactor.value_rules import ValueRule
 from monoskope.reactor.work.copy_secret import Copier
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.reactor.work.handle import Handler
@@ -387,7 +388,9 @@ class World:
         key: FingerprintKey | None = None,
         signers: Signers | None = None,
         now: Callable[[], float] | None = None,
+        value_rules: Sequence[ValueRule] = (),
     ) -> None:
+        self.value_rules = value_rules
         self.uri = uri
         self.now = Clock()
         self.reads = now or self.now
@@ -425,6 +428,7 @@ class World:
             reporter=self.reporter,
             rates=self.rates,
             gate=self.gate,
+            rules=self.value_rules,
             now=self.reads,
         )
 

@@ -9,11 +9,11 @@ from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import RECEIPT
 from monoskope.protocol.listing import Listing
 from monoskope.protocol.open_receipt import put_request_id
-from monoskope.protocol.payload import Recipe
 from monoskope.protocol.receipt import (
     Receipt,
     make_receipt,
 )
+from monoskope.protocol.recipes import Recipe
 from monoskope.testing.scripted.m8 import PUBLIC
 from monoskope.uri import SecretUri
 from tests.support.vectors import KEY_ID, Signer, a_grant, a_request

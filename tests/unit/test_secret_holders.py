@@ -408,7 +408,9 @@ FREE = {
     "monoskope.protocol.hello.Hello": "signed and public",
     "monoskope.protocol.receipt.Receipt": "signed and public",
     "monoskope.protocol.receipt.ReceiptFields": "signed and public",
-    "monoskope.protocol.payload.Recipe": "the name of a value that will be made",
+    "monoskope.protocol.recipes.Recipe": "the name of a value that will be made",
+    "monoskope.protocol.recipes.Reference": "the name of a value that will be made",
+    "monoskope.reactor.value_rules.ValueRule": "names of values",
     "monoskope.protocol.request.Request": "what is asked for in the clear",
     "monoskope.protocol.sshsig.certificate.Certificate": "public",
     "monoskope.protocol.sshsig.fields.Reader": "a public key or a signature, which are sent in the clear",
@@ -488,7 +490,7 @@ SHOWN = {
     "monoskope.client.results.changes.Approval.key": "a public key",
     "monoskope.client.results.log.ProvenApprover.key": "a public key",
     "monoskope.client.walk.results.Approver.key": "a public key",
-    "monoskope.protocol.payload.Recipe.key": "the name of a value",
+    "monoskope.protocol.recipes.Recipe.key": "the name of a value",
 }
 """What is named like a secret and is none, with the reason."""
 

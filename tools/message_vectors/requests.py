@@ -51,7 +51,14 @@ def requests() -> Iterator[Vector]:
     """Yield requests: good ones of each purpose, then one fault each."""
     for name, message in [*_good(), *approved.good_requests()]:
         yield {"name": name, "content": serialised(message).hex(), "expected": {"says": said(message)}}
-    bad = [*_bad_heads(), *_bad_notes(), *_bad_own_fields(), *_bad_options(), *approved.bad_requests()]
+    bad = [
+        *_bad_heads(),
+        *_bad_notes(),
+        *_bad_own_fields(),
+        *_bad_generations(),
+        *_bad_options(),
+        *approved.bad_requests(),
+    ]
     for name, message, field in bad:
         yield {"name": name, "content": serialised(message).hex(), "expected": malformed(field)}
     for name, change in _bad_bytes():
@@ -76,6 +83,8 @@ def _good() -> Iterator[tuple[str, upload_pb2.UploadRequest]]:
     yield "PATCH that removes 64", request("PATCH", remove_keys=[f"k{index:02}" for index in range(64)])
     every = [_RECIPE(key=f"k{index:02}", kind=kind, size=size) for index, (kind, size) in enumerate(_SIZES)]
     yield "GENERATE of each kind", request("GENERATE", recipes=every)
+    for name, texts in _TEXTS.items():
+        yield f"GENERATE of texts: {name}", request("GENERATE", recipes=[_RECIPE(**one) for one in texts])
     yield "COPY", request("COPY", destination="local://app/db", expect=upload_pb2.EXPECT_ABSENT, keep_labels=True)
     yield "COPY within one store", request("COPY", destination="vault://app/db2")
     yield "COPY of keys", request("COPY", destination="local://app/db", keys=["Z", "a", "a.b"])
@@ -98,6 +107,61 @@ _SIZES = [
     *[("password", 0), ("password", 8), ("password", 1_024), ("hex", 0), ("hex", 8), ("base64", 1_024)],
     *[("ed25519", 0), ("rsa", 0), ("rsa", 2_048), ("rsa", 3_072), ("rsa", 4_096)],
 ]
+
+_PLAIN = {"key": "a", "kind": "hex"}
+
+
+def _text(text: str, key: str = "z") -> dict[str, Any]:
+    return {"key": key, "kind": "text", "text": text}
+
+
+def _fixed(text: str, key: str = "a") -> dict[str, Any]:
+    return {"key": key, "kind": "fixed", "text": text}
+
+
+_TEXTS: dict[str, list[dict[str, Any]]] = {
+    "a URL": [_PLAIN, _fixed("orders b", "user.name"), _text("db://{user.name|url}:{a|url}@db/{user.name}")],
+    "JSON": [_PLAIN, _text('{{"a":"{a|json}"}}')],
+    "braces": [_PLAIN, _text("{{{a}}}{{}}}}{{")],
+    "line feeds": [_fixed("a\n\nb"), _text("{a}\n")],
+    "128 and 2,048 characters": [_fixed("\U0001f511" * 128), _text("{a}" + "\u00e4" * 2_045)],
+    "8,192 bytes": [_PLAIN, *(_text("{a}" + "x" * 2_045, f"k{index}") for index in range(4))],
+    "8,192 bytes of fewer characters": [
+        *(_fixed("x"), _fixed("\u00e4" * 4, "b")),
+        _text("{a}" + "\U0001f511" * 2_045),
+    ],
+}
+_BAD_TEXTS: dict[str, list[dict[str, Any]]] = {
+    "none of a text": [_PLAIN, _text("")],
+    "none of a fixed": [_fixed("")],
+    "129 characters of a fixed": [_fixed("x" * 129)],
+    "2,049 characters of a text": [_PLAIN, _text("{a}" + "x" * 2_046)],
+    "8,193 bytes": [_fixed("x"), *(_text("{a}" + "x" * 2_045, f"k{index}") for index in range(4))],
+    "8,193 bytes of fewer characters": [
+        *(_fixed("xx"), _fixed("\u00e4" * 4, "b")),
+        _text("{a}" + "\U0001f511" * 2_045),
+    ],
+    "of a hex": [_PLAIN | {"text": "x"}],
+    "a text with a size": [_PLAIN, _text("{a}") | {"size": 8}],
+    "a fixed with a size": [_fixed("x") | {"size": 8}],
+    "a fixed with a carriage return": [_fixed("x\r\n")],
+    "a text with a right-to-left mark": [_PLAIN, _text("{a}\u200f")],
+    "a text without a reference": [_PLAIN, _text("{{a}}")],
+    "a text that refers to itself": [_PLAIN, _text("{a}{z}")],
+    "a text that refers to a text": [_PLAIN, _text("{a}", "y"), _text("{y}")],
+    "a text that refers to nothing": [_PLAIN, _text("{a}{b}")],
+    "a key in capitals": [_PLAIN, _text("{A}")],
+    "an unknown filter": [_PLAIN, _text("{a|hex}")],
+    "a filter in capitals": [_PLAIN, _text("{a|URL}")],
+    "an empty filter": [_PLAIN, _text("{a|}")],
+    "two filters": [_PLAIN, _text("{a|json|url}")],
+    "a space in a reference": [_PLAIN, _text("{ a}")],
+    "an empty reference": [_PLAIN, _text("{a}{}")],
+    "a filter of nothing": [_PLAIN, _text("{a}{|url}")],
+    "a brace that opens": [_PLAIN, _text("{a}{")],
+    "a brace that closes": [_PLAIN, _text("{a}}")],
+    "a brace after a doubled one": [_PLAIN, _text("{{a}")],
+}
 
 Bad = Iterator[tuple[str, upload_pb2.UploadRequest, str]]
 
@@ -187,18 +251,23 @@ def _bad_own_fields() -> Bad:
     }.items():
         yield f"keys to remove: {name}", request("PATCH", remove_keys=keys), "remove_keys"
         yield f"keys to copy: {name}", request("COPY", destination="local://app/db", keys=keys), "keys"
-    for name, recipes in _bad_recipes().items():
-        yield (
-            f"recipes: {name}",
-            request("GENERATE", recipes=[_RECIPE(key=k, kind=i, size=s) for k, i, s in recipes]),
-            "recipes",
-        )
     for name, place in {"none": "", "bad": "local://", "itself": URI}.items():
         yield f"COPY to {name}", request("COPY", destination=place), "destination"
     for name, version in {"none": "", "a space": "a b", "257": "x" * 257}.items():
         yield f"ROLLBACK to {name}", request("ROLLBACK", to_version=version), "to_version"
     for name in (".a", "a//", "/", "a/b"):
         yield f"LIST after {name}", request("LIST", list_after=name), "list_after"
+
+
+def _bad_generations() -> Bad:
+    for name, recipes in _bad_recipes().items():
+        yield (
+            f"recipes: {name}",
+            request("GENERATE", recipes=[_RECIPE(key=k, kind=i, size=s) for k, i, s in recipes]),
+            "recipes",
+        )
+    for name, texts in _BAD_TEXTS.items():
+        yield f"texts: {name}", request("GENERATE", recipes=[_RECIPE(**one) for one in texts]), "recipes"
 
 
 def _bad_recipes() -> dict[str, list[tuple[str, str, int]]]:

@@ -56,8 +56,9 @@ function useTyping(input: { readonly current: HTMLInputElement | null }) {
   };
   useEffect(() => onGone(gone), []);
   const search = (words: string) => {
-    // Another place moves the focus to its heading; whoever is typing stays here.
-    if (show(words.trim())) input.current?.focus();
+    // Another place moves the focus to its heading; whoever is typing stays here, and who has gone on is left alone.
+    const typing = document.activeElement === input.current;
+    if (show(words.trim()) && typing) input.current?.focus();
   };
   const typed = (words: string) => {
     setText(words);

@@ -63,6 +63,10 @@ if TYPE_CHECKING:
     from monoskope.client.results.secrets import Secret as Secret
     from monoskope.client.results.secrets import SecretVersion as SecretVersion
     from monoskope.client.results.secrets import Upload as Upload
+    from monoskope.client.rotation import Planned as Planned
+    from monoskope.client.rotation.spec import Rotation as Rotation
+    from monoskope.client.rotation.walk import Rotated as Rotated
+    from monoskope.client.rotation.walk import RotationStoppedError as RotationStoppedError
     from monoskope.client.settings import ClientSettings as ClientSettings
     from monoskope.client.settings import load_settings as load_settings
     from monoskope.client.signing.agent import AgentSigner as AgentSigner
@@ -102,6 +106,9 @@ _MODULES = {
     "monoskope.client.results.changes": "Approval ProposedChange",
     "monoskope.client.results.log": "Event Log LogComparison LogWitness ProvenApprover UploadProof",
     "monoskope.client.results.secrets": "Secret SecretVersion Upload",
+    "monoskope.client.rotation": "Planned",
+    "monoskope.client.rotation.spec": "Rotation",
+    "monoskope.client.rotation.walk": "Rotated RotationStoppedError",
     "monoskope.client.settings": "ClientSettings load_settings",
     "monoskope.client.signing.agent": "AgentSigner",
     "monoskope.client.signing.key_file": "KeySigner",

@@ -31,7 +31,7 @@ from monoskope.errors import Error, UsageError
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.notes import check_edit, edit_message
 from monoskope.protocol.options import Options
-from monoskope.protocol.payload import Recipe, check_recipes
+from monoskope.protocol.recipes import Recipe, check_recipes
 from monoskope.value import Unshared
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from monoskope.client.proofs.log import ServerLog
     from monoskope.client.purposes.list_names import UpstreamName, UpstreamPage
     from monoskope.client.results.secrets import Secret, SecretVersion, Upload
+    from monoskope.client.rotation import Planned
+    from monoskope.client.rotation.spec import Rotation
+    from monoskope.client.rotation.walk import Rotated
     from monoskope.client.signing.signer import Signer
     from monoskope.client.stores import Server, Stores
     from monoskope.client.walk.checks import Preview, Wanted
@@ -449,7 +452,8 @@ class Client(Unshared):
 
         Args:
             uri: `store://path`, or `path` in the default store.
-            recipes: For each key what to make: password, hex, base64, rsa or ed25519, with `:SIZE` if not the default.
+            recipes: For each key what to make: password, hex, base64, rsa or ed25519, with `:SIZE` if not the default;
+                `fixed:TEXT`, or `text:TEMPLATE` over the other keys. TEXT and TEMPLATE are not secret.
             expect: What must be upstream; text names an upstream version.
             labels: As for `put_secret`.
             expires_on: As for `put_secret`.
@@ -468,6 +472,43 @@ class Client(Unshared):
             return await purposes.generate(walk, target, checked, there, notes)
 
         return await self._session.one(uri, timeout, one)
+
+    async def rotate_secret(
+        self, rotation: Rotation, *, adopt: bool = False, force: bool = False, timeout: float = DEFAULT_TIMEOUT_S
+    ) -> Rotated:
+        """Carry one round of a rotation to its end: the one that is under way, or else a new one.
+
+        New values are made beside the secret, the account gets the new password, and then they are put at the secret.
+        Nobody sees them. After any error call it again: it looks first, and goes on where the round stands.
+
+        Args:
+            rotation: What is rotated: `Rotation.of`.
+            adopt: Begin anew from the account that is live, where the state is none that a rotation left. It costs a
+                comparison for each account.
+            force: Begin before `grace` is over, as after a theft.
+            timeout: Seconds for each of its requests.
+
+        Raises:
+            RotationStoppedError: others changed what it rotates, or it is too early; it says what to do.
+            ConflictError: others change it at this moment.
+            RefusedError: a right is missing, among others.
+            OutcomeUnknownError: a step may or may not have been done.
+            Error: as `put_secret`.
+        """
+        from monoskope.client.rotation import rotate  # noqa: PLC0415 - few rotate
+
+        return await rotate(self._session, rotation, adopt=adopt, force=force, timeout_s=timeout)
+
+    async def plan_rotation(
+        self, rotation: Rotation, *, adopt: bool = False, force: bool = False, timeout: float = DEFAULT_TIMEOUT_S
+    ) -> Planned:
+        """Return what `rotate_secret` would do first. It asks the stores what is there, and changes nothing.
+
+        Arguments and errors as `rotate_secret`; where that would stop, this says so and why.
+        """
+        from monoskope.client.rotation import plan  # noqa: PLC0415 - few rotate
+
+        return await plan(self._session, rotation, adopt=adopt, force=force, timeout_s=timeout)
 
     async def import_secret(self, uri: str, *, timeout: float = DEFAULT_TIMEOUT_S) -> Import:
         """Have the store sign a receipt for what is upstream, so that m8 knows it and a put may replace it.

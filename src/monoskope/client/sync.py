@@ -255,6 +255,8 @@ class SyncClient(_Twin):
     delete_secrets = _call(Client.delete_secrets)
     copy_secret = _call(Client.copy_secret)
     generate_secret = _call(Client.generate_secret)
+    rotate_secret = _call(Client.rotate_secret)
+    plan_rotation = _call(Client.plan_rotation)
     import_secret = _call(Client.import_secret)
     import_secrets = _call(Client.import_secrets)
     verify_secret = _call(Client.verify_secret)

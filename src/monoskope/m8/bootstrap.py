@@ -31,6 +31,7 @@ from monoskope.m8.limits.settings import open_files
 from monoskope.m8.log.folder import remembered
 from monoskope.m8.log.sqlite.disk import Reserve
 from monoskope.m8.metrics import Meters
+from monoskope.m8.notices.noticing import noticing, summary
 from monoskope.m8.opened import open_tokens, opened_log
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.service.app import App
@@ -132,9 +133,10 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
             async with (
                 present(app, announced(settings, tokens, address, app.names)) as presence,
                 auditing(app, settings.audit, log_id=remembered(settings.log_id)) as audits,
+                noticing(app, settings.notices, log_id=remembered(settings.log_id)) as notices,
                 # Around the server, so that it can be seen that m8 stops taking calls.
                 listening(settings.operations_listen, endpoints.handlers) as operations,
-                running(app, door, presence.run(), *(work() for work in (*watches, *audits))),
+                running(app, door, presence.run(), *(work() for work in (*watches, *audits, *notices))),
             ):
                 yield Running(address, app, tokens, operations)
 
@@ -182,6 +184,7 @@ def announced(settings: ServerSettings, tokens: Tokens, address: str, names: Col
             "signing_key": tokens.key_fingerprint,
             "puts_per_hour_of": ",".join(f"{who}={most}" for who, most in sorted(file.puts_per_hour_of.items())),
             "witnesses": "" if settings.witnesses is None else settings.witnesses.digest,
+            "notices": summary(settings.notices),
             "log.checkpoint_every_s": f"{file.log.checkpoint_every_s:g}",
             **timings,
         },

@@ -95,7 +95,7 @@ class _Rules(NamedTuple):
 
 
 _RULES: Mapping[str, _Rules] = {
-    "RequestSecretUploadKey": _Rules(Needs.RIGHT, 17_408, Places.WAITING),
+    "RequestSecretUploadKey": _Rules(Needs.RIGHT, 25_600, Places.WAITING),
     "RequestUploadSecret": _Rules(Needs.RIGHT, MAX_MESSAGE, Places.WAITING),
     # An edit of notes waits for no reactor, so many of them would fill the log as fast as it takes them.
     "UpdateSecretNotes": _Rules(Needs.RIGHT, 16_384, Places.ONE_AT_A_TIME),

@@ -53,6 +53,7 @@ class Meters:
         self.audit_dropped = counter(
             "m8_audit_access_lines_dropped", "Access lines that did not fit into the queue of their sink.", ["sink"]
         )
+        self.notices_sent = counter("m8_notices_sent", "Messages that were taken, digests too.", ["table"])
         self.puts_refused = counter(
             "m8_puts_refused", "Puts refused because their user had begun too many in the hour."
         )
@@ -110,6 +111,14 @@ _VALUES: dict[str, tuple[str, tuple[str, ...]]] = {
     "m8_audit_exporting": ("1 if this m8 is the one that sends the events to the sink.", ("sink",)),
     "m8_audit_lag_events": ("Events that the sink has not taken yet; 0 from an m8 that does not send them.", ("sink",)),
     "m8_audit_failing_seconds": ("For how long the sink has not taken lines, 0 if all is well.", ("sink",)),
+    "m8_notices_failing_seconds": ("For how long the table's recipients took no notice, 0 if all is well.", ("table",)),
+    "m8_secrets_expiring": ("Secrets that expire within 7 days, at most 1,000 of all stores.", ("store",)),
+    "m8_secrets_expired": ("Secrets that have expired, at most 1,000 of all stores.", ("store",)),
+    "m8_secrets_drifted": ("Secrets that were found changed past m8, at most 1,000 of all stores.", ("store",)),
+    "m8_rotations_overdue": (
+        "Secrets whose label `due` is a past day, at most 1,000 of all stores.",
+        ("store",),
+    ),
     "m8_engine_health": ("Attached reactors, by how they found their engine last.", ("store", "state")),
 }
 

@@ -1,13 +1,14 @@
 """`/healthz`, `/readyz` and `/metrics` of m8, without a transport.
 
-What the metrics say of the moment is looked up when they are read: the stores, their heartbeats, and the witnessed log;
-no secret's document.
+What the metrics say of the moment is looked up when they are read: the stores, their heartbeats, the witnessed log, and
+the secrets that somebody should look after, found by an index.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -17,16 +18,27 @@ from prometheus_client import generate_latest
 from monoskope import operating_log
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import Error, UnavailableError
+from monoskope.m8.log.documents import Where
 from monoskope.m8.metrics import STATES
+from monoskope.m8.readmodels.secrets import DUE, SECRETS, Kept
 from monoskope.m8.readmodels.stores import with_beats
 from monoskope.m8.service.app import App
 from monoskope.m8.tree.witnessed_log import HOURLY_S, Seen, WitnessedLog
 from monoskope.operations import Answer, Handlers, alive, metrics, readiness
+from monoskope.times import moment
 
 OLD_S = 2 * HOURLY_S
 """A checkpoint is signed each hour, whatever happens; clients warn of one that is older than this."""
 
 OK = "ok"
+
+SOON_DAYS = 7
+"""A secret that expires within so many days is counted as expiring."""
+
+MOST_COUNTED = 1_000
+"""Secrets of one kind that are counted at most, of all stores: metrics are read often."""
+
+_OF_SECRETS = ("m8_secrets_expiring", "m8_secrets_expired", "m8_secrets_drifted", "m8_rotations_overdue")
 
 
 def health(log: WitnessedLog, seen: Seen, now_ms: int) -> str:
@@ -136,7 +148,8 @@ class Endpoints:
         counts, oldest, now = app.requests.counts(), app.requests.oldest_ms(), app.clock()
         proposed: dict[str, list[int]] = {}
         async for row in app.documents.open_changes(now):
-            proposed.setdefault(row.uri.partition("://")[0], []).append(row.proposed_ms)
+            proposed.setdefault(_store_of(row.uri), []).append(row.proposed_ms)
+        secrets = await self._secrets(moment(now).date())
         async for known in app.documents.stores():
             store = with_beats(known, beats, notes)
             attached = [reactor for reactor in store.reactors if reactor.attached]
@@ -152,8 +165,25 @@ class Endpoints:
             self._of_store("m8_open_changes", store.name, len(changes))
             waiting_s = max(0, now - min(changes, default=now)) / 1000
             self._of_store("m8_oldest_open_change_age_seconds", store.name, waiting_s)
+            for name in _OF_SECRETS:
+                self._of_store(name, store.name, secrets[name, store.name])
             for state in STATES:
                 self._gauges["m8_open_requests"].labels(store.name, state).set(counts[store.name, state])
+
+    async def _secrets(self, today: dt.date) -> Counter[tuple[str, str]]:
+        """Return how many secrets somebody should look after, by metric and store; of each kind `MOST_COUNTED`."""
+        log, found = self._app.log, Counter[tuple[str, str]]()
+        soon = Where(expiring_before=(today + dt.timedelta(days=SOON_DAYS + 1)).isoformat())
+        for uri, body in await log.find(SECRETS, soon, limit=MOST_COUNTED):
+            is_past = Kept.parse(uri, body).secret.expires_on < today.isoformat()
+            found["m8_secrets_expired" if is_past else "m8_secrets_expiring", _store_of(uri)] += 1
+        for name, collection, where in (
+            ("m8_secrets_drifted", SECRETS, Where(out_of_sync=True)),
+            ("m8_rotations_overdue", DUE, Where(expiring_before=today.isoformat())),
+        ):
+            documents = await log.find(collection, where, limit=MOST_COUNTED)
+            found.update((name, _store_of(uri)) for uri, _ in documents)
+        return found
 
     def _of_witnessed_log(self, seen: Seen, *, lag: int) -> None:
         """Set its gauges; all are 0 for a log without keys."""
@@ -190,6 +220,10 @@ class Endpoints:
         except TimeoutError:
             return "slow"
         return OK
+
+
+def _store_of(uri: str) -> str:
+    return uri.partition("://")[0]
 
 
 async def _in_time(question: Awaitable[str]) -> str:

@@ -19,12 +19,13 @@ from monoskope import operations as address
 from monoskope import settings
 from monoskope.errors import UsageError
 from monoskope.host_port import HostPort, is_origin
-from monoskope.m8 import sink_settings
+from monoskope.m8 import notice_settings, sink_settings
 from monoskope.m8.issuers import settings as issuer_settings
 from monoskope.m8.issuers.settings import Issuer, IssuerFile
 from monoskope.m8.limits.settings import AccessLimits, ServerTimings
 from monoskope.m8.log.postgres.settings import DatabaseSettings
 from monoskope.m8.log.postgres.target import PostgresTarget
+from monoskope.m8.notice_settings import NoticeSettings, NoticeTable
 from monoskope.m8.sink_settings import AuditTable, SinkSettings
 from monoskope.m8.tree import witness_settings
 from monoskope.m8.tree.witness_settings import WitnessesSettings, WitnessTable
@@ -99,6 +100,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             load balancer that asks, and 0 without one.
         drain_s: Then m8 sends its connections away, and calls under way may take so many seconds to end.
         audit: Where audit lines go (docs/operate/audit.md).
+        notices: Who is told of what somebody should look at (docs/operate/notices.md).
         limits: For peers that have not logged in.
         issuers: Whose tokens m8 exchanges for its own.
         quorum: How many of the witnesses must have cosigned a checkpoint before users who demand witnesses believe it.
@@ -132,6 +134,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     not_ready_s: float = 0.0
     drain_s: float = 5.0
     audit: tuple[AuditTable, ...] = ()
+    notices: tuple[NoticeTable, ...] = ()
     limits: AccessLimits = msgspec.field(default_factory=AccessLimits)
     issuers: tuple[IssuerFile, ...] = ()
     quorum: int = 0
@@ -159,6 +162,7 @@ class ServerSettings:
     database: PostgresTarget | None = None
     """The database that holds the event log, None for the SQLite file."""
     audit: tuple[SinkSettings, ...] = ()
+    notices: tuple[NoticeSettings, ...] = ()
     issuers: tuple[Issuer, ...] = ()
     witnesses: WitnessesSettings | None = None
 
@@ -243,6 +247,7 @@ def check(file: File, path: Path) -> ServerSettings:
             key=file.database_key,
         ).target(path, os.environ),
         audit=sink_settings.checked(file.audit, path),
+        notices=notice_settings.checked(file.notices, path),
         issuers=issuer_settings.checked(file.issuers, path),
         witnesses=witness_settings.checked(file.witness, file.quorum, file.witness_alarm_s, path),
     )

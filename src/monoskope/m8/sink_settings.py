@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
@@ -136,89 +136,103 @@ class SinkSettings:
     target: FileTarget | SyslogTarget | WebhookTarget
 
 
+class Place(NamedTuple):
+    """Where a table stands in `m8.toml`: what is wrong with one of its fields is told with that."""
+
+    path: Path
+    section: str
+    name: str
+
+    def wrong(self, field: str, what: str, fix: str) -> UsageError:
+        """Return what is wrong with a field."""
+        return UsageError(f"{self.path}: {field} of the table [[{self.section}]] named {self.name!r} {what}.", fix=fix)
+
+    def file(self, name: str) -> Path | None:
+        """Return a file that is named relative to that of the settings, None for ""."""
+        return self.path.parent / name if name else None
+
+    def check_name(self, names: Sequence[str]) -> None:
+        """Raise `UsageError` unless the table has a name of its own among `names`."""
+        if _NAME.fullmatch(self.name) is None:
+            raise self.wrong("name", "is not valid", "Use a to z, 0 to 9 and -, at most 32.")
+        if names.count(self.name) > 1:
+            raise self.wrong("name", "is used twice", "Give each table a name of its own.")
+
+    def tls(self, ca_file: str, certificate_file: str, key_file: str) -> TlsFiles:
+        """Return the files of TLS. Raises `UsageError` if one of a pair is missing."""
+        if bool(certificate_file) != bool(key_file):
+            raise self.wrong("certificate_file", "and key_file go together", "Name both, or neither.")
+        return TlsFiles(self.file(ca_file), self.file(certificate_file), self.file(key_file))
+
+    def server(self, field: str, text: str, example: str) -> HostPort:
+        """Return the server that a field names. Raises `UsageError` unless it has a port."""
+        try:
+            found = HostPort.parse(text)
+        except UsageError:
+            found = HostPort("", 0)
+        if not found.port:
+            raise self.wrong(field, "is not host:port", f'Write for example "{example}".')
+        return found
+
+    def webhook(self, url: str, secret_file: str, tls: TlsFiles) -> WebhookTarget:
+        """Return the webhook at `url`. Raises `UsageError`."""
+        if not secret_file:
+            raise self.wrong("secret_file", "is empty", "Make a key: openssl rand -hex 32")
+        try:
+            named = urlsplit(url)
+            server = HostPort(named.hostname or "", 443 if named.port is None else named.port)
+        except ValueError:
+            server, named = HostPort("", 0), urlsplit("")
+        rest = (named.path or "/") + (f"?{named.query}" if named.query else "")
+        whole = f"https://{named.netloc}{rest}"
+        is_whole = url in (whole, whole.removesuffix("/")) and "@" not in named.netloc
+        if not is_whole or not server.port or not is_host(server.host) or _TARGET.fullmatch(rest) is None:
+            # What stands before an @ may be a password, and a query may hold a token: it is not shown.
+            fix = 'Write for example "https://collector.example.org/m8", without a login and without #.'
+            raise self.wrong("url", "is not an address of HTTPS", fix)
+        return WebhookTarget(server, rest, self.path.parent / secret_file, tls)
+
+
 def checked(tables: Sequence[AuditTable], path: Path) -> tuple[SinkSettings, ...]:
     """Return what the tables of `m8.toml`, which is at `path`, say. Raises `UsageError` that names the field."""
     if len(tables) > MOST_SINKS:
         raise UsageError(f"{path}: there are more than {MOST_SINKS} tables [[audit]].", fix="Name fewer.")
     names = [table.name for table in tables]
     for table in tables:
-        if _NAME.fullmatch(table.name) is None:
-            raise _wrong(path, table.name, "name", "is not valid", "Use a to z, 0 to 9 and -, at most 32.")
-        if names.count(table.name) > 1:
-            raise _wrong(path, table.name, "name", "is used twice", "Give each table a name of its own.")
+        place = Place(path, "audit", table.name)
+        place.check_name(names)
         if not table.lines:
-            raise _wrong(path, table.name, "lines", "is empty", 'Write lines = ["events", "access"], or one of them.')
+            raise place.wrong("lines", "is empty", 'Write lines = ["events", "access"], or one of them.')
     sinks = tuple(SinkSettings(table.name, frozenset(table.lines), _target(table, path)) for table in tables)
     files: set[Path] = set()
     for sink in sinks:
         if isinstance(sink.target, FileTarget):
             file = sink.target.path.resolve()
             if file in files:
-                raise _wrong(path, sink.name, "path", "is another table's", "Give each table a file of its own.")
+                place = Place(path, "audit", sink.name)
+                raise place.wrong("path", "is another table's", "Give each table a file of its own.")
             files.add(file)
     return sinks
 
 
 def _target(table: AuditTable, path: Path) -> FileTarget | SyslogTarget | WebhookTarget:
-    match table:
-        case FileTable():
-            return _file(table, path)
-        case SyslogTable():
-            return SyslogTarget(_address(table, path), _tls(table, path))
-        case WebhookTable():
-            server, rest = _url(table, path)
-            return WebhookTarget(server, rest, path.parent / table.secret_file, _tls(table, path))
+    place = Place(path, "audit", table.name)
+    if isinstance(table, FileTable):
+        return _file(table, place)
+    tls = place.tls(table.ca_file, table.certificate_file, table.key_file)
+    if isinstance(table, SyslogTable):
+        return SyslogTarget(place.server("address", table.address, "logs.example.org:6514"), tls)
+    return place.webhook(table.url, table.secret_file, tls)
 
 
-def _file(table: FileTable, path: Path) -> FileTarget:
+def _file(table: FileTable, place: Place) -> FileTarget:
     if len(set(table.lines)) > 1:
         fix = 'Write lines = ["events"] here, and another table with another path for lines = ["access"].'
-        raise _wrong(path, table.name, "lines", "names two kinds for one file", fix)
+        raise place.wrong("lines", "names two kinds for one file", fix)
     if not table.path:
-        raise _wrong(path, table.name, "path", "is empty", 'Name a file, for example path = "audit.jsonl".')
+        raise place.wrong("path", "is empty", 'Name a file, for example path = "audit.jsonl".')
     if table.max_bytes and table.max_bytes < MIN_FILE:
-        raise _wrong(path, table.name, "max_bytes", f"is less than {MIN_FILE}", "Write more, or 0 for logrotate.")
+        raise place.wrong("max_bytes", f"is less than {MIN_FILE}", "Write more, or 0 for logrotate.")
     if not 1 <= table.keep <= MOST_FILES:
-        raise _wrong(path, table.name, "keep", f"is not from 1 to {MOST_FILES}", "Write how many files to keep.")
-    return FileTarget(path.parent / table.path, table.max_bytes, table.keep)
-
-
-def _address(table: SyslogTable, path: Path) -> HostPort:
-    try:
-        found = HostPort.parse(table.address)
-    except UsageError:
-        found = HostPort("", 0)
-    if not found.port:
-        raise _wrong(path, table.name, "address", "is not host:port", 'Write for example "logs.example.org:6514".')
-    return found
-
-
-def _url(table: WebhookTable, path: Path) -> tuple[HostPort, str]:
-    """Return the server of the webhook, and the path and query there."""
-    if not table.secret_file:
-        raise _wrong(path, table.name, "secret_file", "is empty", "Make a key: openssl rand -hex 32")
-    try:
-        named = urlsplit(table.url)
-        server = HostPort(named.hostname or "", 443 if named.port is None else named.port)
-    except ValueError:
-        server, named = HostPort("", 0), urlsplit("")
-    rest = (named.path or "/") + (f"?{named.query}" if named.query else "")
-    whole = f"https://{named.netloc}{rest}"
-    is_whole = table.url in (whole, whole.removesuffix("/")) and "@" not in named.netloc
-    if not is_whole or not server.port or not is_host(server.host) or _TARGET.fullmatch(rest) is None:
-        # What stands before an @ may be a password, and a query may hold a token: it is not shown.
-        fix = 'Write for example "https://collector.example.org/m8", without a login and without #.'
-        raise _wrong(path, table.name, "url", "is not an address of HTTPS", fix)
-    return server, rest
-
-
-def _tls(table: SyslogTable | WebhookTable, path: Path) -> TlsFiles:
-    if bool(table.certificate_file) != bool(table.key_file):
-        fix = "Name both, or neither."
-        raise _wrong(path, table.name, "certificate_file", "and key_file go together", fix)
-    files = (table.ca_file, table.certificate_file, table.key_file)
-    return TlsFiles(*(path.parent / file if file else None for file in files))
-
-
-def _wrong(path: Path, name: str, field: str, what: str, fix: str) -> UsageError:
-    return UsageError(f"{path}: {field} of the table [[audit]] named {name!r} {what}.", fix=fix)
+        raise place.wrong("keep", f"is not from 1 to {MOST_FILES}", "Write how many files to keep.")
+    return FileTarget(place.path.parent / table.path, table.max_bytes, table.keep)

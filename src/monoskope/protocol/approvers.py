@@ -6,7 +6,7 @@ were enough, only the store's lists say.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.secrets.v1 import proof_pb2
@@ -75,7 +75,8 @@ def recount(change: Change, approvals: Sequence[bytes], receipt: Receipt) -> tup
     Raises:
         ProofError: it names somebody of whom there is no good signature over the change.
     """
-    good = [found for blob in approvals if (found := _counted(change, blob, receipt)) is not None]
+    principals = {key: principal for principal, key in receipt.approvers}
+    good = [found for blob in approvals if (found := _counted(change, blob, principals)) is not None]
     counted: list[CountedApproval] = []
     for principal, key in receipt.approvers:
         one = next((each for each in good if each.principal == principal), None)
@@ -95,9 +96,10 @@ def is_listed(one: CountedApproval, listed: ListedKeys, at: float) -> bool:
         listed: The list.
         at: Seconds since 1970.
     """
-    certificate = isinstance(one.signer, Certificate)
-    line = listed.get(one.signer.ca_key.blob if isinstance(one.signer, Certificate) else one.signer.blob)
-    return line is not None and line.authority == certificate and line.covers(one.principal) and line.holds_at(at)
+    signer = one.signer
+    key, is_authority = (signer.ca_key, True) if isinstance(signer, Certificate) else (signer, False)
+    line = listed.get(key.blob)
+    return line is not None and line.authority == is_authority and line.covers(one.principal) and line.holds_at(at)
 
 
 def counted_alone(evidence: proof_pb2.UploadEvidence) -> None:
@@ -116,9 +118,8 @@ def counted_alone(evidence: proof_pb2.UploadEvidence) -> None:
         pass
 
 
-def _counted(change: Change, blob: bytes, receipt: Receipt) -> CountedApproval | None:
-    """Return an approval that the receipt names, None for any other signature."""
-    principals = {key: principal for principal, key in receipt.approvers}
+def _counted(change: Change, blob: bytes, principals: Mapping[str, str]) -> CountedApproval | None:
+    """Return an approval by one of the keys that a receipt names with their principals, None for any other."""
     try:
         found = parse_signature(blob, Namespace.APPROVAL)
         principal = principals.get(found.key.fingerprint, "")

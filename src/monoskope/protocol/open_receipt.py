@@ -11,8 +11,8 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import Grant, parse_grant
 from monoskope.protocol.identity import COPY_REQUEST, RECEIPT, ProofError, labelled, open_signed
 from monoskope.protocol.outcomes import DESTINATION_OUTCOMES, RESTORED
-from monoskope.protocol.payload import pair_keys
 from monoskope.protocol.receipt import Receipt, failed_before_sealing, parse_receipt
+from monoskope.protocol.recipes import pair_keys
 from monoskope.protocol.request import REQUEST_ID_BYTES, Request
 from monoskope.protocol.wire import MalformedError
 

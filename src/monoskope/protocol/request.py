@@ -10,8 +10,9 @@ from monoskope.protocol.listing import is_name
 from monoskope.protocol.notes import Labels, check_labels, is_day
 from monoskope.protocol.options import Options, read_options, set_options
 from monoskope.protocol.outcomes import one_of, spelled
-from monoskope.protocol.payload import MAX_KEYS, Recipe, Recipes, check_key, check_recipes
+from monoskope.protocol.payload import MAX_KEYS, check_key
 from monoskope.protocol.purposes import OWN_FIELDS, PURPOSES, PurposeRules
+from monoskope.protocol.recipes import Recipe, Recipes, check_recipes
 from monoskope.protocol.wire import DIGEST_BYTES, MalformedError, parse, remembered, serialise
 from monoskope.uri import SecretUri
 from monoskope.value import Value
@@ -66,6 +67,11 @@ class Request(Value, frozen=True):
         """The rules of its purpose."""
         return PURPOSES[self.purpose]
 
+    @property
+    def place(self) -> SecretUri:
+        """The secret that it writes or asks about: of a COPY the destination."""
+        return self.destination or self.uri
+
 
 def is_version(text: str) -> bool:
     """Whether `text` can be an upstream version: 1 to 256 printable ASCII characters without spaces."""
@@ -115,7 +121,7 @@ def make_request(
         keep_expires_on=keep_expires_on,
         destroy=destroy,
         remove_keys=remove_keys,
-        recipes=[upload_pb2.Recipe(key=one.key, kind=one.kind, size=one.size) for one in recipes],
+        recipes=[upload_pb2.Recipe(key=one.key, kind=one.kind, size=one.size, text=one.text) for one in recipes],
         destination="" if destination is None else str(destination),
         to_version=to_version,
         list_after=list_after,
@@ -274,7 +280,7 @@ def _destination(message: upload_pb2.UploadRequest, source: SecretUri) -> Secret
 def _recipes(message: upload_pb2.UploadRequest) -> Recipes:
     if "recipes" not in PURPOSES[message.purpose].fields:
         return ()
-    recipes = tuple(Recipe(one.key, one.kind, one.size) for one in message.recipes)
+    recipes = tuple(Recipe(one.key, one.kind, one.size, one.text) for one in message.recipes)
     try:
         checked = check_recipes(recipes)
     except UsageError as error:

@@ -187,6 +187,7 @@ class Reactor:
                 reporter=reporter,
                 rates=rates,
                 gate=self.gate,
+                rules=settings.rules,
                 now=clock,
             ),
             recovery=Recovery(identity, self.replica, Presence(), lookup, reporter, self.timings),

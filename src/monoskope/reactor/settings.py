@@ -19,6 +19,8 @@ allow = ["orders_*"]            # the names that this reactor serves; * for any 
 to = "local"                    # a store of the same m8, or this one
 identity = "SHA256:..."         # its identity, as its own `m8 reactor init` printed it
 paths = [{from = "team-a", to = "team-a"}]  # whole segments: from below here to below there; "" for all paths
+
+[[rules]]                       # what a value must be to be written: `monoskope.reactor.value_rules`
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ from monoskope.protocol.payload import MAX_PADDED, is_padded_size
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.reactor.signers.settings import PURPOSE_BY_WORD, SignersFile
 from monoskope.reactor.timings import Timings
+from monoskope.reactor.value_rules import ValueRule
 from monoskope.settings import convert, load
 from monoskope.stores import registry
 from monoskope.stores.driver import StoreDriver
@@ -214,6 +217,8 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which accounts this reactor serves, with an engine of accounts alone."""
     signers: SignersFile | None = None
     """Who must sign what this reactor does (docs/operate/signers.md); without it, it does what m8 asks."""
+    rules: list[ValueRule] = msgspec.field(default_factory=list)
+    """What a value must be to be written (docs/operate/value-rules.md); each has a name of its own."""
 
     def __post_init__(self) -> None:
         try:
@@ -233,6 +238,8 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         names = [rule.to for rule in self.copy]
         if len(set(names)) != len(names):
             raise ValueError("`copy.to` must name each store once")
+        if len({rule.name for rule in self.rules}) != len(self.rules):
+            raise ValueError("`rules.name` must be another one in each rule")
 
     @property
     def servers(self) -> tuple[str, ...]:
@@ -264,6 +271,8 @@ class ReactorSettings:
     """Which accounts this reactor serves; None if its secrets are no accounts."""
     signers: SignersFile | None = None
     """Who must sign what this reactor does; None if it does what m8 asks."""
+    rules: tuple[ValueRule, ...] = ()
+    """What a value must be to be written."""
 
     def copies_to(self, store: str) -> CopyRule | None:
         """Return the rule by which this reactor copies to `store`, None if there is none."""
@@ -342,6 +351,7 @@ def read(folder: Path, name: str = SETTINGS_FILE) -> ReactorSettings:
         copies=tuple(file.copy),
         accounts=file.accounts,
         signers=file.signers,
+        rules=tuple(file.rules),
     )
 
 

@@ -110,6 +110,9 @@ def _lines(settings: ReactorSettings) -> Iterator[str]:
         yield f"Accounts: {', '.join(settings.accounts.allow)}"
     for rule in settings.copies:
         yield f"Copies to: {rule.to} ({_signed_there(settings, rule.to)})"
+    for value_rule in settings.rules:
+        prefixes = ", ".join(f"{settings.store}://{prefix}" for prefix in value_rule.prefixes)
+        yield f"Rule {value_rule.name} at {prefixes}: {value_rule}"
     if settings.signers is None:
         yield _WITHOUT
         return

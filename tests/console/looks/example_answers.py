@@ -427,7 +427,7 @@ _KINDS = (("password", 32, "characters", 8, 256), ("hex", 32, "bytes", 16, 512),
 def _kinds() -> Iterator[dict[str, Any]]:
     for name, default, unit, least, most in _KINDS:
         sizes = {"sizes": [], "least": least, "most": most}
-        yield {"name": name, "default": default, "unit": unit, **sizes, "is_pair": name == "ed25519"}
+        yield {"name": name, "default": default, "unit": unit, **sizes, "is_pair": name == "ed25519", "longest": 0}
 
 
 ANSWERS: dict[str, Callable[[dict[str, Any]], object]] = {

@@ -12,7 +12,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import changes_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import Client, KeySigner, Proposal, ProposedChange
+from monoskope.client import Client, KeySigner, Proposal, ProposedChange, Rotation
 from monoskope.client.access import Access
 from monoskope.client.changes import Changes
 from monoskope.client.proofs.log import ServerLog
@@ -51,6 +51,7 @@ ARGUMENTS: dict[str, Any] = {
     "recipes": {"password": "password"},
     "request_id": ID,
     "right": "put",
+    "rotation": Rotation.of(URI, ["pg://orders_a"]),
     "store": views_pb2.SecretStore(name="vault"),
     "to": "1",
     "token_id": ID,

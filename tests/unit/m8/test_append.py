@@ -68,6 +68,7 @@ async def test_an_append_is_decided_on_what_is_remembered_and_else_all_is_read_a
     user, reactor = world.user("anna", "vault://app"), await world.attached()
     request = a_request()
     await user.ask(request)
+    await reactor.next("SecretUploadKeyRequested")  # to deliver it, m8 looks at it, too
     look, asked = world.app.log.look, []
 
     async def looking(after: Mapping[str, int], documents: Collection[tuple[str, str]] = ()) -> Look:

@@ -12,7 +12,7 @@ from monoskope.m8.domain.events import MOST, notes_stream, write
 from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.limits.subjects import LARGEST
 from monoskope.protocol.notes import labels_of
-from monoskope.protocol.payload import Recipe
+from monoskope.protocol.recipes import Recipe
 from monoskope.uri import SecretUri
 from tests.support.m8_walk import SIGNER, URI, Documents, Walk
 from tests.support.m8_world import FakeReactor, User, World, a_world, put, refusal, refused

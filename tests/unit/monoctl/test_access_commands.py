@@ -22,7 +22,8 @@ from monoskope.client import RoleBinding
 from monoskope.errors import UsageError
 from monoskope.exit_codes import ExitCode
 from monoskope.m8.cli.main import run as m8
-from monoskope.monoctl.input.role_binding_file import MAX_FILE, parse
+from monoskope.monoctl.input.role_binding_file import parse
+from monoskope.monoctl.input.strict_yaml import MAX_FILE
 from monoskope.monoctl.main import cli
 from monoskope.monoctl.output.formats import yaml_text
 from monoskope.monoctl.output.views import role_binding

@@ -122,7 +122,7 @@ class TestWaiting:
         self, m8: ScriptedM8, run: Run, keys: dict[str, Path]
     ) -> None:
         m8.changes.next = [lambda _: None, approves(keys["ben"])]
-        result = ends(run(*PROPOSE, "--wait", "1h", "-o", "json", stdin=VALUE), 0, "0 of up to 1 approvals")
+        result = ends(run(*PROPOSE, "--wait", "1h", "-o", "json", stdin=VALUE), 0, "0 approvals of up to 1")
         answer = json.loads(result.stdout)
         assert answer["approvers"] == [{"principal": "approver1", "key": shown(keys["ben"])}]
         assert answer["change_sha256"] == parse_change(only(m8).change).sha256.hex()
@@ -169,7 +169,7 @@ class TestWaiting:
 
 class TestRefused:
     def test_a_put_that_is_refused_says_how_to_propose_it(self, m8: ScriptedM8, run: Run) -> None:
-        result = ends(run(*PUT, "--overwrite", stdin=VALUE), 17, "up to 1 approvals")
+        result = ends(run(*PUT, "--overwrite", stdin=VALUE), 17, "up to 1 approval")
         assert f"monoctl put secret {URI} --from-file password=- --propose\n" in result.stderr
         answer = json.loads(run(*PUT, "-o", "json", stdin=VALUE).stderr)
         assert answer["error"]["propose"] == f"monoctl put secret {URI} --from-file password=- -o json --propose"

@@ -10,6 +10,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.monoctl.commands.engines import PUBLIC as PUBLIC_TEXTS
 from monoskope.testing.scripted.m8 import FINGERPRINT, PUBLIC, VERIFIED, VERSION, ScriptedM8
 from tests.unit.monoctl.as_alice import Run, ends
 
@@ -88,9 +89,27 @@ def test_keys_have_names_of_their_own_unless_they_are_given(run: Run, m8: Script
         assert [recipe.key for recipe in m8.attempts[-1].request.recipes] == keys
 
 
+def test_what_is_put_together_is_said_to_be_public_before_it_is_sent(run: Run, m8: ScriptedM8) -> None:
+    template = "text:db://{user}:{password|url}@db"
+    result = ends(run("generate", "secret", URI, "user=fixed:a=b", "password=password", f"url={template}"), 0)
+    assert result.stderr.startswith(f"note: {PUBLIC_TEXTS}\n")
+    texts = {recipe.key: recipe.text for recipe in m8.attempts[-1].request.recipes}
+    assert texts == {"user": "a=b", "password": "", "url": template.removeprefix("text:")}
+    assert PUBLIC_TEXTS not in run("generate", "secret", URI, "--kind", "password").output
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("a=text:{a}",), "refers to itself"),
+        (("a=hex", "b=text:{a}", "c=text:{b}"), "another template"),
+        (("a=hex", "b=text:{hunter2}"), "can refer to: a."),
+        (("a=hex", "b=text:{a|hunter2}"), "url, json"),
+        (("a=text:hunter2",), "`fixed`"),
+        (("a=hex", "b=text:{a}{hunter2"), "brace"),
+        ((f"a=fixed:{'hunter2' * 18}hun",), "1 to 128"),
+        (("a=fixed:",), "1 to 128"),
+        (("--kind", "fixed"), "--kind"),
         ((), "what to make"),
         (("hunter2",), "what to make"),
         (("password=hunter2",), ""),

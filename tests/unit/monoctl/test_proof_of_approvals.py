@@ -89,4 +89,4 @@ def test_a_broken_glass_is_the_first_thing_that_is_said(folder: Path) -> None:
 
 def test_where_nobody_else_approved_it_says_so(folder: Path) -> None:
     told = " ".join(alone(folder).stderr.split())
-    assert "Nobody else approved it: the store asks up to 1 approvals there, and none of this signer." in told
+    assert "Nobody else approved it: the store asks for up to 1 approval there, and none of this signer." in told

@@ -22,8 +22,8 @@ from monoskope.protocol.change import (
     request_of,
 )
 from monoskope.protocol.identity import approval_statement, shown, statement
-from monoskope.protocol.payload import Recipe
 from monoskope.protocol.purposes import PURPOSES
+from monoskope.protocol.recipes import Recipe
 from monoskope.protocol.request import Request
 from monoskope.protocol.wire import MalformedError, serialise
 from monoskope.uri import SecretUri

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,15 @@ from hypothesis import strategies as st
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
-from monoskope.protocol.payload import KINDS, Recipe, check_recipes, pair_keys
+from monoskope.protocol.recipes import (
+    KINDS,
+    Recipe,
+    Reference,
+    check_recipes,
+    pair_keys,
+    template_of,
+    unknowable_keys,
+)
 from monoskope.protocol.request import parse_request
 from monoskope.protocol.wire import MalformedError, serialise
 from monoskope.reactor.work.new_values import ALPHABET
@@ -48,7 +57,9 @@ def test_every_default_has_128_bits() -> None:
     assert KINDS["base64"].default * 8 >= 128
     assert len(set(ALPHABET)) == len(ALPHABET)
     assert not set("0O1lIo") & set(ALPHABET)
-    for kind in ("password", "hex", "base64", "rsa"):
+    random = [kind for kind in KINDS if not KINDS[kind].longest]
+    assert random == ["password", "hex", "base64", "rsa", "ed25519"]
+    for kind in random[:-1]:
         recipe = Recipe("a", kind)
         assert recipe.effective_size == KINDS[kind].default
         check_recipes([Recipe("a", kind, recipe.effective_size)])
@@ -93,6 +104,113 @@ def test_no_text_crashes_the_parser(text: str) -> None:
     assert text.partition(":")[0] in KINDS
 
 
+@pytest.mark.parametrize("text", ["fixed:", "fixed:a:b", "text:{a}", "text:: {a}"])
+def test_what_stands_behind_the_colon_is_the_text(text: str) -> None:
+    kind, _, rest = text.partition(":")
+    assert Recipe.parse("b", text) == Recipe("b", kind, text=rest)
+
+
+def test_a_text_is_there_where_it_belongs_and_fits() -> None:
+    for kind, longest in (("fixed", 128), ("text", 2_048)):
+        most = "{a}".ljust(longest, "\u00e4")
+        assert check_recipes([Recipe("a", "hex"), Recipe("b", kind, text=most)])
+        for text in ("", most + "x", "{a}\r", "{a}\u202e"):
+            assert f"1 to {longest} printable" in refused(Recipe("a", "hex"), Recipe("b", kind, text=text))
+        refused(Recipe("a", "hex"), Recipe("b", kind, 8, "{a}"))
+    assert "takes no text" in refused(Recipe("a", "hex", text="{b}"))
+
+
+def test_the_longest_text_has_room_whatever_its_characters_and_no_more_than_that_is_taken() -> None:
+    four = [Recipe(f"k{number}", "text", text="{a}".ljust(2_048, "x")) for number in range(4)]
+    longest = Recipe("b", "text", text="{a}" + "\U0001f511" * 2_045)
+    assert check_recipes([Recipe("a", "hex"), *four])
+    assert check_recipes([Recipe("a", "fixed", text="x" * 9), longest])
+    assert "8192 bytes" in refused(Recipe("a", "fixed", text="x"), *four)
+    assert "8192 bytes" in refused(Recipe("a", "fixed", text="x" * 10), longest)
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{c}", "refers to itself"),
+        ("{a}{d}", "refers to another template"),
+        ("{a}{b }", "not made with it"),
+        ("{hunter2}", "not made with it"),
+        ("{a|hex}", "unknown filter"),
+        ("{a|}", "unknown filter"),
+        ("{a|url|json}", "unknown filter"),
+        ("no reference, hunter2", "refers to no key"),
+        ("{{a}}", "refers to no key"),
+        ("{a}{", "a brace"),
+        ("{a}}", "a brace"),
+        ("{}{a}", "a brace"),
+        ("{a{b}}", "a brace"),
+        ("{{a}", "a brace"),
+        ("{|url}", "a brace"),
+    ],
+)
+def test_a_template_that_is_none_is_refused_without_what_it_says(template: str, said: str) -> None:
+    others = (Recipe("a", "hex"), Recipe("b", "fixed", text="x"), Recipe("d", "text", text="{a}"))
+    with pytest.raises(UsageError, match=said) as caught:
+        check_recipes([*others, Recipe("c", "text", text=template)])
+    assert caught.value.fix
+    assert "hunter2" not in f"{caught.value}{caught.value.fix}"
+
+
+def test_what_a_template_can_refer_to_is_named() -> None:
+    with pytest.raises(UsageError) as caught:
+        check_recipes([Recipe("b", "hex"), Recipe("a", "rsa"), Recipe("c", "text", text="{x}")])
+    assert "a, b" in caught.value.fix
+
+
+_LITERAL = st.text(st.characters(exclude_categories=["Cs"]))
+_REFERENCE = st.builds(Reference, st.text("ab.-_9", min_size=1), st.sampled_from(["", "url", "json"]))
+
+
+@given(st.lists(_LITERAL | _REFERENCE), _REFERENCE)
+def test_a_template_says_what_was_written(pieces: list[str | Reference], last: Reference) -> None:
+    text = "".join(
+        piece.replace("{", "{{").replace("}", "}}")
+        if isinstance(piece, str)
+        else f"{{{piece.key}|{piece.filter}}}"
+        if piece.filter
+        else f"{{{piece.key}}}"
+        for piece in [*pieces, last]
+    )
+
+    def joined(found: Iterable[str | Reference]) -> list[object]:
+        """References with the literals between them, however these are cut."""
+        cut: list[object] = [""]
+        for piece in found:
+            if isinstance(piece, str):
+                cut[-1] = f"{cut[-1]}{piece}"
+            else:
+                cut += [piece, ""]
+        return cut
+
+    assert joined(template_of(Recipe("z", "text", text=text))) == joined([*pieces, last])
+
+
+@given(st.text("{}ab|urljson", max_size=30))
+def test_a_template_is_taken_or_refused(text: str) -> None:
+    try:
+        pieces = template_of(Recipe("z", "text", text=text))
+    except UsageError:
+        return
+    written = sum(len(piece) if isinstance(piece, str) else len("".join(piece)) + 2 for piece in pieces)
+    assert written <= len(text)
+
+
+def test_only_what_is_made_at_random_cannot_be_known() -> None:
+    recipes = check_recipes(
+        [
+            *(Recipe("a", "hex"), Recipe("b", "fixed", text="x"), Recipe("c", "ed25519")),
+            *(Recipe("d", "text", text="{b}"), Recipe("e", "text", text="{b}{a}")),
+        ]
+    )
+    assert unknowable_keys(recipes) == {"a", "c", "e"}
+
+
 @pytest.mark.parametrize("text", ["hunter2", "hunter2:x", "hunter2:12"])
 def test_what_may_be_a_value_is_not_repeated(text: str) -> None:
     with pytest.raises(UsageError) as caught:
@@ -105,7 +223,7 @@ def generation(*recipes: tuple[str, str, int], **fields: object) -> upload_pb2.U
     message.ParseFromString(a_request().content)
     message.purpose = upload_pb2.PURPOSE_GENERATE
     for key, kind, size in recipes:
-        message.recipes.add(key=key, kind=kind, size=size)
+        message.recipes.add(key=key, kind=kind, size=size, text="{a}" if kind == "text" else "")
     for name, value in fields.items():
         setattr(message, name, value)
     return message
@@ -119,6 +237,8 @@ def generation(*recipes: tuple[str, str, int], **fields: object) -> upload_pb2.U
         generation(("a", "hex", 0), ("a", "hex", 0)),
         generation(("a", "dsa", 0)),
         generation(("a", "hex", 7)),
+        generation(("a", "text", 0)),
+        generation(("a", "fixed", 0)),
         generation(("..a", "hex", 0)),
         generation(("a", "hex", 0), purpose=upload_pb2.PURPOSE_UPLOAD),
         generation(("a", "hex", 0), purpose=upload_pb2.PURPOSE_DELETE),

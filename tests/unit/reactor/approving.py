@@ -11,9 +11,10 @@ from typing import Any
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.change import Change, make_change, request_of
 from monoskope.protocol.identity import Namespace, approval_statement
-from monoskope.protocol.payload import Payload, Recipe
+from monoskope.protocol.payload import Payload
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.receipt import Receipt
+from monoskope.protocol.recipes import Recipe
 from monoskope.protocol.request import Request
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.signers.approvals import Presented

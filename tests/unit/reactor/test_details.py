@@ -12,7 +12,8 @@ import pytest
 
 from monoskope import operating_log
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
-from monoskope.protocol.payload import Payload, Recipe
+from monoskope.protocol.payload import Payload
+from monoskope.protocol.recipes import Recipe
 from monoskope.reactor.admission import OUTSIDE_KEY_RULE, OUTSIDE_PREFIXES, Admission
 from monoskope.reactor.grant import Granter
 from monoskope.reactor.guarded_driver import GuardedDriver, Sentences

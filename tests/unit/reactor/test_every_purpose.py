@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.protocol.payload import Recipe
 from monoskope.protocol.purposes import PURPOSES
+from monoskope.protocol.recipes import Recipe
 from monoskope.protocol.request import Request
 from monoskope.reactor.admission import Admission
 from monoskope.reactor.grant import Granter

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import gc
+import json
 import re
 import threading
+import urllib.parse
 from collections.abc import Mapping
 
 import pytest
@@ -18,14 +20,17 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     load_pem_public_key,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.protocol.payload import Payload, Recipe
+from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import write_tag
+from monoskope.protocol.recipes import Recipe, check_recipes, template_of
 from monoskope.protocol.request import Request
 from monoskope.reactor.identity.fingerprint import digest_of
 from monoskope.reactor.reasons import FailedError
-from monoskope.reactor.work.new_values import ALPHABET, MAX_WAITING, Generator, public_halves
+from monoskope.reactor.work.new_values import ALPHABET, MAX_WAITING, TOO_LARGE, Generator, filled, public_halves
 from monoskope.stores.driver import StoreConflictError, UnknownOutcomeError
 from tests.support.reactor_world import EMPTY, PATIENCE_S, URI, MemoryStore, World, ask, uncollected
 
@@ -58,6 +63,51 @@ async def test_text_has_the_form_that_was_asked_for_and_is_new_each_time(kind: s
     assert len(set(made)) == 20
     if kind == "base64":
         assert len(base64.b64decode(made[0])) == (size or 32)
+
+
+async def made(*recipes: Recipe, most: int = 1_048_576) -> Payload:
+    return await Generator().generate(check_recipes(recipes), "alice", most)
+
+
+async def test_a_template_joins_what_is_made_beside_it() -> None:
+    payload = await made(
+        Recipe("username", "fixed", text="orders b"),
+        Recipe("password", "base64"),
+        Recipe("key", "ed25519"),
+        Recipe("url", "text", text="postgresql://{username|url}:{password|url}@db.internal/orders?{{{username}}}"),
+        Recipe("config", "text", text='{{"key":"{key|json}",\n"of":"{username}"}}'),
+    )
+    password = payload["password"].decode()
+    assert payload["username"] == b"orders b"
+    shown = f"postgresql://orders%20b:{urllib.parse.quote(password, safe='')}@db.internal/orders?{{orders b}}"
+    assert payload["url"].decode() == shown
+    assert json.loads(payload["config"]) == {"key": payload["key"].decode(), "of": "orders b"}
+
+
+@given(st.text(st.characters(exclude_categories=["C", "Zl", "Zp"], include_characters="\n "), min_size=1, max_size=99))
+def test_filters_keep_the_value(text: str) -> None:
+    templates = {
+        name: template_of(Recipe("b", "text", text=f"{{a|{name}}}" if name else "{a}")) for name in ("", "url", "json")
+    }
+    found = filled(templates, {"a": text.encode()}, 1_048_576)
+    assert found[""] == text.encode()
+    assert urllib.parse.unquote(found["url"].decode("ascii"), errors="strict") == text
+    assert re.fullmatch(rb"([A-Za-z0-9._~-]|%[0-9A-F]{2})+", found["url"])
+    assert json.loads(f'"{found["json"].decode("ascii")}"') == text
+
+
+async def test_templates_make_no_more_than_the_grant_allows() -> None:
+    text = Recipe("a", "fixed", text="ab"), Recipe("b", "text", text="{a}-{a|url}"), Recipe("c", "text", text="{a}")
+    assert (await made(*text, most=7))["b"] == b"ab-ab"
+    with pytest.raises(FailedError) as caught:
+        await made(*text, most=6)
+    assert (caught.value.reason, caught.value.detail) == (upload_pb2.REASON_UNSUPPORTED, TOO_LARGE)
+    # Each of 908 references is to more than 3 KB.
+    large = [Recipe(f"t{number}", "text", text="{key|url}" * 227) for number in range(4)]
+    world = World()
+    receipt = await world.walk(asked(Recipe("key", "rsa", 4_096), *large))
+    assert (receipt.reason, receipt.detail) == (upload_pb2.REASON_UNSUPPORTED, TOO_LARGE)
+    assert world.outcomes() == ["FAILED UNSUPPORTED"]
 
 
 @pytest.mark.parametrize(("kind", "size"), [("rsa", 2_048), ("rsa", 0), ("ed25519", 0)])

@@ -11,7 +11,7 @@ import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import SUITE_1
-from monoskope.protocol.payload import Recipe
+from monoskope.protocol.recipes import Recipe
 from monoskope.protocol.request import Request, make_request
 from monoskope.reactor.upstream.first_look import Content, FirstLooks
 from monoskope.reactor.work.delivery import DeliveredRequest

@@ -23,9 +23,10 @@ from monoskope.errors import RefusedError, UsageError
 from monoskope.protocol.grant import Grant, parse_grant
 from monoskope.protocol.open_receipt import open_receipt
 from monoskope.protocol.outcomes import spelled
-from monoskope.protocol.payload import Payload, Recipe, encode
+from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.receipt import Receipt
+from monoskope.protocol.recipes import Recipe
 from monoskope.protocol.request import Request
 from monoskope.reactor.admission import Admission
 from monoskope.reactor.identity.fingerprint import FingerprintKey

@@ -218,6 +218,17 @@ def test_an_heir_may_name_what_was_announced_if_that_was_there_before() -> None:
     assert invariants.check(request("a7", prior="v9", announced="v9", late=True)(good()))
 
 
+@pytest.mark.parametrize(
+    ("announced", "content", "is_explained"), [("", None, True), ("", ONE, False), ("v0", None, False)]
+)
+def test_a_write_onto_nothing_that_was_deleted_at_once_may_end_as_a_lost_key(
+    announced: str, content: dict[str, str] | None, *, is_explained: bool
+) -> None:
+    requests = {"b1": Told(URI, True, "FAILED", "KEY_LOST", announced=announced)}
+    facts = dataclasses.replace(good(), operations=[], requests=requests, histories={URI: [Version("v1", content)]})
+    assert (list(invariants.versions_are_explained(facts)) == []) is is_explained
+
+
 @pytest.mark.parametrize(("uri", "is_explained"), [("local://rig/r1/c2", True), ("vault://rig/r1/c2", False)])
 def test_a_deletion_of_age_files_takes_what_is_kept_and_one_of_openbao_the_newest(uri: str, is_explained: bool) -> None:
     history = [Version("v1", None), Version("v2", None)]

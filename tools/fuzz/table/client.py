@@ -326,7 +326,7 @@ READERS = (
     Reader(
         "role-binding-file",
         "administrators",
-        ("monoctl/input/role_binding_file.py",),
+        ("monoctl/input/role_binding_file.py", "monoctl/input/strict_yaml.py"),
         lambda content: parse_role_bindings(content, "the file"),
         seeds=_texts(_BINDING, f"---\n{_BINDING}---\n{_BINDING}"),
     ),

@@ -219,6 +219,12 @@ rules = [{ match = { "/a/b" = { prefix = "x/" } }, name_claim = "sub" }]
 kind = "syslog"
 name = "siem"
 address = "siem.example.org:6514"
+[[notices]]
+kind = "email"
+name = "ops"
+server = "smtp.example.org:587"
+sender = "m8@example.org"
+to = ["ops@example.org"]
 """
 
 
@@ -331,7 +337,7 @@ READERS = (
     Reader(
         "m8-toml",
         "who runs m8",
-        ("settings.py", "m8/settings.py", "m8/sink_settings.py", "m8/issuers/settings.py"),
+        ("settings.py", "m8/settings.py", "m8/sink_settings.py", "m8/notice_settings.py", "m8/issuers/settings.py"),
         _m8_toml,
         errors=(Error,),
         seeds=_texts(_SETTINGS),

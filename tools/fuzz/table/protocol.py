@@ -19,8 +19,9 @@ from monoskope.protocol.identity import Namespace, ProofError, open_rotation
 from monoskope.protocol.listing import message_of, parse_listing
 from monoskope.protocol.login import Member, read_exchange_refusal, read_login_refusal
 from monoskope.protocol.notes import check_day, edit_message, edit_of, strict_json
-from monoskope.protocol.payload import BadPayloadError, Recipe, decode, encode
+from monoskope.protocol.payload import BadPayloadError, decode, encode
 from monoskope.protocol.receipt import parse_receipt
+from monoskope.protocol.recipes import Recipe, Template, template_of
 from monoskope.protocol.request import parse_request
 from monoskope.protocol.sshsig.container import parse_public
 from monoskope.protocol.wire import serialise
@@ -53,6 +54,17 @@ def _words(read: Callable[[dict[str, str]], Any]) -> Callable[[bytes], Any]:
 
 def _shown(value: object) -> bytes:
     return str(value).encode("utf-8", "surrogateescape")
+
+
+def _written(template: Template) -> bytes:
+    """Return the text of a template."""
+    pieces = (
+        piece.replace("{", "{{").replace("}", "}}")
+        if isinstance(piece, str)
+        else f"{{{piece.key}|{piece.filter}}}".replace("|}", "}")
+        for piece in template
+    )
+    return "".join(pieces).encode("utf-8", "surrogateescape")
 
 
 def _texts(*texts: str) -> Callable[[], Iterable[bytes]]:
@@ -106,9 +118,17 @@ READERS = (
     Reader(
         "recipe",
         "users",
-        ("protocol/payload.py",),
+        ("protocol/recipes.py",),
         text(lambda one: Recipe.parse("key", one)),
-        seeds=_texts("hex:32", "base64:64", "ed25519"),
+        seeds=_texts("hex:32", "base64:64", "ed25519", "fixed:orders_b"),
+    ),
+    Reader(
+        "template",
+        "users, and the requests that m8 delivers",
+        ("protocol/recipes.py",),
+        text(lambda one: template_of(Recipe("key", "text", text=one))),
+        again=_written,
+        seeds=_texts("postgresql://{username}:{password|url}@db/orders", '{{"a":"{a|json}"}}', "{{{a}}}"),
     ),
     Reader("length", "users", ("times.py",), text(parse_length), seeds=_texts("30m", "12h", "30d")),
     Reader("days", "users", ("times.py",), text(parse_days), errors=(), seeds=_texts("30d", "99999d")),

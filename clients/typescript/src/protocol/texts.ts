@@ -14,6 +14,11 @@ const MAX_LABELS = 16;
 const MAX_REASON = 500;
 const MAX_LABEL_VALUE = 128;
 
+/** Whether every character of a text is printable; "" is. */
+export function isPrintable(text: string): boolean {
+  return PRINTABLE.test(text);
+}
+
 /** Whether a text can be an upstream version: 1 to 256 printable ASCII characters without spaces. */
 export function isVersion(text: string): boolean {
   return VERSION.test(text);

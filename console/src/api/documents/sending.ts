@@ -50,7 +50,7 @@ export interface PatchRequest {
   timeout?: number;
 }
 
-/** `generate` {uri, recipes: {key: "password:32"}, expect?, labels?, expires_on?}. */
+/** `generate` {uri, recipes: {key: "password:32" or "fixed:TEXT"}, expect?, labels?, expires_on?}. */
 export interface GenerateRequest extends Notes {
   uri: string;
   recipes: Record<string, string>;
@@ -67,6 +67,8 @@ export interface RecipeKind {
   least: number;
   most: number;
   is_pair: boolean;
+  /** Characters that its text may have; 0 for a kind that takes none. */
+  longest: number;
 }
 
 /* Requests without a type of their own: `copy` {uri, destination, expect?}, `import` {uris}, `verify` {uris} or {prefix}, `delete` {uris, typed, expect?, destroy?},

@@ -15,7 +15,7 @@ export interface Recipe {
   id: number;
   key: string;
   kind: string;
-  /** As typed; "" for the kind's default. */
+  /** As typed; "" for the kind's default. Of a kind that takes a text, that text. */
   size: string;
 }
 
@@ -25,6 +25,8 @@ const TITLES: Readonly<Record<string, string>> = {
   base64: "Random bytes as base64",
   rsa: "RSA key pair",
   ed25519: "Ed25519 key pair",
+  text: "Text with other values in it",
+  fixed: "Fixed text that everybody may see",
 };
 const KEYS: Readonly<Record<string, string>> = { password: "password", hex: "token", base64: "token", rsa: "private-key", ed25519: "private-key" };
 
@@ -41,13 +43,14 @@ export function useKinds(): readonly RecipeKind[] {
   return useAnswer<{ kinds: RecipeKind[] }>("recipes").data?.kinds ?? [];
 }
 
-/** Return what is sent: KIND or KIND:SIZE for each key. */
+/** Return what is sent: KIND, KIND:SIZE or KIND:TEXT for each key. */
 export function recipesOf(recipes: readonly Recipe[]): Record<string, string> {
   return Object.fromEntries(recipes.map(({ key, kind, size }) => [key, size === "" ? kind : `${kind}:${size}`]));
 }
 
-/** Say what is wrong with the size of one, "" for nothing. */
+/** Say what is wrong with the size of one, or with its text, "" for nothing. Whether a template is one, `monoctl` says. */
 export function sizeProblem({ size }: Recipe, kind: RecipeKind | undefined): string {
+  if (kind !== undefined && kind.longest > 0) return size !== "" && [...size].length <= kind.longest ? "" : `1 to ${kind.longest} characters.`;
   if (size === "" || kind === undefined) return "";
   const number = /^[0-9]{1,5}$/.test(size) ? Number(size) : NaN;
   const allowed = kind.sizes.length > 0 ? kind.sizes.includes(number) : number >= kind.least && number <= kind.most;
@@ -106,13 +109,17 @@ function RecipeRow({ recipe, kinds, problem, shown, set, remove }: RecipeRowProp
     <div class="recipe" role="group" aria-label={recipe.key || "a new key"}>
       <TextField label="Key" mono value={recipe.key} error={told} onInput={(key) => set({ key })} />
       <Select label="Made as" value={recipe.kind} choices={kinds.map(({ name }) => ({ value: name, text: TITLES[name] ?? name }))} onChange={choose} />
-      {kind !== undefined && <SizeField recipe={recipe} kind={kind} set={set} />}
+      {kind !== undefined && <SizeField recipe={recipe} kind={kind} shown={shown} set={set} />}
       {remove !== undefined && <Button kind="quiet" icon="x" label={`Remove ${recipe.key || "this key"}`} onClick={remove} />}
     </div>
   );
 }
 
-function SizeField({ recipe, kind, set }: { recipe: Recipe; kind: RecipeKind; set: (change: Partial<Recipe>) => void }) {
+const PUBLIC = "Not secret: everybody who may see the request sees it.";
+const HINTS: Readonly<Record<string, string>> = { text: `Other values stand at {KEY}, {KEY|url} or {KEY|json}; {{ and }} are braces. ${PUBLIC}`, fixed: PUBLIC };
+
+function SizeField({ recipe, kind, shown, set }: { recipe: Recipe; kind: RecipeKind; shown: boolean; set: (change: Partial<Recipe>) => void }) {
+  if (kind.longest > 0) return <TextField label="Text" mono value={recipe.size} hint={HINTS[kind.name] ?? PUBLIC} error={shown || recipe.size !== "" ? sizeProblem(recipe, kind) : ""} onInput={(size) => set({ size })} />;
   if (kind.sizes.length > 0)
     return <Select label={upper(kind.unit)} value={recipe.size || String(kind.default)} choices={kind.sizes.map((size) => ({ value: String(size), text: size.toLocaleString("en") }))} onChange={(size) => set({ size })} />;
   if (kind.most === 0) return <p class="recipe-fixed">{kind.unit}</p>;

@@ -4,7 +4,7 @@
  */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Done } from "../../api/documents/sending";
 import type { Secret } from "../../api/documents/shown";
 import { Button, Expiry, Facts, FailureBox, Labels, Link, Outcome, Proven, Uri } from "../../parts";
@@ -48,7 +48,8 @@ export function FormFrame<T>(props: FrameProps<T>) {
   const [attempts, setAttempts] = useState(0);
   const form = useRef<HTMLFormElement>(null);
   const region = useRef<HTMLDivElement>(null);
-  useEffect(() => firstEmpty(form.current)?.focus(), []);
+  // At once, after the dialog has opened: a focus that moves later takes keys from who is typing already.
+  useLayoutEffect(() => queueMicrotask(() => firstEmpty(form.current)?.focus()), []);
   useEffect(() => {
     if (attempts > 0) form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
   }, [attempts]);

@@ -11,7 +11,7 @@ from monoskope.api.gateway.v1 import changes_pb2
 from monoskope.client.connection import CALL_TIMEOUT_S
 from monoskope.client.http.methods import Method
 from monoskope.client.queries import pages
-from monoskope.client.results.changes import ProposedChange, change_of, place_of
+from monoskope.client.results.changes import ProposedChange, change_of
 from monoskope.client.session import Session
 from monoskope.client.walk.receipts import NO_RECEIPT, Checked
 from monoskope.errors import NotFoundError
@@ -101,6 +101,6 @@ class Calls:
         session, request = self._session, change.request
         checked = Checked(NO_RECEIPT)
         if view.HasField("last_receipt"):
-            checked = await session.proofs.newest(str(place_of(request)), view.last_receipt)
+            checked = await session.proofs.newest(str(request.place), view.last_receipt)
         pin = session.proofs.pins.identities.get((session.settings.server, request.uri.store))
         return ProposedChange.of(view, change, checked, pinned=pin == change.identity)

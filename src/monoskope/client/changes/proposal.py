@@ -18,8 +18,8 @@ from monoskope.client.walk.target import Target, check_text
 from monoskope.client.walk.task import Notes, Result, Task
 from monoskope.errors import RefusedError, UsageError
 from monoskope.protocol.options import Options
-from monoskope.protocol.payload import Recipe, Recipes, check_recipes
 from monoskope.protocol.purposes import PURPOSES, PurposeRules
+from monoskope.protocol.recipes import Recipe, Recipes, check_recipes
 from monoskope.value import Unshared, Value
 
 if TYPE_CHECKING:

@@ -36,7 +36,8 @@ from monoskope.lazy import pattern
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.notes import are_for, check_day, check_labels
 from monoskope.protocol.options import Options
-from monoskope.protocol.payload import MAX_KEYS, Payload, Recipes, check_key, encode
+from monoskope.protocol.payload import MAX_KEYS, Payload, check_key, encode
+from monoskope.protocol.recipes import Recipes
 from monoskope.protocol.request import is_version
 from monoskope.uri import SecretUri
 

@@ -26,8 +26,17 @@ from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.uri import SecretUri
 
 
-async def copy(walk: Walk, source: Target, destination: Target, expect: Expected, keys: tuple[str, ...] = ()) -> Copy:
+async def copy(  # noqa: PLR0917 - one call, from two places
+    walk: Walk,
+    source: Target,
+    destination: Target,
+    expect: Expected,
+    keys: tuple[str, ...] = (),
+    source_version: str = "",
+) -> Copy:
     """Copy the secret at `source`, or some `keys`, to `destination`, which `expect` is about. Raises as `Walk.run`.
+
+    With `source_version` that version is copied, or nothing.
 
     Raises:
         UsageError, RefusedError: as `check_copy`.
@@ -36,7 +45,16 @@ async def copy(walk: Walk, source: Target, destination: Target, expect: Expected
     """
     check_copy(source, destination, keys)
     keep = Notes(keep_labels=True, keep_expires_on=True)
-    task = Task(source.uri, upload_pb2.PURPOSE_COPY, b"", *expect, notes=keep, destination=destination.uri, keys=keys)
+    task = Task(
+        source.uri,
+        upload_pb2.PURPOSE_COPY,
+        b"",
+        *expect,
+        notes=keep,
+        destination=destination.uri,
+        keys=keys,
+        source_version=source_version,
+    )
     return await copied(walk, task, destination)
 
 

@@ -25,7 +25,6 @@ from monoskope.protocol.identity import Namespace, ProofError, approval_statemen
 from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.request import Request
 from monoskope.protocol.sshsig import FaultError, parse
-from monoskope.uri import SecretUri
 from monoskope.value import Value
 
 ChangeState = Literal["open", "done", "overtaken", "ended", "withdrawn", "declined"]
@@ -160,7 +159,7 @@ class ProposedChange(Value, frozen=True, kw_only=True):
             sha256=change.sha256.hex(),
             uri=str(request.uri),
             purpose=spelled(upload_pb2.Purpose, request.purpose),
-            place=str(place_of(request)),
+            place=str(request.place),
             expected_version=request.expect_version,
             requester=change.requester,
             keys=change.keys or change.request.keys,
@@ -201,11 +200,6 @@ def change_of(view: changes_pb2.SecretChange) -> Change:
     if change.change_id != view.change_id:
         raise ProofError("m8 shows a change under another id than its own")
     return change
-
-
-def place_of(request: Request) -> SecretUri:
-    """Return the secret that a request writes: with a copy its destination."""
-    return request.destination or request.uri
 
 
 def _asked(request: Request) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from monoskope.errors import (
     docs_page,
 )
 from monoskope.protocol.outcomes import is_detail, spelled
+from monoskope.text import counted
 from monoskope.value import Value
 
 _CHANGED_BY_OTHERS = "upstream holds content that was not put there through m8; nothing was written."
@@ -245,7 +246,7 @@ DETAIL = ": {detail}"
 """How the reactor's sentence stands behind the reason."""
 UNSIGNED = "m8 says: {message}. No store signed that; nothing was sent."
 """How a reason is explained that came without a receipt, before anything was sent."""
-ASKS = " The store asks for up to {approvals} approvals here, and {were} sent."
+ASKS = " The store asks for up to {approvals} here, and {were} sent."
 """Added to NOT_AUTHORIZED where the grant asks for approvals."""
 THERE = " Version {version} is there now."
 """Added to a failure whose signed receipt says which version is upstream."""
@@ -293,7 +294,7 @@ def error_for(
     asks = issubclass(meaning.error, NotAuthorizedError) and approvals > 0
     if asks:
         were = f"{sent} {'was' if sent == 1 else 'were'}" if sent else "none was"
-        message += ASKS.format(approvals=approvals, were=were)
+        message += ASKS.format(approvals=counted(approvals, "approval"), were=were)
     if asks and sent is None:
         fix = f"Propose it, so that others can approve it ({docs_page('approvals.md')}). {fix}"
     error = meaning.error(f"{uri}: {message}", fix=fix, reason_name=name(reason), retry_after_s=float(retry_after_s))

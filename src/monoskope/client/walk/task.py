@@ -13,9 +13,10 @@ from monoskope.client.walk.results import DOUBTS, Doubt
 from monoskope.errors import Error, OutcomeUnknownError, RefusedError, TimedOutError, UsageError, docs_page
 from monoskope.protocol.notes import Labels
 from monoskope.protocol.options import Options
-from monoskope.protocol.payload import Recipes
 from monoskope.protocol.purposes import PURPOSES
+from monoskope.protocol.recipes import Recipes
 from monoskope.protocol.request import REQUEST_ID_BYTES, Request, make_request
+from monoskope.text import counted
 from monoskope.uri import SecretUri
 from monoskope.value import Unshared, Value
 
@@ -175,7 +176,7 @@ class ApprovalsMissingError(RefusedError):
     """
 
     def __init__(self, uri: SecretUri, needed: int) -> None:
-        super().__init__(f"{uri}: the store asks for up to {needed} approvals here; nothing was sealed.")
+        super().__init__(f"{uri}: the store asks for up to {counted(needed, 'approval')} here; nothing was sealed.")
         self.needed = needed
 
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 from monoskope import operating_log
 from monoskope.errors import UnavailableError, docs_page
@@ -32,26 +33,34 @@ LONGEST_PAUSE_S = 60.0
 """Between two tries; each pause is twice the one before."""
 
 
-async def delivered(sink: Sink, batch: Batch, state: SinkState) -> None:
-    """Return when `sink` has taken `batch`.
+async def delivered(
+    deliver: Callable[[], Awaitable[None]], state: SinkState, kind: str, *, what: str = "audit lines"
+) -> None:
+    """Return when `deliver`, which is called again and again, has ended without an error.
 
     The operating log says when that begins to fail, and when it works again.
+
+    Args:
+        deliver: Sends something of `kind` to the sink of `state`.
+        state: What is noted of that sink.
+        kind: As of `SinkState`.
+        what: What it sends, for people.
     """
     pause_s = FIRST_PAUSE_S
     while True:
         try:
-            await sink.deliver(batch)
+            await deliver()
         except DeliveryError as error:
-            if state.failed(batch.kind):
+            if state.failed(kind):
                 operating_log.get().error(
-                    "audit lines are not taken", sink=state.name, message=error.message, fix=error.fix
+                    f"{what} are not taken", sink=state.name, message=error.message, fix=error.fix
                 )
         except Exception as error:  # noqa: BLE001  a defect here must not end m8: it is reported, and tried again
-            if state.failed(batch.kind):
-                operating_log.error("audit lines are not taken", error, sink=state.name)
+            if state.failed(kind):
+                operating_log.error(f"{what} are not taken", error, sink=state.name)
         else:
-            if failed_s := state.took(batch.kind):
-                operating_log.get().info("audit lines are taken again", sink=state.name, seconds=round(failed_s))
+            if failed_s := state.took(kind):
+                operating_log.get().info(f"{what} are taken again", sink=state.name, seconds=round(failed_s))
             return
         await asyncio.sleep(pause_s)
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
@@ -125,7 +134,8 @@ class EventExporter:
             if not self._follow(at, events):
                 await asyncio.sleep(STOPPED_S)
                 return
-            await delivered(self._sink, Batch(await self._lines(events)), self._state)
+            batch = Batch(await self._lines(events))
+            await delivered(partial(self._sink.deliver, batch), self._state, batch.kind)
             failpoint("m8.audit.after-delivery")
             now = Cursor(events[-1].position, events[-1].hash)
             if not await self._app.log.move_cursor(self._name, stood, now):
@@ -210,7 +220,7 @@ class CallExporter:
         try:
             while True:
                 batch = await self._next()
-                await delivered(self._sink, batch, self._state)
+                await delivered(partial(self._sink.deliver, batch), self._state, batch.kind)
                 batch = None
                 await asyncio.sleep(self._app.limits.tick_s / 10)  # what comes meanwhile goes together
         finally:

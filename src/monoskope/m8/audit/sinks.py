@@ -15,6 +15,7 @@ import hmac
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from monoskope.errors import Error, UsageError
@@ -122,7 +123,7 @@ def _append(descriptor: int, text: bytes) -> None:
 
 
 LABEL = b"m8/audit/v1"
-"""What the MAC begins with, so that it is of nothing else."""
+"""What the MAC of audit lines begins with."""
 
 MIN_SECRET = 32
 """Bytes of the key at least."""
@@ -133,36 +134,60 @@ TIMEOUT_S = 30.0
 MOST_ANSWER = 65_536
 """Bytes of an answer at most. They are not read."""
 
-TYPE = "application/x-ndjson"
-
 _FIX_TLS = "Set ca_file to the authority that signed its certificate, and url to a name that is in it."
 _FIX_AWAY = "Check that it runs and can be reached. m8 tries again, and loses no event."
 
 
-def mac(secret: bytes, *, time: str, positions: str, body: bytes) -> str:
-    """Return the MAC of a request, 64 hex digits."""
-    signed = b"\0".join((LABEL, time.encode("ascii"), positions.encode("ascii"), body))
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How requests of one kind look.
+
+    Attributes:
+        label: What the MAC begins with, so that it is of nothing else.
+        header: How the names of the headers begin.
+        named: What a request is known by, as its header is called: a receiver that got it twice knows it.
+        content_type: Of the body.
+    """
+
+    label: str
+    header: str
+    named: str
+    content_type: str
+
+
+LINES = Form(LABEL.decode(), "Monoskope-Audit", "Positions", "application/x-ndjson")
+
+
+def mac(secret: bytes, *, time: str, positions: str, body: bytes, label: bytes = LABEL) -> str:
+    """Return the MAC of a request, 64 hex digits. `positions` is what the request is known by."""
+    signed = b"\0".join((label, time.encode("ascii"), positions.encode("ascii"), body))
     return hmac.new(secret, signed, hashlib.sha256).hexdigest()
 
 
-class WebhookSink:
-    """Posts each batch.
+class Webhook:
+    """Posts.
 
     Args:
         target: Where to, and whom to trust.
+        form: How its requests look.
         clock: Milliseconds since 1970.
     """
 
-    def __init__(self, target: WebhookTarget, *, clock: Callable[[], int]) -> None:
+    def __init__(self, target: WebhookTarget, form: Form, *, clock: Callable[[], int]) -> None:
         self._target = target
+        self._form = form
         self._clock = clock
         self._endpoint = Endpoint(target.server, target.tls, timeout_s=TIMEOUT_S, most_body=MOST_ANSWER)
 
-    async def deliver(self, batch: Batch) -> None:
-        """See `Sink`."""
+    async def post(self, name: str, body: bytes) -> None:
+        """Return when the receiver has taken `body`, which is known by `name`.
+
+        Raises:
+            DeliveryError: it did not, or did not say so.
+        """
         failure: DeliveryError
         try:
-            status = await self._posted(batch)
+            status = await self._posted(name, body)
         except UntrustedError:
             failure = self._failure("is not trusted, or does not speak TLS", _FIX_TLS)
         except ExchangeError as error:
@@ -180,7 +205,7 @@ class WebhookSink:
         raise failure
 
     async def close(self) -> None:
-        """See `Sink`."""
+        """End the connection."""
         await self._endpoint.close()
 
     def check(self) -> None:
@@ -196,18 +221,17 @@ class WebhookSink:
     def _failure(self, what: str, fix: str) -> DeliveryError:
         return DeliveryError(f"the webhook at {self._target.server} {what}.", fix=fix)
 
-    async def _posted(self, batch: Batch) -> int:
-        body, positions, time = batch.text, batch.positions, str(self._clock() // 1000)
+    async def _posted(self, name: str, body: bytes) -> int:
+        form, time = self._form, str(self._clock() // 1000)
         secret = await asyncio.to_thread(self._secret)
         headers = [
-            ("Content-Type", TYPE),
+            ("Content-Type", form.content_type),
             ("User-Agent", "m8"),
-            ("Monoskope-Audit-Time", time),
-            ("Monoskope-Audit-Positions", positions),
-            ("Monoskope-Audit-Mac", mac(secret, time=time, positions=positions, body=body)),
+            (f"{form.header}-Time", time),
+            (f"{form.header}-{form.named}", name),
+            (f"{form.header}-Mac", mac(secret, time=time, positions=name, body=body, label=form.label.encode())),
         ]
         del secret
-        # What it got twice, a receiver knows by the positions.
         return (await self._endpoint.request("POST", self._target.path, headers, body)).status
 
     def _secret(self) -> bytes:
@@ -218,3 +242,19 @@ class WebhookSink:
                 f"{path} holds less than {MIN_SECRET} bytes.", fix="Make another key: openssl rand -hex 32"
             )
         return secret
+
+
+class WebhookSink(Webhook):
+    """Posts each batch.
+
+    Args:
+        target: Where to, and whom to trust.
+        clock: Milliseconds since 1970.
+    """
+
+    def __init__(self, target: WebhookTarget, *, clock: Callable[[], int]) -> None:
+        super().__init__(target, LINES, clock=clock)
+
+    async def deliver(self, batch: Batch) -> None:
+        """See `Sink`."""
+        await self.post(batch.positions, batch.text)

@@ -35,6 +35,9 @@ from monoskope.protocol.outcomes import spelled
 LEASE = "timekeeper"
 """The lease under which it runs."""
 
+NOTICES = "told notices/"
+"""How the keys begin, among those of the heartbeats, under which stands who was told what. No store's name does."""
+
 _TICKS = 5
 _LEAST_TTL_S, _MOST_TTL_S = 1.0, 60.0
 
@@ -157,7 +160,7 @@ class Timekeeper:
                 if is_gone and await detach(self._app, store.name, reactor.replica):
                     operating_log.get().info("reactor gone", store=store.name, replica=reactor.replica.hex()[:8])
         for key, at_ms in beats.items():
-            kept = key in silent or key in (self._key, PROGRESS, cosigning.KEY) or key.startswith(REFUSED)
+            kept = key in silent or key in (self._key, PROGRESS, cosigning.KEY) or key.startswith((REFUSED, NOTICES))
             if not kept and self._silence(key, at_ms) >= gone_ms:
                 await self._app.log.forget_beat(key)
 

@@ -1,9 +1,9 @@
 """`m8 events signatures`: every request that a store did, with the signatures of who asked for it and who approved it.
 
-An auditor needs the log alone: grant and receipt are signed by the store, the request by its user, and a change by its
-approvers. Which of these
-keys count is said by the store's published identity and by the reactor's own list, and m8 has neither: so the command
-shows the identities, and writes what `ssh-keygen -Y verify` takes (docs/operate/check-signatures.md).
+An auditor needs the log alone: grant and receipt are signed by the store, the request by its user, and a change by
+its approvers. Which of these keys count is said by the store's published identity and by the reactor's own lists, and
+m8 has neither: so the command shows the identities, and writes what `ssh-keygen -Y verify` takes
+(docs/operate/check-signatures.md).
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def change_stream(change_id: bytes) -> str:
 
 
 def places(change: Change) -> tuple[SecretUri, ...]:
-    """Return what a change is about: its secret, and the destination of a copy. The last one is what it writes."""
+    """Return what a change is about: its secret, and the destination of a copy."""
     request = change.request
     return (request.uri,) if request.destination is None else (request.uri, request.destination)
 

@@ -107,7 +107,7 @@ def _project_edit(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
         return
     set_notes(secret, labels, expires_on)
     secret.notes_subject, secret.notes_changed_at_ms = event.actor, event.recorded_at_ms
-    yield put_head(head)
+    yield from put_head(head, head_of(message.uri, lookup))
     version = views_pb2.SecretVersion(subject=event.actor, recorded_at_ms=event.recorded_at_ms, edit=message.edit)
     yield _entry(secret.uri, version, event)
 

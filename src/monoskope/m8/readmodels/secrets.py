@@ -30,7 +30,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.domain.upload import Upload
 from monoskope.m8.log.documents import Columns
 from monoskope.m8.log.event_log import Change, Delete, Lookup, Put, RecordedEvent
-from monoskope.protocol.notes import Labels, labels_of
+from monoskope.protocol.notes import Labels, is_day, labels_of
 from monoskope.protocol.outcomes import TELLING, VERIFIED
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Request
@@ -43,6 +43,12 @@ VERSIONS = "secret-versions"
 
 REPLACEMENTS = "secret-replacements"
 """Collection: URI, a line feed, upstream version -> the version that replaced it, as text."""
+
+DUE = "due-rotations"
+"""Collection: URI -> nothing, for what is to be rotated until a day: that day is its `expires_on`."""
+
+DUE_LABEL = "due"
+"""The label that says until which day a secret is to be rotated, YYYY-MM-DD. It is the word of whoever labels."""
 
 
 _OUT_OF_SYNC = frozenset({upload_pb2.OUTCOME_DRIFTED, upload_pb2.OUTCOME_GONE})
@@ -104,9 +110,10 @@ def head_of(uri: str, lookup: Lookup) -> Kept | None:
     return None if body is None else Kept.parse(uri, body)
 
 
-def put_head(kept: Kept) -> Put:
-    """Write the head of a secret."""
+def put_head(kept: Kept, before: Kept | None) -> Iterator[Change]:
+    """Write the head of a secret, which was `before`, None if there was none; and its day in `DUE`."""
     secret = kept.secret
+    yield from _due(kept, before)
     columns = Columns(
         subject=secret.subject,
         expires_on=secret.expires_on,
@@ -115,7 +122,23 @@ def put_head(kept: Kept) -> Put:
         out_of_sync=secret.verified in _OUT_OF_SYNC,
         labels=tuple(f"{name}={value}" for name, value in labels_of(secret.labels)),
     )
-    return Put(SECRETS, secret.uri, kept.body, columns)
+    yield Put(SECRETS, secret.uri, kept.body, columns)
+
+
+def due_day(secret: views_pb2.Secret) -> str:
+    """Return the day until which a secret is to be rotated, by its label `due`; "" for none, or what is no day."""
+    if secret.deleted:
+        return ""
+    day = next((label.value for label in secret.labels if label.name == DUE_LABEL), "")
+    return day if is_day(day) else ""
+
+
+def _due(kept: Kept, before: Kept | None) -> Iterator[Change]:
+    day = due_day(kept.secret)
+    if day == ("" if before is None else due_day(before.secret)):
+        return
+    uri = kept.secret.uri
+    yield Put(DUE, uri, b"", Columns(expires_on=day)) if day else Delete(DUE, uri)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +170,7 @@ def _uploaded(told: _Told, lookup: Lookup) -> Iterator[Change]:
         kept = _tell(kept, told)
     kept.secret.prior_version = prior
     kept.secret.drifted = bool(prior) and _version(lookup, uri, prior) is None
-    yield _put(kept, lookup)
+    yield from _put(kept, lookup)
     if prior:
         yield Put(REPLACEMENTS, _key(uri, prior), version.encode())
     yield from _settle_successor(uri, version, lookup)
@@ -163,7 +186,7 @@ def _found(told: _Told, lookup: Lookup) -> Iterator[Change]:
     known = _version(lookup, uri, version)
     kept = _tell(known, told)
     kept.secret.upstream_version, kept.secret.deleted = version, deleted
-    yield _put(kept, lookup)
+    yield from _put(kept, lookup)
     if known is None and not deleted:
         yield from _settle_successor(uri, version, lookup)
     yield from _move_head(uri, version if known is None or back else _head_version(lookup, uri), lookup)
@@ -197,7 +220,7 @@ def _verified(receipt: Receipt, uri: str, event: RecordedEvent, lookup: Lookup) 
         return
     head.secret.verified = receipt.outcome
     head.secret.verified_at_ms = event.recorded_at_ms
-    yield put_head(head)
+    yield from put_head(head, head)
 
 
 def _tell(kept: Kept | None, told: _Told) -> Kept:
@@ -239,7 +262,7 @@ def _settle_successor(uri: str, version: str, lookup: Lookup) -> Iterator[Change
     successor = _version(lookup, uri, after.decode())
     if successor is not None and successor.secret.drifted:
         successor.secret.drifted = False
-        yield _put(successor, lookup)
+        yield from _put(successor, lookup)
 
 
 def _move_head(uri: str, candidate: str, lookup: Lookup) -> Iterator[Change]:
@@ -253,7 +276,7 @@ def _move_head(uri: str, candidate: str, lookup: Lookup) -> Iterator[Change]:
     if before is not None:
         yield Put(VERSIONS, _key(uri, before.secret.upstream_version), before.body)
     yield Delete(VERSIONS, _key(uri, end))
-    yield put_head(head)
+    yield from put_head(head, before)
 
 
 def _end(lookup: Lookup, uri: str, version: str) -> str:
@@ -281,13 +304,14 @@ def _version(lookup: Lookup, uri: str, version: str) -> Kept | None:
     return None if body is None else Kept.parse(uri, body)
 
 
-def _put(kept: Kept, lookup: Lookup) -> Put:
+def _put(kept: Kept, lookup: Lookup) -> Iterator[Change]:
     """Write the document of a version where it stands: as the head, or beside it."""
     uri, version = kept.secret.uri, kept.secret.upstream_version
     head = head_of(uri, lookup)
     if head is not None and head.secret.upstream_version == version:
-        return put_head(kept)
-    return Put(VERSIONS, _key(uri, version), kept.body)
+        yield from put_head(kept, head)
+        return
+    yield Put(VERSIONS, _key(uri, version), kept.body)
 
 
 def _key(uri: str, version: str) -> str:

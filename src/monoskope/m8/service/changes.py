@@ -208,7 +208,7 @@ def _require_able(store: views_pb2.SecretStore, change: Change) -> None:
     if not able:
         return
     lacks = []
-    if places(change)[-1].store == store.name and not any(one.check_and_set for one in able):
+    if change.request.place.store == store.name and not any(one.check_and_set for one in able):
         lacks.append("replace exactly one version")
     is_read = change.request.source_version and change.request.uri.store == store.name
     if is_read and not any(one.source_versions for one in able):

@@ -65,7 +65,7 @@ async def view(app: App, known: Known, principal: Principal) -> changes_pb2.Secr
     Of a change that was declined or withdrawn m8 carries the approvals no more: it says whose they were.
     """
     proposal, row = known.proposal, known.row
-    place = places(known.change)[-1]
+    place = known.change.request.place
     shows_receipt = principal.may(events_pb2.RIGHT_SEE_HASH, place)
     return changes_pb2.SecretChange(
         change_id=row.change_id,

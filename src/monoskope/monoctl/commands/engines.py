@@ -18,7 +18,7 @@ from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.ending import COPIED, WRITTEN, end
 from monoskope.monoctl.output.formats import done, emit
 from monoskope.monoctl.output.listed import Listed, verify_listed
-from monoskope.protocol.payload import KINDS
+from monoskope.protocol.recipes import KINDS, Recipe, check_recipes
 
 _KEYS = {
     "password": "password",
@@ -27,12 +27,13 @@ _KEYS = {
     "rsa": "private-key",
     "ed25519": "private-key",
 }
-"""The key of each kind of `generate` if --key names none."""
+"""The key of each kind that --kind can name, if --key names none."""
+PUBLIC = "everybody who may see the request sees what `fixed` and `text` say, in m8's log for ever."
 _LISTED = {"URI": "uri", "M8 SAYS": "m8_says"}
 _VERIFIED = {"URI": "uri", "OUTCOME": "outcome", "UPSTREAM": "upstream_version", "NEWEST": "newest"}
 PROVEN = "the store's receipt proves these names; what m8 knows of them is its word. They stand in m8's log now."
 UNADDRESSABLE = "{count} more below {uri} cannot be named by a URI, and are left out."
-SENTENCES = (PROVEN, UNADDRESSABLE)
+SENTENCES = (PROVEN, UNADDRESSABLE, PUBLIC)
 
 
 @command(short_help="Copy a secret, or some of its keys.")
@@ -145,8 +146,8 @@ def list_upstream(uri: str, *, importable: bool, session: CommandSession) -> Non
 
 @command(short_help="Have a store make a secret that nobody sees.")
 @click.argument("uri")
-@click.argument("recipes", nargs=-1, metavar="[KEY=KIND[:SIZE]...]")
-@click.option("--kind", type=click.Choice(list(KINDS)), help="What to make for each --key.")
+@click.argument("recipes", nargs=-1, metavar="[KEY=KIND[:SIZE|:TEXT]...]")
+@click.option("--kind", type=click.Choice(list(_KEYS)), help="What to make for each --key.")
 @click.option("--size", type=click.IntRange(1), help="Characters of a password, random bytes, or bits of an RSA key.")
 @click.option("--key", "keys", multiple=True, metavar="NAME", help="The key to make it under; can be repeated.")
 @click.option(
@@ -178,15 +179,23 @@ def generate_secret(  # noqa: PLR0917 - click passes them by name
     Kinds: password (24 of 56 letters and digits by default), hex and base64 (32 random bytes), rsa (3072 bits) and
     ed25519. Each run makes new values. By default it writes only where nothing is, or replaces what was put through m8.
 
+    A value can also be put together: fixed:TEXT is TEXT, and text:TEMPLATE has other values of the secret at {KEY},
+    {KEY|url} (percent-encoded) or {KEY|json} (as inside a JSON string); {{ and }} stand for braces. TEXT (128
+    characters) and TEMPLATE (2,048) are not secret: all who may see the request see them.
+
     \b
     monoctl generate secret app/db --kind password
     monoctl generate secret app/signing --kind ed25519 --out-public signing.pem
     monoctl generate secret app/all password=password:32 tls.key=rsa:4096 --expect absent
+    monoctl generate secret app/url user=fixed:app password=password 'url=text:db://{user}:{password|url}@db/app'
     """  # noqa: D301 - click wants the character itself
     wanted = _recipes(recipes, kind, size, keys)
+    made = check_recipes([Recipe.parse(key, text) for key, text in wanted.items()])
     if out_public is not None and not out_public.absolute().parent.is_dir():
         raise UsageError(f"the folder of {out_public} does not exist.", fix="Create it, or choose another file.")
 
+    if any(KINDS[recipe.kind].longest for recipe in made):
+        terminal.note(PUBLIC)
     if how.at_once:
         generated: Proven = session.run(
             lambda client: client.generate_secret(
@@ -214,7 +223,10 @@ def _recipes(words: tuple[str, ...], kind: str | None, size: int | None, keys: t
     for key, equals, text in pairs:
         if not (key and equals and text):
             # The message does not repeat the word: it may be a value.
-            raise UsageError("a word does not say what to make.", fix="Write KEY=KIND or KEY=KIND:SIZE.")
+            raise UsageError(
+                "a word does not say what to make.",
+                fix="Write KEY=KIND, KEY=KIND:SIZE, KEY=text:TEMPLATE or KEY=fixed:TEXT.",
+            )
     wanted = [(key, text) for key, _, text in pairs]
     if kind is not None:
         text = kind if size is None else f"{kind}:{size}"

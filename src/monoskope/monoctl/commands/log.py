@@ -44,7 +44,7 @@ _KEYS_BY_THE_STORE = (
     "Each approver signed this change; that the keys are theirs is the store's word, unless you give its list with"
     " `--approvers`."
 )
-_NOBODY_APPROVED = "Nobody else approved it: the store asks up to {asked} approvals there, and none of this signer."
+_NOBODY_APPROVED = "Nobody else approved it: the store asks for up to {asked} there, and none of this signer."
 _NO_WITNESS = "No witness that you named cosigned the log: only m8 says since when the event is in it."
 _NOT_ENDED = "The request had not ended when the proof was made."
 _MOST = 1_048_576
@@ -213,7 +213,7 @@ def _not_proven(said: UploadProof) -> str:
     if any(not one.lists for one in said.approvers):
         told.append(_KEYS_BY_THE_STORE)
     if said.signer and said.approvals_asked and not said.approvers and not said.break_glass:
-        told.append(_NOBODY_APPROVED.format(asked=said.approvals_asked))
+        told.append(_NOBODY_APPROVED.format(asked=counted(said.approvals_asked, "approval")))
     if said.witnessed_at is None:
         told.append(_NO_WITNESS)
     if not said.ended:

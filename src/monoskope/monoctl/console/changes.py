@@ -31,7 +31,7 @@ from monoskope.monoctl.input.request_options import parse_day
 from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.listed import verify_listed
 from monoskope.monoctl.output.views import preview
-from monoskope.protocol.payload import KINDS, Kind
+from monoskope.protocol.recipes import KINDS, Kind
 
 if TYPE_CHECKING:
     from monoskope.client import Verification
@@ -139,6 +139,7 @@ def _kind(name: str, kind: Kind) -> Document:
         "least": between[0] if between else 0,
         "most": between[-1] if between else 0,
         "is_pair": kind.is_pair,
+        "longest": kind.longest,
     }
 
 

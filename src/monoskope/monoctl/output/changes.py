@@ -13,7 +13,7 @@ from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.formats import Document, fields_of, pairs
 from monoskope.monoctl.output.views import NEEDS_RIGHT, of_people, tell_approved
 from monoskope.protocol.purposes import PURPOSES
-from monoskope.text import json_text
+from monoskope.text import counted, json_text
 from monoskope.times import instant
 from monoskope.value import Value
 
@@ -149,4 +149,6 @@ def _text(value: object) -> str:
 def waits(change: ProposedChange, needed: int) -> None:
     """Say how far a change is that is waited for."""
     asked = f" of up to {needed}" if needed else ""
-    terminal.note(f"change {change.change_id} has {len(change.counting)}{asked} approvals; waiting for more.")
+    terminal.note(
+        f"change {change.change_id} has {counted(len(change.counting), 'approval')}{asked}; waiting for more."
+    )

@@ -14,7 +14,7 @@ from monoskope.protocol.sshsig import Fault, FaultError
 from monoskope.protocol.wire import MalformedError
 from monoskope.reactor.signers.decision import Rules, Signed, covering, verified
 from monoskope.reactor.signers.settings import ApproverPermission
-from monoskope.text import says_something
+from monoskope.text import counted, says_something
 from monoskope.value import Value
 
 
@@ -86,7 +86,9 @@ def approve(
             _check("the reason to break the glass is blank", holds=says_something(request.break_glass))
             _check_glass(signed, may_break=all(permission.break_glass for permission in highest))
         elif needed:
-            raise FaultError(Fault.APPROVALS, f"it takes {needed} approvals, and the request names no change")
+            raise FaultError(
+                Fault.APPROVALS, f"it takes {counted(needed, 'approval')}, and the request names no change"
+            )
         return NOT_APPROVED
     # 2. The change is the one of the request, whole, and of this store, requester and time.
     change = _checked(approval, request, signed, presented, now)
@@ -96,7 +98,7 @@ def approve(
     approvers = _apart(found, signed)
     # 5. There are enough of them.
     if len(approvers) < needed:
-        words = f"it takes {needed} approvals, and {len(approvers)} of {len(presented.approvals)} count"
+        words = f"it takes {counted(needed, 'approval')}, and {len(approvers)} of {len(presented.approvals)} count"
         raise FaultError(Fault.APPROVALS, "; ".join((words, *passed_over)))
     return Approved(change, approvers, passed_over)
 

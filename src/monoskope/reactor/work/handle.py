@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from monoskope.api.secrets.v1 import upload_pb2
@@ -29,6 +29,7 @@ from monoskope.reactor.reasons import FailedError, Failure, ended_by
 from monoskope.reactor.report.reporter import Reporter
 from monoskope.reactor.upstream.content import Upstream
 from monoskope.reactor.upstream.first_look import Content, Found
+from monoskope.reactor.value_rules import ValueRule
 from monoskope.reactor.work.changes import DoneChanges, check_content, check_keys
 from monoskope.reactor.work.copy_secret import Copier, CopyPlan
 from monoskope.reactor.work.delivery import (
@@ -42,6 +43,7 @@ from monoskope.reactor.work.delivery import (
     open_delivered,
 )
 from monoskope.reactor.work.new_values import (
+    TOO_LARGE,
     Generator,
     check_apart,
     check_fitting,
@@ -68,6 +70,7 @@ class Handler:
         reporter: Reporter,
         rates: Rates,
         gate: SignatureGate | None = None,
+        rules: Sequence[ValueRule] = (),
         parallel: int = 32,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -78,6 +81,7 @@ class Handler:
         self._reporter = reporter
         self._rates = rates
         self._gate = gate or SignatureGate()
+        self._rules = rules
         self._places = FairPlaces(parallel)
         self._locks: KeyedLock[SecretUri] = KeyedLock()
         self._generator = Generator()
@@ -164,8 +168,8 @@ class Handler:
             # 2. Take the key out of its table, check lengths and lifetime, open, drop the key, parse.
             with spans.Span("open"):
                 payload = open_delivered(self._keys, delivered)
-            # 3. What the engine could never take ends here.
-            check_fitting(self._upstream.driver, request, payload)
+            # 3. What the engine could never take, and what the reactor's own rules do not allow, ends here.
+            check_fitting(self._upstream.driver, request, payload, self._rules)
             check_apart(payload, request.remove_keys)
             change = delivered.approved.change
             check_keys(change, payload)
@@ -229,23 +233,22 @@ class Handler:
         return await self._upstream.replaced(request, first.content, age, compare=guess.may_compare, looks=looks)
 
     async def _made(self, delivered: DeliveredRequest) -> Payload | None:
-        """Return what this reactor is to write of its own, held against what engine and grant allow; None for nothing.
+        """Return what this reactor is to write of its own, held against rules, engine and grant; None for nothing.
 
         Raises:
-            FailedError: UNSUPPORTED, it does not fit; or as `earlier_content`.
+            FailedError: UNSUPPORTED, it does not fit; UPSTREAM_REFUSED, a rule is broken; or as `earlier_content`.
             DriverError: as `earlier_content`.
         """
-        request = delivered.grant.request
+        grant, request = delivered.grant, delivered.grant.request
         if request.to_version:
             payload = await earlier_content(self._upstream.driver, request)
         elif request.recipes:
-            payload = await self._generator.generate(request.recipes, delivered.grant.subject)
+            payload = await self._generator.generate(request.recipes, grant.subject, grant.max_plaintext)
         else:
             return None
-        check_fitting(self._upstream.driver, request, payload)
-        if len(encode(payload)) > delivered.grant.max_plaintext:
-            detail = "what would be made is larger than the store takes."
-            raise FailedError(upload_pb2.REASON_UNSUPPORTED, detail=detail)
+        check_fitting(self._upstream.driver, request, payload, self._rules)
+        if len(encode(payload)) > grant.max_plaintext:
+            raise FailedError(upload_pb2.REASON_UNSUPPORTED, detail=TOO_LARGE)
         return payload
 
     def _after(self, request: Request, payload: Payload | None, base: Content) -> Fingerprints | None:

@@ -1,4 +1,4 @@
-"""The values that a request writes: whether the engine can take them, and what a PATCH, a ROLLBACK or a GENERATE makes.
+"""The values that a request writes: whether rules and engine take them, and what PATCH, ROLLBACK and GENERATE make.
 
 Values that the engine could never take end a request before anything is compared. If only the write refused such
 values, a request would be an oracle that changes nothing: a right guess would end as UNCHANGED and a wrong one as
@@ -13,17 +13,20 @@ ROLLBACK: an earlier version is read, to write its content as a new one. No valu
 
 GENERATE: values are made with the operating system's random generator. No person sees them, and no other file makes
 values. They are held like what was opened: in a `Payload` that is erased before a receipt is sent. Private halves are
-PEM, PKCS#8, unencrypted; public halves are PEM, SubjectPublicKeyInfo.
+PEM, PKCS#8, unencrypted; public halves are PEM, SubjectPublicKeyInfo. Templates are filled in at last, from the others.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import secrets
+import urllib.parse
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
@@ -36,26 +39,35 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.protocol.payload import MAX_KEYS, BadPayloadError, Payload, Recipe, Recipes
+from monoskope.protocol.payload import MAX_KEYS, MAX_PADDED, BadPayloadError, Payload
+from monoskope.protocol.recipes import Recipe, Recipes, Template, template_of
 from monoskope.protocol.request import Request
 from monoskope.reactor.admission import OUTSIDE_KEY_RULE, driver_options
 from monoskope.reactor.identity.fingerprint import FingerprintKey, Fingerprints, digest_of
 from monoskope.reactor.limits import has_room
 from monoskope.reactor.reasons import FailedError, failed_by
 from monoskope.reactor.upstream.first_look import Content
+from monoskope.reactor.value_rules import ValueRule, broken_by
 from monoskope.stores.driver import DriverError, StoreDriver
 
+BROKEN = "a rule on values of this store's reactor does not allow what would be written: {}."
+"""The detail where a rule refuses; its name stands in the gap."""
 
-def check_fitting(driver: StoreDriver, request: Request, payload: Payload | None) -> None:
-    """Return if the engine could take `payload` as `request` has it.
+
+def check_fitting(
+    driver: StoreDriver, request: Request, payload: Payload | None, rules: Sequence[ValueRule] = ()
+) -> None:
+    """Return if the reactor's rules allow `payload` and the engine could take it, as `request` has it.
 
     Args:
         driver: The engine's.
         request: The granted request.
-        payload: What was sealed or made for it, None for nothing: then only a patch that drops keys is checked.
+        payload: What was sealed, made or read for it, None for nothing: then only a patch that drops keys is checked.
+        rules: Those of the reactor's settings. What writes nothing is under none.
 
     Raises:
-        FailedError: UNSUPPORTED, a key is outside the engine's rule; else what the driver's refusal becomes.
+        FailedError: UNSUPPORTED, a key is outside the engine's rule; UPSTREAM_REFUSED, a rule is broken; else what the
+            driver's refusal becomes.
     """
     if payload is None and not request.remove_keys:
         return
@@ -64,6 +76,8 @@ def check_fitting(driver: StoreDriver, request: Request, payload: Payload | None
         raise FailedError(upload_pb2.REASON_UNSUPPORTED, detail=OUTSIDE_KEY_RULE)
     if not request.rules.writes:
         return  # Nothing is written, and the options of this request do not say how the values were written.
+    if payload is not None and (name := broken_by(rules, request, payload)):
+        raise FailedError(upload_pb2.REASON_UPSTREAM_REFUSED, detail=BROKEN.format(name))
     remove = request.remove_keys if request.rules.merges else None
     options = driver_options(driver, request)
     try:
@@ -132,11 +146,12 @@ class Generator:
         self._thread = ThreadPoolExecutor(1, "generate")
         self._waiting: Counter[str] = Counter()
 
-    async def generate(self, recipes: Recipes, subject: str) -> Payload:
+    async def generate(self, recipes: Recipes, subject: str, most: int = MAX_PADDED) -> Payload:
         """Return a new secret made by `recipes` for `subject`.
 
         Raises:
-            FailedError: RATE_LIMITED, too many RSA keys wait to be made already.
+            FailedError: RATE_LIMITED, too many RSA keys wait to be made already; UNSUPPORTED, what templates make has
+                more than `most` bytes.
         """
         slow = sum(recipe.kind == "rsa" for recipe in recipes)
         own = self._waiting[subject]
@@ -145,10 +160,12 @@ class Generator:
             raise FailedError(upload_pb2.REASON_RATE_LIMITED, retry_after_s=self._waiting.total())
         self._waiting[subject] += slow
         try:
-            return Payload({recipe.key: await self._value(recipe) for recipe in recipes})
+            made = {recipe.key: await self._value(recipe) for recipe in recipes if recipe.kind != "text"}
         finally:
             self._waiting[subject] -= slow
             self._waiting += Counter()  # Drops the subjects with a count of zero.
+        templates = {recipe.key: template_of(recipe) for recipe in recipes if recipe.kind == "text"}
+        return Payload(made | filled(templates, made, most))
 
     async def _value(self, recipe: Recipe) -> bytes:
         size = recipe.effective_size
@@ -161,8 +178,40 @@ class Generator:
                 return base64.b64encode(secrets.token_bytes(size))
             case "rsa":
                 return await asyncio.get_running_loop().run_in_executor(self._thread, _rsa, size)
+            case "fixed":
+                return recipe.text.encode()
             case _:
                 return _pem(Ed25519PrivateKey.generate())
+
+
+TOO_LARGE = "what would be made is larger than the store takes."
+
+_FILTERS: Mapping[str, Callable[[bytes], bytes]] = MappingProxyType(
+    {
+        "": bytes,
+        "url": lambda value: urllib.parse.quote_from_bytes(value, safe="").encode("ascii"),
+        "json": lambda value: json.dumps(value.decode())[1:-1].encode("ascii"),
+    }
+)
+
+
+def filled(templates: Mapping[str, Template], values: Mapping[str, bytes], most: int) -> dict[str, bytes]:
+    """Return what templates make of values, by their keys.
+
+    Raises:
+        FailedError: UNSUPPORTED, all of it together has more than `most` bytes. No more than that is made.
+    """
+    made: dict[str, bytes] = {}
+    for key, template in templates.items():
+        pieces: list[bytes] = []
+        for piece in template:
+            new = piece.encode() if isinstance(piece, str) else _FILTERS[piece.filter](values[piece.key])
+            most -= len(new)
+            if most < 0:
+                raise FailedError(upload_pb2.REASON_UNSUPPORTED, detail=TOO_LARGE)
+            pieces.append(new)
+        made[key] = b"".join(pieces)
+    return made
 
 
 def public_halves(recipes: Recipes, payload: Payload) -> tuple[tuple[str, str], ...]:

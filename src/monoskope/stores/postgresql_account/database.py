@@ -216,4 +216,6 @@ def _why_not_connected(error: BaseException) -> DriverError:
         return StoreRefusedError(
             "the database does not let the reactor's role in.", fix="Check user, password_file and pg_hba.conf."
         )
-    return StoreUnavailableError("the database does not answer.", fix="Check that it runs and can be reached.")
+    return StoreUnavailableError(
+        "the database does not answer.", fix="Check that it runs, can be reached, and has TLS (ssl = on)."
+    )

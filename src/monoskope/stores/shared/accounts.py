@@ -27,7 +27,7 @@ def check_password(payload: Payload) -> None:
     if _PASSWORD.fullmatch(payload[KEY]) is None:
         raise StoreRefusedError(
             "an account's password has 20 to 128 characters from ! to ~.",
-            fix="Generate one: monoctl generate secret URI password=24.",
+            fix="Generate one: monoctl generate secret URI password=password:32.",
         )
 
 

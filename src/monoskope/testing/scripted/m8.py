@@ -26,8 +26,8 @@ from monoskope.protocol import outcomes
 from monoskope.protocol.grant import Grant, make_grant
 from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT, Namespace, statement
 from monoskope.protocol.listing import Listing
-from monoskope.protocol.payload import pair_keys
 from monoskope.protocol.receipt import make_receipt
+from monoskope.protocol.recipes import pair_keys
 from monoskope.protocol.request import Request, parse_request
 from monoskope.protocol.sshsig import parse
 from monoskope.testing.cluster.identities import Identity, OneTimeKey

@@ -213,7 +213,7 @@ async def test_too_few_approvals_are_refused_by_the_reactor_which_says_how_many(
 ) -> None:
     async with client(m8, tmp_path, keys["anna"]) as anna:
         proposed = await anna.changes.propose(a_put(), requester=ANNA)
-        with pytest.raises(NotAuthorizedError, match="up to 1 approvals here, and none was sent") as raised:
+        with pytest.raises(NotAuthorizedError, match="up to 1 approval here, and none was sent") as raised:
             await anna.changes.run(proposed, PUT)
         assert raised.value.approvals == 0
         with pytest.raises(NotAuthorizedError) as raised:

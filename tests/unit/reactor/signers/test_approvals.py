@@ -159,7 +159,7 @@ def test_a_change_is_the_one_that_the_request_names_for_what_it_asks() -> None:
 def test_where_no_change_is_named_none_counts() -> None:
     plainly = ask()
     assert decided(0, [], request=plainly, change=b"") == NOT_APPROVED
-    assert "takes 1 approvals" in refused(1, request=plainly, change=b"")
+    assert "takes 1 approval," in refused(1, request=plainly, change=b"")
     assert "names no change" in refused(request=plainly)
     assert "names no change" in refused(request=plainly, change=b"", signatures=[SIGNED[NAMES[1], 1]])
 

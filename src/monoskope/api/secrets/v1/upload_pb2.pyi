@@ -130,14 +130,16 @@ DIFFERENCE_KIND_EXTRA: DifferenceKind
 DIFFERENCE_KIND_CHANGED: DifferenceKind
 
 class Recipe(_message.Message):
-    __slots__ = ("key", "kind", "size")
+    __slots__ = ("key", "kind", "size", "text")
     KEY_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
     key: str
     kind: str
     size: int
-    def __init__(self, key: _Optional[str] = ..., kind: _Optional[str] = ..., size: _Optional[int] = ...) -> None: ...
+    text: str
+    def __init__(self, key: _Optional[str] = ..., kind: _Optional[str] = ..., size: _Optional[int] = ..., text: _Optional[str] = ...) -> None: ...
 
 class PublicValue(_message.Message):
     __slots__ = ("key", "value")

@@ -242,6 +242,20 @@ async def test_every_kind_that_can_be_made_is_named(page: AtConsole) -> None:
     assert (kinds["password"]["least"], kinds["password"]["most"], kinds["password"]["sizes"]) == (8, 1024, [])
     assert kinds["rsa"]["sizes"] == [2048, 3072, 4096]
     assert (kinds["ed25519"]["most"], kinds["ed25519"]["sizes"], kinds["ed25519"]["is_pair"]) == (0, [], True)
+    assert [kinds[name]["longest"] for name in ("text", "fixed", "password")] == [2048, 128, 0]
+
+
+async def test_what_is_put_together_is_sent_as_it_was_written(page: AtConsole) -> None:
+    await page.ask("generate", uri="vault://app/key", recipes={"a": "fixed:x:y", "b": "password", "c": "text:{a}:{b}"})
+    recipes = page.m8.attempts[-1].request.recipes
+    assert [(recipe.kind, recipe.text) for recipe in recipes] == [
+        ("fixed", "x:y"),
+        ("password", ""),
+        ("text", "{a}:{b}"),
+    ]
+
+    with pytest.raises(UsageError, match="itself"):
+        await page.ask("generate", uri="vault://app/key", recipes={"a": "text:{a}"})
 
 
 async def test_one_refusal_is_a_row_like_those_of_several(page: AtConsole) -> None:

@@ -1,0 +1,159 @@
+"""One rotation, from whatever stands there to the end of one round: look, decide, act, and again. It has no I/O.
+
+What acts is a `Hands`: `hands` has the one that asks m8. A test gives another one, and lets several run at once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Protocol
+
+from msgspec import structs
+
+from monoskope.client.results import moment
+from monoskope.client.rotation.round import (
+    Adopt,
+    Done,
+    Generate,
+    Look,
+    Place,
+    Round,
+    SetAccount,
+    Step,
+    Stop,
+    Switch,
+    Wish,
+    begin,
+    decide,
+)
+from monoskope.errors import ConflictError, Error
+from monoskope.value import Value
+
+_CONFLICTS = 4
+"""How often it looks again because somebody else was faster."""
+_STEPS = 16
+
+
+class Hands(Protocol):
+    """What a rotation does. Each raises `ConflictError` where something else is there than was looked at."""
+
+    async def look(self) -> Look:
+        """Return what is at all places, proven."""
+
+    async def account(self, uri: str) -> Place:
+        """Return what is at one account, proven."""
+
+    async def live(self, look: Look) -> str | None:
+        """Return the account whose name is at `db`; None if not exactly one fits."""
+
+    async def generate(self, step: Generate) -> Place:
+        """Make new values, and return what is there."""
+
+    async def set_account(self, step: SetAccount) -> str:
+        """Copy the password to the account, and return the version that is there."""
+
+    async def switch(self, step: Switch) -> Place:
+        """Copy everything to `db`, and return what is there."""
+
+
+class RotationStoppedError(ConflictError):
+    """The state is none that a rotation may go on from, or it is too early; nothing was changed by this step."""
+
+    waits: bool = False
+    """Whether time alone mends it."""
+
+
+class Rotated(Value, frozen=True, kw_only=True):
+    """A round that is over, as receipts prove."""
+
+    uri: str
+    outcome: str = "ROTATED"
+    account: str
+    """The one that is live now."""
+    upstream_version: str
+    """At `uri`."""
+    hash: str
+    began_at: dt.datetime | None
+    """When the round began, by the clock of whoever began it."""
+    joined: bool
+    """Whether this run changed nothing itself: another one was faster."""
+
+
+def stopped(stop: Stop, uri: str) -> RotationStoppedError:
+    """Return the error that says why nothing is done."""
+    error = RotationStoppedError(f"{uri}: {stop.why}", fix=stop.fix)
+    error.waits = stop.waits
+    return error
+
+
+async def next_step(wish: Wish, hands: Hands, look: Look) -> Step:
+    """Return what would be done next; where the state is adopted, the live account is looked for."""
+    step = decide(look, wish)
+    if not isinstance(step, Adopt):
+        return step
+    live = await hands.live(look)
+    if live is None:
+        names = ", ".join(wish.rotation.accounts)
+        return Stop(
+            f"{step.why} Of {names} not exactly one has its name at {look.db.uri}, so which is live is not known.",
+            fix="Put the credential of one of them there, then --adopt.",
+        )
+    return begin(look, wish, live, adopting=True)
+
+
+async def carry_out(wish: Wish, hands: Hands) -> Rotated:
+    """Carry one round to its end: the one that is under way, or else a new one.
+
+    Raises:
+        RotationStoppedError: the state is none to go on from, or it is too early.
+        Error: what a step raises. Run it again: it looks first, and goes on.
+    """
+    look = await hands.look()
+    if look.is_over:
+        wish = structs.replace(wish, over=look.next.version)
+    conflicts, acted = 0, False
+    for _ in range(_STEPS):
+        try:
+            step = await next_step(wish, hands, look)
+            match step:
+                case Stop():
+                    raise stopped(step, look.db.uri)
+                case Done():
+                    return _rotated(step.round, look.db, joined=not acted)
+                case Switch():
+                    assert look.round is not None
+                    return _rotated(look.round, await hands.switch(step), joined=False)
+            look, wish = await _act(step, look, wish, hands)
+            acted = True
+        except RotationStoppedError:
+            raise
+        except ConflictError:
+            conflicts += 1
+            if conflicts > _CONFLICTS:
+                raise
+            look = await hands.look()
+    raise Error(f"{look.db.uri}: the rotation comes to no end.", fix="Report this as a defect.")
+
+
+async def _act(step: Step, look: Look, wish: Wish, hands: Hands) -> tuple[Look, Wish]:
+    """Do one step that is not the last, and return what is known then."""
+    if isinstance(step, Generate):
+        made = await hands.generate(step)
+        new = structs.replace(look, next=made, round=step.round)
+        return new, structs.replace(wish, adopted=made.version) if step.adopting else wish
+    assert isinstance(step, SetAccount)
+    version = await hands.set_account(step)
+    there = await hands.account(step.account)
+    accounts = tuple(there if one.uri == step.account else one for one in look.accounts)
+    return structs.replace(look, accounts=accounts), structs.replace(wish, copied=(step.source, version))
+
+
+def _rotated(done: Round, db: Place, *, joined: bool) -> Rotated:
+    return Rotated(
+        uri=db.uri,
+        account=done.account,
+        upstream_version=db.version,
+        hash=db.hash,
+        began_at=moment(done.began_ms),
+        joined=joined,
+    )

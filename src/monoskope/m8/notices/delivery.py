@@ -1,0 +1,143 @@
+"""Messages by e-mail and to a webhook.
+
+A mail goes to one address, which stands in `m8.toml`, over TLS alone. Its head holds nothing that anybody else wrote.
+What the mail server answers is told by its code alone: its text is a stranger's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import ssl
+from collections.abc import Callable
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+
+import aiosmtplib
+
+from monoskope.errors import Error
+from monoskope.event_loop import heeded
+from monoskope.m8.audit.lines import DeliveryError
+from monoskope.m8.audit.sinks import Form, Webhook
+from monoskope.m8.notice_settings import MailServer
+from monoskope.m8.notices.notice import Message
+from monoskope.m8.sink_settings import WebhookTarget
+from monoskope.settings import read_private
+from monoskope.times import moment, rfc3339
+
+TIMEOUT_S = 30.0
+"""Seconds that one step of handing over a mail may take."""
+
+CALLS = Form("m8/notices/v1", "Monoskope-Notices", "Id", "application/json")
+"""How requests to a webhook look: the MAC covers the id and the time."""
+
+_FIX = "Look into the mail server's log. m8 tries again, and leaves no notice out."
+
+
+def mail(message: Message, *, sender: str, address: str) -> EmailMessage:
+    """Return a message as a mail to `address`."""
+    found = EmailMessage(policy=SMTP)
+    found["From"] = sender
+    found["To"] = address
+    found["Subject"] = f"[m8] {message.title}"
+    found["Date"] = format_datetime(moment(message.at_ms))
+    found["Message-ID"] = f"<{message.id}@{sender.rpartition('@')[2]}>"
+    found["Auto-Submitted"] = "auto-generated"
+    found.set_content("\n".join([*message.lines, ""]), charset="us-ascii")
+    return found
+
+
+class Mailbox:
+    """One address, by a mail server.
+
+    Args:
+        server: The mail server.
+        address: Whose mails it takes.
+    """
+
+    def __init__(self, server: MailServer, address: str) -> None:
+        self._server = server
+        self._address = address
+
+    async def deliver(self, message: Message) -> None:
+        """Return when the mail server has taken the message. Raises `DeliveryError`."""
+        try:
+            # A task of its own: `asyncio.wait_for` of Python 3.11, which the library uses, can lose a cancellation.
+            sending = asyncio.ensure_future(
+                self._send(mail(message, sender=self._server.sender, address=self._address))
+            )
+            heeded(sending)
+            try:
+                await asyncio.wait({sending})
+            finally:
+                sending.cancel()
+            sending.result()
+        except aiosmtplib.SMTPResponseException as error:
+            raise self._failure(f"answers with {error.code}") from None
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            codes = {refused.code for refused in error.recipients}
+            raise self._failure(f"takes no mail for {self._address} ({min(codes, default=0)})") from None
+        except (aiosmtplib.SMTPException, ssl.SSLError, OSError) as error:
+            raise self._failure(f"does not answer, or not with TLS ({type(error).__name__})") from None
+        except Error as error:
+            raise DeliveryError(error.message, fix=error.fix) from None
+
+    def check(self) -> None:
+        """Read the password and the files of TLS. Blocks.
+
+        Raises:
+            UsageError: one is missing, or holds something else.
+            RefusedError: others can reach the password or the private key.
+        """
+        self._secrets()
+
+    async def _send(self, found: EmailMessage) -> None:
+        server = self._server
+        context, password = await asyncio.to_thread(self._secrets)
+        await aiosmtplib.send(
+            found.as_bytes(),
+            sender=server.sender,
+            recipients=[self._address],
+            hostname=server.server.host,
+            port=server.server.port,
+            username=server.username or None,
+            password=password or None,
+            local_hostname=socket.gethostname(),
+            timeout=TIMEOUT_S,
+            use_tls=server.is_implicit,
+            start_tls=not server.is_implicit,
+            tls_context=context,
+        )
+
+    def _secrets(self) -> tuple[ssl.SSLContext, str]:
+        path = self._server.password_file
+        password = "" if path is None else read_private(path).decode("utf-8", errors="replace").strip()
+        return self._server.tls.context(), password
+
+    def _failure(self, what: str) -> DeliveryError:
+        return DeliveryError(f"the mail server {self._server.server} {what}.", fix=_FIX)
+
+
+class Caller:
+    """A webhook.
+
+    Args:
+        target: Where to, and whom to trust.
+        clock: Milliseconds since 1970.
+    """
+
+    def __init__(self, target: WebhookTarget, *, clock: Callable[[], int]) -> None:
+        self.webhook = Webhook(target, CALLS, clock=clock)
+
+    async def deliver(self, message: Message) -> None:
+        """Return when the receiver has taken the message. Raises `DeliveryError`."""
+        body = {
+            "id": message.id,
+            "time": rfc3339(message.at_ms),
+            "title": message.title,
+            "notices": [{"about": one.about, "uri": one.uri, "text": one.line} for one in message.shown],
+            "left_out": len(message.notices) - len(message.shown),
+        }
+        await self.webhook.post(message.id, json.dumps(body, separators=(",", ":")).encode("ascii"))

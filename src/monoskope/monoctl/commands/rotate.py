@@ -1,0 +1,203 @@
+"""`monoctl rotate secret`: new passwords that nobody sees, one rotation or all of a file that are due."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from monoskope.client.results import moment
+from monoskope.errors import Error, UsageError, let_go
+from monoskope.monoctl.groups import command
+from monoskope.monoctl.input.values import read_file
+from monoskope.monoctl.options import CommandSession, request_options
+from monoskope.monoctl.output.ending import end
+from monoskope.monoctl.output.formats import emit, fields_of
+from monoskope.times import wall_clock
+from monoskope.value import Value
+
+if TYPE_CHECKING:
+    from monoskope.client import Client, Planned, Rotated, Rotation
+
+_ROTATED = {"URI": "uri", "OUTCOME": "outcome", "ACCOUNT": "account", "VERSION": "upstream_version", "HASH": "hash"}
+_PLANNED = {"URI": "uri", "STEP": "step", "ACCOUNT": "account", "BEGAN": "began_at", "WHY": "why"}
+_DUE = {"URI": "uri", "OUTCOME": "outcome", "ACCOUNT": "account", "BEGAN": "began_at", "DUE": "due_on", "WHY": "why"}
+_AT_ONCE = 8
+OVERDUE, LATER, CLOSED = "OVERDUE", "NOT_DUE", "OUTSIDE_WINDOW"
+
+
+class DueRow(Value, frozen=True, kw_only=True):
+    """What came of one rotation of a file."""
+
+    uri: str
+    outcome: str
+    """"ROTATED", "OVERDUE" where it was only asked, "NOT_DUE", or "OUTSIDE_WINDOW"."""
+    account: str
+    began_at: dt.datetime | None
+    due_on: dt.date | None
+    why: str
+
+
+@command(short_help="Rotate the password of an account; nobody sees it.")
+@click.argument("uri", required=False)
+@click.option("-f", "--file", "file", metavar="FILE", help="Rotations, YAML or JSON; '-' is stdin.")
+@click.option("--account", "accounts", multiple=True, metavar="URI", help="An account; two of them take turns.")
+@click.option("--make", "made", multiple=True, metavar="KEY=KIND[:SIZE]", help="Another key, as `generate` makes it.")
+@click.option("--grace", default="", metavar="TIME", help="How long what was read before is used, e.g. 12h.  [1d]")
+@click.option("--plan", is_flag=True, help="Show what would be done first; change nothing.")
+@click.option("--adopt", is_flag=True, help="Begin anew from the account that is live, whatever others did.")
+@click.option("--force", is_flag=True, help="Begin before the grace of the last round is over.")
+@click.option("--due", is_flag=True, help="All rotations of the file that are due.")
+@click.option("--check", is_flag=True, help="With --due: change nothing; exit code 12 if one is overdue.")
+@request_options
+def rotate_secret(  # noqa: PLR0917 - click passes them by name
+    uri: str | None,
+    file: str | None,
+    accounts: tuple[str, ...],
+    made: tuple[str, ...],
+    grace: str,
+    session: CommandSession,
+    *,
+    plan: bool,
+    adopt: bool,
+    force: bool,
+    due: bool,
+    check: bool,
+) -> None:
+    """Rotate the password of an account that programs find at URI.
+
+    A store makes new values at URI.next; the password is copied to the account; then all is copied to URI. Nobody sees
+    it. Of two accounts the one that is not in use gets the new password, so what stands at URI always logs in.
+
+    After any error run it again: it looks first, and goes on where it stands.
+
+    \b
+    monoctl rotate secret vault://orders/db --account pg://orders_a --account pg://orders_b --plan
+    monoctl rotate secret -f rotations.yaml --due
+    """  # noqa: D301 - click wants the character itself
+    if check and not due:
+        raise UsageError("--check needs --due.", fix="Add --due.")
+    rotations = _rotations(uri, file, accounts, made, grace)
+    if due:
+        if file is None or plan or adopt or force:
+            raise UsageError("--due takes a file, and neither --plan, --adopt nor --force.", fix="Name one rotation.")
+        _all_due(rotations, session, check=check)
+    if len(rotations) != 1:
+        raise UsageError("the file has several rotations.", fix="Name the URI of one, or say --due.")
+    (rotation,) = rotations
+    if plan:
+
+        async def look(client: Client) -> Planned:
+            return await client.plan_rotation(rotation, adopt=adopt, force=force, timeout=session.timeout)
+
+        planned = session.run(look, several=True)
+        emit(session.output, fields_of(planned), _PLANNED)
+        return
+
+    async def work(client: Client) -> Rotated:
+        return await client.rotate_secret(rotation, adopt=adopt, force=force, timeout=session.timeout)
+
+    emit(session.output, fields_of(session.run(work, several=True)), _ROTATED)
+
+
+def _rotations(
+    uri: str | None, file: str | None, accounts: tuple[str, ...], made: tuple[str, ...], grace: str
+) -> list[Rotation]:
+    """Return the rotations that are meant. Raises `UsageError`."""
+    from monoskope.client import Rotation  # noqa: PLC0415 - a help needs none
+
+    if file is None:
+        if uri is None or not accounts:
+            raise UsageError("nothing says what is rotated.", fix="Give URI and --account, or -f FILE.")
+        pairs = [word.partition("=") for word in made]
+        if any(not (key and kind) for key, _, kind in pairs):
+            raise UsageError("--make does not say what to make.", fix="Write KEY=KIND or KEY=KIND:SIZE.")
+        return [Rotation.of(uri, accounts, {key: kind for key, _, kind in pairs}, grace=grace)]
+    if accounts or made or grace:
+        raise UsageError("the file says what is rotated.", fix="Leave out --account, --make and --grace, or the file.")
+    from monoskope.monoctl.input.rotation_file import parse  # noqa: PLC0415 - it loads YAML
+
+    found = parse(read_file(file), "stdin" if file == "-" else file)
+    if uri is None:
+        return found
+    named = [rotation for rotation in found if rotation.secret == uri]
+    if not named:
+        raise UsageError(f"the file has no rotation of {uri}.", fix="Name one that it has, with its store.")
+    return named
+
+
+def _all_due(rotations: list[Rotation], session: CommandSession, *, check: bool) -> None:
+    """Rotate what is due, or say what is; ends the command."""
+
+    async def work(client: Client) -> list[DueRow | Error]:
+        async def one(rotation: Rotation) -> DueRow:
+            planned = await client.plan_rotation(rotation, timeout=session.timeout)
+            row = due_row(rotation, planned, wall_clock(), windows=not check)
+            if check or row.outcome != OVERDUE:
+                return row
+            done = await client.rotate_secret(rotation, timeout=session.timeout)
+            return DueRow(
+                uri=done.uri, outcome=done.outcome, account=done.account, began_at=done.began_at, due_on=None, why=""
+            )
+
+        return await _each(client, rotations, one)
+
+    results = session.run(work, several=True)
+    end(
+        results,
+        session.output,
+        _DUE,
+        as_expected=lambda row: row.outcome != OVERDUE,
+        listed=True,
+        changes=any(isinstance(row, DueRow) and row.outcome == "ROTATED" for row in results),
+    )
+
+
+async def _each(
+    client: Client, rotations: list[Rotation], work: Callable[[Rotation], Awaitable[DueRow]]
+) -> list[DueRow | Error]:
+    """Do `work` for each rotation, a few at once; what is wrong with one stops no other."""
+    runtime = client.queries.runtime
+    places = runtime.semaphore(_AT_ONCE)
+
+    async def one(rotation: Rotation) -> DueRow | Error:
+        await places.acquire()
+        try:
+            return await work(rotation)
+        except Error as error:
+            error.uri = rotation.secret
+            return let_go(error)
+        finally:
+            places.release()
+
+    return await runtime.gather([one(rotation) for rotation in rotations])
+
+
+def due_row(rotation: Rotation, planned: Planned, now_ms: int, *, windows: bool) -> DueRow:
+    """Return whether a rotation is due, by the file and what is proven alone.
+
+    What is not proven, is not over, or stops for another reason than time, is overdue. Without `every` nothing else is.
+    With `windows` a round does not begin while its window is closed; whoever checks is told that it is overdue.
+    """
+    began, why = planned.began_at, planned.why
+    due_ms = 0 if began is None or not rotation.every_s else int(began.timestamp() + rotation.every_s) * 1000
+    broken = planned.step == "STOP" and not planned.waits
+    if began is None or not planned.is_over or broken:
+        outcome = OVERDUE
+    elif not due_ms or now_ms < due_ms:
+        outcome, why = LATER, ""
+    elif windows and rotation.window is not None and not rotation.window.is_open(now_ms):
+        outcome, why = CLOSED, "its window is not open"
+    else:
+        outcome = OVERDUE
+    at = moment(due_ms)
+    return DueRow(
+        uri=planned.uri,
+        outcome=outcome,
+        account=planned.account,
+        began_at=began,
+        due_on=None if at is None else at.date(),
+        why=why,
+    )

@@ -1,0 +1,280 @@
+"""Notices reach a real mail server and a webhook, whatever dies and begins again, and no name adds to them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monoskope import failpoints
+from monoskope.host_port import HostPort
+from monoskope.http.client.trusted import TlsFiles
+from monoskope.m8.audit import exporters
+from monoskope.m8.limits.settings import ServerLimits
+from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.log.postgres.log import PostgresLog
+from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.notice_settings import EVERYTHING, MailServer, NoticeSettings, Recipient
+from monoskope.m8.notices.noticing import noticing
+from monoskope.m8.notices.notifier import progress_key
+from monoskope.m8.readmodels.documents import project
+from monoskope.m8.service.app import App
+from monoskope.m8.sink_settings import WebhookTarget
+from monoskope.settings import write_private
+from monoskope.testing.cluster import Cluster, editing
+from monoskope.testing.engines.postgres import Postgres
+from monoskope.testing.parts import wait_until
+from monoskope.times import now_ms
+from tests.support.audit_receivers import certificate, server_tls
+from tests.support.certificates import Handler, http_server
+from tests.support.mail_server import DOMAIN, Postfix
+from tests.support.notices import propose_in
+
+PATIENCE_S = 60
+OPS, ANNA = f"ops@{DOMAIN}", f"anna@{DOMAIN}"
+LOG_ID = "0123456789abcdef" * 2
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporters, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(exporters, "LONGEST_PAUSE_S", 0.05)
+
+
+@pytest.fixture
+def postfix() -> Iterator[Postfix]:
+    server = Postfix()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+def table(postfix: Postfix, *addresses: str, trusted: bool = True, implicit: bool = False) -> NoticeSettings:
+    server = HostPort("localhost", postfix.implicit_port if implicit else postfix.port)
+    tls = TlsFiles(ca_file=postfix.ca_file if trusted else None)
+    target = MailServer(server, f"m8@{DOMAIN}", implicit, "", None, tls)
+    recipients = [Recipient("ops", address, frozenset(EVERYTHING)) for address in addresses]
+    return NoticeSettings("ops", target, tuple(recipients))
+
+
+async def never(_token: str) -> Any:
+    raise AssertionError
+
+
+async def eventually(done: Callable[[], bool | Awaitable[bool]]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not (found if isinstance(found := done(), bool) else await found):
+            await asyncio.sleep(0.01)
+
+
+def an_app(log: EventLog) -> App:
+    limits = ServerLimits(tick_s=0.01)
+    return App(log, never, (), now_ms, "m8", "0", limits)
+
+
+@asynccontextmanager
+async def a_process(log: EventLog, settings: NoticeSettings) -> AsyncIterator[App]:
+    """An m8 process that tells, without its doors. It has begun to when the block begins."""
+    app = an_app(log)
+    async with noticing(app, [settings], log_id=LOG_ID) as works:
+        tasks = [asyncio.create_task(work()) for work in works]
+        try:
+            yield app
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await log.close()
+
+
+async def begun(log: EventLog, settings: NoticeSettings) -> None:
+    keys = {progress_key(recipient) for recipient in settings.recipients}
+
+    async def has() -> bool:
+        return keys <= set(await log.beats())
+
+    await eventually(has)
+
+
+async def open_log(folder: Path) -> EventLog:
+    return await SqliteLog.open(folder / "log.db", clock=now_ms, projector=project)
+
+
+def ids(mails: list[EmailMessage]) -> list[str]:
+    return [mail["Message-ID"] for mail in mails]
+
+
+@pytest.mark.parametrize("implicit", [False, True], ids=["starttls", "implicit"])
+async def test_each_address_has_each_notice_and_no_name_adds_a_header_a_line_or_a_recipient(
+    postfix: Postfix, tmp_path: Path, *, implicit: bool
+) -> None:
+    settings = table(postfix, OPS, ANNA, implicit=implicit)
+    log = await open_log(tmp_path)
+    async with a_process(log, settings):
+        await begun(log, settings)
+        await propose_in(log)
+        await eventually(lambda: len(postfix.mails()) == 2)
+    mails = postfix.mails()
+    assert {mail["Delivered-To"] for mail in mails} == {mail["To"] for mail in mails} == {OPS, ANNA}
+    assert len(set(ids(mails))) == 2
+    of_server = {"Return-Path", "X-Original-To", "Delivered-To", "Received"}
+    ours = {"From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted"}
+    mime = {"Content-Type", "Content-Transfer-Encoding", "MIME-Version"}
+    for mail in mails:
+        assert set(mail.keys()) == of_server | ours | mime
+        assert mail["Subject"] == "[m8] a change waits for approvals"
+        text = mail.get_content()
+        (named,) = [line for line in text.splitlines() if "vault://app/db" in line]
+        assert named.startswith('bob "]\\u000d\\u000aBcc: all at example.org')
+        assert "UPLOAD of vault://app/db; it waits until" in named
+        assert "hunter2" not in text
+        assert "https://" not in text
+        assert "=?" not in mail["Subject"]
+
+
+async def test_a_mail_server_that_is_away_or_not_trusted_or_refuses_is_said_and_nothing_is_left_out(
+    postfix: Postfix, tmp_path: Path
+) -> None:
+    def failing(app: App) -> float:
+        return app.meters.registry.get_sample_value("m8_notices_failing_seconds", {"table": "ops"}) or 0.0
+
+    settings = table(postfix, OPS, f"nobody@{DOMAIN}")
+    log = await open_log(tmp_path)
+    async with a_process(log, settings) as app:
+        await begun(log, settings)
+        postfix.die()
+        await propose_in(log)
+        await eventually(lambda: failing(app) > 0)
+        postfix.start()
+        await eventually(lambda: len(postfix.mails()) == 1)  # and nobody's is not taken
+        await eventually(lambda: failing(app) > 0)
+    log = await open_log(tmp_path)
+    async with a_process(log, table(postfix, OPS, trusted=False)) as app:
+        await propose_in(log)
+        await eventually(lambda: failing(app) > 0)
+    assert len(postfix.mails()) == 1
+    log = await open_log(tmp_path)
+    async with a_process(log, settings):
+        await eventually(lambda: len(postfix.mails()) == 2)
+    assert len(set(ids(postfix.mails()))) == 2
+
+
+async def test_a_flood_is_one_mail(postfix: Postfix, tmp_path: Path) -> None:
+    settings = table(postfix, OPS)
+    log = await open_log(tmp_path)
+    async with a_process(log, settings):
+        await begun(log, settings)
+    log = await open_log(tmp_path)
+    await propose_in(log, 70)
+    async with a_process(log, settings):
+        await eventually(lambda: len(postfix.mails()) == 1)
+    (mail,) = postfix.mails()
+    assert mail["Subject"] == "[m8] 70 notices"
+    assert "70 x a change waits for approvals" in mail.get_content().splitlines()
+    assert mail.get_content().count("vault://app/db") == 50
+
+
+async def test_of_two_m8_one_tells_and_the_other_goes_on_where_it_ended(postfix: Postfix, postgres: Postgres) -> None:
+    database, settings = postgres.create_database(), table(postfix, OPS)
+
+    async def opened() -> EventLog:
+        return await PostgresLog.open(postgres.target(database), clock=now_ms, projector=project)
+
+    async with a_process(await opened(), settings) as second:
+        async with a_process(await opened(), settings) as first:
+            await begun(second.log, settings)
+            await propose_in(first.log, 3)
+            await eventually(lambda: len(postfix.mails()) == 3)
+            assert len(first.leases | second.leases) == 1
+            assert not first.leases or not second.leases
+        await propose_in(second.log, 2)
+        await eventually(lambda: len(postfix.mails()) == 5)
+    assert len(set(ids(postfix.mails()))) == 5
+
+
+def test_m8_that_is_killed_between_sending_and_noting_sends_the_same_id_again(postfix: Postfix, tmp_path: Path) -> None:
+    with Cluster(tmp_path / "cluster") as cluster:
+        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
+        with editing(cluster.folder / "m8" / "m8.toml") as file:
+            file["timings"] = {"tick": 0.05}  # a lease of a killed m8 is free soon
+            file["notices"] = [
+                {
+                    "name": "ops",
+                    "kind": "email",
+                    "server": f"localhost:{postfix.port}",
+                    "sender": f"m8@{DOMAIN}",
+                    "to": [OPS],
+                    "ca_file": str(postfix.ca_file),
+                }
+            ]
+        recipient = Recipient("ops", OPS, frozenset(EVERYTHING))
+
+        async def note() -> bytes:
+            log = await open_log(cluster.folder / "m8")
+            found = (await log.beat_notes()).get(progress_key(recipient), b"")
+            await log.close()
+            return found
+
+        async def propose() -> None:
+            log = await open_log(cluster.folder / "m8")
+            await propose_in(log, 2)
+            await log.close()
+
+        cluster.start_m8()
+        wait_until(lambda: bool(asyncio.run(note())), what="m8 has begun to tell")
+        cluster.m8.stop()
+        asyncio.run(propose())
+        for killed in (1, 2):
+            cluster.m8.start({failpoints.VARIABLE: "m8.notices.after-delivery=kill"})
+            wait_until(lambda: cluster.m8.pid is None, what="m8 is killed")
+            wait_until(lambda killed=killed: len(postfix.mails()) == killed, what="its mail has come")  # type: ignore[misc]
+        (known,) = set(ids(postfix.mails()))
+        cluster.start_m8()
+        wait_until(lambda: len(postfix.mails()) == 4, what="both mails have come")
+        assert ids(postfix.mails()).count(known) == 3
+        assert len(set(ids(postfix.mails()))) == 2
+
+
+async def test_a_webhook_has_the_id_and_the_time_in_the_mac(tmp_path: Path) -> None:
+    key = os.urandom(32).hex().encode()
+    certificate(tmp_path)
+    write_private(tmp_path / "secret", key)
+    heard: list[tuple[Mapping[str, str], bytes]] = []
+
+    class Taking(Handler):
+        def answer(self) -> None:
+            heard.append((dict(self.headers), self.body()))
+            self.reply(503 if len(heard) == 1 else 204)
+
+    with http_server(Taking, server_tls(tmp_path)) as port:
+        target = WebhookTarget(
+            HostPort("localhost", port), "/m8", tmp_path / "secret", TlsFiles(ca_file=tmp_path / "ca.crt")
+        )
+        settings = NoticeSettings("hook", target, (Recipient("hook", "", frozenset(EVERYTHING)),))
+        log = await open_log(tmp_path)
+        async with a_process(log, settings):
+            await begun(log, settings)
+            await propose_in(log)
+            await eventually(lambda: len(heard) == 2)
+    (head, body), (again, same) = heard
+    assert (head["Monoskope-Notices-Id"], body) == (again["Monoskope-Notices-Id"], same)
+    for headers, sent in heard:
+        signed = (b"m8/notices/v1", *(headers[f"Monoskope-Notices-{name}"].encode() for name in ("Time", "Id")), sent)
+        mac = hmac.new(key, b"\0".join(signed), hashlib.sha256).hexdigest()
+        assert headers["Monoskope-Notices-Mac"] == mac
+    told = json.loads(body)
+    assert told["id"] == head["Monoskope-Notices-Id"]
+    assert [(one["about"], one["uri"]) for one in told["notices"]] == [("change", "vault://app/db")]
+    assert body.isascii()
+    assert b"hunter2" not in body

@@ -1,0 +1,129 @@
+"""A real mail server on this machine: Postfix, which asks for TLS and delivers whatever comes to one folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import default
+from pathlib import Path
+
+from monoskope.testing.parts import Part, free_port, needed
+from tests.support.audit_receivers import certificate
+
+DOMAIN = "example.org"
+
+_MAIN = """
+compatibility_level = 3.6
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+maillog_file = {folder}/mail.log
+maillog_file_prefixes = {folder}
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+myhostname = mail.{domain}
+mydestination =
+mynetworks = 127.0.0.0/8
+smtpd_relay_restrictions = permit_mynetworks, reject
+smtpd_recipient_restrictions = check_recipient_access inline:{{nobody@{domain}=REJECT}}
+smtpd_tls_security_level = encrypt
+smtpd_tls_cert_file = {folder}/tls.crt
+smtpd_tls_key_file = {folder}/tls.key
+virtual_mailbox_domains = {domain}
+virtual_mailbox_base = {folder}
+virtual_mailbox_maps = static:mail/
+virtual_uid_maps = static:65534
+virtual_gid_maps = static:65534
+"""
+
+_MASTER = """
+127.0.0.1:{port} inet n - n - - smtpd
+127.0.0.1:{implicit} inet n - n - - smtpd
+  -o smtpd_tls_wrappermode=yes
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+proxymap unix - - n - - proxymap
+anvil unix - - n - 1 anvil
+error unix - - n - - error
+retry unix - - n - - error
+virtual unix - n n - - virtual
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+
+class Postfix:
+    """It can die and return. What it has taken stays.
+
+    Attributes:
+        port: Where it takes mail after STARTTLS.
+        implicit_port: Where TLS comes first.
+    """
+
+    def __init__(self) -> None:
+        # Not below pytest's folder, which is for one user: its daemons run as another one.
+        self._made = tempfile.TemporaryDirectory(prefix="m8-postfix-")
+        self._folder = folder = Path(self._made.name)
+        folder.chmod(0o711)
+        program = needed("postfix", "postfix")
+        self.port, self.implicit_port = free_port(), free_port()
+        certificate(folder)
+        (folder / "mail").mkdir()
+        shutil.chown(folder / "mail", 65534, 65534)
+        for name in ("queue", "data"):
+            (folder / name).mkdir()
+        shutil.chown(folder / "data", "postfix")
+        (folder / "main.cf").write_text(_MAIN.format(folder=folder, domain=DOMAIN))
+        (folder / "master.cf").write_text(_MASTER.format(port=self.port, implicit=self.implicit_port))
+        environment = {"PATH": f"/usr/sbin:/sbin:{os.environ['PATH']}"}
+        # It makes the folders of the queue.
+        subprocess.run([program, "-c", folder, "check"], check=True, capture_output=True, env=environment)
+        daemons = subprocess.run(
+            [needed("postconf", "postfix"), "-dh", "daemon_directory"], check=True, capture_output=True, text=True
+        )
+        self._part = Part(
+            "postfix",
+            [f"{daemons.stdout.strip()}/master", "-d", "-c", str(folder)],
+            log=folder / "postfix.out",
+            folder=folder,
+            environment=environment,
+        )
+
+    @property
+    def ca_file(self) -> Path:
+        """The authority of its certificate."""
+        return self._folder / "ca.crt"
+
+    def start(self) -> None:
+        """Take mail."""
+        self._part.start()
+        self._part.wait_for(self._greets)
+
+    def _greets(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                return connection.recv(4) == b"220 "
+        except OSError:
+            return False
+
+    def die(self) -> None:
+        """Take none."""
+        self._part.stop()
+
+    def close(self) -> None:
+        """End it for good."""
+        self._part.kill()
+        self._made.cleanup()
+
+    def mails(self) -> list[EmailMessage]:
+        """What was delivered, in no order."""
+        parser = BytesParser(policy=default)
+        return [parser.parsebytes(path.read_bytes()) for path in (self._folder / "mail").glob("new/*")]

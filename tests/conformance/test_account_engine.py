@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 
 from monoskope.protocol.payload import Payload
+from monoskope.settings import write_private
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
@@ -29,6 +30,7 @@ from monoskope.stores.shared.trust import trusting
 from monoskope.testing.drivers.harness import tag
 from monoskope.testing.engines.postgres import Postgres
 from tests.conformance.account_harness import DATABASE, AccountHarness, sockets_closed
+from tests.support.certificates import client_certificate
 
 GOOD = scram.verifier(b"a-password-that-is-known", bytes(range(16)))
 
@@ -439,6 +441,65 @@ async def test_a_write_whose_backend_ends_has_an_unknown_end(
         await writing
     await dba.close()
     assert await store.find((name,), write_tag) is None
+
+
+async def test_a_connection_whose_server_takes_no_writes_any_more_is_given_up(
+    harness: AccountHarness, store: PostgresqlAccountStore
+) -> None:
+    """Before anything is asked over it; and if the server says so only then, afterwards."""
+    name, text = harness.account(), password()
+    database = store._database
+    [connection] = database._idle
+    await connection.execute("SET default_transaction_read_only = on")
+    await put(store, name, text, NOTHING)
+    assert await harness.logs_in(name, text)
+    assert connection not in database._idle
+    harness.sql(
+        f"CREATE OR REPLACE FUNCTION s_{harness.user}.replace(account text, expected text, verifier text,"
+        " OUT state text) LANGUAGE plpgsql AS 'BEGIN RAISE read_only_sql_transaction; END'"
+    )
+    with pytest.raises(StoreUnavailableError, match="takes no writes now"):
+        await put(store, name, password())
+    assert database._idle == []
+
+
+@contextlib.contextmanager
+def certificates_alone(postgres: Postgres, user: str, authority: str) -> Iterator[None]:
+    """Let `user` in by a certificate that `authority` signed, and by nothing else."""
+    file, hba = postgres.folder / "clients-ca.pem", postgres.data / "pg_hba.conf"
+    file.write_text(authority)
+    file.chmod(0o644)
+    rules = hba.read_text()
+    hba.write_text(f"hostssl all {user} 127.0.0.1/32 cert\n{rules}")
+    postgres.sql(f"ALTER SYSTEM SET ssl_ca_file = '{file}'")
+    postgres.restart()
+    try:
+        yield
+    finally:
+        hba.write_text(rules)
+        postgres.sql("ALTER SYSTEM RESET ssl_ca_file")
+        postgres.restart()
+
+
+async def test_who_shows_the_roles_certificate_needs_no_password(harness: AccountHarness) -> None:
+    own = client_certificate(harness.user)
+
+    async def opened(certificate: str, key: str) -> PostgresqlAccountStore:
+        files = {"certificate_file": harness.folder / "own.pem", "key_file": harness.folder / "own.key"}
+        for file, content in zip(files.values(), (certificate, key), strict=True):
+            write_private(file, content.encode(), replace=True)
+        return await harness.opened(password_file=None, **{field: str(file) for field, file in files.items()})
+
+    with certificates_alone(harness.postgres, harness.user, own[0]):
+        name, text = harness.account(), password()
+        await put(await opened(*own), name, text, NOTHING)
+        assert await harness.logs_in(name, text)
+        with pytest.raises(StoreRefusedError, match="does not let the reactor's role in"):
+            await harness.opened()
+        with pytest.raises(StoreRefusedError, match="does not let the reactor's role in"):
+            await opened(*client_certificate(harness.user))
+        with pytest.raises(StoreRefusedError, match="do not hold a certificate and its key"):
+            await opened(own[0], client_certificate()[1])
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from monoskope.stores.driver import (
     CannotReadError,
     DriverError,
     StoreRefusedError,
+    StoreUnavailableError,
     UnknownOutcomeError,
     UnsupportedError,
 )
@@ -331,6 +332,21 @@ async def test_a_lost_answer_is_an_unknown_end_and_the_same_again_repairs_it(har
     async with asyncio.timeout(60):
         while not (await store.matches((name,), payload(text)))[1]:
             await put(store, name, text)
+    assert await harness.logs_in(name, text)
+
+
+async def test_a_server_that_takes_its_writes_from_another_one_takes_none_here(
+    harness: MariadbHarness, store: MariadbAccountStore
+) -> None:
+    """MariaDB would let the administrator write whose rights the procedures have."""
+    name, text = harness.account(), password()
+    await put(store, name, text)
+    harness.sql("SET GLOBAL read_only = ON")
+    try:
+        with pytest.raises(StoreUnavailableError, match="takes no writes now"):
+            await put(store, name, password())
+    finally:
+        harness.sql("SET GLOBAL read_only = OFF")
     assert await harness.logs_in(name, text)
 
 

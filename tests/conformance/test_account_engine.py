@@ -29,7 +29,7 @@ from monoskope.stores.postgresql_account.store import PostgresqlAccountStore
 from monoskope.stores.shared.trust import trusting
 from monoskope.testing.drivers.harness import tag
 from monoskope.testing.engines.postgres import Postgres
-from tests.conformance.account_harness import DATABASE, AccountHarness, sockets_closed
+from tests.conformance.account_harness import DATABASE, AccountHarness, each_right_less, sockets_closed
 from tests.support.certificates import client_certificate
 
 GOOD = scram.verifier(b"a-password-that-is-known", bytes(range(16)))
@@ -95,7 +95,7 @@ async def test_a_deleted_password_lets_nobody_in_and_sessions_go_on(
     version = await put(store, name, text)
     tls = trusting(str(harness.postgres.ca_file))
     session = await asyncpg.connect(
-        host="127.0.0.1", port=harness.postgres.port, user=name, password=text, database=DATABASE, ssl=tls
+        host="127.0.0.1", port=harness.postgres.port, user=name, password=text, database="postgres", ssl=tls
     )
     with pytest.raises(UnsupportedError):
         await store.delete((name,), replacing=version, destroy=False)
@@ -287,30 +287,21 @@ async def test_a_role_that_is_gone_is_named_as_that(harness: AccountHarness, sto
 
 # --- rights ---
 
-RIGHTS = {
-    "the state": "REVOKE EXECUTE ON FUNCTION {schema}.state FROM {user}",
-    "the swap": "REVOKE EXECUTE ON FUNCTION {schema}.replace FROM {user}",
-    "the schema": "REVOKE USAGE ON SCHEMA {schema} FROM {user}",
-    "the functions": "DROP SCHEMA {schema} CASCADE",
-    "the database": "REVOKE CONNECT ON DATABASE {database} FROM {user}, PUBLIC",
-}
-"""What `policy` grants, and how each is taken away. The suite shows that all together is enough."""
 
+async def test_each_right_less_is_too_little(harness: AccountHarness, store: PostgresqlAccountStore) -> None:
+    """A new reactor does not start, and the health of one that runs says so, but for the right to connect.
 
-@pytest.mark.parametrize("right", RIGHTS)
-async def test_each_right_less_is_too_little(
-    harness: AccountHarness, store: PostgresqlAccountStore, right: str
-) -> None:
-    """A new reactor does not start, and the health of one that runs says so, but for the right to connect."""
-    try:
-        harness.sql(RIGHTS[right].format(schema=f"s_{harness.user}", user=harness.user, database=DATABASE))
+    The suite shows that all together are enough.
+    """
+    for taken in (*each_right_less(harness.policy()), f"DROP SCHEMA s_{harness.user} CASCADE"):
+        harness.sql(taken)
         with pytest.raises(StoreRefusedError, match="the reactor's role"):
             await harness.opened()
-        if right != "the database":
+        if "CONNECT" not in taken:
             with pytest.raises(StoreRefusedError, match="may not execute"):
                 await store.health()
-    finally:
-        harness.sql(f"GRANT CONNECT ON DATABASE {DATABASE} TO PUBLIC")
+        harness.grant(harness.policy())
+        assert await store.health()
 
 
 async def test_the_reactors_role_may_do_nothing_else(harness: AccountHarness, stolen: Any) -> None:
@@ -331,6 +322,7 @@ async def test_the_reactors_role_may_do_nothing_else(harness: AccountHarness, st
 async def test_everybody_else_may_do_nothing_with_the_functions(harness: AccountHarness) -> None:
     name, text = harness.account(), password()
     harness.sql(f"ALTER ROLE {name} PASSWORD '{text}'")
+    harness.sql(f"GRANT CONNECT ON DATABASE {DATABASE} TO {name}; GRANT USAGE ON SCHEMA s_{harness.user} TO {name}")
     other = await asyncpg.connect(
         host="127.0.0.1",
         port=harness.postgres.port,
@@ -339,7 +331,6 @@ async def test_everybody_else_may_do_nothing_with_the_functions(harness: Account
         database=DATABASE,
         ssl=trusting(str(harness.postgres.ca_file)),
     )
-    harness.sql(f"GRANT USAGE ON SCHEMA s_{harness.user} TO {name}")
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await other.fetchrow(f"SELECT s_{harness.user}.state('billing', NULL)")
     await other.close()

@@ -25,6 +25,7 @@ from monoskope.stores.mariadb_account.hashes import ed25519
 from monoskope.stores.mariadb_account.store import MariadbAccountStore
 from monoskope.testing.drivers.harness import tag
 from monoskope.testing.engines.mariadb import MariaDb
+from tests.conformance.account_harness import each_right_less
 from tests.conformance.mariadb_harness import MariadbHarness
 
 GOOD = ed25519(b"a-password-that-is-known")
@@ -255,22 +256,16 @@ async def test_an_account_that_is_gone_is_named_as_that(harness: MariadbHarness,
 # --- rights ---
 
 
-@pytest.mark.parametrize(
-    "taken",
-    [
-        "REVOKE EXECUTE ON PROCEDURE `{0}`.`state` FROM '{1}'@'%'",
-        "REVOKE EXECUTE ON PROCEDURE `{0}`.`replace` FROM '{1}'@'%'",
-        "DROP PROCEDURE `{0}`.`state`",
-        "DROP SCHEMA `{0}`",
-    ],
-)
-async def test_each_right_less_is_too_little(harness: MariadbHarness, store: MariadbAccountStore, taken: str) -> None:
+async def test_each_right_less_is_too_little(harness: MariadbHarness, store: MariadbAccountStore) -> None:
     """A new reactor does not start, and the health of one that runs says so. The suite shows that all is enough."""
-    harness.sql(taken.format(harness.schema, harness.user))
-    with pytest.raises(StoreRefusedError, match="may not execute"):
-        await harness.opened()
-    with pytest.raises(StoreRefusedError, match="may not execute"):
-        await store.health()
+    for taken in (*each_right_less(harness.policy()), f"DROP SCHEMA `{harness.schema}`"):
+        harness.sql(taken)
+        with pytest.raises(StoreRefusedError, match="may not execute"):
+            await harness.opened()
+        with pytest.raises(StoreRefusedError, match="may not execute"):
+            await store.health()
+        harness.sql(harness.policy())
+        assert await store.health()
 
 
 async def test_the_reactors_account_may_do_nothing_else(harness: MariadbHarness, stolen: Stolen) -> None:

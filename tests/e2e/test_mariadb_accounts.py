@@ -62,7 +62,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accounts]:
         cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
         cluster.start_m8()
         cluster.make_local_reactor("vault")
-        engine = {
+        engine: dict[str, object] = {
             "host": f"127.0.0.1:{server.port}",
             "user": USER,
             "password_file": str(folder / "password"),

@@ -13,6 +13,7 @@ import pytest
 import redis
 
 from monoskope.protocol.payload import Payload
+from monoskope.settings import write_private
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
@@ -29,6 +30,7 @@ from monoskope.testing.parts import wait_until
 from tests.conformance.account_harness import sockets_closed
 from tests.conformance.redis_harness import RedisHarness
 from tests.faults.tcp_proxy import proxy
+from tests.support.certificates import client_certificate
 
 
 @pytest.fixture
@@ -238,6 +240,28 @@ async def test_what_is_wrong_at_the_start_is_told(harness: RedisHarness, changes
 async def test_a_node_that_keeps_no_accounts_is_told_at_the_start(harness: RedisHarness) -> None:
     with unsaved(harness.nodes[1]), pytest.raises(StoreRefusedError, match="cannot save"):
         await harness.opened()
+
+
+async def test_a_node_that_asks_for_a_certificate_is_shown_one(harness: RedisHarness) -> None:
+    """Redis asks for one unless it is told not to."""
+    replica, (certificate, key) = harness.nodes[1], client_certificate(harness.user)
+    files = {"certificate_file": harness.folder / "own.pem", "key_file": harness.folder / "own.key"}
+    for file, content in zip(files.values(), (certificate, key), strict=True):
+        write_private(file, content.encode())
+    shown = {field: str(file) for field, file in files.items()}
+    authority = harness.folder / "authority.pem"
+    authority.write_bytes(certificate.encode() + replica.trusted.read_bytes())
+    replica.run(f"CONFIG SET tls-ca-cert-file {authority} tls-auth-clients yes")
+    try:
+        with pytest.raises(StoreUnavailableError) as refused:
+            await harness.opened()
+        assert "tls-auth-clients" in refused.value.fix
+        store, name, text = await harness.opened(**shown), harness.account(), password()
+        await put(store, name, text)
+        assert await is_there(store, name, text)
+    finally:
+        replica.run(f"CONFIG SET tls-ca-cert-file {replica.trusted} tls-auth-clients no")
+    assert await harness.logs_in(name, text)
 
 
 async def test_over_a_socket_no_tls_is_needed(harness: RedisHarness) -> None:

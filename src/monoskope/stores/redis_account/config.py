@@ -17,6 +17,10 @@ class RedisAccountConfig(HttpConfig, frozen=True, forbid_unknown_fields=True):
     """The reactor's own account, the same on all nodes. It can never be an account of this store; nor can `default`."""
     password_file: str
     """A file of mode 0600 with its password in one line. It is read for each connection."""
+    certificate_file: str | None = None
+    """A client certificate that a node asks for besides, and those above it; PEM."""
+    key_file: str | None = None
+    """A file of mode 0600 with that certificate's key, PEM. Both are read for each connection."""
     ca_file: str | None = None
     """The certificates to trust, PEM; None for those of the operating system."""
 
@@ -28,3 +32,5 @@ class RedisAccountConfig(HttpConfig, frozen=True, forbid_unknown_fields=True):
             if not node.startswith("/"):
                 check_field("nodes", HostPort.parse, node)
         check_name("user", self.user)
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("`certificate_file` and `key_file` belong together")

@@ -20,7 +20,7 @@ from monoskope.host_port import HostPort
 from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
 from monoskope.stores.redis_account.config import RedisAccountConfig
 from monoskope.stores.shared.accounts import own_password
-from monoskope.stores.shared.trust import trusting
+from monoskope.stores.shared.trust import show_files, trusting
 
 Command: TypeAlias = tuple[str, ...]
 Found: TypeAlias = list[Any] | DriverError
@@ -32,10 +32,11 @@ _AT_ONCE = 4
 class Nodes:
     """All nodes of the settings. It holds nothing open. Raises `StoreRefusedError` if a file cannot be used."""
 
-    def __init__(self, config: RedisAccountConfig) -> None:
+    def __init__(self, config: RedisAccountConfig, state_dir: Path) -> None:
         self._config = config
-        self._tls = trusting(config.ca_file)
-        own_password(Path(config.password_file))
+        self._folder = state_dir
+        self._tls()
+        self._password()
         self._places = asyncio.Semaphore(_AT_ONCE)
 
     async def ask(self, *looks: Command, acts: Sequence[Command] = ()) -> list[list[Any]]:
@@ -46,8 +47,8 @@ class Nodes:
             UnknownOutcomeError: not every node did `acts`: some may have, and others not.
         """
         async with self._places:
-            password = own_password(Path(self._config.password_file))
-            nodes = [(self._connection(node, password), node) for node in self._config.nodes]
+            password, tls = self._password(), self._tls()
+            nodes = [(self._connection(node, password, tls), node) for node in self._config.nodes]
             try:
                 found = await self._each(nodes, looks)
                 failed = [one for one in found if isinstance(one, DriverError)]
@@ -62,7 +63,17 @@ class Nodes:
             )
         return [answers for answers in found if not isinstance(answers, DriverError)]
 
-    def _connection(self, node: str, password: str) -> AbstractConnection:
+    def _password(self) -> str:
+        return own_password(Path(self._config.password_file))
+
+    def _tls(self) -> ssl.SSLContext:
+        config = self._config
+        tls = trusting(config.ca_file)
+        if config.certificate_file is not None and config.key_file is not None:
+            show_files(tls, config.certificate_file, config.key_file, self._folder)
+        return tls
+
+    def _connection(self, node: str, password: str, tls: ssl.SSLContext) -> AbstractConnection:
         rest: dict[str, Any] = {
             "username": self._config.user,
             "password": password,
@@ -76,7 +87,7 @@ class Nodes:
         where = HostPort.parse(node)
         connection = redis.asyncio.SSLConnection(host=where.host, port=where.port, **rest)
         # What the library makes itself trusts the operating system's certificates besides those of a file.
-        connection.ssl_context.context = self._tls
+        connection.ssl_context.context = tls
         return connection
 
     async def _each(self, nodes: Sequence[tuple[AbstractConnection, str]], commands: Sequence[Command]) -> list[Found]:
@@ -125,4 +136,7 @@ def _explained(error: Exception, node: str, command: Command) -> DriverError:
                 "the database cannot save its accounts.", fix=f"Let {node} have an aclfile that Redis may write."
             )
         return StoreRefusedError("the database refused the request.", fix=f"Look into the log of {node}.")
-    return StoreUnavailableError("the database does not answer.", fix=f"Check that {node} runs and can be reached.")
+    return StoreUnavailableError(
+        "the database does not answer.",
+        fix=f"Check that {node} runs and has TLS, and whether it asks for a client certificate (tls-auth-clients).",
+    )

@@ -49,14 +49,13 @@ class RedisAccountStore(HashedAccountStore):
     async def open(cls, config: RedisAccountConfig, *, state_dir: Path) -> Self:
         """Connect to every node, and see that the reactor's account may change accounts and save them.
 
-        They are saved by that, as an administrator left them. `state_dir` is not used.
+        They are saved by that, as an administrator left them.
 
         Raises:
             StoreRefusedError: a file, the login, the rights or an ACL file are not as they must be.
             StoreUnavailableError: a node does not answer.
         """
-        del state_dir
-        nodes = Nodes(config)
+        nodes = Nodes(config, state_dir)
         store = await cls(config, nodes).opened()
         await nodes.ask(SAVE)
         return store

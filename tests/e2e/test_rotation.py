@@ -121,7 +121,7 @@ def test_two_accounts_take_turns_and_what_stands_at_db_logs_in_all_the_while(mad
     assert "two minutes" in refused(made.rotate("--force"), 6)
     assert "grace" in refused(made.rotate(later_s=300), 6)
     planned = ok(made.rotate("--plan", "--force", later_s=300)).json()
-    assert (planned["step"], planned["account"], planned["is_over"]) == ("GENERATE", "pg://orders_b", True)
+    assert (planned["step"], planned["account"], planned["is_over"]) == ("MAKE_VALUES", "pg://orders_b", True)
     with Program(made).running() as program:
         second = ok(made.rotate("--force", later_s=300)).json()
         third = ok(made.rotate("--force", later_s=600)).json()

@@ -20,6 +20,7 @@ from monoskope.value import Value
 
 BETWEEN_ROUNDS_S = 120
 """Between the beginnings of two rounds at least: a write of the first, whose end nobody knows, ends before that."""
+_ANEW = "To begin anew from what is live: `monoctl rotate secret --adopt`."
 ACCOUNT, REPLACES, BEGAN, DUE = "account", "replaces", "began", "due"
 """The labels of a round. What is due is for those who read them: nothing follows from it."""
 
@@ -67,9 +68,12 @@ class Round(Value, frozen=True):
             at = dt.datetime.fromisoformat(labels[BEGAN])
             found = cls(labels[ACCOUNT], labels[REPLACES], int(at.timestamp()) * 1000)
         except (KeyError, ValueError, OverflowError):
-            raise UsageError("these are no labels of a rotation.", fix="Begin anew with --adopt.") from None
+            raise UsageError("these are no labels of a rotation.", fix=_ANEW) from None
         if found.labels() != {name: labels[name] for name in (ACCOUNT, REPLACES, BEGAN)}:
-            raise UsageError("these are no labels of a rotation in their one form.", fix="Begin anew with --adopt.")
+            raise UsageError(
+                "these are no labels of a rotation in their one form.",
+                fix=_ANEW,
+            )
         return found
 
     def labels(self, every_s: int = 0) -> dict[str, str]:
@@ -169,7 +173,6 @@ class Stop(Value, frozen=True):
 
 
 Step = Generate | SetAccount | Switch | Done | Adopt | Stop
-_ADOPT = "Find out why. To begin anew from what is live: --adopt."
 
 
 def decide(look: Look, wish: Wish) -> Step:
@@ -218,7 +221,7 @@ def _too_early(last: Round, wish: Wish, target: str) -> Step | None:
     passed_s = (wish.now_ms - last.began_ms) // 1000
     if passed_s < 0:
         why = f"by the clock of this machine the last round began in the future, {instant(last.began_ms)}."
-        return _stopped(why, wish, fix="Correct the clock. If it is right, begin anew with --adopt.")
+        return _stopped(why, wish, fix=f"Correct the clock. If it is right: {_ANEW}")
     turns = len(wish.rotation.accounts) > 1
     grace_s = wish.rotation.grace_s if turns and not wish.force else 0
     until = instant(last.began_ms + max(grace_s, BETWEEN_ROUNDS_S) * 1000)
@@ -226,11 +229,11 @@ def _too_early(last: Round, wish: Wish, target: str) -> Step | None:
         return Stop("a round began less than two minutes ago.", f"Begin after {until}.", waits=True)
     if passed_s < grace_s:
         why = f"{target} may still be in use: the grace of the last round is not over."
-        return Stop(why, f"Begin after {until}; after a theft: --force.", waits=True)
+        return Stop(why, f"Begin after {until}; after a theft: `monoctl rotate secret --force`.", waits=True)
     return None
 
 
-def _stopped(why: str, wish: Wish, *, fix: str = _ADOPT) -> Step:
+def _stopped(why: str, wish: Wish, *, fix: str = f"Find out why. {_ANEW}") -> Step:
     return Adopt(why) if wish.adopt else Stop(why, fix)
 
 

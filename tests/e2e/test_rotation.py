@@ -118,7 +118,7 @@ def test_two_accounts_take_turns_and_what_stands_at_db_logs_in_all_the_while(mad
     before = made.at_db()
     assert before["url"] == f"postgresql://orders_a:{before['password']}@db.internal/orders"
     assert made.db_logs_in()
-    assert "two minutes" in refused(made.rotate("--force"), 6)
+    assert "under way" in refused(made.rotate("--force"), 6)
     assert "grace" in refused(made.rotate(later_s=300), 6)
     planned = ok(made.rotate("--plan", "--force", later_s=300)).json()
     assert (planned["step"], planned["account"], planned["is_over"]) == ("MAKE_VALUES", "pg://orders_b", True)

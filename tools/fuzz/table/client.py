@@ -353,7 +353,7 @@ READERS = (
         "labels-of-a-round",
         "other users",
         ("client/rotation/round.py",),
-        text(lambda one: Round.parse(parse_edits(tuple(one.split("\n"))))),
+        text(lambda one: Round.parse(dict(line.partition("=")[::2] for line in one.split("\n")))),
         seeds=_texts(f"account=pg://orders_b\nbegan=2026-12-01T00:00:00Z\nreplaces={'0' * 64}"),
     ),
     Reader(

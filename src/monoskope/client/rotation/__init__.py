@@ -1,7 +1,7 @@
 """Rotations: new passwords that nobody sees, for accounts that take turns (docs/rotation.md).
 
 - `spec`: what is rotated and when, checked once;
-- `round`: what a round's labels say, and what follows from what was found: pure;
+- `round`: what a round's labels say, and what was found; `decide`: what follows from it: pure;
 - `walk`: look, decide, act, and again; `hands`: how it asks m8 and the stores.
 """
 
@@ -27,7 +27,7 @@ class Planned(Value, frozen=True, kw_only=True):
 
     uri: str
     step: str
-    """"GENERATE", "SET_ACCOUNT", "SWITCH", or "STOP"."""
+    """"MAKE_VALUES", "SET_ACCOUNT", "SWITCH", or "STOP"."""
     account: str
     """The account of the round that is under way or would begin; "" where it stops."""
     why: str
@@ -59,7 +59,7 @@ async def plan(session: Session, rotation: Rotation, *, adopt: bool, force: bool
 def _planned(look: Look, step: Step) -> Planned:
     match step:
         case Generate():
-            name, account = "GENERATE", step.round.account
+            name, account = "MAKE_VALUES", step.round.account
         case SetAccount():
             name, account = "SET_ACCOUNT", step.account
         case Switch() | Done():

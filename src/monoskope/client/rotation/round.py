@@ -73,9 +73,14 @@ class Round(Value, frozen=True):
             at = dt.datetime.fromisoformat(labels[BEGAN])
             found = cls(labels[ACCOUNT], labels[REPLACES], int(at.timestamp()) * 1000)
         except (KeyError, ValueError, OverflowError):
-            raise UsageError("these are no labels of a rotation.", fix="Begin anew with --adopt.") from None
+            raise UsageError(
+                "these are no labels of a rotation.", fix="Begin anew: `monoctl rotate secret --adopt`."
+            ) from None
         if found.labels() != {name: labels[name] for name in (ACCOUNT, REPLACES, BEGAN)}:
-            raise UsageError("these are no labels of a rotation in their one form.", fix="Begin anew with --adopt.")
+            raise UsageError(
+                "these are no labels of a rotation in their one form.",
+                fix="Begin anew: `monoctl rotate secret --adopt`.",
+            )
         return found
 
     def labels(self, every_s: int = 0) -> dict[str, str]:

@@ -15,8 +15,9 @@ from monoskope.settings import write_private
 from monoskope.testing.cluster import editing
 from monoskope.testing.cluster.commands import Ran
 from monoskope.testing.engines.postgres import Postgres
+from tests.e2e.accounts import allow
 from tests.e2e.ran import ok, refused
-from tests.e2e.test_accounts import ANNA, ROLE, Accounts, allow
+from tests.e2e.test_accounts import ANNA, ROLE, Accounts
 from tests.support.engines import AgeEngine
 from tests.support.quick_cluster import QuickCluster
 from tests.support.ssh import keygen

@@ -21,8 +21,8 @@ from monoskope.testing.cluster import MOUNT, PREFIX, editing
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.ports import free_port
+from tests.e2e.accounts import ROLE, Accounts
 from tests.e2e.ran import ok
-from tests.e2e.test_accounts import ROLE, Accounts
 from tests.support.quick_cluster import QuickCluster
 from tests.support.ssh import keygen
 

@@ -165,11 +165,11 @@ async def test_a_mail_server_that_is_away_or_not_trusted_or_refuses_is_said_and_
     async with a_process(log, table(postfix, OPS, trusted=False)) as app:
         await propose_in(log)
         await eventually(lambda: failing(app) > 0)
-    assert len(postfix.mails()) == 1
+    assert len(set(ids(postfix.mails()))) == 1
     log = await open_log(tmp_path)
     async with a_process(log, settings):
-        await eventually(lambda: len(postfix.mails()) == 2)
-    assert len(set(ids(postfix.mails()))) == 2
+        # Each once at least: a process may have ended before it noted the first.
+        await eventually(lambda: len(set(ids(postfix.mails()))) == 2)
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])

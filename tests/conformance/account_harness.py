@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -100,7 +101,7 @@ class AccountHarness(Harness):
         tls = trusting(str(self.postgres.ca_file))
         try:
             connection = await asyncpg.connect(
-                host="127.0.0.1", port=self.postgres.port, user=name, password=password, database=DATABASE, ssl=tls
+                host="127.0.0.1", port=self.postgres.port, user=name, password=password, database="postgres", ssl=tls
             )
         except asyncpg.InvalidPasswordError:
             return False
@@ -143,6 +144,13 @@ def role_of(path: Path) -> str:
 def password_of(payload: Payload) -> str:
     """Return the password that stands for values of the suite; two never share one."""
     return hashlib.sha256(encode(payload)).hexdigest()
+
+
+def each_right_less(policy: str) -> list[str]:
+    """Return a statement for each that grants in a policy: it takes away what that one gives."""
+    granted = re.findall(r"^GRANT (.*) TO (.*);$", policy, re.MULTILINE)
+    assert len(granted) == policy.count("GRANT ") > 1
+    return [f"REVOKE {right} FROM {who}" for right, who in granted]
 
 
 class Accounts(Protocol):

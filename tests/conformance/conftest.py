@@ -60,6 +60,7 @@ def accounts(request: pytest.FixtureRequest) -> Iterator[Postgres]:
     settings = {"log_statement": "all", "log_min_duration_statement": "0"}
     with Postgres(fsync=False, settings=settings, installed=postgres_programs(request.param)) as server:
         server.create_database(DATABASE)
+        server.sql(f"REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC")  # least rights: not even those of everybody
         yield server
 
 

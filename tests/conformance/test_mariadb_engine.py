@@ -17,6 +17,7 @@ from monoskope.stores.driver import (
     CannotReadError,
     DriverError,
     StoreRefusedError,
+    StoreUnavailableError,
     UnknownOutcomeError,
     UnsupportedError,
 )
@@ -24,6 +25,7 @@ from monoskope.stores.mariadb_account.hashes import ed25519
 from monoskope.stores.mariadb_account.store import MariadbAccountStore
 from monoskope.testing.drivers.harness import tag
 from monoskope.testing.engines.mariadb import MariaDb
+from tests.conformance.account_harness import each_right_less
 from tests.conformance.mariadb_harness import MariadbHarness
 
 GOOD = ed25519(b"a-password-that-is-known")
@@ -254,22 +256,16 @@ async def test_an_account_that_is_gone_is_named_as_that(harness: MariadbHarness,
 # --- rights ---
 
 
-@pytest.mark.parametrize(
-    "taken",
-    [
-        "REVOKE EXECUTE ON PROCEDURE `{0}`.`state` FROM '{1}'@'%'",
-        "REVOKE EXECUTE ON PROCEDURE `{0}`.`replace` FROM '{1}'@'%'",
-        "DROP PROCEDURE `{0}`.`state`",
-        "DROP SCHEMA `{0}`",
-    ],
-)
-async def test_each_right_less_is_too_little(harness: MariadbHarness, store: MariadbAccountStore, taken: str) -> None:
+async def test_each_right_less_is_too_little(harness: MariadbHarness, store: MariadbAccountStore) -> None:
     """A new reactor does not start, and the health of one that runs says so. The suite shows that all is enough."""
-    harness.sql(taken.format(harness.schema, harness.user))
-    with pytest.raises(StoreRefusedError, match="may not execute"):
-        await harness.opened()
-    with pytest.raises(StoreRefusedError, match="may not execute"):
-        await store.health()
+    for taken in (*each_right_less(harness.policy()), f"DROP SCHEMA `{harness.schema}`"):
+        harness.sql(taken)
+        with pytest.raises(StoreRefusedError, match="may not execute"):
+            await harness.opened()
+        with pytest.raises(StoreRefusedError, match="may not execute"):
+            await store.health()
+        harness.sql(harness.policy())
+        assert await store.health()
 
 
 async def test_the_reactors_account_may_do_nothing_else(harness: MariadbHarness, stolen: Stolen) -> None:
@@ -331,6 +327,21 @@ async def test_a_lost_answer_is_an_unknown_end_and_the_same_again_repairs_it(har
     async with asyncio.timeout(60):
         while not (await store.matches((name,), payload(text)))[1]:
             await put(store, name, text)
+    assert await harness.logs_in(name, text)
+
+
+async def test_a_server_that_takes_its_writes_from_another_one_takes_none_here(
+    harness: MariadbHarness, store: MariadbAccountStore
+) -> None:
+    """MariaDB would let the administrator write whose rights the procedures have."""
+    name, text = harness.account(), password()
+    await put(store, name, text)
+    harness.sql("SET GLOBAL read_only = ON")
+    try:
+        with pytest.raises(StoreUnavailableError, match="takes no writes now"):
+            await put(store, name, password())
+    finally:
+        harness.sql("SET GLOBAL read_only = OFF")
     assert await harness.logs_in(name, text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pymysql
 import pytest
 
+from monoskope.errors import UnavailableError
 from monoskope.settings import write_private
 from monoskope.stores.shared.trust import trusting
 from monoskope.testing.cluster import Cluster, editing
@@ -119,3 +121,23 @@ def test_what_a_dba_set_is_compared_and_written_over_only_by_who_says_so(made: A
     assert made.logs_in("orders_b", password)
     ok(made.signed("generate", "secret", account, "password=password:32", "--overwrite"))
     assert not made.logs_in("orders_b", password)
+
+
+def test_nothing_here_can_be_approved(made: Accounts) -> None:
+    """Nobody proposes a change, and a reactor whose entries ask for approvals does not start."""
+    account = made.account("orders_c")
+    words = ("password=password:32", "--propose", "--requester", ANNA)
+    proposed = made.signed("generate", "secret", account, *words)
+    assert "takes no approvals" in refused(proposed, proposed.code)
+    home = shutil.copytree(made.cluster.folder / "reactor-maria", made.cluster.folder / "reactor-that-asks")
+    write_private(home / "allowed_approvers", b"# end\n")
+    asks = {"principal": ANNA, "prefixes": [""], "purposes": ["generate"], "approvals": 1}
+    allow(home, rules=[asks], approvers="allowed_approvers")
+    with pytest.raises(UnavailableError, match="cannot replace exactly one version"):
+        made.cluster.start_reactor("maria", folder=home.name)
+
+
+@pytest.mark.parametrize("name", ["root", USER, "billing"])
+def test_who_is_not_allowed_is_refused_before_a_key_is_made(made: Accounts, name: str) -> None:
+    ran = made.signed("generate", "secret", f"maria://{name}", "password=password:32")
+    assert "outside" in refused(ran, ran.code)

@@ -97,6 +97,10 @@ CREATE PROCEDURE `{schema}`.`replace`(
   MODIFIES SQL DATA SQL SECURITY DEFINER
 BEGIN
   CALL `{schema}`.`state`(account, NULL);
+  -- MariaDB lets this administrator write also where only the writes of another server may come.
+  IF CAST(@@GLOBAL.read_only AS CHAR) NOT IN ('0', 'OFF') THEN
+    SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1290, MESSAGE_TEXT = 'this server takes no writes';
+  END IF;
   IF hash IS NULL OR hash NOT REGEXP '^[A-Za-z0-9+/]{{42}}[AEIMQUYcgkosw048]$' OR CHAR_LENGTH(hash) <> 43 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = {no_hash}, MESSAGE_TEXT = 'this is no hash of ed25519';
   END IF;

@@ -32,6 +32,7 @@ ENGINE_PAGES = {
     "pass": "pass.md",
     "postgresql-account": "postgresql-account.md",
     "rabbitmq-account": "rabbitmq-account.md",
+    "redis-account": "redis-account.md",
     "vault": "vault.md",
     "vault-kv1": "vault.md",
 }

@@ -13,6 +13,7 @@ from monoskope.testing.drivers import StoreDriverContract
 from monoskope.testing.drivers.harness import Harness
 from monoskope.testing.drivers.refusals import RefusalPromises
 from monoskope.testing.engines.rabbitmq import RabbitMq
+from tests.conformance.account_harness import sockets_closed
 from tests.conformance.rabbitmq_harness import RabbitmqHarness
 from tests.faults.tcp_proxy import Link, proxy
 
@@ -20,7 +21,7 @@ from tests.faults.tcp_proxy import Link, proxy
 @pytest_asyncio.fixture
 async def gate(rabbitmq: RabbitMq) -> AsyncIterator[Link]:
     """The broker as it is reached: it is away at once, and back at once."""
-    async with proxy(rabbitmq.port) as gate:
+    async with sockets_closed(), proxy(rabbitmq.port) as gate:
         yield gate
 
 

@@ -74,6 +74,7 @@ FIRST_SETTINGS = {
     "pass": ["folder", "gpg_home", "readable"],
     "postgresql-account": ["hosts", "user", "password_file", "database", "deletable"],
     "rabbitmq-account": ["address", "user", "password_file"],
+    "redis-account": ["nodes", "user", "password_file"],
     "vault": ["address", "mount", "readable", "deletable", "patchable", "restorable", "binary", "auth"],
     "vault-kv1": ["address", "mount", "readable", "deletable", "auth"],
 }

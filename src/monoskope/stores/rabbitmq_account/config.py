@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monoskope.stores.shared.checks import HttpConfig, check_address
-from monoskope.stores.shared.hashed_accounts import check_user
+from monoskope.stores.shared.hashed_accounts import check_name
 
 
 class RabbitmqAccountConfig(HttpConfig, frozen=True, forbid_unknown_fields=True):
@@ -21,4 +21,4 @@ class RabbitmqAccountConfig(HttpConfig, frozen=True, forbid_unknown_fields=True)
     def __post_init__(self) -> None:
         super().__post_init__()
         check_address("address", self.address)
-        check_user(self.user)
+        check_name("user", self.user)

@@ -16,17 +16,13 @@ from monoskope.stores.shared.accounts import KEY, KEY_RULE, check_password
 from monoskope.stores.shared.checks import OurDriver, unique_version
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)
+"""A segment of a path."""
 
 
-def is_name(text: str) -> bool:
-    """Whether `text` can be an account's name here: a segment of a path, of at most 64 characters."""
-    return _NAME.fullmatch(text) is not None
-
-
-def check_user(user: str) -> None:
-    """Raise `ValueError` unless the setting `user` is a name."""
-    if not is_name(user):
-        raise ValueError("`user` must be 1 to 64 letters, digits, '_', '.' and '-', none of the last two first")
+def check_name(field: str, text: str) -> None:
+    """Raise `ValueError` that names the setting unless its `text` could be an account's name here."""
+    if _NAME.fullmatch(text) is None:
+        raise ValueError(f"`{field}` must be 1 to 64 letters, digits, '_', '.' and '-', none of the last two first")
 
 
 class HashedAccountStore(OurDriver):
@@ -64,12 +60,12 @@ class HashedAccountStore(OurDriver):
         """Refuse any options, a path that is no account's name, and the store's own accounts."""
         if options is not None:
             raise StoreRefusedError("an account takes no options.", fix="Leave them out.")
-        if len(path) != 1 or not is_name(path[0]):
+        if len(path) != 1 or _NAME.fullmatch(path[0]) is None:
             raise StoreRefusedError(
                 "a path in this store is the name of one account, of at most 64 characters.", fix="Correct the path."
             )
         if path[0] in self._own:
-            raise StoreRefusedError("this account is never one of the store's.", fix="Name another one.")
+            raise StoreRefusedError("this account can never be one of the store's.", fix="Name another one.")
 
     def check_payload(
         self, path: tuple[str, ...], payload: Payload | None, *, remove: Sequence[str] | None, options: object | None

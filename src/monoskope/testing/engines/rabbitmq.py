@@ -149,8 +149,8 @@ class RabbitMq(Server):
         if status not in {http.HTTPStatus.CREATED, http.HTTPStatus.NO_CONTENT}:
             raise UnavailableError(f"rabbitmq refuses: {said}")
 
-    def shell(self, script: str) -> None:
-        """Run a shell script that knows `rabbitmqctl`, as the administrator of the broker's machine.
+    def shell(self, script: str) -> str:
+        """Run a shell script that knows `rabbitmqctl`, as the administrator of the broker's machine; return its output.
 
         Raises:
             UnavailableError: it fails; holds what it says.
@@ -167,6 +167,7 @@ class RabbitMq(Server):
         )
         if done.returncode != 0:
             raise UnavailableError(f"rabbitmqctl refuses: {done.stdout}{done.stderr}")
+        return done.stdout
 
     def logs_in(self, name: str, password: str) -> bool:
         """Whether the broker lets a program in by that password, over AMQP 0-9-1."""

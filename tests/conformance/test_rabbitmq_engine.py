@@ -133,7 +133,7 @@ async def test_a_name_that_no_user_has_is_refused(
 async def test_a_user_that_is_deleted_meanwhile_is_an_unknown_end(
     harness: RabbitmqHarness, store: RabbitmqAccountStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The broker makes it anew, as it was asked to: without permissions."""
+    """RabbitMQ makes it anew, as it was asked to: without permissions."""
     name = harness.account()
 
     async def deleted(method: str, *_: Any) -> None:
@@ -177,7 +177,7 @@ async def test_what_the_policy_prints_is_enough(harness: RabbitmqHarness) -> Non
 # --- requests and logs ---
 
 
-async def test_no_password_is_in_a_request_or_in_the_brokers_logs_whatever_it_logs(
+async def test_no_password_is_in_a_request_or_in_the_servers_logs_whatever_it_logs(
     harness: RabbitmqHarness, store: RabbitmqAccountStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Down to debug."""
@@ -196,7 +196,7 @@ async def test_no_password_is_in_a_request_or_in_the_brokers_logs_whatever_it_lo
     kept = harness.server.api("GET", f"users/{name}")[1]["password_hash"]
     said = f"User '{name}' authenticated successfully".encode()
     # At the level debug, in the order of what happened, and some time after it.
-    wait_until(lambda: said in harness.server.logged(), what="the broker logs the login")
+    wait_until(lambda: said in harness.server.logged(), what="RabbitMQ logs the login")
     assert kept in str(sent)
     assert [text for text in texts if text.encode() in b"".join([*sent, harness.server.logged()])] == []
 
@@ -207,7 +207,7 @@ async def test_no_password_is_in_a_request_or_in_the_brokers_logs_whatever_it_lo
 async def test_a_lost_answer_is_an_unknown_end_and_the_same_again_repairs_it(
     harness: RabbitmqHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The broker stands still when it is to write, and its answer is not waited for."""
+    """RabbitMQ stands still when it is to write, and its answer is not waited for."""
     store, name, text, pid = await harness.opened(), harness.account(), password(), harness.server.pid
     assert pid is not None
 
@@ -215,7 +215,7 @@ async def test_a_lost_answer_is_an_unknown_end_and_the_same_again_repairs_it(
         if method != "PUT":
             return
         os.kill(pid, signal.SIGSTOP)
-        monkeypatch.setattr(store._broker, "_config", harness.config(timeout_s=1.0))
+        monkeypatch.setattr(store._users, "_config", harness.config(timeout_s=1.0))
 
     _before_each_request(store, stopped, monkeypatch)
     try:
@@ -245,10 +245,10 @@ async def test_what_is_wrong_at_the_start_is_told(harness: RabbitmqHarness, chan
 
 
 def _before_each_request(store: RabbitmqAccountStore, happens: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    exchange = store._broker.exchange
+    exchange = store._users.exchange
 
     async def slowly(*request: Any, **rest: Any) -> HttpAnswer:
         await happens(*request)
         return await exchange(*request, **rest)
 
-    monkeypatch.setattr(store._broker, "exchange", slowly)
+    monkeypatch.setattr(store._users, "exchange", slowly)

@@ -20,7 +20,7 @@ from tests.faults.tcp_proxy import Link, proxy
 
 @pytest_asyncio.fixture
 async def gate(rabbitmq: RabbitMq) -> AsyncIterator[Link]:
-    """The broker as it is reached: it is away at once, and back at once."""
+    """RabbitMQ as it is reached: it is away at once, and back at once."""
     async with sockets_closed(), proxy(rabbitmq.port) as gate:
         yield gate
 

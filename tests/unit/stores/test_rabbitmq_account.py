@@ -1,4 +1,4 @@
-"""Hashes, names and settings of the driver `rabbitmq-account`. No broker is asked."""
+"""Hashes, names and settings of the driver `rabbitmq-account`. No server is asked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monoskope.stores.driver import StoreRefusedError
 from monoskope.stores.rabbitmq_account.config import RabbitmqAccountConfig
 from monoskope.stores.rabbitmq_account.store import RabbitmqAccountStore, hashed
 
-TABLE = {"address": "https://broker:15671", "user": "m8", "password_file": "password"}
+TABLE = {"address": "https://rabbitmq:15671", "user": "m8", "password_file": "password"}
 
 
 def store() -> RabbitmqAccountStore:
@@ -44,9 +44,9 @@ def test_what_is_no_password_is_refused_before_it_is_compared(values: dict[str, 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"address": "http://broker:15672"}, "`address`"),
-        ({"address": "https://broker:15671/"}, "`address`"),
-        ({"address": "https://user:password@broker"}, "`address`"),
+        ({"address": "http://rabbitmq:15672"}, "`address`"),
+        ({"address": "https://rabbitmq:15671/"}, "`address`"),
+        ({"address": "https://user:password@rabbitmq"}, "`address`"),
         ({"user": "m8:x"}, "`user`"),
         ({"user": "m8;reboot"}, "`user`"),
         ({"timeout_s": 31.0}, "`timeout_s`"),

@@ -16,15 +16,15 @@ from typing import Any, Self
 
 from monoskope.errors import docs_page
 from monoskope.stores.driver import PLACEHOLDER, CannotReadError, StoreRefusedError
-from monoskope.stores.rabbitmq_account.broker import ALGORITHM, Broker, BrokerUser
 from monoskope.stores.rabbitmq_account.config import RabbitmqAccountConfig
+from monoskope.stores.rabbitmq_account.users import ALGORITHM, User, Users
 from monoskope.stores.shared.hashed_accounts import HashedAccountStore
 
 _SALT_BYTES = 4
 _POWERFUL = "administrator"
 
 _POLICY = """\
-# RabbitMQ knows no smaller right for this: whoever steals this user's password may do everything at the broker. It
+# RabbitMQ knows no smaller right for this: whoever steals this user's password may do everything there. It
 # needs no permissions in any virtual host. First make the user, if it is not there; this asks for the password:
 #   rabbitmqctl add_user {user}
 rabbitmqctl set_user_tags {user} administrator
@@ -47,10 +47,10 @@ class RabbitmqAccountStore(HashedAccountStore):
 # {docs_page("stores/rabbitmq-account.md")}
 """
 
-    def __init__(self, config: RabbitmqAccountConfig, broker: Broker) -> None:
+    def __init__(self, config: RabbitmqAccountConfig, users: Users) -> None:
         super().__init__("the password of a user of RabbitMQ, as a salted SHA-256 hash.", frozenset({config.user}))
         self._config = config
-        self._broker = broker
+        self._users = users
 
     def __repr__(self) -> str:
         return f"<RabbitmqAccountStore {self._config.address} as {self._config.user}>"
@@ -61,14 +61,14 @@ class RabbitmqAccountStore(HashedAccountStore):
 
         Raises:
             StoreRefusedError: a file, the login or the address is not as it must be; the message says which.
-            StoreUnavailableError: the broker does not answer.
+            StoreUnavailableError: RabbitMQ does not answer.
         """
         del state_dir
-        return await cls(config, Broker(config)).opened()
+        return await cls(config, Users(config)).opened()
 
     @classmethod
     def policy(cls, config: RabbitmqAccountConfig, prefixes: tuple[tuple[str, ...], ...]) -> str:
-        """See `StoreDriver.policy`: a shell script. The broker cannot limit it to names."""
+        """See `StoreDriver.policy`: a shell script. RabbitMQ cannot limit it to names."""
         del prefixes
         return _POLICY.format(user=config.user)
 
@@ -83,12 +83,12 @@ class RabbitmqAccountStore(HashedAccountStore):
 
     async def health(self) -> bool:
         """Look at the reactor's own user, which takes the same right as all else."""
-        await self._broker.user(self._config.user)
+        await self._users.user(self._config.user)
         return True
 
     async def close(self) -> None:
         """Close the connections. Safe to call twice."""
-        await self._broker.close()
+        await self._users.close()
 
     async def _state(self, name: str, password: bytes | None) -> tuple[bool, bool]:
         kept = await self._account(name)
@@ -99,11 +99,11 @@ class RabbitmqAccountStore(HashedAccountStore):
         return True, hmac.compare_digest(kept.hash, hashed(password, kept.hash[:_SALT_BYTES]))
 
     async def _replace(self, name: str, password: bytes) -> None:
-        await self._broker.replace(await self._account(name), hashed(password, secrets.token_bytes(_SALT_BYTES)))
+        await self._users.replace(await self._account(name), hashed(password, secrets.token_bytes(_SALT_BYTES)))
 
-    async def _account(self, name: str) -> BrokerUser:
+    async def _account(self, name: str) -> User:
         """Return a user who is no administrator: nothing is told of others, and nothing is changed."""
-        user = await self._broker.user(name)
+        user = await self._users.user(name)
         if _POWERFUL in user.tags:
             raise StoreRefusedError(
                 "this account has rights that no account of a store may have.",

@@ -48,7 +48,7 @@ log.file.level = debug
 
 
 class RabbitMq(Server):
-    """One broker on free ports of 127.0.0.1, in a new folder that is removed when its block ends."""
+    """One server on free ports of 127.0.0.1, in a new folder that is removed when its block ends."""
 
     def __init__(self) -> None:
         # What is found by PATH takes no user but root and its own.
@@ -80,7 +80,7 @@ class RabbitMq(Server):
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "plugins"),
             "RABBITMQ_MNESIA_BASE": str(self.folder / "data"),
             "RABBITMQ_LOG_BASE": str(self.folder / "log"),
-            # The script becomes the broker, instead of waiting for it.
+            # The script becomes the server, instead of waiting for it.
             "detached": "yes",
         }
         self._mapper = self._made("epmd", [needed("epmd", _PACKAGE), "-address", _HOST, "-port", str(mapper)])
@@ -135,14 +135,14 @@ class RabbitMq(Server):
         return answer.status, json.loads(said) if said else None
 
     def logged(self) -> bytes:
-        """All that the broker logged and printed so far, down to the level debug."""
+        """All that RabbitMQ logged and printed so far, down to the level debug."""
         return b"".join(file.read_bytes() for file in (self._part.log, *(self.folder / "log").iterdir()))
 
     def put_user(self, name: str, **changes: object) -> None:
         """Make a user, or change one, as the administrator: without a password and tags unless they are given.
 
         Raises:
-            UnavailableError: the broker refuses.
+            UnavailableError: RabbitMQ refuses.
         """
         wanted = ({} if "password" in changes else {"password_hash": ""}) | {"tags": []} | changes
         status, said = self.api("PUT", f"users/{name}", wanted)
@@ -150,7 +150,7 @@ class RabbitMq(Server):
             raise UnavailableError(f"rabbitmq refuses: {said}")
 
     def shell(self, script: str) -> str:
-        """Run a shell script that knows `rabbitmqctl`, as the administrator of the broker's machine; return its output.
+        """Run a shell script that knows `rabbitmqctl`, as the administrator of its machine; return what it says.
 
         Raises:
             UnavailableError: it fails; holds what it says.
@@ -170,7 +170,7 @@ class RabbitMq(Server):
         return done.stdout
 
     def logs_in(self, name: str, password: str) -> bool:
-        """Whether the broker lets a program in by that password, over AMQP 0-9-1."""
+        """Whether RabbitMQ lets a program in by that password, over AMQP 0-9-1."""
         with socket.create_connection((_HOST, self.amqp), timeout=30) as connection, connection.makefile("rb") as said:
             connection.sendall(b"AMQP\x00\x00\x09\x01")
             _method(said.read)

@@ -19,21 +19,21 @@ from monoskope.stores.shared.trust import trusting
 ALGORITHM = "rabbit_password_hashing_sha256"
 """What RabbitMQ calls the hash that this store writes."""
 
-_NO_USER = Refusal("the broker has no such user.", "Create it there, or correct the path, or the store's address.")
+_NO_USER = Refusal("RabbitMQ has no such user.", "Create it there, or correct the path, or the store's address.")
 _REFUSALS = {
     401: Refusal(
-        "the broker does not let the reactor's user in as an administrator.",
+        "RabbitMQ does not let the reactor's user in as an administrator.",
         "Check user and password_file, and run there what `m8 reactor policy` prints.",
     ),
     404: _NO_USER,
     405: _NO_USER,
 }
-_REFUSED = Refusal("the broker refused the request.", "Look into its log for the reason.")
+_REFUSED = Refusal("RabbitMQ refused the request.", "Look into its log for the reason.")
 _CREATED = 201
 
 
-class BrokerUser(msgspec.Struct, frozen=True):
-    """A user as the broker keeps it."""
+class User(msgspec.Struct, frozen=True):
+    """A user as RabbitMQ keeps it."""
 
     name: str
     tags: list[str]
@@ -42,18 +42,18 @@ class BrokerUser(msgspec.Struct, frozen=True):
     algorithm: str = msgspec.field(name="hashing_algorithm")
 
     def __repr__(self) -> str:
-        return f"<BrokerUser {self.name}>"
+        return f"<User {self.name}>"
 
 
-class Broker(EngineHttp):
-    """The users of one broker. Made inside a running event loop; `close` it.
+class Users(EngineHttp):
+    """The users of one RabbitMQ. Made inside a running event loop; `close` it.
 
     Raises:
         StoreRefusedError: `ca_file` or `password_file` cannot be used.
     """
 
-    engine = "the broker"
-    redirect_fix = "Set address to the broker's management API itself."
+    engine = "RabbitMQ"
+    redirect_fix = "Set address to the management API itself."
 
     def __init__(self, config: RabbitmqAccountConfig) -> None:
         super().__init__(trusting(config.ca_file), config)
@@ -61,19 +61,16 @@ class Broker(EngineHttp):
         self._user, self._password_file = config.user, Path(config.password_file)
         own_password(self._password_file)
 
-    async def user(self, name: str) -> BrokerUser:
+    async def user(self, name: str) -> User:
         """Return a user. Raises as `EngineHttp.exchange`, and `StoreRefusedError` if there is none."""
         answer = await self._send("GET", name)
         try:
-            found = msgspec.json.decode(answer.raw, type=BrokerUser)
+            return msgspec.json.decode(answer.raw, type=User)
         except msgspec.DecodeError:
-            found = None
-        # Some names lead to another part of the API, such as `without-permissions`.
-        if found is None or found.name != name:
-            raise _NO_USER.error()
-        return found
+            # Some names lead to another part of the API, such as `without-permissions`.
+            raise _NO_USER.error() from None
 
-    async def replace(self, user: BrokerUser, new: bytes) -> None:
+    async def replace(self, user: User, new: bytes) -> None:
         """Set salt and hash of a user's password, and leave the tags as they were. Raises as `EngineHttp.exchange`."""
         wanted = {"password_hash": new, "hashing_algorithm": ALGORITHM, "tags": user.tags}
         answer = await self._send("PUT", user.name, msgspec.json.encode(wanted))

@@ -228,6 +228,8 @@ def _why_not_connected(error: BaseException) -> DriverError:
             "the database does not let the reactor's role in.",
             fix="Check user, password_file or certificate_file, and pg_hba.conf.",
         )
+    # A server that does not trust a certificate ends the connection, mostly before its word about that is read.
     return StoreUnavailableError(
-        "the database does not answer.", fix="Check that it runs, can be reached, and has TLS (ssl = on)."
+        "the database does not answer.",
+        fix="Check that it runs, can be reached, has TLS (ssl = on), and trusts certificate_file, if there is one.",
     )

@@ -6,6 +6,7 @@ What acts is a `Hands`: `hands` has the one that asks m8. A test gives another o
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Protocol
 
 from msgspec import structs
@@ -32,6 +33,9 @@ from monoskope.value import Value
 _CONFLICTS = 4
 """How often it looks again because somebody else was faster."""
 _STEPS = 16
+LOOK, GENERATE, SET_ACCOUNT, PROVE, SWITCH = "LOOK", "GENERATE", "SET_ACCOUNT", "PROVE", "SWITCH"
+Tell = Callable[[str], None]
+"""Is told each step as it begins."""
 
 
 class Hands(Protocol):
@@ -101,13 +105,18 @@ async def next_step(wish: Wish, hands: Hands, look: Look) -> Step:
     return begin(look, wish, live, adopting=True)
 
 
-async def carry_out(wish: Wish, hands: Hands) -> Rotated:
+def _tell_nobody(_step: str) -> None:
+    """Let steps pass without a word."""
+
+
+async def carry_out(wish: Wish, hands: Hands, tell: Tell = _tell_nobody) -> Rotated:
     """Carry one round to its end: the one that is under way, or else a new one.
 
     Raises:
         RotationStoppedError: the state is none to go on from, or it is too early.
         Error: what a step raises. Run it again: it looks first, and goes on.
     """
+    tell(LOOK)
     look = await hands.look()
     if look.is_over:
         wish = structs.replace(wish, over=look.next.version)
@@ -122,8 +131,9 @@ async def carry_out(wish: Wish, hands: Hands) -> Rotated:
                     return _rotated(step.round, look.db, joined=not acted)
                 case Switch():
                     assert look.round is not None
+                    tell(SWITCH)
                     return _rotated(look.round, await hands.switch(step), joined=False)
-            look, wish = await _act(step, look, wish, hands)
+            look, wish = await _act(step, look, wish, hands, tell)
             acted = True
         except RotationStoppedError:
             raise
@@ -131,18 +141,22 @@ async def carry_out(wish: Wish, hands: Hands) -> Rotated:
             conflicts += 1
             if conflicts > _CONFLICTS:
                 raise
+            tell(LOOK)
             look = await hands.look()
     raise Error(f"{look.db.uri}: the rotation comes to no end.", fix="Report this as a defect.")
 
 
-async def _act(step: Step, look: Look, wish: Wish, hands: Hands) -> tuple[Look, Wish]:
+async def _act(step: Step, look: Look, wish: Wish, hands: Hands, tell: Tell) -> tuple[Look, Wish]:
     """Do one step that is not the last, and return what is known then."""
     if isinstance(step, Generate):
+        tell(GENERATE)
         made = await hands.generate(step)
         new = structs.replace(look, next=made, round=step.round)
         return new, structs.replace(wish, adopted=made.version) if step.adopting else wish
     assert isinstance(step, SetAccount)
+    tell(SET_ACCOUNT)
     version = await hands.set_account(step)
+    tell(PROVE)
     there = await hands.account(step.account)
     accounts = tuple(there if one.uri == step.account else one for one in look.accounts)
     return structs.replace(look, accounts=accounts), structs.replace(wish, copied=(step.source, version))

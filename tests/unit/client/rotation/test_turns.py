@@ -167,3 +167,16 @@ def happens(world: World, runs: dict[int, Coroutine[Any, Any, Rotated]], what: s
             runs[which] = carry_out(Wish(ROTATION, world.now_ms), Run(world))
         if stepped(runs[which]):
             del runs[which]
+
+
+def test_each_step_is_told_as_it_begins_and_none_that_another_run_has_done() -> None:
+    world, told = World(), list[str]()
+    world.now_ms += 3_601_000
+    first = carry_out(Wish(ROTATION, world.now_ms), Run(world), told.append)
+    while told[-1:] != ["PROVE"]:
+        stepped(first)
+    first.close()
+    assert told == ["LOOK", "GENERATE", "SET_ACCOUNT", "PROVE"]
+    told.clear()
+    to_its_end(carry_out(Wish(ROTATION, world.now_ms), Run(world), told.append))
+    assert told == ["LOOK", "SWITCH"]

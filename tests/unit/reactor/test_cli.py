@@ -70,6 +70,7 @@ FIRST_SETTINGS = {
     "aws-ssm": ["region", "prefix", "layout", "readable", "deletable", "tier"],
     "barbican": ["address", "readable", "auth"],
     "kubernetes": ["readable", "deletable", "auth"],
+    "mariadb-account": ["host", "user", "password_file", "account_host"],
     "pass": ["folder", "gpg_home", "readable"],
     "postgresql-account": ["hosts", "user", "password_file", "database", "deletable"],
     "vault": ["address", "mount", "readable", "deletable", "patchable", "restorable", "binary", "auth"],
@@ -557,7 +558,7 @@ def test_check_says_whether_a_store_that_copies_to_itself_takes_its_own_copy_key
         with (folder / "reactor.toml").open("a") as file:
             file.write('[[signers.may]]\nprincipal = "copies-from-local"\nprefixes = ["b"]\npurposes = ["upload"]\n')
     said = "signed with copy.key" if listed else "refused here: no [[signers.may]] lets copies-from-local upload"
-    assert f"Copies to: local ({said})" in typed("check", folder).output
+    assert f"Copies to: local ({said}): local://a to local://b\n" in typed("check", folder).output
 
 
 ASKING = """

@@ -168,6 +168,7 @@ const STEPS: readonly (readonly [RotationStep, string])[] = [
 
 function StepList({ uri, now }: { uri: string; now: RotationStep }) {
   const at = STEPS.findIndex(([step]) => step === now);
+  if (now === "WAIT") return <p>The end of a step is not known. After some minutes, when nothing late can follow, it looks again and goes on.</p>;
   return (
     <ol class="send-steps send-steps-down" aria-label={`Rotation of ${uri}`}>
       {STEPS.map(([step, text], order) => (

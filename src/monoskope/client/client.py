@@ -498,7 +498,7 @@ class Client(Unshared):
             adopt: Begin anew from the account that is live, where the state is none that a rotation left. It costs a
                 comparison for each account.
             force: Begin before `grace` is over, as after a theft.
-            tell: Is told each step as it begins: "LOOK", "GENERATE", "SET_ACCOUNT", "PROVE" or "SWITCH"; and
+            tell: Is told each step as it begins: "LOOK", "MAKE_VALUES", "SET_ACCOUNT", "PROVE" or "SWITCH"; and
                 "WAIT" after a write whose end is not known.
             timeout: Seconds for each of its requests.
 

@@ -451,7 +451,7 @@ ROUNDS = {
 
 def _plan(asked: dict[str, Any]) -> dict[str, Any]:
     stops = {"step": "STOP", "account": "", "why": "pg://payments_b may still be in use.", "fix": "Wait, or --force."}
-    begins = {"step": "GENERATE", "account": asked["accounts"][1], "why": "", "fix": ""}
+    begins = {"step": "MAKE_VALUES", "account": asked["accounts"][1], "why": "", "fix": ""}
     began = {"began_at": written(NOW - dt.timedelta(hours=3)), "is_over": True}
     return {"uri": asked["uri"], **(begins if asked["force"] else stops), "waits": not asked["force"], **began}
 

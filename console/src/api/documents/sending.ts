@@ -83,11 +83,11 @@ export interface RotateRequest {
 }
 
 /** "WAIT": the end of a write is not known, and nothing goes on until no late write can follow. */
-export type RotationStep = "LOOK" | "GENERATE" | "SET_ACCOUNT" | "PROVE" | "SWITCH" | "WAIT";
+export type RotationStep = "LOOK" | "MAKE_VALUES" | "SET_ACCOUNT" | "PROVE" | "SWITCH" | "WAIT";
 
 /** What a rotation would do first. */
 export interface Planned {
-  step: "GENERATE" | "SET_ACCOUNT" | "SWITCH" | "STOP";
+  step: "MAKE_VALUES" | "SET_ACCOUNT" | "SWITCH" | "STOP";
   account: string;
   /** Why it stops, and what to do; "" where it goes on. */
   why: string;

@@ -141,7 +141,7 @@ function Plan({ plan, uri }: { plan: Planned; uri: string }) {
   const account = <Uri uri={plan.account} still />;
   return (
     <Banner tone="info" icon="info">
-      {plan.step === "GENERATE" && <>A new round begins: {account} gets a new password.</>}
+      {plan.step === "MAKE_VALUES" && <>A new round begins: {account} gets a new password.</>}
       {plan.step === "SET_ACCOUNT" && <>A round is under way. It goes on: {account} gets the password that was made.</>}
       {plan.step === "SWITCH" && (
         <>
@@ -160,7 +160,7 @@ function Plan({ plan, uri }: { plan: Planned; uri: string }) {
 
 const STEPS: readonly (readonly [RotationStep, string])[] = [
   ["LOOK", "Look what is there"],
-  ["GENERATE", "Make new values beside the secret"],
+  ["MAKE_VALUES", "Make new values beside the secret"],
   ["SET_ACCOUNT", "Copy the password to the account"],
   ["PROVE", "Have the account’s store verify it"],
   ["SWITCH", "Copy everything to the secret"],

@@ -14,7 +14,7 @@ from monoskope.client.results import moment
 from monoskope.client.rotation.hands import SessionHands
 from monoskope.client.rotation.round import Done, Generate, Look, SetAccount, Step, Stop, Switch, Wish
 from monoskope.client.rotation.spec import Rotation
-from monoskope.client.rotation.walk import GENERATE, SET_ACCOUNT, SWITCH, Rotated, Tell, carry_out, next_step
+from monoskope.client.rotation.walk import MAKE_VALUES, SET_ACCOUNT, SWITCH, Rotated, Tell, carry_out, next_step
 from monoskope.times import wall_clock
 from monoskope.value import Value
 
@@ -27,7 +27,7 @@ class Planned(Value, frozen=True, kw_only=True):
 
     uri: str
     step: str
-    """"GENERATE", "SET_ACCOUNT", "SWITCH", or "STOP"."""
+    """"MAKE_VALUES", "SET_ACCOUNT", "SWITCH", or "STOP"."""
     account: str
     """The account of the round that is under way or would begin; "" where it stops."""
     why: str
@@ -61,7 +61,7 @@ async def plan(session: Session, rotation: Rotation, *, adopt: bool, force: bool
 def _planned(look: Look, step: Step) -> Planned:
     match step:
         case Generate():
-            name, account = GENERATE, step.round.account
+            name, account = MAKE_VALUES, step.round.account
         case SetAccount():
             name, account = SET_ACCOUNT, step.account
         case Switch() | Done():

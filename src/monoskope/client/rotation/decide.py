@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from monoskope.client.rotation.round import (
+    ANEW,
     Adopt,
     Done,
     Generate,
@@ -22,8 +23,6 @@ from monoskope.client.rotation.round import (
 )
 from monoskope.client.rotation.spec import PASSWORD
 from monoskope.times import instant
-
-_ADOPT = "Find out why. To begin anew from what is live: --adopt."
 
 
 def decide(look: Look, wish: Wish) -> Step:
@@ -79,7 +78,7 @@ def _too_early(look: Look, last: Round, wish: Wish, target: str, *, adopting: bo
         if adopting:
             return None
         why = f"by the clock of this machine the last round began in the future, {instant(last.began_ms)}."
-        return _stopped(why, wish, fix="Correct the clock. If it is right, begin anew with --adopt.")
+        return _stopped(why, wish, fix=f"Correct the clock. If it is right: {ANEW}")
     # A write whose answer was lost may be as young as the end of its round.
     writes_ms = max(last.began_ms, look.db.at_ms if look.is_over else 0) + look.late_s * 1000
     if wish.now_ms < writes_ms:
@@ -89,11 +88,13 @@ def _too_early(look: Look, last: Round, wish: Wish, target: str, *, adopting: bo
     grace_ms = last.began_ms + (wish.rotation.grace_s * 1000 if turns and not (wish.force or adopting) else 0)
     if wish.now_ms < grace_ms:
         why = f"{target} may still be in use: the grace of the last round is not over."
-        return Stop(why, f"Begin after {instant(grace_ms)}; after a theft: --force.", waits=True)
+        return Stop(
+            why, f"Begin after {instant(grace_ms)}; after a theft: `monoctl rotate secret --force`.", waits=True
+        )
     return None
 
 
-def _stopped(why: str, wish: Wish, *, fix: str = _ADOPT) -> Step:
+def _stopped(why: str, wish: Wish, *, fix: str = f"Find out why. {ANEW}") -> Step:
     return Adopt(why) if wish.adopt else Stop(why, fix)
 
 

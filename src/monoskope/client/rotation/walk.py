@@ -35,7 +35,8 @@ _CONFLICTS = 4
 _UNKNOWN = 2
 """How often it waits for an end that is not known."""
 _STEPS = 16
-LOOK, GENERATE, SET_ACCOUNT, PROVE, SWITCH, WAIT = "LOOK", "GENERATE", "SET_ACCOUNT", "PROVE", "SWITCH", "WAIT"
+LOOK, MAKE_VALUES, SET_ACCOUNT, PROVE, SWITCH = "LOOK", "MAKE_VALUES", "SET_ACCOUNT", "PROVE", "SWITCH"
+WAIT = "WAIT"
 Tell = Callable[[str], None]
 """Is told each step as it begins; WAIT after a write whose end is not known."""
 _NOBODY_TO_ASK = (
@@ -121,7 +122,7 @@ async def next_step(wish: Wish, hands: Hands, look: Look) -> Step:
         names = ", ".join(wish.rotation.accounts)
         return Stop(
             f"{step.why} Of {names} not exactly one has its name at {look.db.uri}, so which is live is not known.",
-            fix="Put the credential of one of them there, then --adopt.",
+            fix="Put the credential of one of them there, then run `monoctl rotate secret --adopt`.",
         )
     return begin(look, wish, live, adopting=True)
 
@@ -190,7 +191,7 @@ async def _stepped(look: Look, wish: Wish, hands: Hands, tell: Tell, *, acted: b
 async def _act(step: Step, look: Look, wish: Wish, hands: Hands, tell: Tell) -> tuple[Look, Wish]:
     """Do one step that is not the last, and return what is known then."""
     if isinstance(step, Generate):
-        tell(GENERATE)
+        tell(MAKE_VALUES)
         if look.asks and look.is_over:
             await hands.rehearse(look)
         made = await hands.generate(step)

@@ -234,7 +234,7 @@ def test_each_step_is_told_as_it_begins_and_none_that_another_run_has_done() -> 
     while told[-1:] != ["PROVE"]:
         stepped(first)
     first.close()
-    assert told == ["LOOK", "GENERATE", "SET_ACCOUNT", "PROVE"]
+    assert told == ["LOOK", "MAKE_VALUES", "SET_ACCOUNT", "PROVE"]
     told.clear()
     to_its_end(carry_out(Wish(world.rotation, world.now_ms), Run(world), told.append))
     assert told == ["LOOK", "SWITCH"]

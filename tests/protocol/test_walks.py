@@ -305,6 +305,7 @@ async def test_a_copy_asks_for_the_keys_and_the_version_that_are_named(m8: Showi
     m8.key_answer = lambda _: queries_pb2.GetSecretUploadKeyResponse(
         state=views_pb2.UPLOAD_STATE_ENDED, reason=upload_pb2.REASON_UPSTREAM_REFUSED
     )
+    asked: tuple[tuple[list[str], str, str], ...]
     asked = ((["user", "a", "user"], "v7", DESTINATION), ([], "", DESTINATION), ([], "", OTHER))
     for keys, version, destination in asked:
         with pytest.raises(RefusedError):

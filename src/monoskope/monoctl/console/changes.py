@@ -14,9 +14,9 @@ from monoskope.errors import Error, UsageError
 from monoskope.monoctl.console.operations import (
     Context,
     Expecting,
-    Made,
     Notes,
     Nothing,
+    RecipeTexts,
     Texts,
     Timed,
     Words,
@@ -113,7 +113,7 @@ class GenerateAsked(Notes, frozen=True, kw_only=True):
     """Where, and what to make under each key."""
 
     uri: Text
-    recipes: Made
+    recipes: RecipeTexts
 
 
 async def generate(context: Context, asked: GenerateAsked) -> Document:

@@ -12,7 +12,7 @@ from monoskope.client.rotation.hands import generated
 from monoskope.client.rotation.round import BEGAN, DUE, Round
 from monoskope.client.rotation.spec import USERNAME
 from monoskope.errors import NotFoundError, UsageError
-from monoskope.monoctl.console.operations import Context, Made, OfUri, Texts, Timed, single
+from monoskope.monoctl.console.operations import Context, OfUri, RecipeTexts, Texts, Timed, single
 from monoskope.monoctl.console.requests import Text
 from monoskope.monoctl.output.formats import Document, fields_of
 from monoskope.protocol.notes import Labels
@@ -26,7 +26,7 @@ class RotationAsked(Timed, frozen=True, kw_only=True):
 
     uri: Text
     accounts: Texts
-    recipes: Made = field(default_factory=dict)
+    recipes: RecipeTexts = field(default_factory=dict)
     grace: Text = ""
     every: Text = ""
     adopt: bool = False

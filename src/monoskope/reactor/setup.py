@@ -109,7 +109,8 @@ def _lines(settings: ReactorSettings) -> Iterator[str]:
     if settings.accounts is not None:
         yield f"Accounts: {', '.join(settings.accounts.allow)}"
     for rule in settings.copies:
-        yield f"Copies to: {rule.to} ({_signed_there(settings, rule.to)})"
+        pairs = ", ".join(f"{settings.store}://{pair.source} to {rule.to}://{pair.to}" for pair in rule.paths)
+        yield f"Copies to: {rule.to} ({_signed_there(settings, rule.to)}): {pairs}"
     for value_rule in settings.rules:
         prefixes = ", ".join(f"{settings.store}://{prefix}" for prefix in value_rule.prefixes)
         yield f"Rule {value_rule.name} at {prefixes}: {value_rule}"

@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 import yaml
 
+from monoskope.client.known.sources import VARIABLES
+from monoskope.client.settings import parse_identities
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings as m8_settings
 from monoskope.m8.init import lay_out
+from monoskope.monoctl.input.rotation_file import parse as rotations
 from monoskope.reactor import settings as reactor_settings
 from tools.get_helm import find
 
@@ -40,6 +43,18 @@ reactors:
       jwt_file = "/var/run/secrets/tokens/engine"
 """
 
+ROTATION = f"""
+rotation:
+  enabled: true
+  ca: "PEM\\n"
+  identities: ["vault=SHA256:{"a" * 43}", "pg=SHA256:{"b" * 43}"]
+  file: |
+    kind: Rotation
+    secret: vault://orders/db
+    accounts: [pg://orders_a, pg://orders_b]
+    every: 30d
+"""
+
 Manifest = dict[str, Any]
 
 
@@ -62,17 +77,20 @@ def manifests(helm: str, tmp_path_factory: pytest.TempPathFactory) -> list[Manif
     """What the chart makes of one reactor and the defaults."""
     home = tmp_path_factory.mktemp("helm")
     values = home / "values.yaml"
-    values.write_text(REACTOR, encoding="utf-8")
+    values.write_text(REACTOR + ROTATION, encoding="utf-8")
     ran = run(helm, home, "template", "m8", str(CHART), "--values", str(values))
     assert ran.returncode == 0, ran.stderr
     return [manifest for manifest in yaml.safe_load_all(ran.stdout) if manifest]
 
 
 def pods(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
-    """Yield the name of each deployment with the specification of its pods."""
+    """Yield the name of each deployment and each job with the specification of its pods."""
     for manifest in manifests:
-        if manifest["kind"] == "Deployment":
-            yield manifest["metadata"]["name"], manifest["spec"]["template"]["spec"]
+        spec = manifest.get("spec", {})
+        if manifest["kind"] == "CronJob":
+            spec = spec["jobTemplate"]["spec"]
+        if manifest["kind"] in {"Deployment", "CronJob"}:
+            yield manifest["metadata"]["name"], spec["template"]["spec"]
 
 
 def one(manifests: list[Manifest], kind: str, name: str) -> Manifest:
@@ -87,7 +105,7 @@ def test_helm_has_nothing_to_complain_about(helm: str, tmp_path: Path) -> None:
 
 def test_every_pod_fits_the_restricted_pod_security_standard(manifests: list[Manifest]) -> None:
     found = dict(pods(manifests))
-    assert set(found) == {"m8-m8", "m8-reactor-vault"}
+    assert set(found) == {"m8-m8", "m8-reactor-vault", "m8-rotation"}
     for pod in found.values():
         security = pod["securityContext"]
         assert security["runAsNonRoot"]
@@ -95,7 +113,7 @@ def test_every_pod_fits_the_restricted_pod_security_standard(manifests: list[Man
         assert security["seccompProfile"]["type"] == "RuntimeDefault"
         assert not pod["automountServiceAccountToken"]
         assert not pod.keys() & {"hostNetwork", "hostPID", "hostIPC"}
-        for container in pod["containers"] + pod["initContainers"]:
+        for container in pod["containers"] + pod.get("initContainers", []):
             context = container["securityContext"]
             assert context["allowPrivilegeEscalation"] is False
             assert context["readOnlyRootFilesystem"] is True
@@ -166,6 +184,23 @@ def test_nobody_may_dial_a_reactor_and_m8_dials_only_its_database(manifests: lis
     m8 = one(manifests, "NetworkPolicy", "m8-m8")["spec"]
     assert [port["port"] for rule in m8["ingress"] for port in rule["ports"]] == [7443]
     assert {port["port"] for rule in m8["egress"] for port in rule["ports"]} == {5432, 53, 6514}
+    rotation = one(manifests, "NetworkPolicy", "m8-rotation")["spec"]
+    assert (rotation["policyTypes"], rotation["ingress"]) == (["Ingress", "Egress"], [])
+    assert {port["port"] for rule in rotation["egress"] for port in rule["ports"]} == {7443, 53}
+
+
+def test_the_job_rotates_what_is_due_with_what_is_mounted(manifests: list[Manifest]) -> None:
+    (container,) = dict(pods(manifests))["m8-rotation"]["containers"]
+    words = [*container["command"][1:], *container["args"]]
+    variables = {variable["name"]: variable["value"] for variable in container["env"]}
+    assert container["command"] == ["/opt/monoskope/bin/monoctl"]
+    assert (words[:3], words[-1]) == (["rotate", "secret", "-f"], "--due")
+    settings = one(manifests, "ConfigMap", "m8-rotation")["data"]
+    assert {f"/settings/{name}" for name in settings} == {words[3], variables["MONOCTL_CA_FILE"]}
+    assert rotations(settings["rotations.yaml"].encode(), "rotations.yaml")
+    assert set(variables) <= VARIABLES
+    assert set(parse_identities(variables["MONOCTL_STORE_IDENTITY"].split())) == {"vault", "pg"}
+    assert one(manifests, "CronJob", "m8-rotation")["spec"]["concurrencyPolicy"] == "Forbid"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from monoskope.client.known.sources import VARIABLES
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings
 from monoskope.m8.init import lay_out
@@ -235,7 +236,11 @@ def test_the_compose_file_is_one_and_hardens_what_is_ours() -> None:
 
 
 UNITS = DEPLOY / "systemd"
-NAMES = {"m8.service": "m8.service", "monoskope-reactor@.service": "monoskope-reactor@vault.service"}
+NAMES = {
+    "m8.service": "m8.service",
+    "monoskope-reactor@.service": "monoskope-reactor@vault.service",
+    "monoskope-rotate.service": "monoskope-rotate.service",
+}
 MOST = 2.0
 """The greatest exposure level, from 0 to 10, that docs/operate/deploy.md promises."""
 
@@ -258,7 +263,9 @@ def test_systemd_understands_every_line(file: str, analyze: str, tmp_path: Path)
     text = (UNITS / file).read_text(encoding="utf-8")
     # What it starts is not installed here.
     unit.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.MULTILINE), encoding="utf-8")
-    ran = subprocess.run([analyze, "verify", "--man=no", unit], capture_output=True, text=True, check=False)
+    timer = UNITS / file.replace(".service", ".timer")
+    units = [unit, shutil.copy(timer, tmp_path)] if timer.exists() else [unit]
+    ran = subprocess.run([analyze, "verify", "--man=no", *units], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr == ""
 
@@ -276,3 +283,25 @@ def test_a_reactor_may_lock_its_memory_and_leaves_no_core_file() -> None:
     lines = (UNITS / "monoskope-reactor@.service").read_text(encoding="utf-8").splitlines()
     for line in ("LimitMEMLOCK=infinity", "LimitCORE=0", "MemorySwapMax=0"):
         assert line in lines
+
+
+def test_the_unit_and_the_pipelines_rotate_what_is_due_with_variables_that_are_read() -> None:
+    unit = (UNITS / "monoskope-rotate.service").read_text(encoding="utf-8")
+    assert re.search(r"^ExecStart=/opt/monoskope/bin/monoctl rotate secret -f \S+ --due$", unit, re.MULTILINE)
+    texts = [path.read_text(encoding="utf-8") for path in sorted((DEPLOY / "pipelines").iterdir())]
+    github, gitlab = map(yaml.safe_load, texts)
+    assert set(re.findall(r"MONOCTL_[A-Z_]+", unit + "".join(texts))) <= VARIABLES
+    for text in texts:
+        assert "monoctl rotate secret -f rotations.yaml --due\n" in text
+    job, step = github["jobs"]["rotate"], github["jobs"]["rotate"]["steps"][-1]
+    assert (github["permissions"], job["permissions"]) == ({}, {"contents": "read", "id-token": "write"})
+    assert "${{" not in step["run"], "no secret is part of a script"
+    assert gitlab["rotate"]["id_tokens"]["MONOCTL_ID_TOKEN"]["aud"] == step["env"]["MONOCTL_SERVER"]
+
+
+@pytest.mark.parametrize(("file", "schema"), [("github.yml", "github-workflows"), ("gitlab.yml", "gitlab-ci")])
+def test_a_pipeline_is_valid_by_its_schema(file: str, schema: str) -> None:
+    words = ["--builtin-schema", f"vendor.{schema}", str(DEPLOY / "pipelines" / file)]
+    program = Path(sys.executable).parent / "check-jsonschema"
+    done = subprocess.run([program, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

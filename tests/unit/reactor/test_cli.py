@@ -557,7 +557,7 @@ def test_check_says_whether_a_store_that_copies_to_itself_takes_its_own_copy_key
         with (folder / "reactor.toml").open("a") as file:
             file.write('[[signers.may]]\nprincipal = "copies-from-local"\nprefixes = ["b"]\npurposes = ["upload"]\n')
     said = "signed with copy.key" if listed else "refused here: no [[signers.may]] lets copies-from-local upload"
-    assert f"Copies to: local ({said})" in typed("check", folder).output
+    assert f"Copies to: local ({said}): local://a to local://b\n" in typed("check", folder).output
 
 
 ASKING = """

@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import click
 
-from monoskope.client.results import moment
-from monoskope.errors import Error, UsageError, let_go
+from monoskope.errors import UsageError
+from monoskope.monoctl.commands.rotate_due import all_due
 from monoskope.monoctl.groups import command
 from monoskope.monoctl.input.values import read_file
 from monoskope.monoctl.options import CommandSession, request_options
-from monoskope.monoctl.output.ending import end
 from monoskope.monoctl.output.formats import emit, fields_of
-from monoskope.times import wall_clock
-from monoskope.value import Value
 
 if TYPE_CHECKING:
     from monoskope.client import Client, Planned, Rotated, Rotation
 
 _ROTATED = {"URI": "uri", "OUTCOME": "outcome", "ACCOUNT": "account", "VERSION": "upstream_version", "HASH": "hash"}
 _PLANNED = {"URI": "uri", "STEP": "step", "ACCOUNT": "account", "BEGAN": "began_at", "WHY": "why"}
-_DUE = {"URI": "uri", "OUTCOME": "outcome", "ACCOUNT": "account", "BEGAN": "began_at", "DUE": "due_on", "WHY": "why"}
-_AT_ONCE = 8
-OVERDUE, LATER, CLOSED = "OVERDUE", "NOT_DUE", "OUTSIDE_WINDOW"
-
-
-class DueRow(Value, frozen=True, kw_only=True):
-    """What came of one rotation of a file."""
-
-    uri: str
-    outcome: str
-    """"ROTATED", "OVERDUE" where it was only asked, "NOT_DUE", or "OUTSIDE_WINDOW"."""
-    account: str
-    began_at: dt.datetime | None
-    due_on: dt.date | None
-    why: str
 
 
 @command(short_help="Rotate the password of an account; nobody sees it.")
@@ -83,7 +63,7 @@ def rotate_secret(  # noqa: PLR0917 - click passes them by name
     if due:
         if file is None or plan or adopt or force:
             raise UsageError("--due takes a file, and neither --plan, --adopt nor --force.", fix="Name one rotation.")
-        _all_due(rotations, session, check=check)
+        all_due(rotations, session, check=check)
     if len(rotations) != 1:
         raise UsageError("the file has several rotations.", fix="Name the URI of one, or say --due.")
     (rotation,) = rotations
@@ -126,78 +106,3 @@ def _rotations(
     if not named:
         raise UsageError(f"the file has no rotation of {uri}.", fix="Name one that it has, with its store.")
     return named
-
-
-def _all_due(rotations: list[Rotation], session: CommandSession, *, check: bool) -> None:
-    """Rotate what is due, or say what is; ends the command."""
-
-    async def work(client: Client) -> list[DueRow | Error]:
-        async def one(rotation: Rotation) -> DueRow:
-            planned = await client.plan_rotation(rotation, timeout=session.timeout)
-            row = due_row(rotation, planned, wall_clock(), windows=not check)
-            if check or row.outcome != OVERDUE:
-                return row
-            done = await client.rotate_secret(rotation, timeout=session.timeout)
-            return DueRow(
-                uri=done.uri, outcome=done.outcome, account=done.account, began_at=done.began_at, due_on=None, why=""
-            )
-
-        return await _each(client, rotations, one)
-
-    results = session.run(work, several=True)
-    end(
-        results,
-        session.output,
-        _DUE,
-        as_expected=lambda row: row.outcome != OVERDUE,
-        listed=True,
-        changes=any(isinstance(row, DueRow) and row.outcome == "ROTATED" for row in results),
-    )
-
-
-async def _each(
-    client: Client, rotations: list[Rotation], work: Callable[[Rotation], Awaitable[DueRow]]
-) -> list[DueRow | Error]:
-    """Do `work` for each rotation, a few at once; what is wrong with one stops no other."""
-    runtime = client.queries.runtime
-    places = runtime.semaphore(_AT_ONCE)
-
-    async def one(rotation: Rotation) -> DueRow | Error:
-        await places.acquire()
-        try:
-            return await work(rotation)
-        except Error as error:
-            error.uri = rotation.secret
-            return let_go(error)
-        finally:
-            places.release()
-
-    return await runtime.gather([one(rotation) for rotation in rotations])
-
-
-def due_row(rotation: Rotation, planned: Planned, now_ms: int, *, windows: bool) -> DueRow:
-    """Return whether a rotation is due, by the file and what is proven alone.
-
-    What is not proven, is not over, or stops for another reason than time, is overdue. Without `every` nothing else is.
-    With `windows` a round does not begin while its window is closed; whoever checks is told that it is overdue.
-    """
-    began, why = planned.began_at, planned.why
-    due_ms = 0 if began is None or not rotation.every_s else int(began.timestamp() + rotation.every_s) * 1000
-    broken = planned.step == "STOP" and not planned.waits
-    if began is None or not planned.is_over or broken:
-        outcome = OVERDUE
-    elif not due_ms or now_ms < due_ms:
-        outcome, why = LATER, ""
-    elif windows and rotation.window is not None and not rotation.window.is_open(now_ms):
-        outcome, why = CLOSED, "its window is not open"
-    else:
-        outcome = OVERDUE
-    at = moment(due_ms)
-    return DueRow(
-        uri=planned.uri,
-        outcome=outcome,
-        account=planned.account,
-        began_at=began,
-        due_on=None if at is None else at.date(),
-        why=why,
-    )

@@ -50,7 +50,7 @@ class Bar:
         if self._began is None:
             self._began = self._now()
         if self._bar is None:
-            if not _is_terminal() or self._now() - self._began < SHOWN_AFTER_S:
+            if not is_terminal() or self._now() - self._began < SHOWN_AFTER_S:
                 return
             self._bar = self._shown.enter_context(terminal.bar(tally.total, "secrets"))
         if (more := tally.ended - self._bar.pos) > 0:
@@ -62,7 +62,8 @@ class Bar:
         self._bar = None
 
 
-def _is_terminal() -> bool:
+def is_terminal() -> bool:
+    """Whether progress can be shown: stderr is a terminal that can write over a line."""
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
@@ -89,7 +90,7 @@ class Watch:
     def observe(self, progress: Progress) -> None:
         """Take note of a stage."""
         self._requests[progress.request_id] = progress
-        if not _is_terminal():
+        if not is_terminal():
             return
         self._shown = True
         self._show()

@@ -14,6 +14,7 @@ from tests.faults.table import M8, MONOCTL
 from tests.rotations.plan import ACCOUNT, FAILPOINT, GENERATE, LOOK, PROVE, SWITCH, aimed
 from tests.rotations.run import Life
 from tests.rotations.world import PG, VAULT, RotatingCluster
+from tests.support.absent import need_tracing
 
 FAULTS = {
     LOOK: (M8, "m8.after-append.SecretVerified=kill"),
@@ -26,6 +27,7 @@ FAULTS = {
 
 @pytest.mark.asyncio
 async def test_no_login_fails_and_each_round_is_whole_whatever_breaks_at_whatever_step(tmp_path: Path) -> None:
+    need_tracing()
     with ThreadPoolExecutor(1) as thread:
         life = Life(RotatingCluster(tmp_path), thread)
         try:

@@ -53,6 +53,7 @@ class Program:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.to_thread(self._bao.hang_up)
 
     @contextlib.contextmanager
     def database_down(self) -> Any:

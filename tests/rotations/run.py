@@ -9,7 +9,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, nullcontext
 from dataclasses import replace
@@ -64,12 +64,11 @@ class Rotations:
         _say(f"Clocks: monoctl's is {GRACE_S} s ahead of the run before, so grace ({GRACE}) and two minutes are over.")
         async with asyncio.TaskGroup() as group:
             if self._real:
-                group.create_task(self._live("real", self._real))
-            number = 0
-            while number < self._rotations and time.monotonic() < self._until:
-                numbers = range(number + 1, min(number + ROUNDS, self._rotations) + 1)
-                await self._live("shortened", [plan(self._seed, one) for one in numbers])
-                number = numbers[-1]
+                group.create_task(self._live("real", dict(enumerate(self._real, 1))))
+            done = 0
+            while done < self._rotations and time.monotonic() < self._until:
+                numbers = range(done + 1, min(done + ROUNDS, self._rotations) + 1)
+                done += await self._live("shortened", {one: plan(self._seed, one) for one in numbers})
         for sentence in self.found:
             _say(f"VIOLATION: {sentence}")
         for (what, step), count in sorted(self._faults.items()):
@@ -81,21 +80,21 @@ class Rotations:
         )
         return int(bool(self.found))
 
-    async def _live(self, name: str, plans: Sequence[Sequence[Aimed]]) -> None:
-        """Build one world, and rotate in it as planned."""
+    async def _live(self, name: str, plans: Mapping[int, Sequence[Aimed]]) -> int:
+        """Build one world, rotate in it as planned until something does not hold, and return how often."""
+        done = 0
+        faults: Sequence[Aimed] = ()
         with tempfile.TemporaryDirectory(prefix="m8-rotations-") as folder, ThreadPoolExecutor(1, name) as thread:
-            world = RotatingCluster(Path(folder), real=name == "real")
-            life = Life(world, thread)
-            faults: Sequence[Aimed] = ()
+            life = Life(RotatingCluster(Path(folder), real=name == "real"), thread)
             try:
                 found = await life.begin()
-                for faults in plans:
-                    began = time.monotonic()
+                for number, faults in plans.items():
+                    if found or time.monotonic() > self._until:
+                        break
+                    began, done = time.monotonic(), done + 1
                     found += await life.round(faults)
                     what = ", ".join(map(str, faults)) or "nothing breaks"
-                    _say(f"{name} {life.counts['rotations']}: {time.monotonic() - began:.1f} s, {what}")
-                    if time.monotonic() > self._until:
-                        break
+                    _say(f"{name} {number}: {time.monotonic() - began:.1f} s, {what}")
                 found += await life.searched()
             except Exception as error:  # noqa: BLE001 - what does not work again is what is looked for
                 found = ["".join(traceback.format_exception(error)).strip()]
@@ -108,6 +107,7 @@ class Rotations:
             self.found += found
             self._total.update(life.counts)
             self._faults.update(life.faults)
+        return max(done, 1)
 
 
 class Life:
@@ -161,13 +161,13 @@ class Life:
         points = [one.fault.detail for one in faults if (one.fault.kind, one.fault.target) == (FAILPOINT, MONOCTL)]
         run, found = await self._rotate("".join(points), faults=faults)
         await self._breaker.mend()
-        if run.code != 0:
-            self.counts["ended by the next run"] += 1
-            before = run.said
+        broken = run
+        while run.code != 0 and (run is broken or _BEGIN_AFTER.search(run.said)):
+            self.counts["ended by a later run"] += run is broken
             await self._program.has_read_again()
             run, _ = await self._rotate()
-            if run.code != 0:
-                return [*found, f"the round is not whole, {run.said}\nwith the run before, {before}"]
+        if run.code != 0:
+            return [*found, f"the round is not whole, {run.said}\nwith the run before, {broken.said}"]
         return found + await self._whole(run)
 
     def kept(self, found: list[str], faults: Sequence[Aimed]) -> Path:
@@ -259,7 +259,7 @@ class Life:
         process = self._world.process(one.fault.target)
         while run.pid is not None and not stands_still(process):
             await asyncio.sleep(_POLL_S)
-        return stands_still(process) and (process is not run or run.code in _BROKEN)
+        return stands_still(process) and (process is not run or run.code in {None, *_BROKEN})
 
     async def _searched(self, run: Run) -> list[str]:
         """Let `monoctl` stand still while its memory is searched."""

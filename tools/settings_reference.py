@@ -28,6 +28,7 @@ ENGINE_PAGES = {
     "aws-ssm": "aws.md",
     "barbican": "barbican.md",
     "kubernetes": "kubernetes.md",
+    "mariadb-account": "mariadb-account.md",
     "pass": "pass.md",
     "postgresql-account": "postgresql-account.md",
     "vault": "vault.md",

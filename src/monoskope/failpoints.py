@@ -47,6 +47,8 @@ _COMMANDS = (
 _PHASES = ("clearing", "building", "exchanging", "dropping")
 
 CLOCK = "m8.clock"
+WAIT = "rotation.wait"
+_SHIFTED = frozenset({CLOCK, WAIT})
 
 NAMES = MappingProxyType(
     {
@@ -72,6 +74,7 @@ NAMES = MappingProxyType(
         "m8.timekeeper": "the timekeeper is about to look",
         "m8.audit.after-delivery": "a sink has taken audit lines and the cursor is not moved",
         "m8.notices.after-delivery": "a recipient has taken a notice and it is not noted",
+        WAIT: "a rotation waits for a write whose end is not known; shift-SECONDS alone: so much less",
         CLOCK: "m8 reads the time of day; shift±SECONDS alone: from then on it reads so much more or less",
         "reactor.before-grant": "a key was made and the grant is not appended",
         "reactor.after-grant": "m8 has the grant",
@@ -98,7 +101,7 @@ ACTIONS = MappingProxyType(
         "error": "the place raises an `OSError`",
     }
 )
-"""What can happen at one. `m8.clock` knows `shift+SECONDS` and `shift-SECONDS` alone."""
+"""What can happen at one. `m8.clock` and `rotation.wait` know `shift+SECONDS` and `shift-SECONDS` alone."""
 
 EXIT_CODE = 70
 
@@ -189,7 +192,7 @@ def _parsed(entry: str) -> tuple[str, _Armed]:
     name, action, by = match["name"], match["action"], match["by"]
     if name not in NAMES:
         raise UsageError(f"{VARIABLE}: there is no failpoint {name!r}.", fix=_fix(name, NAMES))
-    if (action == "shift") != (name == CLOCK) or (by is None) != (action != "shift"):
+    if (action == "shift") != (name in _SHIFTED) or (by is None) != (action != "shift"):
         raise UsageError(f"{VARIABLE}: {name} knows no action {action + (by or '')!r}.", fix=_fix(action, ACTIONS))
     if action != "shift" and action not in ACTIONS:
         raise UsageError(f"{VARIABLE}: there is no action {action!r}.", fix=_fix(action, ACTIONS))

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path as File
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 
@@ -86,6 +87,9 @@ class AccountHarness(Harness):
         """As the DBA."""
         return self.postgres.sql(statement, database=DATABASE)
 
+    def create(self, name: str) -> None:
+        self.sql(f"CREATE ROLE {name} LOGIN")
+
     def account(self, **attributes: str) -> str:
         """Make a role that is listed, and return its name."""
         name = f"app_{secrets.token_hex(6)}"
@@ -97,7 +101,7 @@ class AccountHarness(Harness):
         tls = trusting(str(self.postgres.ca_file))
         try:
             connection = await asyncpg.connect(
-                host="127.0.0.1", port=self.postgres.port, user=name, password=password, database=DATABASE, ssl=tls
+                host="127.0.0.1", port=self.postgres.port, user=name, password=password, database="postgres", ssl=tls
             )
         except asyncpg.InvalidPasswordError:
             return False
@@ -142,17 +146,37 @@ def password_of(payload: Payload) -> str:
     return hashlib.sha256(encode(payload)).hexdigest()
 
 
+def each_right_less(policy: str) -> list[str]:
+    """Return a statement for each that grants in a policy: it takes away what that one gives."""
+    granted = re.findall(r"^GRANT (.*) TO (.*);$", policy, re.MULTILINE)
+    assert len(granted) == policy.count("GRANT ") > 1
+    return [f"REVOKE {right} FROM {who}" for right, who in granted]
+
+
+class Accounts(Protocol):
+    """A database whose accounts the suite uses."""
+
+    written: dict[str, list[Payload]]
+    """What was ever written to each account."""
+
+    def create(self, name: str) -> None:
+        """Make an account that has no password."""
+
+    async def logs_in(self, name: str, password: str) -> bool:
+        """Whether the database lets a program in by that password."""
+
+
 class AsAccounts(OneName):
     """The driver, with a role for each path of the suite and a password for each of its values."""
 
-    def __init__(self, inner: StoreDriver, harness: AccountHarness) -> None:
+    def __init__(self, inner: StoreDriver, harness: Accounts) -> None:
         super().__init__(inner, ())
         self.harness = harness
 
     def _place(self, path: Path) -> Path:
         name = role_of(path)
         if name not in self.harness.written:
-            self.harness.sql(f"CREATE ROLE {name} LOGIN")
+            self.harness.create(name)
             self.harness.written[name] = []
         return (name,)
 

@@ -11,6 +11,7 @@ import pytest_asyncio
 from monoskope.stores.vault.kv2 import VaultStore
 from monoskope.testing.engines.barbican import Barbican
 from monoskope.testing.engines.gnupg import Keys, keys
+from monoskope.testing.engines.mariadb import MariaDb
 from monoskope.testing.engines.moto import CREDENTIALS, Moto
 from monoskope.testing.engines.openbao import OpenBao
 from monoskope.testing.engines.postgres import Postgres
@@ -58,6 +59,13 @@ def accounts(request: pytest.FixtureRequest) -> Iterator[Postgres]:
     settings = {"log_statement": "all", "log_min_duration_statement": "0"}
     with Postgres(fsync=False, settings=settings, installed=postgres_programs(request.param)) as server:
         server.create_database(DATABASE)
+        server.sql(f"REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC")  # least rights: not even those of everybody
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDb]:
+    with MariaDb() as server:
         yield server
 
 

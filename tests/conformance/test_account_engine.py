@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 
 from monoskope.protocol.payload import Payload
+from monoskope.settings import write_private
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
@@ -28,7 +29,8 @@ from monoskope.stores.postgresql_account.store import PostgresqlAccountStore
 from monoskope.stores.shared.trust import trusting
 from monoskope.testing.drivers.harness import tag
 from monoskope.testing.engines.postgres import Postgres
-from tests.conformance.account_harness import DATABASE, AccountHarness, sockets_closed
+from tests.conformance.account_harness import DATABASE, AccountHarness, each_right_less, sockets_closed
+from tests.support.certificates import client_certificate
 
 GOOD = scram.verifier(b"a-password-that-is-known", bytes(range(16)))
 
@@ -93,7 +95,7 @@ async def test_a_deleted_password_lets_nobody_in_and_sessions_go_on(
     version = await put(store, name, text)
     tls = trusting(str(harness.postgres.ca_file))
     session = await asyncpg.connect(
-        host="127.0.0.1", port=harness.postgres.port, user=name, password=text, database=DATABASE, ssl=tls
+        host="127.0.0.1", port=harness.postgres.port, user=name, password=text, database="postgres", ssl=tls
     )
     with pytest.raises(UnsupportedError):
         await store.delete((name,), replacing=version, destroy=False)
@@ -285,30 +287,21 @@ async def test_a_role_that_is_gone_is_named_as_that(harness: AccountHarness, sto
 
 # --- rights ---
 
-RIGHTS = {
-    "the state": "REVOKE EXECUTE ON FUNCTION {schema}.state FROM {user}",
-    "the swap": "REVOKE EXECUTE ON FUNCTION {schema}.replace FROM {user}",
-    "the schema": "REVOKE USAGE ON SCHEMA {schema} FROM {user}",
-    "the functions": "DROP SCHEMA {schema} CASCADE",
-    "the database": "REVOKE CONNECT ON DATABASE {database} FROM {user}, PUBLIC",
-}
-"""What `policy` grants, and how each is taken away. The suite shows that all together is enough."""
 
+async def test_each_right_less_is_too_little(harness: AccountHarness, store: PostgresqlAccountStore) -> None:
+    """A new reactor does not start, and the health of one that runs says so, but for the right to connect.
 
-@pytest.mark.parametrize("right", RIGHTS)
-async def test_each_right_less_is_too_little(
-    harness: AccountHarness, store: PostgresqlAccountStore, right: str
-) -> None:
-    """A new reactor does not start, and the health of one that runs says so, but for the right to connect."""
-    try:
-        harness.sql(RIGHTS[right].format(schema=f"s_{harness.user}", user=harness.user, database=DATABASE))
+    The suite shows that all together are enough.
+    """
+    for taken in (*each_right_less(harness.policy()), f"DROP SCHEMA s_{harness.user} CASCADE"):
+        harness.sql(taken)
         with pytest.raises(StoreRefusedError, match="the reactor's role"):
             await harness.opened()
-        if right != "the database":
+        if "CONNECT" not in taken:
             with pytest.raises(StoreRefusedError, match="may not execute"):
                 await store.health()
-    finally:
-        harness.sql(f"GRANT CONNECT ON DATABASE {DATABASE} TO PUBLIC")
+        harness.grant(harness.policy())
+        assert await store.health()
 
 
 async def test_the_reactors_role_may_do_nothing_else(harness: AccountHarness, stolen: Any) -> None:
@@ -329,6 +322,7 @@ async def test_the_reactors_role_may_do_nothing_else(harness: AccountHarness, st
 async def test_everybody_else_may_do_nothing_with_the_functions(harness: AccountHarness) -> None:
     name, text = harness.account(), password()
     harness.sql(f"ALTER ROLE {name} PASSWORD '{text}'")
+    harness.sql(f"GRANT CONNECT ON DATABASE {DATABASE} TO {name}; GRANT USAGE ON SCHEMA s_{harness.user} TO {name}")
     other = await asyncpg.connect(
         host="127.0.0.1",
         port=harness.postgres.port,
@@ -337,7 +331,6 @@ async def test_everybody_else_may_do_nothing_with_the_functions(harness: Account
         database=DATABASE,
         ssl=trusting(str(harness.postgres.ca_file)),
     )
-    harness.sql(f"GRANT USAGE ON SCHEMA s_{harness.user} TO {name}")
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await other.fetchrow(f"SELECT s_{harness.user}.state('billing', NULL)")
     await other.close()
@@ -439,6 +432,65 @@ async def test_a_write_whose_backend_ends_has_an_unknown_end(
         await writing
     await dba.close()
     assert await store.find((name,), write_tag) is None
+
+
+async def test_a_connection_whose_server_takes_no_writes_any_more_is_given_up(
+    harness: AccountHarness, store: PostgresqlAccountStore
+) -> None:
+    """Before anything is asked over it; and if the server says so only then, afterwards."""
+    name, text = harness.account(), password()
+    database = store._database
+    [connection] = database._idle
+    await connection.execute("SET default_transaction_read_only = on")
+    await put(store, name, text, NOTHING)
+    assert await harness.logs_in(name, text)
+    assert connection not in database._idle
+    harness.sql(
+        f"CREATE OR REPLACE FUNCTION s_{harness.user}.replace(account text, expected text, verifier text,"
+        " OUT state text) LANGUAGE plpgsql AS 'BEGIN RAISE read_only_sql_transaction; END'"
+    )
+    with pytest.raises(StoreUnavailableError, match="takes no writes now"):
+        await put(store, name, password())
+    assert database._idle == []
+
+
+@contextlib.contextmanager
+def certificates_alone(postgres: Postgres, user: str, authority: str) -> Iterator[None]:
+    """Let `user` in by a certificate that `authority` signed, and by nothing else."""
+    file, hba = postgres.folder / "clients-ca.pem", postgres.data / "pg_hba.conf"
+    file.write_text(authority)
+    file.chmod(0o644)
+    rules = hba.read_text()
+    hba.write_text(f"hostssl all {user} 127.0.0.1/32 cert\n{rules}")
+    postgres.sql(f"ALTER SYSTEM SET ssl_ca_file = '{file}'")
+    postgres.restart()
+    try:
+        yield
+    finally:
+        hba.write_text(rules)
+        postgres.sql("ALTER SYSTEM RESET ssl_ca_file")
+        postgres.restart()
+
+
+async def test_who_shows_the_roles_certificate_needs_no_password(harness: AccountHarness) -> None:
+    own = client_certificate(harness.user)
+
+    async def opened(certificate: str, key: str) -> PostgresqlAccountStore:
+        files = {"certificate_file": harness.folder / "own.pem", "key_file": harness.folder / "own.key"}
+        for file, content in zip(files.values(), (certificate, key), strict=True):
+            write_private(file, content.encode(), replace=True)
+        return await harness.opened(password_file=None, **{field: str(file) for field, file in files.items()})
+
+    with certificates_alone(harness.postgres, harness.user, own[0]):
+        name, text = harness.account(), password()
+        await put(await opened(*own), name, text, NOTHING)
+        assert await harness.logs_in(name, text)
+        with pytest.raises(StoreRefusedError, match="does not let the reactor's role in"):
+            await harness.opened()
+        with pytest.raises(StoreUnavailableError, match="trusts certificate_file"):
+            await opened(*client_certificate(harness.user))
+        with pytest.raises(StoreRefusedError, match="do not hold a certificate and its key"):
+            await opened(own[0], client_certificate()[1])
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.search import Wanted
 from monoskope.testing.search.memory import look_in_memory
+from tests.e2e.accounts import allow
 from tests.e2e.ran import ok, refused
 from tests.support import warm
 from tests.support.absent import need_tracing
@@ -110,13 +111,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accounts]:
             cluster.start_reactor("pg")
         anna = cluster.add_user("anna", prefixes=["vault://", "pg://"])
         yield Accounts(cluster, anna, postgres, key)
-
-
-def allow(home: Path, *lines: str, rules: list[dict[str, Any]]) -> None:
-    write_private(home / "allowed_signers", "".join(f"{line}\n" for line in (*lines, "# end")).encode(), replace=True)
-    with editing(home / "reactor.toml") as table:
-        table["signers"] = {"file": "allowed_signers", "revoked": "revoked_keys", "unsigned": ["verify"], "may": rules}
-        table["timings"] = {"linger": 0.0}
 
 
 def test_what_was_generated_and_copied_logs_in_by_one_hash(made: Accounts) -> None:

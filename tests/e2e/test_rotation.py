@@ -15,8 +15,9 @@ from monoskope.settings import write_private
 from monoskope.testing.cluster import editing
 from monoskope.testing.cluster.commands import Ran
 from monoskope.testing.engines.postgres import Postgres
+from tests.e2e.accounts import allow
 from tests.e2e.ran import ok, refused
-from tests.e2e.test_accounts import ANNA, ROLE, Accounts, allow
+from tests.e2e.test_accounts import ANNA, ROLE, Accounts
 from tests.support.engines import AgeEngine
 from tests.support.quick_cluster import QuickCluster
 from tests.support.ssh import keygen
@@ -118,7 +119,7 @@ def test_two_accounts_take_turns_and_what_stands_at_db_logs_in_all_the_while(mad
     before = made.at_db()
     assert before["url"] == f"postgresql://orders_a:{before['password']}@db.internal/orders"
     assert made.db_logs_in()
-    assert "two minutes" in refused(made.rotate("--force"), 6)
+    assert "under way" in refused(made.rotate("--force"), 6)
     assert "grace" in refused(made.rotate(later_s=300), 6)
     planned = ok(made.rotate("--plan", "--force", later_s=300)).json()
     assert (planned["step"], planned["account"], planned["is_over"]) == ("GENERATE", "pg://orders_b", True)

@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def client_certificate() -> tuple[str, str]:
+def client_certificate(common_name: str = "reactor") -> tuple[str, str]:
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "reactor")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     made = (
         _begun(name, name, key)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)

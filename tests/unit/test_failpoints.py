@@ -106,6 +106,6 @@ def test_a_process_that_is_to_end_says_nothing_more(action: str, code: int) -> N
 
 def test_every_place_in_the_code_is_listed_and_every_listed_one_is_in_the_code() -> None:
     text = "".join(path.read_text() for path in SOURCES.rglob("*.py") if path.name != "failpoints.py")
-    found = set(re.findall(r'failpoints?\(\s*"([a-z0-9.-]+)"', text)) | {failpoints.CLOCK}
+    found = set(re.findall(r'failpoints?\(\s*"([a-z0-9.-]+)"', text)) | {failpoints.CLOCK, failpoints.WAIT}
     listed = {re.sub(r"\.[A-Z]\w+$|(?<=m8\.rebuild)\.[a-z]+$", "", name) for name in NAMES}
     assert found == listed

@@ -70,6 +70,7 @@ FIRST_SETTINGS = {
     "aws-ssm": ["region", "prefix", "layout", "readable", "deletable", "tier"],
     "barbican": ["address", "readable", "auth"],
     "kubernetes": ["readable", "deletable", "auth"],
+    "mariadb-account": ["host", "user", "password_file", "account_host"],
     "pass": ["folder", "gpg_home", "readable"],
     "postgresql-account": ["hosts", "user", "password_file", "database", "deletable"],
     "vault": ["address", "mount", "readable", "deletable", "patchable", "restorable", "binary", "auth"],

@@ -93,6 +93,22 @@ async def test_what_no_receipt_tells_the_engine_may_compare_by_a_hash() -> None:
     assert "matches" not in world.memory.calls, "a receipt of ours tells"
 
 
+@pytest.mark.parametrize("versions", [True, False])
+async def test_by_a_hash_the_same_again_is_unchanged_and_not_written(*, versions: bool) -> None:
+    """Also what nobody put here. Where the engine says another one, or that it cannot tell, it is written."""
+    world = World(MemoryStore(readable=False, matches=True, versions=versions, check_and_set=versions))
+    version = world.memory.put(SECRET)
+    same = await world.walk(ask(expect=OVERWRITE))
+    assert same.outcome == upload_pb2.OUTCOME_UNCHANGED
+    assert same.fingerprint == world.key.fingerprints(SECRET).whole
+    assert world.memory.now() == version
+    other = {"password": b"other"}
+    assert (await world.walk(ask(expect=OVERWRITE), secret=other)).outcome == upload_pb2.OUTCOME_UPLOADED
+    world.memory.put(SECRET)
+    world.memory.failures["matches"].append(CannotReadError("another form."))
+    assert (await world.walk(ask(expect=OVERWRITE))).outcome == upload_pb2.OUTCOME_UPLOADED
+
+
 def _last(world: World) -> upload_pb2.Signed:
     event = world.log.events[-1]
     assert isinstance(event, events_pb2.SecretUploaded)

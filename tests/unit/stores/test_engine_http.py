@@ -28,6 +28,7 @@ from monoskope.settings import read_private, write_private
 from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
 from monoskope.stores.kubernetes.client import access
 from monoskope.stores.kubernetes.config import Kubeconfig
+from monoskope.stores.shared import trust
 from monoskope.stores.shared.checks import HttpConfig
 from monoskope.stores.shared.http import EngineHttp
 from monoskope.stores.shared.trust import show_pair
@@ -205,7 +206,7 @@ async def test_the_key_that_a_vault_login_shows_is_the_one_that_was_looked_at(
         path.write_bytes(b"theirs")
         return found
 
-    monkeypatch.setattr(logins, "read_private", swapped)
+    monkeypatch.setattr(trust, "read_private", swapped)
     method = ClientCertificate(certificate_file=str(tmp_path / "certificate"), key_file=str(tmp_path / "key"))
     http = VaultHttp(VaultConfig(address="https://vault:8200", mount="secret", auth=method))
     try:

@@ -101,6 +101,8 @@ def test_what_is_no_account_is_refused_before_a_key_is_made(path: tuple[str, ...
         ({"schema": "public"}, "`schema`"),
         ({"database": ""}, "`database`"),
         ({"timeout_s": 31.0}, "`timeout_s`"),
+        ({"key_file": "key"}, "belong together"),
+        ({"password_file": None}, "`password_file`"),
     ],
 )
 def test_settings_that_could_reach_into_sql_or_elsewhere_are_refused(changes: dict[str, Any], said: str) -> None:

@@ -1,7 +1,7 @@
 """Rotations: new passwords that nobody sees, for accounts that take turns (docs/rotation.md).
 
 - `spec`: what is rotated and when, checked once;
-- `round`: what a round's labels say, and what follows from what was found: pure;
+- `round`: what a round's labels say, and what was found; `decide`: what follows from it: pure;
 - `walk`: look, decide, act, and again; `hands`: how it asks m8 and the stores.
 """
 

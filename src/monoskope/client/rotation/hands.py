@@ -8,16 +8,19 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.purposes import Expect, Expected, encoded, expectation
 from monoskope.client.purposes.copy import copy
-from monoskope.client.rotation.round import Generate, Look, Place, Round, SetAccount, Switch, Sync, live_by
+from monoskope.client.rotation.decide import live_by
+from monoskope.client.rotation.round import LATE_S, Generate, Look, Place, Round, SetAccount, Switch, Sync
 from monoskope.client.rotation.spec import PASSWORD, USERNAME, Rotation, name_of
+from monoskope.client.rotation.walk import Copied
 from monoskope.client.session import Session
+from monoskope.client.walk.checks import attached, check_can, check_copies_to
 from monoskope.client.walk.task import Notes, Result, Task
-from monoskope.errors import NotFoundError, RefusedError, UsageError
-from monoskope.protocol.grant import parse_grant
+from monoskope.errors import ConflictError, NotFoundError, RefusedError, UsageError
+from monoskope.failpoints import WAIT, shift_ms
+from monoskope.protocol.grant import DEFAULT_LIFETIME_S, Grant, parse_grant
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.notes import check_labels
 from monoskope.protocol.receipt import Receipt
-from monoskope.protocol.recipes import Recipe, check_recipes
 
 if TYPE_CHECKING:
     from monoskope.client.walk.results import Copy
@@ -43,37 +46,71 @@ class SessionHands:
         self._session = session
         self._rotation = rotation
         self._timeout_s = timeout_s
-        self._recipes = {
-            account: check_recipes([Recipe.parse(*one) for one in rotation.recipes_for(account).items()])
-            for account in rotation.accounts
-        }
+
+    async def wait(self, seconds: float, why: str) -> None:
+        """Wait so long, by the runtime's clock."""
+        self._session.notify(f"{why} It is looked at again in {seconds:g} s.")
+        await self._session.runtime.sleep(max(0.0, seconds + shift_ms(WAIT) / 1000))
 
     async def look(self) -> Look:
-        """Return what is at all places. Each store is asked, so each engine has answered."""
+        """Return what is at all places. Each store is asked, so each engine has answered.
+
+        Raises:
+            RefusedError: a store announced that a step would fail there.
+        """
         rotation = self._rotation
-        uris = (rotation.secret, rotation.next, *rotation.accounts)
-        targets = [await self._target(uri) for uri in uris]
-        db, new, *accounts = await self._session.runtime.gather([self._place(target) for target in targets])
-        made_by = await self._round(new) if new.sync is Sync.IN_SYNC else None
-        ids = frozenset(target.store.fingerprint_key_id for target in targets) - {""}
-        return Look(db, new, tuple(accounts), made_by, ids)
+        targets = [await self._target(uri) for uri in (rotation.secret, rotation.next, *rotation.accounts)]
+        check_can(targets[0].store, targets[0].uri, "check_and_set")
+        check_can(targets[0].store, targets[0].uri, "copied_keys")
+        for target in (targets[0], *targets[2:]):
+            check_copies_to(targets[1], target.uri)
+        found = await self._session.runtime.gather([self._place(target) for target in targets])
+        db, new, *accounts = [place for place, _ in found]
+        grants = [grant for _, grant in found if grant is not None]
+        return Look(
+            db,
+            new,
+            tuple(accounts),
+            await self._round(new) if new.sync is Sync.IN_SYNC else None,
+            frozenset(grant.fingerprint_key_id for grant in grants)
+            | frozenset(target.store.fingerprint_key_id for target in targets) - {""},
+            max((grant.lifetime_s for grant in grants), default=DEFAULT_LIFETIME_S) + LATE_S,
+            any(can.approvals for target in targets for can in attached(target.store)),
+        )
 
     async def account(self, uri: str) -> Place:
         """Return what is at one account."""
-        return await self._place(await self._target(uri))
+        place, _ = await self._place(await self._target(uri))
+        return place
 
     async def live(self, look: Look) -> str | None:
-        """Return the account whose name is at `db`: one guess each. Of two accounts the second where nothing is."""
+        """Return the account whose name is at `db`: one guess each. The last one where nothing is.
+
+        Raises:
+            ConflictError: the store says that another version is there than m8 showed.
+        """
         accounts = self._rotation.accounts
-        if len(accounts) == 1 or look.db.version == "":
-            return accounts[-1]
         target = await self._target(look.db.uri)
         differs = {}
         for account in accounts:
             name = encoded({USERNAME: name_of(account).encode()})
-            result = await self._run(target, Task(target.uri, upload_pb2.PURPOSE_COMPARE, name))
-            differs[account] = any(key == USERNAME for key, _ in result.receipt.differences)
-        return live_by(differs)
+            receipt = (await self._run(target, Task(target.uri, upload_pb2.PURPOSE_COMPARE, name))).receipt
+            if receipt.upstream_version != look.db.version:
+                raise ConflictError(
+                    f"{target.uri}: the store has something else there than m8 shows; nothing was changed.",
+                    fix="Run it again. If it stays so, m8 hides what it knows: compare its log.",
+                )
+            differs[account] = any(key == USERNAME for key, _ in receipt.differences)
+        return accounts[-1] if len(accounts) == 1 or look.db.version == "" else live_by(differs)
+
+    async def rehearse(self, look: Look) -> None:
+        """Make the copies of the round that is over again; they find what they copy."""
+        assert look.round is not None
+        account = look.account(look.round.account)
+        assert account is not None, "`decide` has looked for it"
+        version = None if account.sync is Sync.UNREADABLE else account.version
+        await self.set_account(SetAccount(account.uri, look.next.version, version))
+        await self.switch(Switch(look.next.version, look.db.version))
 
     async def generate(self, step: Generate) -> Place:
         """Make new values, and return what is there."""
@@ -85,16 +122,16 @@ class SessionHands:
             b"",
             *_expected(step.expect),
             notes=Notes(labels=labels),
-            recipes=self._recipes[step.round.account],
+            recipes=self._rotation.recipes_for(step.round.account),
         )
         receipt = (await self._run(target, task)).receipt
         values = dict(receipt.values)
         return Place(str(target.uri), Sync.IN_SYNC, receipt.upstream_version, receipt.fingerprint, values)
 
-    async def set_account(self, step: SetAccount) -> str:
-        """Copy the password to the account, and return the version that is there."""
+    async def set_account(self, step: SetAccount) -> Copied:
+        """Copy the password to the account."""
         copied = await self._copy(step.account, step.source, _expected(step.expect), (PASSWORD,))
-        return copied.destination_version
+        return Copied(copied.destination_version, copied.outcome == "UNCHANGED")
 
     async def switch(self, step: Switch) -> Place:
         """Copy everything to `db`, and return what is there."""
@@ -112,28 +149,30 @@ class SessionHands:
     async def _run(self, target: Target, task: Task) -> Result:
         return await self._session.walk(target, self._timeout_s).run(task)
 
-    async def _place(self, target: Target) -> Place:
-        """Return what is at one place: the store compares it with the very receipt that m8 shows as the newest."""
+    async def _place(self, target: Target) -> tuple[Place, Grant | None]:
+        """Return what is at one place: the store compares it with the very receipt that m8 shows as the newest.
+
+        The grant is the one by which the store was asked, None if m8 knows nothing to compare with.
+        """
         uri = str(target.uri)
         for _ in range(2):
             try:
                 view = await self._session.queries.secret(uri)
                 result = await self._run(target, Task(target.uri, upload_pb2.PURPOSE_VERIFY))
             except NotFoundError:
-                return Place(uri)
+                return Place(uri), None
+            except RefusedError as error:
+                # Of an account that is enough: it is set whatever is there. Not on m8's word.
+                if uri not in self._rotation.accounts or error.by_m8 or error.reason_name != "CANNOT_READ":
+                    raise
+                return Place(uri, Sync.UNREADABLE), None
             newest = await self._newest(view)
             if result.receipt.verified_sha256 == newest.sha256:
                 break
         else:
             raise ProofError(f"{uri}: the store was asked about another receipt than the newest that m8 shows")
-        sync = _SYNC[result.receipt.outcome]
-        if sync is Sync.DRIFTED:
-            return Place(uri, sync, result.receipt.upstream_version)
-        if sync is Sync.GONE:
-            return Place(uri, sync)
-        if newest.outcome == upload_pb2.OUTCOME_DELETED:
-            return Place(uri)
-        return Place(uri, sync, newest.upstream_version, newest.fingerprint, dict(newest.values))
+        assert result.grant is not None
+        return _found(view, newest, result.receipt), parse_grant(result.grant.content)
 
     async def _newest(self, view: views_pb2.Secret) -> Receipt:
         if not view.HasField("receipt"):
@@ -164,6 +203,19 @@ class SessionHands:
             return Round.parse(dict(request.labels))
         except UsageError:
             return None
+
+
+def _found(view: views_pb2.Secret, newest: Receipt, verified: Receipt) -> Place:
+    """Return what is at a place by the newest receipt, and the one that compared with it."""
+    sync = _SYNC[verified.outcome]
+    if sync is Sync.DRIFTED:
+        return Place(view.uri, sync, verified.upstream_version)
+    if sync is Sync.GONE:
+        return Place(view.uri, sync)
+    if newest.outcome == upload_pb2.OUTCOME_DELETED:
+        return Place(view.uri)
+    values = dict(newest.values)
+    return Place(view.uri, sync, newest.upstream_version, newest.fingerprint, values, view.uploaded_at_ms)
 
 
 def _expected(version: str | None) -> Expected:

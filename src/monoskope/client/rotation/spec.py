@@ -11,6 +11,7 @@ from monoskope.errors import UsageError
 from monoskope.lazy import pattern
 from monoskope.protocol.notes import MAX_VALUE_LENGTH
 from monoskope.protocol.payload import check_key
+from monoskope.protocol.recipes import Recipe, Recipes, check_recipes
 from monoskope.times import parse_length
 from monoskope.uri import SecretUri
 from monoskope.value import Value
@@ -110,6 +111,8 @@ class Rotation(Value, frozen=True):
             Window.parse(window) if window else None,
         )
         SecretUri.parse(found.next)
+        for account in found.accounts:
+            found.recipes_for(account)
         if found.every_s and len(found.accounts) > 1 and found.grace_s > found.every_s:
             raise UsageError(
                 "grace is longer than every, so no round could begin when it is due.", fix="Shorten grace."
@@ -121,9 +124,10 @@ class Rotation(Value, frozen=True):
         """Where new values are made."""
         return f"{self.secret}.next"
 
-    def recipes_for(self, account: str) -> dict[str, str]:
-        """Return what to make in a round for one account."""
-        return {USERNAME: f"fixed:{name_of(account)}", **self.recipes}
+    def recipes_for(self, account: str) -> Recipes:
+        """Return what to make in a round for one account. Raises `UsageError`, which `of` has done."""
+        made = {USERNAME: f"fixed:{name_of(account)}", **self.recipes}
+        return check_recipes([Recipe.parse(*one) for one in made.items()])
 
 
 def name_of(account: str) -> str:

@@ -11,6 +11,7 @@ from typing import Protocol
 from msgspec import structs
 
 from monoskope.client.results import moment
+from monoskope.client.rotation.decide import begin, decide
 from monoskope.client.rotation.round import (
     Adopt,
     Done,
@@ -22,20 +23,40 @@ from monoskope.client.rotation.round import (
     Step,
     Stop,
     Switch,
+    Sync,
     Wish,
-    begin,
-    decide,
 )
-from monoskope.errors import ConflictError, Error
+from monoskope.errors import ConflictError, Error, NotAuthorizedError, OutcomeUnknownError, docs_page
 from monoskope.value import Value
 
 _CONFLICTS = 4
 """How often it looks again because somebody else was faster."""
+_UNKNOWN = 2
+"""How often it waits for an end that is not known."""
 _STEPS = 16
+_NOBODY_TO_ASK = (
+    "A rotation has nobody to ask for approvals: its key needs entries of its own without them"
+    f" ({docs_page('rotation.md')})."
+)
+
+
+class Copied(Value, frozen=True):
+    """What a copy to an account has proven."""
+
+    version: str
+    """The one that is there now."""
+    unchanged: bool = False
+    """Whether the password was there already."""
 
 
 class Hands(Protocol):
     """What a rotation does. Each raises `ConflictError` where something else is there than was looked at."""
+
+    async def wait(self, seconds: float, why: str) -> None:
+        """Wait so long, and tell the user why."""
+
+    async def rehearse(self, look: Look) -> None:
+        """Make the copies of the round that is over again: that changes nothing, and shows whether they are let."""
 
     async def look(self) -> Look:
         """Return what is at all places, proven."""
@@ -49,8 +70,8 @@ class Hands(Protocol):
     async def generate(self, step: Generate) -> Place:
         """Make new values, and return what is there."""
 
-    async def set_account(self, step: SetAccount) -> str:
-        """Copy the password to the account, and return the version that is there."""
+    async def set_account(self, step: SetAccount) -> Copied:
+        """Copy the password to the account."""
 
     async def switch(self, step: Switch) -> Place:
         """Copy everything to `db`, and return what is there."""
@@ -104,6 +125,8 @@ async def next_step(wish: Wish, hands: Hands, look: Look) -> Step:
 async def carry_out(wish: Wish, hands: Hands) -> Rotated:
     """Carry one round to its end: the one that is under way, or else a new one.
 
+    After a write whose end is not known it waits until no store can write it any more, and looks again.
+
     Raises:
         RotationStoppedError: the state is none to go on from, or it is too early.
         Error: what a step raises. Run it again: it looks first, and goes on.
@@ -111,39 +134,63 @@ async def carry_out(wish: Wish, hands: Hands) -> Rotated:
     look = await hands.look()
     if look.is_over:
         wish = structs.replace(wish, over=look.next.version)
-    conflicts, acted = 0, False
+    conflicts, unknown, acted = 0, 0, False
     for _ in range(_STEPS):
         try:
-            step = await next_step(wish, hands, look)
-            match step:
-                case Stop():
-                    raise stopped(step, look.db.uri)
-                case Done():
-                    return _rotated(step.round, look.db, joined=not acted)
-                case Switch():
-                    assert look.round is not None
-                    return _rotated(look.round, await hands.switch(step), joined=False)
-            look, wish = await _act(step, look, wish, hands)
-            acted = True
-        except RotationStoppedError:
-            raise
-        except ConflictError:
+            ended = await _stepped(look, wish, hands, acted=acted)
+            if isinstance(ended, Rotated):
+                return ended
+            (look, wish), acted = ended, True
+        except ConflictError as error:
             conflicts += 1
-            if conflicts > _CONFLICTS:
+            if isinstance(error, RotationStoppedError) or conflicts > _CONFLICTS:
                 raise
             look = await hands.look()
+        except OutcomeUnknownError as error:
+            unknown += 1
+            if unknown > _UNKNOWN:
+                raise
+            await hands.wait(look.late_s, error.message)
+            wish = structs.replace(wish, now_ms=wish.now_ms + look.late_s * 1000)
+            look = await hands.look()
     raise Error(f"{look.db.uri}: the rotation comes to no end.", fix="Report this as a defect.")
+
+
+async def _stepped(look: Look, wish: Wish, hands: Hands, *, acted: bool) -> Rotated | tuple[Look, Wish]:
+    """Do what is next, and return what is known then, or the end."""
+    step = await next_step(wish, hands, look)
+    try:
+        match step:
+            case Stop():
+                raise stopped(step, look.db.uri)
+            case Done():
+                return _rotated(step.round, look.db, joined=not acted)
+            case Switch():
+                assert look.round is not None
+                return _rotated(look.round, await hands.switch(step), joined=False)
+        return await _act(step, look, wish, hands)
+    except NotAuthorizedError as error:
+        error.fix = f"{error.fix} {_NOBODY_TO_ASK}".lstrip()
+        raise
 
 
 async def _act(step: Step, look: Look, wish: Wish, hands: Hands) -> tuple[Look, Wish]:
     """Do one step that is not the last, and return what is known then."""
     if isinstance(step, Generate):
+        if look.asks and look.is_over:
+            await hands.rehearse(look)
         made = await hands.generate(step)
         new = structs.replace(look, next=made, round=step.round)
         return new, structs.replace(wish, adopted=made.version) if step.adopting else wish
     assert isinstance(step, SetAccount)
-    version = await hands.set_account(step)
+    copied = await hands.set_account(step)
     there = await hands.account(step.account)
+    version = copied.version
+    if there.sync is Sync.UNREADABLE:
+        # Nothing verifies it but the same copy, which finds the password there already.
+        if not (copied.unchanged or (await hands.set_account(step)).unchanged):
+            raise ConflictError(f"{step.account}: the password that was just copied is not there.", fix="Run it again.")
+        version = there.version
     accounts = tuple(there if one.uri == step.account else one for one in look.accounts)
     return structs.replace(look, accounts=accounts), structs.replace(wish, copied=(step.source, version))
 

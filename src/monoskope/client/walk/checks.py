@@ -47,6 +47,10 @@ _LACKS = MappingProxyType(
             "cannot change some keys and leave the others as they are",
             fix="Put the whole secret, or ask the store's operator for `patchable`.",
         ),
+        "check_and_set": _Lack(
+            "cannot replace exactly one version",
+            fix="Keep the secret in a store whose engine can: see `check_and_set` in `monoctl describe secret-store`.",
+        ),
         "copied_keys": _Lack(
             "cannot copy single keys, or from one of its paths to another",
             fix="Copy the whole secret into another store, or ask the store's operator for a newer reactor.",
@@ -68,6 +72,17 @@ def check_can(store: views_pb2.SecretStore, uri: SecretUri, capability: str) -> 
     if announced and not any(getattr(can, capability) for can in announced):
         lack = _LACKS[capability]
         raise RefusedError(f"{uri}: the store {lack.what}.", fix=lack.fix)
+
+
+def check_copies_to(source: Target, destination: SecretUri) -> None:
+    """Raise `RefusedError` if reactors of the source are attached and none announced that it copies there."""
+    announced = attached(source.store)
+    if announced and not any(destination.store in can.copies_to for can in announced):
+        raise RefusedError(
+            f"{source.uri}: the store does not copy to {destination.store}.",
+            fix="Its operator adds a [[copy]] table to reactor.toml: see `copies_to` in `monoctl describe"
+            " secret-store`.",
+        )
 
 
 def announced_limit(store: views_pb2.SecretStore) -> int | None:

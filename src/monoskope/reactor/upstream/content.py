@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Request
 from monoskope.reactor.identity.fingerprint import FingerprintKey, Fingerprints, decided
@@ -246,6 +247,25 @@ class Upstream:
         if newest is None or not hmac.compare_digest(content.fingerprints.whole, newest.fingerprint):
             return content
         return dataclasses.replace(content, version=newest.upstream_version)
+
+    async def matched(self, uri: SecretUri, base: Content, payload: Payload) -> Content:
+        """Return `base` with the fingerprints of `payload` if only the engine can say that it is this, and says so.
+
+        Raises:
+            DriverError: the engine cannot be asked.
+        """
+        if not self.driver.capabilities.matches or base.fingerprints is not None:
+            return base
+        try:
+            version, is_same = await self.driver.matches(uri.path, payload)
+        except CannotReadError:
+            return base
+        if not is_same or (self.driver.capabilities.versions and version != base.version):
+            return base
+        there, newest = self.fingerprint_key.fingerprints(payload), self.known.newest(uri)
+        if newest is not None and hmac.compare_digest(there.whole, newest.fingerprint):
+            version = newest.upstream_version
+        return Content(version, there, is_current=True)
 
     async def _there(self, uri: SecretUri) -> Content:
         """Return what is there now, in an engine with versions: as it is read, or as a receipt of ours says."""

@@ -187,8 +187,11 @@ class Handler:
                 while True:
                     base = await self._expected(delivered, first, guess, looks=looks)
                     payload = await self._made(delivered) if payload is None else payload
+                    may_compare = guess.may_compare and request.rules.compares
+                    if may_compare and payload is not None and not request.rules.merges:
+                        base = await self._upstream.matched(request.uri, base, payload)
                     after = self._after(request, payload, base)
-                    same = guess.may_compare and request.rules.compares and after and base.equals(after)
+                    same = may_compare and after and base.equals(after)
                     if looks or base.is_current or not same:
                         break
                     looks = True

@@ -23,8 +23,12 @@ class PostgresqlAccountConfig(HttpConfig, frozen=True, forbid_unknown_fields=Tru
     """The servers of one database, `host:port`, or the folder of a Unix socket; the one that takes writes is used."""
     user: str
     """The reactor's own role. It can never be an account of this store."""
-    password_file: str
+    password_file: str | None = None
     """A file of mode 0600 with its password in one line. It is read for each connection."""
+    certificate_file: str | None = None
+    """A client certificate by which it logs in, besides or instead of a password, and those above it; PEM."""
+    key_file: str | None = None
+    """A file of mode 0600 with that certificate's key, PEM. Both are read for each connection."""
     database: str = "postgres"
     """The database that has the functions. Roles are the same in all databases of a server."""
     schema: str = "m8_accounts"
@@ -45,6 +49,10 @@ class PostgresqlAccountConfig(HttpConfig, frozen=True, forbid_unknown_fields=Tru
                 raise ValueError(
                     f"`{field}` must be 1 to 63 letters, digits, '_', '.' and '-', none of the last two first"
                 )
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("`certificate_file` and `key_file` belong together")
+        if self.password_file is None and self.key_file is None:
+            raise ValueError("`password_file` must name a file, or `certificate_file` and `key_file`")
         if self.schema.startswith("pg_") or self.schema in {"public", "information_schema"}:
             raise ValueError("`schema` must be one of its own: `m8 reactor policy` makes it anew")
 

@@ -15,7 +15,6 @@ from typing import TypeAlias
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
-from monoskope.settings import read_private
 from monoskope.stores.driver import (
     DriverError,
     StoreConflictError,
@@ -25,7 +24,8 @@ from monoskope.stores.driver import (
 )
 from monoskope.stores.postgresql_account import functions
 from monoskope.stores.postgresql_account.config import PostgresqlAccountConfig, address_of
-from monoskope.stores.shared.trust import refused, trusting
+from monoskope.stores.shared.accounts import own_password
+from monoskope.stores.shared.trust import show_files, trusting
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -44,9 +44,10 @@ class Database:
     Raises `StoreRefusedError` if a file of the settings cannot be used.
     """
 
-    def __init__(self, config: PostgresqlAccountConfig) -> None:
+    def __init__(self, config: PostgresqlAccountConfig, state_dir: Path) -> None:
         self._config = config
-        self._tls = trusting(config.ca_file)
+        self._folder = state_dir
+        self._tls()
         self._password()
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._idle: list[Connection] = []
@@ -89,20 +90,22 @@ class Database:
                 connection.terminate()
 
     async def _answering(self) -> Connection:
-        """Return a connection that has just answered, so that a dead one is never taken for a lost write."""
+        """Return a connection whose server has just said that it takes writes.
+
+        So a dead one is never taken for a lost write, and one to a server that is a standby by now is given up.
+        """
         if self._is_closed:
             raise StoreUnavailableError("the store is closed.", fix="Open it again.")
         while self._idle:
             connection = self._idle.pop()
+            takes_writes = False
             try:
-                with _deadline(connection, self._config.connect_timeout_s):
-                    await connection.fetchrow("SELECT 1")
-            except _FAILURES:
-                connection.terminate()
-            except BaseException:
-                connection.terminate()
-                raise
-            else:
+                with contextlib.suppress(*_FAILURES), _deadline(connection, self._config.connect_timeout_s):
+                    takes_writes = await connection.fetchval("SHOW transaction_read_only") == "off"
+            finally:
+                if not takes_writes:
+                    connection.terminate()
+            if takes_writes:
                 return connection
         return await self._connected()
 
@@ -118,7 +121,7 @@ class Database:
                     database=self._config.database,
                     user=self._config.user,
                     password=self._password,  # not its result: a connection keeps what it is given
-                    ssl=False if host.startswith("/") else self._tls,
+                    ssl=False if host.startswith("/") else self._tls(),
                     direct_tls=False,
                     timeout=self._config.connect_timeout_s,
                     target_session_attrs=SessionAttribute.read_write,
@@ -133,17 +136,16 @@ class Database:
         assert failure is not None, "there is a host"
         raise failure
 
+    def _tls(self) -> ssl.SSLContext:
+        config = self._config
+        tls = trusting(config.ca_file)
+        if config.certificate_file is not None and config.key_file is not None:
+            show_files(tls, config.certificate_file, config.key_file, self._folder)
+        return tls
+
     def _password(self) -> str:
-        file = Path(self._config.password_file)
-        with refused():
-            content = read_private(file, missing="Write the password of the reactor's own role into it.")
-        try:
-            password = content.removesuffix(b"\n").decode("utf-8")
-        except UnicodeDecodeError:
-            password = ""
-        if not password.isprintable() or not password:
-            raise StoreRefusedError(f"{file} does not hold one line of text.", fix="Write the password alone into it.")
-        return password
+        # None would let the library look for one elsewhere.
+        return "" if self._config.password_file is None else own_password(Path(self._config.password_file))
 
     def _give_back(self, connection: Connection) -> None:
         if self._is_closed or connection.is_closed():
@@ -223,8 +225,11 @@ def _why_not_connected(error: BaseException) -> DriverError:
         return StoreRefusedError("the certificate of the database is not trusted.", fix="Correct hosts or ca_file.")
     if _state_of(error) in _LOGIN:
         return StoreRefusedError(
-            "the database does not let the reactor's role in.", fix="Check user, password_file and pg_hba.conf."
+            "the database does not let the reactor's role in.",
+            fix="Check user, password_file or certificate_file, and pg_hba.conf.",
         )
+    # A server that does not trust a certificate ends the connection, mostly before its word about that is read.
     return StoreUnavailableError(
-        "the database does not answer.", fix="Check that it runs, can be reached, and has TLS (ssl = on)."
+        "the database does not answer.",
+        fix="Check that it runs, can be reached, has TLS (ssl = on), and trusts certificate_file, if there is one.",
     )

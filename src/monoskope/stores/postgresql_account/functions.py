@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from monoskope.stores.postgresql_account.config import PostgresqlAccountConfig
+from monoskope.stores.shared.accounts import expression
 
 NOT_LISTED = "M8001"
 MISSING = "M8002"
@@ -112,7 +113,7 @@ def least_rights(config: PostgresqlAccountConfig, names: Sequence[str]) -> str:
         database=config.database,
         user=config.user,
         schema=config.schema,
-        names="|".join(map(_expression, names)),
+        names="|".join(map(expression, names)),
         # Nothing, which removes the password, only where the settings allow it.
         verifier=f"|{_VERIFIER}" if config.deletable else _VERIFIER,
         not_listed=NOT_LISTED,
@@ -121,8 +122,3 @@ def least_rights(config: PostgresqlAccountConfig, names: Sequence[str]) -> str:
         conflict=CONFLICT,
         no_verifier=NO_VERIFIER,
     )
-
-
-def _expression(name: str) -> str:
-    """Return a pattern of names as a regular expression without backslashes."""
-    return name.replace(".", "[.]").replace("*", "[A-Za-z0-9._-]*")

@@ -70,14 +70,13 @@ class PostgresqlAccountStore(OurDriver):
 
     @classmethod
     async def open(cls, config: PostgresqlAccountConfig, *, state_dir: Path) -> Self:
-        """Connect, and see that the role may execute the functions. `state_dir` is not used.
+        """Connect, and see that the role may execute the functions.
 
         Raises:
             StoreRefusedError: a file, the login or the functions are not as they must be; the message says which.
             StoreUnavailableError: the database does not answer.
         """
-        del state_dir
-        return await cls(config, Database(config)).opened()
+        return await cls(config, Database(config, state_dir)).opened()
 
     @classmethod
     def policy(cls, config: PostgresqlAccountConfig, prefixes: tuple[tuple[str, ...], ...]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import secrets
+import time
 from collections.abc import Awaitable, Callable
 from typing import Self
 
@@ -73,6 +75,11 @@ def could_be_base64(text: str) -> bool:
     except (ValueError, binascii.Error):
         return False
     return base64.b64encode(value).decode("ascii") == text and not is_text(value)
+
+
+def unique_version(what: str) -> str:
+    """Return a text that is given once, for an engine without versions: when and how it came up, and chance."""
+    return f"{what}@{time.time_ns()}-{secrets.token_hex(8)}"
 
 
 class OurDriver(StoreDriver):

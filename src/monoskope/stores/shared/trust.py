@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from monoskope.errors import Error
+from monoskope.settings import read_private
 from monoskope.stores.driver import StoreRefusedError
 
 
@@ -68,6 +69,23 @@ def show_pair(tls: ssl.SSLContext, key: bytes, certificate: bytes, folder: Path)
             file.write(b"\n".join((key, certificate, b"")))
         # A key that asks for a passphrase would otherwise ask on a terminal.
         tls.load_cert_chain(name, password="")
+
+
+def show_files(tls: ssl.SSLContext, certificate_file: str, key_file: str, folder: Path) -> None:
+    """Make `tls` show the client certificate that is in two files now, as `show_pair` does. The key's is mode 0600.
+
+    Raises:
+        StoreRefusedError: a file cannot be used, they are not a pair, or the key has a passphrase.
+    """
+    with refused():
+        key = read_private(Path(key_file))
+    try:
+        show_pair(tls, key, Path(certificate_file).read_bytes(), folder)
+    except (OSError, ValueError):
+        raise StoreRefusedError(
+            f"{certificate_file} and {key_file} do not hold a certificate and its key.",
+            fix="Write both as PEM, the key without a passphrase.",
+        ) from None
 
 
 @contextmanager

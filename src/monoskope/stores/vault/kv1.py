@@ -10,8 +10,6 @@ lists the names in the secret's folder instead, which needs the right `list`.
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Sequence
 
 from monoskope.protocol.payload import Payload
@@ -23,6 +21,7 @@ from monoskope.stores.driver import (
     StoreRefusedError,
     UnsupportedError,
 )
+from monoskope.stores.shared.checks import unique_version
 from monoskope.stores.vault.config import VaultConfig, kv1_policy
 from monoskope.stores.vault.mount import VaultMount, conflict
 from monoskope.stores.vault.session import is_absent
@@ -66,14 +65,14 @@ class VaultKv1Store(VaultMount):
     async def read_version(self, path: tuple[str, ...]) -> str:
         """Return a new text if anything is at `path`, else `NOTHING`."""
         if self._config.readable:
-            return NOTHING if await self._get(path) is None else _unique("seen")
+            return NOTHING if await self._get(path) is None else unique_version("seen")
         folder = self._url(path[:-1]).removesuffix("/")
         answer = await self._session.request("GET", f"{folder}/?list=true")
         if is_absent(answer):
             return NOTHING
         self._expect_ok(answer)
         names = answer.section("data").get("keys")
-        return _unique("seen") if isinstance(names, list) and path[-1] in names else NOTHING
+        return unique_version("seen") if isinstance(names, list) and path[-1] in names else NOTHING
 
     async def write(
         self,
@@ -91,7 +90,7 @@ class VaultKv1Store(VaultMount):
         data = to_engine(payload, binary=False)
         answer = await self._session.request("POST", self._url(path), body=data, writes=True)
         self._expect_ok(answer)
-        return _unique("put")
+        return unique_version("put")
 
     async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
         """See `StoreDriver.delete`: for good, since the engine keeps nothing. It deletes what is there by then."""
@@ -109,7 +108,7 @@ class VaultKv1Store(VaultMount):
         """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""
         self._require_readable()
         found = await self._get(path)
-        return None if found is None else Snapshot(_unique("seen"), from_engine(found))
+        return None if found is None else Snapshot(unique_version("seen"), from_engine(found))
 
     async def list_names(self, path: tuple[str, ...]) -> Names:
         """See `StoreDriver.list_names`."""
@@ -136,8 +135,3 @@ class VaultKv1Store(VaultMount):
 def _refuse_comparison(replacing: str | None) -> None:
     if replacing is not None:
         raise UnsupportedError("this engine has no versions, so no version can be named as the one to replace.")
-
-
-def _unique(what: str) -> str:
-    """Return a text that is given once: when and how it came up, and chance."""
-    return f"{what}@{time.time_ns()}-{secrets.token_hex(8)}"

@@ -173,19 +173,8 @@ async def _body(http: VaultHttp, method: Method, state_dir: Path) -> dict[str, s
         case Kubernetes():
             return {"role": method.role, "jwt": _jwt(_any(method.jwt_file), method.jwt_file)}
         case ClientCertificate():
-            _show_certificate(http, method, state_dir)
+            http.show_certificate(method.certificate_file, method.key_file, state_dir)
             return {"name": method.role} if method.role else {}
-
-
-def _show_certificate(http: VaultHttp, method: ClientCertificate, state_dir: Path) -> None:
-    key = _private(method.key_file)
-    try:
-        http.show_certificate(key, Path(method.certificate_file).read_bytes(), state_dir)
-    except (OSError, ValueError):
-        raise StoreRefusedError(
-            f"{method.certificate_file} and {method.key_file} do not hold a certificate and its key.",
-            fix="Write both as PEM, the key without a passphrase.",
-        ) from None
 
 
 def _private(file: str) -> bytes:

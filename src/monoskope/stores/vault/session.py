@@ -17,7 +17,7 @@ import msgspec
 from monoskope.http.client.pool import Pool
 from monoskope.stores.driver import DriverError, StoreRefusedError
 from monoskope.stores.shared.http import JSON, EngineHttp, HttpAnswer
-from monoskope.stores.shared.trust import show_pair, trusting
+from monoskope.stores.shared.trust import show_files, trusting
 from monoskope.stores.vault.config import TokenFile, VaultConfig
 from monoskope.stores.vault.logins import Method, log_in, read_credential
 from monoskope.value import Unshared
@@ -42,21 +42,19 @@ class VaultHttp(EngineHttp):
             self._fixed["X-Vault-Namespace"] = config.namespace
         self._retiring: set[asyncio.Task[None]] = set()
 
-    def show_certificate(self, key: bytes, certificate: bytes, state_dir: Path) -> None:
+    def show_certificate(self, certificate_file: str, key_file: str, state_dir: Path) -> None:
         """Show a client certificate on all connections from now on; requests that are under way end on the old ones.
 
         Args:
-            key: The private key, PEM.
-            certificate: The certificate, PEM.
+            certificate_file: Of the certificate, PEM.
+            key_file: Of its private key, PEM.
             state_dir: The reactor's own folder.
 
         Raises:
-            OSError: they are not a pair.
-            ValueError: the key has a passphrase.
-            StoreRefusedError: `ca_file` cannot be used.
+            StoreRefusedError: a file cannot be used, or they are not a pair.
         """
         tls = trusting(self._ca_file)
-        show_pair(tls, key, certificate, state_dir)
+        show_files(tls, certificate_file, key_file, state_dir)
         self._tls = tls
         before, self._pools = self._pools, {}
         for pool in before.values():

@@ -20,11 +20,11 @@ def ms(text: str) -> int:
 def test_what_is_made_has_the_name_and_a_password() -> None:
     rotation = Rotation.of(DB, [A, B], {"url": "text:pg://{username}:{password|url}@db"}, every="30d", grace="12h")
     assert rotation.next == "vault://orders/db.next"
-    assert rotation.recipes_for(B) == {
-        "username": "fixed:orders_b",
-        "password": "password:32",
-        "url": "text:pg://{username}:{password|url}@db",
-    }
+    assert [(made.key, made.kind, made.text) for made in rotation.recipes_for(B)] == [
+        ("password", "password", ""),
+        ("url", "text", "pg://{username}:{password|url}@db"),
+        ("username", "fixed", "orders_b"),
+    ]
     assert (rotation.every_s, rotation.grace_s) == (30 * 86_400, 43_200)
 
 
@@ -43,6 +43,11 @@ def test_what_is_made_has_the_name_and_a_password() -> None:
         ({"recipes": {"username": "fixed:me"}}, "not made"),
         ({"recipes": {"password": "fixed:secret"}}, "at random"),
         ({"recipes": {"password": "text:{url}"}}, "at random"),
+        ({"recipes": {"url": "text:{url}"}}, "refers to itself"),
+        ({"recipes": {"url": "text:{password|upper}"}}, "unknown filter"),
+        ({"recipes": {"url": "text:{host}"}}, "not made with it"),
+        ({"recipes": {"host": "fixed:" + "a" * 129}}, "1 to 128 printable"),
+        ({"recipes": {"token": "dice"}}, "unknown kind"),
         ({"every": "10m"}, "shorter than an hour"),
         ({"every": "sometimes"}, "length of time"),
         ({"every": "12h", "grace": "1d"}, "longer than every"),

@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Coroutine, Generator
+from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
-from monoskope.client.rotation.round import Generate, Look, Place, Round, SetAccount, Switch, Sync, Wish, digest_of
+from monoskope.client.rotation.round import (
+    BETWEEN_ROUNDS_S,
+    Generate,
+    Look,
+    Place,
+    Round,
+    SetAccount,
+    Switch,
+    Sync,
+    Wish,
+    digest_of,
+)
 from monoskope.client.rotation.spec import Rotation, name_of
-from monoskope.client.rotation.walk import Rotated, RotationStoppedError, carry_out
+from monoskope.client.rotation.walk import Copied, Rotated, RotationStoppedError, carry_out
 from monoskope.errors import ConflictError, OutcomeUnknownError
 
 DB, A, B = "vault://orders/db", "pg://orders_a", "pg://orders_b"
 NEXT = f"{DB}.next"
-ROTATION = Rotation.of(DB, [A, B], grace="1h")
 K = "fp1:" + "1" * 16
+
+
+@dataclass
+class Sent:
+    """A write that may come at any moment until its key is over, whoever waits for it."""
+
+    uri: str
+    expect: str | None
+    content: str
+    until_ms: int
+    made_by: Round | None = None
 
 
 class Pause:
@@ -27,35 +52,49 @@ class Pause:
 
 
 class World:
-    """Places with versions and check-and-set. The content at `db` and `next` is the account's name and a password."""
+    """Places, and writes under way. The content at `db` and `next` is the account's name and a password.
 
-    def __init__(self) -> None:
+    Without `versions` accounts take any write, and nobody can say what is there.
+    """
+
+    def __init__(self, *, accounts: int, versions: bool) -> None:
         self.now_ms = 1_900_000_000_000
+        self.accounts, self.versions = (A, B)[:accounts], versions
+        self.rotation = Rotation.of(DB, self.accounts, grace="1h")
         self.at = {DB: ("1", "orders_a p0"), NEXT: ("1", "orders_a p0"), A: ("1", "p0"), B: ("1", "p-")}
         self.round = Round(A, digest_of("0"), self.now_ms)
+        self.changed_ms = self.now_ms
         self.made = 0
-        self.loses: bool = False
-        """Whether the answer of the next write is lost."""
+        self.sent: list[Sent] = []
+        self.loses = ""
+        """"answer": that of the next write is lost. "write": it is lost, and the write comes later."""
 
     def place(self, uri: str) -> Place:
         version, content = self.at[uri]
+        if uri in self.accounts and not self.versions:
+            return Place(uri, Sync.UNREADABLE)
         password = content.rpartition(" ")[2]
-        return Place(uri, Sync.IN_SYNC, version, f"{K}:{content}", {"password": f"{K}:{password}"})
+        return Place(uri, Sync.IN_SYNC, version, f"{K}:{content}", {"password": f"{K}:{password}"}, self.changed_ms)
 
-    def write(self, uri: str, expect: str | None, content: str) -> str:
-        version = self.at[uri][0]
-        if expect not in {None, version}:
-            raise ConflictError(f"{uri} is at {version}.")
-        self.at[uri] = (str(int(version) + 1), content)
+    def come(self, one: Sent) -> bool:
+        """Let a write come; whether it changed something. Raises `ConflictError`."""
+        self.sent.remove(one)
+        version, content = self.at[one.uri]
+        any_version = one.expect is None or (one.uri in self.accounts and not self.versions)
+        if self.now_ms > one.until_ms or not (any_version or one.expect == version):
+            raise ConflictError(f"{one.uri} is at {version}.")
+        if one.made_by is None and content == one.content:
+            return False
+        self.at[one.uri] = (str(int(version) + 1), one.content)
+        self.round = one.made_by or self.round
+        self.changed_ms = self.now_ms if one.uri == DB else self.changed_ms
         self.logs_in()
-        if self.loses:
-            self.loses = False
-            raise OutcomeUnknownError("lost.")
-        return self.at[uri][0]
+        return True
 
     def logs_in(self) -> None:
         name, password = self.at[DB][1].split()
-        assert self.at[f"pg://{name}"][1] == password, "what stands at db does not log in"
+        pauses = len(self.accounts) == 1 and self.at[DB][1] != self.at[NEXT][1]
+        assert pauses or self.at[f"pg://{name}"][1] == password, "what stands at db does not log in"
 
 
 class Run:
@@ -64,12 +103,16 @@ class Run:
     def __init__(self, world: World) -> None:
         self.world = world
 
+    async def wait(self, seconds: float, why: str) -> None:
+        await Pause()
+        self.world.now_ms += int(seconds * 1000)
+
     async def look(self) -> Look:
         places, made_by = {NEXT: self.world.place(NEXT)}, self.world.round
-        for uri in (DB, A, B):
+        for uri in (DB, *self.world.accounts):
             await Pause()
             places[uri] = self.world.place(uri)
-        return Look(places[DB], places[NEXT], (places[A], places[B]), made_by)
+        return Look(places[DB], places[NEXT], tuple(places[uri] for uri in self.world.accounts), made_by)
 
     async def account(self, uri: str) -> Place:
         await Pause()
@@ -78,16 +121,26 @@ class Run:
     async def live(self, look: Look) -> str | None:
         raise AssertionError("nothing is adopted")
 
+    async def rehearse(self, look: Look) -> None:
+        raise AssertionError("nobody asks for approvals")
+
+    async def _write(self, uri: str, expect: str | None, content: str, made_by: Round | None = None) -> bool:
+        world = self.world
+        one = Sent(uri, expect, content, world.now_ms + BETWEEN_ROUNDS_S * 1000, made_by)
+        world.sent.append(one)
+        await Pause()  # whoever is stopped here leaves it under way
+        lost, world.loses = world.loses, ""
+        if lost == "write" or one not in world.sent:
+            raise OutcomeUnknownError("lost.")
+        changed = world.come(one)
+        if lost:
+            raise OutcomeUnknownError("lost.")
+        return changed
+
     async def generate(self, step: Generate) -> Place:
-        await Pause()
-        before, self.world.made = self.world.round, self.world.made + 1
-        try:
-            # Labels and values are one request: who made them is seen from then on.
-            self.world.round = step.round
-            self.world.write(NEXT, step.expect, f"{name_of(step.round.account)} p{self.world.made}")
-        except ConflictError:
-            self.world.round = before
-            raise
+        self.world.made += 1
+        content = f"{name_of(step.round.account)} p{self.world.made}"
+        await self._write(NEXT, step.expect, content, step.round)
         return self.world.place(NEXT)
 
     def _source(self, version: str) -> str:
@@ -96,13 +149,14 @@ class Run:
             raise ConflictError("another version is at the source.")
         return content
 
-    async def set_account(self, step: SetAccount) -> str:
+    async def set_account(self, step: SetAccount) -> Copied:
         await Pause()
-        return self.world.write(step.account, step.expect, self._source(step.source).rpartition(" ")[2])
+        changed = await self._write(step.account, step.expect, self._source(step.source).rpartition(" ")[2])
+        return Copied(self.world.at[step.account][0], unchanged=not changed)
 
     async def switch(self, step: Switch) -> Place:
         await Pause()
-        self.world.write(DB, step.expect, self._source(step.source))
+        await self._write(DB, step.expect, self._source(step.source))
         return self.world.place(DB)
 
 
@@ -119,28 +173,58 @@ WHAT = st.lists(
     st.one_of(
         st.tuples(st.just("step"), st.integers(0, 2)),
         st.tuples(st.just("stop"), st.integers(0, 2)),
-        st.tuples(st.just("lose"), st.just(0)),
-        st.tuples(st.just("wait"), st.sampled_from([1, 121, 3_601])),
+        st.tuples(st.just("lose"), st.integers(0, 1)),
+        st.tuples(st.just("comes"), st.just(0)),
+        st.tuples(st.just("wait"), st.sampled_from([1, 60, 121, 3_601])),
     ),
     max_size=120,
 )
 
 
-@given(WHAT)
+@pytest.mark.parametrize(
+    ("accounts", "versions"), [(2, True), (2, False), (1, True), (1, False)], ids=["two", "blind", "one", "one blind"]
+)
+@given(happened=WHAT)
 def test_what_stands_at_db_logs_in_at_every_moment_and_the_next_run_ends_the_round(
-    happened: list[tuple[str, int]],
+    happened: list[tuple[str, int]], *, accounts: int, versions: bool
 ) -> None:
-    world = World()
+    world = World(accounts=accounts, versions=versions)
     runs: dict[int, Coroutine[Any, Any, Rotated]] = {}
     for what, which in happened:
         happens(world, runs, what, which)
     for run in runs.values():
         run.close()
-    world.loses, world.now_ms = False, world.now_ms + 3_601_000
-    last = carry_out(Wish(ROTATION, world.now_ms), Run(world))
-    done = to_its_end(last)
-    assert world.at[DB][1] == world.at[NEXT][1]
-    assert name_of(done.account) == world.at[DB][1].split()[0]
+    world.loses, world.now_ms = "", world.now_ms + 3_601_000
+    done = to_its_end(carry_out(Wish(world.rotation, world.now_ms), Run(world)))
+    assert world.at[DB][1] == world.at[NEXT][1] == f"{name_of(done.account)} {world.at[done.account][1]}"
+
+
+def test_after_an_end_that_is_not_known_it_waits_until_nothing_can_come_any_more() -> None:
+    world = World(accounts=1, versions=False)
+    world.now_ms += 3_601_000
+    began_ms, world.loses = world.now_ms, "write"
+    run = carry_out(Wish(world.rotation, began_ms), Run(world))
+    for _ in range(20):
+        if world.now_ms > began_ms:
+            break
+        run.send(None)
+    assert world.now_ms == began_ms + BETWEEN_ROUNDS_S * 1000
+    done = to_its_end(run)
+    assert done.began_at is not None
+    assert done.began_at.timestamp() * 1000 == world.now_ms
+
+
+def test_what_the_same_copy_does_not_find_again_is_never_switched_to() -> None:
+    class Forgets(Run):
+        async def set_account(self, step: SetAccount) -> Copied:
+            return structs.replace(await super().set_account(step), unchanged=False)
+
+    world = World(accounts=2, versions=False)
+    world.now_ms += 3_601_000
+    before = world.at[DB]
+    with pytest.raises(ConflictError, match="is not there"):
+        to_its_end(carry_out(Wish(world.rotation, world.now_ms), Forgets(world)))
+    assert world.at[DB] == before
 
 
 def to_its_end(run: Coroutine[Any, Any, Rotated]) -> Rotated:
@@ -154,9 +238,13 @@ def to_its_end(run: Coroutine[Any, Any, Rotated]) -> Rotated:
 
 
 def happens(world: World, runs: dict[int, Coroutine[Any, Any, Rotated]], what: str, which: int) -> None:
-    """Let one thing happen: a step or the end of a run, a lost answer, or time."""
+    """Let one thing happen: a step or the end of a run, a lost answer, a write that comes late, or time."""
     if what == "lose":
-        world.loses = True
+        world.loses = ("answer", "write")[which]
+    elif what == "comes":
+        if world.sent:
+            with contextlib.suppress(ConflictError):
+                world.come(world.sent[0])
     elif what == "wait":
         world.now_ms += which * 1000
     elif what == "stop":
@@ -164,6 +252,6 @@ def happens(world: World, runs: dict[int, Coroutine[Any, Any, Rotated]], what: s
             runs.pop(which).close()
     else:
         if which not in runs:
-            runs[which] = carry_out(Wish(ROTATION, world.now_ms), Run(world))
+            runs[which] = carry_out(Wish(world.rotation, world.now_ms, force=True), Run(world))
         if stepped(runs[which]):
             del runs[which]

@@ -28,6 +28,7 @@ def main() -> int:
     given = parser.parse_args()
     Commands.execute = staticmethod(warm.run)
     Part.spawn = staticmethod(warm.spawn)
+    warm.lent()  # which starts the process that is copied: it ends with the thread that did
     disk.never_wait()
     operating_log.set_up(sys.stderr)
     seed = given.seed or str(secrets.randbelow(1_000_000))

@@ -11,11 +11,14 @@ import time
 from typing import Any
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.failpoints import CLOCK, VARIABLE
+from monoskope.client.rotation.round import LATE_S
+from monoskope.failpoints import CLOCK, VARIABLE, WAIT
 from monoskope.protocol.request import Request
 from monoskope.testing.parts import program
 from tests.faults.logbook import Logbook
+from tests.faults.parts import LIFETIME_S
 from tests.rig.clients import TIMEOUT_S, environment_of
+from tests.rig.facts import SETTLE_S
 from tests.rotations.plan import ACCOUNT, GENERATE, LOOK, PROVE, SWITCH
 from tests.rotations.world import ACCOUNTS, DB, RotatingCluster
 from tests.support import warm
@@ -24,6 +27,8 @@ GRACE = "10m"
 GRACE_S = 600
 """More than two minutes, and than the program's pause: no round begins before it has read again."""
 REAL_GRACE = "2m"
+UNKNOWN_S = SETTLE_S + 1.0
+"""So long an end that is not known is waited for, instead of a key's lifetime and 60 s."""
 URL = "url=text:postgresql://{username}:{password|url}@db.internal/orders"
 _POLL_S = 0.01
 
@@ -39,7 +44,8 @@ class Run:
     """
 
     def __init__(self, world: RotatingCluster, number: int, later_s: int, failpoint: str = "", *more: str) -> None:
-        points = [f"{CLOCK}=shift+{later_s}"] if later_s else []
+        shorter_s = round(LIFETIME_S + LATE_S - UNKNOWN_S)
+        points = [] if world.real else [f"{CLOCK}=shift+{later_s}", f"{WAIT}=shift-{shorter_s}"]
         points += [failpoint] if failpoint else []
         environment = environment_of(world, 0) | ({VARIABLE: ",".join(points)} if points else {})
         accounts = [word for uri in ACCOUNTS for word in ("--account", uri)]

@@ -19,11 +19,12 @@ from pathlib import Path
 from monoskope.exit_codes import ExitCode
 from monoskope.failpoints import EXIT_CODE
 from monoskope.testing.search import Wanted
+from tests.faults.parts import LIFETIME_S
 from tests.faults.processes import mend, stands_still, stopped
 from tests.faults.table import LINK, MONOCTL, POSTGRES, at
 from tests.rig.breaker import Breaker
 from tests.rig.history import Operation, write
-from tests.rotations.monoctl import GRACE, GRACE_S, Run, Steps
+from tests.rotations.monoctl import GRACE, GRACE_S, UNKNOWN_S, Run, Steps
 from tests.rotations.plan import FAILPOINT, STEPS, Aimed, plan, real
 from tests.rotations.program import Program
 from tests.rotations.world import RotatingCluster
@@ -61,7 +62,10 @@ class Rotations:
     async def run(self) -> int:
         """Rotate; return 1 if something did not hold, else 0."""
         _say(f"make rotations SEED={self._seed} ROTATIONS={self._rotations}")
-        _say(f"Clocks: monoctl's is {GRACE_S} s ahead of the run before, so grace ({GRACE}) and two minutes are over.")
+        _say(
+            f"Shortened waits: the clock of each run is {GRACE_S} s ahead of the one before, so grace ({GRACE}) and two"
+            f" minutes are over; a key lives {LIFETIME_S} s; an end that is not known is waited for {UNKNOWN_S:g} s."
+        )
         async with asyncio.TaskGroup() as group:
             if self._real:
                 group.create_task(self._live("real", dict(enumerate(self._real, 1))))

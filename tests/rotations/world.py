@@ -12,7 +12,7 @@ from monoskope.testing.cluster import MOUNT, editing
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.search import Result, Wanted, look, look_below, look_in_file, look_in_rows
 from monoskope.testing.search.memory import look_in_memory
-from tests.e2e.test_accounts import allow
+from tests.e2e.accounts import allow
 from tests.faults.parts import ENGINE_TIMEOUTS, shorten
 from tests.faults.processes import Process
 from tests.faults.table import MONOCTL, POSTGRES

@@ -99,6 +99,8 @@ class Error(Exception):
         """The secret that it is about, in the results of a call about several."""
         self.place = ""
         """Where on a server it went wrong, such as a path or an address: no user of the server is told."""
+        self.detail = ""
+        """The sentence of a store's reactor beside the reason, as its signed receipt says; "" for none."""
         if code is not None:
             self.code = code
         if retry_after_s is not None:

@@ -2,71 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import asyncpg
 import pytest
 
 from monoskope.errors import UnavailableError
 from monoskope.settings import write_private
-from monoskope.stores.shared.trust import trusting
-from monoskope.testing.cluster import Cluster, editing
-from monoskope.testing.cluster.commands import Ran, User
+from monoskope.testing.cluster import editing
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.search import Wanted
 from monoskope.testing.search.memory import look_in_memory
-from tests.e2e.accounts import allow
+from tests.e2e.accounts import ANNA, ROLE, Accounts, allow
 from tests.e2e.ran import ok, refused
 from tests.support import warm
 from tests.support.absent import need_tracing
-from tests.support.engines import AgeEngine
 from tests.support.quick_cluster import QuickCluster
 from tests.support.ssh import keygen
 from tests.support.what_stays import what_stays
-
-ANNA = "anna@example.org"
-ROLE = "m8_accounts"
-
-
-@dataclass(frozen=True, slots=True)
-class Accounts:
-    cluster: Cluster
-    anna: User
-    postgres: Postgres
-    key: Path
-
-    def asked(self, *words: str, **rest: Any) -> Ran:
-        return self.anna.monoctl(*words, "-o", "json", **rest)
-
-    def signed(self, *words: str, **rest: Any) -> Ran:
-        return self.asked(*words, "--signing-key", str(self.key), **rest)
-
-    def account(self, name: str) -> str:
-        self.postgres.sql(f"CREATE ROLE {name} LOGIN")
-        return f"pg://{name}"
-
-    def in_vault(self, path: str) -> str:
-        """The password that lies in the age store."""
-        there = AgeEngine(self.cluster.folder / "reactor-vault").history(path)[-1].content
-        assert there is not None
-        return there["password"]
-
-    def logs_in(self, name: str, password: str) -> bool:
-        async def login() -> bool:
-            tls = trusting(str(self.postgres.ca_file))
-            where: dict[str, Any] = {"host": "127.0.0.1", "port": self.postgres.port, "database": "postgres"}
-            try:
-                connection = await asyncpg.connect(user=name, password=password, ssl=tls, **where)
-            except asyncpg.InvalidPasswordError:
-                return False
-            await connection.close()
-            return True
-
-        return asyncio.run(login())
 
 
 @pytest.fixture(scope="module")

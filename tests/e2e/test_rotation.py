@@ -15,9 +15,8 @@ from monoskope.settings import write_private
 from monoskope.testing.cluster import editing
 from monoskope.testing.cluster.commands import Ran
 from monoskope.testing.engines.postgres import Postgres
-from tests.e2e.accounts import allow
+from tests.e2e.accounts import ANNA, ROLE, Accounts, allow
 from tests.e2e.ran import ok, refused
-from tests.e2e.test_accounts import ANNA, ROLE, Accounts
 from tests.support.engines import AgeEngine
 from tests.support.quick_cluster import QuickCluster
 from tests.support.ssh import keygen
@@ -122,7 +121,7 @@ def test_two_accounts_take_turns_and_what_stands_at_db_logs_in_all_the_while(mad
     assert "under way" in refused(made.rotate("--force"), 6)
     assert "grace" in refused(made.rotate(later_s=300), 6)
     planned = ok(made.rotate("--plan", "--force", later_s=300)).json()
-    assert (planned["step"], planned["account"], planned["is_over"]) == ("GENERATE", "pg://orders_b", True)
+    assert (planned["step"], planned["account"], planned["is_over"]) == ("MAKE_VALUES", "pg://orders_b", True)
     with Program(made).running() as program:
         second = ok(made.rotate("--force", later_s=300)).json()
         third = ok(made.rotate("--force", later_s=600)).json()

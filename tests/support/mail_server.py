@@ -23,6 +23,7 @@ queue_directory = {folder}/queue
 data_directory = {folder}/data
 maillog_file = {folder}/mail.log
 maillog_file_prefixes = {folder}
+cyrus_sasl_config_path = {folder}
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 myhostname = mail.{domain}
@@ -44,6 +45,10 @@ _MASTER = """
 127.0.0.1:{port} inet n - n - - smtpd
 127.0.0.1:{implicit} inet n - n - - smtpd
   -o smtpd_tls_wrappermode=yes
+127.0.0.1:{login} inet n - n - - smtpd
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_sasl_local_domain={domain}
+  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 tlsmgr unix - - n 1000? 1 tlsmgr
@@ -60,12 +65,23 @@ postlog unix-dgram n - n - 1 postlogd
 """
 
 
+_LOGINS = """
+pwcheck_method: auxprop
+auxprop_plugin: sasldb
+sasldb_path: {folder}/logins
+mech_list: {mechanism}
+"""
+
+USER, PASSWORD = "m8", "the-mail-servers-own-password"
+
+
 class Postfix:
     """It can die and return. What it has taken stays.
 
     Attributes:
         port: Where it takes mail after STARTTLS.
         implicit_port: Where TLS comes first.
+        login_port: Where it takes mail after STARTTLS and a login of `USER`, once there are `logins`.
     """
 
     def __init__(self) -> None:
@@ -74,7 +90,7 @@ class Postfix:
         self._folder = folder = Path(self._made.name)
         folder.chmod(0o711)
         program = needed("postfix", "postfix")
-        self.port, self.implicit_port = free_port(), free_port()
+        self.port, self.implicit_port, self.login_port = free_port(), free_port(), free_port()
         certificate(folder)
         (folder / "mail").mkdir()
         shutil.chown(folder / "mail", 65534, 65534)
@@ -82,7 +98,9 @@ class Postfix:
             (folder / name).mkdir()
         shutil.chown(folder / "data", "postfix")
         (folder / "main.cf").write_text(_MAIN.format(folder=folder, domain=DOMAIN))
-        (folder / "master.cf").write_text(_MASTER.format(port=self.port, implicit=self.implicit_port))
+        (folder / "master.cf").write_text(
+            _MASTER.format(port=self.port, implicit=self.implicit_port, login=self.login_port, domain=DOMAIN)
+        )
         environment = {"PATH": f"/usr/sbin:/sbin:{os.environ['PATH']}"}
         # It makes the folders of the queue.
         subprocess.run([program, "-c", folder, "check"], check=True, capture_output=True, env=environment)
@@ -101,6 +119,14 @@ class Postfix:
     def ca_file(self) -> Path:
         """The authority of its certificate."""
         return self._folder / "ca.crt"
+
+    def logins(self, mechanism: str) -> None:
+        """Let `USER` log in, by one mechanism of SASL."""
+        (self._folder / "smtpd.conf").write_text(_LOGINS.format(folder=self._folder, mechanism=mechanism))
+        logins = self._folder / "logins"
+        command = [needed("saslpasswd2", "sasl2-bin"), "-p", "-c", "-u", DOMAIN, "-f", str(logins), USER]
+        subprocess.run(command, input=PASSWORD.encode(), check=True, capture_output=True)
+        shutil.chown(logins, "postfix")
 
     def start(self) -> None:
         """Take mail."""

@@ -254,6 +254,10 @@ def approval_statement(change_sha256: bytes) -> bytes:
     return labelled(APPROVAL, change_sha256)
 
 
+COPIES_FROM = "copies-from-"
+"""How the principals of copy keys begin; the name of the store that copies follows."""
+
+
 def is_principal(text: str) -> bool:
     """Whether `text` can be the principal of a signature."""
     return _PRINCIPAL.fullmatch(text) is not None

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from monoskope.protocol.identity import COPIES_FROM
 from monoskope.protocol.purposes import PURPOSES
-from monoskope.reactor.identity.copy_key import COPIES_FROM
 from monoskope.reactor.signers.settings import PURPOSE_BY_WORD, ApproveRule, MayRule, SignersFile
 from monoskope.uri import parse_path
 

@@ -56,6 +56,19 @@ def test_the_witnesses_of_the_compose_file_are_an_example_that_m8_takes(tmp_path
     assert (found.quorum, len(found.witnesses)) == (2, 2)
 
 
+def test_m8_takes_the_chart_s_examples_of_settings(tmp_path: Path) -> None:
+    text = (DEPLOY / "helm" / "monoskope" / "values.yaml").read_text(encoding="utf-8")
+    vkeys = (VerifierKey(name, Kind.COSIGNATURE_ED25519, name.encode() * 32) for name in ("a", "b"))
+    witnessed, telling = re.findall(r"^  # settings: \|\n((?:  #   .*\n)+)", text, re.MULTILINE)
+    found = []
+    for name, shown in (("witnessed", witnessed), ("telling", telling)):
+        example = re.sub(r"^  #   ", "", shown, flags=re.MULTILINE)
+        example = re.sub(r'vkey = ".*"', lambda _: f'vkey = "{next(vkeys)}"', example)
+        found.append(settings.load(placed(tmp_path / name, {"m8.toml": example})))
+    assert found[0].witnesses is not None
+    assert [one.address for one in found[1].notices[0].recipients] == ["ops@example.org"]
+
+
 def test_a_unit_lets_its_service_open_the_ports_that_are_used_with_it() -> None:
     assert bindable("m8.service") == {7443, M8}
     assert bindable("monoskope-reactor@.service") == {REACTOR}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import pty
 import select
@@ -146,3 +147,14 @@ def _read(person: int, shown: bytes = b"") -> bytes:
         return os.read(person, 4096)
     except OSError:
         return b""
+
+
+class Screen(io.StringIO):
+    """What a stream shows, and whether it is a terminal."""
+
+    def __init__(self, *, terminal: bool) -> None:
+        super().__init__()
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal

@@ -16,7 +16,7 @@ from monoskope.client.runtime import asyncio_runtime
 from monoskope.errors import ConflictError, Error, NotReachedError, NotTriedError, RefusedError, UsageError
 from monoskope.monoctl.commands.rotate_due import CLOSED, LATER, OVERDUE, DueRow, Run, due_row
 from monoskope.monoctl.input.rotation_file import parse
-from tests.unit.monoctl.test_several import Screen
+from tests.unit.monoctl.on_terminal import Screen
 
 FILE = b"""
 kind: Rotation
@@ -80,7 +80,7 @@ def planned(
     uri: str = "vault://orders/db",
     *,
     began: dt.datetime | None = BEGAN,
-    step: str = "GENERATE",
+    step: str = "MAKE_VALUES",
     is_over: bool = True,
 ) -> Planned:
     return Planned(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from pathlib import Path
@@ -24,6 +23,7 @@ from monoskope.testing.scripted.client import pinned, was_received
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 from monoskope.uri import SecretUri
 from tests.unit.monoctl.as_alice import VALUE, Run, ends
+from tests.unit.monoctl.on_terminal import Screen
 
 URIS = ["vault://app/db", "local://app/db", "vault://app/other"]
 
@@ -106,17 +106,6 @@ def test_a_limit_has_its_own_code_and_says_when_to_come_back(m8: ScriptedM8, run
         result = run(command, "secret", "vault://app/db", "--from-file", "password=-", "-o", "json", stdin=VALUE)
         error = json.loads(result.stderr)["error"]
         assert (error["code"], error["exit_code"], error["retry_after_s"]) == ("RATE_LIMITED", 14, 3_540)
-
-
-class Screen(io.StringIO):
-    """What a stream shows, and whether it is a terminal."""
-
-    def __init__(self, *, terminal: bool) -> None:
-        super().__init__()
-        self._terminal = terminal
-
-    def isatty(self) -> bool:
-        return self._terminal
 
 
 def shown(monkeypatch: pytest.MonkeyPatch, *, terminal: bool, seconds: float, term: str = "xterm") -> str:

@@ -14,6 +14,7 @@ from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request
 from monoskope.reactor.link.appends import CopyTokens
+from monoskope.reactor.reasons import Failure
 from monoskope.reactor.settings import CopyRule, PathPair, ReactorSettings
 from monoskope.reactor.signers import Signers
 from monoskope.reactor.work.copy_secret import Copier, CopyPut
@@ -66,10 +67,10 @@ class Copies:
         answer.call = message.authorize_copy.call
         self.tokens.answered(answer)
 
-    async def receive(self, job: CopyPut, payload: Payload) -> Result | upload_pb2.Reason:
+    async def receive(self, job: CopyPut, payload: Payload) -> Result | Failure:
         self.jobs.append(job)
-        found: Result | upload_pb2.Reason = self.there(payload)
-        return found
+        found: Result | Failure | upload_pb2.Reason = self.there(payload)
+        return Failure(found) if isinstance(found, int) else found
 
     def put(self, payload: Payload, fingerprint: str = "") -> Result:
         """What the destination's reactor makes of the put that was asked of it last."""

@@ -29,7 +29,7 @@ from monoskope.reactor.identity import copy_key
 from monoskope.reactor.limits import FairPlaces
 from monoskope.reactor.link.appends import CopyTokens
 from monoskope.reactor.link.endpoint import announced
-from monoskope.reactor.reasons import FailedError
+from monoskope.reactor.reasons import FailedError, Failure
 from monoskope.reactor.work.copy_secret import AT_ONCE, KEY_S, Copier, CopyPut, put_there
 from monoskope.stores.driver import CannotReadError, Snapshot, StoreUnavailableError
 from monoskope.testing.cluster.identities import Identity
@@ -109,8 +109,9 @@ async def test_what_is_expected_is_expected_there(copies: Copies, fields: dict[s
 
 @pytest.mark.parametrize("name", ["CONFLICT", "UPSTREAM_UNAVAILABLE", "UPSTREAM_REFUSED", "OUTCOME_UNKNOWN"])
 async def test_how_the_put_there_fails_is_how_the_copy_fails(copies: Copies, name: str) -> None:
-    copies.there = lambda _: upload_pb2.Reason.Value(f"REASON_{name}")
+    copies.there = lambda _: Failure(getattr(upload_pb2, f"REASON_{name}"), detail="why")
     assert await copies.walk() == f"FAILED {name}"
+    assert copies.world.receipt(1).detail == "why"
 
 
 async def test_another_hash_there_is_no_success(copies: Copies) -> None:
@@ -349,7 +350,7 @@ async def test_refused_started_copies_nothing(copies: Copies) -> None:
 async def test_copies_have_few_places_and_keep_none_of_the_others(copies: Copies, tmp_path: Path) -> None:
     world, gate, inside = copies.world, asyncio.Event(), 0
 
-    async def slow(job: CopyPut, payload: Payload) -> Result | upload_pb2.Reason:
+    async def slow(job: CopyPut, payload: Payload) -> Result | Failure:
         nonlocal inside
         inside += 1
         await gate.wait()
@@ -489,12 +490,12 @@ async def test_what_is_there_keeps_its_notes_only_if_the_copy_asks_for_it(m8: Sc
 async def test_a_destination_under_another_identity_gets_nothing(m8: ScriptedM8, tmp_path: Path) -> None:
     """m8 shows a store and a grant of its own: neither bears the identity in the settings."""
     result = await put_there(job(m8, tmp_path, identity=Identity().shown), Payload(SECRET))
-    assert result == upload_pb2.REASON_UPSTREAM_REFUSED
+    assert result == Failure(upload_pb2.REASON_UPSTREAM_REFUSED)
     assert not m8.attempts
     impostor = Identity()
     m8.key_answer = lambda attempt: forged(m8, attempt, impostor)
     result = await put_there(job(m8, tmp_path), Payload(SECRET))
-    assert result == upload_pb2.REASON_UPSTREAM_REFUSED
+    assert result == Failure(upload_pb2.REASON_UPSTREAM_REFUSED)
     assert not any(attempt.sealed for attempt in m8.attempts)
     assert not list(tmp_path.glob("copy-*"))
 
@@ -512,9 +513,10 @@ async def test_reasons_are_told_apart_and_no_value_is_left(m8: ScriptedM8, tmp_p
     given: upload_pb2.Reason = getattr(upload_pb2, f"REASON_{name}")
     reason = upload_pb2.REASON_CONFLICT if name == "UPSTREAM_CHANGED" else given
     marker = b"yet another value that nothing else holds: 77aa"
-    m8.end = lambda attempt: m8.ended(attempt, attempt.failure(given), given)
+    m8.end = lambda attempt: m8.ended(attempt, attempt.failure(given, "a rule does not allow it: long."), given)
+    detail = "" if name == "OUTCOME_UNKNOWN" else "at the destination, a rule does not allow it: long."
     with uncollected():
-        assert await put_there(job(m8, tmp_path), Payload({"k": marker})) == reason
+        assert await put_there(job(m8, tmp_path), Payload({"k": marker})) == Failure(reason, detail=detail)
         assert not payload_is_alive(marker)
 
 
@@ -524,9 +526,11 @@ async def test_the_put_there_is_tried_once(m8: ScriptedM8, tmp_path: Path, reaso
     m8.end = lambda attempt: m8.ended(attempt, attempt.failure(reason), reason)
     assert not isinstance(await put_there(job(m8, tmp_path), Payload(SECRET)), Result)
     assert (m8.count("RequestSecretUploadKey"), m8.count("RequestUploadSecret")) == (1, 1)
-    refused = queries_pb2.GetSecretUploadKeyResponse(state=views_pb2.UPLOAD_STATE_ENDED, reason=reason)
+    refused = queries_pb2.GetSecretUploadKeyResponse(
+        state=views_pb2.UPLOAD_STATE_ENDED, reason=reason, detail="what no store signed is not passed on."
+    )
     m8.key_answer = lambda _: refused
-    assert await put_there(job(m8, tmp_path), Payload(SECRET)) == upload_pb2.REASON_UPSTREAM_UNAVAILABLE
+    assert await put_there(job(m8, tmp_path), Payload(SECRET)) == Failure(upload_pb2.REASON_UPSTREAM_UNAVAILABLE)
     assert (m8.count("RequestSecretUploadKey"), m8.count("RequestUploadSecret")) == (2, 1)
 
 
@@ -545,12 +549,12 @@ async def test_a_late_key_there_gets_nothing(m8: ScriptedM8, tmp_path: Path, mon
     marker = b"a value for which no key came: 9f04"
     with uncollected():
         result = await put_there(job(m8, tmp_path, key_within_s=60.0), Payload({"k": marker}))
-        assert result == upload_pb2.REASON_UPSTREAM_UNAVAILABLE
+        assert result == Failure(upload_pb2.REASON_UPSTREAM_UNAVAILABLE)
         assert not payload_is_alive(marker)
     assert [attempt.sealed for attempt in m8.attempts] == [[]]
     m8.key_answer = m8.honest_key
     result = await put_there(job(m8, tmp_path, key_within_s=-1.0), Payload(SECRET))
-    assert result == upload_pb2.REASON_UPSTREAM_UNAVAILABLE
+    assert result == Failure(upload_pb2.REASON_UPSTREAM_UNAVAILABLE)
     assert not any(attempt.sealed for attempt in m8.attempts)
 
 
@@ -577,7 +581,7 @@ async def test_an_answer_that_does_not_parse_is_no_exception(
     with uncollected():
         sent = method in {"RequestUploadSecret", "GetSecretUpload"}
         end = upload_pb2.REASON_OUTCOME_UNKNOWN if sent else upload_pb2.REASON_UPSTREAM_UNAVAILABLE
-        assert await put_there(job(m8, tmp_path), Payload({"k": marker})) == end
+        assert await put_there(job(m8, tmp_path), Payload({"k": marker})) == Failure(end)
         assert not payload_is_alive(marker)
     assert method in m8.calls
 
@@ -622,7 +626,7 @@ async def test_without_a_copy_key_the_log_says_how_to_make_one(m8: ScriptedM8, t
         (tmp_path / "copy.key").chmod(0o600 if there == "no key" else 0o644)
     stream = io.StringIO()
     operating_log.set_up(stream)
-    assert await put_there(job(m8, tmp_path), Payload(SECRET)) == upload_pb2.REASON_UNSUPPORTED
+    assert await put_there(job(m8, tmp_path), Payload(SECRET)) == Failure(upload_pb2.REASON_UNSUPPORTED)
     assert not any(attempt.sealed for attempt in m8.attempts)
     assert "m8 reactor copy-key" in stream.getvalue()
 
@@ -632,7 +636,7 @@ async def test_the_copy_key_signs_nothing_for_a_copy_that_nobody_signed(m8: Scri
     m8.signed = True
     a_copy_key(tmp_path)
     put = replace(job(m8, tmp_path), signed=False)
-    assert await put_there(put, Payload(SECRET)) == upload_pb2.REASON_UNSUPPORTED
+    assert await put_there(put, Payload(SECRET)) == Failure(upload_pb2.REASON_UNSUPPORTED)
     assert not any(attempt.sealed for attempt in m8.attempts)
 
 

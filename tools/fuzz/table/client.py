@@ -30,6 +30,7 @@ from monoskope.client.login.id_token import checked
 from monoskope.client.login.issuer import Provider, discover
 from monoskope.client.queries import request_id_bytes
 from monoskope.client.results import day
+from monoskope.client.rotation.round import Round
 from monoskope.client.settings import parse_identities
 from monoskope.client.signing import signer as public_key
 from monoskope.client.signing.agent import Agent
@@ -42,6 +43,7 @@ from monoskope.monoctl.console.changes import PutAsked
 from monoskope.monoctl.input.files import parse_env, parse_json
 from monoskope.monoctl.input.request_options import parse_day, parse_edits
 from monoskope.monoctl.input.role_binding_file import parse as parse_role_bindings
+from monoskope.monoctl.input.rotation_file import parse as parse_rotations
 from monoskope.settings import parse
 from tests.support import ssh_blobs
 from tools.fuzz import samples
@@ -227,6 +229,16 @@ prefix: vault://team-a
 rights: [put, see-hash]
 """
 
+_ROTATION = """\
+kind: Rotation
+secret: vault://prod/orders/db
+accounts: [pg://orders_a, pg://orders_b]
+recipes: {url: "text:postgresql://{username}:{password|url}@db.internal/orders"}
+every: 30d
+grace: 1d
+window: sat,sun 22:00-04:00
+"""
+
 READERS = (
     Reader(
         "connect-stream",
@@ -329,6 +341,20 @@ READERS = (
         ("monoctl/input/role_binding_file.py", "monoctl/input/strict_yaml.py"),
         lambda content: parse_role_bindings(content, "the file"),
         seeds=_texts(_BINDING, f"---\n{_BINDING}---\n{_BINDING}"),
+    ),
+    Reader(
+        "rotation-file",
+        "the user's colleagues",
+        ("monoctl/input/rotation_file.py", "client/rotation/spec.py"),
+        lambda content: parse_rotations(content, "the file"),
+        seeds=_texts(_ROTATION),
+    ),
+    Reader(
+        "labels-of-a-round",
+        "other users",
+        ("client/rotation/round.py",),
+        text(lambda one: Round.parse(dict(line.partition("=")[::2] for line in one.split("\n")))),
+        seeds=_texts(f"account=pg://orders_b\nbegan=2026-12-01T00:00:00Z\nreplaces={'0' * 64}"),
     ),
     Reader(
         "day-option", "users", ("monoctl/input/request_options.py",), text(parse_day), seeds=_texts("30d", "2027-01-31")

@@ -27,7 +27,7 @@ class Planned(Value, frozen=True, kw_only=True):
 
     uri: str
     step: str
-    """"GENERATE", "SET_ACCOUNT", "SWITCH", or "STOP"."""
+    """"MAKE_VALUES", "SET_ACCOUNT", "SWITCH", or "STOP"."""
     account: str
     """The account of the round that is under way or would begin; "" where it stops."""
     why: str
@@ -59,7 +59,7 @@ async def plan(session: Session, rotation: Rotation, *, adopt: bool, force: bool
 def _planned(look: Look, step: Step) -> Planned:
     match step:
         case Generate():
-            name, account = "GENERATE", step.round.account
+            name, account = "MAKE_VALUES", step.round.account
         case SetAccount():
             name, account = "SET_ACCOUNT", step.account
         case Switch() | Done():

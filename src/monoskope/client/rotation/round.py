@@ -23,6 +23,7 @@ LATE_S = 60
 """Beyond the lifetime of its key no store takes what was sent, and m8 has ended the request."""
 BETWEEN_ROUNDS_S = DEFAULT_LIFETIME_S + LATE_S
 """Between two rounds at least: a write of the first, whose end nobody knows, ends before that."""
+ANEW = "To begin anew from what is live: `monoctl rotate secret --adopt`."
 ACCOUNT, REPLACES, BEGAN, DUE = "account", "replaces", "began", "due"
 """The labels of a round. What is due is for those who read them: nothing follows from it."""
 
@@ -73,9 +74,12 @@ class Round(Value, frozen=True):
             at = dt.datetime.fromisoformat(labels[BEGAN])
             found = cls(labels[ACCOUNT], labels[REPLACES], int(at.timestamp()) * 1000)
         except (KeyError, ValueError, OverflowError):
-            raise UsageError("these are no labels of a rotation.", fix="Begin anew with --adopt.") from None
+            raise UsageError("these are no labels of a rotation.", fix=ANEW) from None
         if found.labels() != {name: labels[name] for name in (ACCOUNT, REPLACES, BEGAN)}:
-            raise UsageError("these are no labels of a rotation in their one form.", fix="Begin anew with --adopt.")
+            raise UsageError(
+                "these are no labels of a rotation in their one form.",
+                fix=ANEW,
+            )
         return found
 
     def labels(self, every_s: int = 0) -> dict[str, str]:

@@ -117,7 +117,7 @@ async def next_step(wish: Wish, hands: Hands, look: Look) -> Step:
         names = ", ".join(wish.rotation.accounts)
         return Stop(
             f"{step.why} Of {names} not exactly one has its name at {look.db.uri}, so which is live is not known.",
-            fix="Put the credential of one of them there, then --adopt.",
+            fix="Put the credential of one of them there, then run `monoctl rotate secret --adopt`.",
         )
     return begin(look, wish, live, adopting=True)
 

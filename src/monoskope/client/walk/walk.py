@@ -338,18 +338,20 @@ class Walk:
         if reason == upload_pb2.REASON_OUTCOME_UNKNOWN:
             # What a copy's reactor sent may still be written; only the other store's reactor knows.
             return self._uncertain(sent, why, over=task.destination is None)
+        error = reasons.error_for(
+            reason,
+            str(task.uri),
+            task.purpose,
+            upstream_version=receipt.upstream_version,
+            retry_after_s=receipt.retry_after_s,
+            detail=receipt.detail,
+            signed=reasons.signed_as(sent.request.request_id, sent.signer_key),
+            approvals=sent.grant.approvals,
+            sent=None if task.change is None else len(task.approvals),
+        )
+        error.detail = receipt.detail
         return Failure(
-            reasons.error_for(
-                reason,
-                str(task.uri),
-                task.purpose,
-                upstream_version=receipt.upstream_version,
-                retry_after_s=receipt.retry_after_s,
-                detail=receipt.detail,
-                signed=reasons.signed_as(sent.request.request_id, sent.signer_key),
-                approvals=sent.grant.approvals,
-                sent=None if task.change is None else len(task.approvals),
-            ),
+            error,
             again=about_sent and reason == upload_pb2.REASON_UPSTREAM_UNAVAILABLE,
             limited=about_sent and task.is_limited(reason),
             conflict=about_sent and reason == upload_pb2.REASON_CONFLICT,

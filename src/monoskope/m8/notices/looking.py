@@ -18,7 +18,7 @@ from monoskope.m8.domain.events import reactor_stream, read
 from monoskope.m8.log.documents import Where
 from monoskope.m8.log.event_log import SCAN_PAGE, EventLog, RecordedEvent
 from monoskope.m8.notices.notice import Notice, plain
-from monoskope.m8.readmodels.secrets import DUE, SECRETS, VERSIONS, Kept, due_day
+from monoskope.m8.readmodels.secrets import DUE, NEXT, ROUNDS, SECRETS, VERSIONS, Kept, began_day, due_day
 from monoskope.m8.service.app import App
 from monoskope.protocol.change import Change, parse_change
 from monoskope.protocol.events import Step, receipt_of
@@ -125,13 +125,28 @@ async def of_days(log: EventLog, after: dt.date, today: dt.date) -> list[Notice]
         day = dt.date.fromisoformat(secret.expires_on)
         if came(day, after, today):
             found.append(_of_expiry(secret, day, today))
-    due = [uri async for uri, _ in _expiring(log, DUE, today - dt.timedelta(days=1))]
+    found += await _overdue(log, after.isoformat(), today)
+    return sorted(found, key=lambda notice: (notice.about, notice.name))
+
+
+async def _overdue(log: EventLog, after: str, today: dt.date) -> list[Notice]:
+    """Return which rotations should have been by one of the days from `after` until yesterday, or ended."""
+    found = []
+    yesterday = today - dt.timedelta(days=1)
+    due = [uri async for uri, _ in _expiring(log, DUE, yesterday)]
     for uri, secret in (await _secrets(log, due)).items():
-        day = dt.date.fromisoformat(due_day(secret) or dt.date.max.isoformat())
-        if after <= day < today:
+        if after <= (day := due_day(secret)) < today.isoformat():
             text = f"{uri} was to be rotated by {day}, by its label, and its label still says so."
             found.append(Notice("overdue", f"overdue {uri} {day}", text, uri, owner_of(secret)))
-    return sorted(found, key=lambda notice: (notice.about, notice.name))
+    begun = [uri async for uri, _ in _expiring(log, ROUNDS, yesterday)]
+    known = await _secrets(log, [*begun, *(uri.removesuffix(NEXT) for uri in begun)])
+    for uri in begun:
+        secret, rotated = known.get(uri, views_pb2.Secret()), uri.removesuffix(NEXT)
+        is_over = rotated in known and known[rotated].fingerprint == secret.fingerprint
+        if after <= (day := began_day(secret)) < today.isoformat() and not is_over:
+            text = f"A round of the rotation of {rotated} began on {day}, and is not over."
+            found.append(Notice("overdue", f"stuck {uri} {day}", text, rotated, owner_of(secret)))
+    return found
 
 
 def came(day: dt.date, after: dt.date, today: dt.date) -> bool:

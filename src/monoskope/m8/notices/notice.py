@@ -23,7 +23,7 @@ MOST_LINES = 50
 TITLES: dict[About, str] = {
     "expires": "a secret expires soon",
     "expired": "a secret has expired",
-    "overdue": "a rotation is overdue",
+    "overdue": "a rotation is overdue or stuck",
     "drift": "a secret was changed past m8",
     "change": "a change waits for approvals",
     "break-glass": "somebody writes without approvals",

@@ -50,7 +50,7 @@ MOST_FOUND = 1_000
 """Notices after which a look reads no further."""
 
 REMEMBERED = 64
-"""Ids of notices that were sent last: none of them is sent again."""
+"""Ids of notices that were sent last: none of them is sent again. Of one look at most `MOST` are sent before a kill."""
 
 _HOUR_MS = 3_600_000
 _KIND = "notices"

@@ -22,7 +22,7 @@ it is the last event of the request that the document names. Verifications name 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from monoskope.api.gateway.v1 import views_pb2
@@ -49,6 +49,12 @@ DUE = "due-rotations"
 
 DUE_LABEL = "due"
 """The label that says until which day a secret is to be rotated, YYYY-MM-DD. It is the word of whoever labels."""
+
+ROUNDS = "rotation-rounds"
+"""Collection: URI -> nothing, for what a round of a rotation made: the day on which it began is its `expires_on`."""
+
+BEGAN_LABEL, NEXT = "began", ".next"
+"""The label of such a round, an instant, and what its URI has behind that of the rotated secret (docs/rotation.md)."""
 
 
 _OUT_OF_SYNC = frozenset({upload_pb2.OUTCOME_DRIFTED, upload_pb2.OUTCOME_GONE})
@@ -111,9 +117,10 @@ def head_of(uri: str, lookup: Lookup) -> Kept | None:
 
 
 def put_head(kept: Kept, before: Kept | None) -> Iterator[Change]:
-    """Write the head of a secret, which was `before`, None if there was none; and its day in `DUE`."""
+    """Write the head of a secret, which was `before`, None if there was none; and its days in `DUE` and `ROUNDS`."""
     secret = kept.secret
-    yield from _due(kept, before)
+    yield from _day(DUE, due_day, kept, before)
+    yield from _day(ROUNDS, began_day, kept, before)
     columns = Columns(
         subject=secret.subject,
         expires_on=secret.expires_on,
@@ -127,18 +134,28 @@ def put_head(kept: Kept, before: Kept | None) -> Iterator[Change]:
 
 def due_day(secret: views_pb2.Secret) -> str:
     """Return the day until which a secret is to be rotated, by its label `due`; "" for none, or what is no day."""
+    return _day_of(secret, DUE_LABEL)
+
+
+def began_day(secret: views_pb2.Secret) -> str:
+    """Return the day on which a round of a rotation made what is there; "" if none did."""
+    return _day_of(secret, BEGAN_LABEL) if secret.uri.endswith(NEXT) else ""
+
+
+def _day_of(secret: views_pb2.Secret, name: str) -> str:
+    """Return the day of a label, which is a day or an instant; "" for neither, and of what was deleted."""
     if secret.deleted:
         return ""
-    day = next((label.value for label in secret.labels if label.name == DUE_LABEL), "")
+    day = next((label.value.partition("T")[0] for label in secret.labels if label.name == name), "")
     return day if is_day(day) else ""
 
 
-def _due(kept: Kept, before: Kept | None) -> Iterator[Change]:
-    day = due_day(kept.secret)
-    if day == ("" if before is None else due_day(before.secret)):
-        return
-    uri = kept.secret.uri
-    yield Put(DUE, uri, b"", Columns(expires_on=day)) if day else Delete(DUE, uri)
+def _day(
+    collection: str, day_of: Callable[[views_pb2.Secret], str], kept: Kept, before: Kept | None
+) -> Iterator[Change]:
+    day, uri = day_of(kept.secret), kept.secret.uri
+    if day != ("" if before is None else day_of(before.secret)):
+        yield Put(collection, uri, b"", Columns(expires_on=day)) if day else Delete(collection, uri)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import click
@@ -19,6 +20,7 @@ from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import TABLES, WIDE, Document, pairs, short, show
 from monoskope.monoctl.output.views import tell, tell_signer, tell_whose
 from monoskope.settings import check_new, write_private
+from monoskope.times import now_ms, parse_moment
 
 _SECRETS = {
     "URI": "uri",
@@ -29,6 +31,16 @@ _SECRETS = {
     "BY": "subject",
     "CHANGED": "changed_at",
 }
+_CHANGED = {
+    "URI": "uri",
+    "CHANGED": "changed_at",
+    "BY": "subject",
+    "MADE": "made",
+    "MADE AT": "made_where",
+    "KNOWN KEYS": "known_keys",
+    "PROVEN": "proven",
+}
+"""With --since: who changed it, and which values somebody may know."""
 _UPLOAD = {
     "REQUEST": "request_id",
     "URI": "uri",
@@ -105,6 +117,7 @@ def _sorted(documents: list[tuple[Document, Checked]], by: str) -> list[tuple[Do
     help="Drifted: the last upload replaced what others had put. Out of sync: `verify secret` found a difference.",
 )
 @click.option("--expiring", metavar="DAY", help="Only those that expire by then, or have expired: YYYY-MM-DD, or 30d.")
+@click.option("--since", metavar="TIME", help="Only those changed since then (90d, 2026-01-31), and how.")
 @click.option("-l", "--label", "labels", multiple=True, metavar="NAME=VALUE", help="Only with this label; repeatable.")
 @click.option(
     "--sort",
@@ -123,6 +136,7 @@ def secrets(  # noqa: PLR0917 - click passes them by name
     subject: str,
     state: str,
     expiring: str | None,
+    since: str | None,
     labels: tuple[str, ...],
     sort: str,
     limit: int | None,
@@ -138,12 +152,18 @@ def secrets(  # noqa: PLR0917 - click passes them by name
     PROVEN says whether a receipt of the store's pinned identity proves hash and version. Everything else is m8's word:
     who and when, labels and state, that there is no newer receipt, and that the list is complete.
 
+    With --since it also says, one question for each, how what is there came there, and PROVEN means that and BY, too.
+    KNOWN KEYS are those whose values somebody may know: all but those that a reactor made at random, and that only
+    copies brought further.
+
     \b
+    monoctl get secrets --since 90d
     monoctl get secrets app --label owner=team-a --sort expires
     monoctl get secrets -o json | jq -r '.[] | [.uri, .labels.owner] | @tsv'
     """  # noqa: D301 - click wants the character itself
     given = one_prefix(prefix, below)
     before, wanted = parse_day(expiring, more=1) if expiring else "", parse_labels(labels)
+    since_ms = parse_moment(since, now_ms=now_ms()) if since else 0
 
     async def work(client: Client) -> list[tuple[Document, Checked]]:
         found: list[tuple[Document, Checked]] = []
@@ -157,20 +177,35 @@ def secrets(  # noqa: PLR0917 - click passes them by name
             expiring_before=before,
             labels=wanted,
         )
-        async for view in views_of:
-            checked = await proofs.secret(view)
-            found.append((views.secret(view, checked), checked))
-            if len(found) == limit and sort == "uri":
-                break
+        if since_ms:
+            found = await _changed(client, views_of, since_ms)
+        else:
+            async for view in views_of:
+                checked = await proofs.secret(view)
+                found.append((views.secret(view, checked), checked))
+                if len(found) == limit and sort == "uri":
+                    break
         if not found and (near := await _that_begin_with(client, full)):
             terminal.note(f"PREFIX counts by whole segments. There are secrets that begin with it: {', '.join(near)}.")
         return (found if sort == "uri" else _sorted(found, sort))[:limit]
 
-    results = session.run(work)
+    results = session.run(work, several=bool(since_ms))
     documents = [document for document, _ in results]
-    columns = _columns(documents)
+    columns = _CHANGED if since_ms else _columns(documents)
     show(session.output, documents, columns, name="uri", wide=columns | _people(documents), nothing="No secrets found.")
     tell(((document["uri"], checked) for document, checked in results), notes=session.output in TABLES)
+
+
+async def _changed(
+    client: Client, views_of: AsyncIterator[views_pb2.Secret], since_ms: int
+) -> list[tuple[Document, Checked]]:
+    """Return the secrets that changed since then, each with how what is there came there."""
+    from monoskope.client.made import History  # noqa: PLC0415 - few ask how
+
+    found = [view async for view in views_of if view.uploaded_at_ms >= since_ms]
+    made = await History(client.queries, client.proofs).of(found, since_ms=since_ms)
+    pairs_of = zip(found, made, strict=True)
+    return [(views.secret(view, one.checked) | views.made(one), one.checked) for view, one in pairs_of]
 
 
 async def _that_begin_with(client: Client, prefix: str) -> list[str]:

@@ -25,6 +25,7 @@ from monoskope.times import rfc3339
 
 if TYPE_CHECKING:
     from monoskope.client import Client, UpstreamName
+    from monoskope.client.made import Made
     from monoskope.client.results.access import RoleBinding
     from monoskope.client.results.log import Log
     from monoskope.client.walk.checks import Preview
@@ -55,6 +56,11 @@ def secret(view: views_pb2.Secret, checked: Checked) -> Document:
         "expires_on": view.expires_on,
         "status": status(view),
     }
+
+
+def made(found: Made) -> Document:
+    """How what is at a secret came there, and the keys whose values somebody may know."""
+    return {"made": found.how, "made_where": found.source, "known_keys": list(found.known_keys)}
 
 
 def notes(view: views_pb2.Secret) -> Document:

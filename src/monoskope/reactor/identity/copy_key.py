@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.identity import Namespace
+from monoskope.protocol.identity import COPIES_FROM, Namespace
 from monoskope.settings import read_private, write_private
 
 COPY_KEY_FILE = "copy.key"
@@ -37,10 +37,6 @@ AFTER = (
     ' ["upload"]. Copy the file copy.key to all replicas of this store.'
 )
 """What to do with the line."""
-
-
-COPIES_FROM = "copies-from-"
-"""How the principals of copy keys begin; the name of the store follows."""
 
 
 def principal_of(store: str) -> str:

@@ -33,6 +33,7 @@ from monoskope.errors import (
     UnavailableError,
 )
 from monoskope.protocol.open_receipt import put_request_id
+from monoskope.protocol.outcomes import is_detail
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Request
@@ -61,6 +62,9 @@ KEY_S = 20.0
 """Seconds from sending STARTED in which the destination's key must have come."""
 PUT_S = 90.0
 """Seconds for the put at the destination; the token is valid longer."""
+
+THERE = "at the destination, {}"
+"""The detail where the destination's signed receipt has one, which stands in the gap."""
 
 _NO_CONTENT = bytes(32)
 
@@ -97,7 +101,7 @@ class CopyPlan:
     """No limit: a copy whose STARTED m8 records late still ends with a reason, and holds no value until then."""
 
 
-PutThere = Callable[[CopyPut, Payload], Awaitable["Result | upload_pb2.Reason"]]
+PutThere = Callable[[CopyPut, Payload], Awaitable["Result | Failure"]]
 
 
 @dataclass(slots=True)
@@ -206,17 +210,17 @@ def _expect(request: Request) -> Expect | str:
     return expects.get(request.expect, request.expect_version)
 
 
-def _copied(
-    delivered: DeliveredRequest, version: str, fingerprints: Fingerprints, there: Result | upload_pb2.Reason
-) -> Receipt:
+def _copied(delivered: DeliveredRequest, version: str, fingerprints: Fingerprints, there: Result | Failure) -> Receipt:
     """Return the COPIED receipt.
 
     Raises:
-        FailedError: the reason for which the put failed there; OUTCOME_UNKNOWN if it has another hash there.
+        FailedError: the reason for which the put failed there, with what the destination's receipt says beside it;
+            OUTCOME_UNKNOWN if it has another hash there.
     """
-    if isinstance(there, int):
+    if isinstance(there, Failure):
         unsigned = NO_COPY_KEY if delivered.signer else NOBODY_SIGNED
-        raise FailedError(there, detail=unsigned if there == upload_pb2.REASON_UNSUPPORTED else "")
+        detail = unsigned if there.reason == upload_pb2.REASON_UNSUPPORTED else there.detail
+        raise FailedError(there.reason, detail=detail)
     if there.receipt.fingerprint != fingerprints.whole:
         raise FailedError(upload_pb2.REASON_OUTCOME_UNKNOWN)
     return delivered.receipt(
@@ -229,8 +233,8 @@ def _copied(
     )
 
 
-async def put_there(put: CopyPut, payload: Payload) -> Result | upload_pb2.Reason:
-    """Put `payload` at the destination, pinned to the configured identity alone; return the result or the reason."""
+async def put_there(put: CopyPut, payload: Payload) -> Result | Failure:
+    """Put `payload` at the destination, pinned to the configured identity alone; return the result or why not."""
     from monoskope.client.purposes.copy import put_copy  # noqa: PLC0415 - a client takes memory, and few copy
 
     stages: set[Stage] = set()
@@ -256,12 +260,13 @@ async def put_there(put: CopyPut, payload: Payload) -> Result | upload_pb2.Reaso
             observe=observe,
         )
     except Error as error:
-        reason = _reason(error)
+        detail = THERE.format(error.detail) if error.detail else ""
+        failure = Failure(_reason(error), detail=detail if is_detail(detail) else "")
         forget(error)
     except Exception as error:  # noqa: BLE001 - an answer of m8 may raise anything, from a library too
-        reason = _unexpected(error, put.request_id, sent=Stage.SENT in stages)
+        failure = Failure(_unexpected(error, put.request_id, sent=Stage.SENT in stages))
         forget(error)
-    return reason
+    return failure
 
 
 def _ended_by(error: Exception, request: Request, *, sent: bool) -> Failure:

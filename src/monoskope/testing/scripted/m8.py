@@ -110,10 +110,10 @@ class Attempt:
             fields["public_values"] = [(key, PUBLIC) for key in pair_keys(recipes)]
         return self.receipt(outcome, **fields)
 
-    def failure(self, reason: upload_pb2.Reason) -> upload_pb2.Signed:
+    def failure(self, reason: upload_pb2.Reason, detail: str = "") -> upload_pb2.Signed:
         """Return a FAILED receipt; with KEY_LOST from the process that made the key."""
         replica = self.grant.replica if reason == upload_pb2.REASON_KEY_LOST else b""
-        return self.receipt(upload_pb2.OUTCOME_FAILED, reason=reason, replica=replica)
+        return self.receipt(upload_pb2.OUTCOME_FAILED, reason=reason, replica=replica, detail=detail)
 
 
 class ScriptedM8:

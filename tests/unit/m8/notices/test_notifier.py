@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
+from monoskope.client.rotation.round import Round
 from monoskope.m8.audit.lines import SinkState
 from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.domain.events import notes_stream, reactor_stream, write
@@ -31,8 +32,9 @@ from monoskope.protocol.identity import RECEIPT
 from monoskope.protocol.receipt import make_receipt
 from monoskope.times import moment
 from monoskope.uri import SecretUri
+from tests.support import m8_world
 from tests.support.changes import PROPOSE, a_change, propose
-from tests.support.m8_world import Sealed, World, a_world, put, until_granted
+from tests.support.m8_world import Sealed, World, a_world, fingerprint, put, until_granted
 from tests.support.operations import samples
 from tests.support.vectors import a_request
 
@@ -162,6 +164,25 @@ async def test_a_rotation_is_overdue_on_the_day_after_the_label_due(world: World
     await label(world, due=day(world, plus=1))
     world.clock.pass_s(DAY_S)
     await label(world, due="tomorrow, perhaps")
+    world.clock.pass_s(DAY_S)
+    assert await told.about() == []
+
+
+@pytest.mark.parametrize(("at_db", "stuck"), [(None, True), ("c", True), ("a", False)], ids=["nothing", "old", "new"])
+async def test_a_round_is_stuck_if_its_values_are_not_in_place_on_the_next_day(
+    world: World, told: Told, monkeypatch: pytest.MonkeyPatch, at_db: str | None, *, stuck: bool
+) -> None:
+    anna, reactor = world.user("anna", "vault://app"), await world.attached()
+    await put(anna, reactor, uri=f"{URI}.next")
+    began = Round("pg://orders_a", "0" * 64, world.clock()).labels(every_s=90 * DAY_S)
+    await label(world, f"{URI}.next", **began)
+    if at_db is not None:
+        monkeypatch.setattr(m8_world, "fingerprint", lambda _digit, key_id: fingerprint(at_db, key_id))
+        await put(anna, reactor, uri=URI)
+    await told.look()
+    world.clock.pass_s(DAY_S)
+    assert await told.about() == [("overdue",)] * stuck
+    assert [message.notices[0].uri for message in told.messages] == [URI] * stuck
     world.clock.pass_s(DAY_S)
     assert await told.about() == []
 

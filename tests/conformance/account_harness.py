@@ -28,8 +28,6 @@ from monoskope.testing.engines.postgres import Postgres
 from tests.conformance.open_stores import OpenStores
 from tests.faults.tcp_proxy import Link
 
-__all__ = ["AsAccounts", "ByLogin", "password_of", "role_of"]
-
 LISTED = ("app_*", "billing")
 DATABASE = "accounts"
 

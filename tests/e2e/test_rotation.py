@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from monoskope.client.rotation.round import Round, digest_of
 from monoskope.settings import write_private
 from monoskope.testing.cluster import editing
 from monoskope.testing.cluster.commands import Ran
@@ -104,6 +105,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rotating]:
         copy = {"principal": ANNA, "prefixes": [""], "purposes": ["copy"], "destinations": ["pg://", "vault://orders"]}
         allow(cluster.folder / "reactor-vault", line, copies, rules=[here, copy, copier])
         allow(home, line, copies, rules=[copier])
+        with editing(cluster.folder / "reactor-vault" / "reactor.toml") as table:
+            table["limits"] = {"compares_per_hour_per_uri": 100}
         for store in ("vault", "pg"):
             cluster.add_store(store)
             cluster.start_reactor(store)
@@ -173,3 +176,27 @@ def test_what_others_changed_stops_it_until_somebody_adopts_it(made: Rotating) -
     ok(made.signed("put", "secret", f"{DB}.next", "--overwrite", "--from-file", "password=-", input=b"x" * 24))
     assert "not made by a rotation" in refused(made.rotate("--force", later_s=later_s + 3_000), 6)
     assert made.db_logs_in()
+
+
+OTHERS = (
+    ("password=fixed:known-to-mallory-and-long", URL),
+    ("password=password:32", URL.replace("db.internal", "db.mallory.example")),
+    ("password=password:32", URL, "host=fixed:db.mallory.example"),
+)
+"""A password that they know, and a server of theirs, to which programs would send the password."""
+
+
+def test_what_others_generated_at_next_is_set_nowhere(made: Rotating) -> None:
+    """Their labels are a round's, and who may generate there alone may write neither an account nor `db`."""
+    later_s = 40_000
+    rotated = ok(made.rotate("--force", "--adopt", later_s=later_s)).json()
+    before = made.at_db()
+    name = {"orders_a": "orders_b", "orders_b": "orders_a"}[before["username"]]
+    round_ = Round(f"pg://{name}", digest_of(rotated["upstream_version"]), 1_900_000_000_000)
+    labels = [word for label, value in round_.labels().items() for word in ("--label", f"{label}={value}")]
+    for recipes in OTHERS:
+        words = (f"{DB}.next", f"username=fixed:{name}", *recipes, "--overwrite", *labels)
+        ok(made.signed("generate", "secret", *words))
+        assert "other recipes" in refused(made.rotate("--force", later_s=later_s + 500), 6)
+    assert made.at_db() == before
+    assert not made.logs_in(name, "known-to-mallory-and-long")

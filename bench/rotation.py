@@ -146,6 +146,8 @@ def _start(world: World, postgres: Postgres, key: Path, public: str) -> User:
                 "may": may,
             }
         world.raise_limits(folder / "reactor.toml")
+        with editing(folder / "reactor.toml") as table:
+            table["limits"]["compares_per_hour"] = 10_000  # each first round compares a name
     for store in (_FROM, _TO):
         cluster.join_store(store, key_of=f"reactor-{STORE}")
     return cluster.add_user(_WHO, prefixes=[f"{_FROM}://", f"{_TO}://"])

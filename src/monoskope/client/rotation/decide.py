@@ -37,6 +37,11 @@ def decide(look: Look, wish: Wish) -> Step:
     if look.is_over:
         assert look.round is not None
         return Done(look.round) if look.next.version != wish.over else begin(look, wish, live=account.uri)
+    return _shut(account) if _is_shut(account, wish) else _go_on(look, wish, account)
+
+
+def _go_on(look: Look, wish: Wish, account: Place) -> Step:
+    """Return what follows in a round that is not over."""
     if look.is_stale:
         # Once it is switched to, nobody could prove that `db` has what is at `next`: so it is made again.
         return _made(look, wish, account.uri)
@@ -57,6 +62,8 @@ def begin(look: Look, wish: Wish, live: str, *, adopting: bool = False) -> Step:
     if too_early is not None:
         return too_early
     account = look.account(target)
+    if account is not None and _is_shut(account, wish):
+        return _shut(account)
     if not adopting and account is not None and account.sync.is_foreign:
         return _stopped(f"{target} was changed by others: there is {account.sync.value}.", wish)
     return _made(look, wish, target, adopting=adopting)
@@ -92,6 +99,20 @@ def _too_early(look: Look, last: Round, wish: Wish, target: str, *, adopting: bo
             why, f"Begin after {instant(grace_ms)}; after a theft: `monoctl rotate secret --force`.", waits=True
         )
     return None
+
+
+def _is_shut(account: Place, wish: Wish) -> bool:
+    """Whether its version says that nobody logs in with it: `,nologin`, or `,until=SECONDS` of the past."""
+    said = dict(part.partition("=")[::2] for part in account.version.split(",")[1:])
+    try:
+        return "nologin" in said or float(said.get("until") or "inf") * 1000 <= wish.now_ms
+    except ValueError:
+        return False
+
+
+def _shut(account: Place) -> Stop:
+    why = f"{account.uri} is locked, so nobody could log in with its new password."
+    return Stop(why, f"Have it unlocked in its engine. {ANEW}")
 
 
 def _stopped(why: str, wish: Wish, *, fix: str = f"Find out why. {ANEW}") -> Step:

@@ -188,6 +188,26 @@ def test_who_adopts_waits_for_late_writes_and_for_nothing_else(passed_s: int, *,
     assert isinstance(step, Stop if waits else Generate)
 
 
+@pytest.mark.parametrize(
+    ("version", "is_shut"),
+    [
+        ("scram@4096:AA==,nologin", True),
+        ("scram@4096:AA==,until=1577836800.000000", True),
+        ("scram@4096:AA==,nologin,until=Infinity", True),
+        ("scram@4096:AA==,until=Infinity", False),
+        ("scram@4096:AA==,until=4102444800.000000", False),
+        ("2@2026-01-31T12:00:00Z", False),
+    ],
+)
+def test_nothing_ends_with_an_account_with_which_nobody_logs_in(version: str, *, is_shut: bool) -> None:
+    locked = structs.replace(OVER, accounts=(drifted(A, version), OVER.accounts[1]))
+    adopted = begin(locked, structs.replace(AGAIN, adopt=True), B, adopting=True)
+    under_way = decide(structs.replace(SET, accounts=(SET.accounts[0], at(B, version, "new"))), WISH)
+    for step in (adopted, under_way):
+        assert isinstance(step, Stop) is is_shut
+        assert not is_shut or "locked" in str(step)
+
+
 def test_one_account_needs_no_grace() -> None:
     only = structs.replace(OVER, accounts=(OVER.accounts[1],))
     wish = Wish(Rotation.of(DB, [B]), BEGAN + 120_000, over="2")

@@ -24,7 +24,7 @@ EXAMPLES_OF = $(if $(SEED),--hypothesis-seed=$(SEED))
 LOCK := $(UV) pip compile --universal --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak crash rig load ha bench bench-scale bench-console bench-signatures check docs console-images lies model mutants fuzz leaks fuzz-sshsig generate reference console ts message-vectors lock release weigh clean need-python
+.PHONY: help demo test soak crash rig rotations load ha bench bench-scale bench-console bench-signatures check docs console-images lies model mutants fuzz leaks fuzz-sshsig generate reference console ts message-vectors lock release weigh clean need-python
 
 help: ## Print this list
 	@echo "Usage: make TARGET"
@@ -45,6 +45,9 @@ crash: $(DEV_READY) ## Kill, stop and starve every part under a put (docs/breaka
 
 rig: $(DEV_READY) ## Break every part and link under 16 clients, and check what must hold (SECONDS=300 SEED=7 WORLD=three ROUND=4 or 1-8)
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m tests.rig $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(WORLD),--world $(WORLD)) $(if $(ROUND),--round $(ROUND))
+
+rotations: $(DEV_READY) ## Break everything while passwords rotate and a program logs in ten times a second, about 30 minutes (SECONDS=300 SEED=7 ROTATIONS=500 REAL=10)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m tests.rotations $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(ROTATIONS),--rotations $(ROTATIONS)) $(if $(REAL),--real $(REAL))
 
 load: $(DEV_READY) ## Put 1,000 users, 200 watchers, 50 reactors and hostile connections by the thousand on one m8, about 12 minutes; ends with one line of JSON (SECONDS=600 SEED=7 CONNECTIONS=7000 POSTGRES=1)
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m tests.load $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(CONNECTIONS),--connections $(CONNECTIONS)) $(if $(POSTGRES),--postgres)

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements" / "dev.txt"
 IMAGES = {
     "m8": ("m8", "postgres", "backup", "traces"),
-    "reactor": ("reactor", "vault", "age", "aws", "barbican", "kubernetes", "postgresql", "mariadb", "traces"),
+    "reactor": ("reactor", "vault", "age", "aws", "barbican", "kubernetes", "postgresql", "mariadb", "redis", "traces"),
 }
 """The extras of each image."""
 

@@ -15,6 +15,8 @@ from monoskope.testing.engines.mariadb import MariaDb
 from monoskope.testing.engines.moto import CREDENTIALS, Moto
 from monoskope.testing.engines.openbao import OpenBao
 from monoskope.testing.engines.postgres import Postgres
+from monoskope.testing.engines.rabbitmq import RabbitMq
+from monoskope.testing.engines.redis import Redis
 from tests.conformance.account_harness import DATABASE
 from tests.conformance.kubernetes_server import KubernetesServer, server_tls
 from tests.conformance.vault_harness import VaultHarness
@@ -67,6 +69,19 @@ def accounts(request: pytest.FixtureRequest) -> Iterator[Postgres]:
 def mariadb() -> Iterator[MariaDb]:
     with MariaDb() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitMq]:
+    with RabbitMq() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_nodes() -> Iterator[tuple[Redis, Redis]]:
+    """One that takes writes, and its replica."""
+    with Redis() as primary, Redis(primary) as replica:
+        yield primary, replica
 
 
 @pytest.fixture(scope="session")

@@ -64,13 +64,22 @@ class Logbook:
 
     def requests(self, uri: str) -> dict[str, Request]:
         """Every request for a secret, by id in hex, the oldest first."""
+        self.read()
+        return {request_id: one for request_id, one in self._requests.items() if one.uri == uri}
+
+    def read(self) -> list[Request]:
+        """Take in what is new, and return the requests that began since the last look, the oldest first."""
+        begun = []
         for (record,) in self._rows("SELECT record FROM events WHERE position > ? ORDER BY position", self._position):
             event = event_pb2.Event.FromString(record)
             self._position = event.position
             request_id = request_id_of(event.stream)
             if request_id is not None:
-                self._requests[request_id.hex()].take(event)
-        return {request_id: one for request_id, one in self._requests.items() if one.uri == uri}
+                one = self._requests[request_id.hex()]
+                if not one.types:
+                    begun.append(one)
+                one.take(event)
+        return begun
 
     def heard_ms(self, key: str) -> int:
         """When m8 last heard a reactor, 0 for never."""

@@ -75,6 +75,14 @@ def armed(part: Part, failpoints: str) -> Iterator[None]:
     mend(part)
 
 
+def stands_still(process: Process) -> bool:
+    """Whether it is gone, or stopped."""
+    pid = process.pid
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return pid is None or psutil.Process(pid).status() == psutil.STATUS_STOPPED
+    return True
+
+
 def dies(part: Part) -> None:
     wait_until(lambda: part.pid is None, what=f"{part.name} dies")
 
@@ -85,10 +93,7 @@ def wake(part: Part) -> None:
     What it recorded last may be seen before it stands still.
     """
 
-    def stands_still() -> bool:
-        return part.pid is not None and psutil.Process(part.pid).status() == psutil.STATUS_STOPPED
-
-    wait_until(stands_still, what=f"{part.name} stands still")
+    wait_until(lambda: part.pid is not None and stands_still(part), what=f"{part.name} stands still")
     signal_all(part, signal.SIGCONT)
 
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from monoskope.testing.parts import Part, listens, wait_until
-from tests.faults.processes import Process, mend
+from tests.faults.processes import Process, arm, mend, stands_still
 from tests.faults.table import FAULTS, LINK, at
 from tests.rig.schedule import PlannedFault, Round
 from tests.rig.world import RigCluster
@@ -48,9 +48,10 @@ class Breaker:
         """Let the faults of a round happen, each at its time, until it is cancelled."""
         async with asyncio.TaskGroup() as group:
             for fault in round_.faults:
-                group.create_task(self._happen(fault))
+                group.create_task(self.happen(fault))
 
-    async def _happen(self, fault: PlannedFault) -> None:
+    async def happen(self, fault: PlannedFault) -> None:
+        """Let one thing break, at its time after this call, for as long as it lasts."""
         await asyncio.sleep(fault.at_s)  # when the schedule says
         self.counts[f"{fault.kind} {fault.target}"] += 1
         breaks = FAULTS[fault.kind].breaks
@@ -70,7 +71,23 @@ class Breaker:
             await asyncio.sleep(_LOOK_S)  # it breaks when it comes to its place
             await self.run(lambda: mend(target))
 
+    async def arm(self, fault: PlannedFault) -> None:
+        """Start a part anew with a failpoint; return once everything works, or the part broke at it already."""
+        part = self._world.process(fault.target, fault.which)
+        assert isinstance(part, Part)
+
+        def begun() -> bool:
+            return stands_still(part) or all(self._works(one) for one in self._world.parts)
+
+        def arm_it() -> None:
+            arm(part, fault.detail)
+            self._armed[part] = part.pid
+            wait_until(begun, what=f"everything works with {fault}", seconds=ATTACHED_S)
+
+        await self.run(arm_it)
+
     async def mend(self) -> None:
+        """Let everything work again."""
         for one in self._world.all_links:
             one.mend()
         await self.run(self._all_again)
@@ -84,10 +101,14 @@ class Breaker:
                 part.kill()
         for process in (*world.engine_processes.values(), *world.parts):
             mend(process)
-        for part, server in zip(world.cluster.m8s, world.cluster.servers, strict=True):
-            _wait(part, lambda server=server: listens(server))  # type: ignore[misc]
-        for part in world.cluster.reactors.values():
-            _wait(part, lambda part=part: self.gauge(part, "m8_reactor_attached") == 1)  # type: ignore[misc]
+        for part in world.parts:
+            _wait(part, lambda part=part: self._works(part))  # type: ignore[misc]
+
+    def _works(self, part: Part) -> bool:
+        cluster = self._world.cluster
+        if part in cluster.m8s:
+            return listens(cluster.servers[cluster.m8s.index(part)])
+        return self.gauge(part, "m8_reactor_attached") == 1
 
     def gauge(self, part: Part, name: str) -> float:
         """What a part's listener of operations says of a number, -1 if it says nothing."""

@@ -139,6 +139,17 @@ def settings_of(world: RigCluster, number: int) -> ClientSettings:
     )
 
 
+def environment_of(world: RigCluster, number: int) -> dict[str, str]:
+    """The environment in which `monoctl` of a client runs."""
+    user = world.users[number % len(world.users)]
+    return world.cluster.part("", "monoctl", log="none", user=user).environment | {
+        "MONOCTL_SERVER": ",".join(world.dialled("clients", first=number)),
+        "MONOCTL_TOKEN_FILE": str(user.token_file),
+        "MONOCTL_KNOWN_STORES": str(world.cluster.folder / f"known_stores-{number}"),
+        "MONOCTL_STORE_IDENTITY": " ".join(f"{name}={shown}" for name, shown in world.cluster.identities.items()),
+    }
+
+
 @contextlib.asynccontextmanager
 async def _sdk(world: RigCluster, number: int) -> AsyncIterator[_Sdk]:
     sdk = _Sdk()
@@ -151,14 +162,8 @@ class _Program:
     """`monoctl`, a new process each time."""
 
     def __init__(self, world: RigCluster, number: int) -> None:
-        self._user = world.users[number % len(world.users)]
         self._folder = world.cluster.folder
-        self._environment = world.cluster.part("", "monoctl", log="none", user=self._user).environment | {
-            "MONOCTL_SERVER": ",".join(world.dialled("clients", first=number)),
-            "MONOCTL_TOKEN_FILE": str(self._user.token_file),
-            "MONOCTL_KNOWN_STORES": str(self._folder / f"known_stores-{number}"),
-            "MONOCTL_STORE_IDENTITY": " ".join(f"{name}={shown}" for name, shown in world.cluster.identities.items()),
-        }
+        self._environment = environment_of(world, number)
 
     async def do(self, one: Operation, step: Step) -> None:
         environment = self._environment | ({VARIABLE: step.failpoint} if step.failpoint else {})

@@ -72,12 +72,12 @@ class RigCluster:
         self._folder = folder
         self.cluster = _Cluster(folder / "cluster", count)
         self.links: dict[str, list[Link]] = {
-            "clients": [_link("clients", server) for server in self.cluster.servers],
-            "reactors": [_link("reactors", server) for server in self.cluster.servers],
-            OPENBAO: [_link(OPENBAO, self.cluster.bao.address)],
+            "clients": [link_to("clients", server) for server in self.cluster.servers],
+            "reactors": [link_to("reactors", server) for server in self.cluster.servers],
+            OPENBAO: [link_to(OPENBAO, self.cluster.bao.address)],
         }
         if self.postgres is not None:
-            self.links[POSTGRES] = [_link(POSTGRES, f":{self.postgres.port}")]
+            self.links[POSTGRES] = [link_to(POSTGRES, f":{self.postgres.port}")]
         self.users: list[User] = []
 
     @property
@@ -225,5 +225,6 @@ class _Cluster(ReplicaCluster):
                 table["operations_listen"] = "127.0.0.1:0"
 
 
-def _link(name: str, address: str) -> Link:
+def link_to(name: str, address: str) -> Link:
+    """Return a link to an address, at a port of its own."""
     return Link(name, free_port(), address)

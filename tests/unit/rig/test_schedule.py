@@ -17,6 +17,7 @@ from tests.rig.clients import is_killed, note
 from tests.rig.history import DEFECTS, KILLED, Operation
 from tests.rig.run import too_little
 from tests.rig.schedule import CLIENTS, HELD_S, LINKS, REACTORS, WORLDS, Step, plan, replay
+from tests.rotations import plan as rotations
 
 
 def test_a_seed_gives_the_same_round_in_every_process() -> None:
@@ -100,3 +101,16 @@ def test_an_end_that_is_told_is_noted() -> None:
     one = Operation(1, "put", "vault://rig/a", "value")
     note(one, ExitCode.CONFLICT, b"", "it is there", killed=False)
     assert (one.end, one.said) == ("CONFLICT", "it is there")
+
+
+def test_rotations_meet_every_fault_at_every_step() -> None:
+    faults = [one for number in range(1, 501) for one in rotations.plan("7", number)]
+    assert faults == [one for number in range(1, 501) for one in rotations.plan("7", number)]
+    assert len(faults) > 300
+    aimed = {(one.step, one.fault.kind, one.fault.target, one.fault.which) for one in faults if one.step}
+    kinds = {(kind, target, which) for _, kind, target, which in aimed}
+    assert aimed == {(step, *kind) for step in rotations.STEPS for kind in kinds}
+    assert {kind for kind, _, _ in kinds} == {"kill", "stop", "sealed", *at(LINK)}
+    points = [one.fault.detail for one in faults if not one.step]
+    assert all(failpoints.arm({failpoints.VARIABLE: point}) for point in points)
+    failpoints.arm({})

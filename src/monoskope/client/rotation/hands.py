@@ -23,8 +23,11 @@ from monoskope.protocol.notes import check_labels
 from monoskope.protocol.receipt import Receipt
 
 if TYPE_CHECKING:
+    from monoskope.client.queries import Queries
+    from monoskope.client.walk.receipts import Proofs
     from monoskope.client.walk.results import Copy
     from monoskope.client.walk.target import Target
+    from monoskope.protocol.request import Request
 
 _SYNC = {
     upload_pb2.OUTCOME_IN_SYNC: Sync.IN_SYNC,
@@ -188,21 +191,29 @@ class SessionHands:
     async def _round(self, new: Place) -> Round | None:
         """Return the round whose first request made what is at `next`; labels are those that its grant signed."""
         view = await self._session.queries.secret(new.uri)
-        answer = await self._session.queries.upload_answer(view.request_id)
-        checked = await self._session.proofs.upload(answer, view.request_id)
-        if checked.is_false:
-            raise ProofError(f"{new.uri}: {checked.why_not}")
-        receipt = checked.receipt
-        same = receipt is not None and receipt.upstream_version == new.version and receipt.fingerprint == new.hash
-        if not (checked.proven and same and answer.upload.uri == new.uri):
-            return None
-        request = parse_grant(answer.upload.grant.content).request
-        if request.purpose != upload_pb2.PURPOSE_GENERATE:
+        made = await generated(self._session.queries, self._session.proofs, new.uri, view.request_id)
+        if made is None or (made[1].upstream_version, made[1].fingerprint) != (new.version, new.hash):
             return None
         try:
-            return Round.parse(dict(request.labels))
+            return Round.parse(dict(made[0].labels))
         except UsageError:
             return None
+
+
+async def generated(queries: Queries, proofs: Proofs, uri: str, request_id: bytes) -> tuple[Request, Receipt] | None:
+    """Return what made the values at `uri`, as the grant signed it, and its receipt; None if no GENERATE is proven.
+
+    Raises:
+        ProofError: m8 shows a proof that is none.
+    """
+    answer = await queries.upload_answer(request_id)
+    checked = await proofs.upload(answer, request_id)
+    if checked.is_false:
+        raise ProofError(f"{uri}: {checked.why_not}")
+    if checked.receipt is None or not checked.proven or answer.upload.uri != uri:
+        return None
+    request = parse_grant(answer.upload.grant.content).request
+    return (request, checked.receipt) if request.purpose == upload_pb2.PURPOSE_GENERATE else None
 
 
 def _found(view: views_pb2.Secret, newest: Receipt, verified: Receipt) -> Place:

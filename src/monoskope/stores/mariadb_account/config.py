@@ -6,14 +6,9 @@ import re
 
 from monoskope.host_port import HostPort
 from monoskope.stores.shared.checks import HttpConfig, check_field
+from monoskope.stores.shared.hashed_accounts import check_name
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)
 _HOST = re.compile(r"[a-z0-9.%:/_-]{1,60}", re.ASCII)
-
-
-def is_name(text: str) -> bool:
-    """Whether `text` can be a segment of a path, and is no longer than the names of a schema: 64 characters."""
-    return _NAME.fullmatch(text) is not None
 
 
 class MariadbAccountConfig(HttpConfig, frozen=True, forbid_unknown_fields=True):
@@ -39,10 +34,7 @@ class MariadbAccountConfig(HttpConfig, frozen=True, forbid_unknown_fields=True):
         if not self.host.startswith("/"):
             check_field("host", HostPort.parse, self.host)
         for field in ("user", "schema"):
-            if not is_name(getattr(self, field)):
-                raise ValueError(
-                    f"`{field}` must be 1 to 64 letters, digits, '_', '.' and '-', none of the last two first"
-                )
+            check_name(field, getattr(self, field))
         for field in ("user_host", "account_host"):
             if _HOST.fullmatch(getattr(self, field)) is None:
                 raise ValueError(f"`{field}` must be a host as MariaDB keeps it, in lower case, such as % or 10.0.0.%")

@@ -258,6 +258,21 @@ async def test_what_is_put_together_is_sent_as_it_was_written(page: AtConsole) -
         await page.ask("generate", uri="vault://app/key", recipes={"a": "text:{a}"})
 
 
+async def test_what_the_last_round_was_asked_for_is_taken_from_its_grant_and_never_from_labels(page: AtConsole) -> None:
+    nothing = {"accounts": [], "recipes": {}, "every": ""}
+    assert await page.ask("rounds", uri="vault://orders/db") == nothing
+    made = {"username": "fixed:orders_a", "password": "password:40", "url": "text:db://{username}:{password|url}@db"}
+    labels = {"account": "pg://orders_a", "replaces": "0" * 64, "began": "2026-11-01T10:00:00Z", "due": "2026-12-01"}
+    await page.ask("generate", uri="vault://orders/db.next", recipes=made, labels=labels)
+    await page.ask("label", uri="vault://orders/db.next", set={"account": "pg://of_mallory", "due": "2040-01-01"})
+
+    last = {"accounts": ["pg://orders_a"], "recipes": {key: made[key] for key in ("password", "url")}, "every": "30d"}
+    assert await page.ask("rounds", uri="vault://orders/db") == last
+
+    await page.ask("generate", uri="vault://orders/db.next", recipes=made)  # by hand: it is no round
+    assert await page.ask("rounds", uri="vault://orders/db") == nothing
+
+
 async def test_one_refusal_is_a_row_like_those_of_several(page: AtConsole) -> None:
     page.m8.end = lambda attempt: page.m8.ended(
         attempt, attempt.failure(upload_pb2.REASON_CONFLICT), upload_pb2.REASON_CONFLICT

@@ -13,9 +13,9 @@ from monoskope.settings import write_private
 from monoskope.stores.driver import StoreDriver
 from monoskope.stores.rabbitmq_account.config import RabbitmqAccountConfig
 from monoskope.stores.rabbitmq_account.store import RabbitmqAccountStore
+from monoskope.testing.drivers.accounts import AsAccounts, ByLogin, password_of, role_of
 from monoskope.testing.drivers.harness import Harness, Path
 from monoskope.testing.engines.rabbitmq import RabbitMq
-from tests.conformance.account_harness import AsAccounts, ByLogin, password_of, role_of
 from tests.conformance.open_stores import OpenStores
 from tests.faults.tcp_proxy import Link
 

@@ -21,6 +21,7 @@ from monoskope.stores.shared.trust import trusting
 from monoskope.testing.cluster import Cluster, editing
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.engines.mariadb import MariaDb
+from monoskope.testing.engines.rabbitmq import RabbitMq
 from monoskope.testing.engines.redis import Redis
 from tests.e2e.accounts import allow
 from tests.e2e.ran import ok, refused
@@ -138,6 +139,33 @@ class Cache:
         return self.run("SLOWLOG GET 100000") + "".join(node.log_file.read_text() for node in self.nodes)
 
 
+class Rabbit:
+    """Users of RabbitMQ."""
+
+    kind = "rabbitmq-account"
+    own = "guest"
+
+    def __init__(self, parts: ExitStack) -> None:
+        self.server = parts.enter_context(RabbitMq())
+        self.logs_in = self.server.logs_in
+        self.create(USER, OWN)
+
+    def settings(self) -> dict[str, Any]:
+        return {"address": f"https://127.0.0.1:{self.server.port}", "ca_file": str(self.server.ca_file)}
+
+    def run(self, commands: str) -> str:
+        return self.server.shell(commands)
+
+    def create(self, name: str, password: str | None) -> None:
+        self.server.put_user(name, **({} if password is None else {"password": password}))
+
+    def kept(self, name: str) -> str:
+        return str(self.server.api("GET", f"users/{name}"))
+
+    def logs(self) -> str:
+        return self.server.logged().decode(errors="replace")
+
+
 @dataclass(frozen=True, slots=True)
 class Accounts:
     cluster: Cluster
@@ -156,7 +184,7 @@ class Accounts:
         return f"accounts://{name}"
 
 
-@pytest.fixture(scope="module", params=[Maria, Cache], ids=lambda kind: kind.kind)
+@pytest.fixture(scope="module", params=[Maria, Cache, Rabbit], ids=lambda kind: kind.kind)
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accounts]:
     folder = tmp_path_factory.mktemp("accounts")
     key = keygen(folder / "anna_key")

@@ -56,6 +56,8 @@ class Place(Value, frozen=True):
     """Each key's."""
     at_ms: int = 0
     """When it was put there, as m8 says: a round can only wait for it."""
+    request_id: bytes = b""
+    """The request behind it, as m8 says: what it proves is checked."""
 
 
 class Round(Value, frozen=True):

@@ -25,7 +25,7 @@ BETWEEN_ROUNDS_S = DEFAULT_LIFETIME_S + LATE_S
 """Between two rounds at least: a write of the first, whose end nobody knows, ends before that."""
 ANEW = "To begin anew from what is live: `monoctl rotate secret --adopt`."
 ACCOUNT, REPLACES, BEGAN, DUE = "account", "replaces", "began", "due"
-"""The labels of a round. What is due is for those who read them: nothing follows from it."""
+"""The labels of a round. What is due is for those who read them, and for m8's notices: nothing else follows from it."""
 
 
 class Sync(Enum):

@@ -26,7 +26,7 @@ BETWEEN_ROUNDS_S = DEFAULT_LIFETIME_S + LATE_S
 """Between two rounds at least: a write of the first, whose end nobody knows, ends before that."""
 ANEW = "To begin anew from what is live: `monoctl rotate secret --adopt`."
 ACCOUNT, REPLACES = "account", "replaces"
-"""Labels of a round, besides `BEGAN`, and `DUE` for those who read it: no step follows from that."""
+"""Labels of a round, besides `BEGAN`, and `DUE` for readers and m8's notices: no step follows from that."""
 
 
 class Sync(Enum):
@@ -57,6 +57,8 @@ class Place(Value, frozen=True):
     """Each key's."""
     at_ms: int = 0
     """When it was put there, as m8 says: a round can only wait for it."""
+    request_id: bytes = b""
+    """The request behind it, as m8 says: what it proves is checked."""
 
 
 class Round(Value, frozen=True):

@@ -276,6 +276,22 @@ async def test_what_the_last_round_was_asked_for_is_taken_from_its_grant_and_nev
     assert await page.ask("rounds", uri="vault://orders/db") == nothing
 
 
+async def test_a_rotation_tells_its_steps_and_says_why_it_stops_and_what_to_do(page: AtConsole) -> None:
+    db, accounts = "vault://orders/db", ["vault://orders_a", "vault://orders_b"]
+    page.m8.stores["vault"].reactors[0].capabilities.copies_to.append("vault")
+    planned = await page.ask("plan-rotation", uri=db, accounts=accounts)
+    assert (planned["step"], page.told) == ("STOP", [])
+    answer = await page.ask("rotate", uri=db, accounts=accounts)
+
+    [failed] = [row["failed"] for row in answer["results"]]
+    assert (failed["uri"], failed["code"]) == (db, "CONFLICT")
+    assert "never rotated" in failed["message"]
+    assert "--adopt" in failed["fix"]
+    assert {"kind": "step", "uri": db, "step": "LOOK"} in page.told
+    with pytest.raises(UsageError, match="one account"):
+        await page.ask("rotate", uri=db, accounts=["pg://a", "pg://b", "pg://c"])
+
+
 async def test_one_refusal_is_a_row_like_those_of_several(page: AtConsole) -> None:
     page.m8.end = lambda attempt: page.m8.ended(
         attempt, attempt.failure(upload_pb2.REASON_CONFLICT), upload_pb2.REASON_CONFLICT

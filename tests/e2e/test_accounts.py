@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,7 +68,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accounts]:
         ben = keygen(folder / "ben_key")
         approver = f'{BEN} namespaces="approval@monoskope" {" ".join(Path(f"{ben}.pub").read_text().split()[:2])}'
         write_private(home / "allowed_approvers", f"{approver}\n# end\n".encode())
-        rules = [from_vault, there, asked]
+        rules: list[dict[str, Any]] = [from_vault, there, asked]
         allow(home, line, copies, rules=rules, approvers="allowed_approvers", approve=[approve])
         with warm.anew():  # with the allocator that overwrites what is freed
             cluster.start_reactor("pg")

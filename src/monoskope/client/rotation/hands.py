@@ -163,7 +163,8 @@ class SessionHands:
                 view = await self._session.queries.secret(uri)
                 result = await self._run(target, Task(target.uri, upload_pb2.PURPOSE_VERIFY))
             except NotFoundError:
-                return Place(uri), None
+                exact = uri not in self._rotation.accounts or any(can.check_and_set for can in attached(target.store))
+                return Place(uri, Sync.ABSENT if exact else Sync.UNREADABLE), None
             except RefusedError as error:
                 # Of an account that is enough: it is set whatever is there. Not on m8's word.
                 if uri not in self._rotation.accounts or error.by_m8 or error.reason_name != "CANNOT_READ":

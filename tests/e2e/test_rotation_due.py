@@ -194,10 +194,10 @@ def test_a_file_is_rotated_when_it_is_due_and_checked_by_who_has_no_key(made: Du
     }
     new = "vault://orders/db.next"
     assert {uri: (row["made"], row["made_where"], row["known_keys"]) for uri, row in rows.items()} == {
-        "vault://orders/db": ("COPIED", new, ["username"]),
-        new: ("GENERATED", "", ["username"]),
-        "pg://orders_a": ("COPIED", new, []),
-        "pg://orders_b": ("COPIED", new, []),
+        "vault://orders/db": ("COPY", new, ["username"]),
+        new: ("GENERATE", "", ["username"]),
+        "pg://orders_a": ("COPY", new, []),
+        "pg://orders_b": ("COPY", new, []),
     }
     assert {(row["subject"], row["proven"]) for row in rows.values()} == {("rotation", True)}
     # By a clock that is behind, the round began in the future: nothing is proven by that.

@@ -269,6 +269,9 @@ async def test_what_the_last_round_was_asked_for_is_taken_from_its_grant_and_nev
     last = {"accounts": ["pg://orders_a"], "recipes": {key: made[key] for key in ("password", "url")}, "every": "30d"}
     assert await page.ask("rounds", uri="vault://orders/db") == last
 
+    await page.ask("generate", uri="vault://orders/db.next", recipes=made, labels=labels | {"due": "soon"})
+    assert await page.ask("rounds", uri="vault://orders/db") == last | {"every": ""}
+
     await page.ask("generate", uri="vault://orders/db.next", recipes=made)  # by hand: it is no round
     assert await page.ask("rounds", uri="vault://orders/db") == nothing
 

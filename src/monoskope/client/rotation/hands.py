@@ -162,7 +162,7 @@ class SessionHands:
                 view = await self._session.queries.secret(uri)
                 result = await self._run(target, Task(target.uri, upload_pb2.PURPOSE_VERIFY))
             except NotFoundError:
-                return Place(uri)
+                return await self._unknown(target)
             except RefusedError as error:
                 # Of an account that is enough: it is set whatever is there. Not on m8's word, which no grant is behind.
                 if uri not in self._rotation.accounts or not error.lifetime_s or error.reason_name != "CANNOT_READ":
@@ -177,6 +177,20 @@ class SessionHands:
         grant = parse_grant(result.grant.content)
         found = _found(view, newest, result.receipt)
         return structs.replace(found, key_id=grant.fingerprint_key_id, lifetime_s=grant.lifetime_s)
+
+    async def _unknown(self, target: Target) -> Place:
+        """Return a place of which m8 knows no receipt. An account's store is asked whether it serves that account."""
+        uri = str(target.uri)
+        if uri not in self._rotation.accounts:
+            return Place(uri)
+        try:
+            # Nobody can read an account, so it ends before there is a key; whatever else is wrong ends it sooner.
+            await self._run(target, Task(target.uri, upload_pb2.PURPOSE_IMPORT))
+        except RefusedError as error:
+            if error.reason_name != "CANNOT_READ":
+                raise
+        exact = any(can.check_and_set for can in attached(target.store))
+        return Place(uri, Sync.ABSENT if exact else Sync.UNREADABLE)
 
     async def _newest(self, view: views_pb2.Secret) -> Receipt:
         if not view.HasField("receipt"):
@@ -194,8 +208,7 @@ class SessionHands:
 
         Labels and recipes are those that its grant signed.
         """
-        view = await self._session.queries.secret(new.uri)
-        made = await generated(self._session.queries, self._session.proofs, new.uri, view.request_id)
+        made = await generated(self._session.queries, self._session.proofs, new.uri, new.request_id)
         if made is None or (made[1].upstream_version, made[1].fingerprint) != (new.version, new.hash):
             return None, True
         try:
@@ -231,7 +244,8 @@ def _found(view: views_pb2.Secret, newest: Receipt, verified: Receipt) -> Place:
     if newest.outcome == upload_pb2.OUTCOME_DELETED:
         return Place(view.uri)
     values = dict(newest.values)
-    return Place(view.uri, sync, newest.upstream_version, newest.fingerprint, values, view.uploaded_at_ms)
+    found = (newest.upstream_version, newest.fingerprint, values, view.uploaded_at_ms, view.request_id)
+    return Place(view.uri, sync, *found)
 
 
 def _expected(version: str | None) -> Expected:

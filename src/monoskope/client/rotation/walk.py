@@ -195,21 +195,20 @@ async def _act(step: Step, look: Look, wish: Wish, hands: Hands, tell: Tell) -> 
         if look.asks and look.is_over:
             await hands.rehearse(look)
         made = await hands.generate(step)
-        new = structs.replace(look, next=made, round=step.round)
+        new = structs.replace(look, next=made, round=step.round, is_ours=True)
         return new, structs.replace(wish, adopted=made.version) if step.adopting else wish
     assert isinstance(step, SetAccount)
     tell(SET_ACCOUNT)
     copied = await hands.set_account(step)
     tell(PROVE)
     there = await hands.account(step.account)
-    version = copied.version
     if there.sync is Sync.UNREADABLE:
         # Nothing verifies it but the same copy, which finds the password there already.
         if not (copied.unchanged or (await hands.set_account(step)).unchanged):
             raise ConflictError(f"{step.account}: the password that was just copied is not there.", fix="Run it again.")
-        version = there.version
+        there = structs.replace(there, version=copied.version)
     accounts = tuple(there if one.uri == step.account else one for one in look.accounts)
-    return structs.replace(look, accounts=accounts), structs.replace(wish, copied=(step.source, version))
+    return structs.replace(look, accounts=accounts), structs.replace(wish, copied=(step.source, copied.version))
 
 
 def _rotated(done: Round, db: Place, *, joined: bool) -> Rotated:

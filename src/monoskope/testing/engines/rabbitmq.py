@@ -53,6 +53,7 @@ class RabbitMq(Server):
     def __init__(self) -> None:
         # What is found by PATH takes no user but root and its own.
         self._programs = Path(needed(_PACKAGE, _PACKAGE)).resolve().parent
+        port_mapper = needed("epmd", _PACKAGE)
         self.folder = owned_folder("m8-rabbitmq-")
         self.ca_file = self.folder / "ca.pem"
         self.port, self.amqp, dist, mapper = (free_port() for _ in range(4))
@@ -83,7 +84,7 @@ class RabbitMq(Server):
             # The script becomes the server, instead of waiting for it.
             "detached": "yes",
         }
-        self._mapper = self._made("epmd", [needed("epmd", _PACKAGE), "-address", _HOST, "-port", str(mapper)])
+        self._mapper = self._made("epmd", [port_mapper, "-address", _HOST, "-port", str(mapper)])
         self._mapper_at = f"{_HOST}:{mapper}"
         self._part = self._made("rabbitmq", [str(self._programs / "rabbitmq-server")])
 

@@ -6,11 +6,9 @@ that PostgreSQL takes is what is there.
 
 from __future__ import annotations
 
-import asyncio
 import re
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path as File
 from typing import Any
 
@@ -30,17 +28,6 @@ from tests.faults.tcp_proxy import Link
 
 LISTED = ("app_*", "billing")
 DATABASE = "accounts"
-
-
-@asynccontextmanager
-async def sockets_closed() -> AsyncIterator[None]:
-    """Wait until the sockets of the block are closed: of a TLS connection that is cut this takes turns of the loop."""
-    known = asyncio.get_running_loop()._selector.get_map()  # type: ignore[attr-defined]
-    before = len(known)
-    yield
-    async with asyncio.timeout(60):
-        while len(known) > before:
-            await asyncio.sleep(0.001)
 
 
 class AccountHarness(Harness):

@@ -29,8 +29,9 @@ from monoskope.stores.postgresql_account.store import PostgresqlAccountStore
 from monoskope.stores.shared.trust import trusting
 from monoskope.testing.drivers.harness import tag
 from monoskope.testing.engines.postgres import Postgres
-from tests.conformance.account_harness import DATABASE, AccountHarness, each_right_less, sockets_closed
+from tests.conformance.account_harness import DATABASE, AccountHarness, each_right_less
 from tests.support.certificates import client_certificate
+from tests.support.sockets import sockets_closed
 
 GOOD = scram.verifier(b"a-password-that-is-known", bytes(range(16)))
 

@@ -144,7 +144,6 @@ class Database:
         return tls
 
     def _password(self) -> str:
-        # None would let the library look for one elsewhere.
         return "" if self._config.password_file is None else own_password(Path(self._config.password_file))
 
     def _give_back(self, connection: Connection) -> None:

@@ -438,7 +438,7 @@ async def test_a_write_whose_backend_ends_has_an_unknown_end(
 async def test_a_connection_whose_server_takes_no_writes_any_more_is_given_up(
     harness: AccountHarness, store: PostgresqlAccountStore
 ) -> None:
-    """Before anything is asked over it; and if the server says so only then, afterwards."""
+    """Before anything is asked over it; and if the server says so only then, afterwards. A new one is not taken."""
     name, text = harness.account(), password()
     database = store._database
     [connection] = database._idle
@@ -453,6 +453,9 @@ async def test_a_connection_whose_server_takes_no_writes_any_more_is_given_up(
     with pytest.raises(StoreUnavailableError, match="takes no writes now"):
         await put(store, name, password())
     assert database._idle == []
+    harness.sql(f"ALTER ROLE {harness.user} SET default_transaction_read_only = on")
+    with pytest.raises(StoreUnavailableError, match="takes no writes now"):
+        await store.read_version((name,))
 
 
 @contextlib.contextmanager

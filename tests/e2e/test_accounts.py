@@ -129,9 +129,16 @@ def test_who_is_not_allowed_is_refused_before_a_key_is_made(made: Accounts, name
     assert "outside" in refused(ran, ran.code)
 
 
-def test_a_role_that_is_gone_is_named(made: Accounts) -> None:
-    account = made.account("orders_c")
+@pytest.mark.parametrize(
+    ("name", "done", "said"),
+    [
+        ("orders_c", "DROP ROLE orders_c", "the database has no such role"),
+        ("orders_f", "ALTER ROLE orders_f SUPERUSER", "this role has rights that no account may have"),
+    ],
+)
+def test_why_a_role_is_no_account_any_more_is_told(made: Accounts, name: str, done: str, said: str) -> None:
+    account = made.account(name)
     ok(made.signed("generate", "secret", account, "password=password:32"))
-    made.postgres.sql("DROP ROLE orders_c")
+    made.postgres.sql(done)
     ran = made.signed("generate", "secret", account, "password=password:32")
-    assert "the database has no such role" in refused(ran, ran.code)
+    assert said in refused(ran, ran.code)

@@ -188,10 +188,10 @@ def test_a_file_is_rotated_when_it_is_due_and_checked_by_who_has_no_key(made: Du
     }
     new = "vault://orders/db.next"
     assert {uri: (row["made"], row["made_where"], row["known_keys"]) for uri, row in rows.items()} == {
-        "vault://orders/db": ("COPIED", new, ["username"]),
-        new: ("GENERATED", "", ["username"]),
-        "pg://orders_a": ("COPIED", new, []),
-        "pg://orders_b": ("COPIED", new, []),
+        "vault://orders/db": ("COPY", new, ["username"]),
+        new: ("GENERATE", "", ["username"]),
+        "pg://orders_a": ("COPY", new, []),
+        "pg://orders_b": ("COPY", new, []),
     }
     assert {(row["subject"], row["proven"]) for row in rows.values()} == {("rotation", True)}
     # By a clock that is behind, the round began in the future: nothing is proven by that.
@@ -216,21 +216,31 @@ def test_what_m8_keeps_back_is_overdue(made: Due) -> None:
     assert "nothing proves" in row["why"]
 
 
+@pytest.mark.parametrize("missing", rights_of_the_page()[1])
+def test_each_right_less_is_too_little(made: Due, missing: str) -> None:
+    made.begun()
+    prefixes, rights = rights_of_the_page()
+    user = made.cluster.add_user(f"no-{missing}", prefixes=prefixes, rights=[one for one in rights if one != missing])
+    before = made.at_db()
+    ran = made.due("--due", "--signing-key", str(made.key), later_s=31 * DAY_S, user=user)
+    assert (ran.code, made.at_db() == before) == (3, True), ran.out
+
+
 def test_an_account_that_is_gone_stops_its_rotation_until_somebody_made_it_again(made: Due) -> None:
     made.begun()
     before = made.at_db()
     (idle,) = {"orders_a", "orders_b"} - {before["username"]}
     made.postgres.sql(f"DROP ROLE {idle}")
-    ran = made.due("--due", later_s=31 * DAY_S)
+    ran = made.due("--due", later_s=62 * DAY_S)
     assert (ran.code, ran.json()[0]["outcome"]) == (3, "FAILED")
     assert f"pg://{idle}" in ran.err
     assert "the database has no such role" in ran.err
-    assert made.check(later_s=31 * DAY_S)[0] == 12
+    assert made.check(later_s=62 * DAY_S)[0] == 12
     assert made.at_db() == before
     assert made.db_logs_in()
     made.postgres.sql(f"CREATE ROLE {idle} LOGIN")
-    assert "changed by others" in made.due("--due", later_s=31 * DAY_S).err
-    adopted = ok(made.due("vault://orders/db", "--adopt", later_s=31 * DAY_S)).json()
+    assert "changed by others" in made.due("--due", later_s=62 * DAY_S).err
+    adopted = ok(made.due("vault://orders/db", "--adopt", later_s=62 * DAY_S)).json()
     assert (adopted["account"], made.db_logs_in()) == (f"pg://{idle}", True)
 
 

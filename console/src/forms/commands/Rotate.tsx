@@ -39,7 +39,8 @@ export function RotateForm(props: FormProps) {
   const request: RotateRequest = { ...draft, uri, accounts, recipes: recipesOf(draft.recipes) };
   const valid = places.problems.size === 0 && accounts.length > 0 && accounts.every((account) => accountProblem(account) === "") && recipesFit(draft.recipes, kinds);
   const plan = usePlan(request);
-  const why = form.frame.why || (plan.shown === null ? "Look at the plan first." : plan.shown.step === "STOP" ? "It would stop: see why in the plan." : "");
+  const isEditing = sending.state === "editing";
+  const why = form.frame.why || (!isEditing ? "" : plan.shown === null ? "Look at the plan first." : plan.shown.step === "STOP" ? "It would stop: see why in the plan." : "");
   const look = () => (valid ? gate.pass([uri, ...accounts], () => void plan.look()) : form.frame.onInvalid());
   const send = () => {
     plan.forget();

@@ -190,8 +190,7 @@ class SessionHands:
 
     async def _round(self, new: Place) -> Round | None:
         """Return the round whose first request made what is at `next`; labels are those that its grant signed."""
-        view = await self._session.queries.secret(new.uri)
-        made = await generated(self._session.queries, self._session.proofs, new.uri, view.request_id)
+        made = await generated(self._session.queries, self._session.proofs, new.uri, new.request_id)
         if made is None or (made[1].upstream_version, made[1].fingerprint) != (new.version, new.hash):
             return None
         try:
@@ -226,7 +225,8 @@ def _found(view: views_pb2.Secret, newest: Receipt, verified: Receipt) -> Place:
     if newest.outcome == upload_pb2.OUTCOME_DELETED:
         return Place(view.uri)
     values = dict(newest.values)
-    return Place(view.uri, sync, newest.upstream_version, newest.fingerprint, values, view.uploaded_at_ms)
+    found = (newest.upstream_version, newest.fingerprint, values, view.uploaded_at_ms, view.request_id)
+    return Place(view.uri, sync, *found)
 
 
 def _expected(version: str | None) -> Expected:

@@ -6,10 +6,9 @@ import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from monoskope.client.rotation.round import DUE
 from monoskope.monoctl.console.rows import OFF, OUT_OF_SYNC, Row
 from monoskope.monoctl.output.formats import Document
-from monoskope.protocol.notes import is_day
+from monoskope.protocol.notes import DUE, is_day
 from monoskope.times import rfc3339
 from monoskope.value import Value
 

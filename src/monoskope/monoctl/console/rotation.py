@@ -9,13 +9,14 @@ from msgspec import field
 
 from monoskope.client import Rotation
 from monoskope.client.rotation.hands import generated
-from monoskope.client.rotation.round import BEGAN, DUE, Round
+from monoskope.client.rotation.round import Round
 from monoskope.client.rotation.spec import USERNAME
 from monoskope.errors import NotFoundError, UsageError
 from monoskope.monoctl.console.operations import Context, OfUri, RecipeTexts, Texts, Timed, single
 from monoskope.monoctl.console.requests import Text
 from monoskope.monoctl.output.formats import Document, fields_of
-from monoskope.protocol.notes import Labels
+from monoskope.protocol.notes import DUE, NEXT, Labels, is_day
+from monoskope.times import moment
 
 _LOOKED_BACK = 6
 """How many versions are asked about for the accounts that take turns: one that was adopted may come several times."""
@@ -39,7 +40,7 @@ async def rounds(context: Context, asked: OfUri) -> Document:
     Raises:
         ProofError: m8 shows a proof that is none.
     """
-    new = f"{await context.client.full_uri(asked.uri)}.next"
+    new = await context.client.full_uri(asked.uri) + NEXT
     accounts: list[str] = []
     found: Document = {"accounts": accounts, "recipes": {}, "every": ""}
     looked = 0
@@ -53,7 +54,7 @@ async def rounds(context: Context, asked: OfUri) -> Document:
                     accounts.append(round_.account)
                     if len(accounts) == 1:
                         found["recipes"] = {one.key: one.written for one in made[0].recipes if one.key != USERNAME}
-                        found["every"] = _every(dict(made[0].labels))
+                        found["every"] = _every(round_, dict(made[0].labels).get(DUE, ""))
                 if looked == _LOOKED_BACK or len(accounts) > 1:
                     break
     except NotFoundError:
@@ -68,12 +69,12 @@ def _round(labels: Labels) -> Round | None:
         return None
 
 
-def _every(labels: dict[str, str]) -> str:
+def _every(last: Round, due: str) -> str:
     """Return after how many days the next round was to be due; "" if the last one did not say it."""
-    if DUE not in labels:
+    if not is_day(due):
         return ""
-    began, due = (dt.date.fromisoformat(labels[name][:10]) for name in (BEGAN, DUE))
-    return f"{max((due - began).days, 1)}d"
+    days = (dt.date.fromisoformat(due) - moment(last.began_ms).date()).days
+    return f"{max(days, 1)}d"
 
 
 async def plan(context: Context, asked: RotationAsked) -> Document:

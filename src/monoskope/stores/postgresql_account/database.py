@@ -227,6 +227,10 @@ def _why_not_connected(error: BaseException) -> DriverError:
             "the database does not let the reactor's role in.",
             fix="Check user, password_file or certificate_file, and pg_hba.conf.",
         )
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return StoreUnavailableError(
+            "the database takes no writes now.", fix="Name the primary in hosts, or all of them."
+        )
     # A server that does not trust a certificate ends the connection, mostly before its word about that is read.
     return StoreUnavailableError(
         "the database does not answer.",

@@ -203,12 +203,14 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         engine.run(cluster.must("m8", "reactor", "policy", home.name).out)
         cluster.share_fingerprint_key("reactor-vault", home.name)
         cluster.allow_copy("vault", "accounts")
+        cluster.allow_copy("vault", "vault", source="turns", destination="turns")
         copies = cluster.must("m8", "reactor", "copy-key", "reactor-vault").out.strip()
-        here = {"principal": ANNA, "prefixes": [""], "purposes": ["generate", "upload"]}
-        copy = {"principal": ANNA, "prefixes": [""], "purposes": ["copy"], "destinations": ["accounts://"]}
+        here = {"principal": ANNA, "prefixes": [""], "purposes": ["generate", "compare", "upload"]}
+        to = ["accounts://", "vault://turns"]
+        copy = {"principal": ANNA, "prefixes": [""], "purposes": ["copy"], "destinations": to}
         from_vault = {"principal": "copies-from-vault", "prefixes": [""], "purposes": ["upload"]}
         there = {"principal": ANNA, "prefixes": [""], "purposes": ["generate", "compare"]}
-        allow(cluster.folder / "reactor-vault", line, rules=[here, copy])
+        allow(cluster.folder / "reactor-vault", line, copies, rules=[here, copy, from_vault])
         allow(home, line, copies, rules=[from_vault, there])
         for store in ("vault", "accounts"):
             cluster.add_store(store)
@@ -267,3 +269,25 @@ def test_who_is_not_allowed_is_refused_before_a_key_is_made(made: Accounts) -> N
     for name in (made.engine.own, USER, "billing"):
         ran = made.signed("generate", "secret", f"accounts://{name}", "password=password:32")
         assert "outside" in refused(ran, ran.code)
+
+
+def test_accounts_take_turns_although_nobody_can_verify_them(made: Accounts) -> None:
+    accounts = [word for name in ("orders_x", "orders_y") for word in ("--account", made.account(name))]
+
+    def rotate(*words: str, later_s: int) -> tuple[str, str]:
+        """Return the live account and its password once a round is over; it logs in."""
+        shifted = {"MONOSKOPE_FAILPOINTS": f"m8.clock=shift+{later_s}"}
+        ran = made.signed("rotate", "secret", "vault://turns/db", *accounts, *words, environment=shifted)
+        there = AgeEngine(made.cluster.folder / "reactor-vault").history("turns/db")[-1].content
+        assert there is not None
+        assert ok(ran).json()["account"] == f"accounts://{there['username']}"
+        assert made.engine.logs_in(there["username"], there["password"])
+        return there["username"], there["password"]
+
+    first = rotate("--adopt", later_s=1)
+    assert rotate("--force", later_s=300)[0] != first[0]
+    assert made.engine.logs_in(*first)
+    third = rotate("--force", later_s=600)
+    assert third[0] == first[0]
+    assert not made.engine.logs_in(*first)
+    assert third[1] not in made.engine.logs()

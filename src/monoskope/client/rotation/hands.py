@@ -163,7 +163,7 @@ class SessionHands:
                 view = await self._session.queries.secret(uri)
                 result = await self._run(target, Task(target.uri, upload_pb2.PURPOSE_VERIFY))
             except NotFoundError:
-                return Place(uri), None
+                return await self._unknown(target), None
             except RefusedError as error:
                 # Of an account that is enough: it is set whatever is there. Not on m8's word.
                 if uri not in self._rotation.accounts or error.by_m8 or error.reason_name != "CANNOT_READ":
@@ -176,6 +176,20 @@ class SessionHands:
             raise ProofError(f"{uri}: the store was asked about another receipt than the newest that m8 shows")
         assert result.grant is not None
         return _found(view, newest, result.receipt), parse_grant(result.grant.content)
+
+    async def _unknown(self, target: Target) -> Place:
+        """Return a place of which m8 knows no receipt. An account's store is asked whether it serves that account."""
+        uri = str(target.uri)
+        if uri not in self._rotation.accounts:
+            return Place(uri)
+        try:
+            # Nobody can read an account, so it ends before there is a key; whatever else is wrong ends it sooner.
+            await self._run(target, Task(target.uri, upload_pb2.PURPOSE_IMPORT))
+        except RefusedError as error:
+            if error.reason_name != "CANNOT_READ":
+                raise
+        exact = any(can.check_and_set for can in attached(target.store))
+        return Place(uri, Sync.ABSENT if exact else Sync.UNREADABLE)
 
     async def _newest(self, view: views_pb2.Secret) -> Receipt:
         if not view.HasField("receipt"):

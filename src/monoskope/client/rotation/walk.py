@@ -202,14 +202,13 @@ async def _act(step: Step, look: Look, wish: Wish, hands: Hands, tell: Tell) -> 
     copied = await hands.set_account(step)
     tell(PROVE)
     there = await hands.account(step.account)
-    version = copied.version
     if there.sync is Sync.UNREADABLE:
         # Nothing verifies it but the same copy, which finds the password there already.
         if not (copied.unchanged or (await hands.set_account(step)).unchanged):
             raise ConflictError(f"{step.account}: the password that was just copied is not there.", fix="Run it again.")
-        version = there.version
+        there = structs.replace(there, version=copied.version)
     accounts = tuple(there if one.uri == step.account else one for one in look.accounts)
-    return structs.replace(look, accounts=accounts), structs.replace(wish, copied=(step.source, version))
+    return structs.replace(look, accounts=accounts), structs.replace(wish, copied=(step.source, copied.version))
 
 
 def _rotated(done: Round, db: Place, *, joined: bool) -> Rotated:

@@ -47,6 +47,11 @@ def _go_on(look: Look, wish: Wish, account: Place) -> Step:
         return _made(look, wish, account.uri)
     if _holds(look, account, wish):
         return Switch(look.next.version, look.db.version)
+    if look.made_otherwise:
+        # As where the account would not take what was made: what is asked for now counts.
+        assert look.round is not None
+        too_early = _too_early(look, look.round, wish, account.uri, adopting=True)
+        return too_early or _made(look, wish, account.uri)
     adopted = account.sync is Sync.ABSENT and (wish.adopt or look.next.version == wish.adopted)
     anything = adopted or account.sync is Sync.UNREADABLE
     return SetAccount(account.uri, look.next.version, None if anything else account.version)

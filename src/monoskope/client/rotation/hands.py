@@ -70,14 +70,16 @@ class SessionHands:
         found = await self._session.runtime.gather([self._place(target) for target in targets])
         db, new, *accounts = [place for place, _ in found]
         grants = [grant for _, grant in found if grant is not None]
+        made_by, otherwise = await self._round(new) if new.sync is Sync.IN_SYNC else (None, False)
         return Look(
             db,
             new,
             tuple(accounts),
-            await self._round(new) if new.sync is Sync.IN_SYNC else None,
+            made_by,
             frozenset(grant.fingerprint_key_id for grant in grants)
             | frozenset(target.store.fingerprint_key_id for target in targets) - {""},
             max((grant.lifetime_s for grant in grants), default=DEFAULT_LIFETIME_S) + LATE_S,
+            otherwise,
             any(can.approvals for target in targets for can in attached(target.store)),
         )
 
@@ -202,15 +204,19 @@ class SessionHands:
             raise ProofError(f"{view.uri}: {checked.why_not}")
         return checked.receipt
 
-    async def _round(self, new: Place) -> Round | None:
-        """Return the round whose first request made what is at `next`; labels are those that its grant signed."""
+    async def _round(self, new: Place) -> tuple[Round | None, bool]:
+        """Return the round whose first request made what is at `next`, and whether by other recipes than these.
+
+        Labels and recipes are those that its grant signed.
+        """
         made = await generated(self._session.queries, self._session.proofs, new.uri, new.request_id)
         if made is None or (made[1].upstream_version, made[1].fingerprint) != (new.version, new.hash):
-            return None
+            return None, False
         try:
-            return Round.parse(dict(made[0].labels))
+            found = Round.parse(dict(made[0].labels))
+            return found, made[0].recipes != self._rotation.recipes_for(found.account)
         except UsageError:
-            return None
+            return None, False
 
 
 async def generated(queries: Queries, proofs: Proofs, uri: str, request_id: bytes) -> tuple[Request, Receipt] | None:

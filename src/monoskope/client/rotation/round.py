@@ -114,6 +114,8 @@ class Look(Value, frozen=True):
     """The fingerprint keys of the stores now, 16 hex digits each."""
     late_s: int = BETWEEN_ROUNDS_S
     """Seconds after which no store writes any more what was sent before."""
+    made_otherwise: bool = False
+    """Whether what is at `next` was made by other recipes than the rotation's."""
     asks: bool = False
     """Whether a store asks anybody for approvals, as m8 says: then the last round's copies are made again first."""
 

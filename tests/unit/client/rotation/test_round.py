@@ -101,6 +101,9 @@ AGAIN = structs.replace(WISH, over="2")
         (BLIND_SET, structs.replace(WISH, copied=("2", "b6")), SetAccount(B, "2", None)),
         (structs.replace(BLIND, db=OVER.db), WISH, Done(ROUND)),
         (structs.replace(BLIND, db=OVER.db), AGAIN, Generate(Round(A, digest_of("8"), NOW), "2")),
+        # Made by other recipes: what is asked for now counts, once no late write can come, unless the account has it.
+        (structs.replace(MADE, made_otherwise=True), WISH, Generate(Round(B, digest_of("7"), NOW), "2")),
+        (structs.replace(SET, made_otherwise=True), WISH, Switch("2", "7")),
         # The stores agree on another fingerprint key than that of `next`: it is made again, for the same account.
         (structs.replace(MADE, key_ids=K2_ALONE), WISH, Generate(Round(B, digest_of("7"), NOW), "2")),
         (structs.replace(SET, key_ids=K2_ALONE), WISH, Generate(Round(B, digest_of("7"), NOW), "2")),

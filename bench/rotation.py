@@ -59,7 +59,7 @@ async def measure(world: World, counts: Counts) -> dict[str, float]:
 
 
 async def _ratio(client: Client, counts: Counts) -> float:
-    rotation = Rotation.of(f"{_FROM}://bench/db", [f"{_TO}://bench_a", f"{_TO}://bench_b"])
+    rotation = Rotation.of(f"{_FROM}://rotated/db", [f"{_TO}://bench_a", f"{_TO}://bench_b"])
     await client.rotate_secret(rotation, adopt=True)
     rounds = count(1)
 
@@ -68,10 +68,10 @@ async def _ratio(client: Client, counts: Counts) -> float:
         await client.rotate_secret(rotation, force=True)
 
     async def parts() -> None:
-        new, anything = f"{_FROM}://bench/parts.next", Expect.OVERWRITE
+        new, anything = f"{_FROM}://rotated/parts.next", Expect.OVERWRITE
         await client.generate_secret(new, _KEYS, expect=anything)
         await client.copy_secret(new, f"{_TO}://bench_c", keys=["password"], expect=anything)
-        await client.copy_secret(new, f"{_FROM}://bench/parts", expect=anything)
+        await client.copy_secret(new, f"{_FROM}://rotated/parts", expect=anything)
 
     say(f"rotation: {counts.engine_blocks} alternating blocks of {ONE_BY_ONE}")
     works: Mapping[str, Callable[[], Awaitable[None]]] = {"rotation": rotate, "parts": parts}
@@ -82,7 +82,7 @@ async def _ratio(client: Client, counts: Counts) -> float:
 async def _due(user: User, client: Client, key: Path, rotations: int) -> float:
     """Return the seconds of one command that rotates so many. Raises `UnavailableError` if it does not do all."""
     failpoints.arm({})
-    texts = {f"{_FROM}://bench/{number}": f"{_TO}://bench_{number}" for number in range(rotations)}
+    texts = {f"{_FROM}://rotated/{number}": f"{_TO}://bench_{number}" for number in range(rotations)}
     left = iter(texts.items())
 
     async def begin(_lane: int) -> None:

@@ -4,8 +4,11 @@ PostgreSQL, two reactors and m8."""
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import shlex
+import subprocess
+import sys
 import time
 import tomllib
 import urllib.request
@@ -15,18 +18,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from monoskope.settings import write_private
 from monoskope.testing.cluster import MOUNT, PREFIX, editing
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.engines.postgres import Postgres
+from monoskope.testing.parts import needed
 from monoskope.testing.ports import free_port
 from tests.e2e.accounts import ROLE, Accounts
 from tests.e2e.ran import ok
 from tests.support.quick_cluster import QuickCluster
 from tests.support.ssh import keygen
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "operate" / "rotation.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "operate" / "rotation.md").read_text(encoding="utf-8")
 DAY_S = 86_400
 LATER_S = 300
 """Once late writes of the last round have ended."""
@@ -254,3 +260,43 @@ def test_programs_of_the_engine_read_db_and_not_what_comes_next(made: Due) -> No
     ]
     assert found == [0, 2]
     assert made.at_db("orders/db.next")["password"]
+
+
+def scripts() -> list[str]:
+    """What the pipelines of `deploy/` run."""
+    github, gitlab = (
+        yaml.safe_load((ROOT / "deploy" / "pipelines" / f"{name}.yml").read_text(encoding="utf-8"))
+        for name in ("github", "gitlab")
+    )
+    return [github["jobs"]["rotate"]["steps"][-1]["run"], "\n".join(gitlab["rotate"]["script"])]
+
+
+@pytest.mark.parametrize(("script", "months"), list(zip(scripts(), (4, 6), strict=True)), ids=["github", "gitlab"])
+def test_a_pipeline_rotates_with_its_variables_alone(made: Due, script: str, months: int) -> None:
+    needed("ssh-agent", "openssh-client")
+    made.begun()
+    cluster = made.cluster
+    (cluster.folder / "rotations.yaml").write_text(FILE.format(more=""), encoding="utf-8")
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
+        "HOME": "/proc/none",
+        "MONOCTL_SERVER": cluster.server,
+        "MONOCTL_CA": (cluster.folder / "m8" / "ca.crt").read_text(encoding="ascii"),
+        "MONOCTL_TOKEN": made.anna.token_file.read_text(encoding="ascii").strip(),
+        "MONOCTL_STORE_IDENTITY": " ".join(f"{store}={shown}" for store, shown in cluster.identities.items()),
+        "SIGNING_KEY": made.key.read_text(encoding="ascii"),
+        "MONOSKOPE_FAILPOINTS": f"m8.clock=shift+{months * 31 * DAY_S}",
+    }
+    end = "\nssh-agent -k" if "ssh-agent -k" not in script else ""  # as the end of a container does
+    done = subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", script + end],
+        cwd=cluster.folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "ROTATED" in done.stdout) == (0, True), done.stderr
+    assert environment["MONOCTL_TOKEN"] not in done.stdout + done.stderr
+    assert made.db_logs_in()

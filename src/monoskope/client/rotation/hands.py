@@ -49,6 +49,8 @@ class SessionHands:
         self._session = session
         self._rotation = rotation
         self._timeout_s = timeout_s
+        self._unknown: set[str] = set()
+        """Of which m8 knew no receipt when they were looked at."""
 
     async def wait(self, seconds: float, why: str) -> None:
         """Wait so long, by the runtime's clock."""
@@ -118,7 +120,9 @@ class SessionHands:
         await self.switch(Switch(look.next.version, look.db.version))
 
     async def generate(self, step: Generate) -> Place:
-        """Make new values, and return what is there."""
+        """Make new values, and return what is there. An account that was never set is asked for first."""
+        if step.round.account in self._unknown:
+            await self._served(await self._target(step.round.account))
         target = await self._target(self._rotation.next)
         labels = check_labels(step.round.labels(self._rotation.every_s).items())
         task = Task(
@@ -165,7 +169,9 @@ class SessionHands:
                 view = await self._session.queries.secret(uri)
                 result = await self._run(target, Task(target.uri, upload_pb2.PURPOSE_VERIFY))
             except NotFoundError:
-                return await self._unknown(target), None
+                exact = uri not in self._rotation.accounts or any(can.check_and_set for can in attached(target.store))
+                self._unknown.add(uri)
+                return Place(uri, Sync.ABSENT if exact else Sync.UNREADABLE), None
             except RefusedError as error:
                 # Of an account that is enough: it is set whatever is there. Not on m8's word.
                 if uri not in self._rotation.accounts or error.by_m8 or error.reason_name != "CANNOT_READ":
@@ -179,19 +185,14 @@ class SessionHands:
         assert result.grant is not None
         return _found(view, newest, result.receipt), parse_grant(result.grant.content)
 
-    async def _unknown(self, target: Target) -> Place:
-        """Return a place of which m8 knows no receipt. An account's store is asked whether it serves that account."""
-        uri = str(target.uri)
-        if uri not in self._rotation.accounts:
-            return Place(uri)
+    async def _served(self, target: Target) -> None:
+        """Ask whether the store serves an account of which m8 knows no receipt. Raises `RefusedError`."""
         try:
             # Nobody can read an account, so it ends before there is a key; whatever else is wrong ends it sooner.
             await self._run(target, Task(target.uri, upload_pb2.PURPOSE_IMPORT))
         except RefusedError as error:
             if error.reason_name != "CANNOT_READ":
                 raise
-        exact = any(can.check_and_set for can in attached(target.store))
-        return Place(uri, Sync.ABSENT if exact else Sync.UNREADABLE)
 
     async def _newest(self, view: views_pb2.Secret) -> Receipt:
         if not view.HasField("receipt"):

@@ -147,6 +147,16 @@ def test_what_others_did_stops_it_and_whoever_adopts_begins_anew_from_what_is_li
     assert made.db_logs_in()
 
 
+def test_a_round_that_broke_before_its_account_was_set_makes_what_is_asked_for_now(made: Rotating) -> None:
+    ok(made.rotate("--adopt", "--force", later_s=next(LATER_S)))
+    broken_s, other = next(LATER_S), made.other()
+    assert made.rotate("--force", later_s=broken_s, kill="monoctl.before-send@6").code == -signal.SIGKILL
+    assert "under way" in refused(made.rotate("--make", "pin=hex:8", later_s=broken_s + 1), 6)
+    ended = ok(made.rotate("--make", "pin=hex:8", later_s=next(LATER_S))).json()
+    assert (ended["account"], len(made.at_db()["pin"])) == (f"pg://{other}", 16)
+    assert made.db_logs_in()
+
+
 def test_nothing_begins_that_would_end_with_an_account_that_is_locked(made: Rotating) -> None:
     ok(made.rotate("--adopt", "--force", later_s=next(LATER_S)))
     other, before = made.other(), made.at_db()

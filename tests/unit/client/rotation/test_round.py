@@ -187,10 +187,14 @@ def test_a_round_begins_after_the_grace_and_never_while_a_late_write_can_come(
 
 
 @pytest.mark.parametrize(("passed_s", "waits"), [(-1, False), (0, True), (119, True), (120, False)])
-def test_who_adopts_waits_for_late_writes_and_for_nothing_else(passed_s: int, *, waits: bool) -> None:
+def test_who_adopts_or_asks_for_other_values_waits_for_late_writes_and_for_nothing_else(
+    passed_s: int, *, waits: bool
+) -> None:
     wish = structs.replace(AGAIN, now_ms=BEGAN + passed_s * 1000, adopt=True)
-    step = begin(structs.replace(OVER, db=drifted(DB)), wish, A, adopting=True)
-    assert isinstance(step, Stop if waits else Generate)
+    adopted = begin(structs.replace(OVER, db=drifted(DB)), wish, A, adopting=True)
+    otherwise = decide(structs.replace(MADE, made_otherwise=True), structs.replace(wish, adopt=False))
+    assert isinstance(adopted, Stop if waits else Generate)
+    assert isinstance(otherwise, Stop if waits else Generate)
 
 
 @pytest.mark.parametrize(

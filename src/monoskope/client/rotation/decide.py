@@ -47,11 +47,6 @@ def _go_on(look: Look, wish: Wish, account: Place) -> Step:
         return _made(look, wish, account.uri)
     if _holds(look, account, wish):
         return Switch(look.next.version, look.db.version)
-    if look.made_otherwise:
-        # As where the account would not take what was made: what is asked for now counts.
-        assert look.round is not None
-        too_early = _too_early(look, look.round, wish, account.uri, adopting=True)
-        return too_early or _made(look, wish, account.uri)
     adopted = account.sync is Sync.ABSENT and (wish.adopt or look.next.version == wish.adopted)
     anything = adopted or account.sync is Sync.UNREADABLE
     return SetAccount(account.uri, look.next.version, None if anything else account.version)
@@ -142,12 +137,15 @@ def _wrong_places(look: Look) -> str:
         return f"what is at {new.uri} was not made by a rotation."
     if look.account(found.account) is None:
         return f"the last round was for {found.account}, which is no account of this rotation."
-    if look.is_over or digest_of(db.version) == found.replaces:
+    if look.is_over or (look.is_ours and digest_of(db.version) == found.replaces):
         return ""
-    return _changed(db, new)
+    return _changed(look)
 
 
-def _changed(db: Place, new: Place) -> str:
+def _changed(look: Look) -> str:
+    db, new = look.db, look.next
+    if not look.is_ours:
+        return f"what is at {new.uri} was made by other recipes than this rotation's, so others may know it."
     if db.sync.is_foreign:
         return f"{db.uri} was changed by others: there is {db.sync.value}."
     if db.hash and new.hash and key_id(db.hash) != key_id(new.hash):

@@ -101,13 +101,12 @@ AGAIN = structs.replace(WISH, over="2")
         (BLIND_SET, structs.replace(WISH, copied=("2", "b6")), SetAccount(B, "2", None)),
         (structs.replace(BLIND, db=OVER.db), WISH, Done(ROUND)),
         (structs.replace(BLIND, db=OVER.db), AGAIN, Generate(Round(A, digest_of("8"), NOW), "2")),
-        # Made by other recipes: what is asked for now counts, once no late write can come, unless the account has it.
-        (structs.replace(MADE, made_otherwise=True), WISH, Generate(Round(B, digest_of("7"), NOW), "2")),
-        (structs.replace(SET, made_otherwise=True), WISH, Switch("2", "7")),
         # The stores agree on another fingerprint key than that of `next`: it is made again, for the same account.
         (structs.replace(MADE, key_ids=K2_ALONE), WISH, Generate(Round(B, digest_of("7"), NOW), "2")),
         (structs.replace(SET, key_ids=K2_ALONE), WISH, Generate(Round(B, digest_of("7"), NOW), "2")),
         (structs.replace(OVER, key_ids=K2_ALONE), WISH, Done(ROUND)),
+        # The recipes were changed after the last round.
+        (structs.replace(OVER, is_ours=False), AGAIN, Generate(Round(A, digest_of("8"), NOW), "2")),
     ],
 )
 def test_what_follows(look: Look, wish: Wish, step: object) -> None:
@@ -129,6 +128,7 @@ def test_what_follows(look: Look, wish: Wish, step: object) -> None:
         ({"db": Place(DB)}, "put, copied, rolled back or brought back"),
         ({"db": at(DB, "8", "new", key=K2)}, "different fingerprint keys"),
         ({"db": at(DB, "8", "new")}, f"{B} has others"),
+        ({"is_ours": False}, "made by other recipes"),
         ({"accounts": (MADE.accounts[0], drifted(B))}, f"{B} was changed by others"),
         ({"accounts": (MADE.accounts[0], Place(B, Sync.GONE))}, f"{B} was changed by others"),
     ],
@@ -187,14 +187,10 @@ def test_a_round_begins_after_the_grace_and_never_while_a_late_write_can_come(
 
 
 @pytest.mark.parametrize(("passed_s", "waits"), [(-1, False), (0, True), (119, True), (120, False)])
-def test_who_adopts_or_asks_for_other_values_waits_for_late_writes_and_for_nothing_else(
-    passed_s: int, *, waits: bool
-) -> None:
+def test_who_adopts_waits_for_late_writes_and_for_nothing_else(passed_s: int, *, waits: bool) -> None:
     wish = structs.replace(AGAIN, now_ms=BEGAN + passed_s * 1000, adopt=True)
-    adopted = begin(structs.replace(OVER, db=drifted(DB)), wish, A, adopting=True)
-    otherwise = decide(structs.replace(MADE, made_otherwise=True), structs.replace(wish, adopt=False))
-    assert isinstance(adopted, Stop if waits else Generate)
-    assert isinstance(otherwise, Stop if waits else Generate)
+    step = begin(structs.replace(OVER, db=drifted(DB)), wish, A, adopting=True)
+    assert isinstance(step, Stop if waits else Generate)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,20 @@ from contextlib import closing
 from pathlib import Path
 from typing import get_args
 
-from bench import commands, connections, engines, fairness, floor, largest, pause, profile, report, signed, uploads
+from bench import (
+    commands,
+    connections,
+    engines,
+    fairness,
+    floor,
+    largest,
+    pause,
+    profile,
+    report,
+    rotation,
+    signed,
+    uploads,
+)
 from bench.counts import FULL, QUICK, Counts
 from bench.progress import say
 from bench.world import World
@@ -38,6 +51,7 @@ FIGURES = (
     "reactor_pause_ms_40000",
     "unlucky_ratio",
     *signed.FIGURES,
+    *rotation.FIGURES,
     *engines.figures(),
     *largest.FIGURES,
 )
@@ -54,6 +68,7 @@ def run(folder: Path, counts: Counts, storage: Storage) -> dict[str, float]:
         found["reactor_pause_ms_40000"] = pause.pause_ms(folder)
         found |= asyncio.run(engines.measure(world, counts))
         found |= asyncio.run(signed.measure(world, counts))
+        found |= asyncio.run(rotation.measure(world, counts))
         found |= asyncio.run(largest.measure(folder))
         found["tls_connection_kib"] = connections.tls_connection_kib(folder / "connections", counts.connections)
         found["unlucky_ratio"] = asyncio.run(fairness.unlucky_ratio(world, counts))

@@ -29,6 +29,8 @@ class Counts:
     """Puts, or direct writes, in one such block."""
     floor_block: int
     """Bare puts in one block that has 16 in flight; there are `blocks` of them, too."""
+    rotations: int
+    """That one command does."""
     connections: int
     """TLS connections that stay open at once."""
 
@@ -44,6 +46,7 @@ FULL = Counts(
     engine_blocks=5,
     engine_block=40,
     floor_block=320,
+    rotations=200,
     connections=500,
 )
 QUICK = Counts(
@@ -57,6 +60,7 @@ QUICK = Counts(
     engine_blocks=1,
     engine_block=4,
     floor_block=16,
+    rotations=8,
     connections=100,
 )
 

@@ -70,6 +70,8 @@ TARGETS = (
     Target("signed_put_ratio", "signed put through an ssh-agent ÷ unsigned put, p50", 1.12, 1.08),
     Target("signed_put_file_ratio", "the same with a private key file"),
     Target("approved_put_ratio", "executing a put whose two approvals are there ÷ a signed put, p50", 1.15, 1.08),
+    Target("rotation_ratio", "one [rotation](rotation.md) ÷ one generate and two copies, p50", 1.3, 1.15),
+    Target("due_rotations_per_s", "rotations a second, 200 by one `--due`, 8 at once"),
     Target("unlucky_ratio", "a quiet user's p99 with a flood ÷ without", 2, 1.06),
     Target("worst_request_proto_ms", "m8's CPU of the costliest request in protobuf, ms", 60, 30),
     Target("worst_request_json_ms", "the same in JSON", 60, 30),

@@ -31,6 +31,7 @@ ENGINE_PAGES = {
     "mariadb-account": "mariadb-account.md",
     "pass": "pass.md",
     "postgresql-account": "postgresql-account.md",
+    "rabbitmq-account": "rabbitmq-account.md",
     "redis-account": "redis-account.md",
     "vault": "vault.md",
     "vault-kv1": "vault.md",

@@ -6,42 +6,28 @@ that PostgreSQL takes is what is there.
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import re
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path as File
-from typing import Any, Protocol
+from typing import Any
 
 import asyncpg
 
-from monoskope.protocol.payload import Payload, encode
+from monoskope.protocol.payload import Payload
 from monoskope.settings import write_private
-from monoskope.stores.driver import NOTHING, CannotReadError, Snapshot, StoreDriver
+from monoskope.stores.driver import StoreDriver
 from monoskope.stores.postgresql_account.config import PostgresqlAccountConfig
 from monoskope.stores.postgresql_account.store import PostgresqlAccountStore
 from monoskope.stores.shared.trust import trusting
+from monoskope.testing.drivers.accounts import AsAccounts, ByLogin, password_of, role_of
 from monoskope.testing.drivers.harness import Harness, Path
-from monoskope.testing.drivers.values import OneName
 from monoskope.testing.engines.postgres import Postgres
 from tests.conformance.open_stores import OpenStores
 from tests.faults.tcp_proxy import Link
 
 LISTED = ("app_*", "billing")
 DATABASE = "accounts"
-
-
-@asynccontextmanager
-async def sockets_closed() -> AsyncIterator[None]:
-    """Wait until the sockets of the block are closed: of a TLS connection that is cut this takes turns of the loop."""
-    known = asyncio.get_running_loop()._selector.get_map()  # type: ignore[attr-defined]
-    before = len(known)
-    yield
-    async with asyncio.timeout(60):
-        while len(known) > before:
-            await asyncio.sleep(0.001)
 
 
 class AccountHarness(Harness):
@@ -136,71 +122,8 @@ class AccountHarness(Harness):
         await self.gate.start()
 
 
-def role_of(path: Path) -> str:
-    """Return the role that stands for a path of the suite."""
-    return f"app_{hashlib.sha256('/'.join(path).encode()).hexdigest()[:40]}"
-
-
-def password_of(payload: Payload) -> str:
-    """Return the password that stands for values of the suite; two never share one."""
-    return hashlib.sha256(encode(payload)).hexdigest()
-
-
 def each_right_less(policy: str) -> list[str]:
     """Return a statement for each that grants in a policy: it takes away what that one gives."""
     granted = re.findall(r"^GRANT (.*) TO (.*);$", policy, re.MULTILINE)
     assert len(granted) == policy.count("GRANT ") > 1
     return [f"REVOKE {right} FROM {who}" for right, who in granted]
-
-
-class Accounts(Protocol):
-    """A database whose accounts the suite uses."""
-
-    written: dict[str, list[Payload]]
-    """What was ever written to each account."""
-
-    def create(self, name: str) -> None:
-        """Make an account that has no password."""
-
-    async def logs_in(self, name: str, password: str) -> bool:
-        """Whether the database lets a program in by that password."""
-
-
-class AsAccounts(OneName):
-    """The driver, with a role for each path of the suite and a password for each of its values."""
-
-    def __init__(self, inner: StoreDriver, harness: Accounts) -> None:
-        super().__init__(inner, ())
-        self.harness = harness
-
-    def _place(self, path: Path) -> Path:
-        name = role_of(path)
-        if name not in self.harness.written:
-            self.harness.create(name)
-            self.harness.written[name] = []
-        return (name,)
-
-    def check_payload(self, path: Path, payload: Payload | None, **rest: Any) -> None:
-        super().check_payload(path, payload and _account(payload), **rest)
-
-    async def write(self, path: Path, payload: Payload, **rest: Any) -> str:
-        version = await super().write(path, _account(payload), **rest)
-        self.harness.written[role_of(path)].append(payload)
-        return version
-
-
-def _account(payload: Payload) -> Payload:
-    return Payload({"password": password_of(payload).encode()})
-
-
-class ByLogin(AsAccounts):
-    """Reads what is there: the values whose password lets a program in."""
-
-    async def read(self, path: Path) -> Snapshot | None:
-        version = await self.read_version(path)
-        if version == NOTHING:
-            return None
-        for payload in reversed(self.harness.written[role_of(path)]):
-            if await self.harness.logs_in(role_of(path), password_of(payload)):
-                return Snapshot(version, payload)
-        raise CannotReadError("no password that was written logs in.")

@@ -15,6 +15,7 @@ from monoskope.testing.engines.mariadb import MariaDb
 from monoskope.testing.engines.moto import CREDENTIALS, Moto
 from monoskope.testing.engines.openbao import OpenBao
 from monoskope.testing.engines.postgres import Postgres
+from monoskope.testing.engines.rabbitmq import RabbitMq
 from monoskope.testing.engines.redis import Redis
 from tests.conformance.account_harness import DATABASE
 from tests.conformance.kubernetes_server import KubernetesServer, server_tls
@@ -67,6 +68,12 @@ def accounts(request: pytest.FixtureRequest) -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[MariaDb]:
     with MariaDb() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitMq]:
+    with RabbitMq() as server:
         yield server
 
 

@@ -16,9 +16,10 @@ from monoskope.stores.driver import StoreDriver
 from monoskope.stores.mariadb_account.config import MariadbAccountConfig
 from monoskope.stores.mariadb_account.store import MariadbAccountStore
 from monoskope.stores.shared.trust import trusting
+from monoskope.testing.drivers.accounts import AsAccounts, ByLogin, password_of, role_of
 from monoskope.testing.drivers.harness import Harness, Path
 from monoskope.testing.engines.mariadb import MariaDb
-from tests.conformance.account_harness import LISTED, AsAccounts, ByLogin, password_of, role_of
+from tests.conformance.account_harness import LISTED
 from tests.conformance.open_stores import OpenStores
 from tests.faults.tcp_proxy import Link
 

@@ -16,9 +16,9 @@ from monoskope.settings import write_private
 from monoskope.stores.driver import StoreDriver
 from monoskope.stores.redis_account.config import RedisAccountConfig
 from monoskope.stores.redis_account.store import RedisAccountStore
+from monoskope.testing.drivers.accounts import AsAccounts, ByLogin, password_of, role_of
 from monoskope.testing.drivers.harness import Harness, Path
 from monoskope.testing.engines.redis import Redis
-from tests.conformance.account_harness import AsAccounts, ByLogin, password_of, role_of
 from tests.conformance.open_stores import OpenStores
 from tests.faults.tcp_proxy import Link
 

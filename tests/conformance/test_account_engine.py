@@ -29,8 +29,9 @@ from monoskope.stores.postgresql_account.store import PostgresqlAccountStore
 from monoskope.stores.shared.trust import trusting
 from monoskope.testing.drivers.harness import tag
 from monoskope.testing.engines.postgres import Postgres
-from tests.conformance.account_harness import DATABASE, AccountHarness, each_right_less, sockets_closed
+from tests.conformance.account_harness import DATABASE, AccountHarness, each_right_less
 from tests.support.certificates import client_certificate
+from tests.support.sockets import sockets_closed
 
 GOOD = scram.verifier(b"a-password-that-is-known", bytes(range(16)))
 
@@ -437,7 +438,7 @@ async def test_a_write_whose_backend_ends_has_an_unknown_end(
 async def test_a_connection_whose_server_takes_no_writes_any_more_is_given_up(
     harness: AccountHarness, store: PostgresqlAccountStore
 ) -> None:
-    """Before anything is asked over it; and if the server says so only then, afterwards."""
+    """Before anything is asked over it; and if the server says so only then, afterwards. A new one is not taken."""
     name, text = harness.account(), password()
     database = store._database
     [connection] = database._idle
@@ -452,6 +453,9 @@ async def test_a_connection_whose_server_takes_no_writes_any_more_is_given_up(
     with pytest.raises(StoreUnavailableError, match="takes no writes now"):
         await put(store, name, password())
     assert database._idle == []
+    harness.sql(f"ALTER ROLE {harness.user} SET default_transaction_read_only = on")
+    with pytest.raises(StoreUnavailableError, match="takes no writes now"):
+        await store.read_version((name,))
 
 
 @contextlib.contextmanager

@@ -14,8 +14,9 @@ from monoskope.testing.drivers import StoreDriverContract
 from monoskope.testing.drivers.harness import Harness, tag
 from monoskope.testing.drivers.refusals import RefusalPromises
 from monoskope.testing.engines.postgres import Postgres
-from tests.conformance.account_harness import AccountHarness, sockets_closed
+from tests.conformance.account_harness import AccountHarness
 from tests.faults.tcp_proxy import Link, proxy
+from tests.support.sockets import sockets_closed
 
 
 @pytest_asyncio.fixture

@@ -28,6 +28,7 @@ from monoskope.testing.engines import pgbouncer
 from monoskope.testing.engines.postgres import Postgres, user
 from tests.faults.tcp_proxy import proxy
 from tests.support.certificates import certified, client_certificate
+from tests.support.sockets import sockets_closed
 
 PATIENCE_S = 60.0
 """How long whatever answers may take."""
@@ -63,41 +64,27 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def refused(target: PostgresTarget, *, host_s: float | None = None) -> Error:
     """Return the error with which a connection is refused; a log that is open gets the same as unavailable."""
-    before = _sockets()
-    with pytest.raises(Error) as caught:
-        await connections.connect(target, host_s=host_s)
-    with pytest.raises(UnavailableError) as again:
-        await connections.reconnect(target, host_s=host_s)
-    await closed(before)
+    async with sockets_closed():
+        with pytest.raises(Error) as caught:
+            await connections.connect(target, host_s=host_s)
+        with pytest.raises(UnavailableError) as again:
+            await connections.reconnect(target, host_s=host_s)
     assert again.value.message == caught.value.message
     assert caught.value.fix
     assert (target.password() or "none") not in str(caught.value)
     return caught.value
 
 
-async def closed(before: int) -> None:
-    """Wait until there are no more sockets than before: the driver closes them without waiting for the end of it."""
-    async with asyncio.timeout(PATIENCE_S):
-        while _sockets() > before:
-            await asyncio.sleep(0.01)
-
-
-def _sockets() -> int:
-    """How many sockets the event loop looks after."""
-    return len(asyncio.get_running_loop()._selector.get_map())  # type: ignore[attr-defined]
-
-
 async def test_a_caller_that_gives_up_leaves_no_connection_behind(target: PostgresTarget) -> None:
-    before = _sockets()
     for turns in range(12):
-        task = asyncio.create_task(connections.connect(target))
-        for _ in range(turns):
-            await asyncio.sleep(0.001)
-        task.cancel()
-        await asyncio.wait({task})
-        if not task.cancelled():
-            task.result().terminate()
-        await closed(before)
+        async with sockets_closed():
+            task = asyncio.create_task(connections.connect(target))
+            for _ in range(turns):
+                await asyncio.sleep(0.001)
+            task.cancel()
+            await asyncio.wait({task})
+            if not task.cancelled():
+                task.result().terminate()
 
 
 async def test_a_connection_is_encrypted_and_the_server_verified(target: PostgresTarget) -> None:
@@ -349,9 +336,8 @@ async def is_shared(target: PostgresTarget, *, wait_s: float = 0.5) -> bool:
 
 
 async def test_postgresql_itself_is_no_pooler(target: PostgresTarget) -> None:
-    before = _sockets()
-    assert not await is_shared(target, wait_s=PATIENCE_S)
-    await closed(before)
+    async with sockets_closed():
+        assert not await is_shared(target, wait_s=PATIENCE_S)
 
 
 @pytest.mark.parametrize(

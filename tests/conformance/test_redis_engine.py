@@ -27,10 +27,10 @@ from monoskope.stores.redis_account.store import RedisAccountStore
 from monoskope.testing.drivers.harness import tag
 from monoskope.testing.engines.redis import Redis
 from monoskope.testing.parts import wait_until
-from tests.conformance.account_harness import sockets_closed
 from tests.conformance.redis_harness import RedisHarness
 from tests.faults.tcp_proxy import proxy
 from tests.support.certificates import client_certificate
+from tests.support.sockets import sockets_closed
 
 
 @pytest.fixture

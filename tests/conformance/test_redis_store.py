@@ -13,9 +13,9 @@ from monoskope.testing.drivers import StoreDriverContract
 from monoskope.testing.drivers.harness import Harness
 from monoskope.testing.drivers.refusals import RefusalPromises
 from monoskope.testing.engines.redis import Redis
-from tests.conformance.account_harness import sockets_closed
 from tests.conformance.redis_harness import RedisHarness
 from tests.faults.tcp_proxy import Link, proxy
+from tests.support.sockets import sockets_closed
 
 Nodes = tuple[Redis, Redis]
 

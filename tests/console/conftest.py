@@ -31,7 +31,7 @@ IDLE = "idle"
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """m8, OpenBao, the stores `vault` (which may copy to `local`) and `local`, and `SILENT` and `IDLE`.
+    """m8, OpenBao, the stores `vault` (which may copy to both) and `local`, and `SILENT` and `IDLE`.
 
     The reactor of `local` lets nobody compare a secret twice, and takes 4,096 bytes.
     """
@@ -42,7 +42,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         cluster.make_local_reactor("local")
         with editing(cluster.folder / "reactor-local" / "reactor.toml") as table:
             table["limits"] = {"compares_per_hour_per_uri": 1, "max_plaintext": 4_096}
-        cluster.allow_copy("vault", "local")
+        for store in ("local", "vault"):
+            cluster.allow_copy("vault", store)
         cluster.share_fingerprint_key("reactor-vault", "reactor-local")
         for store in ("vault", "local"):
             cluster.add_store(store)

@@ -95,6 +95,59 @@ def test_copy_takes_the_secret_to_the_other_store(page: ConsolePage, team: Team,
     expect(page.row(f"local://{made}")).to_be_visible()
 
 
+def test_of_a_secret_some_keys_are_copied_within_its_store(page: ConsolePage, team: Team, made: str) -> None:
+    form = page.act(f"vault://{made}", "Copy")
+    form.field("Store").last.select_option("vault")
+    form.field("Path").last.fill(f"{made}-alone")
+    form.panel.get_by_text("all of them").click()
+    form.panel.get_by_role("checkbox", name="user").check()
+    expect(form.sent("Copy the secret")).to_contain_text(f"vault://{made}-alone")
+    assert upstream(team.cluster, f"{made}-alone") == {"user": "anna"}
+
+
+def test_a_rotation_makes_what_nobody_sees_and_knows_the_next_time_what_it_was_asked_for(
+    page: ConsolePage, team: Team
+) -> None:
+    """Two secrets of the other store are the accounts: what logs in is tested in tests/e2e/test_rotation.py."""
+    path, accounts = f"{team.name}/rotated", [f"local://{team.name}/{name}" for name in ("app_a", "app_b")]
+    there = {"username": "app_a", "password": VALUE, "url": "db://"}
+    put = ("put", "secret", f"vault://{path}", "--from-json", "-")
+    ok(team.user.monoctl(*put, input=json.dumps(there).encode()))
+    form = page.act(f"vault://{path}", "Rotate now")
+    for label, account in zip(("One account", "The other one (optional)"), accounts, strict=True):
+        form.field(label).fill(account)
+    form.press("Add these keys")
+    form.field("Text").fill("db://{username}:{password|url}@db")
+    form.panel.get_by_text("no day on which it is due again").click()
+    form.field("Due again after (optional)").fill("30d")
+    form.press("Show the plan")
+    expect(form.panel).to_contain_text("It would stop: Nothing is at")
+    form.panel.get_by_role("checkbox", name="Begin anew from what is live").check()
+    form.press("Show the plan")
+    expect(form.panel).to_contain_text(f"A new round begins: {accounts[1]} gets a new password.")
+    result = form.sent("Rotate now")
+    expect(result).to_contain_text("Rotated")
+    expect(result.get_by_role("note", name="Proven")).to_be_visible()
+    expect(result).to_contain_text(accounts[1])
+    made = upstream(team.cluster, path)
+    assert made["url"] == f"db://app_b:{made['password']}@db"
+    assert made["password"] not in page.page.content()
+    assert ok(team.user.monoctl("verify", "secret", accounts[1], "-o", "json")).json()["outcome"] == "IN_SYNC"
+    form.press("Close")
+    page.go("Expiring")
+    page.page.get_by_role("main").get_by_role("button", name="Show them").first.click()
+    due = page.page.get_by_role("listitem").filter(has_text=f"vault://{path}.next")
+    expect(due).to_contain_text("rotation due in 30 days")
+    due.get_by_role("button", name="Rotate now").click()
+    form = page.form()
+    expect(form.field("One account")).to_have_value(accounts[1])
+    expect(form.field("Text")).to_have_value("db://{username}:{password|url}@db")
+    form.field("The other one (optional)").fill(accounts[0])
+    form.press("Show the plan")
+    expect(form.panel).to_contain_text("It would stop: A write of the last round may still be under way")
+    assert upstream(team.cluster, path) == made
+
+
 def test_import_adopts_what_others_put_into_the_engine(page: ConsolePage, team: Team) -> None:
     path = f"{team.name}/by-hand"
     team.cluster.bao.call("POST", f"{MOUNT}/data/{PREFIX}/{path}", {"data": {"password": VALUE}})

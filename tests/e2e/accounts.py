@@ -15,6 +15,7 @@ from monoskope.testing.cluster import Cluster, editing
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.engines.postgres import Postgres
 from tests.support.engines import AgeEngine
+from tests.support.sockets import sockets_closed
 
 ANNA = "anna@example.org"
 ROLE = "m8_accounts"
@@ -47,11 +48,12 @@ class Accounts:
         async def login() -> bool:
             tls = trusting(str(self.postgres.ca_file))
             where: dict[str, Any] = {"host": "127.0.0.1", "port": self.postgres.port, "database": "postgres"}
-            try:
-                connection = await asyncpg.connect(user=name, password=password, ssl=tls, **where)
-            except asyncpg.InvalidPasswordError:
-                return False
-            await connection.close()
+            async with sockets_closed():
+                try:
+                    connection = await asyncpg.connect(user=name, password=password, ssl=tls, **where)
+                except asyncpg.InvalidPasswordError:
+                    return False
+                await connection.close()
             return True
 
         return asyncio.run(login())

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from monoskope.errors import UnavailableError
 from monoskope.settings import write_private
-from monoskope.testing.cluster import editing
+from monoskope.testing.cluster import ALL_RIGHTS, editing
+from monoskope.testing.cluster.commands import Ran
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.search import Wanted
 from monoskope.testing.search.memory import look_in_memory
@@ -20,6 +22,8 @@ from tests.support.absent import need_tracing
 from tests.support.quick_cluster import QuickCluster
 from tests.support.ssh import keygen
 from tests.support.what_stays import what_stays
+
+BEN = "ben@example.org"
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +63,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accounts]:
         cluster.add_store("pg")
         with pytest.raises(UnavailableError, match="serves accounts"):
             cluster.start_reactor("pg")
-        allow(home, line, copies, rules=[from_vault, there])
+        asked = {"principal": ANNA, "prefixes": ["orders_p"], "purposes": ["generate"], "approvals": 1}
+        approve = {"principals": [BEN], "prefixes": ["orders_p"], "purposes": ["generate"]}
+        ben = keygen(folder / "ben_key")
+        approver = f'{BEN} namespaces="approval@monoskope" {" ".join(Path(f"{ben}.pub").read_text().split()[:2])}'
+        write_private(home / "allowed_approvers", f"{approver}\n# end\n".encode())
+        rules: list[dict[str, Any]] = [from_vault, there, asked]
+        allow(home, line, copies, rules=rules, approvers="allowed_approvers", approve=[approve])
         with warm.anew():  # with the allocator that overwrites what is freed
             cluster.start_reactor("pg")
-        anna = cluster.add_user("anna", prefixes=["vault://", "pg://"])
+        anna = cluster.add_user("anna", prefixes=["vault://", "pg://"], rights=(*ALL_RIGHTS, "propose"))
         yield Accounts(cluster, anna, postgres, key)
 
 
@@ -129,9 +139,37 @@ def test_who_is_not_allowed_is_refused_before_a_key_is_made(made: Accounts, name
     assert "outside" in refused(ran, ran.code)
 
 
-def test_a_role_that_is_gone_is_named(made: Accounts) -> None:
-    account = made.account("orders_c")
-    ok(made.signed("generate", "secret", account, "password=password:32"))
-    made.postgres.sql("DROP ROLE orders_c")
+def test_an_approval_is_of_the_state_that_was_there(made: Accounts) -> None:
+    """What a role's version tells is enough to hold a change to it: here an account can be approved."""
+    account = made.account("orders_p")
+    ben = made.cluster.add_user("ben", prefixes=["pg://orders_p"], rights=("approve",))
     ran = made.signed("generate", "secret", account, "password=password:32")
-    assert "the database has no such role" in refused(ran, ran.code)
+    assert "NOT_AUTHORIZED" in refused(ran, ran.code)
+
+    def execute(meanwhile: str) -> Ran:
+        words = ("password=password:32", "--propose", "--requester", ANNA)
+        change = ok(made.signed("generate", "secret", account, *words)).json()
+        named = (change["change_id"], "--sha256", change["sha256"], "-o", "json")
+        ok(ben.monoctl("approve", *named, "--signing-key", str(made.key.parent / "ben_key")))
+        made.postgres.sql(meanwhile)
+        return made.signed("run", "change", *named[:-2])
+
+    assert ok(execute("SELECT 1")).json()["approvers"][0]["principal"] == BEN
+    late = execute("ALTER ROLE orders_p PASSWORD 'set-by-hand-by-a-dba-p'")
+    assert "CONFLICT" in refused(late, late.code)
+    assert made.logs_in("orders_p", "set-by-hand-by-a-dba-p")
+
+
+@pytest.mark.parametrize(
+    ("name", "done", "said"),
+    [
+        ("orders_c", "DROP ROLE orders_c", "the database has no such role"),
+        ("orders_f", "ALTER ROLE orders_f SUPERUSER", "this role has rights that no account may have"),
+    ],
+)
+def test_why_a_role_is_no_account_any_more_is_told(made: Accounts, name: str, done: str, said: str) -> None:
+    account = made.account(name)
+    ok(made.signed("generate", "secret", account, "password=password:32"))
+    made.postgres.sql(done)
+    ran = made.signed("generate", "secret", account, "password=password:32")
+    assert said in refused(ran, ran.code)

@@ -21,6 +21,7 @@ from monoskope.stores.shared.trust import trusting
 from monoskope.testing.cluster import Cluster, editing
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.engines.mariadb import MariaDb
+from monoskope.testing.engines.rabbitmq import RabbitMq
 from monoskope.testing.engines.redis import Redis
 from tests.e2e.accounts import allow
 from tests.e2e.ran import ok, refused
@@ -138,6 +139,33 @@ class Cache:
         return self.run("SLOWLOG GET 100000") + "".join(node.log_file.read_text() for node in self.nodes)
 
 
+class Rabbit:
+    """Users of RabbitMQ."""
+
+    kind = "rabbitmq-account"
+    own = "guest"
+
+    def __init__(self, parts: ExitStack) -> None:
+        self.server = parts.enter_context(RabbitMq())
+        self.logs_in = self.server.logs_in
+        self.create(USER, OWN)
+
+    def settings(self) -> dict[str, Any]:
+        return {"address": f"https://127.0.0.1:{self.server.port}", "ca_file": str(self.server.ca_file)}
+
+    def run(self, commands: str) -> str:
+        return self.server.shell(commands)
+
+    def create(self, name: str, password: str | None) -> None:
+        self.server.put_user(name, **({} if password is None else {"password": password}))
+
+    def kept(self, name: str) -> str:
+        return str(self.server.api("GET", f"users/{name}"))
+
+    def logs(self) -> str:
+        return self.server.logged().decode(errors="replace")
+
+
 @dataclass(frozen=True, slots=True)
 class Accounts:
     cluster: Cluster
@@ -156,7 +184,7 @@ class Accounts:
         return f"accounts://{name}"
 
 
-@pytest.fixture(scope="module", params=[Maria, Cache], ids=lambda kind: kind.kind)
+@pytest.fixture(scope="module", params=[Maria, Cache, Rabbit], ids=lambda kind: kind.kind)
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accounts]:
     folder = tmp_path_factory.mktemp("accounts")
     key = keygen(folder / "anna_key")
@@ -175,12 +203,14 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         engine.run(cluster.must("m8", "reactor", "policy", home.name).out)
         cluster.share_fingerprint_key("reactor-vault", home.name)
         cluster.allow_copy("vault", "accounts")
+        cluster.allow_copy("vault", "vault", source="turns", destination="turns")
         copies = cluster.must("m8", "reactor", "copy-key", "reactor-vault").out.strip()
-        here = {"principal": ANNA, "prefixes": [""], "purposes": ["generate", "upload"]}
-        copy = {"principal": ANNA, "prefixes": [""], "purposes": ["copy"], "destinations": ["accounts://"]}
+        here = {"principal": ANNA, "prefixes": [""], "purposes": ["generate", "compare", "upload"]}
+        to = ["accounts://", "vault://turns"]
+        copy = {"principal": ANNA, "prefixes": [""], "purposes": ["copy"], "destinations": to}
         from_vault = {"principal": "copies-from-vault", "prefixes": [""], "purposes": ["upload"]}
         there = {"principal": ANNA, "prefixes": [""], "purposes": ["generate", "compare"]}
-        allow(cluster.folder / "reactor-vault", line, rules=[here, copy])
+        allow(cluster.folder / "reactor-vault", line, copies, rules=[here, copy, from_vault])
         allow(home, line, copies, rules=[from_vault, there])
         for store in ("vault", "accounts"):
             cluster.add_store(store)
@@ -239,3 +269,25 @@ def test_who_is_not_allowed_is_refused_before_a_key_is_made(made: Accounts) -> N
     for name in (made.engine.own, USER, "billing"):
         ran = made.signed("generate", "secret", f"accounts://{name}", "password=password:32")
         assert "outside" in refused(ran, ran.code)
+
+
+def test_accounts_take_turns_although_nobody_can_verify_them(made: Accounts) -> None:
+    accounts = [word for name in ("orders_x", "orders_y") for word in ("--account", made.account(name))]
+
+    def rotate(*words: str, later_s: int) -> tuple[str, str]:
+        """Return the live account and its password once a round is over; it logs in."""
+        shifted = {"MONOSKOPE_FAILPOINTS": f"m8.clock=shift+{later_s}"}
+        ran = made.signed("rotate", "secret", "vault://turns/db", *accounts, *words, environment=shifted)
+        there = AgeEngine(made.cluster.folder / "reactor-vault").history("turns/db")[-1].content
+        assert there is not None
+        assert ok(ran).json()["account"] == f"accounts://{there['username']}"
+        assert made.engine.logs_in(there["username"], there["password"])
+        return there["username"], there["password"]
+
+    first = rotate("--adopt", later_s=1)
+    assert rotate("--force", later_s=300)[0] != first[0]
+    assert made.engine.logs_in(*first)
+    third = rotate("--force", later_s=600)
+    assert third[0] == first[0]
+    assert not made.engine.logs_in(*first)
+    assert third[1] not in made.engine.logs()

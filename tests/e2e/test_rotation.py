@@ -1,114 +1,22 @@
-"""Rotations on real parts: age files, PostgreSQL, two reactors and m8. Accounts take turns, and every login works."""
+"""Rotations on real parts. Accounts take turns, every login works, and what others did stops it."""
 
 from __future__ import annotations
 
+import itertools
 import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from monoskope.settings import write_private
-from monoskope.testing.cluster import editing
-from monoskope.testing.cluster.commands import Ran
-from monoskope.testing.engines.postgres import Postgres
-from tests.e2e.accounts import ANNA, ROLE, Accounts, allow
 from tests.e2e.ran import ok, refused
-from tests.support.engines import AgeEngine
-from tests.support.quick_cluster import QuickCluster
-from tests.support.ssh import keygen
-
-DB = "vault://orders/db"
-ACCOUNTS = ("--account", "pg://orders_a", "--account", "pg://orders_b")
-URL = "url=text:postgresql://{username}:{password|url}@db.internal/orders"
-
-
-@dataclass(frozen=True, slots=True)
-class Rotating(Accounts):
-    def rotate(self, *words: str, later_s: int = 1, kill: str = "") -> Ran:
-        """Rotate by a clock that is ahead; with `kill` the program kills itself at that failpoint."""
-        points = f"m8.clock=shift+{later_s}" + (f",{kill.replace('@', '=kill@')}" if kill else "")
-        environment = {"MONOSKOPE_FAILPOINTS": points}
-        return self.signed("rotate", "secret", DB, *ACCOUNTS, "--make", URL, *words, environment=environment)
-
-    def at_db(self) -> dict[str, str]:
-        found = AgeEngine(self.cluster.folder / "reactor-vault").history("orders/db")[-1].content
-        assert found is not None
-        return dict(found)
-
-    def db_logs_in(self) -> bool:
-        there = self.at_db()
-        return self.logs_in(there["username"], there["password"])
-
-
-@dataclass(slots=True)
-class Program:
-    """An example program: it logs in with what stands at `db`, again and again."""
-
-    made: Rotating
-    logins: int = 0
-    failed: int = 0
-    ends: threading.Event = field(default_factory=threading.Event)
-
-    def run(self) -> None:
-        while not self.ends.is_set():
-            self.logins += 1
-            self.failed += not self.made.db_logs_in()
-
-    @contextmanager
-    def running(self) -> Iterator[Program]:
-        thread = threading.Thread(target=self.run)
-        thread.start()
-        try:
-            yield self
-        finally:
-            self.ends.set()
-            thread.join()
+from tests.e2e.rotating import DB, Program, Rotating, rotating
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rotating]:
-    folder = tmp_path_factory.mktemp("rotations")
-    key = keygen(folder / "anna_key")
-    line = f'{ANNA} namespaces="request@monoskope" {" ".join(Path(f"{key}.pub").read_text().split()[:2])}'
-    with (
-        QuickCluster(folder / "cluster") as cluster,
-        Postgres(fsync=False, settings={"log_statement": "all"}) as postgres,
-    ):
-        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
-        cluster.start_m8()
-        cluster.make_local_reactor("vault")
-        role: dict[str, object] = {
-            "hosts": [f"127.0.0.1:{postgres.port}"],
-            "user": ROLE,
-            "password_file": str(folder / "password"),
-            "ca_file": str(postgres.ca_file),
-        }
-        home = cluster.make_reactor("pg", "postgresql-account", role)
-        write_private(folder / "password", b"the-reactors-own-password\n")
-        postgres.sql(f"CREATE ROLE {ROLE} LOGIN PASSWORD 'the-reactors-own-password'")
-        with editing(home / "reactor.toml") as table:
-            table["accounts"] = {"allow": ["orders_*"]}
-        postgres.sql(cluster.must("m8", "reactor", "policy", home.name).out)
-        for name in ("orders_a", "orders_b"):
-            postgres.sql(f"CREATE ROLE {name} LOGIN")
-        cluster.share_fingerprint_key("reactor-vault", home.name)
-        cluster.allow_copy("vault", "pg")
-        cluster.allow_copy("vault", "vault", source="orders", destination="orders")
-        copies = cluster.must("m8", "reactor", "copy-key", "reactor-vault").out.strip()
-        copier = {"principal": "copies-from-vault", "prefixes": [""], "purposes": ["upload"]}
-        here = {"principal": ANNA, "prefixes": [""], "purposes": ["generate", "compare", "upload"]}
-        copy = {"principal": ANNA, "prefixes": [""], "purposes": ["copy"], "destinations": ["pg://", "vault://orders"]}
-        allow(cluster.folder / "reactor-vault", line, copies, rules=[here, copy, copier])
-        allow(home, line, copies, rules=[copier])
-        for store in ("vault", "pg"):
-            cluster.add_store(store)
-            cluster.start_reactor(store)
-        anna = cluster.add_user("anna", prefixes=["vault://", "pg://"])
-        yield Rotating(cluster, anna, postgres, key)
+    with rotating(tmp_path_factory.mktemp("rotations")) as found:
+        yield found
 
 
 def test_two_accounts_take_turns_and_what_stands_at_db_logs_in_all_the_while(made: Rotating) -> None:
@@ -155,21 +63,109 @@ def test_a_run_that_is_killed_at_any_step_is_ended_by_the_next_one(made: Rotatin
     assert program.failed == 0
 
 
-def test_what_others_changed_stops_it_until_somebody_adopts_it(made: Rotating) -> None:
-    later_s = 20_000
-    ok(made.rotate("--force", "--adopt", later_s=later_s))
-    live = made.at_db()["username"]
-    made.postgres.sql(f"ALTER ROLE {live} PASSWORD 'set-by-hand-by-a-dba'")
-    before = made.at_db()
-    assert "changed by others" in refused(made.rotate("--force", later_s=later_s + 1_000), 6)
-    assert made.at_db() == before
-    adopted = ok(made.rotate("--adopt", later_s=later_s + 1_000)).json()
-    assert adopted["account"] != f"pg://{live}"
+LATER_S = itertools.count(1_000_000, 1_000)
+"""Each round begins long after the one before."""
+
+
+def _put_by_hand(made: Rotating) -> None:
+    made.put(DB, made.at_db() | {"note": "by hand"})
+
+
+def _rolled_back(made: Rotating) -> None:
+    ok(made.signed("rollback", "secret", DB, "--to", str(made.version(before=1))))
+
+
+def _brought_back(made: Rotating) -> None:
+    ok(made.signed("delete", "secret", DB, "--yes"))
+    ok(made.signed("undelete", "secret", DB))
+
+
+def _copied(to: str) -> Callable[[Rotating], None]:
+    def copy(made: Rotating) -> None:
+        made.put("vault://orders/else", made.at_db() | {"note": "by hand"})
+        ok(made.signed("copy", "secret", "vault://orders/else", to, "--overwrite"))
+
+    return copy
+
+
+def _put_at_next(made: Rotating) -> None:
+    made.put(f"{DB}.next", made.at_db())
+
+
+def _labelled(made: Rotating) -> None:
+    """Labels that anybody edits at m8 are none of the round's."""
+    words = (f"account=pg://{made.at_db()['username']}", "began=2001-01-01T00:00:00Z", "replaces=")
+    ok(made.signed("label", "secret", f"{DB}.next", *words))
+
+
+def _no_next(made: Rotating) -> None:
+    ok(made.signed("delete", "secret", f"{DB}.next", "--yes"))
+
+
+def _live_changed(made: Rotating) -> None:
+    made.postgres.sql(f"ALTER ROLE {made.at_db()['username']} PASSWORD 'set-by-hand-by-a-dba'")
+
+
+def _other_changed(made: Rotating) -> None:
+    made.postgres.sql(f"ALTER ROLE {made.other()} PASSWORD 'set-by-hand-by-a-dba'")
+
+
+BY_OTHERS = "put, copied, rolled back or brought back"
+ALTERED = "was changed by others"
+
+
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [
+        (_put_by_hand, BY_OTHERS),
+        (_rolled_back, BY_OTHERS),
+        (_brought_back, ""),  # it is what `db.next` has
+        (_copied(DB), BY_OTHERS),
+        (_copied(f"{DB}.next"), "not made by a rotation"),
+        (_put_at_next, "not made by a rotation"),
+        (_labelled, ""),
+        (_no_next, "deleted"),
+        (_live_changed, ALTERED),
+        (_other_changed, ALTERED),
+    ],
+    ids=lambda one: getattr(one, "__qualname__", ""),
+)
+def test_what_others_did_stops_it_and_whoever_adopts_begins_anew_from_what_is_live(
+    made: Rotating, others: Callable[[Rotating], None], said: str
+) -> None:
+    ok(made.rotate("--adopt", "--force", later_s=next(LATER_S)))
+    others(made)
+    before, live = (made.version(), made.version("orders/db.next")), made.at_db()["username"]
+    logs_in = made.db_logs_in()
+    ran = made.rotate("--force", later_s=next(LATER_S))
+    if said:
+        assert said in refused(ran, 6)
+        assert (made.version(), made.version("orders/db.next")) == before
+        assert made.db_logs_in() is logs_in
+        ran = made.rotate("--adopt", "--force", later_s=next(LATER_S))
+    assert ok(ran).json()["account"] != f"pg://{live}"
     assert made.db_logs_in()
-    # Labels that anybody edits at m8 are none of the round's.
-    ok(made.signed("label", "secret", f"{DB}.next", f"account=pg://{live}", "began=2001-01-01T00:00:00Z"))
-    planned = ok(made.rotate("--plan", later_s=later_s + 2_000)).json()
-    assert (planned["step"], planned["waits"], planned["began_at"]) == ("STOP", True, adopted["began_at"])
-    ok(made.signed("put", "secret", f"{DB}.next", "--overwrite", "--from-file", "password=-", input=b"x" * 24))
-    assert "not made by a rotation" in refused(made.rotate("--force", later_s=later_s + 3_000), 6)
+
+
+def test_nothing_begins_that_would_end_with_an_account_that_is_locked(made: Rotating) -> None:
+    ok(made.rotate("--adopt", "--force", later_s=next(LATER_S)))
+    other, before = made.other(), made.at_db()
+    made.postgres.sql(f"ALTER ROLE {other} NOLOGIN")
+    for words in (("--force",), ("--force", "--adopt")):
+        assert "is locked" in refused(made.rotate(*words, later_s=next(LATER_S)), 6)
+    assert made.at_db() == before
+    assert made.db_logs_in()
+    made.postgres.sql(f"ALTER ROLE {other} LOGIN")
+    assert ok(made.rotate("--force", later_s=next(LATER_S))).json()["account"] == f"pg://{other}"
+    assert made.db_logs_in()
+
+
+def test_two_at_once_from_two_machines_end_one_round(made: Rotating) -> None:
+    ok(made.rotate("--adopt", "--force", later_s=next(LATER_S)))
+    before, later_s = (made.version(), made.version("orders/db.next")), next(LATER_S)
+    with Program(made).running() as program, ThreadPoolExecutor() as pool:
+        both = list(pool.map(lambda _: ok(made.rotate("--force", later_s=later_s)).json(), range(2)))
+    assert both[0]["upstream_version"] == both[1]["upstream_version"]
+    assert (made.version(), made.version("orders/db.next")) == (before[0] + 1, before[1] + 1)
+    assert program.failed == 0
     assert made.db_logs_in()

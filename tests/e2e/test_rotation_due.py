@@ -4,8 +4,11 @@ PostgreSQL, two reactors and m8."""
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import shlex
+import subprocess
+import sys
 import time
 import tomllib
 import urllib.request
@@ -15,18 +18,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from monoskope.settings import write_private
 from monoskope.testing.cluster import MOUNT, PREFIX, editing
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.engines.postgres import Postgres
+from monoskope.testing.parts import needed
 from monoskope.testing.ports import free_port
 from tests.e2e.accounts import ROLE, Accounts
 from tests.e2e.ran import ok
 from tests.support.quick_cluster import QuickCluster
 from tests.support.ssh import keygen
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "operate" / "rotation.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "operate" / "rotation.md").read_text(encoding="utf-8")
 DAY_S = 86_400
 LATER_S = 300
 """Once late writes of the last round have ended."""
@@ -188,10 +194,10 @@ def test_a_file_is_rotated_when_it_is_due_and_checked_by_who_has_no_key(made: Du
     }
     new = "vault://orders/db.next"
     assert {uri: (row["made"], row["made_where"], row["known_keys"]) for uri, row in rows.items()} == {
-        "vault://orders/db": ("COPIED", new, ["username"]),
-        new: ("GENERATED", "", ["username"]),
-        "pg://orders_a": ("COPIED", new, []),
-        "pg://orders_b": ("COPIED", new, []),
+        "vault://orders/db": ("COPY", new, ["username"]),
+        new: ("GENERATE", "", ["username"]),
+        "pg://orders_a": ("COPY", new, []),
+        "pg://orders_b": ("COPY", new, []),
     }
     assert {(row["subject"], row["proven"]) for row in rows.values()} == {("rotation", True)}
     # By a clock that is behind, the round began in the future: nothing is proven by that.
@@ -216,21 +222,31 @@ def test_what_m8_keeps_back_is_overdue(made: Due) -> None:
     assert "nothing proves" in row["why"]
 
 
+@pytest.mark.parametrize("missing", rights_of_the_page()[1])
+def test_each_right_less_is_too_little(made: Due, missing: str) -> None:
+    made.begun()
+    prefixes, rights = rights_of_the_page()
+    user = made.cluster.add_user(f"no-{missing}", prefixes=prefixes, rights=[one for one in rights if one != missing])
+    before = made.at_db()
+    ran = made.due("--due", "--signing-key", str(made.key), later_s=31 * DAY_S, user=user)
+    assert (ran.code, made.at_db() == before) == (3, True), ran.out
+
+
 def test_an_account_that_is_gone_stops_its_rotation_until_somebody_made_it_again(made: Due) -> None:
     made.begun()
     before = made.at_db()
     (idle,) = {"orders_a", "orders_b"} - {before["username"]}
     made.postgres.sql(f"DROP ROLE {idle}")
-    ran = made.due("--due", later_s=31 * DAY_S)
+    ran = made.due("--due", later_s=62 * DAY_S)
     assert (ran.code, ran.json()[0]["outcome"]) == (3, "FAILED")
     assert f"pg://{idle}" in ran.err
     assert "the database has no such role" in ran.err
-    assert made.check(later_s=31 * DAY_S)[0] == 12
+    assert made.check(later_s=62 * DAY_S)[0] == 12
     assert made.at_db() == before
     assert made.db_logs_in()
     made.postgres.sql(f"CREATE ROLE {idle} LOGIN")
-    assert "changed by others" in made.due("--due", later_s=31 * DAY_S).err
-    adopted = ok(made.due("vault://orders/db", "--adopt", later_s=31 * DAY_S)).json()
+    assert "changed by others" in made.due("--due", later_s=62 * DAY_S).err
+    adopted = ok(made.due("vault://orders/db", "--adopt", later_s=62 * DAY_S)).json()
     assert (adopted["account"], made.db_logs_in()) == (f"pg://{idle}", True)
 
 
@@ -244,3 +260,43 @@ def test_programs_of_the_engine_read_db_and_not_what_comes_next(made: Due) -> No
     ]
     assert found == [0, 2]
     assert made.at_db("orders/db.next")["password"]
+
+
+def scripts() -> list[str]:
+    """What the pipelines of `deploy/` run."""
+    github, gitlab = (
+        yaml.safe_load((ROOT / "deploy" / "pipelines" / f"{name}.yml").read_text(encoding="utf-8"))
+        for name in ("github", "gitlab")
+    )
+    return [github["jobs"]["rotate"]["steps"][-1]["run"], "\n".join(gitlab["rotate"]["script"])]
+
+
+@pytest.mark.parametrize(("script", "months"), list(zip(scripts(), (4, 6), strict=True)), ids=["github", "gitlab"])
+def test_a_pipeline_rotates_with_its_variables_alone(made: Due, script: str, months: int) -> None:
+    needed("ssh-agent", "openssh-client")
+    made.begun()
+    cluster = made.cluster
+    (cluster.folder / "rotations.yaml").write_text(FILE.format(more=""), encoding="utf-8")
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
+        "HOME": "/proc/none",
+        "MONOCTL_SERVER": cluster.server,
+        "MONOCTL_CA": (cluster.folder / "m8" / "ca.crt").read_text(encoding="ascii"),
+        "MONOCTL_TOKEN": made.anna.token_file.read_text(encoding="ascii").strip(),
+        "MONOCTL_STORE_IDENTITY": " ".join(f"{store}={shown}" for store, shown in cluster.identities.items()),
+        "SIGNING_KEY": made.key.read_text(encoding="ascii"),
+        "MONOSKOPE_FAILPOINTS": f"m8.clock=shift+{months * 31 * DAY_S}",
+    }
+    end = "\nssh-agent -k" if "ssh-agent -k" not in script else ""  # as the end of a container does
+    done = subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", script + end],
+        cwd=cluster.folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "ROTATED" in done.stdout) == (0, True), done.stderr
+    assert environment["MONOCTL_TOKEN"] not in done.stdout + done.stderr
+    assert made.db_logs_in()

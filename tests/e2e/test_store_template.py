@@ -46,14 +46,14 @@ def run(installed: Path, *command: str | Path, cwd: Path) -> subprocess.Complete
     return subprocess.run(command, cwd=cwd, env=environment, check=False, capture_output=True, text=True, timeout=300)
 
 
-def test_the_wheel_holds_the_driver_and_names_its_kind(wheel: Path) -> None:
+def test_the_wheel_holds_the_drivers_and_names_their_kinds(wheel: Path) -> None:
     archive = zipfile.ZipFile(wheel)
     names = archive.namelist()
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"monoskope_store_sqlite"}
     (entry_points,) = (name for name in names if name.endswith("entry_points.txt"))
-    assert (
-        "[monoskope.stores]\nsqlite = monoskope_store_sqlite.store:SqliteStore" in archive.read(entry_points).decode()
-    )
+    named = archive.read(entry_points).decode()
+    assert "[monoskope.stores]\nsqlite = monoskope_store_sqlite.store:SqliteStore" in named
+    assert "sqlite-accounts = monoskope_store_sqlite.accounts:SqliteAccounts" in named
 
 
 def test_its_own_tests_pass_against_the_installed_package(package: Path, installed: Path, tmp_path: Path) -> None:
@@ -62,6 +62,28 @@ def test_its_own_tests_pass_against_the_installed_package(package: Path, install
     done = run(installed, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout
+
+
+def test_a_reactor_of_its_accounts_demands_signatures(installed: Path, tmp_path: Path) -> None:
+    init = (
+        "init",
+        "box",
+        "--store",
+        "box",
+        "--type",
+        "sqlite-accounts",
+        "--server",
+        "localhost:1",
+        "--ca-file",
+        "ca.crt",
+    )
+    made = run(installed, BIN / "m8", "reactor", *init, cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    settings = tmp_path / "box" / "reactor.toml"
+    settings.write_text(settings.read_text().replace("fill-in", "orders_*"))
+    refused = run(installed, BIN / "m8", "reactor", "check", "box", cwd=tmp_path)
+    assert refused.returncode != 0
+    assert "[signers]" in refused.stderr
 
 
 def test_a_reactor_takes_it_and_the_configured_file_keeps_every_promise(installed: Path, tmp_path: Path) -> None:

@@ -152,6 +152,7 @@ MALFORMED: list[tuple[str, dict[str, Any]]] = [
         for keys in (["..a"], [""], [f"k{at}" for at in range(65)])
     ),
     ("copy_secret", {"destination": "local://../x"}),
+    ("copy_secret", {"destination": DESTINATION, "source_version": "a b"}),
 ]
 
 
@@ -300,14 +301,20 @@ async def test_a_copy_onto_itself_says_so_however_it_is_named(m8: ShowingM8, cli
     assert not m8.attempts
 
 
-async def test_a_copy_asks_for_its_keys_in_order_and_for_all_where_none_is_named(m8: ShowingM8, client: Client) -> None:
+async def test_a_copy_asks_for_the_keys_and_the_version_that_are_named(m8: ShowingM8, client: Client) -> None:
     m8.key_answer = lambda _: queries_pb2.GetSecretUploadKeyResponse(
         state=views_pb2.UPLOAD_STATE_ENDED, reason=upload_pb2.REASON_UPSTREAM_REFUSED
     )
-    for keys, destination in ((["user", "a", "user"], DESTINATION), ([], DESTINATION), ([], OTHER)):
+    asked: tuple[tuple[list[str], str, str], ...]
+    asked = ((["user", "a", "user"], "v7", DESTINATION), ([], "", DESTINATION), ([], "", OTHER))
+    for keys, version, destination in asked:
         with pytest.raises(RefusedError):
-            await client.copy_secret(URI, destination, keys=keys, timeout=60)
-    assert [one.request.keys for one in m8.attempts] == [("a", "user"), (), ()]
+            await client.copy_secret(URI, destination, keys=keys, source_version=version, timeout=60)
+    assert [(one.request.keys, one.request.source_version) for one in m8.attempts] == [
+        (("a", "user"), "v7"),
+        ((), ""),
+        ((), ""),
+    ]
     assert str(m8.attempts[-1].request.destination) == OTHER
 
 

@@ -27,6 +27,7 @@ SQL = {"ROLLBACK"}
 
 PURPOSES_IN = {
     "client/changes/proposal.py": "makes a proposal of what a purpose asks for, one constructor each",
+    "client/made.py": "tells what a reactor made, and what copies brought, from all else",
     "client/rotation/hands.py": "takes the steps of a rotation",
     "client/walk/results.py": "says what is not known of an end without proof, one row a purpose",
     "client/walk/reasons.py": "where a reason means something else to the user",

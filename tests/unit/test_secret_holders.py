@@ -340,6 +340,7 @@ FREE = {
     "monoskope.client.walk.results.Approver": "the name of a key",
     "monoskope.client.walk.results.Generated": "public halves of key pairs",
     "monoskope.client.walk.results.Proven": "the name of the key that signed",
+    "monoskope.client.made.Made": "the names of values",
     "monoskope.client.rotation.round.Place": "fingerprints",
     "monoskope.client.rotation.spec.Rotation": "the URI of a secret",
     "monoskope.client.walk.results._Content": "fingerprints",

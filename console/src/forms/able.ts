@@ -12,6 +12,7 @@ import type { FormName } from "../state/openForm";
 const RIGHTS: Record<FormName, readonly string[]> = {
   put: ["put"],
   generate: ["put"],
+  rotate: ["put", "compare", "copy", "see-hash"],
   patch: ["put", "see-hash"],
   import: ["put", "see-hash"],
   compare: ["compare"],
@@ -28,11 +29,15 @@ const RIGHTS: Record<FormName, readonly string[]> = {
 /** Return what tells whether a reactor can do something. */
 const can = (word: Capability) => (reactor: Reactor): boolean => reactor.capabilities.includes(word);
 
+const copies = (reactor: Reactor): boolean => can("readable")(reactor) && reactor.copies_to.length > 0;
+const COPIES_NOWHERE = "copies nowhere: its operator has allowed no store.";
+
 /** What a store's reactors must have announced, and what is said if none has. */
 const ABILITIES: Partial<Record<FormName, readonly [(reactor: Reactor) => boolean, string]>> = {
   patch: [can("patchable"), "cannot change some keys and leave the others. Put the whole secret."],
   import: [can("readable"), "cannot read what others put into its engine, so nothing can be imported."],
-  copy: [(reactor) => can("readable")(reactor) && reactor.copies_to.length > 0, "copies nowhere: its operator has allowed no store."],
+  copy: [copies, COPIES_NOWHERE],
+  rotate: [copies, COPIES_NOWHERE],
   delete: [(reactor) => can("deletable")(reactor) || can("soft_delete")(reactor), "deletes nothing."],
   undelete: [can("undeletable"), "cannot bring back what was deleted."],
   rollback: [can("rollbackable"), "cannot write an earlier version again."],

@@ -6,6 +6,7 @@ import { CopyForm, ImportForm } from "./commands/Copy";
 import { DeleteForm, RollbackForm, UndeleteForm } from "./commands/Delete";
 import { ExpireForm, LabelForm } from "./commands/Label";
 import { GenerateForm, PatchForm, PutForm } from "./commands/Put";
+import { RotateForm } from "./commands/Rotate";
 import { PinForm } from "./pin/Pin";
 
 function several({ uris = [] }: Start): boolean {
@@ -16,6 +17,7 @@ export const FORMS: Partial<Record<FormName, Form>> = {
   put: { title: () => "Put a secret", component: PutForm },
   patch: { title: (start) => (several(start) ? "Change keys of secrets" : "Change keys"), component: PatchForm },
   generate: { title: () => "Have a secret made", component: GenerateForm },
+  rotate: { title: () => "Rotate now", component: RotateForm },
   compare: { title: () => "Compare with what is there", component: CompareForm },
   copy: { title: () => "Copy a secret", component: CopyForm },
   import: { title: () => "Import secrets", component: ImportForm },

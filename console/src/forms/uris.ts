@@ -8,6 +8,11 @@ interface Parts {
   path: string;
 }
 
+/** Return the secret that is rotated where new values stand at `uri`, which has the round's labels; any other URI as it is. */
+export function rotatedAt(uri: string): string {
+  return uri.replace(/\.next$/, "");
+}
+
 const SEGMENT = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 
 /** Write a URI. */

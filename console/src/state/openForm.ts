@@ -7,6 +7,7 @@ export type FormName =
   | "put"
   | "patch"
   | "generate"
+  | "rotate"
   | "compare"
   | "copy"
   | "import"

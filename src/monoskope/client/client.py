@@ -408,6 +408,7 @@ class Client(Unshared):
         destination: str,
         *,
         keys: Iterable[str] = (),
+        source_version: str = "",
         expect: Expect | str = Expect.ANY,
         timeout: float = DEFAULT_TIMEOUT_S,
     ) -> Copy:
@@ -417,24 +418,29 @@ class Client(Unshared):
             uri: `store://path`, or `path` in the default store.
             destination: Where to: the same, in that store or another.
             keys: Those that are copied, all if there are none. The destination then has these alone.
+            source_version: The upstream version that alone is copied; "" for the one that is there.
             expect: What must be at the destination; text names an upstream version.
             timeout: Seconds for everything.
 
         Raises:
-            ConflictError: nothing is at `uri`, or one of `keys` is not, or not what `expect` names at the destination;
-                nothing was written.
+            ConflictError: nothing is at `uri`, or one of `keys` is not, or another version; or not what `expect` names
+                at the destination. Nothing was written.
             RefusedError: the source's reactor is not configured to copy there, among others.
             OutcomeUnknownError: it may or may not have been copied.
             Error: as `put_secret`.
         """
         expectation(expect)
         wanted = purposes.copied_keys(keys)
+        if source_version:
+            expectation(source_version)
 
         async def one(walk: Walk, source: Target) -> Copy:
             from monoskope.client.purposes.copy import copy  # noqa: PLC0415 - it loads the walk
 
             target = await self._session.target(destination, timeout)
-            return await copy(walk, source, target, await self._session.expected(expect, target), wanted)
+            there = await self._session.expected(expect, target)
+            _, copied = await self._session.expected(source_version, source) if source_version else ("", "")
+            return await copy(walk, source, target, there, wanted, copied)
 
         return await self._session.one(uri, timeout, one)
 
@@ -474,7 +480,13 @@ class Client(Unshared):
         return await self._session.one(uri, timeout, one)
 
     async def rotate_secret(
-        self, rotation: Rotation, *, adopt: bool = False, force: bool = False, timeout: float = DEFAULT_TIMEOUT_S
+        self,
+        rotation: Rotation,
+        *,
+        adopt: bool = False,
+        force: bool = False,
+        tell: Callable[[str], None] | None = None,
+        timeout: float = DEFAULT_TIMEOUT_S,
     ) -> Rotated:
         """Carry one round of a rotation to its end: the one that is under way, or else a new one.
 
@@ -486,6 +498,8 @@ class Client(Unshared):
             adopt: Begin anew from the account that is live, where the state is none that a rotation left. It costs a
                 comparison for each account.
             force: Begin before `grace` is over, as after a theft.
+            tell: Is told each step as it begins: "LOOK", "MAKE_VALUES", "SET_ACCOUNT", "PROVE" or "SWITCH"; and
+                "WAIT" after a write whose end is not known.
             timeout: Seconds for each of its requests.
 
         Raises:
@@ -497,7 +511,7 @@ class Client(Unshared):
         """
         from monoskope.client.rotation import rotate  # noqa: PLC0415 - few rotate
 
-        return await rotate(self._session, rotation, adopt=adopt, force=force, timeout_s=timeout)
+        return await rotate(self._session, rotation, adopt=adopt, force=force, tell=tell, timeout_s=timeout)
 
     async def plan_rotation(
         self, rotation: Rotation, *, adopt: bool = False, force: bool = False, timeout: float = DEFAULT_TIMEOUT_S

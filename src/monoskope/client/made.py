@@ -15,6 +15,7 @@ from monoskope.client.walk.receipts import AT_ONCE, Checked
 from monoskope.errors import Error
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.identity import COPIES_FROM
+from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.recipes import unknowable_keys
 from monoskope.protocol.request import Request
 from monoskope.value import Value
@@ -23,16 +24,6 @@ if TYPE_CHECKING:
     from monoskope.client.queries import Queries
     from monoskope.client.walk.receipts import Proofs
 
-_HOW = {
-    upload_pb2.PURPOSE_GENERATE: "GENERATED",
-    upload_pb2.PURPOSE_UPLOAD: "PUT",
-    upload_pb2.PURPOSE_PATCH: "PATCHED",
-    upload_pb2.PURPOSE_IMPORT: "IMPORTED",
-    upload_pb2.PURPOSE_DELETE: "DELETED",
-    upload_pb2.PURPOSE_UNDELETE: "UNDELETED",
-    upload_pb2.PURPOSE_ROLLBACK: "ROLLED_BACK",
-}
-_COPIED = "COPIED"
 _OTHER = "what m8 shows as its proof is none: its last request did something else"
 _PERSON = "what m8 shows as its proof is none: its grant names another person"
 _DAY_MS = 86_400_000
@@ -43,8 +34,7 @@ class Made(Value, frozen=True, kw_only=True):
     """How what is at one secret came there."""
 
     how: str
-    """"GENERATED", "COPIED", "PUT", "PATCHED", "IMPORTED", "DELETED", "UNDELETED" or "ROLLED_BACK"; "" where nothing
-    proves it."""
+    """The purpose of the request that brought it, "COPY" for a put that a copy made; "" where nothing proves it."""
     source: str = ""
     """Of a copy, where its values were made at random; "" where nothing proves that any was."""
     known_keys: tuple[str, ...]
@@ -129,7 +119,7 @@ class History:
 
 
 def _generated(behind: _Behind) -> bool:
-    return behind.request is not None and behind.request.purpose == upload_pb2.PURPOSE_GENERATE
+    return behind.request is not None and bool(behind.request.recipes)
 
 
 def _note(behind: _Behind, origins: dict[_Value, str]) -> None:
@@ -145,13 +135,13 @@ def _made(view: views_pb2.Secret, behind: _Behind, origins: Mapping[_Value, str]
     request, receipt = behind.request, behind.checked.receipt
     if request is None or receipt is None:
         return Made(how="", known_keys=tuple(value.key for value in view.values), checked=behind.checked)
-    how, sources = _HOW.get(request.purpose, ""), {key: "" for key, _ in receipt.values}
+    sources = {key: "" for key, _ in receipt.values}
     copied = receipt.signer.startswith(COPIES_FROM)
-    if copied or request.purpose == upload_pb2.PURPOSE_GENERATE:
+    if copied or request.recipes:
         store = receipt.signer.removeprefix(COPIES_FROM) if copied else request.uri.store
         sources = {value[0]: origins.get((store, *value), "") for value in receipt.values}
     return Made(
-        how=_COPIED if copied else how,
+        how=spelled(upload_pb2.Purpose, upload_pb2.PURPOSE_COPY if copied else request.purpose),
         source=", ".join(sorted(set(sources.values()) - {""})) if copied else "",
         known_keys=tuple(key for key, source in sources.items() if not source),
         checked=behind.checked,

@@ -20,7 +20,7 @@ from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import Error, UnavailableError
 from monoskope.m8.log.documents import Where
 from monoskope.m8.metrics import STATES
-from monoskope.m8.readmodels.secrets import DUE, SECRETS, Kept
+from monoskope.m8.readmodels.secrets import DUES, SECRETS, Kept
 from monoskope.m8.readmodels.stores import with_beats
 from monoskope.m8.service.app import App
 from monoskope.m8.tree.witnessed_log import HOURLY_S, Seen, WitnessedLog
@@ -179,7 +179,7 @@ class Endpoints:
             found["m8_secrets_expired" if is_past else "m8_secrets_expiring", _store_of(uri)] += 1
         for name, collection, where in (
             ("m8_secrets_drifted", SECRETS, Where(out_of_sync=True)),
-            ("m8_rotations_overdue", DUE, Where(expiring_before=today.isoformat())),
+            ("m8_rotations_overdue", DUES, Where(expiring_before=today.isoformat())),
         ):
             documents = await log.find(collection, where, limit=MOST_COUNTED)
             found.update((name, _store_of(uri)) for uri, _ in documents)

@@ -21,6 +21,12 @@ from monoskope.errors import UsageError
 from monoskope.lazy import pattern
 from monoskope.value import Value
 
+BEGAN, DUE = "began", "due"
+"""Labels of what a round of a rotation made: the instant at which it began, and the day until which the next one is
+due."""
+NEXT = ".next"
+"""What the URI of that has behind the rotated secret's (docs/rotation.md)."""
+
 
 def sorted_once(labels: Sequence[options_pb2.Label]) -> bool:
     """Whether labels are in the order of their names, each name once."""

@@ -85,6 +85,12 @@ class Recipe(Value, frozen=True):
         return cls(key, kind, int(rest) if colon else 0)
 
     @property
+    def written(self) -> str:
+        """What `parse` makes this of."""
+        rest = self.text or (str(self.size) if self.size else "")
+        return f"{self.kind}:{rest}" if rest else self.kind
+
+    @property
     def is_pair(self) -> bool:
         """Whether a key pair is made."""
         return KINDS[self.kind].is_pair

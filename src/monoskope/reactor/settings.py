@@ -51,6 +51,7 @@ from monoskope.reactor.value_rules import ValueRule
 from monoskope.settings import convert, load
 from monoskope.stores import registry
 from monoskope.stores.driver import StoreDriver
+from monoskope.stores.shared.accounts import expression
 from monoskope.uri import SecretUri, UriPrefix, check_store_name, parse_path
 
 R = TypeVar("R")
@@ -126,7 +127,6 @@ class ReactorLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _ALLOWED = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._*/-]{0,255}", re.ASCII)
-_ANY = "[A-Za-z0-9._-]*"
 
 
 class AccountsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -143,7 +143,7 @@ class AccountsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def covers(self, path: tuple[str, ...]) -> bool:
         """Whether a secret's path is the name of an allowed account."""
         name = "/".join(path)
-        return any(re.fullmatch(_ANY.join(map(re.escape, one.split("*"))), name, re.ASCII) for one in self.allow)
+        return any(re.fullmatch(expression(one), name) for one in self.allow)
 
 
 class PathPair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -250,7 +250,9 @@ def _expiring(_asked: dict[str, Any]) -> dict[str, Any]:
     for one in SECRETS:
         if one["expires_on"]:
             days.setdefault(one["expires_on"], []).append(one["uri"])
-    rows = [{"day": day, "uris": uris} for day, uris in sorted(days.items())]
+    rows = [{"day": day, "uris": uris, "due": []} for day, uris in sorted(days.items())]
+    rows[0]["due"] = ["vault://checkout/db.next"]
+    rows[-1]["due"] = ["vault://payments/db.next"]
     return {"days": rows, "without": sum(not one["expires_on"] for one in SECRETS)}
 
 
@@ -421,13 +423,43 @@ def _one_change(asked: dict[str, Any]) -> dict[str, Any]:
     return change | {"lines": shown, "own": False, "by": "word", "word": word, "why_not": None}
 
 
-_KINDS = (("password", 32, "characters", 8, 256), ("hex", 32, "bytes", 16, 512), ("ed25519", 0, "", 0, 0))
+_KINDS = (
+    *(("password", 32, "characters", 8, 256, 0), ("hex", 32, "bytes", 16, 512, 0)),
+    *(("ed25519", 0, "", 0, 0, 0), ("fixed", 0, "", 0, 0, 128)),
+)
 
 
 def _kinds() -> Iterator[dict[str, Any]]:
-    for name, default, unit, least, most in _KINDS:
+    for name, default, unit, least, most, longest in _KINDS:
         sizes = {"sizes": [], "least": least, "most": most}
-        yield {"name": name, "default": default, "unit": unit, **sizes, "is_pair": name == "ed25519", "longest": 0}
+        yield {
+            "name": name,
+            "default": default,
+            "unit": unit,
+            **sizes,
+            "is_pair": name == "ed25519",
+            "longest": longest,
+        }
+
+
+ROUNDS = {
+    "accounts": ["pg://payments_a", "pg://payments_b"],
+    "recipes": {"password": "password:32", "url": "fixed:db.internal"},
+    "every": "30d",
+}
+
+
+def _plan(asked: dict[str, Any]) -> dict[str, Any]:
+    stops = {"step": "STOP", "account": "", "why": "pg://payments_b may still be in use.", "fix": "Wait, or --force."}
+    begins = {"step": "MAKE_VALUES", "account": asked["accounts"][1], "why": "", "fix": ""}
+    began = {"began_at": written(NOW - dt.timedelta(hours=3)), "is_over": True}
+    return {"uri": asked["uri"], **(begins if asked["force"] else stops), "waits": not asked["force"], **began}
+
+
+def _rotated(asked: dict[str, Any]) -> dict[str, Any]:
+    done = {"uri": asked["uri"], "outcome": "ROTATED", "account": asked["accounts"][1], "upstream_version": "8"}
+    done |= {"hash": _fingerprint("rotated"), "began_at": written(NOW), "joined": False}
+    return {"results": [{"done": done}], "notes": []}
 
 
 ANSWERS: dict[str, Callable[[dict[str, Any]], object]] = {
@@ -444,6 +476,9 @@ ANSWERS: dict[str, Callable[[dict[str, Any]], object]] = {
     "changes": _changes,
     "change": _one_change,
     "drift": lambda _: {"secrets": [one for one in SECRETS if one["status"] in {"DRIFTED", "OVERWROTE"}]},
+    "rounds": lambda _: ROUNDS,
+    "plan-rotation": _plan,
+    "rotate": _rotated,
     "recipes": lambda _: {"kinds": list(_kinds())},
 }
 """By operation; the others depend on who asks."""

@@ -19,7 +19,19 @@ ROOT = Path(__file__).parents[3]
 IMAGES = ROOT / "docs" / "images" / "console"
 
 VIEWS = ("Secrets", "Approvals", "Same values", "Expiring", "Drift", "Activity", "Events", "Stores")
-ACTIONS = ("Put", "Change keys", "Generate", "Compare", "Verify", "Copy", "Label", "Expiry", "Roll back", "Delete")
+ACTIONS = (
+    "Put",
+    "Change keys",
+    "Generate",
+    "Rotate now",
+    "Compare",
+    "Verify",
+    "Copy",
+    "Label",
+    "Expiry",
+    "Roll back",
+    "Delete",
+)
 WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 

@@ -7,8 +7,9 @@ import datetime as dt
 import pytest
 from playwright.sync_api import expect
 
+from tests.console.looks.axe import RULES, axe_script
 from tests.console.looks.example import Example
-from tests.console.looks.example_answers import ANSWERS, NOW, written
+from tests.console.looks.example_answers import ANSWERS, NOW, ROUNDS, written
 from tests.console.page import ConsolePage
 from tests.support.browser import Chromium
 
@@ -149,6 +150,42 @@ def test_a_comparison_begins_with_the_keys_of_its_secret(chromium: Chromium) -> 
         expect(form.field("Key 1")).to_have_value("password")
         expect(form.field("Key 2")).to_have_value("user")
         expect(form.panel).not_to_contain_text("The secret has these keys, too")
+
+
+def test_a_rotation_begins_with_its_last_round_and_is_confirmed_by_its_plan(chromium: Chromium) -> None:
+    example = Example()
+    with chromium.visit(reduced_motion="reduce") as tab:
+        example.open(tab)
+        page = ConsolePage(tab)
+        page.go("Expiring")
+        main = tab.get_by_role("main")
+        expect(main).to_contain_text("1 rotation is overdue.")
+        main.get_by_role("listitem").filter(has_text="rotation due").get_by_role("button", name="Rotate now").click()
+        form = page.form()
+        expect(form.field("Path")).to_have_value("checkout/db")
+        expect(form.field("One account")).to_have_value("pg://payments_a")
+        submit = form.panel.get_by_role("button", name="Rotate now", exact=True)
+        expect(submit).to_be_disabled()
+        form.press("Show the plan")
+        expect(form.panel).to_contain_text("It would stop: pg://payments_b may still be in use.")
+        expect(submit).to_be_disabled()
+        form.panel.get_by_role("checkbox", name="Do not wait for the grace").check()
+        expect(form.panel).not_to_contain_text("It would stop")  # the plan was of another request
+        form.press("Show the plan")
+        expect(form.panel).to_contain_text("pg://payments_b gets a new password")
+        tab.evaluate(axe_script())
+        assert tab.evaluate(RULES) == []
+        result = form.sent("Rotate now")
+        expect(result).to_contain_text("Rotated")
+        expect(result).to_contain_text("pg://payments_b")
+        asked = dict(example.asked)["rotate"]
+    assert asked == {
+        "uri": "vault://checkout/db",
+        **ROUNDS,
+        "grace": "",
+        "adopt": False,
+        "force": True,
+    }
 
 
 _PLACEHOLDER = """(field) => {

@@ -123,6 +123,7 @@ RATIOS = (
     *("throughput_ratio", "update_throughput_ratio"),
     "unlucky_ratio",
     *("signed_put_ratio", "signed_put_file_ratio", "approved_put_ratio"),
+    *("rotation_ratio", "due_rotations_per_s"),
 )
 CPU = ("puts_per_core_of_m8", "worst_request_proto_ms", "worst_request_json_ms")
 FLOORS = (

@@ -199,7 +199,7 @@ def given(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 async def test_a_copy_gets_one_token_to_put_at_its_destination(world: World, given: list[str]) -> None:
     reactor = await world.attached()
-    request = a_copy()
+    request = a_copy(keys=("password",))
     grant, sending = await writing(copier(world), reactor, request)
     assert (await authorize(reactor, request.request_id)).token == f"anna at {DESTINATION}"
     assert len(given) == 1
@@ -218,7 +218,7 @@ async def test_a_copy_gets_one_token_to_put_at_its_destination(world: World, giv
     assert (upload.outcome, upload.state) == (upload_pb2.OUTCOME_COPIED, views_pb2.UPLOAD_STATE_ENDED)
     assert (await authorize(reactor, request.request_id)).error == "CONFLICT"
     events = (await copier(world).events(request_id=request.request_id)).events
-    assert events[0].detail == f"COPY of {URI} to {DESTINATION}"
+    assert events[0].detail == f"COPY of {URI} to {DESTINATION}, keys password"
     assert events[-1].detail == "COPIED, version 1"
 
 

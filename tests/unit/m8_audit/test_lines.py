@@ -26,6 +26,7 @@ from monoskope.m8.log.event_log import GENESIS_HASH, NewEvent, RecordedEvent
 from monoskope.m8.service.call_notes import BOUND, NAMED, CallNote, about_log, about_request, about_response
 from monoskope.protocol.identity import RECEIPT
 from monoskope.protocol.receipt import make_receipt
+from monoskope.uri import SecretUri
 from tests.support.m8_world import fingerprint
 from tests.support.vectors import Signer, a_grant, a_request
 
@@ -153,6 +154,9 @@ def test_a_call_is_about_what_it_names() -> None:
         "purpose": "UPLOAD",
         "request_id": request.request_id.hex(),
     }
+    copy = a_request(purpose=upload_pb2.PURPOSE_COPY, destination=SecretUri.parse("pg://orders_a"), keys=("a", "b"))
+    copied = about_request(commands_pb2.RequestSecretUploadKeyRequest(request=copy.content))
+    assert (copied["destination"], copied["keys"]) == ("pg://orders_a", "a b")
     assert about_request(commands_pb2.RequestSecretUploadKeyRequest(request=b"\xff")) == {}
     sent = commands_pb2.RequestUploadSecretRequest(
         request_id=b"r" * 16, ciphertext=b"sealed", request_signature=b"signature"

@@ -79,8 +79,8 @@ def test_what_a_person_put_is_known_even_if_it_has_the_hash_of_what_was_made_at_
     rows = listed(run)
     shown = {uri: (row["made"], row["known_keys"], row["proven"], row["subject"]) for uri, row in rows.items()}
     assert shown == {
-        GENERATED: ("GENERATED", ["username"], True, "alice"),
-        PUT: ("PUT", ["password"], True, "alice"),
+        GENERATED: ("GENERATE", ["username"], True, "alice"),
+        PUT: ("UPLOAD", ["password"], True, "alice"),
     }
     header, *rows_of_table = ends(run("get", "secrets", "--since", "90d"), 0).stdout.splitlines()
     assert header.split() == ["URI", "CHANGED", "BY", "MADE", "MADE", "AT", "KNOWN", "KEYS", "PROVEN"]

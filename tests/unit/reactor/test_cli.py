@@ -73,6 +73,7 @@ FIRST_SETTINGS = {
     "mariadb-account": ["host", "user", "password_file", "account_host"],
     "pass": ["folder", "gpg_home", "readable"],
     "postgresql-account": ["hosts", "user", "password_file", "database", "deletable"],
+    "rabbitmq-account": ["address", "user", "password_file"],
     "redis-account": ["nodes", "user", "password_file"],
     "vault": ["address", "mount", "readable", "deletable", "patchable", "restorable", "binary", "auth"],
     "vault-kv1": ["address", "mount", "readable", "deletable", "auth"],

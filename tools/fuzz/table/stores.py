@@ -6,6 +6,7 @@ import json
 import ssl
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,9 @@ from monoskope.stores.kubernetes.object import check_type
 from monoskope.stores.kubernetes.secrets import KubernetesStore
 from monoskope.stores.password_store.config import PassLayout
 from monoskope.stores.postgresql_account import scram
+from monoskope.stores.rabbitmq_account.config import RabbitmqAccountConfig
+from monoskope.stores.rabbitmq_account.store import RabbitmqAccountStore
+from monoskope.stores.rabbitmq_account.users import Users
 from monoskope.stores.shared.http import HttpAnswer
 from monoskope.stores.vault.config import AppRole, TokenFile, VaultConfig
 from monoskope.stores.vault.kv1 import VaultKv1Store
@@ -195,6 +199,26 @@ def _of_keystone(content: bytes) -> object:
     return run(BarbicanSession(http, config).request("GET", "secrets"))
 
 
+def _of_rabbitmq(content: bytes) -> None:
+    credential = str(_folder() / "credential")
+    config = RabbitmqAccountConfig(address="https://127.0.0.1:15671", user="m8", password_file=credential)
+    users = Users(config)
+    _answering(users, content)
+    store, path, password = RabbitmqAccountStore(config, users), ("orders_a",), Payload({"password": b"x" * 20})
+
+    async def all_of() -> None:
+        questions: list[Callable[[], Awaitable[object]]] = [
+            store.health,
+            lambda: store.matches(path, password),
+            lambda: store.write(path, password, replacing=None, write_tag=_TAG),
+        ]
+        for question in questions:
+            with suppress(DriverError):
+                await question()
+
+    run(all_of())
+
+
 class _Aws(AwsClient):
     """A client whose service answers with an input, as the SDK parses it."""
 
@@ -299,6 +323,12 @@ _OF_BARBICAN = {
     ],
     "total": 1,
     "secret_ref": "https://b/v1/secrets/00000000-0000-0000-0000-000000000000",
+}
+_OF_RABBITMQ = {
+    "name": "orders_a",
+    "tags": ["monitoring"],
+    "password_hash": "AAAAAC6Ar9vq3vTOIQjjPQ6BJNW6WHFwmM4WZNVjfaCd7zRL",
+    "hashing_algorithm": "rabbit_password_hashing_sha256",
 }
 _OF_AWS = {
     "ARN": "arn:aws:secretsmanager:eu-central-1:1:secret:team-a/db-AbCdEf",
@@ -427,6 +457,14 @@ READERS = (
         lambda content: scram.parts_of(content.decode("utf-8", "replace")),
         errors=(),
         seeds=lambda: [b"scram@4096:W22ZaJ0SNY7soEsUEjb6gQ==,nologin,until=1577836800.000000", b"other@742"],
+    ),
+    Reader(
+        "rabbitmq-user",
+        "RabbitMQ's management API, or what stands at its address",
+        ("stores/rabbitmq_account/users.py",),
+        _of_rabbitmq,
+        errors=(),
+        seeds=_seeds(_OF_RABBITMQ, {"error": "Object Not Found"}),
     ),
     Reader(
         "age-recipient",

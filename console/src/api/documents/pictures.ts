@@ -11,10 +11,13 @@ export interface Group {
   stores: number;
 }
 
-/** `expiring` {}: {days: ExpiringDay[], without: number}; days in order, also those that are past. `without`: how many have no day. */
+/** `expiring` {}: {days: ExpiringDay[], without: number}; days in order, also those that are past. `without`: how many have no day of expiry. */
 export interface ExpiringDay {
   day: string;
+  /** Those that expire. */
   uris: string[];
+  /** Those whose label says that their rotation is due. m8's word. */
+  due: string[];
 }
 
 /** `activity` {days, quick?}: what ended, by time; made from the log. m8's word. With `quick`, of the newest events alone if reading all would take long. */

@@ -57,6 +57,61 @@ export interface GenerateRequest extends Notes {
   expect?: Expect;
 }
 
+/** `rounds` {uri}: what the last rounds of a secret were asked for, as receipts prove; "" and none for what nothing proves. */
+export interface Rounds {
+  accounts: string[];
+  /** As `generate` takes them, without the username. */
+  recipes: Record<string, string>;
+  /** After what time the next one was to be due. */
+  every: string;
+}
+
+/** `plan-rotation` and `rotate`. */
+export interface RotateRequest {
+  uri: string;
+  /** One, or two that take turns. */
+  accounts: string[];
+  recipes: Record<string, string>;
+  /** "12h"; "" for a day. */
+  grace: string;
+  /** "30d"; "" for never by itself. */
+  every: string;
+  /** Begin anew from what is live, whatever others did. */
+  adopt: boolean;
+  /** Begin before the grace is over. */
+  force: boolean;
+}
+
+/** "WAIT": the end of a write is not known, and nothing goes on until no late write can follow. */
+export type RotationStep = "LOOK" | "MAKE_VALUES" | "SET_ACCOUNT" | "PROVE" | "SWITCH" | "WAIT";
+
+/** What a rotation would do first. */
+export interface Planned {
+  step: "MAKE_VALUES" | "SET_ACCOUNT" | "SWITCH" | "STOP";
+  account: string;
+  /** Why it stops, and what to do; "" where it goes on. */
+  why: string;
+  fix: string;
+  /** Whether time alone mends it. */
+  waits: boolean;
+  /** When the round of what is there began; "" where nothing proves it. */
+  began_at: string;
+  is_over: boolean;
+}
+
+/** What `rotate` results in. All of it is proven by receipts. */
+export interface Rotated {
+  uri: string;
+  outcome: string;
+  /** The one that is live now. */
+  account: string;
+  upstream_version: string;
+  hash: string;
+  began_at: string;
+  /** Whether another run was faster. */
+  joined: boolean;
+}
+
 /** `recipes` {}: {kinds: RecipeKind[]}: what reactors can make. */
 export interface RecipeKind {
   name: string;
@@ -71,7 +126,7 @@ export interface RecipeKind {
   longest: number;
 }
 
-/* Requests without a type of their own: `copy` {uri, destination, expect?}, `import` {uris}, `verify` {uris} or {prefix}, `delete` {uris, typed, expect?, destroy?},
+/* Requests without a type of their own: `copy` {uri, destination, keys?, expect?}, `import` {uris}, `verify` {uris} or {prefix}, `delete` {uris, typed, expect?, destroy?},
  * `undelete` {uris, expect?}, `rollback` {uri, to, expect?}, `label` {uri, set, remove}, `expire` {uri, on}, `upstream` {uri}: {names, complete}.
  *
  * `typed` is what the user typed to confirm a deletion: the URI, or with several "delete N secrets". `monoctl` checks it.

@@ -3,7 +3,7 @@
  * The live stream: `POST /api/live` {}, one JSON object a line.
  */
 
-import type { Failure } from "./sending";
+import type { Failure, RotationStep } from "./sending";
 import type { Event, SecretsPage } from "./shown";
 
 /** `begin` {token}: the one call without a session, and the one that is not sealed. `token` is the name of the link's token, not the token. It
@@ -70,6 +70,8 @@ export type Live =
   /** A request of this console went on: "ASKING", "SIGNING" if the store takes signed requests alone, "SENT" or "ENDED". With `touch` the user has
    * to touch a security key now. */
   | { kind: "progress"; uri: string; request_id: string; stage: string; end: string; touch: boolean }
+  /** A rotation of this console has begun a step. */
+  | { kind: "step"; uri: string; step: RotationStep }
   /** A sentence for the user. */
   | { kind: "note"; text: string }
   /** Nothing happened for a while; the connection lives. */

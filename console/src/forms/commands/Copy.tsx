@@ -8,14 +8,16 @@ import { partsOf, Radios, TextField } from "../../parts";
 import { useMe } from "../../state/me";
 import type { FormProps } from "../../state/openForm";
 import { outside } from "../able";
-import { ANY, type Expected, ExpectMore, expectOf, expectProblem, REPLACES, WRITE } from "../fields/Expectation";
+import { ANY, type Expected, ExpectMore, expectOf, expectProblem, More, REPLACES, WRITE } from "../fields/Expectation";
 import { PlacesField, StoreSelect, Warning } from "../fields/PlacesField";
+import { SomeKeys } from "../fields/Recipes";
 import { Upstream } from "../fields/Upstream";
 import { storesOf } from "../pin/Pin";
 import { FormFrame } from "../send/FormFrame";
 import { DoneRow } from "../send/Results";
 import { useForm } from "../send/useForm";
 import { pathProblem, uriOf } from "../uris";
+import { keyProblem } from "../values/rules";
 
 export function CopyForm(props: FormProps) {
   const form = useForm<Done>("copy", props);
@@ -24,15 +26,18 @@ export function CopyForm(props: FormProps) {
   const allowed = destinations(storesOf([from], stores), stores);
   const [chosen, setChosen] = useState("");
   const [path, setPath] = useState<string | null>(null);
+  const [keys, setKeys] = useState<readonly string[]>([]);
   const [expected, setExpected] = useState<Expected>(ANY);
-  const store = chosen || (allowed.length === 1 ? (allowed[0]?.name ?? "") : "");
+  const others = allowed.filter(({ name }) => name !== partsOf(from).store);
+  const likely = others.length > 0 ? others : allowed;
+  const store = chosen || (likely.length === 1 ? (likely[0]?.name ?? "") : "");
   // The same path is proposed until another is typed.
   const to = { store, path: path ?? partsOf(from).path };
   const destination = uriOf(to);
   const wrong = pathProblem(to.path) || (destination === from ? "This is the secret that is copied." : "");
   const beyond = outside(destination, useMe());
-  const valid = places.problems.size === 0 && store !== "" && wrong === "" && expectProblem(expected) === "";
-  const send = () => void form.sending.send([from], () => call<Results<Done>>("copy", { uri: from, destination, expect: expectOf(expected) }));
+  const valid = places.problems.size === 0 && store !== "" && wrong === "" && keys.every((key) => keyProblem(key) === "") && expectProblem(expected) === "";
+  const send = () => void form.sending.send([from], () => call<Results<Done>>("copy", { uri: from, destination, keys, expect: expectOf(expected) }));
   return (
     <FormFrame
       {...form.frame}
@@ -53,6 +58,10 @@ export function CopyForm(props: FormProps) {
         {beyond !== "" && <Warning text={beyond} />}
         <p class="field-hint">Only stores that the reactor’s operator has allowed stand here. Which paths may be copied, its settings say, too.</p>
       </fieldset>
+      <More title="Keys" summary={keys.length === 0 ? "all of them" : keys.join(", ")}>
+        <SomeKeys legend="Only these keys" uris={[from]} keys={keys} onChange={setKeys} shown={attempted} />
+        <p class="field-hint">The place then has these keys alone, and no others.</p>
+      </More>
       <ExpectMore value={expected} onChange={setExpected} words={WRITE} uri={destination} shown={attempted} warning={REPLACES} />
     </FormFrame>
   );

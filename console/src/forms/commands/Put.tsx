@@ -3,13 +3,13 @@
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
 import type { Done, GenerateRequest, PatchRequest, PutRequest, Results } from "../../api/documents/sending";
-import { Checkbox, Field } from "../../parts";
+import { Checkbox } from "../../parts";
 import type { FormProps } from "../../state/openForm";
 import { EngineOptions, type Options, optionsFor } from "../fields/EngineOptions";
 import { ANY, CHANGE, type Expected, ExpectMore, expectOf, expectProblem, More, REPLACES, WRITE } from "../fields/Expectation";
 import { KEPT, NotesField, notesOf, notesValid } from "../fields/NotesField";
 import { PlacesField } from "../fields/PlacesField";
-import { KnownKeys, newRecipe, type Recipe, recipeProblem, RecipesField, recipesOf, sizeProblem, useKeysOf, useKinds } from "../fields/Recipes";
+import { KnownKeys, newRecipe, type Recipe, RecipesField, recipesOf, recipesFit, SomeKeys, useKinds } from "../fields/Recipes";
 import { storesOf } from "../pin/Pin";
 import { FormFrame } from "../send/FormFrame";
 import { Previews } from "../send/Previews";
@@ -87,7 +87,7 @@ export function PatchForm(props: FormProps) {
     >
       <PlacesField places={places} stores={stores} command="patch" shown={attempted} several />
       <ValueSet values={values} problems={shownProblems(values, attempted && !blank, { optional })} title="Keys to set" hint="Only these keys change." />
-      <RemovedKeys uris={places.uris} removed={removed} onChange={setRemoved} both={both} shown={attempted} />
+      <SomeKeys legend="Keys to remove" uris={places.uris} keys={removed} onChange={setRemoved} problem={both.length > 0 ? `${both.join(", ")} cannot be set and removed.` : ""} shown={attempted} />
       <ExpectMore value={expected} onChange={setExpected} words={CHANGE} uri={places.uris.length === 1 ? (places.uris[0] ?? "") : ""} shown={attempted} warning="Keys are changed also where others have put the secret." />
       {kind !== "" && (
         <More title="Options of the engine" summary={Object.keys(options).length === 0 ? "none" : "changed"}>
@@ -96,41 +96,6 @@ export function PatchForm(props: FormProps) {
       )}
       <Previews ask={() => previewed("patch", request, sent)} valid={valid} onInvalid={form.frame.onInvalid} />
     </FormFrame>
-  );
-}
-
-interface RemovedKeysProps {
-  uris: readonly string[];
-  removed: readonly string[];
-  onChange: (removed: readonly string[]) => void;
-  /** Those that are also set. */
-  both: readonly string[];
-  shown: boolean;
-}
-
-/** Tick keys that are known of the one secret, or name them. */
-function RemovedKeys({ uris, removed, onChange, both, shown }: RemovedKeysProps) {
-  const [text, setText] = useState("");
-  const uri = uris.length === 1 ? (uris[0] ?? "") : "";
-  const known = useKeysOf(uri);
-  const named = (typed: string) => {
-    setText(typed);
-    const keys = typed.split(/[\s,]+/).filter((key) => key !== "");
-    onChange([...removed.filter((key) => known.includes(key)), ...keys.filter((key) => !known.includes(key))]);
-  };
-  const toggle = (key: string) => onChange(removed.includes(key) ? removed.filter((one) => one !== key) : [...removed, key]);
-  const wrong = removed.find((key) => keyProblem(key) !== "");
-  const error = both.length > 0 ? `${both.join(", ")} cannot be set and removed.` : shown && wrong !== undefined ? keyProblem(wrong) : "";
-  return (
-    <fieldset class="form-group">
-      <legend>Keys to remove</legend>
-      {known.map((key) => (
-        <Checkbox key={key} label={<code>{key}</code>} checked={removed.includes(key)} onChange={() => toggle(key)} />
-      ))}
-      <Field label={known.length > 0 ? "Other keys" : "Keys"} optional hint="Several with spaces between them." error={error}>
-        {(attributes) => <input {...attributes} class="input mono" autocomplete="off" spellcheck={false} value={text} onInput={(event) => named(event.currentTarget.value)} />}
-      </Field>
-    </fieldset>
   );
 }
 
@@ -143,8 +108,7 @@ export function GenerateForm(props: FormProps) {
   const { places, stores, attempted, gate } = form;
   const uri = places.uris[0] ?? "";
   const request: GenerateRequest = { uri, recipes: recipesOf(recipes), expect: expectOf(expected), ...notesOf(notes) };
-  const made = recipes.every((recipe) => recipeProblem(recipe, recipes) === "" && sizeProblem(recipe, kinds.find(({ name }) => name === recipe.kind)) === "");
-  const valid = places.problems.size === 0 && made && expectProblem(expected) === "" && notesValid(notes);
+  const valid = places.problems.size === 0 && recipesFit(recipes, kinds) && expectProblem(expected) === "" && notesValid(notes);
   const submit = () => gate.pass(places.uris, () => void form.sending.send(places.uris, () => call<Results<Done>>("generate", request)));
   return (
     <FormFrame

@@ -4,9 +4,10 @@
  * The keys that a secret has now: who puts or compares it wants them all.
  */
 
+import { useState } from "preact/hooks";
 import type { RecipeKind } from "../../api/documents/sending";
 import type { Secret } from "../../api/documents/shown";
-import { Button, partsOf, Select, TextField } from "../../parts";
+import { Button, Checkbox, partsOf, Select, TextField } from "../../parts";
 import { useAnswer } from "../../state/answer";
 import { pathProblem } from "../uris";
 import { keyProblem, twice } from "../values/rules";
@@ -49,7 +50,7 @@ export function recipesOf(recipes: readonly Recipe[]): Record<string, string> {
 }
 
 /** Say what is wrong with the size of one, or with its text, "" for nothing. Whether a template is one, `monoctl` says. */
-export function sizeProblem({ size }: Recipe, kind: RecipeKind | undefined): string {
+function sizeProblem({ size }: Recipe, kind: RecipeKind | undefined): string {
   if (kind !== undefined && kind.longest > 0) return size !== "" && [...size].length <= kind.longest ? "" : `1 to ${kind.longest} characters.`;
   if (size === "" || kind === undefined) return "";
   const number = /^[0-9]{1,5}$/.test(size) ? Number(size) : NaN;
@@ -58,8 +59,13 @@ export function sizeProblem({ size }: Recipe, kind: RecipeKind | undefined): str
 }
 
 /** Say what is wrong with the key of one, "" for nothing. */
-export function recipeProblem({ key }: Recipe, all: readonly Recipe[]): string {
+function recipeProblem({ key }: Recipe, all: readonly Recipe[]): string {
   return keyProblem(key) || (twice(all.map((one) => one.key)).has(key) ? "This key is there twice." : "");
+}
+
+/** Whether nothing is wrong with any of them. */
+export function recipesFit(recipes: readonly Recipe[], kinds: readonly RecipeKind[]): boolean {
+  return recipes.every((recipe) => recipeProblem(recipe, recipes) === "" && sizeProblem(recipe, kinds.find(({ name }) => name === recipe.kind)) === "");
 }
 
 interface RecipesProps {
@@ -130,8 +136,16 @@ function upper(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
+/** Return the rows of what was sent once. */
+export function recipesFrom(made: Readonly<Record<string, string>>): Recipe[] {
+  return Object.entries(made).map(([key, text]) => {
+    const [kind = "", ...rest] = text.split(":");
+    return { ...newRecipe(key, kind), size: rest.join(":") };
+  });
+}
+
 /** Return the keys of a secret, as far as the user may see them; none for a URI that is not valid, or that m8 does not know. */
-export function useKeysOf(uri: string): readonly string[] {
+function useKeysOf(uri: string): readonly string[] {
   const { store, path } = partsOf(uri);
   const { data } = useAnswer<Secret>(store !== "" && pathProblem(path) === "" ? "secret" : null, { uri });
   return data?.uri === uri && !data.deleted ? Object.keys(data.values) : [];
@@ -163,5 +177,37 @@ export function KnownKeys({ uri, keys, otherwise, add }: KnownKeysProps) {
         </Button>
       )}
     </p>
+  );
+}
+
+interface SomeKeysProps {
+  legend: string;
+  uris: readonly string[];
+  keys: readonly string[];
+  onChange: (keys: readonly string[]) => void;
+  /** What is wrong with them all, as a sentence; "" for nothing. */
+  problem?: string;
+  shown: boolean;
+}
+
+/** Tick keys that are known of the one secret, or name them. */
+export function SomeKeys({ legend, uris, keys, onChange, problem = "", shown }: SomeKeysProps) {
+  const [text, setText] = useState("");
+  const known = useKeysOf(uris.length === 1 ? (uris[0] ?? "") : "");
+  const named = (typed: string) => {
+    setText(typed);
+    const others = typed.split(/[\s,]+/).filter((key) => key !== "");
+    onChange([...keys.filter((key) => known.includes(key)), ...others.filter((key) => !known.includes(key))]);
+  };
+  const toggle = (key: string) => onChange(keys.includes(key) ? keys.filter((one) => one !== key) : [...keys, key]);
+  const wrong = keys.find((key) => keyProblem(key) !== "");
+  return (
+    <fieldset class="form-group">
+      <legend>{legend}</legend>
+      {known.map((key) => (
+        <Checkbox key={key} label={<code>{key}</code>} checked={keys.includes(key)} onChange={() => toggle(key)} />
+      ))}
+      <TextField label={known.length > 0 ? "Other keys" : "Keys"} mono optional hint="Several with spaces between them." value={text} error={problem || (shown && wrong !== undefined ? keyProblem(wrong) : "")} onInput={named} />
+    </fieldset>
   );
 }

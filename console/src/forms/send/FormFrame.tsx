@@ -32,6 +32,8 @@ interface FrameProps<T> {
   onInvalid: () => void;
   /** Other buttons beside the one that sends. */
   more?: ComponentChildren;
+  /** What is shown while it is under way, in place of a row for each secret. */
+  steps?: ComponentChildren;
   /** What is shown of one that was done. */
   done: (result: T) => ComponentChildren;
   /** What may be done next, beside closing. */
@@ -74,7 +76,7 @@ export function FormFrame<T>(props: FrameProps<T>) {
           {props.children}
         </div>
         <div ref={region} class="form-region" tabIndex={-1}>
-          {sending.state === "sending" && <ProgressList progress={sending.progress} />}
+          {sending.state === "sending" && <ProgressList progress={sending.progress}>{props.steps}</ProgressList>}
           {sending.state === "ended" && <ResultList sending={sending} uris={props.uris} done={props.done} close={close} />}
           {sending.state === "editing" && sending.failure !== null && <FailureBox failure={sending.failure} />}
         </div>

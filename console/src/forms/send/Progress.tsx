@@ -1,5 +1,6 @@
 /** How far the requests of a form have come: asked, sent, proven. */
 
+import type { ComponentChildren } from "preact";
 import { Icon, Uri } from "../../parts";
 import { useCell } from "../../state/cell";
 import { away } from "../../state/me";
@@ -21,8 +22,8 @@ const STEPS: readonly (readonly [Stage, string])[] = [
   ["ended", "proven"],
 ];
 
-/** Show one row for each secret. It is told to screen readers as it changes. */
-export function ProgressList({ progress }: { progress: ReadonlyMap<string, Progress> }) {
+/** Show `children`, or one row for each secret. It is told to screen readers as it changes. */
+export function ProgressList({ progress, children }: { progress: ReadonlyMap<string, Progress>; children?: ComponentChildren }) {
   const isAway = useCell(away) !== "";
   const isTouch = [...progress.values()].some(({ touch }) => touch);
   return (
@@ -37,15 +38,17 @@ export function ProgressList({ progress }: { progress: ReadonlyMap<string, Progr
           <Icon name="key" /> Touch your security key to sign.
         </p>
       )}
-      <ul class="send-rows">
-        {[...progress].map(([uri, { stage }]) => (
-          <li key={uri} class="send-row">
-            <Uri uri={uri} still />
-            <Steps stage={stage} />
-            <span class="unseen">{WORDS[stage]}</span>
-          </li>
-        ))}
-      </ul>
+      {children ?? (
+        <ul class="send-rows">
+          {[...progress].map(([uri, { stage }]) => (
+            <li key={uri} class="send-row">
+              <Uri uri={uri} still />
+              <Steps stage={stage} />
+              <span class="unseen">{WORDS[stage]}</span>
+            </li>
+          ))}
+        </ul>
+      )}
     </div>
   );
 }

@@ -104,7 +104,7 @@ export function useSending<T>(): Sending<T> {
       const { results, notes } = await work();
       for (const row of results) if ("failed" in row) heed(row.failed);
       setNow((before) => ({ ...before, state: "ended", results, notes }));
-      if (left.current) addNote(`${uris.length === 1 ? uris[0] : `${uris.length} secrets`}: ${summary(results)}`, results.every((row) => "done" in row) ? "good" : "warn");
+      if (left.current) addNote(`${results.length === 1 ? uris[0] : `${uris.length} secrets`}: ${summary(results)}`, results.every((row) => "done" in row) ? "good" : "warn");
       else announce(summary(results));
     } catch (error) {
       const failure = failureOf(error);

@@ -37,7 +37,7 @@ const PURPOSES: Record<string, string> = {
 
 function asked(detail: string): Told {
   const purpose = detail.split(" ", 1)[0] ?? "";
-  const to = / to (\S+)/.exec(detail);
+  const to = / to ([^\s,]+)/.exec(detail);
   return { mood: "begin", text: `${known(PURPOSES, purpose) ?? `Somebody asks for ${purpose || "something"}`}${purpose === "COPY" && to ? `: ${to[1]}` : ""}` };
 }
 

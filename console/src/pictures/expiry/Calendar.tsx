@@ -1,4 +1,4 @@
-/** Days of expiry: a month as a calendar, and the months to come as bars. */
+/** Days of expiry and of rotations: a month as a calendar, and the months to come as bars. */
 
 import { Button } from "../../parts";
 import { dayName, monthAfter, monthName, shortMonth, weeksOf } from "../words/days";
@@ -10,7 +10,7 @@ interface CalendarProps {
   /** "YYYY-MM". */
   month: string;
   today: string;
-  /** How many expire on each day. */
+  /** How many expire or are due on each day. */
   counts: ReadonlyMap<string, number>;
   /** The day that is chosen; "" for none. */
   chosen: string;
@@ -27,7 +27,7 @@ export function Calendar({ month, today, counts, chosen, onChoose, onMonth }: Ca
         <Button small icon="chevronRight" label={`On to ${monthName(monthAfter(month, 1))}`} onClick={() => onMonth(monthAfter(month, 1))} />
       </div>
       <table class="pic-days">
-        <caption class="unseen">{`Days of ${monthName(month)} on which secrets expire`}</caption>
+        <caption class="unseen">{`Days of ${monthName(month)} on which secrets expire or are due`}</caption>
         <thead>
           <tr>
             {WEEKDAYS.map((weekday) => (
@@ -49,6 +49,7 @@ export function Calendar({ month, today, counts, chosen, onChoose, onMonth }: Ca
 
 function Day({ day, today, count, chosen, onChoose }: { day: string; today: string; count: number; chosen: boolean; onChoose: (day: string) => void }) {
   const number = Number(day.slice(8));
+  const when = day < today ? "expired or overdue" : "to expire or due";
   const classes = ["pic-day", day === today && "pic-day-today", count > 0 && (day < today ? "pic-day-past" : "pic-day-full")].filter(Boolean).join(" ");
   if (count === 0)
     return (
@@ -62,13 +63,13 @@ function Day({ day, today, count, chosen, onChoose }: { day: string; today: stri
       class={classes}
       aria-pressed={chosen}
       aria-current={day === today ? "date" : undefined}
-      title={`${dayName(day)}: ${counted(count, "secret")} ${day < today ? "expired" : "will expire"}`}
+      title={`${dayName(day)}: ${counted(count, "secret")} ${when}`}
       onClick={() => onChoose(day)}
     >
       <span class="pic-day-number">{number}</span>
       <span class="unseen">{` ${monthName(day.slice(0, 7))}: `}</span>
       <span class="pic-day-count">{count.toLocaleString("en")}</span>
-      <span class="unseen">{day < today ? " expired" : " will expire"}</span>
+      <span class="unseen">{` ${when}`}</span>
     </button>
   );
 }

@@ -1,4 +1,4 @@
-/** Days on which secrets expire, as the calendar and the bars show them. Pure. */
+/** Days on which secrets expire and rotations are due, as the calendar and the bars show them. Pure. */
 
 import type { ExpiringDay } from "../../api/documents/pictures";
 import { monthAfter } from "../words/days";
@@ -7,17 +7,22 @@ export interface Outlook {
   /** The day before today and earlier, the oldest first. */
   expired: ExpiringDay[];
   expiredCount: number;
-  /** How many expire today or within 30 days. */
+  overdueCount: number;
+  /** How many expire or are due today or within 30 days. */
   soon: number;
   counts: Map<string, number>;
   months: { month: string; count: number }[];
-  /** How many expire after the twelve months. */
+  /** How many do so after the twelve months. */
   later: number;
+}
+
+function sizeOf({ uris, due }: ExpiringDay): number {
+  return uris.length + due.length;
 }
 
 /** Sort days into what has expired and what will. `today` and `in30` are "YYYY-MM-DD". */
 export function outlookOf(days: readonly ExpiringDay[], today: string, in30: string): Outlook {
-  const counts = new Map(days.map((one) => [one.day, one.uris.length]));
+  const counts = new Map(days.map((one) => [one.day, sizeOf(one)]));
   const first = today.slice(0, 7);
   const months = Array.from({ length: 12 }, (_, by) => ({ month: monthAfter(first, by), count: 0 }));
   const byMonth = new Map(months.map((one) => [one.month, one]));
@@ -29,12 +34,13 @@ export function outlookOf(days: readonly ExpiringDay[], today: string, in30: str
       expired.push(one);
       continue;
     }
-    if (one.day <= in30) soon += one.uris.length;
+    if (one.day <= in30) soon += sizeOf(one);
     const month = byMonth.get(one.day.slice(0, 7));
-    if (month === undefined) later += one.uris.length;
-    else month.count += one.uris.length;
+    if (month === undefined) later += sizeOf(one);
+    else month.count += sizeOf(one);
   }
-  return { expired, expiredCount: expired.reduce((sum, one) => sum + one.uris.length, 0), soon, counts, months, later };
+  const past = (of: "uris" | "due") => expired.reduce((sum, one) => sum + one[of].length, 0);
+  return { expired, expiredCount: past("uris"), overdueCount: past("due"), soon, counts, months, later };
 }
 
 /** Which secrets are listed below the picture. */

@@ -57,12 +57,12 @@ export function dayName(day: string): string {
   return DAY().format(new Date(`${day}T00:00:00Z`));
 }
 
-/** Return where a day lies from today, e.g. "expired 3 days ago", "today", "in 12 days". */
-export function fromToday(day: string, today: string): string {
+/** Return where a day lies from today, e.g. "expired 3 days ago", "today", "in 12 days". `past` stands before what is over. */
+export function fromToday(day: string, today: string, past = "expired "): string {
   const days = daysBetween(today, day);
   if (days === 0) return "today";
   if (days === 1) return "tomorrow";
-  if (days < 0) return days === -1 ? "expired yesterday" : `expired ${(-days).toLocaleString("en")} days ago`;
+  if (days < 0) return days === -1 ? `${past}yesterday` : `${past}${(-days).toLocaleString("en")} days ago`;
   return `in ${days.toLocaleString("en")} days`;
 }
 

@@ -3,6 +3,7 @@
 import { useId } from "preact/hooks";
 import type { Secret, Store } from "../../api/documents/shown";
 import { notAble, notAllowed } from "../../forms/able";
+import { rotatedAt } from "../../forms/uris";
 import { Card, Icon, type IconName } from "../../parts";
 import { useMe } from "../../state/me";
 import { type FormName, openForm, type Start } from "../../state/openForm";
@@ -20,6 +21,7 @@ const ACTIONS: readonly Action[] = [
   { form: "put", icon: "up", text: "Put", what: "Replace all of it with what you type or drop.", when: "both" },
   { form: "patch", icon: "edit", text: "Change keys", what: "Set some keys, remove others, leave the rest.", when: "present" },
   { form: "generate", icon: "wand", text: "Generate", what: "The reactor makes a new one. Nobody sees it.", when: "both" },
+  { form: "rotate", icon: "refresh", text: "Rotate now", what: "Its account gets a new password. Nobody sees it.", when: "present" },
   { form: "compare", icon: "compare", text: "Compare", what: "Is it what you have? Nothing is written.", when: "present" },
   { form: "verify", icon: "shieldCheck", text: "Verify", what: "Ask the engine whether it still holds this.", when: "present" },
   { form: "copy", icon: "copy", text: "Copy", what: "To another place, from reactor to reactor.", when: "present" },
@@ -45,8 +47,9 @@ export function Actions({ secret, store }: { secret: Secret; store: Store | unde
   );
 }
 
-/** A comparison is about all keys of the secret, so its form begins with them. */
+/** A comparison is about all keys of the secret, so its form begins with them. A rotation is of the secret beside which its new values stand. */
 function startOf(form: FormName, { uri, values }: Secret): Start {
+  if (form === "rotate") return { uri: rotatedAt(uri) };
   return form === "compare" ? { uri, keys: Object.keys(values) } : { uri };
 }
 

@@ -152,6 +152,11 @@ class SqliteStore(StoreDriver):
         """See `StoreDriver.read`. A store that may not read says so, too."""
         if not self._config.readable:
             raise CannotReadError("this store is write-only.")
+        return await self._newest(path)
+
+    # --- SQLite ---
+
+    async def _newest(self, path: tuple[str, ...]) -> Snapshot | None:
         row = await self._do(lambda database: database.execute(_NEWEST, (_text(path),)).fetchone())
         if row is None or row[2]:
             return None
@@ -161,8 +166,6 @@ class SqliteStore(StoreDriver):
             pass
         # Raised out here: no error that knows the content hangs on it.
         raise CannotReadError("the newest row of this secret is not one that this store could have written.")
-
-    # --- SQLite ---
 
     def _prepare(self) -> None:
         with _translated():

@@ -14,7 +14,7 @@ from monoskope.client.results import moment
 from monoskope.client.rotation.hands import SessionHands
 from monoskope.client.rotation.round import Done, Generate, Look, SetAccount, Step, Stop, Switch, Wish
 from monoskope.client.rotation.spec import Rotation
-from monoskope.client.rotation.walk import Rotated, carry_out, next_step
+from monoskope.client.rotation.walk import MAKE_VALUES, SET_ACCOUNT, SWITCH, Rotated, Tell, carry_out, next_step
 from monoskope.times import wall_clock
 from monoskope.value import Value
 
@@ -41,10 +41,12 @@ class Planned(Value, frozen=True, kw_only=True):
     """Whether that round is over."""
 
 
-async def rotate(session: Session, rotation: Rotation, *, adopt: bool, force: bool, timeout_s: float) -> Rotated:
+async def rotate(
+    session: Session, rotation: Rotation, *, adopt: bool, force: bool, tell: Tell | None, timeout_s: float
+) -> Rotated:
     """Carry one round to its end. Arguments and errors as `Client.rotate_secret`."""
-    wish = Wish(rotation, wall_clock(), force=force, adopt=adopt)
-    return await carry_out(wish, SessionHands(session, rotation, timeout_s))
+    wish, hands = Wish(rotation, wall_clock(), force=force, adopt=adopt), SessionHands(session, rotation, timeout_s)
+    return await (carry_out(wish, hands) if tell is None else carry_out(wish, hands, tell))
 
 
 async def plan(session: Session, rotation: Rotation, *, adopt: bool, force: bool, timeout_s: float) -> Planned:
@@ -59,11 +61,11 @@ async def plan(session: Session, rotation: Rotation, *, adopt: bool, force: bool
 def _planned(look: Look, step: Step) -> Planned:
     match step:
         case Generate():
-            name, account = "MAKE_VALUES", step.round.account
+            name, account = MAKE_VALUES, step.round.account
         case SetAccount():
-            name, account = "SET_ACCOUNT", step.account
+            name, account = SET_ACCOUNT, step.account
         case Switch() | Done():
-            name, account = "SWITCH", "" if look.round is None else look.round.account
+            name, account = SWITCH, "" if look.round is None else look.round.account
         case _:
             name, account = "STOP", ""
     stop = step if isinstance(step, Stop) else Stop("", "")

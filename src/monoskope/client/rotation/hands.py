@@ -23,8 +23,11 @@ from monoskope.protocol.notes import check_labels
 from monoskope.protocol.receipt import Receipt
 
 if TYPE_CHECKING:
+    from monoskope.client.queries import Queries
+    from monoskope.client.walk.receipts import Proofs
     from monoskope.client.walk.results import Copy
     from monoskope.client.walk.target import Target
+    from monoskope.protocol.request import Request
 
 _SYNC = {
     upload_pb2.OUTCOME_IN_SYNC: Sync.IN_SYNC,
@@ -46,6 +49,8 @@ class SessionHands:
         self._session = session
         self._rotation = rotation
         self._timeout_s = timeout_s
+        self._unknown: set[str] = set()
+        """Of which m8 knew no receipt when they were looked at."""
 
     async def wait(self, seconds: float, why: str) -> None:
         """Wait so long, by the runtime's clock."""
@@ -113,7 +118,9 @@ class SessionHands:
         await self.switch(Switch(look.next.version, look.db.version))
 
     async def generate(self, step: Generate) -> Place:
-        """Make new values, and return what is there."""
+        """Make new values, and return what is there. An account that was never set is asked for first."""
+        if step.round.account in self._unknown:
+            await self._served(await self._target(step.round.account))
         target = await self._target(self._rotation.next)
         labels = check_labels(step.round.labels(self._rotation.every_s).items())
         task = Task(
@@ -160,7 +167,9 @@ class SessionHands:
                 view = await self._session.queries.secret(uri)
                 result = await self._run(target, Task(target.uri, upload_pb2.PURPOSE_VERIFY))
             except NotFoundError:
-                return Place(uri), None
+                exact = uri not in self._rotation.accounts or any(can.check_and_set for can in attached(target.store))
+                self._unknown.add(uri)
+                return Place(uri, Sync.ABSENT if exact else Sync.UNREADABLE), None
             except RefusedError as error:
                 # Of an account that is enough: it is set whatever is there. Not on m8's word.
                 if uri not in self._rotation.accounts or error.by_m8 or error.reason_name != "CANNOT_READ":
@@ -173,6 +182,15 @@ class SessionHands:
             raise ProofError(f"{uri}: the store was asked about another receipt than the newest that m8 shows")
         assert result.grant is not None
         return _found(view, newest, result.receipt), parse_grant(result.grant.content)
+
+    async def _served(self, target: Target) -> None:
+        """Ask whether the store serves an account of which m8 knows no receipt. Raises `RefusedError`."""
+        try:
+            # Nobody can read an account, so it ends before there is a key; whatever else is wrong ends it sooner.
+            await self._run(target, Task(target.uri, upload_pb2.PURPOSE_IMPORT))
+        except RefusedError as error:
+            if error.reason_name != "CANNOT_READ":
+                raise
 
     async def _newest(self, view: views_pb2.Secret) -> Receipt:
         if not view.HasField("receipt"):
@@ -187,22 +205,29 @@ class SessionHands:
 
     async def _round(self, new: Place) -> Round | None:
         """Return the round whose first request made what is at `next`; labels are those that its grant signed."""
-        view = await self._session.queries.secret(new.uri)
-        answer = await self._session.queries.upload_answer(view.request_id)
-        checked = await self._session.proofs.upload(answer, view.request_id)
-        if checked.is_false:
-            raise ProofError(f"{new.uri}: {checked.why_not}")
-        receipt = checked.receipt
-        same = receipt is not None and receipt.upstream_version == new.version and receipt.fingerprint == new.hash
-        if not (checked.proven and same and answer.upload.uri == new.uri):
-            return None
-        request = parse_grant(answer.upload.grant.content).request
-        if request.purpose != upload_pb2.PURPOSE_GENERATE:
+        made = await generated(self._session.queries, self._session.proofs, new.uri, new.request_id)
+        if made is None or (made[1].upstream_version, made[1].fingerprint) != (new.version, new.hash):
             return None
         try:
-            return Round.parse(dict(request.labels))
+            return Round.parse(dict(made[0].labels))
         except UsageError:
             return None
+
+
+async def generated(queries: Queries, proofs: Proofs, uri: str, request_id: bytes) -> tuple[Request, Receipt] | None:
+    """Return what made the values at `uri`, as the grant signed it, and its receipt; None if no GENERATE is proven.
+
+    Raises:
+        ProofError: m8 shows a proof that is none.
+    """
+    answer = await queries.upload_answer(request_id)
+    checked = await proofs.upload(answer, request_id)
+    if checked.is_false:
+        raise ProofError(f"{uri}: {checked.why_not}")
+    if checked.receipt is None or not checked.proven or answer.upload.uri != uri:
+        return None
+    request = parse_grant(answer.upload.grant.content).request
+    return (request, checked.receipt) if request.purpose == upload_pb2.PURPOSE_GENERATE else None
 
 
 def _found(view: views_pb2.Secret, newest: Receipt, verified: Receipt) -> Place:
@@ -215,7 +240,8 @@ def _found(view: views_pb2.Secret, newest: Receipt, verified: Receipt) -> Place:
     if newest.outcome == upload_pb2.OUTCOME_DELETED:
         return Place(view.uri)
     values = dict(newest.values)
-    return Place(view.uri, sync, newest.upstream_version, newest.fingerprint, values, view.uploaded_at_ms)
+    found = (newest.upstream_version, newest.fingerprint, values, view.uploaded_at_ms, view.request_id)
+    return Place(view.uri, sync, *found)
 
 
 def _expected(version: str | None) -> Expected:

@@ -16,6 +16,7 @@ from typing import Self
 from monoskope.client.rotation.spec import Rotation
 from monoskope.errors import UsageError
 from monoskope.protocol.grant import DEFAULT_LIFETIME_S
+from monoskope.protocol.notes import BEGAN, DUE
 from monoskope.times import instant
 from monoskope.value import Value
 
@@ -24,8 +25,8 @@ LATE_S = 60
 BETWEEN_ROUNDS_S = DEFAULT_LIFETIME_S + LATE_S
 """Between two rounds at least: a write of the first, whose end nobody knows, ends before that."""
 ANEW = "To begin anew from what is live: `monoctl rotate secret --adopt`."
-ACCOUNT, REPLACES, BEGAN, DUE = "account", "replaces", "began", "due"
-"""The labels of a round. What is due is for those who read them: nothing follows from it."""
+ACCOUNT, REPLACES = "account", "replaces"
+"""Labels of a round, besides `BEGAN`, and `DUE` for readers and m8's notices: no step follows from that."""
 
 
 class Sync(Enum):
@@ -56,6 +57,8 @@ class Place(Value, frozen=True):
     """Each key's."""
     at_ms: int = 0
     """When it was put there, as m8 says: a round can only wait for it."""
+    request_id: bytes = b""
+    """The request behind it, as m8 says: what it proves is checked."""
 
 
 class Round(Value, frozen=True):

@@ -9,7 +9,7 @@ from typing import Self
 from monoskope.client.walk.target import check_text
 from monoskope.errors import UsageError
 from monoskope.lazy import pattern
-from monoskope.protocol.notes import MAX_VALUE_LENGTH
+from monoskope.protocol.notes import MAX_VALUE_LENGTH, NEXT
 from monoskope.protocol.payload import check_key
 from monoskope.protocol.recipes import Recipe, Recipes, check_recipes
 from monoskope.times import parse_length
@@ -122,7 +122,7 @@ class Rotation(Value, frozen=True):
     @property
     def next(self) -> str:
         """Where new values are made."""
-        return f"{self.secret}.next"
+        return self.secret + NEXT
 
     def recipes_for(self, account: str) -> Recipes:
         """Return what to make in a round for one account. Raises `UsageError`, which `of` has done."""
@@ -143,7 +143,7 @@ def _accounts(accounts: Iterable[str], secret: str) -> tuple[str, ...]:
             raise UsageError(f"{account} has more than {MAX_VALUE_LENGTH} characters.", fix="Shorten its URI.")
     if not 1 <= len(found) <= 2 or len(set(map(name_of, found))) != len(found):
         raise UsageError("a rotation has one account, or two of different names.", fix="Name one or two.")
-    if {secret, f"{secret}.next"} & set(found):
+    if {secret, secret + NEXT} & set(found):
         raise UsageError("the secret itself is no account.", fix="Name the account's own URI, such as pg://orders_a.")
     return found
 

@@ -6,6 +6,7 @@ What acts is a `Hands`: `hands` has the one that asks m8. A test gives another o
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Protocol
 
 from msgspec import structs
@@ -34,6 +35,10 @@ _CONFLICTS = 4
 _UNKNOWN = 2
 """How often it waits for an end that is not known."""
 _STEPS = 16
+LOOK, MAKE_VALUES, SET_ACCOUNT, PROVE, SWITCH = "LOOK", "MAKE_VALUES", "SET_ACCOUNT", "PROVE", "SWITCH"
+WAIT = "WAIT"
+Tell = Callable[[str], None]
+"""Is told each step as it begins; WAIT after a write whose end is not known."""
 _NOBODY_TO_ASK = (
     "A rotation has nobody to ask for approvals: its key needs entries of its own without them"
     f" ({docs_page('rotation.md')})."
@@ -122,7 +127,11 @@ async def next_step(wish: Wish, hands: Hands, look: Look) -> Step:
     return begin(look, wish, live, adopting=True)
 
 
-async def carry_out(wish: Wish, hands: Hands) -> Rotated:
+def _tell_nobody(_step: str) -> None:
+    """Let steps pass without a word."""
+
+
+async def carry_out(wish: Wish, hands: Hands, tell: Tell = _tell_nobody) -> Rotated:
     """Carry one round to its end: the one that is under way, or else a new one.
 
     After a write whose end is not known it waits until no store can write it any more, and looks again.
@@ -131,13 +140,14 @@ async def carry_out(wish: Wish, hands: Hands) -> Rotated:
         RotationStoppedError: the state is none to go on from, or it is too early.
         Error: what a step raises. Run it again: it looks first, and goes on.
     """
+    tell(LOOK)
     look = await hands.look()
     if look.is_over:
         wish = structs.replace(wish, over=look.next.version)
     conflicts, unknown, acted = 0, 0, False
     for _ in range(_STEPS):
         try:
-            ended = await _stepped(look, wish, hands, acted=acted)
+            ended = await _stepped(look, wish, hands, tell, acted=acted)
             if isinstance(ended, Rotated):
                 return ended
             (look, wish), acted = ended, True
@@ -145,18 +155,21 @@ async def carry_out(wish: Wish, hands: Hands) -> Rotated:
             conflicts += 1
             if isinstance(error, RotationStoppedError) or conflicts > _CONFLICTS:
                 raise
+            tell(LOOK)
             look = await hands.look()
         except OutcomeUnknownError as error:
             unknown += 1
             if unknown > _UNKNOWN:
                 raise
+            tell(WAIT)
             await hands.wait(look.late_s, error.message)
             wish = structs.replace(wish, now_ms=wish.now_ms + look.late_s * 1000)
+            tell(LOOK)
             look = await hands.look()
     raise Error(f"{look.db.uri}: the rotation comes to no end.", fix="Report this as a defect.")
 
 
-async def _stepped(look: Look, wish: Wish, hands: Hands, *, acted: bool) -> Rotated | tuple[Look, Wish]:
+async def _stepped(look: Look, wish: Wish, hands: Hands, tell: Tell, *, acted: bool) -> Rotated | tuple[Look, Wish]:
     """Do what is next, and return what is known then, or the end."""
     step = await next_step(wish, hands, look)
     try:
@@ -167,32 +180,35 @@ async def _stepped(look: Look, wish: Wish, hands: Hands, *, acted: bool) -> Rota
                 return _rotated(step.round, look.db, joined=not acted)
             case Switch():
                 assert look.round is not None
+                tell(SWITCH)
                 return _rotated(look.round, await hands.switch(step), joined=False)
-        return await _act(step, look, wish, hands)
+        return await _act(step, look, wish, hands, tell)
     except NotAuthorizedError as error:
         error.fix = f"{error.fix} {_NOBODY_TO_ASK}".lstrip()
         raise
 
 
-async def _act(step: Step, look: Look, wish: Wish, hands: Hands) -> tuple[Look, Wish]:
+async def _act(step: Step, look: Look, wish: Wish, hands: Hands, tell: Tell) -> tuple[Look, Wish]:
     """Do one step that is not the last, and return what is known then."""
     if isinstance(step, Generate):
+        tell(MAKE_VALUES)
         if look.asks and look.is_over:
             await hands.rehearse(look)
         made = await hands.generate(step)
         new = structs.replace(look, next=made, round=step.round)
         return new, structs.replace(wish, adopted=made.version) if step.adopting else wish
     assert isinstance(step, SetAccount)
+    tell(SET_ACCOUNT)
     copied = await hands.set_account(step)
+    tell(PROVE)
     there = await hands.account(step.account)
-    version = copied.version
     if there.sync is Sync.UNREADABLE:
         # Nothing verifies it but the same copy, which finds the password there already.
         if not (copied.unchanged or (await hands.set_account(step)).unchanged):
             raise ConflictError(f"{step.account}: the password that was just copied is not there.", fix="Run it again.")
-        version = there.version
+        there = structs.replace(there, version=copied.version)
     accounts = tuple(there if one.uri == step.account else one for one in look.accounts)
-    return structs.replace(look, accounts=accounts), structs.replace(wish, copied=(step.source, version))
+    return structs.replace(look, accounts=accounts), structs.replace(wish, copied=(step.source, copied.version))
 
 
 def _rotated(done: Round, db: Place, *, joined: bool) -> Rotated:

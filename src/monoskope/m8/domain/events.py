@@ -26,7 +26,7 @@ from monoskope.protocol.identity import Namespace, open_rotation
 from monoskope.protocol.notes import edit_of
 from monoskope.protocol.outcomes import State, spelled
 from monoskope.protocol.receipt import Receipt, parse_receipt
-from monoskope.protocol.request import parse_request
+from monoskope.protocol.request import Request, parse_request
 from monoskope.protocol.wire import serialise
 from monoskope.text import counted, some
 from monoskope.uri import SecretUri
@@ -72,7 +72,7 @@ def _of_binding(message: events_pb2.RoleBindingCreated) -> str:
 
 def _of_request(message: events_pb2.SecretUploadKeyRequested) -> str:
     request = parse_request(message.request)
-    to = f" to {request.destination}" if request.destination else ""
+    to = _copied_to(request)
     after = f" after {request.list_after}" if request.list_after else ""
     by = f" by the change {request.change_sha256.hex()[:8]}" if request.change_sha256 else ""
     alone = f" without approvals: {request.break_glass}" if request.break_glass else ""
@@ -81,11 +81,17 @@ def _of_request(message: events_pb2.SecretUploadKeyRequested) -> str:
 
 def _of_change(message: events_pb2.SecretChangeProposed) -> str:
     change = parse_change(message.change)
-    to = f" to {change.request.destination}" if change.request.destination else ""
+    to = _copied_to(change.request)
     purpose = spelled(upload_pb2.Purpose, change.request.purpose)
     on = f"on version {change.request.expect_version}" if change.request.expect_version else "where nothing is"
     why = f": {change.reason}" if change.reason else ""
     return f"{purpose} of {change.request.uri}{to} {on}, by {change.requester}{why}"
+
+
+def _copied_to(request: Request) -> str:
+    """Return where a COPY goes, and of which keys it is; "" for others."""
+    keys = f", keys {some(request.keys, SHOWN)}" if request.keys else ""
+    return f" to {request.destination}{keys}" if request.destination else ""
 
 
 def _of_approval(message: events_pb2.SecretChangeApproved) -> str:

@@ -18,10 +18,11 @@ from monoskope.m8.domain.events import reactor_stream, read
 from monoskope.m8.log.documents import Where
 from monoskope.m8.log.event_log import SCAN_PAGE, EventLog, RecordedEvent
 from monoskope.m8.notices.notice import Notice, plain
-from monoskope.m8.readmodels.secrets import DUE, NEXT, ROUNDS, SECRETS, VERSIONS, Kept, began_day, due_day
+from monoskope.m8.readmodels.secrets import DUES, ROUNDS, SECRETS, VERSIONS, Kept, began_day, due_day
 from monoskope.m8.service.app import App
 from monoskope.protocol.change import Change, parse_change
 from monoskope.protocol.events import Step, receipt_of
+from monoskope.protocol.notes import NEXT
 from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.text import counted
@@ -133,7 +134,7 @@ async def _overdue(log: EventLog, after: str, today: dt.date) -> list[Notice]:
     """Return which rotations should have been by one of the days from `after` until yesterday, or ended."""
     found = []
     yesterday = today - dt.timedelta(days=1)
-    due = [uri async for uri, _ in _expiring(log, DUE, yesterday)]
+    due = [uri async for uri, _ in _expiring(log, DUES, yesterday)]
     for uri, secret in (await _secrets(log, due)).items():
         if after <= (day := due_day(secret)) < today.isoformat():
             text = f"{uri} was to be rotated by {day}, by its label, and its label still says so."

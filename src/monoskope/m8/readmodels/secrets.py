@@ -30,7 +30,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.domain.upload import Upload
 from monoskope.m8.log.documents import Columns
 from monoskope.m8.log.event_log import Change, Delete, Lookup, Put, RecordedEvent
-from monoskope.protocol.notes import Labels, is_day, labels_of
+from monoskope.protocol.notes import BEGAN, DUE, NEXT, Labels, is_day, labels_of
 from monoskope.protocol.outcomes import TELLING, VERIFIED
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Request
@@ -44,17 +44,11 @@ VERSIONS = "secret-versions"
 REPLACEMENTS = "secret-replacements"
 """Collection: URI, a line feed, upstream version -> the version that replaced it, as text."""
 
-DUE = "due-rotations"
-"""Collection: URI -> nothing, for what is to be rotated until a day: that day is its `expires_on`."""
-
-DUE_LABEL = "due"
-"""The label that says until which day a secret is to be rotated, YYYY-MM-DD. It is the word of whoever labels."""
+DUES = "due-rotations"
+"""Collection: URI -> nothing, for what is to be rotated until a day, by its label: that day is its `expires_on`."""
 
 ROUNDS = "rotation-rounds"
 """Collection: URI -> nothing, for what a round of a rotation made: the day on which it began is its `expires_on`."""
-
-BEGAN_LABEL, NEXT = "began", ".next"
-"""The label of such a round, an instant, and what its URI has behind that of the rotated secret (docs/rotation.md)."""
 
 
 _OUT_OF_SYNC = frozenset({upload_pb2.OUTCOME_DRIFTED, upload_pb2.OUTCOME_GONE})
@@ -117,9 +111,9 @@ def head_of(uri: str, lookup: Lookup) -> Kept | None:
 
 
 def put_head(kept: Kept, before: Kept | None) -> Iterator[Change]:
-    """Write the head of a secret, which was `before`, None if there was none; and its days in `DUE` and `ROUNDS`."""
+    """Write the head of a secret, which was `before`, None if there was none; and its days in `DUES` and `ROUNDS`."""
     secret = kept.secret
-    yield from _day(DUE, due_day, kept, before)
+    yield from _day(DUES, due_day, kept, before)
     yield from _day(ROUNDS, began_day, kept, before)
     columns = Columns(
         subject=secret.subject,
@@ -134,12 +128,12 @@ def put_head(kept: Kept, before: Kept | None) -> Iterator[Change]:
 
 def due_day(secret: views_pb2.Secret) -> str:
     """Return the day until which a secret is to be rotated, by its label `due`; "" for none, or what is no day."""
-    return _day_of(secret, DUE_LABEL)
+    return _day_of(secret, DUE)
 
 
 def began_day(secret: views_pb2.Secret) -> str:
     """Return the day on which a round of a rotation made what is there; "" if none did."""
-    return _day_of(secret, BEGAN_LABEL) if secret.uri.endswith(NEXT) else ""
+    return _day_of(secret, BEGAN) if secret.uri.endswith(NEXT) else ""
 
 
 def _day_of(secret: views_pb2.Secret, name: str) -> str:

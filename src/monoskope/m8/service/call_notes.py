@@ -214,7 +214,9 @@ def _of_upload_request(content: bytes) -> dict[str, str]:
         "purpose": spelled(upload_pb2.Purpose, request.purpose),
         "request_id": request.request_id.hex(),
     }
-    return found | ({"destination": str(request.destination)} if request.destination else {})
+    if request.destination:
+        found["destination"] = str(request.destination)
+    return found | ({"keys": " ".join(request.keys)} if request.keys else {})
 
 
 def _of_upload(upload: views_pb2.SecretUpload) -> dict[str, str]:

@@ -16,6 +16,7 @@ from monoskope.monoctl.console.operations import (
     Expecting,
     Notes,
     Nothing,
+    RecipeTexts,
     Texts,
     Timed,
     Words,
@@ -109,10 +110,10 @@ async def _would(context: Context, uris: Iterable[str], preview_of: Callable[[st
 
 
 class GenerateAsked(Notes, frozen=True, kw_only=True):
-    """Where, and what to make under each key: "password:32"."""
+    """Where, and what to make under each key."""
 
     uri: Text
-    recipes: Words
+    recipes: RecipeTexts
 
 
 async def generate(context: Context, asked: GenerateAsked) -> Document:
@@ -144,10 +145,11 @@ def _kind(name: str, kind: Kind) -> Document:
 
 
 class CopyAsked(Expecting, frozen=True):
-    """From where to where."""
+    """From where to where, and which keys; none for all."""
 
     uri: Text
     destination: Text
+    keys: tuple[Text, ...] = ()
 
 
 class VerifyAsked(Timed, frozen=True):
@@ -181,7 +183,9 @@ class RollbackAsked(Expecting, frozen=True):
 async def copy(context: Context, asked: CopyAsked) -> Document:
     """Have a reactor copy a secret to another place."""
     expect = expected(asked.expect)
-    work = context.client.copy_secret(asked.uri, asked.destination, expect=expect, timeout=asked.timeout)
+    work = context.client.copy_secret(
+        asked.uri, asked.destination, keys=asked.keys, expect=expect, timeout=asked.timeout
+    )
     return await single(context, asked.uri, work)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from monoskope.monoctl.console.rows import OFF, OUT_OF_SYNC, Row
 from monoskope.monoctl.output.formats import Document
+from monoskope.protocol.notes import DUE, is_day
 from monoskope.times import rfc3339
 from monoskope.value import Value
 
@@ -162,10 +163,17 @@ def _group(fingerprint: str, places: Mapping[Place, Row]) -> Document:
 
 
 def expiring(rows: Iterable[Row]) -> Document:
-    """Return the days on which present secrets expire, those that are past too, and how many have no day."""
-    days: defaultdict[str, list[str]] = defaultdict(list)
+    """Return the days that are noted of present secrets, those that are past too, and how many expire on none.
+
+    Of each day the secrets that expire, and those whose label `due` says that they are to be rotated until then.
+    """
+    days: defaultdict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
     for row in rows:
-        if not row.deleted:
-            days[row.expires_on].append(row.uri)
-    without = len(days.pop("", []))
-    return {"days": [{"day": day, "uris": sorted(days[day])} for day in sorted(days)], "without": without}
+        if row.deleted:
+            continue
+        days[row.expires_on][0].append(row.uri)
+        if is_day(day := row.labels.get(DUE, "")):
+            days[day][1].append(row.uri)
+    without, _ = days.pop("", ([], []))
+    found = [{"day": day, "uris": sorted(days[day][0]), "due": sorted(days[day][1])} for day in sorted(days)]
+    return {"days": found, "without": len(without)}

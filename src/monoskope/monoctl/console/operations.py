@@ -64,6 +64,8 @@ class Operation(Value, frozen=True):
 Texts = Annotated[tuple[Text, ...], Meta(min_length=1, max_length=1_000)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Words = Annotated[dict[Text, Text], Meta(max_length=64)]
+RecipeTexts = Annotated[dict[Text, Annotated[str, Meta(max_length=2_100)]], Meta(max_length=64)]
+"""What to make under each key: "password:32". A template has 2,048 characters alone."""
 
 TIMEOUT_S = 120.0
 """For each secret, from its turn on, as for commands."""

@@ -19,7 +19,7 @@ from monoskope.errors import UnavailableError
 from monoskope.host_port import HostPort
 from monoskope.http.server.limits import Limits
 from monoskope.http.server.server import Server, bind
-from monoskope.monoctl.console import approvals, changes, overview, secrets
+from monoskope.monoctl.console import approvals, changes, overview, rotation, secrets
 from monoskope.monoctl.console.browser import USUAL, Pages, hosts
 from monoskope.monoctl.console.live import Live, follow_events, note
 from monoskope.monoctl.console.operations import Context, Nothing, OfUri, Operation
@@ -88,6 +88,9 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
         "compare": Operation(changes.OfUris, changes.compare, takes_values=True),
         "generate": Operation(changes.GenerateAsked, changes.generate),
         "recipes": Operation(Nothing, changes.recipes),
+        "rounds": Operation(OfUri, rotation.rounds),
+        "plan-rotation": Operation(rotation.RotationAsked, rotation.plan),
+        "rotate": Operation(rotation.RotationAsked, rotation.rotate),
         "copy": Operation(changes.CopyAsked, changes.copy),
         "import": Operation(changes.OfUris, changes.import_),
         "verify": Operation(changes.VerifyAsked, changes.verify),

@@ -8,20 +8,11 @@ from typing import Literal
 import msgspec
 
 from monoskope.protocol.payload import MAX_PADDED, MIN_PADDED, check_key
-from monoskope.stores.shared.checks import HttpConfig, check_field
+from monoskope.stores.shared.checks import HttpConfig, check_address, check_field
 from monoskope.uri import parse_path
 
-_HOST = r"https://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
-_ADDRESS = re.compile(_HOST + r"(?:/[A-Za-z0-9._~-]+)*", re.ASCII)
 _PROJECT = re.compile(r"[A-Za-z0-9._-]{1,255}", re.ASCII)
 _MAX_PREFIX = 128
-
-
-def _check_address(field: str, text: str) -> None:
-    if _ADDRESS.fullmatch(text) is None:
-        raise ValueError(
-            f"`{field}` must be https://HOST, with a port and a path if there is one, without a / at its end"
-        )
 
 
 class ApplicationCredential(
@@ -37,7 +28,7 @@ class ApplicationCredential(
     """A file of mode 0600 with its secret."""
 
     def __post_init__(self) -> None:
-        _check_address("auth_url", self.auth_url)
+        check_address("auth_url", self.auth_url)
 
 
 class Password(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="password"):
@@ -55,7 +46,7 @@ class Password(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     """The name of the domain that the user is in."""
 
     def __post_init__(self) -> None:
-        _check_address("auth_url", self.auth_url)
+        check_address("auth_url", self.auth_url)
 
 
 class NoLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="none"):
@@ -93,7 +84,7 @@ class BarbicanConfig(HttpConfig, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_address("address", self.address)
+        check_address("address", self.address)
         check_field("raw_key", check_key, self.raw_key)
         if self.prefix:
             check_field("prefix", parse_path, self.prefix)

@@ -144,7 +144,6 @@ class Database:
         return tls
 
     def _password(self) -> str:
-        # None would let the library look for one elsewhere.
         return "" if self._config.password_file is None else own_password(Path(self._config.password_file))
 
     def _give_back(self, connection: Connection) -> None:
@@ -227,6 +226,10 @@ def _why_not_connected(error: BaseException) -> DriverError:
         return StoreRefusedError(
             "the database does not let the reactor's role in.",
             fix="Check user, password_file or certificate_file, and pg_hba.conf.",
+        )
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return StoreUnavailableError(
+            "the database takes no writes now.", fix="Name the primary in hosts, or all of them."
         )
     # A server that does not trust a certificate ends the connection, mostly before its word about that is read.
     return StoreUnavailableError(

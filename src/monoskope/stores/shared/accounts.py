@@ -45,5 +45,5 @@ def own_password(file: Path) -> str:
 
 
 def expression(name: str) -> str:
-    """Return a name of `[accounts]` as a regular expression without backslashes, which databases read differently."""
+    """Return a name of `[accounts]` as a regular expression, without backslashes, which databases read differently."""
     return name.replace(".", "[.]").replace("*", "[A-Za-z0-9._-]*")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -21,6 +22,9 @@ from monoskope.stores.driver import (
     StoreRefusedError,
     UnsupportedError,
 )
+
+_HOST = r"https://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+_ADDRESS = re.compile(_HOST + r"(?:/[A-Za-z0-9._~-]+)*", re.ASCII)
 
 
 class HttpConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,6 +44,14 @@ def check_max_plaintext(size: int) -> None:
     """Raise `ValueError` unless `size` is one of 512, 1,024, … 1,048,576."""
     if not is_padded_size(size):
         raise ValueError(f"`max_plaintext` must be a power of two from {MIN_PADDED} to {MAX_PADDED}")
+
+
+def check_address(field: str, text: str) -> None:
+    """Raise `ValueError` that names the field unless `text` is an address with TLS and nothing more than a path."""
+    if _ADDRESS.fullmatch(text) is None:
+        raise ValueError(
+            f"`{field}` must be https://HOST, with a port and a path if there is one, without a / at its end"
+        )
 
 
 def check_field(name: str, check: Callable[[str], object], text: str) -> None:

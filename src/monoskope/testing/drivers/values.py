@@ -11,7 +11,15 @@ from typing import Any, ClassVar, Self
 import pytest
 
 from monoskope.protocol.payload import Payload, encode
-from monoskope.stores.driver import NOTHING, CannotReadError, Capabilities, Snapshot, StoreDriver, StoreRefusedError
+from monoskope.stores.driver import (
+    NOTHING,
+    CannotReadError,
+    Capabilities,
+    Snapshot,
+    StoreDriver,
+    StoreRefusedError,
+    UnsupportedError,
+)
 from monoskope.testing.drivers.harness import (
     NEIGHBOURS,
     NOT_TEXT,
@@ -101,6 +109,10 @@ class OneName(StoreDriver):
         """Ask the driver."""
         return await self.inner.read(self._place(path))
 
+    async def matches(self, path: Path, payload: Payload) -> tuple[str, bool]:
+        """Ask the driver."""
+        return await self.inner.matches(self._place(path), payload)
+
     async def close(self) -> None:
         """Close the driver."""
         await self.inner.close()
@@ -122,6 +134,16 @@ class ValuePromises(DriverFixtures):
             return
         version = await driver.write(path, Payload(values), replacing=over(driver, NOTHING), write_tag=tag())
         await holds(reader, path, version, values)
+
+    async def test_the_matches_flag_is_honest(self, driver: StoreDriver, path: Path) -> None:
+        """What is there is told from what is not, or nothing is said."""
+        there, other = Payload({"k": b"what is there"}), Payload({"k": b"what is not"})
+        await driver.write(path, there, replacing=over(driver, NOTHING), write_tag=tag())
+        if not driver.capabilities.matches:
+            with pytest.raises(UnsupportedError):
+                await driver.matches(path, there)
+            return
+        assert [(await driver.matches(path, payload))[1] for payload in (there, other)] == [True, False]
 
     @pytest.mark.parametrize("filler", ["x", "<", "\x01"])
     async def test_the_largest_payload_always_fits(

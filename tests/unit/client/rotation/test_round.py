@@ -48,6 +48,7 @@ MADE = Look(at(DB, "7", "old"), at(NEXT, "2", "new"), (at(A, "a1", "old"), at(B,
 SET = structs.replace(MADE, accounts=(at(A, "a1", "old"), at(B, "b2", "new")))
 OVER = structs.replace(SET, db=at(DB, "8", "new"))
 BLIND = structs.replace(MADE, accounts=(Place(A, Sync.UNREADABLE), Place(B, Sync.UNREADABLE)))
+BLIND_SET = structs.replace(BLIND, accounts=(BLIND.accounts[0], Place(B, Sync.UNREADABLE, "b7")))
 K2_ALONE = frozenset({"2" * 16})
 WISH = Wish(ROTATION, NOW)
 AGAIN = structs.replace(WISH, over="2")
@@ -96,7 +97,8 @@ AGAIN = structs.replace(WISH, over="2")
         ),
         # An account that nobody can verify is set whatever is there, until the same copy finds its password.
         (BLIND, WISH, SetAccount(B, "2", None)),
-        (BLIND, structs.replace(WISH, copied=("2", "")), Switch("2", "7")),
+        (BLIND_SET, structs.replace(WISH, copied=("2", "b7")), Switch("2", "7")),
+        (BLIND_SET, structs.replace(WISH, copied=("2", "b6")), SetAccount(B, "2", None)),
         (structs.replace(BLIND, db=OVER.db), WISH, Done(ROUND)),
         (structs.replace(BLIND, db=OVER.db), AGAIN, Generate(Round(A, digest_of("8"), NOW), "2")),
         # The stores agree on another fingerprint key than that of `next`: it is made again, for the same account.

@@ -227,6 +227,19 @@ def test_what_the_same_copy_does_not_find_again_is_never_switched_to() -> None:
     assert world.at[DB] == before
 
 
+def test_each_step_is_told_as_it_begins_and_none_that_another_run_has_done() -> None:
+    world, told = World(accounts=2, versions=True), list[str]()
+    world.now_ms += 3_601_000
+    first = carry_out(Wish(world.rotation, world.now_ms), Run(world), told.append)
+    while told[-1:] != ["PROVE"]:
+        stepped(first)
+    first.close()
+    assert told == ["LOOK", "MAKE_VALUES", "SET_ACCOUNT", "PROVE"]
+    told.clear()
+    to_its_end(carry_out(Wish(world.rotation, world.now_ms), Run(world), told.append))
+    assert told == ["LOOK", "SWITCH"]
+
+
 def to_its_end(run: Coroutine[Any, Any, Rotated]) -> Rotated:
     """Let a run go on to its end, and return what it returns."""
     while True:

@@ -116,7 +116,7 @@ class KnowingM8(ScriptedM8):
             case queries_pb2.ListSecretsRequest():
                 return self._listed(message)
             case queries_pb2.ListSecretVersionsRequest():
-                return queries_pb2.ListSecretVersionsResponse(versions=self._versions(message.uri))
+                return queries_pb2.ListSecretVersionsResponse(versions=self._versions(message))
             case queries_pb2.ListSecretStoresRequest():
                 return queries_pb2.ListSecretStoresResponse(stores=self.stores.values())
             case queries_pb2.ListEventsRequest():
@@ -151,7 +151,10 @@ class KnowingM8(ScriptedM8):
         more = page[-1].uri if len(page) < len(found) else ""
         return queries_pb2.ListSecretsResponse(secrets=page, next_page_token=more)
 
-    def _versions(self, uri: str) -> list[views_pb2.SecretVersion]:
+    def _versions(self, message: queries_pb2.ListSecretVersionsRequest) -> list[views_pb2.SecretVersion]:
+        uri = message.uri
+        if uri not in self.secrets:
+            raise NotFoundError(f"no secret {uri}.")
         view = self.secrets[uri]
         edit = views_pb2.SecretVersion(
             uri=uri, recorded_at_ms=AT_MS, edit=events_pb2.NotesEdit(expires_on="2027-01-01")
@@ -165,7 +168,7 @@ class KnowingM8(ScriptedM8):
             fingerprint=view.fingerprint,
             request_id=view.request_id,
         )
-        return [edit, put]
+        return [edit, put] if message.with_edits else [put]
 
     def _edited(self, message: commands_pb2.UpdateSecretNotesRequest) -> Message:
         view = self.secrets[message.uri]

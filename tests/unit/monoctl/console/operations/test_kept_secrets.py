@@ -400,13 +400,16 @@ def test_values_whose_hashes_the_caller_may_not_see_are_not_equal() -> None:
 def test_days_of_expiry_and_counts() -> None:
     held = [
         Row(a_view("vault://a", expires_on="2026-11-25", drifted=True)),
-        Row(a_view("vault://b", expires_on="2026-12-26", verified=upload_pb2.OUTCOME_GONE)),
-        Row(a_view("vault://c")),
-        Row(a_view("vault://d", expires_on="2026-12-26", deleted=True)),
+        Row(a_view("vault://b", labels={"due": "some day"}, expires_on="2026-12-26", verified=upload_pb2.OUTCOME_GONE)),
+        Row(a_view("vault://c", labels={"due": "2026-12-26"})),
+        Row(a_view("vault://d", labels={"due": "2026-12-26"}, expires_on="2026-12-26", deleted=True)),
     ]
 
     assert expiring(held) == {
-        "days": [{"day": "2026-11-25", "uris": ["vault://a"]}, {"day": "2026-12-26", "uris": ["vault://b"]}],
+        "days": [
+            {"day": "2026-11-25", "uris": ["vault://a"], "due": []},
+            {"day": "2026-12-26", "uris": ["vault://b"], "due": ["vault://c"]},
+        ],
         "without": 1,
     }
     counted = counts_of(held)

@@ -258,6 +258,40 @@ async def test_what_is_put_together_is_sent_as_it_was_written(page: AtConsole) -
         await page.ask("generate", uri="vault://app/key", recipes={"a": "text:{a}"})
 
 
+async def test_what_the_last_round_was_asked_for_is_taken_from_its_grant_and_never_from_labels(page: AtConsole) -> None:
+    nothing = {"accounts": [], "recipes": {}, "every": ""}
+    assert await page.ask("rounds", uri="vault://orders/db") == nothing
+    made = {"username": "fixed:orders_a", "password": "password:40", "url": "text:db://{username}:{password|url}@db"}
+    labels = {"account": "pg://orders_a", "replaces": "0" * 64, "began": "2026-11-01T10:00:00Z", "due": "2026-12-01"}
+    await page.ask("generate", uri="vault://orders/db.next", recipes=made, labels=labels)
+    await page.ask("label", uri="vault://orders/db.next", set={"account": "pg://of_mallory", "due": "2040-01-01"})
+
+    last = {"accounts": ["pg://orders_a"], "recipes": {key: made[key] for key in ("password", "url")}, "every": "30d"}
+    assert await page.ask("rounds", uri="vault://orders/db") == last
+
+    await page.ask("generate", uri="vault://orders/db.next", recipes=made, labels=labels | {"due": "soon"})
+    assert await page.ask("rounds", uri="vault://orders/db") == last | {"every": ""}
+
+    await page.ask("generate", uri="vault://orders/db.next", recipes=made)  # by hand: it is no round
+    assert await page.ask("rounds", uri="vault://orders/db") == nothing
+
+
+async def test_a_rotation_tells_its_steps_and_says_why_it_stops_and_what_to_do(page: AtConsole) -> None:
+    db, accounts = "vault://orders/db", ["vault://orders_a", "vault://orders_b"]
+    page.m8.stores["vault"].reactors[0].capabilities.copies_to.append("vault")
+    planned = await page.ask("plan-rotation", uri=db, accounts=accounts)
+    assert (planned["step"], page.told) == ("STOP", [])
+    answer = await page.ask("rotate", uri=db, accounts=accounts)
+
+    [failed] = [row["failed"] for row in answer["results"]]
+    assert (failed["uri"], failed["code"]) == (db, "CONFLICT")
+    assert "never rotated" in failed["message"]
+    assert "--adopt" in failed["fix"]
+    assert {"kind": "step", "uri": db, "step": "LOOK"} in page.told
+    with pytest.raises(UsageError, match="one account"):
+        await page.ask("rotate", uri=db, accounts=["pg://a", "pg://b", "pg://c"])
+
+
 async def test_one_refusal_is_a_row_like_those_of_several(page: AtConsole) -> None:
     page.m8.end = lambda attempt: page.m8.ended(
         attempt, attempt.failure(upload_pb2.REASON_CONFLICT), upload_pb2.REASON_CONFLICT

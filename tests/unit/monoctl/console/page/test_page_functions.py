@@ -56,6 +56,8 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
           may: ["put", "import", "delete"].map((form) => (
             notAllowed(form, {{ role: "user", rights: ["put"], may: [], login: "" }}))),
           administrator: notAllowed("put", {{ role: "administrator", rights: [] }}),
+          copied: ["pg://orders_a, keys password", "pg://orders_a by the change ab12"].map((to) => (
+            tell({{ type: "SecretUploadKeyRequested", detail: "COPY of vault://orders/db.next to " + to }}).text)),
           signed: [
             "UPLOADED, version 7@x, signed by anna@example.org with SHA256:abc", "UPLOADED, version 7",
           ].map((detail) => [
@@ -121,6 +123,10 @@ def test_a_command_that_is_not_allowed_says_why(said: dict[str, Any]) -> None:
     assert "delete" in delete
     assert "administrator" in said["administrator"]
     assert said["unknown"] == ""
+
+
+def test_a_copy_says_where_to_whatever_follows(said: dict[str, Any]) -> None:
+    assert said["copied"] == ["Somebody wants to copy this secret to another place: pg://orders_a"] * 2
 
 
 def test_an_event_says_by_whom_its_request_was_signed(said: dict[str, Any]) -> None:

@@ -1,0 +1,1 @@
+"""Users of RabbitMQ, whose password is set by its salted hash (docs/stores/rabbitmq-account.md)."""

@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from monoskope.client.rotation.round import Round, digest_of
 from tests.e2e.ran import ok, refused
-from tests.e2e.rotating import DB, Program, Rotating, rotating
+from tests.e2e.rotating import DB, URL, Program, Rotating, rotating
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +99,18 @@ def _labelled(made: Rotating) -> None:
     ok(made.signed("label", "secret", f"{DB}.next", *words))
 
 
+def _generated(*recipes: str) -> Callable[[Rotating], None]:
+    """Who may generate at `db.next` alone, with the labels of a round."""
+
+    def generate(made: Rotating) -> None:
+        name, there = made.other(), ok(made.asked("get", "secret", DB)).json()["upstream_version"]
+        labels = Round(f"pg://{name}", digest_of(there), 1_700_000_000_000).labels().items()
+        words = [word for label, value in labels for word in ("--label", f"{label}={value}")]
+        ok(made.signed("generate", "secret", f"{DB}.next", f"username=fixed:{name}", *recipes, *words))
+
+    return generate
+
+
 def _no_next(made: Rotating) -> None:
     ok(made.signed("delete", "secret", f"{DB}.next", "--yes"))
 
@@ -124,6 +137,11 @@ ALTERED = "was changed by others"
         (_copied(f"{DB}.next"), "not made by a rotation"),
         (_put_at_next, "not made by a rotation"),
         (_labelled, ""),
+        (_generated("password=fixed:known-to-mallory-and-long", URL), "other recipes"),
+        # A server of theirs, to which programs would send the password.
+        (_generated("password=password:32", URL.replace("db.internal", "db.mallory.example")), "other recipes"),
+        (_generated("password=password:32", URL, "host=fixed:db.mallory.example"), "other recipes"),
+        (_generated("password=password:32", URL), ""),
         (_no_next, "deleted"),
         (_live_changed, ALTERED),
         (_other_changed, ALTERED),

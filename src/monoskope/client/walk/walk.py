@@ -349,7 +349,7 @@ class Walk:
             approvals=sent.grant.approvals,
             sent=None if task.change is None else len(task.approvals),
         )
-        error.detail = receipt.detail
+        error.detail, error.lifetime_s = receipt.detail, sent.grant.lifetime_s
         return Failure(
             error,
             again=about_sent and reason == upload_pb2.REASON_UPSTREAM_UNAVAILABLE,

@@ -136,7 +136,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Due]:
             cluster.start_reactor(store)
         prefixes, rights = rights_of_the_page()
         anna = cluster.add_user("rotation", prefixes=prefixes, rights=rights)
-        auditor = cluster.add_user("auditor", prefixes=prefixes, rights=["put", "compare", "see-hash"])
+        auditor = cluster.add_user("auditor", prefixes=prefixes, rights=["compare", "see-hash"])
         yield Due(cluster, anna, postgres, key, auditor, operations)
 
 

@@ -165,6 +165,12 @@ def test_what_others_did_stops_it_and_whoever_adopts_begins_anew_from_what_is_li
     assert made.db_logs_in()
 
 
+def test_what_the_account_refuses_names_it(made: Rotating) -> None:
+    said = refused(made.signed("rotate", "secret", "vault://orders/new", "--account", "pg://orders_gone", "--adopt"), 3)
+    assert "vault://orders/new.next to pg://orders_gone: " in said
+    assert "the database has no such role" in said
+
+
 def test_nothing_begins_that_would_end_with_an_account_that_is_locked(made: Rotating) -> None:
     ok(made.rotate("--adopt", "--force", later_s=next(LATER_S)))
     other, before = made.other(), made.at_db()

@@ -120,6 +120,7 @@ def _live_changed(made: Rotating) -> None:
 
 
 def _other_changed(made: Rotating) -> None:
+    ok(made.rotate("--force", later_s=next(LATER_S)))  # now both were set by rounds
     made.postgres.sql(f"ALTER ROLE {made.other()} PASSWORD 'set-by-hand-by-a-dba'")
 
 

@@ -101,6 +101,8 @@ class Error(Exception):
         """Where on a server it went wrong, such as a path or an address: no user of the server is told."""
         self.detail = ""
         """The sentence of a store's reactor beside the reason, as its signed receipt says; "" for none."""
+        self.lifetime_s = 0
+        """With a signed receipt: for how many seconds the store takes what is sent to it, as its grant says."""
         if code is not None:
             self.code = code
         if retry_after_s is not None:

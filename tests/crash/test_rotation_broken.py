@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.table import M8, MONOCTL
+from tests.rotations.life import Life
 from tests.rotations.plan import ACCOUNT, FAILPOINT, GENERATE, LOOK, PROVE, SWITCH, aimed
-from tests.rotations.run import Life
 from tests.rotations.world import PG, VAULT, RotatingCluster
 from tests.support.absent import need_tracing
 

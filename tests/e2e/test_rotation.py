@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from monoskope.client.rotation.round import Round, digest_of
 from tests.e2e.ran import ok, refused
-from tests.e2e.rotating import DB, Program, Rotating, rotating
+from tests.e2e.rotating import DB, URL, Program, Rotating, rotating
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +99,18 @@ def _labelled(made: Rotating) -> None:
     ok(made.signed("label", "secret", f"{DB}.next", *words))
 
 
+def _generated(*recipes: str) -> Callable[[Rotating], None]:
+    """Who may generate at `db.next` alone, with the labels of a round."""
+
+    def generate(made: Rotating) -> None:
+        name, there = made.other(), ok(made.asked("get", "secret", DB)).json()["upstream_version"]
+        labels = Round(f"pg://{name}", digest_of(there), 1_700_000_000_000).labels().items()
+        words = [word for label, value in labels for word in ("--label", f"{label}={value}")]
+        ok(made.signed("generate", "secret", f"{DB}.next", f"username=fixed:{name}", *recipes, *words))
+
+    return generate
+
+
 def _no_next(made: Rotating) -> None:
     ok(made.signed("delete", "secret", f"{DB}.next", "--yes"))
 
@@ -124,6 +137,11 @@ ALTERED = "was changed by others"
         (_copied(f"{DB}.next"), "not made by a rotation"),
         (_put_at_next, "not made by a rotation"),
         (_labelled, ""),
+        (_generated("password=fixed:known-to-mallory-and-long", URL), "other recipes"),
+        # A server of theirs, to which programs would send the password.
+        (_generated("password=password:32", URL.replace("db.internal", "db.mallory.example")), "other recipes"),
+        (_generated("password=password:32", URL, "host=fixed:db.mallory.example"), "other recipes"),
+        (_generated("password=password:32", URL), ""),
         (_no_next, "deleted"),
         (_live_changed, ALTERED),
         (_other_changed, ALTERED),
@@ -145,6 +163,12 @@ def test_what_others_did_stops_it_and_whoever_adopts_begins_anew_from_what_is_li
         ran = made.rotate("--adopt", "--force", later_s=next(LATER_S))
     assert ok(ran).json()["account"] != f"pg://{live}"
     assert made.db_logs_in()
+
+
+def test_what_the_account_refuses_names_it(made: Rotating) -> None:
+    said = refused(made.signed("rotate", "secret", "vault://orders/new", "--account", "pg://orders_gone", "--adopt"), 3)
+    assert "vault://orders/new.next to pg://orders_gone: " in said
+    assert "the database has no such role" in said
 
 
 def test_nothing_begins_that_would_end_with_an_account_that_is_locked(made: Rotating) -> None:

@@ -48,7 +48,9 @@ def test_what_breaks_a_rule_is_not_written_whichever_way_it_comes(team: Team) ->
     assert ": long" in refused(team.user.monoctl(*short), 3)
     assert ": made" in refused(team.put(machine, value=b"x" * 20), 3)
     assert ": made" in refused(team.user.monoctl("generate", "secret", machine, "password=fixed:x", "-o", "json"), 3)
-    refused(team.user.monoctl("copy", "secret", team.uri("local"), machine, "-o", "json"), 3)
+    copied = refused(team.user.monoctl("copy", "secret", team.uri("local"), machine, "-o", "json"), 3)
+    assert "at the destination, a rule on values" in copied
+    assert ": made" in copied
 
     assert upstream(team.cluster, team, "app") == {"password": "x" * 20}
     assert len(upstream(team.cluster, team, "machine")["password"]) == 24

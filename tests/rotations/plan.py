@@ -1,7 +1,7 @@
 """What breaks in which rotation, and at which of its steps, drawn from a seed. Pure.
 
-Of three rotations two have a fault. Two faults of three are aimed: every kind at every target comes once at every step,
-in an order that the seed shuffles, before any comes twice. The third is a failpoint inside of a process.
+Of four rotations three have a fault. Two faults of three are aimed: every kind at every target comes once at every
+step, in an order that the seed shuffles, before any comes twice. The third is a failpoint inside of a process.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Aimed:
 
 def plan(seed: str, number: int) -> tuple[Aimed, ...]:
     """Draw what breaks in a rotation; they are counted from 1."""
-    if number % 3 == 0:
+    if number % 4 == 0:
         return ()
-    before = number - number // 3 - 1
+    before = number - number // 4 - 1
     chance = random.Random(f"{seed}/rotations/{number}")
     if before % 3 == 2:
         return (_failpoint(chance),)

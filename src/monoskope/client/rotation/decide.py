@@ -137,12 +137,15 @@ def _wrong_places(look: Look) -> str:
         return f"what is at {new.uri} was not made by a rotation."
     if look.account(found.account) is None:
         return f"the last round was for {found.account}, which is no account of this rotation."
-    if look.is_over or digest_of(db.version) == found.replaces:
+    if look.is_over or (look.is_ours and digest_of(db.version) == found.replaces):
         return ""
-    return _changed(db, new)
+    return _changed(look)
 
 
-def _changed(db: Place, new: Place) -> str:
+def _changed(look: Look) -> str:
+    db, new = look.db, look.next
+    if not look.is_ours:
+        return f"what is at {new.uri} was made by other recipes than this rotation's, so others may know it."
     if db.sync.is_foreign:
         return f"{db.uri} was changed by others: there is {db.sync.value}."
     if db.hash and new.hash and key_id(db.hash) != key_id(new.hash):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.purposes import Expect, Expected, encoded, expectation
@@ -17,7 +19,7 @@ from monoskope.client.walk.checks import attached, check_can, check_copies_to
 from monoskope.client.walk.task import Notes, Result, Task
 from monoskope.errors import ConflictError, NotFoundError, RefusedError, UsageError
 from monoskope.failpoints import WAIT, shift_ms
-from monoskope.protocol.grant import DEFAULT_LIFETIME_S, Grant, parse_grant
+from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.notes import check_labels
 from monoskope.protocol.receipt import Receipt
@@ -69,24 +71,24 @@ class SessionHands:
         check_can(targets[0].store, targets[0].uri, "copied_keys")
         for target in (targets[0], *targets[2:]):
             check_copies_to(targets[1], target.uri)
-        found = await self._session.runtime.gather([self._place(target) for target in targets])
-        db, new, *accounts = [place for place, _ in found]
-        grants = [grant for _, grant in found if grant is not None]
+        places = await self._session.runtime.gather([self._place(target) for target in targets])
+        db, new, *accounts = places
+        round_, is_ours = await self._round(new) if new.sync is Sync.IN_SYNC else (None, True)
         return Look(
             db,
             new,
             tuple(accounts),
-            await self._round(new) if new.sync is Sync.IN_SYNC else None,
-            frozenset(grant.fingerprint_key_id for grant in grants)
-            | frozenset(target.store.fingerprint_key_id for target in targets) - {""},
-            max((grant.lifetime_s for grant in grants), default=DEFAULT_LIFETIME_S) + LATE_S,
+            round_,
+            is_ours,
+            frozenset([place.key_id for place in places] + [target.store.fingerprint_key_id for target in targets])
+            - {""},
+            max(place.lifetime_s for place in places) + LATE_S,
             any(can.approvals for target in targets for can in attached(target.store)),
         )
 
     async def account(self, uri: str) -> Place:
         """Return what is at one account."""
-        place, _ = await self._place(await self._target(uri))
-        return place
+        return await self._place(await self._target(uri))
 
     async def live(self, look: Look) -> str | None:
         """Return the account whose name is at `db`: one guess each. The last one where nothing is.
@@ -156,11 +158,8 @@ class SessionHands:
     async def _run(self, target: Target, task: Task) -> Result:
         return await self._session.walk(target, self._timeout_s).run(task)
 
-    async def _place(self, target: Target) -> tuple[Place, Grant | None]:
-        """Return what is at one place: the store compares it with the very receipt that m8 shows as the newest.
-
-        The grant is the one by which the store was asked, None if m8 knows nothing to compare with.
-        """
+    async def _place(self, target: Target) -> Place:
+        """Return what is at one place: the store compares it with the very receipt that m8 shows as the newest."""
         uri = str(target.uri)
         for _ in range(2):
             try:
@@ -169,19 +168,21 @@ class SessionHands:
             except NotFoundError:
                 exact = uri not in self._rotation.accounts or any(can.check_and_set for can in attached(target.store))
                 self._unknown.add(uri)
-                return Place(uri, Sync.ABSENT if exact else Sync.UNREADABLE), None
+                return Place(uri, Sync.ABSENT if exact else Sync.UNREADABLE)
             except RefusedError as error:
-                # Of an account that is enough: it is set whatever is there. Not on m8's word.
-                if uri not in self._rotation.accounts or error.by_m8 or error.reason_name != "CANNOT_READ":
+                # Of an account that is enough: it is set whatever is there. Not on m8's word, which no grant is behind.
+                if uri not in self._rotation.accounts or not error.lifetime_s or error.reason_name != "CANNOT_READ":
                     raise
-                return Place(uri, Sync.UNREADABLE), None
+                return Place(uri, Sync.UNREADABLE, lifetime_s=error.lifetime_s)
             newest = await self._newest(view)
             if result.receipt.verified_sha256 == newest.sha256:
                 break
         else:
             raise ProofError(f"{uri}: the store was asked about another receipt than the newest that m8 shows")
         assert result.grant is not None
-        return _found(view, newest, result.receipt), parse_grant(result.grant.content)
+        grant = parse_grant(result.grant.content)
+        found = _found(view, newest, result.receipt)
+        return structs.replace(found, key_id=grant.fingerprint_key_id, lifetime_s=grant.lifetime_s)
 
     async def _served(self, target: Target) -> None:
         """Ask whether the store serves an account of which m8 knows no receipt. Raises `RefusedError`."""
@@ -203,15 +204,19 @@ class SessionHands:
             raise ProofError(f"{view.uri}: {checked.why_not}")
         return checked.receipt
 
-    async def _round(self, new: Place) -> Round | None:
-        """Return the round whose first request made what is at `next`; labels are those that its grant signed."""
+    async def _round(self, new: Place) -> tuple[Round | None, bool]:
+        """Return the round whose first request made what is at `next`, and whether by the recipes of this rotation.
+
+        Labels and recipes are those that its grant signed.
+        """
         made = await generated(self._session.queries, self._session.proofs, new.uri, new.request_id)
         if made is None or (made[1].upstream_version, made[1].fingerprint) != (new.version, new.hash):
-            return None
+            return None, True
         try:
-            return Round.parse(dict(made[0].labels))
+            found = Round.parse(dict(made[0].labels))
+            return found, made[0].recipes == self._rotation.recipes_for(found.account)
         except UsageError:
-            return None
+            return None, True
 
 
 async def generated(queries: Queries, proofs: Proofs, uri: str, request_id: bytes) -> tuple[Request, Receipt] | None:

@@ -59,6 +59,10 @@ class Place(Value, frozen=True):
     """When it was put there, as m8 says: a round can only wait for it."""
     request_id: bytes = b""
     """The request behind it, as m8 says: what it proves is checked."""
+    key_id: str = ""
+    """The fingerprint key of its store now, 16 hex digits; "" where it was not told."""
+    lifetime_s: int = DEFAULT_LIFETIME_S
+    """For how long its store takes what was sent, by the grant with which it was asked just now."""
 
 
 class Round(Value, frozen=True):
@@ -110,6 +114,9 @@ class Look(Value, frozen=True):
     """In the order of the rotation."""
     round: Round | None = None
     """Of the request that made what is at `next`; None if that was no round."""
+    is_ours: bool = True
+    """Whether that request had the recipes of this rotation. Who may generate there alone could know the values, or
+    lead programs to a server of theirs."""
     key_ids: frozenset[str] = frozenset()
     """The fingerprint keys of the stores now, 16 hex digits each."""
     late_s: int = BETWEEN_ROUNDS_S

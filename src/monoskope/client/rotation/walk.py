@@ -195,7 +195,7 @@ async def _act(step: Step, look: Look, wish: Wish, hands: Hands, tell: Tell) -> 
         if look.asks and look.is_over:
             await hands.rehearse(look)
         made = await hands.generate(step)
-        new = structs.replace(look, next=made, round=step.round)
+        new = structs.replace(look, next=made, round=step.round, is_ours=True)
         return new, structs.replace(wish, adopted=made.version) if step.adopting else wish
     assert isinstance(step, SetAccount)
     tell(SET_ACCOUNT)

@@ -340,7 +340,7 @@ class Walk:
             return self._uncertain(sent, why, over=task.destination is None)
         error = reasons.error_for(
             reason,
-            str(task.uri),
+            str(task.uri) if task.destination is None else f"{task.uri} to {task.destination}",
             task.purpose,
             upstream_version=receipt.upstream_version,
             retry_after_s=receipt.retry_after_s,
@@ -349,7 +349,7 @@ class Walk:
             approvals=sent.grant.approvals,
             sent=None if task.change is None else len(task.approvals),
         )
-        error.detail = receipt.detail
+        error.detail, error.lifetime_s = receipt.detail, sent.grant.lifetime_s
         return Failure(
             error,
             again=about_sent and reason == upload_pb2.REASON_UPSTREAM_UNAVAILABLE,

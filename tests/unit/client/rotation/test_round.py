@@ -105,6 +105,8 @@ AGAIN = structs.replace(WISH, over="2")
         (structs.replace(MADE, key_ids=K2_ALONE), WISH, Generate(Round(B, digest_of("7"), NOW), "2")),
         (structs.replace(SET, key_ids=K2_ALONE), WISH, Generate(Round(B, digest_of("7"), NOW), "2")),
         (structs.replace(OVER, key_ids=K2_ALONE), WISH, Done(ROUND)),
+        # The recipes were changed after the last round.
+        (structs.replace(OVER, is_ours=False), AGAIN, Generate(Round(A, digest_of("8"), NOW), "2")),
     ],
 )
 def test_what_follows(look: Look, wish: Wish, step: object) -> None:
@@ -126,6 +128,7 @@ def test_what_follows(look: Look, wish: Wish, step: object) -> None:
         ({"db": Place(DB)}, "put, copied, rolled back or brought back"),
         ({"db": at(DB, "8", "new", key=K2)}, "different fingerprint keys"),
         ({"db": at(DB, "8", "new")}, f"{B} has others"),
+        ({"is_ours": False}, "made by other recipes"),
         ({"accounts": (MADE.accounts[0], drifted(B))}, f"{B} was changed by others"),
         ({"accounts": (MADE.accounts[0], Place(B, Sync.GONE))}, f"{B} was changed by others"),
     ],

@@ -189,6 +189,8 @@ def stepped(run: Coroutine[Any, Any, Rotated]) -> bool:
 WHAT = st.lists(
     st.one_of(
         st.tuples(st.just("step"), st.integers(0, 2)),
+        st.tuples(st.just("steps"), st.integers(5, 12)),
+        st.tuples(st.just("ends"), st.just(0)),
         st.tuples(st.just("stop"), st.integers(0, 2)),
         st.tuples(st.just("lose"), st.integers(0, 1)),
         st.tuples(st.just("comes"), st.just(0)),
@@ -281,7 +283,7 @@ def to_its_end(run: Coroutine[Any, Any, Rotated]) -> Rotated:
 
 
 def happens(world: World, runs: dict[int, Coroutine[Any, Any, Rotated]], what: str, which: int) -> None:
-    """Let one thing happen: a step or the end of a run, a lost answer, a write that comes late, or time."""
+    """Let one thing happen: steps or the end of a run, a whole one, a lost answer, a write that comes late, or time."""
     if what == "lose":
         world.loses = ("answer", "write")[which]
     elif what == "comes":
@@ -294,7 +296,20 @@ def happens(world: World, runs: dict[int, Coroutine[Any, Any, Rotated]], what: s
         if which in runs:
             runs.pop(which).close()
     else:
-        if which not in runs:
-            runs[which] = carry_out(Wish(world.rotation, world.now_ms, force=True), Run(world))
-        if stepped(runs[which]):
-            del runs[which]
+        goes_on(world, runs, what, which)
+
+
+def goes_on(world: World, runs: dict[int, Coroutine[Any, Any, Rotated]], what: str, which: int) -> None:
+    """Let a whole run go by, or one or several steps of one."""
+    wish = Wish(world.rotation, world.now_ms, force=True)
+    if what == "ends":
+        whole = carry_out(wish, Run(world))
+        while not stepped(whole):
+            pass
+        return
+    run, times = (0, which) if what == "steps" else (which, 1)
+    for _ in range(times):
+        if run not in runs:
+            runs[run] = carry_out(wish, Run(world))
+        if stepped(runs[run]):
+            del runs[run]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client.purposes import Expect, Expected, encoded, expectation
 from monoskope.client.purposes.copy import copy
 from monoskope.client.rotation.decide import live_by
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from monoskope.client.walk.target import Target
     from monoskope.protocol.request import Request
 
+_EVENTS = 32
+"""How many of the newest events at a place say whether something is written there."""
+_WRITING = events_pb2.SecretUploadStarted.DESCRIPTOR.name
+"""The last event of a request while its store writes."""
 _SYNC = {
     upload_pb2.OUTCOME_IN_SYNC: Sync.IN_SYNC,
     upload_pb2.OUTCOME_DRIFTED: Sync.DRIFTED,
@@ -85,6 +89,17 @@ class SessionHands:
             max(place.lifetime_s for place in places) + LATE_S,
             any(can.approvals for target in targets for can in attached(target.store)),
         )
+
+    async def is_written(self, look: Look) -> bool:
+        """Return whether a write at one of the places has begun and not ended, by m8's word."""
+        for place in (look.db, look.next, *look.accounts):
+            last: dict[str, str] = {}
+            for event in await self._session.queries.last_events(_EVENTS, prefix=place.uri):
+                if event.uri == place.uri:
+                    last[event.stream] = event.type
+            if _WRITING in last.values():
+                return True
+        return False
 
     async def account(self, uri: str) -> Place:
         """Return what is at one account."""

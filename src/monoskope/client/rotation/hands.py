@@ -13,7 +13,7 @@ from monoskope.client.purposes.copy import copy
 from monoskope.client.rotation.decide import live_by
 from monoskope.client.rotation.round import LATE_S, Generate, Look, Place, Round, SetAccount, Switch, Sync
 from monoskope.client.rotation.spec import PASSWORD, USERNAME, Rotation, name_of
-from monoskope.client.rotation.walk import Copied
+from monoskope.client.rotation.walk import Copied, RotationStoppedError
 from monoskope.client.session import Session
 from monoskope.client.walk.checks import attached, check_can, check_copies_to
 from monoskope.client.walk.task import Notes, Result, Task
@@ -132,7 +132,10 @@ class SessionHands:
         assert account is not None, "`decide` has looked for it"
         version = None if account.sync is Sync.UNREADABLE else account.version
         await self.set_account(SetAccount(account.uri, look.next.version, version))
-        await self.switch(Switch(look.next.version, look.db.version))
+        there = await self.switch(Switch(look.next.version, look.db.version))
+        if there.version != look.db.version:
+            # Its store had no guess left to find that it is there already. A round for the former version would end.
+            raise RotationStoppedError(f"{there.uri}: the same values were written there again.", fix="Run it later.")
 
     async def generate(self, step: Generate) -> Place:
         """Make new values, and return what is there. An account that was never set is asked for first."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.rotation.hands import SessionHands
-from monoskope.client.rotation.round import LATE_S, Sync
+from monoskope.client.rotation.round import LATE_S, Look, Place, Round, Sync, digest_of
 from monoskope.client.rotation.spec import Rotation
+from monoskope.client.rotation.walk import RotationStoppedError
 from monoskope.errors import NotFoundError, RefusedError
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import client_for, pinned
@@ -91,3 +94,19 @@ async def test_a_receipt_that_comes_only_now_is_no_drift(m8: ScriptedM8, hands: 
 
     m8.end = verified
     assert (await hands.account(ACCOUNT)).sync is (Sync.IN_SYNC if comes else Sync.DRIFTED)
+
+
+@pytest.mark.parametrize("version", ["7", "8"])
+async def test_a_copy_that_was_to_change_nothing_and_did_begins_no_round(
+    hands: SessionHands, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    """The new round would replace a version that is there no more, and stop in its middle."""
+
+    async def copied(to: str, *_rest: object) -> SimpleNamespace:
+        return SimpleNamespace(destination=to, destination_version=version, outcome="UPLOADED", hash="", values={})
+
+    monkeypatch.setattr(hands, "_copy", copied)
+    round_ = Round(ACCOUNT, digest_of("6"), 1_700_000_000_000)
+    look = Look(Place(DB, Sync.IN_SYNC, "7"), Place(f"{DB}.next", Sync.IN_SYNC, "3"), (Place(ACCOUNT),), round_)
+    with nullcontext() if version == "7" else pytest.raises(RotationStoppedError, match="written there again"):
+        await hands.rehearse(look)

@@ -324,9 +324,9 @@ def test_a_pipeline_rotates_with_its_variables_alone(made: Due, script: str, mon
         "SIGNING_KEY": made.key.read_text(encoding="ascii"),
         "MONOSKOPE_FAILPOINTS": f"m8.clock=shift+{months * 31 * DAY_S}",
     }
-    end = "\nssh-agent -k" if "ssh-agent -k" not in script else ""  # as the end of a container does
+    ends = "trap 'ssh-agent -k' EXIT\n"  # as the end of a container ends it; the script may say so itself
     done = subprocess.run(
-        ["bash", "-e", "-o", "pipefail", "-c", script + end],
+        ["bash", "-e", "-o", "pipefail", "-c", ends + script],
         cwd=cluster.folder,
         env=environment,
         stdin=subprocess.DEVNULL,

@@ -23,7 +23,7 @@ ROUNDS = 100
 LEAST = 0.5
 """In so many of the rotations something must have broken, once there are more than those of one world."""
 
-_REAL_WORLDS = 2
+_REAL_WORLDS = 5
 """In which rounds wait as for users, at the same time."""
 
 

@@ -82,6 +82,8 @@ class Rotations:
                         break
                     began, done = time.monotonic(), done + 1
                     found += await life.round(faults)
+                    if name == "real" and not life.struck:
+                        found.append(f"this did not come about: {', '.join(map(str, faults))}")
                     what = ", ".join(f"{what} at {step}" for what, step in life.struck) or "nothing breaks"
                     _say(f"{name} {number}: {time.monotonic() - began:.1f} s, {what}")
                 found += await life.searched()

@@ -320,10 +320,20 @@ async def test_the_reactors_role_may_do_nothing_else(harness: AccountHarness, st
             await stolen.execute(statement)
 
 
-async def test_everybody_else_may_do_nothing_with_the_functions(harness: AccountHarness) -> None:
-    name, text = harness.account(), password()
-    harness.sql(f"ALTER ROLE {name} PASSWORD '{text}'")
-    harness.sql(f"GRANT CONNECT ON DATABASE {DATABASE} TO {name}; GRANT USAGE ON SCHEMA s_{harness.user} TO {name}")
+OTHERS = {
+    "who sees the schema": "GRANT USAGE ON SCHEMA {schema} TO {name}",
+    "who gets every function": "ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO {name};"
+    " ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO {name}; {policy}",
+    "a member of the reactor's role": "GRANT {role} TO {name}",
+}
+
+
+@pytest.mark.parametrize("others", OTHERS)
+async def test_everybody_else_may_do_nothing_with_the_functions(harness: AccountHarness, others: str) -> None:
+    name, text, victim = harness.account(), password(), harness.account()
+    role, schema = harness.user, f"s_{harness.user}"
+    given = OTHERS[others].format(name=name, role=role, schema=schema, policy=harness.policy())
+    harness.sql(f"ALTER ROLE {name} PASSWORD '{text}'; GRANT CONNECT ON DATABASE {DATABASE} TO {name}; {given}")
     other = await asyncpg.connect(
         host="127.0.0.1",
         port=harness.postgres.port,
@@ -332,9 +342,16 @@ async def test_everybody_else_may_do_nothing_with_the_functions(harness: Account
         database=DATABASE,
         ssl=trusting(str(harness.postgres.ca_file)),
     )
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await other.fetchrow(f"SELECT s_{harness.user}.state('billing', NULL)")
-    await other.close()
+    try:
+        for call in (f"state('{victim}', NULL)", f"replace('{victim}', '', '{GOOD}')"):
+            with pytest.raises(asyncpg.PostgresError, match=r"permission denied|no account of the store"):
+                await other.fetchrow(f"SELECT {schema}.{call}")
+    finally:
+        await other.close()
+        harness.sql(
+            f"ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM {name};"
+            f" ALTER DEFAULT PRIVILEGES REVOKE USAGE ON SCHEMAS FROM {name}"
+        )
 
 
 # --- the log ---

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -283,15 +284,18 @@ async def test_the_reactors_account_may_do_nothing_else(harness: MariadbHarness,
             stolen.run(statement)
 
 
+@pytest.mark.parametrize("right", ["", "GRANT EXECUTE ON *.* TO '{0}'@'%'", "GRANT EXECUTE ON `{1}`.* TO '{0}'@'%'"])
 async def test_everybody_else_may_do_nothing_with_the_procedures(
-    harness: MariadbHarness, store: MariadbAccountStore
+    harness: MariadbHarness, store: MariadbAccountStore, right: str
 ) -> None:
-    name, text = harness.account(), password()
+    name, text, victim = harness.account(), password(), harness.account()
     await put(store, name, text)
-    connection = harness.connect(name, text)
-    with pytest.raises(pymysql.Error, match="denied"):
-        Stolen(connection).run(f"CALL `{harness.schema}`.`state`('billing', '-')")
-    connection.close()
+    if right:
+        harness.sql(right.format(name, harness.schema))
+    with contextlib.closing(harness.connect(name, text)) as connection:
+        for call in (f"`state`('{victim}', '-')", f"`replace`('{victim}', '{GOOD}')"):
+            with pytest.raises(pymysql.Error, match=r"denied|no account of the store"):
+                Stolen(connection).run(f"CALL `{harness.schema}`.{call}")
 
 
 # --- the logs ---

@@ -120,6 +120,7 @@ def _live_changed(made: Rotating) -> None:
 
 
 def _other_changed(made: Rotating) -> None:
+    ok(made.rotate("--force", later_s=next(LATER_S)))  # now both were set by rounds
     made.postgres.sql(f"ALTER ROLE {made.other()} PASSWORD 'set-by-hand-by-a-dba'")
 
 
@@ -165,6 +166,12 @@ def test_what_others_did_stops_it_and_whoever_adopts_begins_anew_from_what_is_li
     assert made.db_logs_in()
 
 
+def test_what_the_account_refuses_names_it(made: Rotating) -> None:
+    said = refused(made.signed("rotate", "secret", "vault://orders/new", "--account", "pg://orders_gone", "--adopt"), 3)
+    assert "vault://orders/new.next to pg://orders_gone: " in said
+    assert "the database has no such role" in said
+
+
 def test_nothing_begins_that_would_end_with_an_account_that_is_locked(made: Rotating) -> None:
     ok(made.rotate("--adopt", "--force", later_s=next(LATER_S)))
     other, before = made.other(), made.at_db()
@@ -182,8 +189,36 @@ def test_two_at_once_from_two_machines_end_one_round(made: Rotating) -> None:
     ok(made.rotate("--adopt", "--force", later_s=next(LATER_S)))
     before, later_s = (made.version(), made.version("orders/db.next")), next(LATER_S)
     with Program(made).running() as program, ThreadPoolExecutor() as pool:
-        both = list(pool.map(lambda _: ok(made.rotate("--force", later_s=later_s)).json(), range(2)))
-    assert both[0]["upstream_version"] == both[1]["upstream_version"]
+        both = list(pool.map(lambda _: made.rotate("--force", later_s=later_s), range(2)))
+    late = [ran for ran in both if ran.code]  # it began when the other one had ended
+    assert all("may still be under way" in refused(ran, 6) for ran in late)
+    assert len(late) < 2
+    assert len({ok(ran).json()["upstream_version"] for ran in both if ran not in late}) == 1
     assert (made.version(), made.version("orders/db.next")) == (before[0] + 1, before[1] + 1)
     assert program.failed == 0
     assert made.db_logs_in()
+
+
+def test_a_fingerprint_key_that_changes_in_the_middle_stops_it_until_all_have_it(made: Rotating) -> None:
+    cluster, admin = made.cluster, made.cluster.administrator
+    ok(made.rotate("--adopt", "--force", later_s=next(LATER_S)))
+    # Once the new values are made.
+    assert made.rotate("--force", later_s=next(LATER_S), kill="monoctl.before-send@6").code == -signal.SIGKILL
+    before, made_version = made.version(), made.version("orders/db.next")
+    new = cluster.must("m8", "reactor", "fingerprint-key", "new", "reactor-vault", "--replace").out.split()[-1]
+    cluster.must("monoctl", "start", "fingerprint-key-rotation", new, user=admin)
+    _restart(made, "vault")
+    for words in ((), ("--adopt",)):
+        assert "different fingerprint keys" in refused(made.rotate("--force", *words, later_s=next(LATER_S)), 6)
+    assert (made.version(), made.version("orders/db.next")) == (before, made_version)
+    cluster.share_fingerprint_key("reactor-vault", "reactor-pg", replace=True)
+    _restart(made, "pg")
+    with Program(made).running() as program:
+        live = ok(made.rotate("--force", later_s=next(LATER_S))).json()["account"]
+        assert ok(made.rotate("--force", later_s=next(LATER_S))).json()["account"] != live
+    assert program.failed == 0
+
+
+def _restart(made: Rotating, store: str) -> None:
+    made.cluster.reactors[f"reactor-{store}"].stop()
+    made.cluster.start_reactor(store)

@@ -40,6 +40,7 @@ PURPOSES_IN = {
     "reactor/work/write.py": "what the driver is told",
 }
 EVENTS_IN = {
+    "client/rotation/hands.py": "waits for what is being written",
     "failpoints.py": "stands below the protocol, so it has a list of its own",
     "m8/backup/form.py": "finds the sealed bytes that events name",
     "m8/cli/signatures.py": "lists what stores did, with its signatures",

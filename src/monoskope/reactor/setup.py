@@ -165,4 +165,4 @@ def _signers(settings: ReactorSettings, file: SignersFile) -> Iterator[str]:
         yield f"{rule.principal} may {', '.join(rule.purposes)} at {prefixes}{to}"
     yield from who_asks_whom(file, signers.can_sign)
     if settings.accounts is not None:
-        yield from who_knows(file)
+        yield from who_knows(file, settings.rules)

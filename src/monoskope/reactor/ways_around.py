@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from monoskope.protocol.identity import COPIES_FROM
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.reactor.signers.settings import PURPOSE_BY_WORD, ApproveRule, MayRule, SignersFile
+from monoskope.reactor.value_rules import ValueRule
+from monoskope.stores.shared.accounts import KEY
 from monoskope.uri import parse_path
 
 
@@ -27,12 +29,19 @@ def who_asks_whom(file: SignersFile, can_sign: Callable[[str], bool]) -> Iterato
     yield from dict.fromkeys(f"Warning: {sentence}." for sentence in _warnings(file, asking, can_sign))
 
 
-def who_knows(file: SignersFile) -> Iterator[str]:
+def who_knows(file: SignersFile, rules: Sequence[ValueRule]) -> Iterator[str]:
     """Yield a warning for each who may put a password that they know into an account of this store.
 
-    Of a copy the other store's rules say where the password may come from.
+    Of a copy the other store's rules say where the password may come from. Of what is generated a `fixed` is known,
+    unless one of `rules`, those on values, forbids it.
     """
+    made = [one for one in rules if one.generated and (not one.keys or KEY in one.keys)]
     for rule in file.may:
+        if "generate" in rule.purposes and not all(any(_covers(one, path) for one in made) for path in rule.prefixes):
+            yield (
+                f"Warning: {rule.principal} may generate a password that it knows, as `fixed`, {_where(rule)}. A table"
+                " [[rules]] with `generated` forbids that."
+            )
         if "upload" not in rule.purposes:
             continue
         if rule.principal.startswith(COPIES_FROM):
@@ -110,7 +119,7 @@ def _around(rule: MayRule, other: MayRule) -> list[str]:
     return [word for word in other.purposes if word in {*writing, *rule.purposes} and word not in settled]
 
 
-def _covers(entry: ApproveRule, path: str) -> bool:
+def _covers(entry: ApproveRule | ValueRule, path: str) -> bool:
     return any(_segments(path)[: len(_segments(prefix))] == _segments(prefix) for prefix in entry.prefixes)
 
 

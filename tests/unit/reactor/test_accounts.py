@@ -102,11 +102,20 @@ def test_the_check_names_who_could_put_a_password_that_they_know(tmp_path: Path)
         UPLOADS | {"principal": "copies-from-vault"},
         {"principal": "rotation@example.org", "prefixes": [""], "purposes": ["generate", "delete"]},
     ]
-    said = CliRunner().invoke(cli._group, ["check", str(written(tmp_path, signers=SIGNERS | {"may": may}))]).output
+
+    def check(*rules: dict[str, Any]) -> str:
+        file = written(tmp_path, signers=SIGNERS | {"may": may}, rules=[*rules])
+        return CliRunner().invoke(cli._group, ["check", str(file)]).output
+
+    said = check()
     assert "Accounts: orders_*\n" in said
     assert "Warning: anna@example.org may put a password that it knows at orders_a.\n" in said
     assert "Whether anybody knows what is copied from vault at all paths, the rules of vault say\n" in said
-    assert "rotation@example.org may put" not in said
+    assert "Warning: rotation@example.org may generate a password that it knows, as `fixed`, at all paths." in said
+    made = {"name": "made", "prefixes": [""], "generated": True}
+    for bad in (made | {"keys": ["url"]}, made | {"prefixes": ["orders_a"]}):
+        assert "Warning: rotation@example.org" in check(bad)
+    assert "Warning: rotation@example.org" not in check(made | {"keys": ["password"]})
 
 
 def test_the_policy_lists_what_is_allowed_and_needs_no_signers(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ async def plan(session: Session, rotation: Rotation, *, adopt: bool, force: bool
     look = await hands.look()
     over = look.next.version if look.is_over else None
     wish = Wish(rotation, wall_clock(), force=force, adopt=adopt, over=over)
-    return _planned(look, await next_step(wish, hands, look))
+    return _planned(*await next_step(wish, hands, look))
 
 
 def _planned(look: Look, step: Step) -> Planned:

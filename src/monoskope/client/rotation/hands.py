@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client.purposes import Expect, Expected, encoded, expectation
 from monoskope.client.purposes.copy import copy
 from monoskope.client.rotation.decide import live_by
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from monoskope.client.walk.target import Target
     from monoskope.protocol.request import Request
 
+_EVENTS = 32
+"""How many of the newest events at a place say whether something is written there."""
+_WRITING = events_pb2.SecretUploadStarted.DESCRIPTOR.name
+"""The last event of a request while its store writes."""
 _SYNC = {
     upload_pb2.OUTCOME_IN_SYNC: Sync.IN_SYNC,
     upload_pb2.OUTCOME_DRIFTED: Sync.DRIFTED,
@@ -85,6 +89,17 @@ class SessionHands:
             max(place.lifetime_s for place in places) + LATE_S,
             any(can.approvals for target in targets for can in attached(target.store)),
         )
+
+    async def is_written(self, look: Look) -> bool:
+        """Return whether a write at one of the places has begun and not ended, by m8's word."""
+        for place in (look.db, look.next, *look.accounts):
+            last: dict[str, str] = {}
+            for event in await self._session.queries.last_events(_EVENTS, prefix=place.uri):
+                if event.uri == place.uri:
+                    last[event.stream] = event.type
+            if _WRITING in last.values():
+                return True
+        return False
 
     async def account(self, uri: str) -> Place:
         """Return what is at one account."""
@@ -159,9 +174,12 @@ class SessionHands:
         return await self._session.walk(target, self._timeout_s).run(task)
 
     async def _place(self, target: Target) -> Place:
-        """Return what is at one place: the store compares it with the very receipt that m8 shows as the newest."""
-        uri = str(target.uri)
-        for _ in range(2):
+        """Return what is at one place: the store compares it with the very receipt that m8 shows as the newest.
+
+        That something else is there, it says twice.
+        """
+        uri, drifted_from = str(target.uri), b""
+        for _ in range(4):
             try:
                 view = await self._session.queries.secret(uri)
                 result = await self._run(target, Task(target.uri, upload_pb2.PURPOSE_VERIFY))
@@ -175,8 +193,12 @@ class SessionHands:
                     raise
                 return Place(uri, Sync.UNREADABLE, lifetime_s=error.lifetime_s)
             newest = await self._newest(view)
-            if result.receipt.verified_sha256 == newest.sha256:
+            if result.receipt.verified_sha256 != newest.sha256:
+                continue
+            # Another run may have written what is there, and its receipt comes only now.
+            if result.receipt.outcome == upload_pb2.OUTCOME_IN_SYNC or drifted_from == newest.sha256:
                 break
+            drifted_from = newest.sha256
         else:
             raise ProofError(f"{uri}: the store was asked about another receipt than the newest that m8 shows")
         assert result.grant is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Self
 
 from monoskope.client.walk.target import check_text
@@ -20,6 +20,12 @@ USERNAME, PASSWORD = "username", "password"
 """The keys that every rotation makes: the first is the account's name, the second is copied to the account."""
 GRACE_S = 86_400
 DAY_S = 86_400
+_LENGTHS: Mapping[str, Callable[[int], int]] = {
+    "password": lambda size: size,
+    "hex": lambda size: 2 * size,
+    "base64": lambda size: (size + 2) // 3 * 4,
+}
+"""The characters of what is made at random, by its size."""
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WINDOW = pattern(r"(?:([a-z]{3}(?:,[a-z]{3})*) )?([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})", re.ASCII)
 
@@ -153,9 +159,14 @@ def _recipes(recipes: Mapping[str, str]) -> dict[str, str]:
         check_key(key)
     if USERNAME in recipes:
         raise UsageError(f"{USERNAME} is the account's name, and not made.", fix="Leave it out.")
-    if recipes.get(PASSWORD, "").startswith(("fixed:", "text:", "rsa", "ed25519")):
-        raise UsageError(f"{PASSWORD} must be made at random.", fix=f"For example {PASSWORD}=password:32.")
-    return {PASSWORD: "password:32", **recipes}
+    made = {PASSWORD: "password:32", **recipes}
+    recipe = Recipe.parse(PASSWORD, made[PASSWORD])
+    length = _LENGTHS.get(recipe.kind)
+    if length is None or not 20 <= length(recipe.effective_size) <= 128:
+        raise UsageError(
+            f"{PASSWORD} must be made at random, of 20 to 128 characters.", fix=f"For example {PASSWORD}=password:32."
+        )
+    return made
 
 
 def _every(text: str) -> int:

@@ -66,6 +66,9 @@ class Hands(Protocol):
     async def look(self) -> Look:
         """Return what is at all places, proven."""
 
+    async def is_written(self, look: Look) -> bool:
+        """Return whether, by m8's word, a store is writing at one of the places and has not said the end."""
+
     async def account(self, uri: str) -> Place:
         """Return what is at one account, proven."""
 
@@ -112,19 +115,42 @@ def stopped(stop: Stop, uri: str) -> RotationStoppedError:
     return error
 
 
-async def next_step(wish: Wish, hands: Hands, look: Look) -> Step:
-    """Return what would be done next; where the state is adopted, the live account is looked for."""
+async def next_step(wish: Wish, hands: Hands, look: Look) -> tuple[Look, Step]:
+    """Return what would be done next, and the look that it follows from.
+
+    Where the state is adopted, the live account is looked for.
+    """
+    look = await _settled(wish, hands, look)
     step = decide(look, wish)
     if not isinstance(step, Adopt):
-        return step
+        return look, step
     live = await hands.live(look)
     if live is None:
         names = ", ".join(wish.rotation.accounts)
-        return Stop(
+        return look, Stop(
             f"{step.why} Of {names} not exactly one has its name at {look.db.uri}, so which is live is not known.",
             fix="Put the credential of one of them there, then run `monoctl rotate secret --adopt`.",
         )
-    return begin(look, wish, live, adopting=True)
+    return look, begin(look, wish, live, adopting=True)
+
+
+async def _settled(wish: Wish, hands: Hands, look: Look) -> Look:
+    """Return a look that a rotation may go on from, or one that was found twice while nobody wrote.
+
+    What another run is writing just now looks as if others had changed it, until the receipt is recorded.
+    """
+    for _ in range(look.late_s):
+        step = decide(look, wish)
+        if not isinstance(step, Adopt | Stop) or (isinstance(step, Stop) and step.waits):
+            return look
+        writes = await hands.is_written(look)
+        if writes:
+            await hands.wait(1.0, f"{look.db.uri}: a write is under way.")
+        again = await hands.look()
+        if again == look and not writes:
+            return look
+        look = again
+    return look
 
 
 def _tell_nobody(_step: str) -> None:
@@ -171,7 +197,7 @@ async def carry_out(wish: Wish, hands: Hands, tell: Tell = _tell_nobody) -> Rota
 
 async def _stepped(look: Look, wish: Wish, hands: Hands, tell: Tell, *, acted: bool) -> Rotated | tuple[Look, Wish]:
     """Do what is next, and return what is known then, or the end."""
-    step = await next_step(wish, hands, look)
+    look, step = await next_step(wish, hands, look)
     try:
         match step:
             case Stop():

@@ -340,7 +340,7 @@ class Walk:
             return self._uncertain(sent, why, over=task.destination is None)
         error = reasons.error_for(
             reason,
-            str(task.uri),
+            str(task.uri) if task.destination is None else f"{task.uri} to {task.destination}",
             task.purpose,
             upstream_version=receipt.upstream_version,
             retry_after_s=receipt.retry_after_s,

@@ -154,7 +154,7 @@ def secrets(  # noqa: PLR0917 - click passes them by name
 
     With --since it also says, one question for each, how what is there came there, and PROVEN means that and BY, too.
     KNOWN KEYS are those whose values somebody may know: all but those that a reactor made at random, and that only
-    copies brought further.
+    copies brought further, from a secret that is listed, too.
 
     \b
     monoctl get secrets --since 90d

@@ -27,7 +27,7 @@ _PLANNED = {"URI": "uri", "STEP": "step", "ACCOUNT": "account", "BEGAN": "began_
 @click.option("--make", "made", multiple=True, metavar="KEY=KIND[:SIZE]", help="Another key, as `generate` makes it.")
 @click.option("--grace", default="", metavar="TIME", help="How long what was read before is used, e.g. 12h.  [1d]")
 @click.option("--plan", is_flag=True, help="Show what would be done first; change nothing.")
-@click.option("--adopt", is_flag=True, help="Begin anew from the account that is live, whatever others did.")
+@click.option("--adopt", is_flag=True, help="Begin anew from the account that is live, or for the first time.")
 @click.option("--force", is_flag=True, help="Begin before the grace of the last round is over.")
 @click.option("--due", is_flag=True, help="All rotations of the file that are due.")
 @click.option("--check", is_flag=True, help="With --due: change nothing; exit code 12 if one is overdue.")

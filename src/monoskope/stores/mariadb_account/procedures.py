@@ -1,7 +1,8 @@
 """The two procedures in the database, and the least rights: what `m8 reactor policy` prints for the DBA.
 
-They run with the rights of the DBA who makes them, so they trust nothing that is passed. Whoever may execute them can
-set the passwords of the listed accounts, and ask whether one is what they guess; nothing else. There is no backslash in
+They run with the rights of the DBA who makes them, so they trust nothing that is passed. They serve the reactor's
+account alone, whoever may execute them: that can set the passwords of the listed accounts, and ask whether one is what
+it guesses; nothing else. There is no backslash in
 them, since a setting decides how MariaDB reads those in texts.
 """
 
@@ -41,7 +42,8 @@ BEGIN
   DECLARE plugin, kept VARCHAR(4096) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
   IF account IS NULL OR account NOT REGEXP '^({names})$' OR account REGEXP '[^A-Za-z0-9._-]'
     OR account = CONVERT('{user}' USING utf8mb4) COLLATE utf8mb4_bin
-    OR account = CONVERT(SUBSTRING_INDEX(SESSION_USER(), '@', 1) USING utf8mb4) COLLATE utf8mb4_bin
+    OR CONVERT(SUBSTRING_INDEX(SESSION_USER(), '@', 1) USING utf8mb4) COLLATE utf8mb4_bin
+      <> CONVERT('{user}' USING utf8mb4) COLLATE utf8mb4_bin
   THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = {not_listed}, MESSAGE_TEXT = 'this is no account of the store';
   END IF;

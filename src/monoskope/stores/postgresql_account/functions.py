@@ -1,8 +1,8 @@
 """The two functions in the database, and the least rights: what `m8 reactor policy` prints for the DBA.
 
 They run with the rights of the superuser who makes them, so they trust nothing of their caller: neither a
-`search_path`, nor how backslashes in texts are read (there are none), nor what is passed. Whoever may execute them can
-set the passwords of the listed roles, and nothing else.
+`search_path`, nor how backslashes in texts are read (there are none), nor what is passed. They serve the reactor's role
+alone, whoever may execute them: that can set the passwords of the listed roles, and nothing else.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $m8$
 DECLARE
   one record;
 BEGIN
-  IF account IS NULL OR account = session_user OR account COLLATE "C" !~ '^({names})$' THEN
+  -- Whoever else may execute it: by default privileges, or as a member of the reactor's role.
+  IF account IS NULL OR session_user <> '{user}' OR account = '{user}' OR account COLLATE "C" !~ '^({names})$' THEN
     RAISE EXCEPTION 'this role is no account of the store' USING ERRCODE = '{not_listed}';
   END IF;
   SELECT a.oid, a.xmin, a.rolpassword, a.rolcanlogin, a.rolvaliduntil INTO one

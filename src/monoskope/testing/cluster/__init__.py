@@ -275,8 +275,9 @@ class Cluster(Commands):
         with editing(self.folder / f"reactor-{store}" / "reactor.toml") as table:
             table["copy"] = [*table.get("copy", []), rule]
 
-    def share_fingerprint_key(self, first: str, *others: str) -> None:
+    def share_fingerprint_key(self, first: str, *others: str, replace: bool = False) -> None:
         """Make the fingerprint key in one reactor's folder, and carry it to the others in an age file."""
+        options = ("--replace",) if replace else ()
         if not (self.folder / first / "fingerprint.key").exists():
             self.must("m8", "reactor", "fingerprint-key", "new", first)
         for other in others:
@@ -284,7 +285,9 @@ class Cluster(Commands):
             identity, recipient = _age_key()
             write_private(key, identity.encode())
             self.must("m8", "reactor", "fingerprint-key", "export", first, "--recipient", recipient, "-o", parcel.name)
-            self.must("m8", "reactor", "fingerprint-key", "import", other, parcel.name, "--identity", key.name)
+            self.must(
+                "m8", "reactor", "fingerprint-key", "import", other, parcel.name, "--identity", key.name, *options
+            )
             key.unlink()
             parcel.unlink()
 

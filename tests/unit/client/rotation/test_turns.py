@@ -66,13 +66,21 @@ class World:
         self.changed_ms = self.now_ms
         self.made = 0
         self.sent: list[Sent] = []
+        self.unsaid: dict[str, int] = {}
+        """How many writes came to a place and are not recorded yet."""
         self.loses = ""
         """"answer": that of the next write is lost. "write": it is lost, and the write comes later."""
+
+    @property
+    def is_writing(self) -> bool:
+        return any(self.unsaid.values())
 
     def place(self, uri: str) -> Place:
         version, content = self.at[uri]
         if uri in self.accounts and not self.versions:
             return Place(uri, Sync.UNREADABLE)
+        if self.unsaid.get(uri):
+            return Place(uri, Sync.DRIFTED, version)
         password = content.rpartition(" ")[2]
         return Place(uri, Sync.IN_SYNC, version, f"{K}:{content}", {"password": f"{K}:{password}"}, self.changed_ms)
 
@@ -114,6 +122,10 @@ class Run:
             places[uri] = self.world.place(uri)
         return Look(places[DB], places[NEXT], tuple(places[uri] for uri in self.world.accounts), made_by)
 
+    async def is_written(self, look: Look) -> bool:
+        await Pause()
+        return self.world.is_writing
+
     async def account(self, uri: str) -> Place:
         await Pause()
         return self.world.place(uri)
@@ -133,6 +145,11 @@ class Run:
         if lost == "write" or one not in world.sent:
             raise OutcomeUnknownError("lost.")
         changed = world.come(one)
+        world.unsaid[uri] = world.unsaid.get(uri, 0) + changed
+        try:
+            await Pause()
+        finally:  # also if nobody waits for it any more
+            world.unsaid[uri] -= changed
         if lost:
             raise OutcomeUnknownError("lost.")
         return changed
@@ -172,6 +189,8 @@ def stepped(run: Coroutine[Any, Any, Rotated]) -> bool:
 WHAT = st.lists(
     st.one_of(
         st.tuples(st.just("step"), st.integers(0, 2)),
+        st.tuples(st.just("steps"), st.integers(5, 12)),
+        st.tuples(st.just("ends"), st.just(0)),
         st.tuples(st.just("stop"), st.integers(0, 2)),
         st.tuples(st.just("lose"), st.integers(0, 1)),
         st.tuples(st.just("comes"), st.just(0)),
@@ -197,6 +216,19 @@ def test_what_stands_at_db_logs_in_at_every_moment_and_the_next_run_ends_the_rou
     world.loses, world.now_ms = "", world.now_ms + 3_601_000
     done = to_its_end(carry_out(Wish(world.rotation, world.now_ms), Run(world)))
     assert world.at[DB][1] == world.at[NEXT][1] == f"{name_of(done.account)} {world.at[done.account][1]}"
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_what_another_run_is_writing_just_now_stops_nobody(nth: int) -> None:
+    world, writes, was = World(accounts=2, versions=True), 0, False
+    world.now_ms += 3_601_000
+    first, second = (carry_out(Wish(world.rotation, world.now_ms, force=True), Run(world)) for _ in range(2))
+    while writes < nth:
+        first.send(None)
+        writes, was = writes + (world.is_writing and not was), world.is_writing
+    for _ in range(8):
+        second.send(None)
+    assert to_its_end(first).upstream_version == to_its_end(second).upstream_version == world.at[DB][0] == "2"
 
 
 def test_after_an_end_that_is_not_known_it_waits_until_nothing_can_come_any_more() -> None:
@@ -251,7 +283,7 @@ def to_its_end(run: Coroutine[Any, Any, Rotated]) -> Rotated:
 
 
 def happens(world: World, runs: dict[int, Coroutine[Any, Any, Rotated]], what: str, which: int) -> None:
-    """Let one thing happen: a step or the end of a run, a lost answer, a write that comes late, or time."""
+    """Let one thing happen: steps or the end of a run, a whole one, a lost answer, a write that comes late, or time."""
     if what == "lose":
         world.loses = ("answer", "write")[which]
     elif what == "comes":
@@ -264,7 +296,20 @@ def happens(world: World, runs: dict[int, Coroutine[Any, Any, Rotated]], what: s
         if which in runs:
             runs.pop(which).close()
     else:
-        if which not in runs:
-            runs[which] = carry_out(Wish(world.rotation, world.now_ms, force=True), Run(world))
-        if stepped(runs[which]):
-            del runs[which]
+        goes_on(world, runs, what, which)
+
+
+def goes_on(world: World, runs: dict[int, Coroutine[Any, Any, Rotated]], what: str, which: int) -> None:
+    """Let a whole run go by, or one or several steps of one."""
+    wish = Wish(world.rotation, world.now_ms, force=True)
+    if what == "ends":
+        whole = carry_out(wish, Run(world))
+        while not stepped(whole):
+            pass
+        return
+    run, times = (0, which) if what == "steps" else (which, 1)
+    for _ in range(times):
+        if run not in runs:
+            runs[run] = carry_out(wish, Run(world))
+        if stepped(runs[run]):
+            del runs[run]

@@ -50,6 +50,11 @@ def parse_path(text: str) -> tuple[str, ...]:
     return segments
 
 
+def parse_below(text: str) -> tuple[str, ...]:
+    """Return the segments of a path below which something counts, `""` for all paths. Raises as `parse_path`."""
+    return parse_path(text) if text else ()
+
+
 class SecretUri(Value, frozen=True):
     """A parsed secret URI; holding one means that it is valid."""
 
@@ -94,7 +99,7 @@ class UriPrefix(Value, frozen=True):
                 f"{text!r} is not a URI prefix: it has no '://'.", fix="Write store:// or store://segment."
             )
         check_store_name(store)
-        return cls(store, parse_path(rest.removesuffix("/")) if rest else ())
+        return cls(store, parse_below(rest.removesuffix("/")))
 
     def covers(self, uri: SecretUri | UriPrefix) -> bool:
         """Whether `uri`, or all that another prefix covers, lies at or below this prefix."""

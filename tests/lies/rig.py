@@ -35,12 +35,13 @@ from monoskope.protocol.identity import Namespace
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.note import Note
+from monoskope.reactor.copy_rules import CopyRule, PathPair
 from monoskope.reactor.identity import copy_key
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.run import Reactor
-from monoskope.reactor.settings import CopyRule, PathPair, ReactorLimits
+from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.signers.settings import MayRule, SignersFile
 from monoskope.settings import write_private
 from monoskope.testing.cluster.identities import Identity as Stranger

@@ -36,11 +36,12 @@ from monoskope.m8.operations import Endpoints
 from monoskope.m8.readmodels.documents import project
 from monoskope.m8.service.app import App
 from monoskope.m8.tree import key_file
+from monoskope.reactor.copy_rules import CopyRule, PathPair
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.run import Reactor
-from monoskope.reactor.settings import CopyRule, PathPair, ReactorLimits, ReactorSettings
+from monoskope.reactor.settings import ReactorLimits, ReactorSettings
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.parts import free_port
 from monoskope.testing.scripted.connect import showing

@@ -21,10 +21,11 @@ from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.protocol.recipes import Recipe
 from monoskope.protocol.request import Request
+from monoskope.reactor.copy_rules import CopyRule, PathPair
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.run import Reactor
-from monoskope.reactor.settings import CopyRule, PathPair, ReactorLimits
+from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.signers.settings import SignersFile
 from monoskope.testing.cluster.identities import Identity
 from monoskope.uri import SecretUri

@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from monoskope.client.rotation.round import BETWEEN_ROUNDS_S
 from monoskope.exit_codes import ExitCode
 from monoskope.failpoints import EXIT_CODE
 from monoskope.testing.search import Wanted
@@ -133,17 +134,15 @@ class Life:
         return run, found
 
     async def _grace(self) -> None:
-        """Wait until a round may begin, as the last run said, or as the last round says."""
-        last = self._operations[-1].said if self._operations else ""
-        found = _BEGIN_AFTER.search(last)
-        until = found[1] if found else ""
-        if "began_at" in last:
-            began = re.search(r'"began_at": "([^"]*)"', last)
-            assert began is not None
-            until = began[1]
-        if until:
-            wait_s = (datetime.fromisoformat(until) - datetime.now(UTC)).total_seconds() + (2 if found else 122)
-            await asyncio.sleep(max(0.0, wait_s))  # the real two minutes
+        """Wait until a new round may begin: when the last run said, or two minutes after it ended one."""
+        last = self._operations[-1] if self._operations else None
+        wait_s = 0.0
+        if last is not None and (found := _BEGIN_AFTER.search(last.said)):
+            wait_s = (datetime.fromisoformat(found[1]) - datetime.now(UTC)).total_seconds() + 1.0
+        elif last is not None and last.end == "0":
+            assert last.ended is not None
+            wait_s = last.ended + BETWEEN_ROUNDS_S + 1.0 - time.monotonic()
+        await asyncio.sleep(max(0.0, wait_s))  # the real two minutes
 
     async def _whole(self, run: Run) -> list[str]:
         """Check a round that is over."""

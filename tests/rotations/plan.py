@@ -98,7 +98,7 @@ def real() -> tuple[tuple[Aimed, ...], ...]:
             aimed("", FAILPOINT, PG, detail=f"{written}@1"),
             aimed("", FAILPOINT, VAULT, detail=f"{written}@1"),
             aimed("", FAILPOINT, VAULT, detail=f"{written}@2"),
-            aimed("", FAILPOINT, PG, detail=f"{receipt}@4"),
+            aimed("", FAILPOINT, PG, detail=f"{receipt}@3"),
             aimed("", FAILPOINT, M8, detail="m8.before-append.SecretCopied=kill@1"),
             aimed(SWITCH, "kill", MONOCTL),
             aimed(ACCOUNT, "kill", POSTGRES, lasts_s=5.0),

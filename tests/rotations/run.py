@@ -23,7 +23,7 @@ ROUNDS = 100
 LEAST = 0.5
 """In so many of the rotations something must have broken, once there are more than those of one world."""
 
-_REAL_WORLDS = 2
+_REAL_WORLDS = 5
 """In which rounds wait as for users, at the same time."""
 
 
@@ -82,6 +82,8 @@ class Rotations:
                         break
                     began, done = time.monotonic(), done + 1
                     found += await life.round(faults)
+                    if name == "real" and not life.struck:
+                        found.append(f"this did not come about: {', '.join(map(str, faults))}")
                     what = ", ".join(f"{what} at {step}" for what, step in life.struck) or "nothing breaks"
                     _say(f"{name} {number}: {time.monotonic() - began:.1f} s, {what}")
                 found += await life.searched()

@@ -40,7 +40,8 @@ class Made(Value, frozen=True, kw_only=True):
     known_keys: tuple[str, ...]
     """The keys whose values somebody may know."""
     checked: Checked
-    """Whether a receipt proves what is there, and the request behind it how it came there, and for whom."""
+    """Whether a receipt proves what is there, and the request behind it how it came there. Its grant says for whom, as
+    m8 told the reactor; who signed is proven."""
 
 
 class _Behind(Value, frozen=True):

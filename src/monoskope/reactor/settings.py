@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,17 +41,17 @@ from monoskope.host_port import check_servers, parse_server
 from monoskope.operations import Address
 from monoskope.ownership import check_settings
 from monoskope.protocol.grant import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIFETIME_S
-from monoskope.protocol.identity import check_shown
 from monoskope.protocol.payload import MAX_PADDED, is_padded_size
 from monoskope.protocol.purposes import PURPOSES
+from monoskope.reactor.accounts import AccountsFile
+from monoskope.reactor.copy_rules import CopyRule
 from monoskope.reactor.signers.settings import PURPOSE_BY_WORD, SignersFile
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.value_rules import ValueRule
 from monoskope.settings import convert, load
 from monoskope.stores import registry
 from monoskope.stores.driver import StoreDriver
-from monoskope.stores.shared.accounts import expression
-from monoskope.uri import SecretUri, UriPrefix, check_store_name, parse_path
+from monoskope.uri import SecretUri, UriPrefix, check_store_name, parse_below
 
 R = TypeVar("R")
 
@@ -126,66 +125,6 @@ class ReactorLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("`max_plaintext` must be a power of two from 512 to 1048576")
 
 
-_ALLOWED = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._*/-]{0,255}", re.ASCII)
-
-
-class AccountsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The `[accounts]` table, with an engine of accounts alone."""
-
-    allow: list[str]
-    """The names of the accounts that this reactor serves, such as `["orders_*"]`; `*` stands for any characters of a
-    name, and never first. All others are refused before a key is made."""
-
-    def __post_init__(self) -> None:
-        if not self.allow or not all(map(_ALLOWED.fullmatch, self.allow)):
-            raise ValueError("`allow` must name accounts, at least one; `*` stands for any characters, and never first")
-
-    def covers(self, path: tuple[str, ...]) -> bool:
-        """Whether a secret's path is the name of an allowed account."""
-        name = "/".join(path)
-        return any(re.fullmatch(expression(one), name) for one in self.allow)
-
-
-class PathPair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One of `paths` of a `[[copy]]` table: whole segments."""
-
-    source: str = msgspec.field(name="from")
-    """The path in this store below which secrets may be copied; "" for all."""
-    to: str = ""
-    """The path in the store `to` below which they are put; "" for its root."""
-
-
-class CopyRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A `[[copy]]` table: a store to which this reactor may copy, and from where to where."""
-
-    to: str
-    """A store of the same m8; this one for copies from one path of it to another."""
-    identity: str
-    """Its identity, as `m8 reactor init` printed it for that store."""
-    paths: list[PathPair]
-    """What may be copied where; at least one."""
-
-    def __post_init__(self) -> None:
-        if not self.paths:
-            raise ValueError("`copy.paths` must name at least one pair")
-        try:
-            check_store_name(self.to)
-            check_shown(self.identity)
-            for pair in self.paths:
-                _segments(pair.source)
-                _segments(pair.to)
-        except UsageError as error:
-            raise ValueError(f"`copy`: {error.message}") from None
-
-    def allows(self, source: SecretUri, destination: SecretUri) -> bool:
-        """Whether `source` may be copied to `destination`, which is in the store `to`."""
-        return any(
-            UriPrefix(source.store, _segments(pair.source)).covers(source)
-            and UriPrefix(self.to, _segments(pair.to)).covers(destination)
-            for pair in self.paths
-        )
-
-
 class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file as it is written."""
 
@@ -232,7 +171,7 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         try:
             check_store_name(self.store)
             for prefix in self.prefixes:
-                _segments(prefix)
+                parse_below(prefix)
         except UsageError as error:
             raise ValueError(f"`store` and `prefixes`: {error.message}") from None
         names = [rule.to for rule in self.copy]
@@ -341,7 +280,7 @@ def read(folder: Path, name: str = SETTINGS_FILE) -> ReactorSettings:
         servers=file.servers,
         ca_file=folder / file.ca_file,
         store=file.store,
-        prefixes=tuple(UriPrefix(file.store, _segments(prefix)) for prefix in file.prefixes),
+        prefixes=tuple(UriPrefix(file.store, parse_below(prefix)) for prefix in file.prefixes),
         driver=driver,
         engine=convert(table, driver.Config, where=where),
         limits=file.limits,
@@ -353,7 +292,3 @@ def read(folder: Path, name: str = SETTINGS_FILE) -> ReactorSettings:
         signers=file.signers,
         rules=tuple(file.rules),
     )
-
-
-def _segments(prefix: str) -> tuple[str, ...]:
-    return parse_path(prefix) if prefix else ()

@@ -23,7 +23,7 @@ from monoskope.lazy import pattern
 from monoskope.protocol.payload import check_key
 from monoskope.protocol.recipes import unknowable_keys
 from monoskope.protocol.request import Request
-from monoskope.uri import UriPrefix, parse_path
+from monoskope.uri import UriPrefix, parse_below
 
 MAX_MIN_LENGTH = 4_096
 
@@ -56,7 +56,7 @@ class ValueRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"`rules.min_length` must be from 1 to {MAX_MIN_LENGTH}")
         try:
             for prefix in self.prefixes:
-                _segments(prefix)
+                parse_below(prefix)
             for key in self.keys:
                 check_key(key)
         except UsageError as error:
@@ -64,7 +64,7 @@ class ValueRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def allows(self, request: Request, values: Mapping[str, bytes]) -> bool:
         """Whether `request` may write `values`: all that it seals, or that was made or read for it."""
-        if not any(UriPrefix(request.uri.store, _segments(prefix)).covers(request.uri) for prefix in self.prefixes):
+        if not any(UriPrefix(request.uri.store, parse_below(prefix)).covers(request.uri) for prefix in self.prefixes):
             return True
         about = values.keys() & set(self.keys) if self.keys else values.keys()
         if self.generated and not about <= unknowable_keys(request.recipes):
@@ -81,7 +81,3 @@ class ValueRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def broken_by(rules: Iterable[ValueRule], request: Request, values: Mapping[str, bytes]) -> str:
     """Return the name of the first rule that does not allow `request` to write `values`, "" if all do."""
     return next((rule.name for rule in rules if not rule.allows(request, values)), "")
-
-
-def _segments(prefix: str) -> tuple[str, ...]:
-    return parse_path(prefix) if prefix else ()

@@ -13,7 +13,7 @@ from monoskope.protocol.purposes import PURPOSES
 from monoskope.reactor.signers.settings import PURPOSE_BY_WORD, ApproveRule, MayRule, SignersFile
 from monoskope.reactor.value_rules import ValueRule
 from monoskope.stores.shared.accounts import KEY
-from monoskope.uri import parse_path
+from monoskope.uri import parse_below
 
 
 def who_asks_whom(file: SignersFile, can_sign: Callable[[str], bool]) -> Iterator[str]:
@@ -120,16 +120,12 @@ def _around(rule: MayRule, other: MayRule) -> list[str]:
 
 
 def _covers(entry: ApproveRule | ValueRule, path: str) -> bool:
-    return any(_segments(path)[: len(_segments(prefix))] == _segments(prefix) for prefix in entry.prefixes)
+    return any(parse_below(path)[: len(parse_below(prefix))] == parse_below(prefix) for prefix in entry.prefixes)
 
 
 def _overlap(one: str, other: str) -> bool:
-    pairs = zip(_segments(one), _segments(other), strict=False)
+    pairs = zip(parse_below(one), parse_below(other), strict=False)
     return all(mine == theirs for mine, theirs in pairs)
-
-
-def _segments(prefix: str) -> tuple[str, ...]:
-    return parse_path(prefix) if prefix else ()
 
 
 def _where(rule: MayRule) -> str:

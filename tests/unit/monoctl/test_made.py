@@ -83,7 +83,7 @@ def test_what_a_person_put_is_known_even_if_it_has_the_hash_of_what_was_made_at_
         PUT: ("UPLOAD", ["password"], True, "alice"),
     }
     header, *rows_of_table = ends(run("get", "secrets", "--since", "90d"), 0).stdout.splitlines()
-    assert header.split() == ["URI", "CHANGED", "BY", "MADE", "MADE", "AT", "KNOWN", "KEYS", "PROVEN"]
+    assert header.split() == ["URI", "CHANGED", "BY", "SIGNED", "BY", "MADE", "MADE", "AT", "KNOWN", "KEYS", "PROVEN"]
     assert len(rows_of_table) == 2
 
 

@@ -13,9 +13,10 @@ from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request
+from monoskope.reactor.copy_rules import CopyRule, PathPair
 from monoskope.reactor.link.appends import CopyTokens
 from monoskope.reactor.reasons import Failure
-from monoskope.reactor.settings import CopyRule, PathPair, ReactorSettings
+from monoskope.reactor.settings import ReactorSettings
 from monoskope.reactor.signers import Signers
 from monoskope.reactor.work.copy_secret import Copier, CopyPut
 from monoskope.testing.scripted.client import token

@@ -15,7 +15,8 @@ from monoskope.client.known.sources import VARIABLES
 from monoskope.errors import Code
 from monoskope.m8.limits.settings import ServerTimings
 from monoskope.m8.settings import File
-from monoskope.reactor.settings import CopyRule, PathPair, ReactorFile
+from monoskope.reactor.copy_rules import CopyRule, PathPair
+from monoskope.reactor.settings import ReactorFile
 from monoskope.stores import registry
 from monoskope.stores.vault.config import AppRole
 from tools import api_reference, cli_reference, generate, http_reference, reference, settings_reference

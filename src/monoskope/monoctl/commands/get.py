@@ -35,6 +35,7 @@ _CHANGED = {
     "URI": "uri",
     "CHANGED": "changed_at",
     "BY": "subject",
+    "SIGNED BY": "signer",
     "MADE": "made",
     "MADE AT": "made_where",
     "KNOWN KEYS": "known_keys",
@@ -152,7 +153,8 @@ def secrets(  # noqa: PLR0917 - click passes them by name
     PROVEN says whether a receipt of the store's pinned identity proves hash and version. Everything else is m8's word:
     who and when, labels and state, that there is no newer receipt, and that the list is complete.
 
-    With --since it also says, one question for each, how what is there came there, and PROVEN means that and BY, too.
+    With --since it also says, one question for each, how what is there came there, and PROVEN means that, too, and who
+    signed. BY is whom m8 named to the reactor.
     KNOWN KEYS are those whose values somebody may know: all but those that a reactor made at random, and that only
     copies brought further, from a secret that is listed, too.
 

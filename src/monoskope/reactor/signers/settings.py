@@ -37,7 +37,7 @@ from monoskope.protocol.grant import MAX_APPROVALS
 from monoskope.protocol.identity import is_principal
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.request import Request
-from monoskope.uri import UriPrefix, parse_path
+from monoskope.uri import UriPrefix, parse_below
 from monoskope.value import Value
 
 
@@ -107,7 +107,7 @@ def approver_permissions(rules: Sequence[ApproveRule], store: str) -> tuple[Appr
 
 
 def _prefixes(paths: Sequence[str], store: str) -> tuple[UriPrefix, ...]:
-    return tuple(UriPrefix(store, parse_path(path) if path else ()) for path in paths)
+    return tuple(UriPrefix(store, parse_below(path)) for path in paths)
 
 
 def _purposes(words: Sequence[str]) -> frozenset[upload_pb2.Purpose]:
@@ -238,7 +238,7 @@ def _check_places(prefixes: Sequence[str], purposes: Sequence[str]) -> None:
     check_purposes(purposes, "purposes")
     try:
         for prefix in prefixes:
-            parse_path(prefix) if prefix else ()
+            parse_below(prefix)
     except UsageError as error:
         raise ValueError(f"`prefixes`: {error.message}") from None
 

@@ -37,13 +37,14 @@ from monoskope.protocol.outcomes import is_detail
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Request
+from monoskope.reactor.copy_rules import CopyRule
 from monoskope.reactor.identity.copy_key import NO_COPY_KEY, NOBODY_SIGNED, CopySigner, NoCopyKeyError
 from monoskope.reactor.identity.fingerprint import Fingerprints
 from monoskope.reactor.limits import FairPlaces, Guess
 from monoskope.reactor.link.appends import CopyTokens
 from monoskope.reactor.memory import forget
 from monoskope.reactor.reasons import FailedError, Failure, ended_by
-from monoskope.reactor.settings import CopyRule, ReactorSettings
+from monoskope.reactor.settings import ReactorSettings
 from monoskope.reactor.upstream.content import Upstream
 from monoskope.reactor.work.changes import check_content, check_source, copied_part
 from monoskope.reactor.work.delivery import DeliveredRequest

@@ -48,9 +48,11 @@ def test_a_secret_is_found_put_and_read_by_keyboard_alone(page: ConsolePage, tea
     keys.press("Escape")
     expect(form.panel).to_have_count(0)
     expect(button).to_be_focused()
+    link = page.row(f"vault://{path}").get_by_role("link", name=f"vault://{path}")
+    expect(link).to_be_visible()  # the list has heard of it
     keys.press("/")
     keys.press("Enter")
-    expect(page.row(f"vault://{path}").get_by_role("link", name=f"vault://{path}")).to_be_focused()
+    expect(link).to_be_focused()
     keys.press("Enter")
     expect(page.page.get_by_role("heading", level=1)).to_have_text(f"vault://{path}")
     assert upstream(team.cluster, path) == {"password": VALUE}

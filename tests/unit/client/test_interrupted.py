@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import random
 import sys
@@ -80,7 +81,7 @@ def put(m8: ScriptedM8, folder: Path, interrupting: Interrupting) -> list[Progre
     return told
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a socket that was just being made
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # what was just being made
 def test_a_ctrl_c_at_any_line_is_never_lost_and_nothing_was_sent_untold(m8: ScriptedM8, tmp_path: Path) -> None:
     put(m8, tmp_path, Interrupting())  # loads everything
     counted = Interrupting()
@@ -95,3 +96,4 @@ def test_a_ctrl_c_at_any_line_is_never_lost_and_nothing_was_sent_untold(m8: Scri
             lines = interrupting.lines  # answers came in fewer pieces than before
         if any(attempt.sealed for attempt in m8.attempts if str(attempt.request.uri) == interrupting.uri):
             assert any(progress.stage is Stage.SENT for progress in told), f"at line {at} of {counted.lines}"
+    gc.collect()  # what is ignored here is told of here

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import gc
+import select
 import socket
 import ssl
 import threading
@@ -15,7 +17,7 @@ from typing import cast
 import pytest
 
 from monoskope.http.client import blocking
-from monoskope.http.client.blocking import BlockingPool
+from monoskope.http.client.blocking import BlockingPool, connect
 from monoskope.http.client.destination import (
     BrokenError,
     LateError,
@@ -25,6 +27,7 @@ from monoskope.http.client.destination import (
     Server,
     StaleError,
     TooLargeError,
+    TurnedAwayError,
     UntrustedError,
 )
 from monoskope.http.client.exchange import ResponseReader
@@ -145,6 +148,23 @@ def test_connections_that_were_idle_for_too_long_are_closed_when_another_one_is_
     assert (old.fileno() == -1, new.fileno() == -1) == (True, False)
     pool.close()
     assert new.fileno() == -1
+
+
+def test_a_connection_that_is_reset_before_tls_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a server that stops with the connection in its queue. What is left open is told of as it is collected."""
+    dialled = blocking._dialled
+
+    def reset(host: str, port: int, deadline: float) -> socket.socket:
+        plain = dialled(host, port, deadline)
+        listening.close()
+        assert select.select([plain], [], [], 60.0)[0]
+        return plain
+
+    monkeypatch.setattr(blocking, "_dialled", reset)
+    listening = socket.create_server(("127.0.0.1", 0))
+    with pytest.raises(TurnedAwayError):
+        connect(Server("127.0.0.1", listening.getsockname()[1], trusting(MADE.ca)), time.monotonic() + 60.0)
+    gc.collect()
 
 
 def test_bytes_that_nobody_asked_for_are_never_an_answer(scripted: Scripted, line: BlockingPool) -> None:

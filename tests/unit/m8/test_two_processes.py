@@ -27,11 +27,13 @@ from tests.support.failures import failure
 from tests.support.http_calls import CallError
 from tests.support.m8_world import (
     PATIENCE_S,
+    Clock,
     Sealed,
     User,
     World,
     a_second,
     a_world,
+    open_log,
     put,
     refusal,
     sent,
@@ -154,6 +156,14 @@ async def test_a_reactor_whose_identity_another_m8_shut_out_appends_nothing_more
         await asyncio.gather(sending, return_exceptions=True)
 
 
+@pytest.fixture
+async def log(tmp_path: Path) -> AsyncIterator[EventLog]:
+    """One that no timekeeper looks at."""
+    made = await open_log(tmp_path, Clock())
+    yield made
+    await made.close()
+
+
 async def begun(known: Aggregates, request_id: bytes) -> None:
     await known.change(
         upload_of(request_id),
@@ -171,12 +181,12 @@ async def ended(log: EventLog, request_id: bytes) -> None:
     await log.append(upload_stream(request_id), known.version, events, actor=M8)
 
 
-async def test_a_decision_on_what_was_loaded_before_is_made_anew_if_somebody_was_faster(world: World) -> None:
-    known = Aggregates(world.app.log)
+async def test_a_decision_on_what_was_loaded_before_is_made_anew_if_somebody_was_faster(log: EventLog) -> None:
+    known = Aggregates(log)
     request_id = b"r" * 16
     await begun(known, request_id)
     loaded = await known.get(upload_of(request_id))
-    await ended(world.app.log, request_id)
+    await ended(log, request_id)
     decided = []
 
     def decide(value: upload.Upload) -> list[RequestEvent]:
@@ -189,25 +199,24 @@ async def test_a_decision_on_what_was_loaded_before_is_made_anew_if_somebody_was
     assert decided == ["REQUESTED", "ENDED"]
 
 
-async def test_requests_beyond_those_remembered_are_as_true(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_requests_beyond_those_remembered_are_as_true(log: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aggregates, "KEPT", 2)
-    known = Aggregates(world.app.log)
+    known = Aggregates(log)
     ids = [bytes([number]) * 16 for number in range(1, 6)]
     for request_id in ids:
         await begun(known, request_id)
     for request_id in ids[1:4]:
-        await ended(world.app.log, request_id)
+        await ended(log, request_id)
     states = [(await known.get(upload_of(request_id))).state.name for request_id in ids]
     assert states == ["REQUESTED", "ENDED", "ENDED", "ENDED", "REQUESTED"]
 
 
-async def test_a_request_of_a_closed_log_is_not_answered_from_memory(tmp_path: Path) -> None:
-    async with a_world(tmp_path, limits=NO_TICKS) as world:
-        known = Aggregates(world.app.log)
-        await begun(known, b"r" * 16)
-        await known.get(upload_of(b"r" * 16))
-        await world.app.log.close()
-        await failure(UnavailableError, known.get(upload_of(b"r" * 16)))
+async def test_a_request_of_a_closed_log_is_not_answered_from_memory(log: EventLog) -> None:
+    known = Aggregates(log)
+    await begun(known, b"r" * 16)
+    await known.get(upload_of(b"r" * 16))
+    await log.close()
+    await failure(UnavailableError, known.get(upload_of(b"r" * 16)))
 
 
 LONG_S = 60.0

@@ -256,6 +256,20 @@ class Stream:
         self._close()
 
 
+class _Socket(ssl.SSLSocket):
+    """Closes itself when its connection breaks.
+
+    Until Python 3.13 `wrap_socket` gives nobody, and leaves open, what was reset before TLS began.
+    """
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        try:
+            return super().recv(buflen, flags)
+        except ConnectionError:
+            self.close()
+            raise
+
+
 def connect(server: Server, deadline: float) -> ssl.SSLSocket:
     """Return a new connection to `server`, whose certificate has been checked. Blocks; the system looks up the name.
 
@@ -280,6 +294,7 @@ def connect(server: Server, deadline: float) -> ssl.SSLSocket:
             # An end without TLS's own word for it may be an attacker's who cuts an answer off: it is an error.
             # Set by some Pythons, it takes the end of the connection, which an attacker can cause, for the end of TLS.
             server.tls.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+            server.tls.sslsocket_class = _Socket
             return server.tls.wrap_socket(plain, server_hostname=_plain(server.host), suppress_ragged_eofs=False)
         except BaseException:
             plain.close()

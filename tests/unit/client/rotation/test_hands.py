@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -19,9 +18,7 @@ from monoskope.client.rotation.walk import RotationStoppedError
 from monoskope.errors import NotFoundError, RefusedError
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import client_for, pinned
-from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
-from monoskope.uri import SecretUri
-from tests.support.reactor_world import ask
+from monoskope.testing.scripted.m8 import ScriptedM8
 
 DB, ACCOUNT = "vault://orders/db", "pg://orders_a"
 CANNOT_READ = upload_pb2.REASON_CANNOT_READ
@@ -66,34 +63,6 @@ async def test_that_an_account_can_only_be_compared_is_no_word_of_m8s(m8: Script
     )
     with pytest.raises(RefusedError, match="m8 says"):
         await hands.account(ACCOUNT)
-
-
-def put_at(m8: ScriptedM8, uri: str) -> upload_pb2.Signed:
-    """Return the receipt of a put there."""
-    attempt = m8.grant_for(ask(uri=SecretUri.parse(uri)))
-    attempt.sealed.append(b"sealed")
-    return attempt.success()
-
-
-@pytest.mark.parametrize("comes", [True, False])
-async def test_a_receipt_that_comes_only_now_is_no_drift(m8: ScriptedM8, hands: SessionHands, *, comes: bool) -> None:
-    """Another run has written what is there: two at once are no hand of others."""
-    before, after = put_at(m8, ACCOUNT), put_at(m8, ACCOUNT)
-    shows = [before]
-    m8.answers[queries_pb2.GetSecretRequest] = lambda _: queries_pb2.GetSecretResponse(
-        secret=views_pb2.Secret(uri=ACCOUNT, receipt=shows[-1])
-    )
-
-    def verified(attempt: Attempt) -> views_pb2.SecretUpload:
-        newest = shows[-1]
-        outcome = upload_pb2.OUTCOME_IN_SYNC if newest is after else upload_pb2.OUTCOME_DRIFTED
-        if comes:
-            shows.append(after)
-        digest = hashlib.sha256(newest.content).digest()
-        return m8.ended(attempt, attempt.receipt(outcome, upstream_version="7", verified_sha256=digest))
-
-    m8.end = verified
-    assert (await hands.account(ACCOUNT)).sync is (Sync.IN_SYNC if comes else Sync.DRIFTED)
 
 
 @pytest.mark.parametrize("version", ["7", "8"])

@@ -99,11 +99,12 @@ def _labelled(made: Rotating) -> None:
     ok(made.signed("label", "secret", f"{DB}.next", *words))
 
 
-def _generated(*recipes: str) -> Callable[[Rotating], None]:
+def _generated(*recipes: str, live: bool = False) -> Callable[[Rotating], None]:
     """Who may generate at `db.next` alone, with the labels of a round."""
 
     def generate(made: Rotating) -> None:
-        name, there = made.other(), ok(made.asked("get", "secret", DB)).json()["upstream_version"]
+        name = made.at_db()["username"] if live else made.other()
+        there = ok(made.asked("get", "secret", DB)).json()["upstream_version"]
         labels = Round(f"pg://{name}", digest_of(there), 1_700_000_000_000).labels().items()
         words = [word for label, value in labels for word in ("--label", f"{label}={value}")]
         ok(made.signed("generate", "secret", f"{DB}.next", f"username=fixed:{name}", *recipes, *words))
@@ -143,6 +144,7 @@ ALTERED = "was changed by others"
         (_generated("password=password:32", URL.replace("db.internal", "db.mallory.example")), "other recipes"),
         (_generated("password=password:32", URL, "host=fixed:db.mallory.example"), "other recipes"),
         (_generated("password=password:32", URL), ""),
+        (_generated("password=password:32", URL, live=True), "may be live"),
         (_no_next, "deleted"),
         (_live_changed, ALTERED),
         (_other_changed, ALTERED),

@@ -211,6 +211,28 @@ def test_a_file_is_rotated_when_it_is_due_and_checked_by_who_has_no_key(made: Du
     assert "in the future" in jumped["why"]
 
 
+FIXED, MADE = "username=fixed:orders_a", "password=password:32"
+URL = "url=text:postgresql://{username}:{password|url}@db.internal/orders"
+
+
+@pytest.mark.parametrize(
+    ("recipes", "code"),
+    [
+        ((FIXED, MADE, URL), 0),
+        ((FIXED, MADE, URL.replace("db.internal", "db.mallory.example")), 3),
+        (("username=fixed:orders_a:x@db.mallory.example/", MADE, URL), 3),
+        ((FIXED, MADE, URL, "host=fixed:db.mallory.example"), 3),
+        ((FIXED, "password=fixed:known-to-mallory-and-long", URL), 3),
+        ((FIXED, "password=password:8", URL), 3),
+    ],
+    ids=["as in the file", "server", "server by name", "one key more", "known", "short"],
+)
+def test_the_stolen_key_makes_nothing_but_what_the_file_says(made: Due, recipes: tuple[str, ...], code: int) -> None:
+    """What it makes at `db.next` it may copy to `db`, where programs read to which server they send a password."""
+    ran = made.signed("generate", "secret", "vault://orders/db.next", *recipes)
+    assert (ran.code, "as-in-the-file" in ran.err) == (code, code != 0), ran.err
+
+
 def window(opens_in_h: int) -> str:
     """A window of two hours, as a line of the file."""
     times = (time.gmtime(time.time() + hours * 3_600) for hours in (opens_in_h, opens_in_h + 2))

@@ -518,7 +518,8 @@ class Client(Unshared):
     ) -> Planned:
         """Return what `rotate_secret` would do first. It asks the stores what is there, and changes nothing.
 
-        Arguments and errors as `rotate_secret`; where that would stop, this says so and why.
+        Arguments and errors as `rotate_secret`; where that would stop, this says so and why. Whether a round of others
+        is for the live account, only that asks: it takes a signature.
         """
         from monoskope.client.rotation import plan  # noqa: PLC0415 - few rotate
 

@@ -25,6 +25,15 @@ COMPARE, ROLLBACK = upload_pb2.PURPOSE_COMPARE, upload_pb2.PURPOSE_ROLLBACK
 LONG = ValueRule("long", ["team-a"], ["password"], 12)
 EVERY = ValueRule("every", [""], min_length=4)
 MADE = ValueRule("made", ["team-a"], ["password", "url"], generated=True)
+PINNED = ValueRule(
+    "pinned",
+    ["team-a"],
+    recipes={
+        "user": ["fixed:app", "fixed:app2"],
+        "password": ["password:12"],
+        "url": ["text:db://{user}:{password}@db"],
+    },
+)
 DETAIL = "a rule on values of this store's reactor does not allow what would be written: {}."
 GOOD, SHORT = {"password": b"x" * 12, "user": b"app"}, {"password": b"x" * 11, "user": b"app"}
 RECIPES = check_recipes(
@@ -87,6 +96,29 @@ def test_only_what_nobody_can_know_counts_as_generated(keys: list[str], recipes:
     assert bool(broken_by([ValueRule("made", [""], keys, generated=True)], request, values)) is broken
 
 
+@pytest.mark.parametrize(
+    ("changed", "broken"),
+    [
+        ({}, False),
+        ({"user": "fixed:app2"}, False),
+        ({"url": ""}, False),
+        ({"user": "fixed:app:x@evil.example/"}, True),
+        ({"user": "text:{password}", "url": ""}, True),
+        ({"password": "password:13"}, True),
+        ({"password": "password"}, True),
+        ({"url": "text:db://{user}:{password}@evil.example"}, True),
+        ({"url": "text:db://{user}:{password|url}@db"}, True),
+        ({"host": "fixed:evil.example"}, True),
+        ({"more": "password:12"}, True),
+    ],
+)
+def test_by_recipes_nothing_else_is_made_and_no_other_key(changed: dict[str, str], *, broken: bool) -> None:
+    recipes = {recipe.key: recipe.written for recipe in RECIPES} | changed
+    made = check_recipes([Recipe.parse(key, text) for key, text in recipes.items() if text])
+    values = {recipe.key: b"x" for recipe in made}
+    assert bool(broken_by([PINNED], ask(GENERATE, recipes=made), values)) is broken
+
+
 def test_the_first_rule_that_is_broken_is_named() -> None:
     assert broken_by([LONG, EVERY], ask(), {"password": b"x"}) == "long"
     assert broken_by([EVERY, LONG], ask(), {"password": b"x"}) == "every"
@@ -119,7 +151,7 @@ async def test_what_keeps_the_rules_is_written() -> None:
     assert not refused(await world.walk(over(UPLOAD), GOOD | {"b": b""}))
     assert not refused(await world.walk(over(PATCH), {"user": b"x"}))
     assert not refused(await world.walk(over(ROLLBACK, to_version="v1")))
-    assert not refused(await World(value_rules=[LONG, MADE]).walk(ask(GENERATE, recipes=RECIPES)))
+    assert not refused(await World(value_rules=[LONG, MADE, PINNED]).walk(ask(GENERATE, recipes=RECIPES)))
 
 
 async def test_of_a_patch_what_it_sets_counts_and_nothing_that_is_there() -> None:
@@ -130,11 +162,12 @@ async def test_of_a_patch_what_it_sets_counts_and_nothing_that_is_there() -> Non
     assert refused(await world.walk(over(PATCH), {"password": b"x" * 12})) == "made"
 
 
+@pytest.mark.parametrize("rule", [MADE, PINNED], ids=["made", "pinned"])
 @pytest.mark.parametrize("request_", [ask(UPLOAD), over(PATCH), over(ROLLBACK, to_version="v1")])
-async def test_nothing_but_generate_writes_what_must_be_generated(request_: Request) -> None:
-    world = World(value_rules=[MADE])
+async def test_nothing_but_generate_writes_what_must_be_generated(request_: Request, rule: ValueRule) -> None:
+    world = World(value_rules=[rule])
     world.memory.put(GOOD)
-    assert refused(await world.walk(request_, GOOD)) == "made"
+    assert refused(await world.walk(request_, GOOD)) == rule.name
 
 
 @pytest.mark.parametrize("there", [SHORT, GOOD])
@@ -181,6 +214,11 @@ def written(folder: Path, *rules: dict[str, Any]) -> Path:
         ([RULE | {"min_length": "12"}], "min_length"),
         ([RULE | {"not_last": 3}], "not_last"),
         ([{"name": "x", "prefixes": [""], "generated": False}], "ask for"),
+        ([RULE | {"recipes": {"a": []}}], "at least one"),
+        ([RULE | {"recipes": {"a": ["hex", "hax"]}}], "unknown kind"),
+        ([RULE | {"recipes": {"a": ["text:{b}"]}}], "refers to"),
+        ([RULE | {"recipes": {"../x": ["hex"]}}], "rules"),
+        ([RULE | {"recipes": {"a": ["hex"]}, "keys": ["a"]}], "keys"),
     ],
 )
 def test_a_rule_that_is_none_stops_the_start(tmp_path: Path, rules: list[dict[str, Any]], said: str) -> None:
@@ -189,10 +227,14 @@ def test_a_rule_that_is_none_stops_the_start(tmp_path: Path, rules: list[dict[st
 
 
 def test_rules_are_read_and_shown(tmp_path: Path) -> None:
-    folder = written(tmp_path, RULE, {"name": "made", "prefixes": ["", "b"], "keys": ["a", "b"], "generated": True})
-    first, second = read(folder).rules
+    shown = {"name": "shown", "prefixes": [""], "recipes": {"a": ["fixed:x", "fixed:y"], "b": ["hex"]}}
+    made = {"name": "made", "prefixes": ["", "b"], "keys": ["a", "b"], "generated": True}
+    folder = written(tmp_path, RULE, shown, made)
+    first, _, second = read(folder).rules
     assert first == ValueRule("long", ["team-a"], min_length=12)
     assert not broken_by([second], ask(uri=SecretUri.parse("local://x")), {"c": b""})
     lines = CliRunner().invoke(cli._group, ["check", str(folder)]).output.splitlines()
     assert "Rule long at local://team-a: every value: at least 12 bytes" in lines
+    by = "every value: made by this reactor: a by fixed:x or fixed:y; b by hex; no other key"
+    assert f"Rule shown at local://: {by}" in lines
     assert "Rule made at local://, local://b: a, b: made at random by this reactor" in lines

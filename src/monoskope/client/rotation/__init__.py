@@ -50,7 +50,7 @@ async def rotate(
 
 
 async def plan(session: Session, rotation: Rotation, *, adopt: bool, force: bool, timeout_s: float) -> Planned:
-    """Return what `rotate` would do first; nothing is changed."""
+    """Return what `rotate` would do first; nothing is changed, and without `adopt` nothing is signed."""
     hands = SessionHands(session, rotation, timeout_s)
     look = await hands.look()
     over = look.next.version if look.is_over else None

@@ -153,6 +153,8 @@ class Wish(Value, frozen=True):
     """The version at `next` when this run began, if its round was over then; None if it was not."""
     adopted: str = ""
     """The version at `next` that this run made by adopting: its account is set whatever is there."""
+    began: str = ""
+    """The version at `next` that this run made: its account is not the live one."""
     copied: tuple[str, str] = ("", "")
     """The versions of `next` and of the account of a copy that this run has proven."""
 

@@ -14,6 +14,7 @@ from msgspec import structs
 from monoskope.client.results import moment
 from monoskope.client.rotation.decide import begin, decide
 from monoskope.client.rotation.round import (
+    ANEW,
     Adopt,
     Done,
     Generate,
@@ -124,14 +125,33 @@ async def next_step(wish: Wish, hands: Hands, look: Look) -> tuple[Look, Step]:
     step = decide(look, wish)
     if not isinstance(step, Adopt):
         return look, step
+    return look, _anew(step.why, look, wish, await hands.live(look))
+
+
+def _anew(why: str, look: Look, wish: Wish, live: str | None) -> Step:
+    """Return the beginning of a new round from what was found live."""
+    if live is not None:
+        return begin(look, wish, live, adopting=True)
+    names = ", ".join(wish.rotation.accounts)
+    return Stop(
+        f"{why} Of {names} not exactly one has its name at {look.db.uri}, so which is live is not known.",
+        fix="Put the credential of one of them there, then run `monoctl rotate secret --adopt`.",
+    )
+
+
+async def _not_live(step: Step, look: Look, wish: Wish, hands: Hands) -> Step:
+    """Return `step`, unless it goes on with a round of others, and not surely for an account that is not live.
+
+    Who may generate at `next` alone names an account in the labels, and may name the live one.
+    """
+    goes_on = isinstance(step, SetAccount) or (isinstance(step, Generate) and not (step.adopting or look.is_over))
+    if not goes_on or look.round is None or look.next.version == wish.began or len(wish.rotation.accounts) == 1:
+        return step
     live = await hands.live(look)
-    if live is None:
-        names = ", ".join(wish.rotation.accounts)
-        return look, Stop(
-            f"{step.why} Of {names} not exactly one has its name at {look.db.uri}, so which is live is not known.",
-            fix="Put the credential of one of them there, then run `monoctl rotate secret --adopt`.",
-        )
-    return look, begin(look, wish, live, adopting=True)
+    if live is not None and (live != look.round.account or not look.db.version):
+        return step
+    why = f"what is at {look.next.uri} was made for {look.round.account}, which may be live: no rotation begins so."
+    return _anew(why, look, wish, live) if wish.adopt else Stop(why, f"Find out why. {ANEW}")
 
 
 async def _settled(wish: Wish, hands: Hands, look: Look) -> Look:
@@ -198,6 +218,7 @@ async def carry_out(wish: Wish, hands: Hands, tell: Tell = _tell_nobody) -> Rota
 async def _stepped(look: Look, wish: Wish, hands: Hands, tell: Tell, *, acted: bool) -> Rotated | tuple[Look, Wish]:
     """Do what is next, and return what is known then, or the end."""
     look, step = await next_step(wish, hands, look)
+    step = await _not_live(step, look, wish, hands)
     try:
         match step:
             case Stop():
@@ -222,7 +243,7 @@ async def _act(step: Step, look: Look, wish: Wish, hands: Hands, tell: Tell) -> 
             await hands.rehearse(look)
         made = await hands.generate(step)
         new = structs.replace(look, next=made, round=step.round, is_ours=True)
-        return new, structs.replace(wish, adopted=made.version) if step.adopting else wish
+        return new, structs.replace(wish, began=made.version, adopted=made.version if step.adopting else wish.adopted)
     assert isinstance(step, SetAccount)
     tell(SET_ACCOUNT)
     copied = await hands.set_account(step)

@@ -68,6 +68,9 @@ class World:
         self.sent: list[Sent] = []
         self.unsaid: dict[str, int] = {}
         """How many writes came to a place and are not recorded yet."""
+        self.compared = 0
+        self.named_live = False
+        """Whether others made new values for the account that was live."""
         self.loses = ""
         """"answer": that of the next write is lost. "write": it is lost, and the write comes later."""
 
@@ -98,6 +101,13 @@ class World:
         self.changed_ms = self.now_ms if one.uri == DB else self.changed_ms
         self.logs_in()
         return True
+
+    def others_generate(self, which: int) -> None:
+        """Let who may generate at `next` alone make new values by the right recipes, in a round for any account."""
+        account, self.made = self.accounts[which % len(self.accounts)], self.made + 1
+        self.at[NEXT] = (str(int(self.at[NEXT][0]) + 1), f"{name_of(account)} p{self.made}")
+        self.round = Round(account, digest_of(self.at[DB][0]), self.now_ms)
+        self.named_live |= self.at[DB][1].startswith(name_of(account))
 
     def logs_in(self) -> None:
         name, password = self.at[DB][1].split()
@@ -131,7 +141,11 @@ class Run:
         return self.world.place(uri)
 
     async def live(self, look: Look) -> str | None:
-        raise AssertionError("nothing is adopted")
+        await Pause()
+        self.world.compared += 1
+        if self.world.at[DB][0] != look.db.version:
+            raise ConflictError("another version is at db.")
+        return f"pg://{self.world.at[DB][1].split()[0]}"
 
     async def rehearse(self, look: Look) -> None:
         raise AssertionError("nobody asks for approvals")
@@ -194,6 +208,7 @@ WHAT = st.lists(
         st.tuples(st.just("stop"), st.integers(0, 2)),
         st.tuples(st.just("lose"), st.integers(0, 1)),
         st.tuples(st.just("comes"), st.just(0)),
+        st.tuples(st.just("others"), st.integers(0, 1)),
         st.tuples(st.just("wait"), st.sampled_from([1, 60, 121, 3_601])),
     ),
     max_size=120,
@@ -214,7 +229,7 @@ def test_what_stands_at_db_logs_in_at_every_moment_and_the_next_run_ends_the_rou
     for run in runs.values():
         run.close()
     world.loses, world.now_ms = "", world.now_ms + 3_601_000
-    done = to_its_end(carry_out(Wish(world.rotation, world.now_ms), Run(world)))
+    done = to_its_end(carry_out(Wish(world.rotation, world.now_ms, adopt=world.named_live), Run(world)))
     assert world.at[DB][1] == world.at[NEXT][1] == f"{name_of(done.account)} {world.at[done.account][1]}"
 
 
@@ -270,6 +285,23 @@ def test_each_step_is_told_as_it_begins_and_none_that_another_run_has_done() -> 
     told.clear()
     to_its_end(carry_out(Wish(world.rotation, world.now_ms), Run(world), told.append))
     assert told == ["LOOK", "SWITCH"]
+    assert world.compared == 0
+
+
+@pytest.mark.parametrize("account", [A, B])
+def test_a_round_that_others_began_is_for_the_account_that_is_not_live_or_stops(account: str) -> None:
+    world = World(accounts=2, versions=True)
+    world.now_ms += 3_601_000
+    world.others_generate((A, B).index(account))
+    run = carry_out(Wish(world.rotation, world.now_ms), Run(world))
+    if account == A:  # it is live
+        before = world.at[DB], world.at[A]
+        with pytest.raises(RotationStoppedError, match="may be live"):
+            to_its_end(run)
+        assert (world.at[DB], world.at[A]) == before
+        world.now_ms += BETWEEN_ROUNDS_S * 1000
+        run = carry_out(Wish(world.rotation, world.now_ms, adopt=True), Run(world))
+    assert to_its_end(run).account == B
 
 
 def to_its_end(run: Coroutine[Any, Any, Rotated]) -> Rotated:
@@ -292,6 +324,10 @@ def happens(world: World, runs: dict[int, Coroutine[Any, Any, Rotated]], what: s
                 world.come(world.sent[0])
     elif what == "wait":
         world.now_ms += which * 1000
+    elif what == "others":
+        # Accounts that take any write take late ones, too, of the round that others end so.
+        if world.versions:
+            world.others_generate(which)
     elif what == "stop":
         if which in runs:
             runs.pop(which).close()

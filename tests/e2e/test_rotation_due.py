@@ -216,21 +216,20 @@ URL = "url=text:postgresql://{username}:{password|url}@db.internal/orders"
 
 
 @pytest.mark.parametrize(
-    ("recipes", "code"),
+    "recipes",
     [
-        ((FIXED, MADE, URL), 0),
-        ((FIXED, MADE, URL.replace("db.internal", "db.mallory.example")), 3),
-        (("username=fixed:orders_a:x@db.mallory.example/", MADE, URL), 3),
-        ((FIXED, MADE, URL, "host=fixed:db.mallory.example"), 3),
-        ((FIXED, "password=fixed:known-to-mallory-and-long", URL), 3),
-        ((FIXED, "password=password:8", URL), 3),
+        (FIXED, MADE, URL.replace("db.internal", "db.mallory.example")),
+        ("username=fixed:orders_a:x@db.mallory.example/", MADE, URL),
+        (FIXED, MADE, URL, "host=fixed:db.mallory.example"),
+        (FIXED, "password=fixed:known-to-mallory-and-long", URL),
+        (FIXED, "password=password:8", URL),
     ],
-    ids=["as in the file", "server", "server by name", "one key more", "known", "short"],
+    ids=["server", "server by name", "one key more", "known", "short"],
 )
-def test_the_stolen_key_makes_nothing_but_what_the_file_says(made: Due, recipes: tuple[str, ...], code: int) -> None:
+def test_the_stolen_key_makes_nothing_but_what_the_file_says(made: Due, recipes: tuple[str, ...]) -> None:
     """What it makes at `db.next` it may copy to `db`, where programs read to which server they send a password."""
     ran = made.signed("generate", "secret", "vault://orders/db.next", *recipes)
-    assert (ran.code, "as-in-the-file" in ran.err) == (code, code != 0), ran.err
+    assert (ran.code, "as-in-the-file" in ran.err) == (3, True), ran.err
 
 
 def window(opens_in_h: int) -> str:

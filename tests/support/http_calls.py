@@ -290,9 +290,9 @@ class Stream:
             yield message
 
     def cancel(self) -> None:
-        self._sending.cancel()
-        if self._asked is not None:
-            self._asked.close()
+        # It may have been sent just now, and `_next` not know yet.
+        if not self._sending.cancel() and not self._sending.cancelled() and self._sending.exception() is None:
+            self._sending.result().close()
 
 
 def _gone() -> CallError:

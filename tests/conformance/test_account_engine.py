@@ -188,6 +188,10 @@ HOLES = {
     "member of a superuser": "GRANT postgres TO {0}",
     "member of a member": "CREATE ROLE {0}_x CREATEROLE; CREATE ROLE {0}_y IN ROLE {0}_x; GRANT {0}_y TO {0}",
     "runs programs": "GRANT pg_execute_server_program TO {0}",
+    "reads all verifiers": "GRANT pg_read_all_data TO {0}",
+    "could read them": "ALTER ROLE {0} NOINHERIT; GRANT pg_read_all_data TO {0}",
+    "reads these alone": "GRANT SELECT (rolpassword) ON pg_authid TO {0}",
+    "reads them in a view": "GRANT SELECT ON pg_shadow TO {0}",
 }
 
 

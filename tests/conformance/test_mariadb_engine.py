@@ -349,6 +349,23 @@ async def test_a_server_that_takes_its_writes_from_another_one_takes_none_here(
     assert await harness.logs_in(name, text)
 
 
+async def test_a_server_that_takes_no_hashes_is_told_with_its_fix(
+    harness: MariadbHarness, store: MariadbAccountStore
+) -> None:
+    name, text = harness.account(), password()
+    await put(store, name, text)
+    harness.sql("INSTALL SONAME 'simple_password_check'")
+    try:
+        with pytest.raises(StoreRefusedError, match="takes no hashes") as refused:
+            await put(store, name, password())
+        harness.sql("SET GLOBAL strict_password_validation = OFF")
+        assert "strict_password_validation = OFF" in refused.value.fix
+        await put(store, name, other := password())
+    finally:
+        harness.sql("UNINSTALL SONAME 'simple_password_check'; SET GLOBAL strict_password_validation = ON")
+    assert await harness.logs_in(name, other)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

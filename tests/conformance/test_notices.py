@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import io
 import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from monoskope import failpoints
+from monoskope import failpoints, operating_log
 from monoskope.host_port import HostPort
 from monoskope.http.client.trusted import TlsFiles
 from monoskope.m8.audit import exporters
@@ -37,7 +38,7 @@ from monoskope.testing.parts import wait_until
 from monoskope.times import now_ms
 from tests.support.audit_receivers import certificate, server_tls
 from tests.support.certificates import Handler, http_server
-from tests.support.mail_server import DOMAIN, PASSWORD, USER, Postfix
+from tests.support.mail_server import DOMAIN, PASSWORD, UNWANTED, USER, Postfix
 from tests.support.notices import propose_in
 
 PATIENCE_S = 60
@@ -104,7 +105,7 @@ async def a_process(log: EventLog, settings: NoticeSettings) -> AsyncIterator[Ap
 
 
 async def begun(log: EventLog, settings: NoticeSettings) -> None:
-    keys = {progress_key(recipient) for recipient in settings.recipients}
+    keys = {progress_key(lane) for recipient in settings.recipients for lane in recipient.lanes}
 
     async def has() -> bool:
         return keys <= set(await log.beats())
@@ -140,11 +141,11 @@ async def test_each_address_has_each_notice_and_no_name_adds_a_header_a_line_or_
         assert set(mail.keys()) == of_server | ours | mime
         assert mail["Subject"] == "[m8] a change waits for approvals"
         text = mail.get_content()
-        (named,) = [line for line in text.splitlines() if "vault://app/db" in line]
-        assert named.startswith('bob "]\\u000d\\u000aBcc: all at example.org')
-        assert "UPLOAD of vault://app/db; it waits until" in named
+        (named,) = [line for line in text.splitlines() if "vault[:]//app/db" in line]
+        assert named.startswith('bob "]\\u000d\\u000aBcc: all at example[.]org')
+        assert "UPLOAD of vault[:]//app/db; it waits until" in named
         assert "hunter2" not in text
-        assert "https://" not in text
+        assert "://" not in text
         assert "=?" not in mail["Subject"]
 
 
@@ -170,6 +171,33 @@ async def test_a_mail_server_that_is_away_or_not_trusted_or_refuses_is_said_and_
     async with a_process(log, settings):
         # Each once at least: a process may have ended before it noted the first.
         await eventually(lambda: len(set(ids(postfix.mails()))) == 2)
+
+
+async def test_a_text_that_the_mail_server_refuses_for_good_is_told_in_our_own_words_and_holds_nothing_up(
+    postfix: Postfix, tmp_path: Path
+) -> None:
+    operating_log.set_up(lines := io.StringIO())
+    settings = table(postfix, OPS)
+
+    def count(app: App, name: str) -> float | None:
+        return app.meters.registry.get_sample_value(f"m8_notices_{name}_total", {"table": "ops"})
+
+    log = await open_log(tmp_path)
+    async with a_process(log, settings) as app:
+        await begun(log, settings)
+        await propose_in(log, actor=UNWANTED)
+        await propose_in(log, actor="bob")
+        await eventually(lambda: count(app, "sent") == 2)
+        assert count(app, "refused") == 1
+        known = json.loads((await log.beat_notes())[progress_key(settings.recipients[0])])
+    of = {mail["Message-ID"].strip("<>").partition("@")[0]: mail.get_content() for mail in postfix.mails()}
+    ours, bobs = (of[id_] for id_ in known["recent"])
+    assert ours.startswith("1 x a change waits for approvals\nm8 told this at 20")
+    assert "monoctl get changes" in ours
+    assert "app/db" not in ours
+    assert bobs.startswith("bob proposes")
+    assert lines.getvalue().count("sent without its text") == 1
+    assert UNWANTED not in lines.getvalue()
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
@@ -204,7 +232,7 @@ async def test_a_flood_is_one_mail(postfix: Postfix, tmp_path: Path) -> None:
     (mail,) = postfix.mails()
     assert mail["Subject"] == "[m8] 70 notices"
     assert "70 x a change waits for approvals" in mail.get_content().splitlines()
-    assert mail.get_content().count("vault://app/db") == 50
+    assert mail.get_content().count("vault[:]//app/db") == 50
 
 
 async def test_of_two_m8_one_tells_and_the_other_goes_on_where_it_ended(postfix: Postfix, postgres: Postgres) -> None:

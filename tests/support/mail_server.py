@@ -17,6 +17,9 @@ from tests.support.audit_receivers import certificate
 
 DOMAIN = "example.org"
 
+UNWANTED = "unwanted words"
+"""A mail that says this is refused for good, after it was sent."""
+
 _MAIN = """
 compatibility_level = 3.6
 queue_directory = {folder}/queue
@@ -34,6 +37,7 @@ smtpd_recipient_restrictions = check_recipient_access inline:{{nobody@{domain}=R
 smtpd_tls_security_level = encrypt
 smtpd_tls_cert_file = {folder}/tls.crt
 smtpd_tls_key_file = {folder}/tls.key
+body_checks = regexp:{{{{ /{unwanted}/ REJECT }}}}
 virtual_mailbox_domains = {domain}
 virtual_mailbox_base = {folder}
 virtual_mailbox_maps = static:mail/
@@ -97,7 +101,7 @@ class Postfix:
         for name in ("queue", "data"):
             (folder / name).mkdir()
         shutil.chown(folder / "data", "postfix")
-        (folder / "main.cf").write_text(_MAIN.format(folder=folder, domain=DOMAIN))
+        (folder / "main.cf").write_text(_MAIN.format(folder=folder, domain=DOMAIN, unwanted=UNWANTED))
         (folder / "master.cf").write_text(
             _MASTER.format(port=self.port, implicit=self.implicit_port, login=self.login_port, domain=DOMAIN)
         )

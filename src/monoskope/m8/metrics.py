@@ -54,6 +54,9 @@ class Meters:
             "m8_audit_access_lines_dropped", "Access lines that did not fit into the queue of their sink.", ["sink"]
         )
         self.notices_sent = counter("m8_notices_sent", "Messages that were taken, digests too.", ["table"])
+        self.notices_refused = counter(
+            "m8_notices_refused", "Messages that a mail server took only without what others wrote.", ["table"]
+        )
         self.puts_refused = counter(
             "m8_puts_refused", "Puts refused because their user had begun too many in the hour."
         )

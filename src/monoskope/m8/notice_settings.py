@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import typing
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -24,6 +24,9 @@ About: TypeAlias = Literal["expires", "expired", "overdue", "drift", "change", "
 """What a notice can be about."""
 
 EVERYTHING: tuple[About, ...] = typing.get_args(About)
+
+URGENT: frozenset[About] = frozenset({"break-glass", "witness"})
+"""What waits for nothing else that its recipient is told."""
 
 MOST_RECIPIENTS = 20
 """Recipients of all tables at most: each one reads the log for itself."""
@@ -131,6 +134,17 @@ class Recipient:
     address: str
     about: frozenset[About]
     gets_all: bool = True
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it is told of what is urgent, and of nothing else."""
+        return self.about <= URGENT
+
+    @property
+    def lanes(self) -> list[Recipient]:
+        """It, once for what is urgent and once for the rest: neither waits for the other, or fills its hour."""
+        parts = (self.about & URGENT, self.about - URGENT)
+        return [replace(self, about=part) for part in parts if part]
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,9 +195,11 @@ def _check_kind(recipe: Recipe) -> None:
         raise UsageError(f"{recipe.kind} cannot have the size {recipe.size}.", fix=f"Allowed {_sizes(kind)}.")
     if recipe.text and not kind.longest:
         raise UsageError(f"{recipe.kind} takes no text.", fix="Only text and fixed do.")
-    if kind.longest and not (1 <= len(recipe.text) <= kind.longest and _is_shown(recipe.text)):
+    size = len(recipe.text)
+    if kind.longest and not (1 <= size <= kind.longest and _is_shown(recipe.text)):
         rule = f"{recipe.kind} takes 1 to {kind.longest} printable characters and line feeds"
-        raise UsageError(f"{rule}, and has others under {recipe.key!r}.", fix=f"Write {recipe.kind}:… by that rule.")
+        what = "others" if 1 <= size <= kind.longest else f"{size} characters"
+        raise UsageError(f"{rule}, and has {what} under {recipe.key!r}.", fix=f"Write {recipe.kind}:… by that rule.")
 
 
 def _check_references(recipe: Recipe, kinds: Mapping[str, str]) -> None:

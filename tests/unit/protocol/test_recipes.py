@@ -114,8 +114,14 @@ def test_a_text_is_there_where_it_belongs_and_fits() -> None:
     for kind, longest in (("fixed", 128), ("text", 2_048)):
         most = "{a}".ljust(longest, "\u00e4")
         assert check_recipes([Recipe("a", "hex"), Recipe("b", kind, text=most)])
-        for text in ("", most + "x", "{a}\r", "{a}\u202e"):
-            assert f"1 to {longest} printable" in refused(Recipe("a", "hex"), Recipe("b", kind, text=text))
+        for text, has in (
+            ("", "0 characters"),
+            (most + "x", f"{longest + 1} characters"),
+            ("{a}\r", "others"),
+            ("{a}\u202e", "others"),
+        ):
+            said = refused(Recipe("a", "hex"), Recipe("b", kind, text=text))
+            assert f"1 to {longest} printable characters and line feeds, and has {has} under" in said
         refused(Recipe("a", "hex"), Recipe("b", kind, 8, "{a}"))
     assert "takes no text" in refused(Recipe("a", "hex", text="{b}"))
 

@@ -2,6 +2,8 @@
 
 A mail goes to one address, which stands in `m8.toml`, over TLS alone. Its head holds nothing that anybody else wrote.
 What the mail server answers is told by its code alone: its text is a stranger's.
+
+A mail whose text the server refuses for good would hold up all that follow. So it is sent with our own words alone.
 """
 
 from __future__ import annotations
@@ -10,13 +12,14 @@ import asyncio
 import json
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
 import aiosmtplib
 
+from monoskope import operating_log
 from monoskope.errors import Error
 from monoskope.event_loop import heeded
 from monoskope.m8.audit.lines import DeliveryError
@@ -36,8 +39,12 @@ CALLS = Form("m8/notices/v1", "Monoskope-Notices", "Id", "application/json")
 _FIX = "Look into the mail server's log. m8 tries again, and leaves no notice out."
 
 
-def mail(message: Message, *, sender: str, address: str) -> EmailMessage:
-    """Return a message as a mail to `address`."""
+class _TextRefusedError(DeliveryError):
+    """The mail server refuses what a mail says, and will not take it later."""
+
+
+def mail(message: Message, lines: Sequence[str], *, sender: str, address: str) -> EmailMessage:
+    """Return a message as a mail to `address` that says `lines`."""
     found = EmailMessage(policy=SMTP)
     found["From"] = sender
     found["To"] = address
@@ -45,7 +52,7 @@ def mail(message: Message, *, sender: str, address: str) -> EmailMessage:
     found["Date"] = format_datetime(moment(message.at_ms))
     found["Message-ID"] = f"<{message.id}@{sender.rpartition('@')[2]}>"
     found["Auto-Submitted"] = "auto-generated"
-    found.set_content("\n".join([*message.lines, ""]), charset="us-ascii")
+    found.set_content("\n".join([*lines, ""]), charset="us-ascii")
     return found
 
 
@@ -55,18 +62,33 @@ class Mailbox:
     Args:
         server: The mail server.
         address: Whose mails it takes.
+        refused: Called for each message that the server took only in our own words.
     """
 
-    def __init__(self, server: MailServer, address: str) -> None:
+    def __init__(self, server: MailServer, address: str, refused: Callable[[], None]) -> None:
         self._server = server
         self._address = address
+        self._refused = refused
 
     async def deliver(self, message: Message) -> None:
-        """Return when the mail server has taken the message. Raises `DeliveryError`."""
+        """Return when the mail server has taken the message, at least in our own words. Raises `DeliveryError`."""
+        try:
+            await self._deliver(message, message.lines)
+        except _TextRefusedError as error:
+            await self._deliver(message, message.own_words)
+            self._refused()
+            operating_log.get().error(
+                "a notice was refused, and sent without its text",
+                sink=self._address,
+                message=error.message,
+                fix="Let the filter of that mail server take what m8 sends. `monoctl` shows what the notice said.",
+            )
+
+    async def _deliver(self, message: Message, lines: Sequence[str]) -> None:
         try:
             # A task of its own: `asyncio.wait_for` of Python 3.11, which the library uses, can lose a cancellation.
             sending = asyncio.ensure_future(
-                self._send(mail(message, sender=self._server.sender, address=self._address))
+                self._send(mail(message, lines, sender=self._server.sender, address=self._address))
             )
             heeded(sending)
             try:
@@ -74,6 +96,9 @@ class Mailbox:
             finally:
                 sending.cancel()
             sending.result()
+        except aiosmtplib.SMTPDataError as error:
+            kind = _TextRefusedError if error.code >= 500 else DeliveryError
+            raise self._failure(f"refuses the text of a notice with {error.code}", kind) from None
         except aiosmtplib.SMTPResponseException as error:
             raise self._failure(f"answers with {error.code}") from None
         except aiosmtplib.SMTPRecipientsRefused as error:
@@ -116,8 +141,8 @@ class Mailbox:
         password = "" if path is None else read_private(path).decode("utf-8", errors="replace").strip()
         return self._server.tls.context(), password
 
-    def _failure(self, what: str) -> DeliveryError:
-        return DeliveryError(f"the mail server {self._server.server} {what}.", fix=_FIX)
+    def _failure(self, what: str, kind: type[DeliveryError] = DeliveryError) -> DeliveryError:
+        return kind(f"the mail server {self._server.server} {what}.", fix=_FIX)
 
 
 class Caller:
@@ -137,7 +162,7 @@ class Caller:
             "id": message.id,
             "time": rfc3339(message.at_ms),
             "title": message.title,
-            "notices": [{"about": one.about, "uri": one.uri, "text": one.line} for one in message.shown],
+            "notices": [{"about": one.about, "uri": one.uri, "text": one.text} for one in message.shown],
             "left_out": len(message.notices) - len(message.shown),
         }
         await self.webhook.post(message.id, json.dumps(body, separators=(",", ":")).encode("ascii"))

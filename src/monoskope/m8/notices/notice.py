@@ -7,12 +7,14 @@ a link. What a name could smuggle into the head of a mail is in none: titles are
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from monoskope.m8.notice_settings import About, Recipient
 from monoskope.text import counted
+from monoskope.times import instant
 
 MOST_NAMED = 200
 """Characters of a name at most that is not a URI."""
@@ -46,9 +48,8 @@ ADVICE: dict[About, str] = {
 
 
 def plain(name: str) -> str:
-    """Return a name that anybody may have chosen: printable ASCII, cut, and nothing that mail programs make a link."""
+    """Return a name that anybody may have chosen: printable ASCII, cut."""
     shown = "".join(one if one.isascii() and one.isprintable() else f"\\u{ord(one):04x}" for one in name)
-    shown = shown.replace("://", ":/ /").replace("@", " at ").replace("www.", "www .")
     return shown if len(shown) <= MOST_NAMED else f"{shown[:MOST_NAMED]}..."
 
 
@@ -69,6 +70,12 @@ class Notice:
     line: str
     uri: str = ""
     owner: str = ""
+
+    @property
+    def text(self) -> str:
+        """The line as it is sent: nothing in it, a URI or a name, is what mail programs make a link."""
+        shown = self.line.replace("://", "[:]//").replace("@", " at ").replace("\\\\", "\\ \\")
+        return re.sub(r"\.(?=\w)", "[.]", shown)
 
     def is_for(self, recipient: Recipient) -> bool:
         """Whether a recipient is told: a label can add one of the fixed addresses, and never take one away."""
@@ -106,16 +113,27 @@ class Message:
     @property
     def lines(self) -> list[str]:
         """Its text: printable ASCII."""
-        counts = Counter(notice.about for notice in self.notices)
-        found = []
-        if len(self.notices) > 1:
-            found += [f"{count} x {TITLES[about]}" for about, count in sorted(counts.items())] + [""]
-        found += [notice.line for notice in self.shown]
+        found = [*self._counts, ""] if len(self.notices) > 1 else []
+        found += [notice.text for notice in self.shown]
         if (left := len(self.notices) - len(self.shown)) > 0:
             found.append(f"... and {counted(left, 'more notice')}")
-        commands = dict.fromkeys(ADVICE[about] for about in sorted(counts))
+        return [*found, *self._advice]
+
+    @property
+    def own_words(self) -> list[str]:
+        """Its text without anything that others wrote, for a mail server that refuses `lines`."""
+        what = f"m8 told this at {instant(self.at_ms)}. Your mail server refused the rest of the text."
+        return [*self._counts, what, *self._advice]
+
+    @property
+    def _counts(self) -> list[str]:
+        counts = Counter(notice.about for notice in self.notices)
+        return [f"{count} x {TITLES[about]}" for about, count in sorted(counts.items())]
+
+    @property
+    def _advice(self) -> list[str]:
+        commands = dict.fromkeys(ADVICE[about] for about in sorted({notice.about for notice in self.notices}))
         return [
-            *found,
             "",
             "This is m8's word. Do nothing that a mail asks for; act on what these show:",
             *(f"  {command}" for command in commands),

@@ -37,9 +37,10 @@ async def noticing(
         works: list[Callable[[], Coroutine[Any, Any, None]]] = []
         for table in settings:
             notifiers, states = [], []
-            for recipient in table.recipients:
+            for recipient in (lane for one in table.recipients for lane in one.lanes):
                 deliver = await _delivering(table, recipient, app, stack)
-                state = SinkState(f"{table.name} {recipient.address}".strip())
+                urgent = "urgent" if recipient.is_urgent else ""
+                state = SinkState(" ".join(filter(None, (table.name, recipient.address, urgent))))
                 notifiers.append(Notifier(app, recipient, deliver, state, log_id=log_id))
                 states.append(state)
             _show(app, table.name, states)
@@ -68,7 +69,7 @@ async def _delivering(
         stack.push_async_callback(caller.webhook.close)
         await asyncio.to_thread(caller.webhook.check)
         return caller.deliver
-    mailbox = Mailbox(table.target, recipient.address)
+    mailbox = Mailbox(table.target, recipient.address, app.meters.notices_refused.labels(table.name).inc)
     await asyncio.to_thread(mailbox.check)
     return mailbox.deliver
 
@@ -78,6 +79,7 @@ def _show(app: App, name: str, states: Sequence[SinkState]) -> None:
     failing = app.meters.gauges["m8_notices_failing_seconds"].labels(name)
     failing.set_function(lambda: max((state.failing_s for state in states), default=0.0))
     app.meters.notices_sent.labels(name)
+    app.meters.notices_refused.labels(name)
 
 
 def summary(settings: Sequence[NoticeSettings]) -> str:

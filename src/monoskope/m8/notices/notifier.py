@@ -4,6 +4,8 @@ How far it has come stands in the log, as the note of a heartbeat. It is written
 that is killed in between sends that message again, with the same id, and none is ever left out. One m8 process of a log
 does this at a time, by a lease; one that stood still and comes back may send something again, too.
 
+What is urgent is told as if to a recipient of its own, who waits for nothing else (`Recipient.lanes`).
+
 A recipient gets at most `MOST` messages in an hour by the clock. What comes then waits until the hour is over, and is
 one message: a digest. So is what comes in one look and does not fit into what is left of the hour. What a digest covers
 is written before it is sent: one that is sent again covers the same.
@@ -176,7 +178,7 @@ class Notifier:
         """Send what is found as one message, which has the same id as long as it covers the same."""
         if found.notices:
             covered = msgspec.json.encode([known.done, known.digest]).decode()
-            name = message_id(self._log_id, self._recipient, f"digest {covered}")
+            name = message_id(self._log_id, self._recipient, f"digest {self._place} {covered}")
             known = await self._tell(known, name, list(found.notices.values()), list(found.notices))
         return replace(known, digest=None)
 
@@ -243,4 +245,5 @@ class Notifier:
 
 def progress_key(recipient: Recipient) -> str:
     """Return the key, among the heartbeats, under which it stands how far a recipient has come."""
-    return f"{NOTICES}{recipient.table}/{hashlib.sha256(recipient.address.encode()).hexdigest()[:16]}"
+    lane = "/urgent" if recipient.is_urgent else ""
+    return f"{NOTICES}{recipient.table}/{hashlib.sha256(recipient.address.encode()).hexdigest()[:16]}{lane}"

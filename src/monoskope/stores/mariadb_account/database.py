@@ -123,6 +123,11 @@ def _number(error: pymysql.Error) -> int:
 
 def _explained(number: int, *, writes: bool) -> DriverError:
     """Return the error of a call. What is not known for a refusal may have been done."""
+    if number == procedures.NO_HASHES:
+        return StoreRefusedError(
+            "the database takes no hashes while its option strict_password_validation is on.",
+            fix="Set strict_password_validation = OFF: the reactor checks the passwords of this store.",
+        )
     if number in {*procedures.OURS, *_RIGHTS, _PLUGIN_NOT_LOADED, _NO_ALTER}:
         return _refusal(number)
     if number == _READ_ONLY:

@@ -18,8 +18,9 @@ MISSING = 31802
 TOO_POWERFUL = 31803
 OTHER_LOGIN = 31804
 NO_HASH = 31805
+NO_HASHES = 31806
 """The number of each refusal: the procedures raise them, the driver reads them. The library takes none above 32,767."""
-OURS = range(NOT_LISTED, NO_HASH + 1)
+OURS = range(NOT_LISTED, NO_HASHES + 1)
 
 _TEMPLATE = """\
 -- The least rights of the reactor of this store. Run all of it with the client `mariadb` as an administrator who stays
@@ -106,6 +107,12 @@ BEGIN
   IF hash IS NULL OR hash NOT REGEXP '^[A-Za-z0-9+/]{{42}}[AEIMQUYcgkosw048]$' OR CHAR_LENGTH(hash) <> 43 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = {no_hash}, MESSAGE_TEXT = 'this is no hash of ed25519';
   END IF;
+  -- It would refuse the hash, and say so with an error of many meanings.
+  IF @@GLOBAL.strict_password_validation AND EXISTS (SELECT 1 FROM information_schema.PLUGINS
+    WHERE PLUGIN_TYPE = 'PASSWORD VALIDATION' AND PLUGIN_STATUS = 'ACTIVE')
+  THEN
+    SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = {no_hashes}, MESSAGE_TEXT = 'this server takes no hashes';
+  END IF;
   EXECUTE IMMEDIATE CONCAT(
     'ALTER USER ''', account, '''@''{account_host}'' IDENTIFIED VIA ed25519 USING ''', hash, ''''
   );
@@ -134,4 +141,5 @@ def least_rights(config: MariadbAccountConfig, names: Sequence[str]) -> str:
         too_powerful=TOO_POWERFUL,
         other_login=OTHER_LOGIN,
         no_hash=NO_HASH,
+        no_hashes=NO_HASHES,
     )

@@ -212,7 +212,8 @@ def _refusal(state: str) -> StoreRefusedError:
     if state == functions.TOO_POWERFUL:
         return StoreRefusedError(
             "this role has rights that no account may have.",
-            fix="Take superuser, CREATEROLE, REPLICATION, BYPASSRLS and memberships from it, or use another role.",
+            fix="Take superuser, CREATEROLE, REPLICATION, BYPASSRLS, memberships (also of pg_read_all_data) and rights "
+            "on pg_authid and pg_shadow from it, or use another role.",
         )
     if state in _RIGHTS:
         return may_not_execute()

@@ -58,6 +58,10 @@ BEGIN
     SELECT FROM pg_authid AS p WHERE pg_has_role(one.oid, p.oid, 'MEMBER') AND (
       p.rolsuper OR p.rolcreaterole OR p.rolreplication OR p.rolbypassrls
       OR p.rolname IN ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files')
+      -- Whoever sets its password would read all verifiers; an MD5 hash is as good as its password. So can the members
+      -- of pg_read_all_data.
+      OR has_column_privilege(p.oid, 'pg_catalog.pg_authid', 'rolpassword', 'SELECT')
+      OR has_column_privilege(p.oid, 'pg_catalog.pg_shadow', 'passwd', 'SELECT')
     )
   ) THEN
     RAISE EXCEPTION 'this role has rights that no account may have' USING ERRCODE = '{too_powerful}';

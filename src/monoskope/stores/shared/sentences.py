@@ -128,6 +128,7 @@ TOLD = frozenset(
         "RabbitMQ has no such user.",
         "the database has no such account.",
         "the database has no such role.",
+        "the database takes no hashes while its option strict_password_validation is on.",
         "this account has rights that no account of a store may have.",
         "this account logs in by other means than one password.",
         "this role has rights that no account may have.",

@@ -10,19 +10,23 @@ import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiosmtplib
 import msgspec
 import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.client.rotation.round import Round
-from monoskope.m8.audit.lines import SinkState
+from monoskope.host_port import HostPort
+from monoskope.http.client.trusted import TlsFiles
+from monoskope.m8.audit.lines import DeliveryError, SinkState
 from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.domain.events import notes_stream, reactor_stream, write
 from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.log.tree_rows import Named
-from monoskope.m8.notice_settings import EVERYTHING, Recipient
+from monoskope.m8.notice_settings import EVERYTHING, About, MailServer, Recipient
 from monoskope.m8.notices import looking
 from monoskope.m8.notices import notifier as of_notifier
+from monoskope.m8.notices.delivery import Mailbox
 from monoskope.m8.notices.looking import GONE_MS, came
 from monoskope.m8.notices.notice import Message, Notice, plain
 from monoskope.m8.notices.notifier import MOST, Notifier, Progress, progress_key
@@ -107,6 +111,22 @@ async def proposals(world: World, count: int) -> None:
     user = world.user("anna", "vault://app", rights=PROPOSE)
     for _ in range(count):
         await propose(user, a_change(world))
+
+
+async def glass_breaks(world: World) -> None:
+    asked = a_request(uri=URI, expect=upload_pb2.EXPECT_ABSENT, break_glass="https://evil.example now")
+    reactor = world.reactor()
+    grant = reactor.grant_for(asked, "eve", signature_required=True)
+    content = make_receipt(
+        grant=grant,
+        sealed_sha256=b"s" * 32,
+        outcome=upload_pb2.OUTCOME_STARTED,
+        intent=b"i" * 32,
+        signer="eve@example.org",
+        signer_key="SHA256:" + "a" * 43,
+    ).content
+    started = events_pb2.SecretUploadStarted(receipt=reactor.signer.sign(RECEIPT, content))
+    await world.app.log.append(upload_stream(asked.request_id), None, [write(started)], actor="reactor/vault/0")
 
 
 def day(world: World, *, plus: int) -> str:
@@ -274,6 +294,47 @@ async def test_twenty_are_told_in_an_hour_and_then_a_digest(world: World, told: 
     assert await told.about() == [("change",)]
 
 
+async def test_a_broken_glass_waits_for_no_hour_that_others_filled_and_has_a_bound_of_its_own(world: World) -> None:
+    urgent, rest = (Told(world, lane) for lane in OPS.lanes)
+    for one in (urgent, rest):
+        await one.look()
+    for _ in range(MOST):
+        await proposals(world, 1)
+        await rest.look()
+    await proposals(world, 2)
+    await glass_breaks(world)
+    assert await rest.look() == []
+    assert await urgent.about() == [("break-glass",)]
+    for _ in range(MOST + 1):
+        await glass_breaks(world)
+        await urgent.look()
+    assert [len(message.notices) for message in urgent.messages] == [1] * MOST
+    world.clock.pass_s(HOUR_S)
+    assert await rest.about() == [("change",) * 2]
+    assert await urgent.about() == [("break-glass",) * 2]
+    await proposals(world, MOST)
+    for _ in range(MOST):
+        await glass_breaks(world)
+    (proposed,), (broken,) = await rest.look(), await urgent.look()
+    assert len(proposed.notices) == len(broken.notices) == MOST
+    assert proposed.id != broken.id
+
+
+@pytest.mark.parametrize(
+    ("about", "lanes"),
+    [
+        (set(EVERYTHING), [{"break-glass", "witness"}, set(EVERYTHING) - {"break-glass", "witness"}]),
+        ({"witness"}, [{"witness"}]),
+        ({"drift"}, [{"drift"}]),
+    ],
+)
+def test_lanes_have_all_that_a_recipient_is_told_once(about: set[About], lanes: list[set[About]]) -> None:
+    found = Recipient("ops", "anna@example.org", frozenset(about), gets_all=False).lanes
+    assert [set(lane.about) for lane in found] == lanes
+    assert not any(lane.gets_all for lane in found)
+    assert len({progress_key(lane) for lane in found}) == len(lanes)
+
+
 async def test_a_flood_is_one_digest_that_is_sent_again_as_it_was(world: World, told: Told) -> None:
     await proposals(world, 100)
     told.dies_at = 1
@@ -400,13 +461,26 @@ async def test_the_timekeeper_forgets_nobody(world: World, told: Told) -> None:
     assert progress_key(OPS) in beats
 
 
-def test_what_a_name_holds_is_one_line_and_no_link() -> None:
+def test_what_a_name_holds_is_one_line() -> None:
     shown = plain('bob "]\r\nBcc: all@example.org\x1b[2J\x7f é\u202e https://evil.example www.evil.example' + "x" * 500)
     assert shown.isascii()
     assert shown.isprintable()
-    assert "://" not in shown
-    assert "@" not in shown
     assert len(shown) < 300
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("vault://www.evil.example/login expires.", "vault[:]//www[.]evil[.]example/login expires."),
+        ("https://evil.example/x is gone", "https[:]//evil[.]example/x is gone"),
+        ("vault://app/db.next was to be rotated", "vault[:]//app/db[.]next was to be rotated"),
+        ("eve@example.org writes: mailto:a@b.example", "eve at example[.]org writes: mailto:a at b[.]example"),
+        ("\\\\evil\\share ///x...", "\\ \\evil\\share ///x..."),
+    ],
+)
+def test_nothing_in_a_notice_is_a_link(line: str, shown: str) -> None:
+    message = Message("0" * 32, 0, [Notice("change", "x", line)])
+    assert message.lines[0] == shown
 
 
 def test_a_digest_counts_what_it_does_not_show() -> None:
@@ -416,23 +490,41 @@ def test_a_digest_counts_what_it_does_not_show() -> None:
     assert "... and 10 more notices" in message.lines
 
 
+@pytest.mark.parametrize(
+    ("error", "tries"),
+    [
+        (aiosmtplib.SMTPDataError(554, "hunter2"), 2),
+        (aiosmtplib.SMTPDataError(451, "hunter2"), 1),
+        (aiosmtplib.SMTPSenderRefused(550, "hunter2", "m8@example.org"), 1),
+        (aiosmtplib.SMTPRecipientsRefused([aiosmtplib.SMTPRecipientRefused(550, "hunter2", "x")]), 1),
+        (aiosmtplib.SMTPAuthenticationError(535, "hunter2"), 1),
+    ],
+)
+async def test_only_a_text_that_is_refused_for_good_is_tried_in_other_words(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, tries: int
+) -> None:
+    sent: list[bytes] = []
+
+    async def send(content: bytes, **_options: object) -> None:
+        sent.append(content)
+        raise error
+
+    monkeypatch.setattr(aiosmtplib, "send", send)
+    server = MailServer(HostPort("mail", 587), "m8@example.org", False, "", None, TlsFiles())
+    refused: list[bool] = []
+    mailbox = Mailbox(server, OPS.address, lambda: refused.append(True))
+    with pytest.raises(DeliveryError) as failure:
+        await mailbox.deliver(Message("0" * 32, 0, [Notice("drift", "x", "vault words")]))
+    assert [b"vault words" in one for one in sent] == [True, False][:tries]
+    assert not refused
+    assert "hunter2" not in failure.value.message
+
+
 async def test_a_broken_glass_is_told_when_the_write_is_announced(world: World, told: Told) -> None:
     """Whatever becomes of the write: an unknown end has no receipt that says it."""
-    asked = a_request(uri=URI, expect=upload_pb2.EXPECT_ABSENT, break_glass="https://evil.example now")
-    reactor = world.reactor()
-    grant = reactor.grant_for(asked, "eve", signature_required=True)
-    content = make_receipt(
-        grant=grant,
-        sealed_sha256=b"s" * 32,
-        outcome=upload_pb2.OUTCOME_STARTED,
-        intent=b"i" * 32,
-        signer="eve@example.org",
-        signer_key="SHA256:" + "a" * 43,
-    ).content
-    started = events_pb2.SecretUploadStarted(receipt=reactor.signer.sign(RECEIPT, content))
-    await world.app.log.append(upload_stream(asked.request_id), None, [write(started)], actor="reactor/vault/0")
+    await glass_breaks(world)
     (message,) = await told.look()
-    text = f"eve at example.org writes at {URI} without the approvals that its store asks for."
+    text = f"eve@example.org writes at {URI} without the approvals that its store asks for."
     assert [(one.about, one.line) for one in message.notices] == [("break-glass", text)]
 
 

@@ -99,7 +99,7 @@ class UriPrefix(Value, frozen=True):
                 f"{text!r} is not a URI prefix: it has no '://'.", fix="Write store:// or store://segment."
             )
         check_store_name(store)
-        return cls(store, parse_below(rest.removesuffix("/")))
+        return cls(store, parse_path(rest.removesuffix("/")) if rest else ())
 
     def covers(self, uri: SecretUri | UriPrefix) -> bool:
         """Whether `uri`, or all that another prefix covers, lies at or below this prefix."""

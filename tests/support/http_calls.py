@@ -247,7 +247,6 @@ class Stream:
         self._sending = asyncio.create_task(sending)
         _SENDING.add(self._sending)
         self._sending.add_done_callback(_SENDING.discard)
-        self._asked: Asked | None = None
         self._chunks: AsyncIterator[bytes] | None = None
         self._begun = b""
 
@@ -271,11 +270,11 @@ class Stream:
 
     async def _next(self) -> tuple[int, bytes]:
         if self._chunks is None:
-            self._asked = await self._sending
-            answered = await self._asked.head()
+            asked = await self._sending
+            answered = await asked.head()
             if answered.status != 200:
-                raise CallError.read((await self._asked.rest(answered)).json)
-            self._chunks = self._asked.chunks()
+                raise CallError.read((await asked.rest(answered)).json)
+            self._chunks = asked.chunks()
         try:
             while len(self._begun) < 5 or len(self._begun) < 5 + int.from_bytes(self._begun[1:5], "big"):
                 self._begun += await anext(self._chunks)
@@ -290,9 +289,9 @@ class Stream:
             yield message
 
     def cancel(self) -> None:
-        self._sending.cancel()
-        if self._asked is not None:
-            self._asked.close()
+        # It may have been sent just now, and `_next` not know yet.
+        if not self._sending.cancel() and not self._sending.cancelled() and self._sending.exception() is None:
+            self._sending.result().close()
 
 
 def _gone() -> CallError:

@@ -53,7 +53,7 @@ class ValueRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether only GENERATE may write the value, with a recipe that makes it at random, or a `text` with such a value
     in it."""
     recipes: dict[str, list[str]] = msgspec.field(default_factory=dict)
-    """For each key what GENERATE may make, as `monoctl generate` takes it: nothing else is written, and no other key."""
+    """For each key what GENERATE may make, as `monoctl generate` takes it. Nothing else is written, no other key."""
 
     def __post_init__(self) -> None:
         if _NAME.fullmatch(self.name) is None:

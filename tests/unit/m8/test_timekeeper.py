@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError, UnavailableError
 from monoskope.m8.background.presence import Note, Presence, present, replicas
@@ -74,6 +74,24 @@ async def test_a_key_whose_process_is_gone_is_lost_and_its_peers_learn_of_it(wor
     await pass_s(world, timekeeper, 1, peer)
     assert (await sending).reason == upload_pb2.REASON_KEY_LOST
     await peer.next("ReactorDetached")
+
+
+async def test_a_store_that_was_activated_while_it_looks_is_active(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, reactor, administrator = world.user("anna", "vault://app"), await world.attached(), world.administrator()
+    await administrator.deactivate("vault")
+    beats = world.app.log.beats
+
+    async def meanwhile() -> Mapping[str, int]:
+        monkeypatch.setattr(world.app.log, "beats", beats)
+        await administrator.call(commands_pb2.ActivateSecretStoreRequest(name="vault"))
+        await until_granted(user, reactor)
+        return await beats()
+
+    monkeypatch.setattr(world.app.log, "beats", meanwhile)
+    await Timekeeper(world.app).tick()
+    assert (await user.upload(a_request().request_id)).state == views_pb2.UPLOAD_STATE_GRANTED
 
 
 @pytest.mark.parametrize("newcomer", [False, True])

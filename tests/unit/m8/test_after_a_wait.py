@@ -51,7 +51,7 @@ async def nothing(_world: World, _token_id: str) -> None:
 async def test_what_goes_while_a_request_waits_for_its_place_is_gone(
     harm: Callable[[World, str], Awaitable[None]], code: str, tmp_path: Path
 ) -> None:
-    async with a_world(tmp_path, limits=ServerLimits(open_per_user=1, tick_s=3_600)) as world:
+    async with a_world(tmp_path, limits=ServerLimits(open_per_user=1)) as world:
         right = [events_pb2.RIGHT_PUT]
         await world.administrator().bind(
             "anna", "user:local:anna", role=events_pb2.ROLE_USER, prefix="vault://app", rights=right
@@ -100,7 +100,7 @@ async def test_sealed_bytes_are_sent_with_the_newest_receipt_whatever_is_remembe
 
 
 async def test_what_is_recorded_while_a_request_is_let_in_counts_with_it(tmp_path: Path) -> None:
-    async with a_world(tmp_path, limits=ServerLimits(secrets_per_user=10, tick_s=3_600)) as world:
+    async with a_world(tmp_path, limits=ServerLimits(secrets_per_user=10)) as world:
         anna, reactor, quota = world.user("anna", "vault://app"), await world.attached(), world.app.quota
         await anna.ask(a_request())
         _, grant = await reactor.give_key(max_plaintext=MAX_PADDED)

@@ -12,7 +12,6 @@ import pytest
 
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.m8.limits.settings import ServerLimits
 from tests.support.m8_world import PATIENCE_S, FakeReactor, World, a_world, refusal
 from tests.support.vectors import a_request
 
@@ -26,7 +25,7 @@ REFUSED = reactor_pb2.ENGINE_HEALTH_REFUSED
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     """No timekeeper runs beside the test, whose clock jumps."""
-    async with a_world(tmp_path, limits=ServerLimits(tick_s=3_600)) as world:
+    async with a_world(tmp_path) as world:
         yield world
 
 

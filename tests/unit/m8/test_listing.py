@@ -186,7 +186,7 @@ NOTHING = Sealed(b"", b"")
 
 @pytest.fixture
 async def quiet(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path, limits=ServerLimits(tick_s=3_600)) as world:
+    async with a_world(tmp_path) as world:
         yield world
 
 
@@ -263,7 +263,7 @@ async def test_a_listing_says_nothing_of_any_secret(quiet: World) -> None:
 async def test_names_fill_the_log_no_more_than_other_requests_may(tmp_path: Path) -> None:
     names = [f"n{number:03}" for number in range(400)]
     async with a_world(
-        tmp_path, limits=ServerLimits(recorded_bytes_per_user_per_day=2 * bytes_of(LARGEST_PAGE), tick_s=3_600)
+        tmp_path, limits=ServerLimits(recorded_bytes_per_user_per_day=2 * bytes_of(LARGEST_PAGE))
     ) as world:
         anna = world.user("anna", "vault://app", rights=MAY_LIST)
         upload = await names_listed(world, anna, "vault://app", *names)

@@ -182,7 +182,7 @@ async def test_an_edit_that_changes_nothing_is_not_recorded_and_too_many_labels_
 
 async def test_edits_fill_the_log_no_more_than_requests_may(tmp_path: Path) -> None:
     # The least that a day can have; small, so that it is used up soon.
-    limits = ServerLimits(recorded_bytes_per_user_per_day=2 * LARGEST, tick_s=3_600)
+    limits = ServerLimits(recorded_bytes_per_user_per_day=2 * LARGEST)
     async with a_world(tmp_path, limits=limits) as world:
         reactor, anna = await world.attached(), world.user("anna", "vault://app")
         await put(anna, reactor, uri=URI)

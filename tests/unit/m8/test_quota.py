@@ -51,7 +51,7 @@ SIZE = 1120 + 65_536 + 16
 PUT = bytes_of(4_096, SIZE) + 4 * bytes_of(0)
 """About what a put of that size counts: five events with four kilobytes of records."""
 TIMES = 4
-LIMITS = ServerLimits(recorded_bytes_per_user_per_day=LARGEST + TIMES * PUT, tick_s=3_600)
+LIMITS = ServerLimits(recorded_bytes_per_user_per_day=LARGEST + TIMES * PUT)
 """After four or five puts there is no room for the largest secret."""
 
 
@@ -200,7 +200,7 @@ def labels(*, name: int, value: int) -> tuple[tuple[str, str], ...]:
 async def test_the_disk_takes_no_more_than_is_counted(tmp_path: Path, engine: str) -> None:
     """As docs/operate/disk-and-log-growth.md says, whatever a user asks for: short or long, few labels or many."""
     rights = RIGHTS | {events_pb2.RIGHT_DELETE}
-    async with a_world(tmp_path, limits=ServerLimits(tick_s=3_600)) as world:
+    async with a_world(tmp_path) as world:
         reactor, anna = await world.attached(), world.user("anna", "vault://app", rights=rights)
 
         async def failed(**fields: Any) -> None:
@@ -348,7 +348,7 @@ async def test_each_request_is_looked_at_once_also_by_the_next_process(
 
 
 async def test_how_far_it_came_is_not_forgotten_as_the_heartbeat_of_a_reactor_is(tmp_path: Path) -> None:
-    async with a_world(tmp_path, limits=ServerLimits(tick_s=3_600)) as world:
+    async with a_world(tmp_path) as world:
         await world.app.log.beat(PROGRESS, 1, b"so far")
         await world.app.log.beat("vault/gone", 1)
         timekeeper = Timekeeper(world.app)

@@ -282,7 +282,7 @@ async def test_too_many_bindings_are_refused(world: World, monkeypatch: pytest.M
 
 @pytest.mark.usefixtures("engine")
 async def test_a_user_begins_only_so_many_puts_in_an_hour_and_has_only_so_many_secrets(tmp_path: Path) -> None:
-    limits = ServerLimits(puts_per_hour_per_user=2, secrets_per_user=1, tick_s=3_600)
+    limits = ServerLimits(puts_per_hour_per_user=2, secrets_per_user=1)
     async with a_world(tmp_path, limits=limits) as world:
         reactor, anna, bob = await world.attached(), world.user("anna", "vault://"), world.user("bob", "vault://")
         first = a_request(uri="vault://app/one")
@@ -302,7 +302,7 @@ async def test_a_user_begins_only_so_many_puts_in_an_hour_and_has_only_so_many_s
 
 @pytest.mark.usefixtures("engine")
 async def test_a_user_has_only_so_many_secrets(tmp_path: Path) -> None:
-    async with a_world(tmp_path, limits=ServerLimits(secrets_per_user=1, tick_s=3_600)) as world:
+    async with a_world(tmp_path, limits=ServerLimits(secrets_per_user=1)) as world:
         reactor, anna = await world.attached(), world.user("anna", "vault://")
         await put(anna, reactor, uri="vault://app/one", request_id=b"1" * 16)
         assert world.app.log.write_failure is None

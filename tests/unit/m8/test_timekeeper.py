@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError, UnavailableError
 from monoskope.m8.background.presence import Note, Presence, present, replicas
 from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.domain.upload import Upload
-from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.service.app import App
 from monoskope.m8.tree import cosigning
 from tests.support.log_lines import capture_logs
-from tests.support.m8_world import PATIENCE_S, FakeReactor, Sealed, User, World, a_world, sent, until_granted
+from tests.support.m8_world import PATIENCE_S, FakeReactor, Sealed, User, World, sent, until_granted
 from tests.support.vectors import a_request
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    """No other timekeeper runs beside those of the test, whose clock jumps."""
-    async with a_world(tmp_path, limits=ServerLimits(tick_s=3_600)) as world:
-        yield world
 
 
 async def pass_s(world: World, timekeeper: Timekeeper, seconds: int, *alive: FakeReactor) -> None:
@@ -74,6 +65,24 @@ async def test_a_key_whose_process_is_gone_is_lost_and_its_peers_learn_of_it(wor
     await pass_s(world, timekeeper, 1, peer)
     assert (await sending).reason == upload_pb2.REASON_KEY_LOST
     await peer.next("ReactorDetached")
+
+
+async def test_a_store_that_was_activated_while_it_looks_is_active(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, reactor, administrator = world.user("anna", "vault://app"), await world.attached(), world.administrator()
+    await administrator.deactivate("vault")
+    beats, asked = world.app.log.beats, list[bytes]()
+
+    async def meanwhile() -> Mapping[str, int]:
+        monkeypatch.setattr(world.app.log, "beats", beats)
+        await administrator.call(commands_pb2.ActivateSecretStoreRequest(name="vault"))
+        asked.append((await until_granted(user, reactor)).request.request_id)
+        return await beats()
+
+    monkeypatch.setattr(world.app.log, "beats", meanwhile)
+    await Timekeeper(world.app).tick()
+    assert (await user.upload(asked[0])).state == views_pb2.UPLOAD_STATE_GRANTED
 
 
 @pytest.mark.parametrize("newcomer", [False, True])

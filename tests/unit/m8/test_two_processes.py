@@ -17,7 +17,6 @@ from monoskope.m8.background.leased import Leased
 from monoskope.m8.domain import aggregates, deadlines, upload
 from monoskope.m8.domain.aggregates import Aggregates, upload_of
 from monoskope.m8.domain.events import M8, write
-from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.service.app import App
 from monoskope.m8.service.session import ServerSession
@@ -41,15 +40,6 @@ from tests.support.m8_world import (
     until_granted,
 )
 from tests.support.vectors import Signer, a_request
-
-NO_TICKS = ServerLimits(tick_s=3_600)
-"""So that no timekeeper ends what a test looks at."""
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path, limits=NO_TICKS) as world:
-        yield world
 
 
 async def test_a_store_deactivated_through_another_process_takes_nothing_more(world: World, tmp_path: Path) -> None:
@@ -119,7 +109,7 @@ async def test_of_two_sealed_secrets_sent_to_two_processes_one_is_recorded(world
 
 @pytest.mark.usefixtures("engine")
 async def test_what_is_revoked_bound_and_unbound_at_one_m8_counts_at_the_next_call_at_another(tmp_path: Path) -> None:
-    async with a_world(tmp_path, limits=NO_TICKS) as world, a_second(world, tmp_path) as address:
+    async with a_world(tmp_path) as world, a_second(world, tmp_path) as address:
         member, what = "user:local:anna", {"role": events_pb2.ROLE_USER, "prefix": "vault://app"}
         there = User(address, world.administrator().token)
         issued = await world.app.issuing().issue_for_member(Member.parse(member), ttl_s=3_600)
@@ -142,7 +132,7 @@ async def test_a_reactor_whose_identity_another_m8_shut_out_appends_nothing_more
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also before its session hears of it: as on a machine where that takes long."""
-    async with a_world(tmp_path, limits=NO_TICKS) as world, a_second(world, tmp_path) as address:
+    async with a_world(tmp_path) as world, a_second(world, tmp_path) as address:
         anna, reactor = world.user("anna", "vault://app"), await world.attached()
         there = User(address, world.administrator().token)
         grant, sealed, sending = await sent(anna, reactor)

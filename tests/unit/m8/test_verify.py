@@ -139,7 +139,7 @@ def test_an_import_is_the_head_with_its_hash_and_keeps_what_was_noted() -> None:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path, limits=ServerLimits(verify_every_s=HOUR_S, tick_s=3_600)) as world:
+    async with a_world(tmp_path, limits=ServerLimits(verify_every_s=HOUR_S)) as world:
         yield world
 
 
@@ -290,7 +290,7 @@ async def test_m8_asks_no_store_that_is_inactive_and_none_without_a_reactor(worl
 
 
 async def test_by_default_m8_verifies_nothing(tmp_path: Path) -> None:
-    async with a_world(tmp_path, limits=ServerLimits(tick_s=3_600)) as world:
+    async with a_world(tmp_path) as world:
         reactor, timekeeper = await world.attached(), Timekeeper(world.app)
         await a_put(world, reactor, URI)
         await pass_s(world, timekeeper, reactor, 100 * HOUR_S, 1)

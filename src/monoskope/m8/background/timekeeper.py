@@ -184,6 +184,11 @@ class Timekeeper:
             store_active=store.active,
             deadlines=self._app.limits.deadlines,
         )
+        if reason == upload_pb2.REASON_STORE_INACTIVE:
+            # It may have been activated after the stores were read, and then asked.
+            now = await self._app.documents.store(store.name)
+            if now is not None and now.active:
+                return
         if reason == upload_pb2.REASON_UNSPECIFIED:
             return
         # If another writer was faster, the next check sees what it recorded.

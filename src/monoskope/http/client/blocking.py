@@ -259,7 +259,8 @@ class Stream:
 class _Socket(ssl.SSLSocket):
     """Closes itself when its connection breaks.
 
-    Until Python 3.13 `wrap_socket` gives nobody, and leaves open, what was reset before TLS began.
+    Until Python 3.13 `wrap_socket` leaves its new socket open, where nobody can close it, if the connection was reset
+    before TLS begins.
     """
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:

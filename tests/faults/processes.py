@@ -54,8 +54,9 @@ def killed(process: Process) -> Iterator[None]:
 
 @contextmanager
 def stopped(process: Process) -> Iterator[None]:
-    """It stands still."""
+    """It stands still, and does so before the block begins: the signal counts once a thread of the process runs."""
     signal_all(process, signal.SIGSTOP)
+    wait_until(lambda: stands_still(process), what="it stands still")
     try:
         yield
     finally:

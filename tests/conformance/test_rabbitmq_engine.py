@@ -29,6 +29,7 @@ from monoskope.testing.drivers.harness import tag
 from monoskope.testing.engines.rabbitmq import RabbitMq
 from monoskope.testing.parts import wait_until
 from tests.conformance.rabbitmq_harness import RabbitmqHarness
+from tests.faults.processes import stands_still
 
 
 @pytest.fixture
@@ -215,6 +216,7 @@ async def test_a_lost_answer_is_an_unknown_end_and_the_same_again_repairs_it(
         if method != "PUT":
             return
         os.kill(pid, signal.SIGSTOP)
+        await asyncio.to_thread(wait_until, lambda: stands_still(harness.server), what="RabbitMQ stands still")
         monkeypatch.setattr(store._users, "_config", harness.config(timeout_s=1.0))
 
     _before_each_request(store, stopped, monkeypatch)

@@ -157,7 +157,7 @@ export type UploadRequest = Message<"monoskope.api.secrets.v1.UploadRequest"> & 
   labels: Label[];
 
   /**
-   * With UPLOAD and GENERATE: the day of expiry that the user notes, YYYY-MM-DD, or "". Not secret; nothing happens on that day.
+   * With UPLOAD and GENERATE: the day of expiry that the user notes, YYYY-MM-DD, or "". Not secret; on that day nothing changes, notices tell of it.
    *
    * @generated from field: string expires_on = 10;
    */

@@ -8,6 +8,8 @@ import hmac
 import io
 import json
 import os
+import socket
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -15,6 +17,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from monoskope import failpoints, operating_log
@@ -26,6 +29,8 @@ from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.notice_settings import EVERYTHING, MailServer, NoticeSettings, Recipient
+from monoskope.m8.notices.delivery import Mailbox
+from monoskope.m8.notices.notice import Message, Notice
 from monoskope.m8.notices.noticing import noticing
 from monoskope.m8.notices.notifier import progress_key
 from monoskope.m8.readmodels.documents import project
@@ -44,6 +49,11 @@ from tests.support.notices import propose_in
 PATIENCE_S = 60
 OPS, ANNA = f"ops@{DOMAIN}", f"anna@{DOMAIN}"
 LOG_ID = "0123456789abcdef" * 2
+_ANSWERS = {
+    **dict.fromkeys((b"EHLO", b"MAIL", b"RCPT", b"."), b"250 fine\r\n"),
+    b"DATA": b"354 go on\r\n",
+    b"QUIT": b"221 bye\r\n",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -171,6 +181,36 @@ async def test_a_mail_server_that_is_away_or_not_trusted_or_refuses_is_said_and_
     async with a_process(log, settings):
         # Each once at least: a process may have ended before it noted the first.
         await eventually(lambda: len(set(ids(postfix.mails()))) == 2)
+
+
+async def test_a_connection_is_gone_once_its_mail_is_sent(tmp_path: Path) -> None:
+    """Though a mail server, here a scripted one, never ends TLS for its part."""
+    certificate(tmp_path)
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def serve() -> None:
+            with server_tls(tmp_path).wrap_socket(listener.accept()[0], server_side=True) as connection:
+                connection.sendall(b"220 here\r\n")
+                for line in connection.makefile("rb"):
+                    if answer := _ANSWERS.get(line.split()[0] if line.strip() else b""):
+                        connection.sendall(answer)
+                    if line.startswith(b"QUIT"):
+                        over.wait(PATIENCE_S)
+                        return
+
+        serving = asyncio.create_task(asyncio.to_thread(serve))
+        try:
+            server = HostPort("localhost", port)
+            target = MailServer(server, f"m8@{DOMAIN}", True, "", None, TlsFiles(ca_file=tmp_path / "ca.crt"))
+            await Mailbox(target, OPS, lambda: None).deliver(Message("0" * 32, 0, [Notice("drift", "x", "words")]))
+            await asyncio.sleep(0)
+            left = [one for one in psutil.Process().net_connections() if one.raddr and one.raddr.port == port]
+        finally:
+            over.set()
+            await serving
+    assert left == []
 
 
 async def test_a_text_that_the_mail_server_refuses_for_good_is_told_in_our_own_words_and_holds_nothing_up(

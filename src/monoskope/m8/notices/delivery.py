@@ -56,6 +56,16 @@ def mail(message: Message, lines: Sequence[str], *, sender: str, address: str) -
     return found
 
 
+class _Connection(aiosmtplib.SMTP):
+    """A connection to a mail server that ends at once: what the server took it has acknowledged by then."""
+
+    def close(self) -> None:
+        """End it. asyncio would keep it open until the server ends TLS, too, and one that is gone does not."""
+        if isinstance(self.transport, asyncio.WriteTransport):
+            self.transport.abort()
+        super().close()
+
+
 class Mailbox:
     """One address, by a mail server.
 
@@ -121,10 +131,7 @@ class Mailbox:
     async def _send(self, found: EmailMessage) -> None:
         server = self._server
         context, password = await asyncio.to_thread(self._secrets)
-        await aiosmtplib.send(
-            found.as_bytes(),
-            sender=server.sender,
-            recipients=[self._address],
+        connection = _Connection(
             hostname=server.server.host,
             port=server.server.port,
             username=server.username or None,
@@ -135,6 +142,8 @@ class Mailbox:
             start_tls=not server.is_implicit,
             tls_context=context,
         )
+        async with connection:
+            await connection.sendmail(server.sender, [self._address], found.as_bytes())
 
     def _secrets(self) -> tuple[ssl.SSLContext, str]:
         path = self._server.password_file

@@ -505,11 +505,15 @@ async def test_only_a_text_that_is_refused_for_good_is_tried_in_other_words(
 ) -> None:
     sent: list[bytes] = []
 
-    async def send(content: bytes, **_options: object) -> None:
+    async def connect(_self: aiosmtplib.SMTP) -> None:
+        pass
+
+    async def sendmail(_self: aiosmtplib.SMTP, _sender: str, _recipients: list[str], content: bytes) -> None:
         sent.append(content)
         raise error
 
-    monkeypatch.setattr(aiosmtplib, "send", send)
+    monkeypatch.setattr(aiosmtplib.SMTP, "connect", connect)
+    monkeypatch.setattr(aiosmtplib.SMTP, "sendmail", sendmail)
     server = MailServer(HostPort("mail", 587), "m8@example.org", False, "", None, TlsFiles())
     refused: list[bool] = []
     mailbox = Mailbox(server, OPS.address, lambda: refused.append(True))

@@ -34,7 +34,7 @@ demo: $(DEMO_READY) ## Put a secret into two real stores and search m8 for it (V
 	@$(BIN)/python demo/demo.py $(if $(VALUE_FILE),--value-file "$(VALUE_FILE)") $(if $(KEEP),--keep "$(KEEP)")
 
 test: $(DEV_READY) ## Run all tests, those of make crash too (TESTS=tests/unit SEED=7)
-	@env -u PYTHONDONTWRITEBYTECODE -u SEED $(BIN)/python -m pytest $(call WORKERS,4) $(TESTS) $(EXAMPLES_OF)
+	@env -u PYTHONDONTWRITEBYTECODE -u SEED $(BIN)/python -m pytest $(call WORKERS,3) $(TESTS) $(EXAMPLES_OF)
 
 soak: $(DEV_READY) ## Run the tests that are too slow for each change, then make rig for two hours (SEED=7)
 	@env -u PYTHONDONTWRITEBYTECODE -u SEED $(BIN)/python -m pytest $(call WORKERS,2) -m soak $(TESTS) $(EXAMPLES_OF)

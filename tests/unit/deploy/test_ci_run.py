@@ -49,11 +49,11 @@ def test_an_unknown_word_is_refused_before_anything_is_installed() -> None:
 @pytest.mark.parametrize(
     ("tests", "workers"),
     [
-        ("", "-n 4"),
-        ("tests/unit/protocol", "-n 4"),
+        ("", "-n 3"),
+        ("tests/unit/protocol", "-n 3"),
         ("tests/unit/test_times.py", "-n 0"),
         ("tests/unit/test_times.py::test_it", "-n 0"),
-        ("tests/unit/test_times.py tests/unit/test_start.py", "-n 4"),
+        ("tests/unit/test_times.py tests/unit/test_start.py", "-n 3"),
     ],
 )
 def test_one_file_is_run_by_one_process(tests: str, workers: str) -> None:

@@ -218,7 +218,7 @@ def test_it_is_valid_by_the_specification(document: dict[str, Any]) -> None:
 
 def test_it_has_every_call_but_the_session_of_reactors(document: dict[str, Any]) -> None:
     calls = {f"/{service.full_name}/{method.name}" for service in SERVICES for method in service.methods}
-    assert document["paths"].keys() == calls | {"/healthz", "/readyz", "/metrics", "/oauth2/token"} | LOG_PATHS
+    assert document["paths"].keys() == calls | {"/healthz", "/readyz", "/metrics", "/oauth2/token", "/.well-known/monoskope"} | LOG_PATHS
     attach = reactor_pb2.DESCRIPTOR.services_by_name["ReactorService"].methods_by_name["Attach"]
     assert f"ReactorService.{attach.name}" in document["info"]["description"]
 

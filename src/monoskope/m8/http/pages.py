@@ -107,7 +107,7 @@ class Published:
         self._path = path
         self._names: frozenset[str] = frozenset()
         self._seen: object = None
-        self._content = b""
+        self._shown = b""
 
     def __contains__(self, path: str) -> bool:
         return path == WELL_KNOWN and self._path is not None
@@ -129,7 +129,7 @@ class Published:
             self._read(self._path)
         except UsageError as error:
             operating_log.error("bundle", error)
-        return Response(200, (refused.JSON, NOT_SHARED), self._content) if self._content else nothing_here()
+        return Response(200, (refused.JSON, NOT_SHARED), self._shown) if self._shown else nothing_here()
 
     def _read(self, path: Path) -> None:
         try:
@@ -139,7 +139,7 @@ class Published:
             seen = error.errno
         if seen == self._seen:
             return
-        self._seen, self._content = seen, b""
+        self._seen, self._shown = seen, b""
         try:
             with path.open("rb") as file:
                 content = file.read(MAX_BYTES + 1)
@@ -153,7 +153,7 @@ class Published:
                 f"bundle {path} is for {', '.join(servers)}, and `names` of m8 are {', '.join(sorted(self._names))}.",
                 fix="Correct `bundle` or `names` in m8.toml.",
             )
-        self._content = content
+        self._shown = content
 
 
 def nothing_here() -> Response:

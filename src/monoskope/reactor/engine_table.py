@@ -87,7 +87,8 @@ def _merge(table: Table, given: dict[tuple[str, ...], str], kind: type[msgspec.S
     """Put `given` into `table`. Who gives of an inner table more than its placeholders gives all of it."""
     types = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
     for path in given:
-        if any(not isinstance(table.get(name, {}), dict) for name in path[:-1]) or len(path) > _DEEPEST:
+        outer = path[:-1]
+        if outer in given or len(path) > _DEEPEST or (outer and not isinstance(table.get(outer[0], {}), dict)):
             raise UsageError(f"[engine] has no setting {'.'.join(path)!r}.", fix="See the page on that kind of store.")
     for name in {path[0] for path in given if len(path) > 1}:
         inner = table.setdefault(name, {})

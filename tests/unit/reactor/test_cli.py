@@ -21,7 +21,6 @@ from typing import Any
 import msgspec
 import pyrage
 import pytest
-from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -30,15 +29,15 @@ from monoskope.errors import RefusedError, UsageError
 from monoskope.m8.http import tls
 from monoskope.protocol.identity import Namespace, check_shown
 from monoskope.protocol.sshsig.lists import parse_listed
-from monoskope.reactor import cli, settings
+from monoskope.reactor import settings
 from monoskope.reactor.identity import fingerprint_key_transfer
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.stores import registry
 from monoskope.stores.vault.config import TokenFile, VaultConfig, policy_of
-from tests.support import warm
 from tests.support.programs import CLEAN
 from tests.support.real_m8 import serving
 from tests.support.signed_requests import Person, write_lists
+from tests.unit.reactor.commands import ends, given, init, process, typed
 
 VAULT = VaultConfig(address="https://127.0.0.1:8200", auth=TokenFile(token_file="/t"))
 
@@ -80,52 +79,8 @@ FIRST_SETTINGS = {
 }
 """The fields of a first `[engine]` table, by kind, in order."""
 
-GIVEN = {
-    "aws-secretsmanager": ["region=eu-central-1"],
-    "aws-ssm": ["region=eu-central-1"],
-    "barbican": ["address=https://b.example:9311", "auth.auth_url=https://k.example:5000/v3", "auth.id=a"],
-    "mariadb-account": ["host=db.example:3306", "user=m8"],
-    "pass": ["folder=passwords"],
-    "postgresql-account": ["hosts=a.example:5432,b.example:5432", "user=m8"],
-    "rabbitmq-account": ["address=https://r.example:15671", "user=m8"],
-    "redis-account": ["nodes=a.example:6379", "user=m8"],
-    "vault": ["address=https://127.0.0.1:8200", "auth.role_id=12345"],
-    "vault-kv1": ["address=https://127.0.0.1:8200", "auth.role_id=12345"],
-}
-"""What an administrator must give, by kind."""
-
-
-def given(kind: str) -> list[str]:
-    """Return the options that give it."""
-    accounts = ["--account", "orders_*"] if kind.endswith("-account") else []
-    return [*(word for one in GIVEN.get(kind, ()) for word in ("--set", one)), *accounts]
-
-
 TCACHE = "glibc.malloc.tcache_count"
 COMMAND = [sys.executable, "-m", "monoskope.reactor"]
-
-
-def typed(*words: object, answers: str = "") -> Result:
-    return CliRunner().invoke(cli._group, [str(word) for word in words], input=answers, prog_name="m8 reactor")
-
-
-def process(*words: object, given: str = "") -> subprocess.CompletedProcess[str]:
-    return warm.typed("m8", "reactor", *words, given=given)
-
-
-def ends(done: subprocess.CompletedProcess[str], code: int, *said: str) -> subprocess.CompletedProcess[str]:
-    """Check with which exit code a command ended, and that it said all this; return it."""
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    assert all(text in done.stderr for text in said), done.stderr
-    return done
-
-
-def init(folder: Path, *words: str, kind: str = "age", server: str = "localhost:7443") -> str:
-    ca_file = folder.parent / "ca.crt"
-    done = typed("init", folder, "--store", "local", "--server", server, "--ca-file", ca_file, "--type", kind, *words)
-    assert done.exit_code == 0, done.output
-    return check_shown(done.output.splitlines()[-1])
 
 
 @pytest.fixture

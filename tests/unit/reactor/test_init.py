@@ -17,8 +17,8 @@ from monoskope.reactor import cli, engine_table
 from monoskope.reactor import settings as reactor_settings
 from monoskope.stores import registry
 from monoskope.stores.driver import PLACEHOLDER
-from tests.unit.reactor.test_cli import GIVEN, ends, init, process
-from tests.unit.reactor.test_cli import given as words_for
+from tests.unit.reactor.commands import GIVEN, ends, init, process
+from tests.unit.reactor.commands import given as words_for
 
 ADDRESS = "address=https://bao.example:8200"
 ROLE = "auth.role_id=12345"

@@ -331,9 +331,7 @@ async def test_only_pages_of_the_origins_that_are_named_may_call(world: World) -
     assert (await ask(world.address, "POST", GET_SERVER, JSON, token, body=b"{}")).headers["vary"] == "Origin"
 
 
-async def test_health_is_for_all_and_metrics_for_their_own_role(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_health_is_for_all_and_metrics_for_their_own_role(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     looked, look = 0, Endpoints._looked_at
 
     async def counted(endpoints: Endpoints) -> tuple[str, str]:

@@ -6,7 +6,6 @@ that it gets in an hour is what it gets.
 
 from __future__ import annotations
 
-import re
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ import msgspec
 from monoskope.errors import UsageError
 from monoskope.host_port import HostPort
 from monoskope.http.client.trusted import TlsFiles
+from monoskope.m8.issuers.person import is_address
 from monoskope.m8.sink_settings import Place, WebhookTarget
 from monoskope.protocol.login import Member, MemberKind
 
@@ -31,19 +31,6 @@ URGENT: frozenset[About] = frozenset({"break-glass", "witness"})
 
 MOST_RECIPIENTS = 20
 """Recipients of all tables at most: each one reads the log for itself."""
-
-_ADDRESS = re.compile(
-    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
-    r"@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*",
-    re.ASCII,
-)
-_MOST_ADDRESS = 254
-"""Characters of an address at most (RFC 5321, 4.5.3.1.3, with its errata)."""
-
-
-def is_address(text: str) -> bool:
-    """Whether `text` is an address to which m8 sends mails: name@host, without quotes or blanks."""
-    return len(text) <= _MOST_ADDRESS and _ADDRESS.fullmatch(text) is not None
 
 
 def is_member(text: str) -> bool:

@@ -5,14 +5,27 @@ Personal data: it is in no event, no line of the audit log or the operating log,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from monoskope.m8.notice_settings import is_address
 from monoskope.protocol.login import MemberKind
 from monoskope.protocol.people import is_display_name
+
+_ADDRESS = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*",
+    re.ASCII,
+)
+_MOST_ADDRESS = 254
+"""Characters of an address at most (RFC 5321, 4.5.3.1.3, with its errata)."""
+
+
+def is_address(text: str) -> bool:
+    """Whether `text` is an address to which m8 sends mails: name@host, without quotes or blanks."""
+    return len(text) <= _MOST_ADDRESS and _ADDRESS.fullmatch(text) is not None
 
 
 class Person(msgspec.Struct, frozen=True, omit_defaults=True):

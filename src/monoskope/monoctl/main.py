@@ -112,7 +112,7 @@ _VERBS = {
     "finish": _verb("Finish a rotation (administrators).", {"fingerprint-key-rotation": "stores:finish_rotation"}),
     "config": _verb(
         "Show and change the settings of this client.",
-        {"view": "config:view", "set": "config:set_", "path": "config:path"},
+        {"view": "config:view", "set": "config:set_", "path": "config:path", "bundle": "bundle:bundle"},
     ),
 }
 
@@ -125,6 +125,7 @@ _COMMANDS = {
     "decline": ("approvals:decline", "Decline a change that somebody else proposed."),
     "forget-log": ("pins:forget_log", "Forget the log that is pinned for a server."),
     "forget-store": ("pins:forget_store", "Forget the identity that you agreed to for a store."),
+    "join": ("join:join", "Get to know an m8 and its stores, by one comparison."),
     "list-upstream": ("engines:list_upstream", "List what is in an engine, to find what can be imported."),
     "login": ("login:login", "Log in with the identity that you have."),
     "logout": ("login:logout", "Forget your login."),
@@ -141,7 +142,7 @@ prompt, never from the command line. Exit codes: 0 ok, 1 defect, 2 usage, 3 refu
 6 conflict, 7 unavailable, 8 timed out, 9 outcome unknown, 10 unauthenticated, 11 already exists, 12 different, not
 in sync, or “no”, 13 unreadable answer, 14 rate limited, 16 some of several secrets changed and some not, 17 not
 authorized by the store's own list, 18 m8's log does not fit the pinned one, 19 not in a checkpoint yet, 20 you have
-not agreed to the store yet, 130 interrupted.
+not agreed to the store yet, 21 a check failed, 130 interrupted.
 """
 
 

@@ -21,7 +21,7 @@ import monoskope
 from monoskope import shell_completion, start
 from monoskope.errors import Error, UsageError
 from monoskope.exit_codes import ExitCode, exit_code, sentence
-from monoskope.start import become_reactor, reactor_command
+from monoskope.start import become_reactor, reactor_command, stores_check_command
 from monoskope.text import escape
 
 
@@ -66,6 +66,7 @@ _COMMANDS = MappingProxyType(
         "backup": "monoskope.m8.cli.backup:backup",
         "completion": "monoskope.m8.cli.main:completion",
         "dev": "monoskope.m8.cli.dev:dev",
+        "doctor": "monoskope.m8.cli.doctor:doctor",
         "events": "monoskope.m8.cli.events:events",
         "init": "monoskope.m8.cli.server:init",
         "log": "monoskope.m8.cli.log:log",
@@ -137,9 +138,6 @@ def reactor(context: click.Context) -> None:
     become_reactor(*context.args)
 
 
-MODULE = "monoskope.testing.store_check.check"
-
-
 @click.group()
 def stores() -> None:
     """Check the engines behind stores."""
@@ -154,7 +152,7 @@ def stores() -> None:
 @click.pass_context
 def check(context: click.Context) -> None:
     """Run the driver suite against a configured engine, below a path of its own (m8 stores check --help)."""
-    arguments = [sys.executable, "-P", "-m", MODULE, *context.args]
+    arguments = stores_check_command(*context.args)
     os.execv(arguments[0], arguments)  # noqa: S606  no shell is wanted
 
 

@@ -14,7 +14,7 @@ import pytest
 import monoskope.client as client_package
 from monoskope import errors
 from monoskope.client import Client
-from monoskope.client.known.sources import VARIABLES
+from monoskope.client.known.table import VARIABLES
 from monoskope.protocol.identity import ProofError
 from tests.e2e.conftest import Team
 

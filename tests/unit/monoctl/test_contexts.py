@@ -75,8 +75,8 @@ def test_a_context_is_made_used_changed_and_left(file: Path) -> None:
     ("words", "said"),
     [
         (("use", "labb"), "has no context 'labb'"),
-        (("use",), "Name a context"),
-        (("use", "lab", "--none"), "Name a context"),
+        (("use",), "name a context, or say --none"),
+        (("use", "lab", "--none"), "name a context, or say --none"),
         (("set", "--context", "labb", "requester", "anna"), "has no context 'labb'"),
         (("set", "--context", "a b", "server", "m8:1"), "is no name of a context"),
         (("unset", "requester"), "requester is not set in"),

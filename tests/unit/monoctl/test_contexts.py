@@ -15,6 +15,7 @@ from monoskope.client.known import system as system_module
 from monoskope.client.settings.writing import write_settings
 from monoskope.errors import UsageError
 from monoskope.monoctl.main import cli
+from monoskope.testing.scripted.m8 import ScriptedM8
 from tests.support.completing import completed
 from tests.unit.monoctl.as_alice import ends
 
@@ -109,6 +110,15 @@ def test_an_error_of_a_configured_server_names_what_chose_it(file: Path, monkeyp
     monkeypatch.setenv("MONOCTL_SERVER", "127.0.0.1:1")
     ends(run("whoami"), 7, "The server comes from MONOCTL_SERVER.")
     assert "comes from" not in ends(run("whoami", "--server", "127.0.0.1:1"), 7).stderr
+
+
+def test_so_does_an_error_of_a_certificate_that_nobody_known_signed(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONOCTL_TOKEN", "a.b.c")
+    with ScriptedM8().serving_in_thread(tmp_path) as m8:
+        ends(run("config", "set", "server", m8.server), 0)
+        ends(run("whoami"), 5, "is not signed by an authority", f"The server comes from `server` in {file}.")
 
 
 def test_names_of_contexts_complete(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,7 +132,7 @@ def check_value(name: str, value: str | Sequence[str]) -> str:
     kind = BY_NAME[name].kind
     text = value if isinstance(value, str) else ("," if kind is Kind.SERVERS else " ").join(value)
     if not text or not text.isprintable():
-        raise UsageError(f"{name} is empty, or not printable.", fix="Use `monoctl config unset` to remove a setting.")
+        raise UsageError(f"{name} is empty, or not printable.", fix="`monoctl config unset` takes a setting away.")
     if kind is Kind.SERVERS:
         return ",".join(check_servers(text))
     if kind is Kind.FILE or (kind is Kind.KEY and not is_public_key(text)):

@@ -64,7 +64,7 @@ class SystemConfig(Value, frozen=True):
                 key = TEXTS.get(name, name)
                 raise RefusedError(
                     f"{setting.source} gives another {name} than {self.path}, in which {key} is fixed.",
-                    fix=f"Remove it there. {_ASK}",
+                    fix=f"Leave it out there. {_ASK}",
                 )
 
     def guard_environment(self, environ: Mapping[str, str]) -> None:

@@ -85,6 +85,7 @@ def test_a_context_is_made_used_changed_and_left(file: Path) -> None:
         (("unset", "--context", "labb", "server"), "It has these: company, lab."),
         (("view", "--context", "labb"), "It has these: company, lab."),
         (("set", "--context", "lab", "login_issuer", "http://plain.example"), "is not an https:// URL"),
+        (("set", "retry_for", "soon"), "not a number of seconds"),
     ],
 )
 def test_what_cannot_be_done_changes_nothing(words: tuple[str, ...], said: str, file: Path) -> None:
@@ -103,6 +104,7 @@ def test_a_variable_that_names_another_context_is_told(monkeypatch: pytest.Monke
 
 def test_an_error_of_a_configured_server_names_what_chose_it(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MONOCTL_TOKEN", "a.b.c")
+    ends(run("config", "set", "retry_for", "0"), 0)
     ends(run("config", "set", "--context", "lab", "server", "127.0.0.1:1"), 0)
     ends(run("config", "use", "lab"), 0)
     ends(run("whoami"), 7, f"The server comes from `server` in {file} [contexts.lab].")

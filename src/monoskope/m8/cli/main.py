@@ -67,7 +67,7 @@ _COMMANDS = MappingProxyType(
         "completion": "monoskope.m8.cli.main:completion",
         "dev": "monoskope.m8.cli.dev:dev",
         "events": "monoskope.m8.cli.events:events",
-        "init": "monoskope.m8.cli.server:init",
+        "init": "monoskope.m8.cli.init:init",
         "log": "monoskope.m8.cli.log:log",
         "reactor": "monoskope.m8.cli.main:reactor",
         "readmodels": "monoskope.m8.cli.server:readmodels",

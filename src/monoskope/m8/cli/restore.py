@@ -177,7 +177,8 @@ def _check_same_log(settings: ServerSettings, header: Header) -> None:
     if known and header.log_id and known != header.log_id:
         raise ConflictError(
             f"{settings.folder} serves the log {known}, and the backup is of the log {header.log_id}.",
-            fix="Restore it into a new folder (m8 init --dir NEW), and copy token-signing.key and the TLS files there.",
+            fix="Restore it into a new folder (m8 init folder --dir NEW), and copy token-signing.key and the TLS files"
+            " there.",
         )
 
 

@@ -10,6 +10,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client.purposes import Expect, Expected, encoded, expectation
 from monoskope.client.purposes.copy import copy
+from monoskope.client.queries import EventFilter
 from monoskope.client.rotation.decide import live_by
 from monoskope.client.rotation.round import LATE_S, Generate, Look, Place, Round, SetAccount, Switch, Sync
 from monoskope.client.rotation.spec import PASSWORD, USERNAME, Rotation, name_of
@@ -23,6 +24,7 @@ from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.notes import check_labels
 from monoskope.protocol.receipt import Receipt
+from monoskope.times import wall_clock
 
 if TYPE_CHECKING:
     from monoskope.client.queries import Queries
@@ -33,6 +35,11 @@ if TYPE_CHECKING:
 
 _EVENTS = 32
 """How many of the newest events at a place say whether something is written there."""
+_RECENT_MS = 86_400_000
+"""How old these are at most: a key lives an hour, and a clock in the wrong time zone is wrong by 14 at most.
+
+Without it m8 reads its whole log where a place has fewer events than that.
+"""
 _WRITING = events_pb2.SecretUploadStarted.DESCRIPTOR.name
 """The last event of a request while its store writes."""
 _SYNC = {
@@ -92,9 +99,10 @@ class SessionHands:
 
     async def is_written(self, look: Look) -> bool:
         """Return whether a write at one of the places has begun and not ended, by m8's word."""
+        recent = EventFilter(since_ms=wall_clock() - _RECENT_MS)
         for place in (look.db, look.next, *look.accounts):
             last: dict[str, str] = {}
-            for event in await self._session.queries.last_events(_EVENTS, prefix=place.uri):
+            for event in await self._session.queries.last_events(_EVENTS, prefix=place.uri, wanted=recent):
                 if event.uri == place.uri:
                     last[event.stream] = event.type
             if _WRITING in last.values():

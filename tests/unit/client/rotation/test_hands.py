@@ -65,6 +65,26 @@ async def test_that_an_account_can_only_be_compared_is_no_word_of_m8s(m8: Script
         await hands.account(ACCOUNT)
 
 
+@pytest.mark.parametrize(("hours_ago", "is_seen"), [(0, True), (1, True), (72, False)])
+@pytest.mark.parametrize("hours_off", [-14, 0, 14])
+async def test_a_write_is_looked_for_only_as_far_back_as_it_can_be_under_way(  # noqa: PLR0917 - pytest names them
+    m8: ScriptedM8, hands: SessionHands, monkeypatch: pytest.MonkeyPatch, hours_ago: int, is_seen: bool, hours_off: int
+) -> None:
+    """Else m8 reads its whole log for it. The clock of this machine may be in another time zone by mistake."""
+    now = 1_700_000_000_000
+    began = views_pb2.EventSummary(
+        position=1, stream="upload/1", type="SecretUploadStarted", uri=DB, recorded_at_ms=now - hours_ago * 3_600_000
+    )
+
+    def listed(asked: queries_pb2.ListEventsRequest) -> queries_pb2.ListEventsResponse:
+        is_asked = asked.prefix == DB and began.recorded_at_ms >= asked.since_ms
+        return queries_pb2.ListEventsResponse(events=[began] if is_asked else [], head=1)
+
+    m8.answers[queries_pb2.ListEventsRequest] = listed
+    monkeypatch.setattr("monoskope.client.rotation.hands.wall_clock", lambda: now + hours_off * 3_600_000)
+    assert await hands.is_written(Look(Place(DB), Place(f"{DB}.next"), (Place(ACCOUNT),))) is is_seen
+
+
 @pytest.mark.parametrize("version", ["7", "8"])
 async def test_a_copy_that_was_to_change_nothing_and_did_begins_no_round(
     hands: SessionHands, monkeypatch: pytest.MonkeyPatch, version: str

@@ -300,7 +300,7 @@ def test_the_units_that_m8_init_writes_are_as_hard(analyze: str, tmp_path: Path)
     set_up(tmp_path / "m8", Somebody(name="m8.example.org"), "folder", "units")
     services = ["m8.service", "m8-backup.service"]
     assert sorted(path.name for path in made.iterdir()) == sorted([*services, "m8-backup.timer"])
-    command = [analyze, "verify", "--man=no", *sorted(made.iterdir())]
+    command = [analyze, "verify", "--man=no", *map(str, made.iterdir())]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
     for name in services:

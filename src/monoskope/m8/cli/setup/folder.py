@@ -6,12 +6,13 @@ from pathlib import Path
 
 from cryptography import x509
 
+from monoskope.checks.certificate import names_of
 from monoskope.errors import AlreadyExistsError, UsageError
 from monoskope.host_port import HostPort, parse_server
 from monoskope.m8 import settings
 from monoskope.m8.cli.setup.context import Setup
 from monoskope.m8.http.presented import PresentedCertificate, read_certificate_file
-from monoskope.m8.http.tls import LOCAL_NAMES, names_of
+from monoskope.m8.http.tls import LOCAL_NAMES
 from monoskope.m8.init import UNFINISHED, lay_out, make_folder
 
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - people are to reach it

@@ -49,6 +49,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     metavar="DIR",
     help="Where to write systemd units.  [default: units in the folder of m8]",
 )
+@click.option("--browser", is_flag=True, help="Log in by an address that you open, not by a code that you type.")
 def init(
     *,
     names: tuple[str, ...],
@@ -60,9 +61,10 @@ def init(
     database: str,
     log_origin: str,
     units: Path | None,
+    browser: bool,
     **files: Path | None,
 ) -> None:
-    """Set up a server, step by step: folder, database, tls, units.
+    """Set up a server, step by step: folder, database, tls, issuer, administrator, backup, units.
 
     Without a STEP all of them run, and what they need is asked for, in ten questions at most. A step that is done
     changes nothing; a set-up that was stopped goes on. `m8 init folder` alone makes a server's folder and asks nothing.
@@ -84,6 +86,7 @@ def init(
         keeps_ca_key=not no_ca_key,
         log_origin=log_origin,
         database=named,
+        by_browser=browser,
     )
     steps.run(setup, names)
     if names == ("folder",):

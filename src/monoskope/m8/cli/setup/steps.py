@@ -7,9 +7,11 @@ from types import MappingProxyType
 
 import click
 
+from monoskope.m8.cli.setup.backups import back_up
 from monoskope.m8.cli.setup.context import Setup
 from monoskope.m8.cli.setup.database import prepare_database
 from monoskope.m8.cli.setup.folder import choose_certificate, lay_out_folder
+from monoskope.m8.cli.setup.people import name_administrator, trust_issuer
 from monoskope.m8.cli.setup.units import write_units
 
 STEPS: Mapping[str, Callable[[Setup], str]] = MappingProxyType(
@@ -17,6 +19,9 @@ STEPS: Mapping[str, Callable[[Setup], str]] = MappingProxyType(
         "folder": lay_out_folder,
         "database": prepare_database,
         "tls": choose_certificate,
+        "issuer": trust_issuer,
+        "administrator": name_administrator,
+        "backup": back_up,
         "units": write_units,
     }
 )

@@ -17,6 +17,8 @@ from monoskope.m8 import settings
 from monoskope.m8.cli.access import bindings
 from monoskope.m8.cli.backup import checked, opened_by
 from monoskope.m8.cli.setup.answers import Answers
+from monoskope.protocol.bundle import Bundle
+from monoskope.protocol.identity import grouped
 from tests.support import scripted_issuer
 from tests.support.scripted_issuer import ScriptedIssuer
 from tests.unit.m8_cli.setting_up import Somebody, StoppedError, set_up, stopped_at, written
@@ -165,3 +167,23 @@ def test_a_backup_that_was_stopped_anywhere_is_made_anew(folder: Path, tmp_path:
             break
         moment += 1
     assert moment >= 6
+
+
+def test_all_steps_end_with_a_bundle_by_which_the_first_administrator_joins(
+    issuer: ScriptedIssuer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, person = tmp_path / "m8", anna(issuer, name="m8.example.org", database="", certificate="")
+    person.left["backup"] = [str(tmp_path / "backups")]
+    set_up(folder, person)
+    assert len(person.asked) == len(set(person.asked)) <= 10
+    bundle = Bundle.parse((folder / "bundle.json").read_bytes())
+    assert grouped(bundle.fingerprint) in person.shown
+    assert (bundle.servers, bundle.login.issuer, bundle.stores) == (("m8.example.org:7443",), issuer.url, {})
+    shown = capsys.readouterr().out
+    assert shown.count("FAIL") == 1, "m8 does not run yet"
+    before = {name: content for name, content in written(folder).items() if not name.startswith("log.db")}
+    set_up(folder, Somebody())
+    assert {name: written(folder)[name] for name in before} == before
+    (folder / "tls.key").chmod(0o644)
+    with pytest.raises(RefusedError, match="m8 doctor finds something wrong"):
+        set_up(folder, Somebody(), "finish")

@@ -64,10 +64,11 @@ def init(
     browser: bool,
     **files: Path | None,
 ) -> None:
-    """Set up a server, step by step: folder, database, tls, issuer, administrator, backup, units.
+    """Set up a server, step by step.
 
-    Without a STEP all of them run, and what they need is asked for, in ten questions at most. A step that is done
-    changes nothing; a set-up that was stopped goes on. `m8 init folder` alone makes a server's folder and asks nothing.
+    The steps are folder, database, tls, issuer, administrator, backup, units and finish. Without a STEP all of them
+    run, and what they need is asked for, in ten questions at most. A step that is done changes nothing; a set-up that
+    was stopped goes on. `m8 init folder` alone makes a server's folder and asks nothing.
     """
     named = {
         **({"database": database} if database else {}),

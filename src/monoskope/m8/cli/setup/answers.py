@@ -44,6 +44,7 @@ class Answers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
             Without a terminal nobody else can confirm it.
         backup: The folder for backups of the event log, best on another disk.
         backup_key_file: A new file for the key that opens the backups; "" to show it on the terminal, for paper.
+        contact: Whom a newcomer asks, as the bundle says it: a name and how to reach them.
         units: The folder for the systemd units; "" for `units` in the server's folder.
     """
 
@@ -60,6 +61,7 @@ class Answers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     administrator: str | None = None
     backup: str | None = None
     backup_key_file: str | None = None
+    contact: str | None = None
     units: str | None = None
 
 

@@ -10,6 +10,7 @@ import click
 from monoskope.m8.cli.setup.backups import back_up
 from monoskope.m8.cli.setup.context import Setup
 from monoskope.m8.cli.setup.database import prepare_database
+from monoskope.m8.cli.setup.finish import finish
 from monoskope.m8.cli.setup.folder import choose_certificate, lay_out_folder
 from monoskope.m8.cli.setup.people import name_administrator, trust_issuer
 from monoskope.m8.cli.setup.units import write_units
@@ -23,6 +24,7 @@ STEPS: Mapping[str, Callable[[Setup], str]] = MappingProxyType(
         "administrator": name_administrator,
         "backup": back_up,
         "units": write_units,
+        "finish": finish,
     }
 )
 """Each step does what is missing and returns what is so now, in a few words."""

@@ -189,6 +189,11 @@ class Asked:
             self.keep()
         return found
 
+    def note(self, field: str, value: str) -> None:
+        """Keep what nobody had to answer."""
+        self._known[field] = value
+        self.keep()
+
     def say(self, *lines: str) -> None:
         """Tell the person, or who reads the output."""
         (self._person or Terminal()).say(*lines)

@@ -163,6 +163,7 @@ def _log_in(setup: Setup, issuer: Issuer) -> Verified:
     told = json.loads(said)
     if "id_token" not in told:
         raise Error(told["message"], fix=told["fix"], code=Code(told["code"]))
+    setup.asked.note("login_scopes", told["scopes"])
     discovery = Discovery(issuer)
     issuers = Issuers([(issuer, IssuerKeys(discovery.read, discovery.source))])
     return asyncio.run(issuers.verify(told["id_token"], now_s=wall_clock() / 1000))

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from monoskope.client.purposes.list_names import UpstreamPage as UpstreamPage
     from monoskope.client.results.access import AllowedMember as AllowedMember
     from monoskope.client.results.access import Applied as Applied
+    from monoskope.client.results.access import ChangedRoleBinding as ChangedRoleBinding
     from monoskope.client.results.access import NewToken as NewToken
     from monoskope.client.results.access import Offboarding as Offboarding
     from monoskope.client.results.access import Permission as Permission
@@ -101,8 +102,8 @@ _MODULES = {
     "monoskope.client.proofs.log": "OfferedLog",
     "monoskope.client.changes.proposal": "Proposal",
     "monoskope.client.purposes.list_names": "Known UpstreamName UpstreamPage",
-    "monoskope.client.results.access": "AllowedMember Applied NewToken Offboarding Permission PrefixRights RoleBinding"
-    " Token WhoAmI",
+    "monoskope.client.results.access": "AllowedMember Applied ChangedRoleBinding NewToken Offboarding Permission"
+    " PrefixRights RoleBinding Token WhoAmI",
     "monoskope.client.results.changes": "Approval ProposedChange",
     "monoskope.client.results.log": "Event Log LogComparison LogWitness ProvenApprover UploadProof",
     "monoskope.client.results.secrets": "Secret SecretVersion Upload",

@@ -16,6 +16,7 @@ from monoskope.client.results import moment
 from monoskope.client.results.access import (
     AllowedMember,
     Applied,
+    ChangedRoleBinding,
     NewToken,
     Offboarding,
     Permission,
@@ -96,23 +97,31 @@ class Access:
         Raises:
             UsageError: it breaks a rule.
             RefusedError: the caller is no administrator, or the binding names the caller or a group of the caller.
-            AlreadyExistsError: the name is or was another one's.
+            AlreadyExistsError: one of that name says something else.
         """
         request = access_pb2.CreateRoleBindingRequest(role_binding=binding.message())
         return RoleBinding.of((await self._call(_CREATE_ROLE_BINDING, request)).role_binding)
 
-    async def delete_role_binding(self, name: str) -> None:
+    async def delete_role_binding(self, name: str, *, version: int = 0) -> None:
         """Delete a role binding: it gives nothing from the next call on. For administrators.
+
+        Args:
+            name: Its name.
+            version: The one that was seen; 0 for whichever is there.
 
         Raises:
             NotFoundError: there never was one of that name.
+            ConflictError: it was changed since.
         """
-        await self._call(_DELETE_ROLE_BINDING, access_pb2.DeleteRoleBindingRequest(name=name))
+        await self._call(_DELETE_ROLE_BINDING, access_pb2.DeleteRoleBindingRequest(name=name, version=version))
 
     async def apply_role_bindings(
         self, bindings: Sequence[RoleBinding], *, prune: bool = False, dry_run: bool = False
     ) -> Applied:
         """Make the role bindings those that are given, all or nothing, and return what changed. For administrators.
+
+        One that has a `version` is changed if it is still of that version. For one that has none, this call looks
+        first which version is there.
 
         Args:
             bindings: At most 1,000.
@@ -120,14 +129,21 @@ class Access:
             dry_run: Whether only to say what would change.
 
         Raises:
+            ConflictError: one was changed, created or deleted since it was looked at; nothing was changed.
             Error: as `create_role_binding`; nothing was changed.
         """
-        request = access_pb2.ApplyRoleBindingsRequest(
-            role_bindings=[binding.message() for binding in bindings], prune=prune, dry_run=dry_run
-        )
+        there = {} if all(one.version for one in bindings) else {one.name: one for one in await self.role_bindings()}
+        wanted = [one.message() for one in bindings]
+        for one in wanted:
+            if not one.version and one.name in there:
+                one.version = there[one.name].version
+        request = access_pb2.ApplyRoleBindingsRequest(role_bindings=wanted, prune=prune, dry_run=dry_run)
         answer = await self._call(_APPLY_ROLE_BINDINGS, request)
         return Applied(
-            tuple(map(RoleBinding.of, answer.created)), tuple(map(RoleBinding.of, answer.deleted)), answer.unchanged
+            tuple(map(RoleBinding.of, answer.created)),
+            tuple(ChangedRoleBinding(RoleBinding.of(one.before), RoleBinding.of(one.after)) for one in answer.changed),
+            tuple(map(RoleBinding.of, answer.deleted)),
+            answer.unchanged,
         )
 
     async def create_token(self, member: str, *, ttl: dt.timedelta) -> NewToken:
@@ -202,13 +218,14 @@ class Access:
 
         Raises:
             UsageError: it is the caller, or the caller would lose the token or the role; nothing was ended.
+            ConflictError: a role binding was changed since; it stays, and those after it.
             RefusedError: the caller is no administrator.
         """
         who = await self.who_am_i()
         if found.member in {who.subject, who.member}:
             raise UsageError("you cannot offboard yourself.", fix="Ask another administrator.")
         tokens = [one.token_id for one in found.tokens if one.token_id not in keep]
-        bindings = [one.name for one in found.role_bindings if one.name not in keep]
+        bindings = {one.name: one.version for one in found.role_bindings if one.name not in keep}
         if who.token_id in tokens:
             raise UsageError(
                 f"{found.member} made the token that you use; nothing was ended.",
@@ -217,8 +234,8 @@ class Access:
         await self._check_stays(who, bindings)
         for token_id in tokens:
             await self.revoke_token(token_id)
-        for name in bindings:
-            await self.delete_role_binding(name)
+        for name, version in bindings.items():
+            await self.delete_role_binding(name, version=version)
 
     async def _check_stays(self, who: WhoAmI, ending: Collection[str]) -> None:
         """Raise `UsageError` if the caller is an administrator by nothing but role bindings that end."""

@@ -24,8 +24,8 @@ from monoskope.times import parse_length
 
 _ENDING = {"KIND": "kind", "NAME": "name", "FOR": "members", "WHY": "why", "THEN": "then"}
 
-_SHARED = "create it anew without them"
-"""What only a person can do: a role binding never changes."""
+_SHARED = "take them out: monoctl apply"
+"""What a person does: it may name whoever offboards them, too, who then may not change it."""
 _OF_MEMBERS = {"Member": "member", "Issuer": "issuer", "Groups": "groups", "Roles": "roles"}
 _OF_ALL = {
     "Expires": "expires",
@@ -141,7 +141,7 @@ def offboard(member: str, keep: tuple[str, ...], session: CommandSession, *, wan
 
     With --end, after a question, the tokens are revoked and the role bindings deleted. A role binding that MEMBER made
     for others gives them nothing any more then: keep it, or create another one before. One that names MEMBER beside
-    others stays; create it anew without MEMBER. Groups, and what MEMBER knows, are not m8's: see docs/access.md.
+    others stays; take MEMBER out of it (monoctl apply). Groups, and what MEMBER knows, are not m8's: see docs/access.md.
 
     \b
     monoctl offboard user:corp:anna

@@ -14,8 +14,16 @@ from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import Document, emit, show
 
 _ROLES = ("administrator", "auditor", "user")
-_BINDINGS = {"NAME": "name", "ROLE": "role", "PREFIX": "prefix", "RIGHTS": "rights", "MEMBERS": "members"}
-_CHANGES = {"CHANGE": "change"} | _BINDINGS
+_BINDINGS = {
+    "NAME": "name",
+    "VERSION": "version",
+    "ROLE": "role",
+    "PREFIX": "prefix",
+    "RIGHTS": "rights",
+    "MEMBERS": "members",
+}
+_FIELDS = ("role", "prefix", "rights", "members")
+_CHANGES = {"CHANGE": "change", "NAME": "name", "FIELD": "field", "REMOVED": "removed", "ADDED": "added"}
 
 
 @command(short_help="Create a role binding.")
@@ -34,7 +42,7 @@ def create(  # noqa: PLR0917 - click passes them by name
 ) -> None:
     """Create the role binding NAME, which gives its role to its members.
 
-    A role binding never changes, and its name is never used again.
+    To change one that is there, apply a file: monoctl apply.
 
     \b
     monoctl create role-binding team-a --role user --member group:corp:team-a \\
@@ -57,7 +65,11 @@ def delete(binding: str, session: CommandSession) -> None:
 @command("role-bindings", short_help="List the role bindings (administrators, auditors).")
 @list_options
 def list_(session: CommandSession) -> None:
-    """List the role bindings, and who made each. `-o yaml` prints what `monoctl apply` takes."""
+    """List the role bindings, and who created or changed each last. `-o yaml` prints what `monoctl apply` takes.
+
+    The version is the position in the log of the event that made it what it is: name and version together are never
+    those of another one.
+    """
     found = session.run(lambda client: client.access.role_bindings())
     documents = [views.role_binding(one) for one in found]
     columns = _BINDINGS | {"MADE BY": "made_by"}
@@ -72,7 +84,9 @@ def list_(session: CommandSession) -> None:
 def apply(*, file: str, prune: bool, dry_run: bool, session: CommandSession) -> None:
     """Make the role bindings those of a file, all or nothing, and show what changed. A second time changes nothing.
 
-    A role binding never changes, and its name is never used again: to change one, give it another name and --prune.
+    A role binding that has a `version` in the file, as in the list, is changed only if it is still of that version.
+    You cannot change one that names you or a group of yours, before or after; and what you wrote last gives you
+    nothing. Ask another administrator.
 
     \b
     monoctl get role-bindings -o yaml > bindings.yaml
@@ -119,6 +133,9 @@ def _applied(result: Applied, *, dry_run: bool) -> Document:
     """What changed, or would change."""
     return {
         "created": [views.role_binding(one) for one in result.created],
+        "changed": [
+            {"before": views.role_binding(one.before), "after": views.role_binding(one.after)} for one in result.changed
+        ],
         "deleted": [views.role_binding(one) for one in result.deleted],
         "unchanged": result.unchanged,
         "dry_run": dry_run,
@@ -126,8 +143,24 @@ def _applied(result: Applied, *, dry_run: bool) -> Document:
 
 
 def _changes(found: Applied) -> list[Document]:
+    """What is different, one field a row."""
     return [
-        {"change": change} | views.role_binding(one)
-        for change, some in (("delete", found.deleted), ("create", found.created))
-        for one in some
+        *(row for one in found.deleted for row in _different("delete", one.name, one, None)),
+        *(row for one in found.changed for row in _different("change", one.before.name, one.before, one.after)),
+        *(row for one in found.created for row in _different("create", one.name, None, one)),
     ]
+
+
+def _different(change: str, name: str, before: RoleBinding | None, after: RoleBinding | None) -> list[Document]:
+    rows = []
+    for field in _FIELDS:
+        was, is_ = _values(before, field), _values(after, field)
+        removed, added = [one for one in was if one not in is_], [one for one in is_ if one not in was]
+        if removed or added:
+            rows.append({"change": change, "name": name, "field": field, "removed": removed, "added": added})
+    return rows
+
+
+def _values(binding: RoleBinding | None, field: str) -> tuple[str, ...]:
+    value = () if binding is None else getattr(binding, field)
+    return (value,) * bool(value) if isinstance(value, str) else value

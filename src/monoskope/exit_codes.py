@@ -60,6 +60,8 @@ class ExitCode(IntEnum):
     """It is recorded, and no checkpoint of the log covers it yet; try again soon."""
     NOT_AGREED = 20
     """The identity of a store, or the default store, is shown for the first time, and the user has not agreed to it."""
+    CHECK_FAILED = 21
+    """A check of `monoctl status` or `m8 doctor` found what does not work, or is not safe; its fix is printed."""
     INTERRUPTED = 130
     """Interrupted with Ctrl-C before anything was sent (128 and SIGINT, as shells do)."""
 

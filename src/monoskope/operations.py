@@ -18,6 +18,8 @@ from typing import TypeAlias
 from monoskope import operating_log
 from monoskope.errors import UnavailableError, UsageError
 from monoskope.host_port import HostPort
+from monoskope.http.client.destination import ExchangeError
+from monoskope.http.client.exchange import ResponseReader, request_head
 from monoskope.http.messages import Head, Response
 from monoskope.http.server.exchange import refusal
 from monoskope.http.server.limits import Limits
@@ -168,6 +170,40 @@ def announced_in(file: Path, address: str) -> Iterator[None]:
             # Not if another process of the same folder has replaced it.
             if file.read_text(encoding="utf-8").strip() == address:
                 file.unlink()
+
+
+_ASK_S = 5.0
+_MOST_ANSWER = 65_536
+
+
+async def ask(address: str, path: str) -> tuple[int, bytes]:
+    """Ask a listener of operations by what `OPERATIONS_FILE` says of it; return the status and the body.
+
+    Raises:
+        UnavailableError: nothing answers there, or not in time, or what answers speaks no HTTP.
+        UsageError: the address is none of `host:port` and `unix:path`.
+    """
+    is_socket = address.startswith(UNIX)
+    at = HostPort("localhost", 80) if is_socket else HostPort.parse(address)
+    reader = ResponseReader("GET", most_body=_MOST_ANSWER)
+    writer: asyncio.StreamWriter | None = None
+    try:
+        async with asyncio.timeout(_ASK_S):
+            if is_socket:
+                stream, writer = await asyncio.open_unix_connection(address.removeprefix(UNIX))
+            else:
+                stream, writer = await asyncio.open_connection(at.host, at.port)
+            writer.write(request_head("GET", path, at.host if is_socket else str(at), (), None))
+            while not reader.complete:
+                data = await stream.read(_MOST_ANSWER)
+                reader.feed(data) if data else reader.end()
+    except (OSError, ExchangeError):  # of which a TimeoutError is one
+        raise UnavailableError(f"nothing answers at {address} as it should.", fix="Look whether it runs.") from None
+    finally:
+        if writer is not None:
+            writer.close()
+    answer = reader.answer()
+    return answer.status, answer.body
 
 
 async def _bound(address: Address, operations: _Operations) -> Server:

@@ -20,6 +20,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from monoskope.checks.certificate import names_of
 from monoskope.errors import NotFoundError, UsageError
 from monoskope.host_port import is_host
 from monoskope.m8.http import tls
@@ -94,7 +95,7 @@ def renew(
     # The key first. A server that runs keeps what it has until both files belong together.
     write_private(into[0], tls.key_pem(key), replace=True)
     write_public(into[1], tls.pem(certificate))
-    return Renewed(certificate.not_valid_after_utc, tuple(tls.names_of(certificate)), is_in_place, is_new_ca)
+    return Renewed(certificate.not_valid_after_utc, tuple(names_of(certificate)), is_in_place, is_new_ca)
 
 
 def activate(settings: ServerSettings, *, forget_old_ca: bool = False) -> x509.Certificate:
@@ -215,5 +216,5 @@ def _names(settings: ServerSettings, present: x509.Certificate | None, added: Se
             raise UsageError(
                 f"--name {name!r} is neither a host name nor an address.", fix="Write for example m8.example.com."
             )
-    known = tls.names_of(present) if present is not None else []
+    known = names_of(present) if present is not None else []
     return list(dict.fromkeys((*known, *(name.host for name in settings.names), *added)))

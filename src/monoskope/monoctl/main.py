@@ -141,7 +141,7 @@ prompt, never from the command line. Exit codes: 0 ok, 1 defect, 2 usage, 3 refu
 6 conflict, 7 unavailable, 8 timed out, 9 outcome unknown, 10 unauthenticated, 11 already exists, 12 different, not
 in sync, or “no”, 13 unreadable answer, 14 rate limited, 16 some of several secrets changed and some not, 17 not
 authorized by the store's own list, 18 m8's log does not fit the pinned one, 19 not in a checkpoint yet, 20 you have
-not agreed to the store yet, 130 interrupted.
+not agreed to the store yet, 21 a check failed, 130 interrupted.
 """
 
 

@@ -20,11 +20,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import verification
 
 from monoskope import operating_log
+from monoskope.checks.certificate import names_of
 from monoskope.client.http.transport import find_roots, trusting
 from monoskope.errors import AlreadyExistsError, Error, NotFoundError, RefusedError, UsageError
 from monoskope.host_port import HostPort
 from monoskope.m8 import renewal
 from monoskope.m8.background.watches import CertificateWatch
+from monoskope.m8.doctor.certificates import certificate_checks
 from monoskope.m8.http import tls
 from monoskope.m8.http.presented import PresentedCertificate
 from monoskope.m8.init import lay_out
@@ -170,7 +172,7 @@ def test_a_running_server_presents_the_renewed_certificate_and_its_clients_need_
     assert "Clients need nothing" in said
     assert '"new.example.com:PORT"' in said
     assert ca_of(settings) == before
-    assert {"new.example.com", "m8.example.com", "localhost"} <= set(tls.names_of(certificate(settings)))
+    assert {"new.example.com", "m8.example.com", "localhost"} <= set(names_of(certificate(settings)))
     assert trusts(before, server)
     host, port = server.address.rsplit(":", 1)
     shown = ssl.get_server_certificate((host, int(port)), timeout=PATIENCE_S).encode()
@@ -205,15 +207,12 @@ def test_who_may_ask_m8_is_told_when_its_certificate_expires(server: Server) -> 
 def test_the_certificates_are_shown_with_names_and_days(settings: ServerSettings) -> None:
     (settings.folder / "ca.key").unlink()
     renew(settings, keep_ca_key=False, now=NOW)
-    rows = json.loads(tls_command(settings, "show", "-o", "json"))
-    assert [(row["file"], row["use"]) for row in rows] == [
-        ("tls.crt", "presented"),
-        ("tls-next.crt", "waits for m8 tls activate"),
-        ("ca.crt", "CA, its key is not kept here"),
-        ("ca.crt", "CA, its key is not kept here"),
-    ]
-    assert "m8.example.com" in rows[0]["names"]
-    assert [row["days_left"] for row in rows[1:3]] == [tls.VALID.days - 1, tls.CA_VALID.days - 1]
+    presented, waiting, *authorities = certificate_checks(settings, NOW)
+    assert "m8.example.com" in presented.said
+    assert f"{NOW + tls.VALID:%Y-%m-%d}" in presented.said
+    assert waiting.said.startswith("tls-next.crt waits: for m8.example.com")
+    assert waiting.said.endswith(f"until {NOW + tls.VALID:%Y-%m-%d}.")
+    assert [f"{NOW + tls.CA_VALID:%Y-%m-%d}, its key is not kept here" in one.said for one in authorities] == [True] * 2
 
 
 def test_a_ca_key_that_is_kept_elsewhere_signs_too(settings: ServerSettings, tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def test_exit_codes_never_change() -> None:
         "LOG_MISMATCH": 18,
         "NOT_YET": 19,
         "NOT_AGREED": 20,
+        "CHECK_FAILED": 21,
         "INTERRUPTED": 130,
     }
 

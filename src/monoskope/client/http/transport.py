@@ -252,7 +252,7 @@ class Dialled:
         return IdentityChangedError(
             f"the certificate of {self.name} is not signed by an authority in {self._roots.source}, or expired.",
             fix="Name the CA file of this server with `ca_file`; "
-            "if it is the right one, and `m8 tls show` there finds nothing expired, someone may be intercepting.",
+            "if it is the right one, and `m8 doctor` there finds nothing wrong, someone may be intercepting.",
         )
 
     def _silent_behind(self, kind: type[NotReachedError]) -> NotReachedError:

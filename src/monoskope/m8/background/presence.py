@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -88,6 +88,11 @@ def replicas(beats: Mapping[str, int], notes: Mapping[str, bytes]) -> list[Repli
     return sorted(found, key=lambda replica: replica.order)
 
 
+def heard(found: Sequence[Replica], now_ms: int, gone_s: float) -> list[Replica]:
+    """Return those whose last heartbeat is no older than `gone_s` seconds: the others count as gone."""
+    return [replica for replica in found if replica.seen_ms > now_ms - gone_s * 1000]
+
+
 def differences(ours: Note, theirs: Note) -> list[tuple[str, str, str]]:
     """Return the settings that both name and in which they differ, by name: each with our value and theirs."""
     both = sorted(ours.settings.keys() & theirs.settings.keys())
@@ -160,14 +165,11 @@ class Presence:
     async def _others(self) -> list[Replica]:
         """Return the others that were heard lately. The former process at our own address is none: we are there."""
         found = replicas(await self._app.log.beats(), await self._app.log.beat_notes())
-        oldest_ms = self._app.clock() - self._app.limits.deadlines.issuer_gone_s * 1000
         ours = (self._note.host, self._note.address)
         return [
             other
-            for other in found
-            if other.seen_ms > oldest_ms
-            and other.name != self._app.replica
-            and (other.note.host, other.note.address) != ours
+            for other in heard(found, self._app.clock(), self._app.limits.deadlines.issuer_gone_s)
+            if other.name != self._app.replica and (other.note.host, other.note.address) != ours
         ]
 
     def _require_fit(self, other: Replica) -> None:

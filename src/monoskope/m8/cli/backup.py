@@ -19,7 +19,7 @@ from monoskope.m8.backup.restore import Checking
 from monoskope.m8.bootstrap import version
 from monoskope.m8.cli.common import folder_option, opened, own_folder_option
 from monoskope.m8.cli.main import LazyGroup
-from monoskope.m8.log.folder import Noted
+from monoskope.m8.log.folder import Noted, note_backup
 from monoskope.m8.log.opening import find_id
 from monoskope.m8.opened import place_of
 from monoskope.text import counted, escape
@@ -101,7 +101,7 @@ def create(folder: Path, *, recipients: tuple[str, ...], recipients_file: Path |
 async def _create(
     folder: Path, recipients: Sequence[str], recipients_file: Path | None, target: str
 ) -> tuple[Making, str]:
-    """Write the backup, note its position, and return it with a warning, "" for none.
+    """Write the backup, note its position and time, and return it with a warning, "" for none.
 
     SIGTERM cancels it, as Ctrl-C does, so that nothing of it is left.
     """
@@ -126,8 +126,9 @@ async def _create(
     assert making.header is not None, "it was made"
     try:
         making.header.end.advance(settings.folder)
+        note_backup(settings.folder, making.header.created_at_ms)
     except UsageError as error:
-        return making, f"the position is not noted: {error.message}"
+        return making, f"the backup is not noted: {error.message}"
     return making, ""
 
 

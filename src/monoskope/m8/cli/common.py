@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from monoskope import failpoints
+from monoskope.checks.check import Check, documents, lines
 from monoskope.errors import OutcomeUnknownError, UsageError
 from monoskope.m8 import settings
 from monoskope.m8.log.event_log import EventLog, UnknownAppendError
@@ -145,6 +146,15 @@ def show(rows: Sequence[dict[str, object]], columns: Sequence[str], output: str)
     widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
     for line in cells:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def show_checks(checks: Sequence[Check], output: str) -> None:
+    """Print checks as a JSON array of objects, or for people."""
+    if output == "json":
+        click.echo(json.dumps(documents(checks), indent=2))
+        return
+    for line in lines(checks):
+        click.echo(line)
 
 
 def _cell(value: object) -> str:

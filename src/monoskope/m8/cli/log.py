@@ -7,15 +7,14 @@ from pathlib import Path
 
 import click
 
-from monoskope.errors import ConflictError, Error, UsageError
+from monoskope.errors import ConflictError, UsageError
 from monoskope.m8.cli.common import folder_option, on_log, output_option, show
+from monoskope.m8.doctor.witnessed import look
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.settings import ServerSettings, load
 from monoskope.m8.tree import key_file
 from monoskope.m8.tree.key_file import FILE, KeyFile
 from monoskope.m8.tree.key_file import renew as begin_anew
-from monoskope.m8.tree.signing import Follower, LastSigned, Signer, sentence
-from monoskope.m8.tree.tree import TreeBehindError
 from monoskope.m8.tree.witnessed_log import Seen, WitnessedLog
 from monoskope.m8.tree.witnesses import PREFIX, Evidence, Witnesses, asked
 from monoskope.times import rfc3339, wall_clock
@@ -94,37 +93,19 @@ def status(folder: Path, output: str) -> None:
 
 
 async def _status(event_log: EventLog, folder: Path, witnesses: Witnesses | None) -> dict[str, object]:
-    witnessed = WitnessedLog(event_log, wall_clock)
-    witnessed.cosigners = witnesses
-    seen = await witnessed.seen()
-    last = LastSigned(folder)
-    witnessed.key_trouble = await _key_trouble(folder, seen)
-    try:
-        signed = await Follower(event_log, witnessed, last, Signer(event_log, last, wall_clock)).check(seen)
-        here = 0 if signed is None else signed.checkpoint.size
-    except TreeBehindError:
-        here = 0  # the signing process brings the tree up to the log's end, and knows then
-    except Error as error:
-        here, witnessed.own_trouble = 0, sentence(error)
+    looked = await look(event_log, folder, witnesses, wall_clock)
+    witnessed, seen = looked.log, looked.seen
     return {
         "origin": "none" if seen.named is None else seen.named.origin,
         "events": await event_log.head(),
         "tree": await event_log.tree_size(),
         **_newest(seen),
-        "log_checkpoint": here,
+        "log_checkpoint": looked.here,
         "log_key": witnessed.key_trouble or "fits",
         "trouble": witnessed.trouble(seen) or "none",
         **_witnesses(witnessed, seen, folder),
         "renewed": _renewed(seen),
     }
-
-
-async def _key_trouble(folder: Path, seen: Seen) -> str:
-    """Return why an m8 with this folder can sign nothing, "" if it can. Another one may sign meanwhile."""
-    try:
-        return key_file.misfit(await asyncio.to_thread(KeyFile(folder).load), seen.names)
-    except Error as error:
-        return sentence(error)
 
 
 def _newest(seen: Seen) -> dict[str, object]:

@@ -66,6 +66,7 @@ _COMMANDS = MappingProxyType(
         "backup": "monoskope.m8.cli.backup:backup",
         "completion": "monoskope.m8.cli.main:completion",
         "dev": "monoskope.m8.cli.dev:dev",
+        "doctor": "monoskope.m8.cli.doctor:doctor",
         "events": "monoskope.m8.cli.events:events",
         "init": "monoskope.m8.cli.server:init",
         "log": "monoskope.m8.cli.log:log",

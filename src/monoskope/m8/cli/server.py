@@ -124,11 +124,11 @@ def list_replicas(folder: Path, output: str) -> None:
 
 
 async def _rows(loaded: settings.ServerSettings, log: EventLog) -> list[dict[str, object]]:
-    from monoskope.m8.background.presence import replicas  # noqa: PLC0415 - as above
+    from monoskope.m8.background.presence import heard, replicas  # noqa: PLC0415 - as above
 
     found = replicas(await log.beats(), await log.beat_notes())
-    oldest_ms = wall_clock() - loaded.file.timings.issuer_gone * 1000
-    return [_replica_row(replica, is_heard=replica.seen_ms > oldest_ms) for replica in found]
+    there = heard(found, wall_clock(), loaded.file.timings.issuer_gone)
+    return [_replica_row(replica, is_heard=replica in there) for replica in found]
 
 
 def _replica_row(replica: Replica, *, is_heard: bool) -> dict[str, object]:

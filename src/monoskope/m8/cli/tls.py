@@ -1,4 +1,4 @@
-"""`m8 tls show|renew|activate`: the server's certificate. A server that runs takes a new one by itself."""
+"""`m8 tls renew|activate`: the server's certificate. A server that runs takes a new one by itself."""
 
 from __future__ import annotations
 
@@ -6,52 +6,15 @@ import datetime as dt
 from pathlib import Path
 
 import click
-from cryptography import x509
 
 from monoskope.m8 import renewal, settings
-from monoskope.m8.cli.common import folder_option, output_option
-from monoskope.m8.cli.common import show as print_rows
-from monoskope.m8.http.tls import names_of
+from monoskope.m8.cli.common import folder_option
 from monoskope.times import instant
-
-_COLUMNS = ("file", "use", "names", "expires", "days_left")
 
 
 @click.group()
 def tls() -> None:
-    """Show and renew the server's certificate."""
-
-
-@tls.command()
-@folder_option
-@output_option
-def show(folder: Path, output: str) -> None:
-    """Show the certificates, their names and when they expire."""
-    loaded = settings.load(folder)
-    rows = _rows(loaded.tls_certificate, "presented")
-    rows += _rows(folder / renewal.NEXT_CERTIFICATE, "waits for m8 tls activate")
-    has_key = (folder / renewal.CA_KEY_FILE).exists()
-    rows += _rows(folder / renewal.CA_FILE, "CA" if has_key else "CA, its key is not kept here", every=True)
-    print_rows(rows, _COLUMNS, output)
-
-
-def _rows(file: Path, use: str, *, every: bool = False) -> list[dict[str, object]]:
-    try:
-        found = x509.load_pem_x509_certificates(file.read_bytes())
-    except (OSError, ValueError):
-        return []
-    return [_row(file, use, certificate) for certificate in (found if every else found[:1])]
-
-
-def _row(file: Path, use: str, certificate: x509.Certificate) -> dict[str, object]:
-    expires = certificate.not_valid_after_utc
-    return {
-        "file": file.name,
-        "use": use,
-        "names": names_of(certificate) or [certificate.subject.rfc4514_string().removeprefix("CN=")],
-        "expires": _day(expires),
-        "days_left": (expires - dt.datetime.now(dt.UTC)).days,
-    }
+    """Renew the server's certificate; m8 doctor shows it."""
 
 
 @tls.command()

@@ -64,6 +64,20 @@ class Ready:
     signed: bool
 
 
+def dev_folder(folder: Path) -> Path | None:
+    """Return the folder of `m8 dev`'s server if `folder` is that, or holds it; None for any other server's.
+
+    Beside `m8 dev`, who names no folder means that one: the default folder holds no server then.
+    """
+    own = settings.state_folder(os.environ, "dev")
+    is_default = folder == settings.default_folder() and not (folder / settings.SETTINGS_FILE).exists()
+    for place in (folder.absolute(), folder.absolute().parent, *((own,) if is_default else ())):
+        server: Path = place / "m8"
+        if (place / "client").is_dir() and (place / "lock").exists() and (server / settings.SETTINGS_FILE).exists():
+            return server
+    return None
+
+
 async def run(options: Options, *, say: Callable[[str], None], ready: Callable[[Ready], None]) -> None:
     """Run until SIGINT, SIGTERM or SIGHUP, then stop everything and return.
 

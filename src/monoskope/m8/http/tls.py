@@ -96,15 +96,6 @@ def sign(
     )
 
 
-def names_of(certificate: x509.Certificate) -> list[str]:
-    """Return the host names and addresses that `certificate` carries."""
-    try:
-        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return []
-    return [str(name.value) for name in found if isinstance(name, x509.DNSName | x509.IPAddress)]
-
-
 def pem(certificate: x509.Certificate) -> bytes:
     """Return `certificate` as PEM."""
     return certificate.public_bytes(serialization.Encoding.PEM)

@@ -5,7 +5,8 @@ name another log by mistake would issue tokens and take puts there. So it is ref
 log.
 
 The last known position stands in `noted-position`, outside of the database. `m8 serve` and `m8 backup create` write it,
-`m8 backup restore` reads it: a backup, or a database, that ends before it has lost something.
+`m8 backup restore` reads it: a backup, or a database, that ends before it has lost something. `last-backup` holds when
+`m8 backup create` made a backup last, for `m8 doctor`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Self
 from monoskope.errors import ConflictError, Error, UsageError
 from monoskope.m8.log.event_log import EventLog
 from monoskope.settings import NotWritableError, find_private, write_private
+from monoskope.times import instant, parse_moment
 
 _ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
@@ -156,3 +158,19 @@ class Noted:
             return False
         self.write(folder)
         return True
+
+
+BACKUP_FILE = "last-backup"
+
+
+def note_backup(folder: Path, at_ms: int) -> None:
+    """Write down that a backup was made at `at_ms`, milliseconds since 1970. Raises `UsageError` if it cannot be."""
+    write_private(folder / BACKUP_FILE, f"{instant(at_ms)}\n".encode("ascii"), replace=True)
+
+
+def last_backup_ms(folder: Path) -> int:
+    """Return when a backup was made last, milliseconds since 1970; 0 if that is not known."""
+    try:
+        return parse_moment((folder / BACKUP_FILE).read_text(encoding="ascii").strip(), now_ms=0)
+    except (OSError, UnicodeDecodeError, UsageError):
+        return 0

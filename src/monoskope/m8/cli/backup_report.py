@@ -212,9 +212,7 @@ def _tell_names(lost: Lost) -> None:
                 )
                 click.echo(f"  m8 role-binding delete {escape(name)}")
             case (True, True):
-                click.echo(
-                    f"Role binding {escape(name)} was changed after the backup: change it again."
-                )
+                click.echo(f"Role binding {escape(name)} was changed after the backup: change it again.")
             case (False, True):
                 click.echo(f"Role binding {escape(name)} was created after the backup: create it again.")
             case _:  # neither then nor now

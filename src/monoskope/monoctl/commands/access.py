@@ -141,7 +141,7 @@ def offboard(member: str, keep: tuple[str, ...], session: CommandSession, *, wan
 
     With --end, after a question, the tokens are revoked and the role bindings deleted. A role binding that MEMBER made
     for others gives them nothing any more then: keep it, or create another one before. One that names MEMBER beside
-    others stays; take MEMBER out of it (monoctl apply). Groups, and what MEMBER knows, are not m8's: see docs/access.md.
+    others stays: take MEMBER out of it (monoctl apply). Groups, and what MEMBER knows, are not m8's (docs/access.md).
 
     \b
     monoctl offboard user:corp:anna

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Error
@@ -135,4 +135,5 @@ def is_own(name: str, knows_groups: bool, members: frozenset[str]) -> bool:
     return bool(members & (everything(name) if knows_groups else {f"user:corp:{name}"}))
 
 
-TestAuthors = Authors.TestCase
+def test_no_act_of_an_administrator_adds_to_what_they_have() -> None:
+    run_state_machine_as_test(Authors)

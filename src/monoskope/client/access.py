@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -18,7 +18,6 @@ from monoskope.client.results.access import (
     Applied,
     ChangedRoleBinding,
     NewToken,
-    Offboarding,
     Permission,
     RoleBinding,
     Token,
@@ -183,69 +182,6 @@ class Access:
             NotFoundError: there is no such token, or it is not the caller's.
         """
         await self._call(_REVOKE_TOKEN, access_pb2.RevokeTokenRequest(token_id=token_id))
-
-    async def came_from(self, member: str) -> Offboarding:
-        """Return the valid tokens and the role bindings that a member made, and those that name the member.
-
-        For administrators and auditors.
-
-        Args:
-            member: `kind:issuer:name`, or the plain subject of a token with rights of its own.
-        """
-        now = dt.datetime.now(dt.UTC)
-        valid = [
-            one async for one in self.tokens() if not one.revoked and (one.expires_at is None or one.expires_at > now)
-        ]
-        bindings = await self.role_bindings()
-        named = [one for one in bindings if member in one.members and one.made_by != member]
-        return Offboarding(
-            member=member,
-            named_tokens=tuple(one for one in valid if member in {one.subject, one.member}),
-            made_tokens=tuple(one for one in valid if one.made_by == member and one.subject != member),
-            made_role_bindings=tuple(one for one in bindings if one.made_by == member),
-            named_role_bindings=tuple(one for one in named if len(one.members) == 1),
-            shared_role_bindings=tuple(one for one in named if len(one.members) > 1),
-        )
-
-    async def offboard(self, found: Offboarding, *, keep: Collection[str] = ()) -> None:
-        """End the tokens of `found`, then its role bindings; those that are shared stay. For administrators.
-
-        If it breaks off, begin again with `came_from`: what has ended is not listed again.
-
-        Args:
-            found: What `came_from` returned.
-            keep: Ids of tokens and names of role bindings that stay.
-
-        Raises:
-            UsageError: it is the caller, or the caller would lose the token or the role; nothing was ended.
-            ConflictError: a role binding was changed since; it stays, and those after it.
-            RefusedError: the caller is no administrator.
-        """
-        who = await self.who_am_i()
-        if found.member in {who.subject, who.member}:
-            raise UsageError("you cannot offboard yourself.", fix="Ask another administrator.")
-        tokens = [one.token_id for one in found.tokens if one.token_id not in keep]
-        bindings = {one.name: one.version for one in found.role_bindings if one.name not in keep}
-        if who.token_id in tokens:
-            raise UsageError(
-                f"{found.member} made the token that you use; nothing was ended.",
-                fix=f"Use another one, or keep it (`keep` {who.token_id}).",
-            )
-        await self._check_stays(who, bindings)
-        for token_id in tokens:
-            await self.revoke_token(token_id)
-        for name, version in bindings.items():
-            await self.delete_role_binding(name, version=version)
-
-    async def _check_stays(self, who: WhoAmI, ending: Collection[str]) -> None:
-        """Raise `UsageError` if the caller is an administrator by nothing but role bindings that end."""
-        mine = {who.member, *who.groups}
-        roots = [one for one in await self.role_bindings() if one.role == "administrator" and mine & set(one.members)]
-        if who.member and roots and all(one.name in ending for one in roots):
-            raise UsageError(
-                f"you are an administrator by {roots[0].name} alone, which would end; nothing was ended.",
-                fix=f"Have another administrator create one in its place, or keep it (`keep` {roots[0].name}).",
-            )
 
     async def _call(self, method: Method[R], request: Message) -> R:
         return await self._connection.call(method, request, CALL_TIMEOUT_S)

@@ -211,29 +211,3 @@ class Token(Value, frozen=True):
             revoked=view.revoked,
             made_by=view.made_by,
         )
-
-
-class Offboarding(Value, frozen=True):
-    """All that m8 knows of somebody who leaves, and that counts now."""
-
-    member: str
-    named_tokens: tuple[Token, ...]
-    """Tokens that name them."""
-    made_tokens: tuple[Token, ...]
-    """Tokens that they made for others."""
-    made_role_bindings: tuple[RoleBinding, ...]
-    """Role bindings that they created or changed last, whomever these name."""
-    named_role_bindings: tuple[RoleBinding, ...]
-    """Role bindings of others that name them alone."""
-    shared_role_bindings: tuple[RoleBinding, ...]
-    """Role bindings of others that name them beside others. None of these is ended: take them out of each."""
-
-    @property
-    def tokens(self) -> tuple[Token, ...]:
-        """The tokens that are to end."""
-        return self.named_tokens + self.made_tokens
-
-    @property
-    def role_bindings(self) -> tuple[RoleBinding, ...]:
-        """The role bindings that are to end."""
-        return self.made_role_bindings + self.named_role_bindings

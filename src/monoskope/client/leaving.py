@@ -16,13 +16,12 @@ from monoskope.client.results.changes import ProposedChange
 from monoskope.client.results.leaving import Offboarding, StandingApproval, UsedKey
 from monoskope.client.session import Session
 from monoskope.errors import UsageError
-from monoskope.uri import SecretUri
 
 _KEYS_OF = dt.timedelta(days=366)
 """How far back the log is read for keys that signed."""
 _BEGUN = events_pb2.SecretUploadKeyRequested.DESCRIPTOR.name
 """The first event of a request: its actor is the user."""
-_SIGNED = re.compile(r", signed by (\S+) with (SHA256:[A-Za-z0-9+/]{43})\Z", re.ASCII)
+_SIGNED = re.compile(r", signed by ([A-Za-z0-9._@+-]{1,128}) with (SHA256:[A-Za-z0-9+/]{43})\Z", re.ASCII)
 """How the detail of an event that has a receipt ends, if a signature was asked for (m8/domain/events.py)."""
 
 
@@ -84,7 +83,7 @@ class Leaving:
             elif event.stream in theirs and (signed := _SIGNED.search(event.detail)) is not None:
                 principal, key = signed.groups()
                 known = found.get((key, principal))
-                stores = {SecretUri.parse(event.uri).store, *(() if known is None else known.stores)}
+                stores = {event.uri.partition("://")[0], *(() if known is None else known.stores)}
                 found[key, principal] = UsedKey(key, principal, tuple(sorted(stores)), moment(event.recorded_at_ms))
         return tuple(found[one] for one in sorted(found))
 

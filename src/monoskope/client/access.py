@@ -47,6 +47,7 @@ _REVOKE_TOKEN = _method(lambda: access_pb2.RevokeTokenResponse)
 _APPLY_ROLE_BINDINGS = _method(lambda: access_pb2.ApplyRoleBindingsResponse, may_be_repeated=False)
 # A second call makes a second token.
 _CREATE_TOKEN = _method(lambda: access_pb2.CreateTokenResponse, may_be_repeated=False)
+_FORGET_PERSON = _method(lambda: access_pb2.ForgetPersonResponse)
 _LIST_TOKENS = _method(lambda: access_pb2.ListTokensResponse)
 
 
@@ -182,6 +183,14 @@ class Access:
             NotFoundError: there is no such token, or it is not the caller's.
         """
         await self._call(_REVOKE_TOKEN, access_pb2.RevokeTokenRequest(token_id=token_id))
+
+    async def forget_person(self, member: str) -> None:
+        """Delete the display name and the address that m8 keeps of a member. For administrators.
+
+        Raises:
+            RefusedError: the caller is no administrator.
+        """
+        await self._call(_FORGET_PERSON, access_pb2.ForgetPersonRequest(member=str(Member.parse(member))))
 
     async def _call(self, method: Method[R], request: Message) -> R:
         return await self._connection.call(method, request, CALL_TIMEOUT_S)

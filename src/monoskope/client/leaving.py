@@ -16,6 +16,7 @@ from monoskope.client.results.changes import ProposedChange
 from monoskope.client.results.leaving import Offboarding, StandingApproval, UsedKey
 from monoskope.client.session import Session
 from monoskope.errors import UsageError
+from monoskope.protocol.login import MemberKind
 
 _KEYS_OF = dt.timedelta(days=366)
 """How far back the log is read for keys that signed."""
@@ -90,6 +91,8 @@ class Leaving:
     async def offboard(self, found: Offboarding, *, keep: Collection[str] = ()) -> None:
         """End the tokens of `found`, then its role bindings; all else stays. For administrators.
 
+        Last the member's display name and address are deleted.
+
         If it breaks off, begin again with `came_from`: what has ended is not listed again.
 
         Args:
@@ -116,6 +119,8 @@ class Leaving:
             await self._access.revoke_token(token_id)
         for name, version in bindings.items():
             await self._access.delete_role_binding(name, version=version)
+        if found.member.startswith(f"{MemberKind.USER.value}:"):  # else it has neither
+            await self._access.forget_person(found.member)
 
     async def _check_stays(self, who: WhoAmI, ending: Collection[str]) -> None:
         """Raise `UsageError` if the caller is an administrator by nothing but role bindings that end."""

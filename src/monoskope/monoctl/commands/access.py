@@ -89,7 +89,8 @@ def who_can(right: str, uri: str, session: CommandSession) -> None:
     async def work(client: Client) -> list[AllowedMember]:
         return await client.access.who_can(right, await full_prefix(client, uri))
 
-    show(session.output, plain(session.run(work)), _ALLOWED, name="member", nothing="Nobody.")
+    found = plain(session.run(work))
+    show(session.output, session.named(found, whole=True), _ALLOWED, name="member", nothing="Nobody.")
 
 
 @command(short_help="Show who you are to m8, and what you may do.")
@@ -106,7 +107,7 @@ def whoami(session: CommandSession) -> None:
         own = {"credential": settings.credential_source, "signing_key": settings.signing_key}
         return await views.whoami(client) | own
 
-    document = session.run(work)
+    [document] = session.named([session.run(work)], whole=True)
     if session.output != "table":
         emit(session.output, document, {})
         return
@@ -188,7 +189,7 @@ def tokens(*, every: bool, subject: str, session: CommandSession) -> None:
 
     documents = [_token(one, now) for one in session.run(work)]
     shown = [one for one in documents if every or one["state"] == "valid"]
-    show(session.output, shown, _TOKENS, name="token_id", nothing="No tokens.")
+    show(session.output, session.named(shown, whole=True), _TOKENS, name="token_id", nothing="No tokens.")
 
 
 @command(short_help="Make a token invalid.")

@@ -36,7 +36,7 @@ def offboard(member: str, keep: tuple[str, ...], session: CommandSession, *, wan
 
     With --end, after a question, the tokens are revoked and the role bindings deleted. A role binding that MEMBER made
     for others gives them nothing any more then: keep it, or create another one before. One that names MEMBER beside
-    others stays: take MEMBER out of it (monoctl apply).
+    others stays: take MEMBER out of it (monoctl apply). MEMBER's display name and address are deleted, too.
 
     Approvals and keys count until the store's own list revokes them: the last column has the line. Open changes,
     groups, and what MEMBER knows, are not ended here either (docs/access.md).
@@ -52,16 +52,19 @@ def offboard(member: str, keep: tuple[str, ...], session: CommandSession, *, wan
     if unknown := [name for name in keep if name not in known]:
         raise UsageError(f"--keep {unknown[0]}: nothing of that name is to end.", fix="Copy it from the list.")
     rows = [*_ending(found, keep), *_staying(found)]
-    emit(session.output, rows, _ENDING, nothing=f"Nothing came from {member} that counts now.")
+    emit(
+        session.output, session.named(rows, whole=True), _ENDING, nothing=f"Nothing came from {member} that counts now."
+    )
     count = counted(len(known - set(keep)), "thing")
     terminal.note(_NOT_M8S)
-    if not wanted or known <= set(keep):
-        if session.output == "table" and not wanted and known:
+    if not wanted:
+        if session.output == "table" and known:
             terminal.note(f"Nothing was ended. To end {count} of these, say --end.")
         return
-    terminal.agree(f"End {count} of {member}?", yes=yes, otherwise="nothing was ended")
+    if known - set(keep):
+        terminal.agree(f"End {count} of {session.people.with_id(member)}?", yes=yes, otherwise="nothing was ended")
     session.run(lambda client: client.leaving.offboard(found, keep=keep))
-    terminal.err(f"m8 says: {count} of {member} ended.")
+    terminal.err(f"m8 says: {count} of {member} ended, and it keeps no name and no address of theirs.")
 
 
 def _ending(found: Offboarding, keep: Collection[str]) -> list[Document]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import click
 
 from monoskope.client import Client
+from monoskope.client.people import People
 from monoskope.client.results.access import Applied, RoleBinding
 from monoskope.monoctl.commands.access import RIGHTS
 from monoskope.monoctl.groups import command
 from monoskope.monoctl.input.values import read_file
 from monoskope.monoctl.options import CommandSession, connection_options, list_options, output_options
 from monoskope.monoctl.output import terminal, views
-from monoskope.monoctl.output.formats import Document, emit, show
+from monoskope.monoctl.output.formats import TABLES, Document, emit, show
 
 _ROLES = ("administrator", "auditor", "user")
 _BINDINGS = {
@@ -73,7 +74,9 @@ def list_(session: CommandSession) -> None:
     found = session.run(lambda client: client.access.role_bindings())
     documents = [views.role_binding(one) for one in found]
     columns = _BINDINGS | {"MADE BY": "made_by"}
-    show(session.output, documents, columns, name="name", nothing="No role bindings.")
+    # JSON and YAML are what `monoctl apply` takes, and names are none of it.
+    shown = session.named(documents, whole=True) if session.output in TABLES else documents
+    show(session.output, shown, columns, name="name", nothing="No role bindings.")
 
 
 @command(short_help="Make the role bindings those of a file (administrators).")
@@ -111,7 +114,7 @@ def apply(*, file: str, prune: bool, dry_run: bool, session: CommandSession) -> 
     if session.output != "table":
         emit(session.output, _applied(found, dry_run=dry_run), {})
         return
-    emit(session.output, _changes(found), _CHANGES, nothing="Nothing to change.")
+    emit(session.output, _changes(found, session.people), _CHANGES, nothing="Nothing to change.")
     if dry_run:
         terminal.err("Nothing was changed: --dry-run.")
 
@@ -142,13 +145,16 @@ def _applied(result: Applied, *, dry_run: bool) -> Document:
     }
 
 
-def _changes(found: Applied) -> list[Document]:
-    """What is different, one field a row."""
-    return [
+def _changes(found: Applied, people: People) -> list[Document]:
+    """What is different, one field a row, with the names of people behind their whole ids."""
+    rows = [
         *(row for one in found.deleted for row in _different("delete", one.name, one, None)),
         *(row for one in found.changed for row in _different("change", one.before.name, one.before, one.after)),
         *(row for one in found.created for row in _different("create", one.name, None, one)),
     ]
+    for row in (one for one in rows if one["field"] == "members"):
+        row |= {side: [people.with_id(member) for member in row[side]] for side in ("removed", "added")}
+    return rows
 
 
 def _different(change: str, name: str, before: RoleBinding | None, after: RoleBinding | None) -> list[Document]:

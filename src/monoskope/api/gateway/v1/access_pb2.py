@@ -19,10 +19,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 
 
 
+from monoskope.api.gateway.v1 import views_pb2 as monoskope_dot_api_dot_gateway_dot_v1_dot_views__pb2
 from monoskope.api.secrets.v1 import events_pb2 as monoskope_dot_api_dot_secrets_dot_v1_dot_events__pb2
 
 
-DESCRIPTOR = _builder.POOL.AddSerializedFile(b'\n%monoskope/api/gateway/v1/access.proto\x12\x18monoskope.api.gateway.v1\x1a%monoskope/api/secrets/v1/events.proto\"\xbd\x02\n\x0bRoleBinding\x12\x31\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\x04name\x12\x32\n\x04role\x18\x02 \x01(\x0e\x32\x1e.monoskope.api.secrets.v1.RoleR\x04role\x12%\n\x07members\x18\x03 \x03(\tB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02R\x07members\x12 \n\x06prefix\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04R\x06prefix\x12\x41\n\x06rights\x18\x05 \x03(\x0e\x32\x1f.monoskope.api.secrets.v1.RightB\x08\xbaH\x05\x92\x01\x02\x10 R\x06rights\x12!\n\x07made_by\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04R\x06madeBy\x12\x18\n\x07version\x18\x07 \x01(\x04R\x07version\"\x80\x01\n\x14\x45xchangeTokenRequest\x12\x30\n\rsubject_token\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\x80\x80\x01R\x0csubjectToken\x12\x36\n\x12subject_token_type\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x10subjectTokenType\"v\n\x15\x45xchangeTokenResponse\x12!\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\tR\x0b\x61\x63\x63\x65ssToken\x12\"\n\rexpires_at_ms\x18\x02 \x01(\x03R\x0b\x65xpiresAtMs\x12\x16\n\x06member\x18\x03 \x01(\tR\x06member\"\x0f\n\rWhoAmIRequest\"\x82\x01\n\x0cPrefixRights\x12\x16\n\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x37\n\x06rights\x18\x02 \x03(\x0e\x32\x1f.monoskope.api.secrets.v1.RightR\x06rights\x12!\n\x0crole_binding\x18\x03 \x01(\tR\x0broleBinding\"\xce\x02\n\x0eWhoAmIResponse\x12\x18\n\x07subject\x18\x01 \x01(\tR\x07subject\x12\x16\n\x06member\x18\x02 \x01(\tR\x06member\x12\x16\n\x06issuer\x18\x03 \x01(\tR\x06issuer\x12%\n\x0eissuer_subject\x18\x04 \x01(\tR\rissuerSubject\x12\x16\n\x06groups\x18\x05 \x03(\tR\x06groups\x12\x34\n\x05roles\x18\x06 \x03(\x0e\x32\x1e.monoskope.api.secrets.v1.RoleR\x05roles\x12>\n\x06rights\x18\x07 \x03(\x0b\x32&.monoskope.api.gateway.v1.PrefixRightsR\x06rights\x12\x19\n\x08token_id\x18\x08 \x01(\tR\x07tokenId\x12\"\n\rexpires_at_ms\x18\t \x01(\x03R\x0b\x65xpiresAtMs\"\x84\x01\n\x0b\x43\x61nIRequest\x12\x35\n\x05right\x18\x01 \x01(\x0e\x32\x1f.monoskope.api.secrets.v1.RightR\x05right\x12\x1c\n\x03uri\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04R\x03uri\x12 \n\x06member\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x06member\"M\n\x0c\x43\x61nIResponse\x12\x18\n\x07\x61llowed\x18\x01 \x01(\x08R\x07\x61llowed\x12#\n\rrole_bindings\x18\x02 \x03(\tR\x0croleBindings\"d\n\rWhoCanRequest\x12\x35\n\x05right\x18\x01 \x01(\x0e\x32\x1f.monoskope.api.secrets.v1.RightR\x05right\x12\x1c\n\x03uri\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04R\x03uri\"e\n\rAllowedMember\x12\x16\n\x06member\x18\x01 \x01(\tR\x06member\x12!\n\x0crole_binding\x18\x02 \x01(\tR\x0broleBinding\x12\x19\n\x08token_id\x18\x03 \x01(\tR\x07tokenId\"S\n\x0eWhoCanResponse\x12\x41\n\x07members\x18\x01 \x03(\x0b\x32\'.monoskope.api.gateway.v1.AllowedMemberR\x07members\"\x19\n\x17ListRoleBindingsRequest\"f\n\x18ListRoleBindingsResponse\x12J\n\rrole_bindings\x18\x01 \x03(\x0b\x32%.monoskope.api.gateway.v1.RoleBindingR\x0croleBindings\"l\n\x18\x43reateRoleBindingRequest\x12P\n\x0crole_binding\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.RoleBindingB\x06\xbaH\x03\xc8\x01\x01R\x0broleBinding\"e\n\x19\x43reateRoleBindingResponse\x12H\n\x0crole_binding\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.RoleBindingR\x0broleBinding\"g\n\x18\x44\x65leteRoleBindingRequest\x12\x31\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\x04name\x12\x18\n\x07version\x18\x02 \x01(\x04R\x07version\"\x1b\n\x19\x44\x65leteRoleBindingResponse\"\xa0\x01\n\x18\x41pplyRoleBindingsRequest\x12U\n\rrole_bindings\x18\x01 \x03(\x0b\x32%.monoskope.api.gateway.v1.RoleBindingB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07R\x0croleBindings\x12\x14\n\x05prune\x18\x02 \x01(\x08R\x05prune\x12\x17\n\x07\x64ry_run\x18\x03 \x01(\x08R\x06\x64ryRun\"\x90\x01\n\x12\x43hangedRoleBinding\x12=\n\x06\x62\x65\x66ore\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.RoleBindingR\x06\x62\x65\x66ore\x12;\n\x05\x61\x66ter\x18\x02 \x01(\x0b\x32%.monoskope.api.gateway.v1.RoleBindingR\x05\x61\x66ter\"\x83\x02\n\x19\x41pplyRoleBindingsResponse\x12?\n\x07\x63reated\x18\x01 \x03(\x0b\x32%.monoskope.api.gateway.v1.RoleBindingR\x07\x63reated\x12?\n\x07\x64\x65leted\x18\x02 \x03(\x0b\x32%.monoskope.api.gateway.v1.RoleBindingR\x07\x64\x65leted\x12\x1c\n\tunchanged\x18\x03 \x01(\rR\tunchanged\x12\x46\n\x07\x63hanged\x18\x04 \x03(\x0b\x32,.monoskope.api.gateway.v1.ChangedRoleBindingR\x07\x63hanged\"[\n\x12\x43reateTokenRequest\x12\"\n\x06member\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02R\x06member\x12!\n\x05ttl_s\x18\x02 \x01(\rB\x0c\xbaH\t*\x07\x18\x80\x8a\x8a\x0f(\x01R\x04ttlS\"j\n\x13\x43reateTokenResponse\x12\x14\n\x05token\x18\x01 \x01(\tR\x05token\x12\x19\n\x08token_id\x18\x02 \x01(\tR\x07tokenId\x12\"\n\rexpires_at_ms\x18\x03 \x01(\x03R\x0b\x65xpiresAtMs\"c\n\x11ListTokensRequest\x12%\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07R\x08pageSize\x12\'\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\tpageToken\"\xb4\x02\n\x05Token\x12\x19\n\x08token_id\x18\x01 \x01(\tR\x07tokenId\x12\x18\n\x07subject\x18\x02 \x01(\tR\x07subject\x12\x16\n\x06member\x18\x03 \x01(\tR\x06member\x12\x32\n\x04role\x18\x04 \x01(\x0e\x32\x1e.monoskope.api.secrets.v1.RoleR\x04role\x12\x1a\n\x08prefixes\x18\x05 \x03(\tR\x08prefixes\x12\x37\n\x06rights\x18\x06 \x03(\x0e\x32\x1f.monoskope.api.secrets.v1.RightR\x06rights\x12\"\n\rexpires_at_ms\x18\x07 \x01(\x03R\x0b\x65xpiresAtMs\x12\x18\n\x07revoked\x18\x08 \x01(\x08R\x07revoked\x12\x17\n\x07made_by\x18\t \x01(\tR\x06madeBy\"u\n\x12ListTokensResponse\x12\x37\n\x06tokens\x18\x01 \x03(\x0b\x32\x1f.monoskope.api.gateway.v1.TokenR\x06tokens\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"F\n\x12RevokeTokenRequest\x12\x30\n\x08token_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$R\x07tokenId\"\x15\n\x13RevokeTokenResponse2\xc8\t\n\rAccessService\x12p\n\rExchangeToken\x12..monoskope.api.gateway.v1.ExchangeTokenRequest\x1a/.monoskope.api.gateway.v1.ExchangeTokenResponse\x12[\n\x06WhoAmI\x12\'.monoskope.api.gateway.v1.WhoAmIRequest\x1a(.monoskope.api.gateway.v1.WhoAmIResponse\x12U\n\x04\x43\x61nI\x12%.monoskope.api.gateway.v1.CanIRequest\x1a&.monoskope.api.gateway.v1.CanIResponse\x12[\n\x06WhoCan\x12\'.monoskope.api.gateway.v1.WhoCanRequest\x1a(.monoskope.api.gateway.v1.WhoCanResponse\x12y\n\x10ListRoleBindings\x12\x31.monoskope.api.gateway.v1.ListRoleBindingsRequest\x1a\x32.monoskope.api.gateway.v1.ListRoleBindingsResponse\x12|\n\x11\x43reateRoleBinding\x12\x32.monoskope.api.gateway.v1.CreateRoleBindingRequest\x1a\x33.monoskope.api.gateway.v1.CreateRoleBindingResponse\x12|\n\x11\x44\x65leteRoleBinding\x12\x32.monoskope.api.gateway.v1.DeleteRoleBindingRequest\x1a\x33.monoskope.api.gateway.v1.DeleteRoleBindingResponse\x12|\n\x11\x41pplyRoleBindings\x12\x32.monoskope.api.gateway.v1.ApplyRoleBindingsRequest\x1a\x33.monoskope.api.gateway.v1.ApplyRoleBindingsResponse\x12j\n\x0b\x43reateToken\x12,.monoskope.api.gateway.v1.CreateTokenRequest\x1a-.monoskope.api.gateway.v1.CreateTokenResponse\x12g\n\nListTokens\x12+.monoskope.api.gateway.v1.ListTokensRequest\x1a,.monoskope.api.gateway.v1.ListTokensResponse\x12j\n\x0bRevokeToken\x12,.monoskope.api.gateway.v1.RevokeTokenRequest\x1a-.monoskope.api.gateway.v1.RevokeTokenResponseb\x06proto3')
+DESCRIPTOR = _builder.POOL.AddSerializedFile(b'\n%monoskope/api/gateway/v1/access.proto\x12\x18monoskope.api.gateway.v1\x1a$monoskope/api/gateway/v1/views.proto\x1a%monoskope/api/secrets/v1/events.proto\"\xa3\x02\n\x0bRoleBinding\x12\x31\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\x04name\x12\x32\n\x04role\x18\x02 \x01(\x0e\x32\x1e.monoskope.api.secrets.v1.RoleR\x04role\x12%\n\x07members\x18\x03 \x03(\tB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02R\x07members\x12 \n\x06prefix\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04R\x06prefix\x12\x41\n\x06rights\x18\x05 \x03(\x0e\x32\x1f.monoskope.api.secrets.v1.RightB\x08\xbaH\x05\x92\x01\x02\x10 R\x06rights\x12!\n\x07made_by\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04R\x06madeBy\"\x80\x01\n\x14\x45xchangeTokenRequest\x12\x30\n\rsubject_token\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\x80\x80\x01R\x0csubjectToken\x12\x36\n\x12subject_token_type\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x10subjectTokenType\"v\n\x15\x45xchangeTokenResponse\x12!\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\tR\x0b\x61\x63\x63\x65ssToken\x12\"\n\rexpires_at_ms\x18\x02 \x01(\x03R\x0b\x65xpiresAtMs\x12\x16\n\x06member\x18\x03 \x01(\tR\x06member\"\x0f\n\rWhoAmIRequest\"\x82\x01\n\x0cPrefixRights\x12\x16\n\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x37\n\x06rights\x18\x02 \x03(\x0e\x32\x1f.monoskope.api.secrets.v1.RightR\x06rights\x12!\n\x0crole_binding\x18\x03 \x01(\tR\x0broleBinding\"\x8c\x03\n\x0eWhoAmIResponse\x12\x18\n\x07subject\x18\x01 \x01(\tR\x07subject\x12\x16\n\x06member\x18\x02 \x01(\tR\x06member\x12\x16\n\x06issuer\x18\x03 \x01(\tR\x06issuer\x12%\n\x0eissuer_subject\x18\x04 \x01(\tR\rissuerSubject\x12\x16\n\x06groups\x18\x05 \x03(\tR\x06groups\x12\x34\n\x05roles\x18\x06 \x03(\x0e\x32\x1e.monoskope.api.secrets.v1.RoleR\x05roles\x12>\n\x06rights\x18\x07 \x03(\x0b\x32&.monoskope.api.gateway.v1.PrefixRightsR\x06rights\x12\x19\n\x08token_id\x18\x08 \x01(\tR\x07tokenId\x12\"\n\rexpires_at_ms\x18\t \x01(\x03R\x0b\x65xpiresAtMs\x12<\n\x06people\x18\n \x03(\x0b\x32$.monoskope.api.gateway.v1.PersonNameR\x06people\"\x84\x01\n\x0b\x43\x61nIRequest\x12\x35\n\x05right\x18\x01 \x01(\x0e\x32\x1f.monoskope.api.secrets.v1.RightR\x05right\x12\x1c\n\x03uri\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04R\x03uri\x12 \n\x06member\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x06member\"M\n\x0c\x43\x61nIResponse\x12\x18\n\x07\x61llowed\x18\x01 \x01(\x08R\x07\x61llowed\x12#\n\rrole_bindings\x18\x02 \x03(\tR\x0croleBindings\"d\n\rWhoCanRequest\x12\x35\n\x05right\x18\x01 \x01(\x0e\x32\x1f.monoskope.api.secrets.v1.RightR\x05right\x12\x1c\n\x03uri\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04R\x03uri\"e\n\rAllowedMember\x12\x16\n\x06member\x18\x01 \x01(\tR\x06member\x12!\n\x0crole_binding\x18\x02 \x01(\tR\x0broleBinding\x12\x19\n\x08token_id\x18\x03 \x01(\tR\x07tokenId\"\x91\x01\n\x0eWhoCanResponse\x12\x41\n\x07members\x18\x01 \x03(\x0b\x32\'.monoskope.api.gateway.v1.AllowedMemberR\x07members\x12<\n\x06people\x18\x02 \x03(\x0b\x32$.monoskope.api.gateway.v1.PersonNameR\x06people\"\x19\n\x17ListRoleBindingsRequest\"\xa4\x01\n\x18ListRoleBindingsResponse\x12J\n\rrole_bindings\x18\x01 \x03(\x0b\x32%.monoskope.api.gateway.v1.RoleBindingR\x0croleBindings\x12<\n\x06people\x18\x02 \x03(\x0b\x32$.monoskope.api.gateway.v1.PersonNameR\x06people\"l\n\x18\x43reateRoleBindingRequest\x12P\n\x0crole_binding\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.RoleBindingB\x06\xbaH\x03\xc8\x01\x01R\x0broleBinding\"e\n\x19\x43reateRoleBindingResponse\x12H\n\x0crole_binding\x18\x01 \x01(\x0b\x32%.monoskope.api.gateway.v1.RoleBindingR\x0broleBinding\"M\n\x18\x44\x65leteRoleBindingRequest\x12\x31\n\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\x04name\"\x1b\n\x19\x44\x65leteRoleBindingResponse\"\xa0\x01\n\x18\x41pplyRoleBindingsRequest\x12U\n\rrole_bindings\x18\x01 \x03(\x0b\x32%.monoskope.api.gateway.v1.RoleBindingB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07R\x0croleBindings\x12\x14\n\x05prune\x18\x02 \x01(\x08R\x05prune\x12\x17\n\x07\x64ry_run\x18\x03 \x01(\x08R\x06\x64ryRun\"\xbb\x01\n\x19\x41pplyRoleBindingsResponse\x12?\n\x07\x63reated\x18\x01 \x03(\x0b\x32%.monoskope.api.gateway.v1.RoleBindingR\x07\x63reated\x12?\n\x07\x64\x65leted\x18\x02 \x03(\x0b\x32%.monoskope.api.gateway.v1.RoleBindingR\x07\x64\x65leted\x12\x1c\n\tunchanged\x18\x03 \x01(\rR\tunchanged\"[\n\x12\x43reateTokenRequest\x12\"\n\x06member\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02R\x06member\x12!\n\x05ttl_s\x18\x02 \x01(\rB\x0c\xbaH\t*\x07\x18\x80\x8a\x8a\x0f(\x01R\x04ttlS\"j\n\x13\x43reateTokenResponse\x12\x14\n\x05token\x18\x01 \x01(\tR\x05token\x12\x19\n\x08token_id\x18\x02 \x01(\tR\x07tokenId\x12\"\n\rexpires_at_ms\x18\x03 \x01(\x03R\x0b\x65xpiresAtMs\"c\n\x11ListTokensRequest\x12%\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07R\x08pageSize\x12\'\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\tpageToken\"\xb4\x02\n\x05Token\x12\x19\n\x08token_id\x18\x01 \x01(\tR\x07tokenId\x12\x18\n\x07subject\x18\x02 \x01(\tR\x07subject\x12\x16\n\x06member\x18\x03 \x01(\tR\x06member\x12\x32\n\x04role\x18\x04 \x01(\x0e\x32\x1e.monoskope.api.secrets.v1.RoleR\x04role\x12\x1a\n\x08prefixes\x18\x05 \x03(\tR\x08prefixes\x12\x37\n\x06rights\x18\x06 \x03(\x0e\x32\x1f.monoskope.api.secrets.v1.RightR\x06rights\x12\"\n\rexpires_at_ms\x18\x07 \x01(\x03R\x0b\x65xpiresAtMs\x12\x18\n\x07revoked\x18\x08 \x01(\x08R\x07revoked\x12\x17\n\x07made_by\x18\t \x01(\tR\x06madeBy\"\xb3\x01\n\x12ListTokensResponse\x12\x37\n\x06tokens\x18\x01 \x03(\x0b\x32\x1f.monoskope.api.gateway.v1.TokenR\x06tokens\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12<\n\x06people\x18\x03 \x03(\x0b\x32$.monoskope.api.gateway.v1.PersonNameR\x06people\"F\n\x12RevokeTokenRequest\x12\x30\n\x08token_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$R\x07tokenId\"\x15\n\x13RevokeTokenResponse\"9\n\x13\x46orgetPersonRequest\x12\"\n\x06member\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02R\x06member\"\x16\n\x14\x46orgetPersonResponse2\xb7\n\n\rAccessService\x12p\n\rExchangeToken\x12..monoskope.api.gateway.v1.ExchangeTokenRequest\x1a/.monoskope.api.gateway.v1.ExchangeTokenResponse\x12[\n\x06WhoAmI\x12\'.monoskope.api.gateway.v1.WhoAmIRequest\x1a(.monoskope.api.gateway.v1.WhoAmIResponse\x12U\n\x04\x43\x61nI\x12%.monoskope.api.gateway.v1.CanIRequest\x1a&.monoskope.api.gateway.v1.CanIResponse\x12[\n\x06WhoCan\x12\'.monoskope.api.gateway.v1.WhoCanRequest\x1a(.monoskope.api.gateway.v1.WhoCanResponse\x12y\n\x10ListRoleBindings\x12\x31.monoskope.api.gateway.v1.ListRoleBindingsRequest\x1a\x32.monoskope.api.gateway.v1.ListRoleBindingsResponse\x12|\n\x11\x43reateRoleBinding\x12\x32.monoskope.api.gateway.v1.CreateRoleBindingRequest\x1a\x33.monoskope.api.gateway.v1.CreateRoleBindingResponse\x12|\n\x11\x44\x65leteRoleBinding\x12\x32.monoskope.api.gateway.v1.DeleteRoleBindingRequest\x1a\x33.monoskope.api.gateway.v1.DeleteRoleBindingResponse\x12|\n\x11\x41pplyRoleBindings\x12\x32.monoskope.api.gateway.v1.ApplyRoleBindingsRequest\x1a\x33.monoskope.api.gateway.v1.ApplyRoleBindingsResponse\x12j\n\x0b\x43reateToken\x12,.monoskope.api.gateway.v1.CreateTokenRequest\x1a-.monoskope.api.gateway.v1.CreateTokenResponse\x12g\n\nListTokens\x12+.monoskope.api.gateway.v1.ListTokensRequest\x1a,.monoskope.api.gateway.v1.ListTokensResponse\x12j\n\x0bRevokeToken\x12,.monoskope.api.gateway.v1.RevokeTokenRequest\x1a-.monoskope.api.gateway.v1.RevokeTokenResponse\x12m\n\x0c\x46orgetPerson\x12-.monoskope.api.gateway.v1.ForgetPersonRequest\x1a..monoskope.api.gateway.v1.ForgetPersonResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -65,60 +66,64 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTTOKENSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_REVOKETOKENREQUEST'].fields_by_name['token_id']._loaded_options = None
   _globals['_REVOKETOKENREQUEST'].fields_by_name['token_id']._serialized_options = b'\272H\022r\0202\016^[0-9a-f]{32}$'
-  _globals['_ROLEBINDING']._serialized_start=107
-  _globals['_ROLEBINDING']._serialized_end=424
-  _globals['_EXCHANGETOKENREQUEST']._serialized_start=427
-  _globals['_EXCHANGETOKENREQUEST']._serialized_end=555
-  _globals['_EXCHANGETOKENRESPONSE']._serialized_start=557
-  _globals['_EXCHANGETOKENRESPONSE']._serialized_end=675
-  _globals['_WHOAMIREQUEST']._serialized_start=677
-  _globals['_WHOAMIREQUEST']._serialized_end=692
-  _globals['_PREFIXRIGHTS']._serialized_start=695
-  _globals['_PREFIXRIGHTS']._serialized_end=825
-  _globals['_WHOAMIRESPONSE']._serialized_start=828
-  _globals['_WHOAMIRESPONSE']._serialized_end=1162
-  _globals['_CANIREQUEST']._serialized_start=1165
-  _globals['_CANIREQUEST']._serialized_end=1297
-  _globals['_CANIRESPONSE']._serialized_start=1299
-  _globals['_CANIRESPONSE']._serialized_end=1376
-  _globals['_WHOCANREQUEST']._serialized_start=1378
-  _globals['_WHOCANREQUEST']._serialized_end=1478
-  _globals['_ALLOWEDMEMBER']._serialized_start=1480
-  _globals['_ALLOWEDMEMBER']._serialized_end=1581
-  _globals['_WHOCANRESPONSE']._serialized_start=1583
-  _globals['_WHOCANRESPONSE']._serialized_end=1666
-  _globals['_LISTROLEBINDINGSREQUEST']._serialized_start=1668
-  _globals['_LISTROLEBINDINGSREQUEST']._serialized_end=1693
-  _globals['_LISTROLEBINDINGSRESPONSE']._serialized_start=1695
-  _globals['_LISTROLEBINDINGSRESPONSE']._serialized_end=1797
-  _globals['_CREATEROLEBINDINGREQUEST']._serialized_start=1799
-  _globals['_CREATEROLEBINDINGREQUEST']._serialized_end=1907
-  _globals['_CREATEROLEBINDINGRESPONSE']._serialized_start=1909
-  _globals['_CREATEROLEBINDINGRESPONSE']._serialized_end=2010
-  _globals['_DELETEROLEBINDINGREQUEST']._serialized_start=2012
-  _globals['_DELETEROLEBINDINGREQUEST']._serialized_end=2115
-  _globals['_DELETEROLEBINDINGRESPONSE']._serialized_start=2117
-  _globals['_DELETEROLEBINDINGRESPONSE']._serialized_end=2144
-  _globals['_APPLYROLEBINDINGSREQUEST']._serialized_start=2147
-  _globals['_APPLYROLEBINDINGSREQUEST']._serialized_end=2307
-  _globals['_CHANGEDROLEBINDING']._serialized_start=2310
-  _globals['_CHANGEDROLEBINDING']._serialized_end=2454
-  _globals['_APPLYROLEBINDINGSRESPONSE']._serialized_start=2457
-  _globals['_APPLYROLEBINDINGSRESPONSE']._serialized_end=2716
-  _globals['_CREATETOKENREQUEST']._serialized_start=2718
-  _globals['_CREATETOKENREQUEST']._serialized_end=2809
-  _globals['_CREATETOKENRESPONSE']._serialized_start=2811
-  _globals['_CREATETOKENRESPONSE']._serialized_end=2917
-  _globals['_LISTTOKENSREQUEST']._serialized_start=2919
-  _globals['_LISTTOKENSREQUEST']._serialized_end=3018
-  _globals['_TOKEN']._serialized_start=3021
-  _globals['_TOKEN']._serialized_end=3329
-  _globals['_LISTTOKENSRESPONSE']._serialized_start=3331
-  _globals['_LISTTOKENSRESPONSE']._serialized_end=3448
-  _globals['_REVOKETOKENREQUEST']._serialized_start=3450
-  _globals['_REVOKETOKENREQUEST']._serialized_end=3520
-  _globals['_REVOKETOKENRESPONSE']._serialized_start=3522
-  _globals['_REVOKETOKENRESPONSE']._serialized_end=3543
-  _globals['_ACCESSSERVICE']._serialized_start=3546
-  _globals['_ACCESSSERVICE']._serialized_end=4770
+  _globals['_FORGETPERSONREQUEST'].fields_by_name['member']._loaded_options = None
+  _globals['_FORGETPERSONREQUEST'].fields_by_name['member']._serialized_options = b'\272H\007r\005\020\001\030\200\002'
+  _globals['_ROLEBINDING']._serialized_start=145
+  _globals['_ROLEBINDING']._serialized_end=436
+  _globals['_EXCHANGETOKENREQUEST']._serialized_start=439
+  _globals['_EXCHANGETOKENREQUEST']._serialized_end=567
+  _globals['_EXCHANGETOKENRESPONSE']._serialized_start=569
+  _globals['_EXCHANGETOKENRESPONSE']._serialized_end=687
+  _globals['_WHOAMIREQUEST']._serialized_start=689
+  _globals['_WHOAMIREQUEST']._serialized_end=704
+  _globals['_PREFIXRIGHTS']._serialized_start=707
+  _globals['_PREFIXRIGHTS']._serialized_end=837
+  _globals['_WHOAMIRESPONSE']._serialized_start=840
+  _globals['_WHOAMIRESPONSE']._serialized_end=1236
+  _globals['_CANIREQUEST']._serialized_start=1239
+  _globals['_CANIREQUEST']._serialized_end=1371
+  _globals['_CANIRESPONSE']._serialized_start=1373
+  _globals['_CANIRESPONSE']._serialized_end=1450
+  _globals['_WHOCANREQUEST']._serialized_start=1452
+  _globals['_WHOCANREQUEST']._serialized_end=1552
+  _globals['_ALLOWEDMEMBER']._serialized_start=1554
+  _globals['_ALLOWEDMEMBER']._serialized_end=1655
+  _globals['_WHOCANRESPONSE']._serialized_start=1658
+  _globals['_WHOCANRESPONSE']._serialized_end=1803
+  _globals['_LISTROLEBINDINGSREQUEST']._serialized_start=1805
+  _globals['_LISTROLEBINDINGSREQUEST']._serialized_end=1830
+  _globals['_LISTROLEBINDINGSRESPONSE']._serialized_start=1833
+  _globals['_LISTROLEBINDINGSRESPONSE']._serialized_end=1997
+  _globals['_CREATEROLEBINDINGREQUEST']._serialized_start=1999
+  _globals['_CREATEROLEBINDINGREQUEST']._serialized_end=2107
+  _globals['_CREATEROLEBINDINGRESPONSE']._serialized_start=2109
+  _globals['_CREATEROLEBINDINGRESPONSE']._serialized_end=2210
+  _globals['_DELETEROLEBINDINGREQUEST']._serialized_start=2212
+  _globals['_DELETEROLEBINDINGREQUEST']._serialized_end=2289
+  _globals['_DELETEROLEBINDINGRESPONSE']._serialized_start=2291
+  _globals['_DELETEROLEBINDINGRESPONSE']._serialized_end=2318
+  _globals['_APPLYROLEBINDINGSREQUEST']._serialized_start=2321
+  _globals['_APPLYROLEBINDINGSREQUEST']._serialized_end=2481
+  _globals['_APPLYROLEBINDINGSRESPONSE']._serialized_start=2484
+  _globals['_APPLYROLEBINDINGSRESPONSE']._serialized_end=2671
+  _globals['_CREATETOKENREQUEST']._serialized_start=2673
+  _globals['_CREATETOKENREQUEST']._serialized_end=2764
+  _globals['_CREATETOKENRESPONSE']._serialized_start=2766
+  _globals['_CREATETOKENRESPONSE']._serialized_end=2872
+  _globals['_LISTTOKENSREQUEST']._serialized_start=2874
+  _globals['_LISTTOKENSREQUEST']._serialized_end=2973
+  _globals['_TOKEN']._serialized_start=2976
+  _globals['_TOKEN']._serialized_end=3284
+  _globals['_LISTTOKENSRESPONSE']._serialized_start=3287
+  _globals['_LISTTOKENSRESPONSE']._serialized_end=3466
+  _globals['_REVOKETOKENREQUEST']._serialized_start=3468
+  _globals['_REVOKETOKENREQUEST']._serialized_end=3538
+  _globals['_REVOKETOKENRESPONSE']._serialized_start=3540
+  _globals['_REVOKETOKENRESPONSE']._serialized_end=3561
+  _globals['_FORGETPERSONREQUEST']._serialized_start=3563
+  _globals['_FORGETPERSONREQUEST']._serialized_end=3620
+  _globals['_FORGETPERSONRESPONSE']._serialized_start=3622
+  _globals['_FORGETPERSONRESPONSE']._serialized_end=3644
+  _globals['_ACCESSSERVICE']._serialized_start=3647
+  _globals['_ACCESSSERVICE']._serialized_end=4982
 # @@protoc_insertion_point(module_scope)

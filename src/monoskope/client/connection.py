@@ -27,8 +27,10 @@ from monoskope.client.login.credential import Caller, Credential, FixedToken, Is
 from monoskope.client.runtime import Runtime, asyncio_runtime, left
 from monoskope.errors import (
     Error,
+    IdentityChangedError,
     LogMismatchError,
     NotReachedError,
+    ProtocolError,
     RateLimitedError,
     TimedOutError,
     UnauthenticatedError,
@@ -48,6 +50,8 @@ CALLS_AT_ONCE = 64
 _OWN = "Open a client in each process, after the fork."
 _NO_ANSWER = (UnavailableError, UnauthenticatedError, RateLimitedError)
 """What m8 says instead of an answer."""
+_ABOUT_THE_SERVER = (NotReachedError, IdentityChangedError, ProtocolError)
+"""What is wrong where another server was meant, or its authority is not named."""
 
 
 class LogUse(Enum):
@@ -95,6 +99,7 @@ class Connection(Unshared):
         ca: The authority itself, in PEM form; it counts before `ca_file`.
         pause_s: First pause in seconds before a call is sent again.
         runtime: How it waits; by default on asyncio.
+        source: What chose the servers, which errors name; "" for the caller.
 
     Raises:
         UsageError: the file cannot be read or holds no certificate. The first call reports a damaged one.
@@ -109,6 +114,7 @@ class Connection(Unshared):
         ca: str = "",
         pause_s: float = 0.2,
         runtime: Runtime | None = None,
+        source: str = "",
     ) -> None:
         self.runtime: Runtime = runtime if runtime is not None else asyncio_runtime()
         """How all that uses this connection waits."""
@@ -116,6 +122,7 @@ class Connection(Unshared):
         self._process = os.getpid()
         self._closed = False
         self._servers = (servers,) if isinstance(servers, str) else tuple(servers)
+        self._source = source
         self._at = 0
         self._transports: dict[str, Transport] = {}
         self._pause_s = pause_s
@@ -171,6 +178,7 @@ class Connection(Unshared):
         try:
             answer = await self._call(method, request, ends_at, resends, watch)
         except Error as error:
+            self._name_source(error)
             # What m8 refuses is an answer, too: with another log it may know nothing of what was asked for.
             is_answer = watch is not None and error.by_m8 and not isinstance(error, _NO_ANSWER)
             if is_answer and (found := await self.mismatch(ends_at)) is not None:
@@ -228,6 +236,11 @@ class Connection(Unshared):
             if is_over:
                 raise TimeOverError(said)
             tries.begin_round()
+
+    def _name_source(self, error: Error) -> None:
+        """Let an error about what answers at a server, or does not, say what chose the server."""
+        if self._source and not error.by_m8 and isinstance(error, _ABOUT_THE_SERVER):
+            error.fix = f"{error.fix} The server comes from {self._source}.".lstrip()
 
     def _told(self, error: Error, tries: Tries) -> Error:
         """Return what the caller is told of a call that ended with `error`."""
@@ -348,8 +361,9 @@ class Connection(Unshared):
                         began = True
                         await self._held()
                         yield response
-            except UnavailableError:
+            except UnavailableError as error:
                 self._failed(server)
+                self._name_source(error)
                 raise
             except UnauthenticatedError:
                 renewed = await self._caller.token(refused=token)

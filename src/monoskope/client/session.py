@@ -96,6 +96,7 @@ class Session(Unshared):
             ca=given.ca,
             pause_s=self.pause_s,
             runtime=self.runtime,
+            source=given.server_source,
         )
         self._connection.watch = LogWatch(self._connection, given, system=self._system_known_logs, notify=self.notify)
         self._paces.clear()

@@ -112,7 +112,15 @@ _VERBS = {
     "finish": _verb("Finish a rotation (administrators).", {"fingerprint-key-rotation": "stores:finish_rotation"}),
     "config": _verb(
         "Show and change the settings of this client.",
-        {"view": "config:view", "set": "config:set_", "path": "config:path", "bundle": "bundle:bundle"},
+        {
+            "view": "config:view",
+            "set": "config:set_",
+            "unset": "config:unset",
+            "use": "config:use",
+            "contexts": "config:contexts",
+            "path": "config:path",
+            "bundle": "bundle:bundle",
+        },
     ),
 }
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from monoskope.client.bundle.pins import New
 from monoskope.monoctl.output import terminal
 from monoskope.protocol.bundle import Bundle
 from monoskope.protocol.identity import grouped
@@ -16,6 +17,14 @@ def show(bundle: Bundle) -> None:
     width = max(len(name) for name, _ in rows)
     terminal.out(*(f"{name:{width}}  {value}" for name, value in rows))
     terminal.out("Fingerprint of all its bytes:", f"  {grouped(bundle.fingerprint)}")
+
+
+def show_new(new: New, settings: Sequence[str], where: str) -> None:
+    """Print what of it is new on this machine."""
+    pins = [*(f"the store {name}" for name in new.stores), *(["the log"] if new.log else [])]
+    terminal.out(
+        f"New pins: {', '.join(pins) or 'none'}.", f"New settings in {where}: {', '.join(settings) or 'none'}."
+    )
 
 
 def _rows(bundle: Bundle) -> Iterator[tuple[str, str]]:

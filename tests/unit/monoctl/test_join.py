@@ -185,6 +185,7 @@ def test_a_hostile_m8_that_shows_its_own_bundle_is_found_out(run: Run, m8: Https
         of(m8, login=Login("https://login.evil.example", "monoctl")),
         of(m8, stores={"vault": f"SHA256:{'E' * 43}"}, default_store=""),
         of(m8, log=Log(vkeys("another"))),
+        of(m8, contact="Whom one asked last year"),
     ):
         publish(m8, own)
         ends(run("join", m8.url, "--fingerprint", told), 5, "nothing was sent")
@@ -249,6 +250,9 @@ def test_what_is_new_is_added_after_a_new_comparison_and_a_difference_is_an_erro
     assert "db SHA256:" in (folder / "known_stores").read_text()
 
     before = everything_in(folder)
+    publish(m8, first)  # an old one removes nothing
+    ends(run("join", m8.url, "--fingerprint", first.fingerprint), 0)
+    assert everything_in(folder) == before
     own = Login(first.login.issuer, "monoctl", scopes="other", ca=first.login.ca)
     for other, names in (
         (of(m8, stores={"vault": f"SHA256:{'E' * 43}"}, default_store=""), (IDENTITY, "E" * 43)),
@@ -305,6 +309,8 @@ def test_what_was_interrupted_is_completed_by_the_next_run(
     with monkeypatch.context() as once:
         once.setattr(place, name, interrupted)
         assert run(*words).exit_code == 130
+    if at == "pins":
+        assert not (folder / "config.toml").exists()  # no command would find m8 without its pins
     line = ends(run(*words), 0).stdout.splitlines()[-1]
     assert line.startswith("anna@example.org ")
     settings = read_config(folder / "config.toml").top.texts

@@ -24,6 +24,7 @@ from monoskope.lazy import pattern
 S = TypeVar("S", bound=msgspec.Struct)
 
 _UNKNOWN = pattern(r"unknown field `(?P<name>[^`]*)`")
+_MISSING = pattern(r"missing required field `(?P<name>[^`]*)`(?: - at `\$\.(?P<table>[^`]*)`)?")
 _UNQUOTED = pattern(r"Expected `str(?: \| null)?`, got `(?:int|float|bool)` - at `[^`]*?(?P<name>[a-z_]+)`")
 _QUOTED = pattern(r"Expected `(?:int|float|bool)(?: \| null)?`, got `str` - at `[^`]*?(?P<name>[a-z_]+)`")
 _DESCRIPTOR = pattern(r"/dev/fd/(?P<number>[0-9]{1,6})|/dev/stdin", re.ASCII)
@@ -39,6 +40,15 @@ _PIECE = 16_384
 
 class NotWritableError(UsageError):
     """A file cannot be written where it lies: no right, no folder, a read-only file system, no space."""
+
+
+class MissingFieldError(UsageError):
+    """A table lacks a setting that it must have."""
+
+    def __init__(self, message: str, *, fix: str, field: str) -> None:
+        super().__init__(message, fix=fix)
+        self.field = field
+        """Its name, with the tables that it stands in: `auth.role_id`."""
 
 
 def load(path: Path, kind: type[S], *, missing: str = "Create it, or name another one.") -> S:
@@ -98,13 +108,24 @@ def _plain_table(text: str) -> dict[str, str] | None:
     return table
 
 
-def convert(table: object, kind: type[S], *, where: str) -> S:
-    """Turn a parsed table into a `kind`; `where` names its source in errors. Raises `UsageError`."""
+def convert(table: object, kind: type[S], *, where: str, strict: bool = True) -> S:
+    """Turn a parsed table into a `kind`; `where` names its source in errors.
+
+    `strict` is false for a table whose values are texts, as typed: "true" is then taken for true.
+
+    Raises:
+        MissingFieldError: a required field is missing.
+        UsageError: a field is unknown or wrong.
+    """
     try:
-        return msgspec.convert(table, kind)
+        return msgspec.convert(table, kind, strict=strict)
     except msgspec.ValidationError as error:
         text = str(error)
-        raise UsageError(f"{where}: {text}.", fix=_fix_of(text, kind)) from None
+        message, fix = f"{where}: {text}.", _fix_of(text, kind)
+        if missing := _MISSING.search(text):
+            field = ".".join(filter(None, (missing["table"], missing["name"])))
+            raise MissingFieldError(message, fix=fix, field=field) from None
+        raise UsageError(message, fix=fix) from None
 
 
 def _fix_of(complaint: str, kind: object) -> str:

@@ -28,6 +28,9 @@ INTERRUPTED = 130
 REACTOR = "monoskope.reactor"
 """The reactor's program, of which m8 imports nothing."""
 
+STORES_CHECK = "monoskope.testing.store_check.check"
+"""The program of `m8 stores check`, of which neither m8 nor the reactor imports anything."""
+
 _PR_SET_DUMPABLE = 4
 
 
@@ -152,6 +155,11 @@ def _mask_interrupts(*, block: bool) -> None:
 def reactor_command(*arguments: str) -> list[str]:
     """Return how to start the reactor's program. `-P`: nothing is imported from the current folder."""
     return [sys.executable, "-P", "-m", REACTOR, *arguments]
+
+
+def stores_check_command(*arguments: str) -> list[str]:
+    """Return how to start the program of `m8 stores check`."""
+    return [sys.executable, "-P", "-m", STORES_CHECK, *arguments]
 
 
 def become_reactor(*arguments: str) -> None:

@@ -109,11 +109,9 @@ def rotating(folder: Path) -> Iterator[Rotating]:
             "password_file": str(folder / "password"),
             "ca_file": str(postgres.ca_file),
         }
-        home = cluster.make_reactor("pg", "postgresql-account", role)
+        home = cluster.make_reactor("pg", "postgresql-account", role, accounts="orders_*")
         write_private(folder / "password", b"the-reactors-own-password\n")
         postgres.sql(f"CREATE ROLE {ROLE} LOGIN PASSWORD 'the-reactors-own-password'")
-        with editing(home / "reactor.toml") as table:
-            table["accounts"] = {"allow": ["orders_*"]}
         postgres.sql(cluster.must("m8", "reactor", "policy", home.name).out)
         for name in ("orders_a", "orders_b"):
             postgres.sql(f"CREATE ROLE {name} LOGIN")

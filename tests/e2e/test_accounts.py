@@ -10,7 +10,7 @@ import pytest
 
 from monoskope.errors import UnavailableError
 from monoskope.settings import write_private
-from monoskope.testing.cluster import ALL_RIGHTS, editing
+from monoskope.testing.cluster import ALL_RIGHTS
 from monoskope.testing.cluster.commands import Ran
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.search import Wanted
@@ -44,11 +44,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accounts]:
             "password_file": str(folder / "password"),
             "ca_file": str(postgres.ca_file),
         }
-        home = cluster.make_reactor("pg", "postgresql-account", role)
+        home = cluster.make_reactor("pg", "postgresql-account", role, accounts="orders_*")
         write_private(folder / "password", b"the-reactors-own-password\n")
         postgres.sql(f"CREATE ROLE {ROLE} LOGIN PASSWORD 'the-reactors-own-password'")
-        with editing(home / "reactor.toml") as table:
-            table["accounts"] = {"allow": ["orders_*"]}
         postgres.sql(cluster.must("m8", "reactor", "policy", home.name).out)
         cluster.share_fingerprint_key("reactor-vault", home.name)
         cluster.allow_copy("vault", "pg")

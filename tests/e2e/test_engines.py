@@ -97,11 +97,14 @@ def in_password_store(keys: Keys, folder: Path) -> Engine:
     return Engine("pass", {"folder": str(folder), "gpg_home": str(keys.public)}, lies_there)
 
 
+AT_AWS: dict[str, object] = {"region": "eu-central-1", "readable": True, "deletable": True}
+
+
 def in_secrets_manager(moto: Moto) -> Engine:
     def lies_there(team: str) -> Any:
         return json.loads(moto.client("secretsmanager").get_secret_value(SecretId=f"m8/{team}/db")["SecretString"])
 
-    return Engine("aws-secretsmanager", {"endpoint_url": moto.url, "readable": True, "deletable": True}, lies_there)
+    return Engine("aws-secretsmanager", AT_AWS | {"endpoint_url": moto.url}, lies_there)
 
 
 def in_parameter_store(moto: Moto) -> Engine:
@@ -110,7 +113,7 @@ def in_parameter_store(moto: Moto) -> Engine:
         assert there["Type"] == "SecureString"
         return json.loads(there["Value"])
 
-    return Engine("aws-ssm", {"endpoint_url": moto.url, "readable": True, "deletable": True}, lies_there)
+    return Engine("aws-ssm", AT_AWS | {"endpoint_url": moto.url}, lies_there)
 
 
 def in_kubernetes(server: KubernetesServer, authority: bytes, folder: Path) -> Engine:

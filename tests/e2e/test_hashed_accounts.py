@@ -18,7 +18,7 @@ from redis.retry import Retry
 from monoskope.errors import UnavailableError
 from monoskope.settings import write_private
 from monoskope.stores.shared.trust import trusting
-from monoskope.testing.cluster import Cluster, editing
+from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.engines.mariadb import MariaDb
 from monoskope.testing.engines.rabbitmq import RabbitMq
@@ -197,9 +197,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         cluster.make_local_reactor("vault")
         write_private(folder / "password", f"{OWN}\n".encode())
         found = engine.settings() | {"user": USER, "password_file": str(folder / "password")}
-        home = cluster.make_reactor("accounts", engine.kind, found)
-        with editing(home / "reactor.toml") as table:
-            table["accounts"] = {"allow": ["orders_*"]}
+        home = cluster.make_reactor("accounts", engine.kind, found, accounts="orders_*")
         engine.run(cluster.must("m8", "reactor", "policy", home.name).out)
         cluster.share_fingerprint_key("reactor-vault", home.name)
         cluster.allow_copy("vault", "accounts")

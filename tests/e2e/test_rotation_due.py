@@ -120,7 +120,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Due]:
             "password_file": str(folder / "password"),
             "ca_file": str(postgres.ca_file),
         }
-        home = cluster.make_reactor("pg", "postgresql-account", role)
+        home = cluster.make_reactor("pg", "postgresql-account", role, accounts="orders_*")
         write_private(folder / "password", b"the-reactors-own-password\n")
         postgres.sql(f"CREATE ROLE {ROLE} LOGIN PASSWORD 'the-reactors-own-password'")
         for name in ("orders_a", "orders_b"):

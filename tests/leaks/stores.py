@@ -60,7 +60,8 @@ def more_stores(cluster: Cluster, folder: Path, last: ExitStack) -> list[str]:
             "PYTHONASYNCIODEBUG": "",
             "AWS_CA_BUNDLE": str(at_aws / "ca.crt"),
         }
-        engine = {"endpoint_url": moto.url, "readable": True, "deletable": True, "timeout_s": 30.0}
+        engine = {"region": "eu-central-1", "endpoint_url": moto.url, "readable": True, "deletable": True}
+        engine["timeout_s"] = 30.0
         cluster.make_reactor(store, kind, engine | ({"tier": "advanced"} if store == "ssm" else {}))
     barbican = last.enter_context(Barbican(_made(folder / "upstream-barbican")))
     auth = {"method": "none", "project_id": barbican.project}

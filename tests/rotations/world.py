@@ -90,9 +90,9 @@ class RotatingCluster(RigCluster):
             "password_file": str(password),
             "ca_file": str(self.accounts.ca_file),
         }
-        home = self.cluster.make_reactor("pg", "postgresql-account", engine)
+        home = self.cluster.make_reactor("pg", "postgresql-account", engine, accounts="orders_*")
         with editing(home / "reactor.toml") as table:
-            table |= {"server": server, "accounts": {"allow": ["orders_*"]}}
+            table["server"] = server
         self.accounts.sql(f"CREATE ROLE {_ROLE} LOGIN PASSWORD '{_OWN}'")
         self.accounts.sql(self.cluster.must("m8", "reactor", "policy", home.name).out)
         for uri in ACCOUNTS:

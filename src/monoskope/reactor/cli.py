@@ -18,6 +18,7 @@ from monoskope.exit_codes import ExitCode, exit_code
 from monoskope.ownership import check_owner
 from monoskope.reactor import settings
 from monoskope.settings import write_private
+from monoskope.start import stores_check_command
 from monoskope.uri import check_store_name
 
 _FOLDER = click.Path(path_type=Path, file_okay=False, resolve_path=True)
@@ -106,6 +107,22 @@ def _folder_argument(command: F) -> F:
     metavar="PATH",
     help="A path prefix to serve; can be repeated. Without it the reactor serves all paths.",
 )
+@click.option(
+    "--set",
+    "given",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting of the engine, such as address=https://bao.example:8200, auth.role_id=… or hosts=a:1,b:1; can be"
+    " repeated. Relative paths begin at DIR. An empty VALUE leaves a first setting out.",
+)
+@click.option(
+    "--account",
+    "accounts",
+    multiple=True,
+    metavar="PATTERN",
+    help="Accounts to serve, such as 'orders_*', with an engine of accounts alone; can be repeated.",
+)
+@click.option("--check", "checks", is_flag=True, help="Try the engine with these settings, as m8 stores check does.")
 @click.option("--allow-swap", is_flag=True, help="Run even if memory could be swapped to disk. Only to try things out.")
 def init(
     *,
@@ -115,13 +132,17 @@ def init(
     ca_file: Path,
     kind: str,
     prefixes: tuple[str, ...],
+    given: tuple[str, ...],
+    accounts: tuple[str, ...],
+    checks: bool,
     allow_swap: bool,
 ) -> None:
-    """Create DIR with settings and a new identity, and print the identity on the last line.
+    """Create DIR with settings and a new identity, say what comes next, and print the identity on the last line.
 
-    An administrator gives the identity to `monoctl create secret-store`.
+    The engine's settings are a driver's first ones with those of --set; the page on the kind of engine has all. What
+    the engine needs and nobody gave is asked for on a terminal.
     """
-    from monoskope.reactor import setup  # noqa: PLC0415 - help needs none of it
+    from monoskope.reactor import engine_table, setup  # noqa: PLC0415 - help needs none of it
     from monoskope.reactor.identity import store_identity  # noqa: PLC0415 - help needs none of it
     from monoskope.stores import registry  # noqa: PLC0415
 
@@ -136,9 +157,37 @@ def init(
         store=store,
         prefixes=list(prefixes) or [""],
         driver=driver,
+        engine=engine_table.new(driver, folder, given, _ask if _asks() else None),
+        accounts=list(accounts),
         allow_swap=allow_swap,
     )
-    _print_identity(store_identity.make(folder, store=store).shown)
+    made = store_identity.make(folder, store=store).shown
+    code = _check_engine(folder) if checks else 0
+    checked = checks and not code
+    click.echo(setup.next_steps(settings.read(folder), identity=made, checked=checked), err=True)
+    if code:
+        sys.exit(code)
+    _print_identity(made)
+
+
+def _asks() -> bool:
+    """Whether there is a terminal to ask on."""
+    return sys.stdin.isatty()
+
+
+def _ask(setting: str) -> str:
+    return str(click.prompt(f"engine: {setting}", err=True))
+
+
+def _check_engine(folder: Path) -> int:
+    """Do what `m8 stores check` does, and return its exit code."""
+    import subprocess  # noqa: PLC0415 - as above
+
+    done = subprocess.run(stores_check_command(str(folder)), check=False, stdout=sys.stderr)  # noqa: S603 - ours
+    if done.returncode:
+        where = folder / settings.SETTINGS_FILE
+        click.echo(f"{folder} is made, and its engine did not pass. Correct [engine] in {where}.", err=True)
+    return done.returncode
 
 
 @_group.command()
@@ -241,7 +290,7 @@ def _print_identity(identity: str) -> None:
 
 def _agree(question: str) -> None:
     """Ask on the terminal. Raises `UsageError` without one, or if the answer is no."""
-    if not sys.stdin.isatty():
+    if not _asks():
         raise UsageError("there is no terminal to ask on; nothing was changed.", fix="Say --yes if you mean it.")
     if not click.confirm(question, default=False, err=True):
         raise UsageError("you did not agree; nothing was changed.", fix="Nothing to do.")

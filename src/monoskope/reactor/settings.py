@@ -7,7 +7,7 @@ prefixes = ["team-a"]           # whole segments; "" for all paths
 allow_swap = false              # true runs where memory could be swapped to disk: for experiments only
 
 [engine]
-type = "vault"                  # and that driver's own fields
+type = "vault"                  # and that driver's own fields; relative paths begin here, too
 
 [limits]
 uploads_per_second = 100
@@ -43,6 +43,7 @@ from monoskope.ownership import check_settings
 from monoskope.protocol.grant import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIFETIME_S
 from monoskope.protocol.payload import MAX_PADDED, is_padded_size
 from monoskope.protocol.purposes import PURPOSES
+from monoskope.reactor import engine_table
 from monoskope.reactor.accounts import AccountsFile
 from monoskope.reactor.copy_rules import CopyRule
 from monoskope.reactor.signers.settings import PURPOSE_BY_WORD, SignersFile
@@ -138,7 +139,8 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prefixes: list[str]
     """The paths that this reactor serves, by whole segments; `[""]` for all."""
     engine: dict[str, Any]
-    """The kind of engine, `type`, and the fields of its driver."""
+    """The kind of engine, `type`, and the fields of its driver. Relative paths of files and folders begin at the folder
+    of this file."""
     limits: ReactorLimits = msgspec.field(default_factory=ReactorLimits)
     """The most that this process does."""
     log_file: str = ""
@@ -282,7 +284,7 @@ def read(folder: Path, name: str = SETTINGS_FILE) -> ReactorSettings:
         store=file.store,
         prefixes=tuple(UriPrefix(file.store, parse_below(prefix)) for prefix in file.prefixes),
         driver=driver,
-        engine=convert(table, driver.Config, where=where),
+        engine=convert(engine_table.resolved(table, folder), driver.Config, where=where),
         limits=file.limits,
         log_file=folder / file.log_file if file.log_file else None,
         operations_listen=operations.setting(file.operations_listen, folder / name),

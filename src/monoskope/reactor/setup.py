@@ -1,7 +1,4 @@
-"""What `m8 reactor init` writes and what `m8 reactor check` shows: `reactor.toml`, and the lists of signers.
-
-The `[engine]` table is the driver's own example, to fill in or ready to run.
-"""
+"""What `m8 reactor init` writes and what `m8 reactor check` shows: `reactor.toml`, and the lists of signers."""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import tomli_w
 
 from monoskope.errors import UsageError, docs_page
@@ -20,7 +16,7 @@ from monoskope.reactor.signers import Signers
 from monoskope.reactor.signers.settings import SignersFile
 from monoskope.reactor.ways_around import who_asks_whom, who_knows
 from monoskope.settings import convert, write_private
-from monoskope.stores.driver import PLACEHOLDER, StoreDriver
+from monoskope.stores.driver import StoreDriver, UnsupportedError
 
 _SIGNERS = f"""
 # This reactor does what m8 asks. With a table [signers] it acts only on what a key of its own list signed:
@@ -49,25 +45,41 @@ def write(
     store: str,
     prefixes: list[str],
     driver: type[StoreDriver],
+    engine: dict[str, Any],
+    accounts: list[str],
     allow_swap: bool = False,
 ) -> None:
     """Write the settings and the lists of a new reactor into `folder`, an absolute path.
 
-    `server` may be a list with commas. Lists that are there already stay.
+    Args:
+        folder: The reactor's folder. Lists that are there already stay.
+        server: The m8 of one log; several have commas between them.
+        ca_file: The CA certificates for m8.
+        store: The store's name.
+        prefixes: The path prefixes to serve.
+        driver: The kind of engine.
+        engine: The settings of the engine, without its type, as `engine_table.new` made them.
+        accounts: The patterns of the accounts to serve, for an engine of accounts alone.
+        allow_swap: Whether to run where memory can be swapped to disk.
 
     Raises:
         UsageError: a value is bad.
     """
+    if driver.of_accounts is not bool(accounts):
+        raise UsageError(
+            "accounts are named for an engine of accounts, and for each of them.",
+            fix="Give --account 'orders_*'." if driver.of_accounts else "Leave --account out.",
+        )
     table: dict[str, Any] = {
         "server": server.split(",") if "," in server else server,
         "ca_file": str(ca_file),
         "store": store,
         "prefixes": prefixes,
-        "engine": {"type": driver.kind, **driver.example(folder)},
+        "engine": {"type": driver.kind, **engine},
         "limits": {},
     }
-    if driver.of_accounts:
-        table["accounts"] = {"allow": [PLACEHOLDER]}
+    if accounts:
+        table["accounts"] = {"allow": accounts}
     if allow_swap:
         table["allow_swap"] = True
     convert(table, ReactorFile, where=SETTINGS_FILE)
@@ -76,6 +88,29 @@ def write(
     for name, about in _LISTS.items():
         if not (folder / name).exists():
             write_private(folder / name, (about + _LAST).encode())
+
+
+def next_steps(settings: ReactorSettings, *, identity: str, checked: bool) -> str:
+    """Return what to do after `m8 reactor init`, one step a line: first here, then at m8."""
+    folder, added = settings.folder, f"{settings.store} --type {settings.driver.kind} --identity {identity}"
+    steps = [
+        ("the least rights, to grant in the engine", f"m8 reactor policy {folder}") if _has_policy(settings) else None,
+        ("a table [signers], which accounts need, then", f"m8 reactor check {folder}") if settings.accounts else None,
+        ("try the engine", f"m8 stores check {folder}") if not checked else None,
+        ("for the first reactor of this m8", f"m8 reactor fingerprint-key new {folder}"),
+        ("for every other one", f"m8 reactor fingerprint-key import {folder} FILE"),
+        (f"run it, as a service by {docs_page('operate/install.md')}", f"m8 reactor run {folder}"),
+        ("an administrator of m8 adds the store", f"monoctl create secret-store {added} --activate"),
+    ]
+    return "Next:\n" + "\n".join(f"  {what}:\n    {command}" for what, command in filter(None, steps))
+
+
+def _has_policy(settings: ReactorSettings) -> bool:
+    try:
+        settings.policy()
+    except UnsupportedError:
+        return False
+    return True
 
 
 _WITHOUT = (
@@ -88,19 +123,13 @@ def check(settings: ReactorSettings) -> str:
     """Return the text; every line ends with a line break.
 
     Raises:
-        UsageError: a list of `[signers]` is missing or bad, or accounts need one, or a field still has its placeholder.
+        UsageError: a list of `[signers]` is missing or bad, or accounts need one.
         RefusedError: others than its owner can write a list.
     """
     return "".join(f"{line}\n" for line in _lines(settings))
 
 
 def _lines(settings: ReactorSettings) -> Iterator[str]:
-    given = {"engine": msgspec.to_builtins(settings.engine), "accounts": msgspec.to_builtins(settings.accounts)}
-    for field in _placeholders(given, ""):
-        raise UsageError(
-            f"`{field}` still has its placeholder, {PLACEHOLDER!r}.",
-            fix="Write what your engine gave you into reactor.toml; the page on this kind of store says how.",
-        )
     settings.check_accounts()
     yield f"Store: {settings.store}"
     yield f"m8: {', '.join(settings.servers)}"
@@ -118,18 +147,6 @@ def _lines(settings: ReactorSettings) -> Iterator[str]:
         yield _WITHOUT
         return
     yield from _signers(settings, settings.signers)
-
-
-def _placeholders(value: object, field: str) -> Iterator[str]:
-    """Yield the names of the fields below `field` that `m8 reactor init` left to be filled in."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _placeholders(inner, f"{field}.{name}".removeprefix("."))
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _placeholders(inner, field)
-    elif isinstance(value, str) and value.removeprefix("/") == PLACEHOLDER:
-        yield field
 
 
 def _signed_there(settings: ReactorSettings, to: str) -> str:

@@ -22,7 +22,7 @@ from monoskope.protocol.payload import Payload
 from monoskope.value import Unshared
 
 PLACEHOLDER = "fill-in"
-"""What `StoreDriver.example` writes where only an administrator knows the value."""
+"""What stands in `StoreDriver.example` where only an administrator knows the value. It never gets into a file."""
 
 NOTHING = ""
 """The version of a path at which there is no secret."""
@@ -412,8 +412,8 @@ class StoreDriver(Unshared, ABC):
     def example(cls, folder: Path) -> dict[str, Any]:
         """Return the fields, beside `type`, of the `[engine]` table that `m8 reactor init` writes.
 
-        They fit `Config`. Where only an administrator knows a value, `PLACEHOLDER` stands there, or a path of it alone;
-        `m8 reactor check` refuses what is left of these.
+        They fit `Config`. Where only an administrator knows a value, such as an address, `PLACEHOLDER` stands there, or
+        a list of it alone: who sets a reactor up must give the value (`--set`), and nothing is guessed.
 
         Args:
             folder: The new reactor's own folder, an absolute path. A driver may put a key file into it, mode 0600.

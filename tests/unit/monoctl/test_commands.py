@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -29,6 +30,8 @@ class Answering(ScriptedM8):
 
     def __init__(self) -> None:
         super().__init__()
+        self.instead = ""
+        """The identity that is shown for a new store in the place of its own."""
         self.secrets = [
             views_pb2.Secret(
                 uri=f"vault://app/{number}",
@@ -58,6 +61,8 @@ class Answering(ScriptedM8):
                 if message.name in self.stores:
                     raise AlreadyExistsError(f"the name {message.name!r} is taken.", fix="Choose another.")
                 created = views_pb2.SecretStore(name=message.name, type=message.type, identity=message.identity)
+                self.stores[message.name] = created
+                created.identity = self.instead or created.identity
                 return commands_pb2.CreateSecretStoreResponse(store=created)
             case commands_pb2.StartFingerprintKeyRotationRequest():
                 return commands_pb2.StartFingerprintKeyRotationResponse()
@@ -65,7 +70,7 @@ class Answering(ScriptedM8):
                 return commands_pb2.FinishFingerprintKeyRotationResponse()
             case _:
                 response = getattr(commands_pb2, type(message).__name__.replace("Request", "Response"))
-                return response(store=self.stores["vault"])  # type: ignore[no-any-return]
+                return response(store=self.stores[getattr(message, "name", "vault")])  # type: ignore[no-any-return]
 
 
 def page(items: list[M], page_token: str) -> tuple[list[M], str]:
@@ -241,6 +246,23 @@ def test_administrators_add_and_change_stores(m8: Answering, run: Run) -> None:
         "ListSecretStoresRequest",
         "FinishFingerprintKeyRotationRequest",
     ]
+
+
+def test_one_command_adds_a_store_pins_its_identity_and_activates_it(m8: Answering, run: Run, tmp_path: Path) -> None:
+    words = ("create", "secret-store", "new", "--type", "age", "--activate", "--identity")
+    identity = Identity().shown
+    ok(run(*words, identity))
+    assert [type(one).__name__ for one in m8.asked[-2:]] == ["CreateSecretStoreRequest", "ActivateSecretStoreRequest"]
+    assert f"new {identity}" in (tmp_path / "known_stores").read_text()
+
+
+def test_a_store_that_m8_shows_under_another_identity_is_not_activated(m8: Answering, run: Run) -> None:
+    m8.instead = Identity().shown
+    words = ("create", "secret-store", "new", "--type", "age", "--activate", "--identity", Identity().shown)
+    refused = run(*words)
+    assert refused.exit_code == 5
+    assert "the store new was added, and is not active." in refused.stderr
+    assert [type(one).__name__ for one in m8.asked[-1:]] == ["CreateSecretStoreRequest"]
 
 
 OLD_KEY = "0123456789abcdef"

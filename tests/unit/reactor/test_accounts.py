@@ -126,25 +126,3 @@ def test_the_policy_lists_what_is_allowed_and_needs_no_signers(tmp_path: Path) -
     assert "'^(SCRAM" in printed
     deletable = written(tmp_path, engine=ENGINE | {"deletable": True})
     assert "'^(|SCRAM" in CliRunner().invoke(cli._group, ["policy", str(deletable)]).output
-
-
-def test_a_new_reactor_leaves_the_names_to_be_filled_in(tmp_path: Path) -> None:
-    words = [
-        "init",
-        str(tmp_path / "r"),
-        "--store",
-        "pg",
-        "--server",
-        "m8:1",
-        "--ca-file",
-        "ca",
-        "--type",
-        ENGINE["type"],
-    ]
-    assert CliRunner().invoke(cli._group, [str(word) for word in words]).exit_code == 0
-    file = tmp_path / "r" / "reactor.toml"
-    for field in ("engine.user", "accounts.allow"):
-        refused = CliRunner().invoke(cli._group, ["check", str(file)])
-        assert f"`{field}` still has its placeholder" in str(refused.exception)
-        text = file.read_text()
-        file.write_text(text.replace('user = "fill-in"', 'user = "m8_accounts"'))

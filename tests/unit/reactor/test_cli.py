@@ -21,7 +21,6 @@ from typing import Any
 import msgspec
 import pyrage
 import pytest
-from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -30,15 +29,15 @@ from monoskope.errors import RefusedError, UsageError
 from monoskope.m8.http import tls
 from monoskope.protocol.identity import Namespace, check_shown
 from monoskope.protocol.sshsig.lists import parse_listed
-from monoskope.reactor import cli, settings
+from monoskope.reactor import settings
 from monoskope.reactor.identity import fingerprint_key_transfer
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.stores import registry
 from monoskope.stores.vault.config import TokenFile, VaultConfig, policy_of
-from tests.support import warm
 from tests.support.programs import CLEAN
 from tests.support.real_m8 import serving
 from tests.support.signed_requests import Person, write_lists
+from tests.unit.reactor.commands import ends, given, init, process, typed
 
 VAULT = VaultConfig(address="https://127.0.0.1:8200", auth=TokenFile(token_file="/t"))
 
@@ -82,29 +81,6 @@ FIRST_SETTINGS = {
 
 TCACHE = "glibc.malloc.tcache_count"
 COMMAND = [sys.executable, "-m", "monoskope.reactor"]
-
-
-def typed(*words: object, answers: str = "") -> Result:
-    return CliRunner().invoke(cli._group, [str(word) for word in words], input=answers, prog_name="m8 reactor")
-
-
-def process(*words: object, given: str = "") -> subprocess.CompletedProcess[str]:
-    return warm.typed("m8", "reactor", *words, given=given)
-
-
-def ends(done: subprocess.CompletedProcess[str], code: int, *said: str) -> subprocess.CompletedProcess[str]:
-    """Check with which exit code a command ended, and that it said all this; return it."""
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    assert all(text in done.stderr for text in said), done.stderr
-    return done
-
-
-def init(folder: Path, *words: str, kind: str = "age", server: str = "localhost:7443") -> str:
-    ca_file = folder.parent / "ca.crt"
-    done = typed("init", folder, "--store", "local", "--server", server, "--ca-file", ca_file, "--type", kind, *words)
-    assert done.exit_code == 0, done.output
-    return check_shown(done.output.splitlines()[-1])
 
 
 @pytest.fixture
@@ -160,7 +136,7 @@ def test_where_memory_can_be_swapped_out_only_the_setting_lets_it_run(tmp_path: 
 
 @pytest.mark.parametrize("kind", registry.kinds())
 def test_init_writes_an_engine_table_that_its_driver_accepts(tmp_path: Path, kind: str) -> None:
-    init(tmp_path / "reactor", kind=kind)
+    init(tmp_path / "reactor", *given(kind), kind=kind)
     driver, text = settings.read(tmp_path / "reactor").driver, (tmp_path / "reactor" / "reactor.toml").read_text()
     assert driver.kind == kind
     assert list(settings.read_file(tmp_path / "reactor").engine) == ["type", *FIRST_SETTINGS[kind]]
@@ -170,7 +146,7 @@ def test_init_writes_an_engine_table_that_its_driver_accepts(tmp_path: Path, kin
 
 
 def test_policy_prints_what_the_settings_need_and_asks_nobody(tmp_path: Path) -> None:
-    init(tmp_path / "reactor", "--prefix", "team-a", kind="vault")
+    init(tmp_path / "reactor", "--prefix", "team-a", *given("vault"), kind="vault")
     done = process("policy", tmp_path / "reactor")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == policy_of(VAULT, [("team-a",)])
@@ -196,7 +172,7 @@ def test_policy_says_what_is_wrong(tmp_path: Path) -> None:
     assert "'age' have no policy" in none.stderr
     assert "\nfix: " in none.stderr
     ends(process("policy", tmp_path / "nowhere"), 2, "reactor.toml")
-    init(tmp_path / "vault", kind="vault")
+    init(tmp_path / "vault", *given("vault"), kind="vault")
     file = tmp_path / "vault" / "reactor.toml"
     file.write_text(file.read_text().replace("role_id =", "role_idd ="))
     ends(process("policy", tmp_path / "vault"), 2, "unknown field `role_idd`", "Did you mean 'role_id'?")
@@ -651,20 +627,6 @@ def test_check_says_that_copies_to_a_key_that_must_ask_are_refused(folder: Path)
         "Warning: a copy key has no approvals to show, so what copies-from-age brings is refused at team-a/prod."
         in typed("check", folder).output.splitlines()
     )
-
-
-@pytest.mark.parametrize(
-    ("kind", "field"), [("vault", "engine.auth.role_id"), ("barbican", "engine.auth.id"), ("pass", "engine.folder")]
-)
-def test_check_refuses_what_was_left_to_be_filled_in(tmp_path: Path, kind: str, field: str) -> None:
-    folder = tmp_path / "reactor"
-    init(folder, kind=kind)
-    refused = typed("check", folder).exception
-    assert isinstance(refused, UsageError)
-    assert refused.message == f"`{field}` still has its placeholder, 'fill-in'."
-    settings = folder / "reactor.toml"
-    settings.write_text(settings.read_text().replace("fill-in", "filled"))
-    assert typed("check", folder).exit_code == 0
 
 
 def test_init_writes_empty_lists_and_check_says_what_their_last_line_is_for(folder: Path) -> None:

@@ -187,7 +187,7 @@ def test_the_first_settings_of_a_plugin_are_the_example_that_it_brings(site: Pat
         env=CLEAN | {"PYTHONPATH": str(site)},
         timeout=60,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     table = f'type = "shoebox"\nfolder = "{folder}/shoes"\n'
     assert f"[engine]\n# The folder is made at the first start.\n{table}" in (folder / "reactor.toml").read_text()
 

@@ -129,11 +129,17 @@ def test_without_the_extra_it_says_which(reactor: Path, tmp_path: Path) -> None:
     ]
 
 
-def test_accounts_are_not_checked_by_making_some(tmp_path: Path) -> None:
-    folder = tmp_path / "reactor"
-    words = ("--store", "pg", "--server", "localhost:1", "--ca-file", "x", "--type", "postgresql-account")
-    assert warm.typed("m8", "reactor", "init", folder, *words).returncode == 0
-    (folder / "password").touch(mode=0o600)
-    done = check(folder)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "accounts are made by whoever administers the engine" in done.stderr
+def test_of_accounts_the_engine_is_opened_and_none_is_made(reactor: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    install(site, "shoebox_store", LIAR.replace("    kind", "    of_accounts = True\n    kind"))
+    settings = reactor / "reactor.toml"
+    text = settings.read_text().replace('type = "age"', 'type = "shoebox"')
+    settings.write_text(f'{text}\n[accounts]\nallow = ["orders_*"]\n')
+    done = check(reactor, PYTHONPATH=str(site))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "The suite makes secrets of its own, so it is not run on accounts." in done.stdout
+    assert not list((reactor / "secrets").iterdir())
+    settings.write_text(text.replace(f'"{reactor}/secrets"', f'"{settings}"') + '\n[accounts]\nallow = ["orders_*"]\n')
+    done = check(reactor, PYTHONPATH=str(site))
+    assert (done.returncode, done.stdout) == (7, "")

@@ -21,7 +21,7 @@ import monoskope
 from monoskope import shell_completion, start
 from monoskope.errors import Error, UsageError
 from monoskope.exit_codes import ExitCode, exit_code, sentence
-from monoskope.start import become_reactor, reactor_command
+from monoskope.start import become_reactor, reactor_command, stores_check_command
 from monoskope.text import escape
 
 
@@ -138,9 +138,6 @@ def reactor(context: click.Context) -> None:
     become_reactor(*context.args)
 
 
-MODULE = "monoskope.testing.store_check.check"
-
-
 @click.group()
 def stores() -> None:
     """Check the engines behind stores."""
@@ -155,7 +152,7 @@ def stores() -> None:
 @click.pass_context
 def check(context: click.Context) -> None:
     """Run the driver suite against a configured engine, below a path of its own (m8 stores check --help)."""
-    arguments = [sys.executable, "-P", "-m", MODULE, *context.args]
+    arguments = stores_check_command(*context.args)
     os.execv(arguments[0], arguments)  # noqa: S606  no shell is wanted
 
 

@@ -178,10 +178,26 @@ def _show_changed(session: CommandSession, change: Callable[[Client], Awaitable[
 @click.argument("name")
 @click.option("--type", "kind", required=True, metavar="TYPE", help="The kind of engine: vault, age, …")
 @click.option("--identity", required=True, metavar="SHA256:…", help="What `m8 reactor init` printed.")
+@click.option("--activate", "activates", is_flag=True, help="Pin the identity here, too, and activate the store.")
 @output_options
-def create(name: str, kind: str, identity: str, session: CommandSession) -> None:
-    """Add a store. It takes uploads after `monoctl activate secret-store`. The first store becomes the default."""
-    _show_changed(session, lambda client: client.stores.create(name, kind=kind, identity=identity))
+def create(name: str, kind: str, identity: str, session: CommandSession, *, activates: bool) -> None:
+    """Add a store. It takes uploads once it is active. The first store becomes the default.
+
+    With --activate you agree to the identity as well, as with your first put: it is pinned in known_stores.
+    """
+
+    async def work(client: Client) -> views_pb2.SecretStore:
+        created = await client.stores.create(name, kind=kind, identity=identity)
+        if not activates:
+            return created
+        try:
+            await client.stores.trust(name, identity)
+            return await client.stores.activate(name)
+        except Error:
+            terminal.warn(f"the store {name} was added, and is not active.")
+            raise
+
+    _show_changed(session, work)
 
 
 @command(short_help="Activate a store.")

@@ -12,7 +12,7 @@ import pyrage
 
 from monoskope.errors import UsageError
 from monoskope.protocol.payload import MAX_PADDED
-from monoskope.settings import read_private, write_private
+from monoskope.settings import find_private, read_private, write_private
 from monoskope.stores.driver import StoreRefusedError
 from monoskope.stores.shared.checks import check_max_plaintext
 from monoskope.stores.shared.trust import refused
@@ -22,7 +22,7 @@ class AgeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the files are, and who can open them."""
 
     folder: str
-    """An absolute path; made with mode 0700 if it is missing, refused if others than its owner can enter it."""
+    """Made with mode 0700 if it is missing; refused if others than its owner can enter it."""
     recipients: list[str]
     """Public keys, `age1…`: each of them can open every file."""
     identity_file: str | None = None
@@ -51,12 +51,20 @@ class AgeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def make_identity(file: Path) -> str:
-    """Write a new identity into `file` and return its public key. Raises `UsageError` if the file exists."""
-    if file.exists():
-        raise UsageError(f"{file} exists already.", fix="Name a new folder.")
-    key = pyrage.x25519.Identity.generate()
-    write_private(file, f"{key}\n".encode("ascii"))
-    return str(key.to_public())
+    """Return the public key of the identity in `file`; a new one is written there if there is none.
+
+    Raises:
+        UsageError: what is there is no identity.
+        RefusedError: others can reach the file.
+    """
+    if (there := find_private(file)) is None:
+        key = pyrage.x25519.Identity.generate()
+        write_private(file, f"{key}\n".encode("ascii"))
+        return str(key.to_public())
+    try:
+        return str(pyrage.x25519.Identity.from_str(there.decode("ascii").strip()).to_public())
+    except (UnicodeDecodeError, pyrage.IdentityError):
+        raise UsageError(f"{file} is no age identity.", fix="Name a new folder.") from None
 
 
 def parse_recipient(text: str) -> pyrage.x25519.Recipient:

@@ -91,8 +91,7 @@ class AgeStore(OurDriver):
     def example(cls, folder: Path) -> dict[str, Any]:
         """See `StoreDriver.example`: ready to run, with a new key pair whose identity lies in `folder`.
 
-        Raises:
-            UsageError: `folder` has an identity already.
+        What is there from a call that ended in an error is used again.
         """
         file = folder / "engine.agekey"
         return {

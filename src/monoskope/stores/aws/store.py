@@ -15,7 +15,7 @@ from monoskope.protocol.payload import Payload
 from monoskope.stores.aws.client import AwsClient
 from monoskope.stores.aws.config import AwsConfig, ParameterStoreConfig, SecretsManagerConfig
 from monoskope.stores.aws.layout import AwsLayout
-from monoskope.stores.driver import Capabilities, Snapshot, certain
+from monoskope.stores.driver import PLACEHOLDER, Capabilities, Snapshot, certain
 from monoskope.stores.shared.checks import OurDriver
 
 PROBE = ("m8-probe",)
@@ -133,7 +133,7 @@ class AwsStore(OurDriver):
     def example(cls, folder: Path) -> dict[str, Any]:
         """See `StoreDriver.example`."""
         del folder
-        return {"region": "eu-central-1", "prefix": "m8", "layout": "json", "readable": False, "deletable": False}
+        return {"region": PLACEHOLDER, "prefix": "m8", "layout": "json", "readable": False, "deletable": False}
 
     def check_payload(
         self, path: tuple[str, ...], payload: Payload | None, *, remove: Sequence[str] | None, options: object | None

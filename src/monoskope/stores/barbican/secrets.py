@@ -96,11 +96,11 @@ class BarbicanStore(OurDriver):
     def example(cls, folder: Path) -> dict[str, Any]:
         """See `StoreDriver.example`: a login by application credential."""
         return {
-            "address": "https://127.0.0.1:9311",
+            "address": PLACEHOLDER,
             "readable": False,
             "auth": {
                 "method": "application_credential",
-                "auth_url": "https://127.0.0.1:5000/v3",
+                "auth_url": PLACEHOLDER,
                 "id": PLACEHOLDER,
                 "secret_file": str(folder / "application-credential"),
             },

@@ -64,7 +64,7 @@ class MariadbAccountStore(HashedAccountStore):
     def example(cls, folder: Path) -> dict[str, Any]:
         """See `StoreDriver.example`."""
         return {
-            "host": "127.0.0.1:3306",
+            "host": PLACEHOLDER,
             "user": PLACEHOLDER,
             "password_file": str(folder / "password"),
             "account_host": "%",

@@ -25,9 +25,9 @@ class PassConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the password store and the keys are, and how secrets lie in it."""
 
     folder: str
-    """The password store, an absolute path; `pass init` made it."""
+    """The password store, which `pass init` made."""
     gpg_home: str
-    """GnuPG's folder with the recipients' public keys, an absolute path of mode 0700."""
+    """GnuPG's folder with the recipients' public keys, of mode 0700."""
     readable: bool = False
     """Whether a secret key of a recipient is in `gpg_home`. Without it the store is write-only."""
     prefix: str = ""

@@ -96,7 +96,7 @@ class PassStore(OurDriver):
     @classmethod
     def example(cls, folder: Path) -> dict[str, Any]:
         """See `StoreDriver.example`."""
-        return {"folder": f"/{PLACEHOLDER}", "gpg_home": str(folder / "gnupg"), "readable": False}
+        return {"folder": PLACEHOLDER, "gpg_home": str(folder / "gnupg"), "readable": False}
 
     def check(self, path: tuple[str, ...], options: object | None) -> None:
         """Refuse any options, and a folder that is named as the file of another secret could be."""

@@ -87,7 +87,7 @@ class PostgresqlAccountStore(OurDriver):
     def example(cls, folder: Path) -> dict[str, Any]:
         """See `StoreDriver.example`."""
         return {
-            "hosts": ["127.0.0.1:5432"],
+            "hosts": [PLACEHOLDER],
             "user": PLACEHOLDER,
             "password_file": str(folder / "password"),
             "database": "postgres",

@@ -76,7 +76,7 @@ class RabbitmqAccountStore(HashedAccountStore):
     def example(cls, folder: Path) -> dict[str, Any]:
         """See `StoreDriver.example`."""
         return {
-            "address": "https://127.0.0.1:15671",
+            "address": PLACEHOLDER,
             "user": PLACEHOLDER,
             "password_file": str(folder / "password"),
         }

@@ -70,7 +70,7 @@ class RedisAccountStore(HashedAccountStore):
     @classmethod
     def example(cls, folder: Path) -> dict[str, Any]:
         """See `StoreDriver.example`."""
-        return {"nodes": ["127.0.0.1:6379"], "user": PLACEHOLDER, "password_file": str(folder / "password")}
+        return {"nodes": [PLACEHOLDER], "user": PLACEHOLDER, "password_file": str(folder / "password")}
 
     async def health(self) -> bool:
         """Ask every node for the reactor's own account, and change nothing of it."""

@@ -50,7 +50,7 @@ class VaultMount(OurDriver):
     def example(cls, folder: Path) -> dict[str, Any]:
         """See `StoreDriver.example`: a login by AppRole, with a wrapped secret id."""
         return {
-            "address": "https://127.0.0.1:8200",
+            "address": PLACEHOLDER,
             "mount": "secret",
             "readable": False,
             "deletable": False,

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import contextlib
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 import tomli_w
@@ -38,6 +39,10 @@ _SAYS_S = 5.0
 """How long a reactor that starts is waited for by its log alone: it may write that elsewhere, or in other words."""
 
 ALL_RIGHTS = ("put", "compare", "see-hash", "delete", "copy", "undelete", "rollback")
+
+
+_FIRST: Mapping[str, object] = MappingProxyType({})
+"""The engine's first settings, and no others."""
 
 
 @contextlib.contextmanager
@@ -212,47 +217,52 @@ class Cluster(Commands):
             mount: Where the engine is mounted; `start_openbao` mounts the default.
             server: What it dials, "" for `dialled`.
         """
-        home = self._init_reactor(store, folder, kind, server)
-        role = f"m8-{home.name}"
+        role = f"m8-{folder or f'reactor-{store}'}"
         self.bao.create_role(role, [role])
-        write_private(home / "wrapped-secret-id", self.bao.wrapped_secret_id(role).encode())
-        self._set_engine(
-            home,
-            {
-                "type": kind,
+        home = self._init_reactor(
+            store,
+            folder,
+            kind,
+            server,
+            engine={
                 "address": self.bao.address,
                 "ca_file": str(self.bao.ca_file),
                 "mount": mount,
                 "prefix": PREFIX,
                 "readable": readable,
-                "patchable": kind == "vault",
+                **({"patchable": True, "restorable": True, "binary": True} if kind == "vault" else {}),
                 "deletable": True,
-                "restorable": kind == "vault",
                 "listable": True,
-                "binary": kind == "vault",
-                "auth": {
-                    "method": "approle",
-                    "role_id": self.bao.role_id(role),
-                    "wrapped_secret_id_file": str(home / "wrapped-secret-id"),
-                },
+                "auth": {"role_id": self.bao.role_id(role)},
             },
         )
+        write_private(home / "wrapped-secret-id", self.bao.wrapped_secret_id(role).encode())
         self.bao.write_policy(role, self.must("m8", "reactor", "policy", home.name).out)
 
     def make_local_reactor(self, store: str, *, folder: str = "", server: str = "") -> None:
         """Make the folder of a reactor that keeps age files in `secrets` in it; `server` as in `make_vault_reactor`."""
         self._init_reactor(store, folder, "age", server)
 
-    def make_reactor(self, store: str, kind: str, engine: dict[str, object]) -> Path:
-        """Make the folder of a reactor for an engine of any kind, with changes to the engine's first settings."""
-        home = self._init_reactor(store, "", kind)
-        table = tomllib.loads((home / "reactor.toml").read_text(encoding="utf-8"))
-        self._set_engine(home, table["engine"] | engine)
-        return home
+    def make_reactor(self, store: str, kind: str, engine: Mapping[str, object], *, accounts: str = "") -> Path:
+        """Make the folder of a reactor for an engine of any kind, with changes to the engine's first settings.
 
-    def _init_reactor(self, store: str, folder: str, kind: str, server: str = "") -> Path:
+        `accounts` is the pattern of the accounts that it serves, with an engine of accounts alone.
+        """
+        return self._init_reactor(store, "", kind, engine=engine, accounts=accounts)
+
+    def _init_reactor(
+        self,
+        store: str,
+        folder: str,
+        kind: str,
+        server: str = "",
+        *,
+        engine: Mapping[str, object] = _FIRST,
+        accounts: str = "",
+    ) -> Path:
         home = self.folder / (folder or f"reactor-{store}")
         options = ("--store", store, "--type", kind, "--server", server or self.dialled, "--ca-file", "m8/ca.crt")
+        options += (*_set_words(engine), *(("--account", accounts) if accounts else ()))
         ran = self.must("m8", "reactor", "init", home.name, *options, "--prefix", "", "--allow-swap")
         _lift(home / "reactor.toml", "[limits]\n", "puts_per_hour = 1_000_000\n")
         if store in self.identities:
@@ -263,11 +273,6 @@ class Cluster(Commands):
             self._types[store] = kind
             self.identities[store] = ran.out.split()[-1]
         return home
-
-    def _set_engine(self, home: Path, engine: dict[str, object]) -> None:
-        """Fill in the `[engine]` table, as a person does with an editor."""
-        with editing(home / "reactor.toml") as table:
-            table["engine"] = engine
 
     def allow_copy(self, store: str, to: str, *, source: str = "", destination: str = "") -> None:
         """Let the reactor of `store` copy from below `source` to below `destination` in `to`, once it starts anew."""
@@ -294,10 +299,8 @@ class Cluster(Commands):
     def add_store(self, store: str) -> None:
         """Add a store to m8 and activate it, as the administrator."""
         admin, kind = self.administrator, self._types[store]
-        self.must(
-            "monoctl", "create", "secret-store", store, "--type", kind, "--identity", self.identities[store], user=admin
-        )
-        self.must("monoctl", "activate", "secret-store", store, user=admin)
+        words = ("--type", kind, "--identity", self.identities[store], "--activate")
+        self.must("monoctl", "create", "secret-store", store, *words, user=admin)
 
     def join_store(self, store: str, *, key_of: str) -> Part:
         """Let a reactor that was made serve its store, with the fingerprint key of the one in the folder `key_of`."""
@@ -346,6 +349,18 @@ def _lift(file: Path, after: str, line: str) -> None:
     text = file.read_text(encoding="utf-8")
     if "puts_per_hour" not in text:
         write_private(file, text.replace(after, f"{after}{line}", 1).encode(), replace=True)
+
+
+def _set_words(engine: Mapping[str, object], *before: str) -> list[str]:
+    """Return the options of `m8 reactor init` that give these settings of an engine."""
+    words: list[str] = []
+    for name, value in engine.items():
+        if isinstance(value, Mapping):
+            words += _set_words(value, *before, name)
+        else:
+            text = ",".join(value) if isinstance(value, list) else str(value)
+            words += ["--set", f"{'.'.join((*before, name))}={text}"]
+    return words
 
 
 def _age_key() -> tuple[str, str]:

@@ -45,7 +45,8 @@ def check(file: Path, reader: Path | None, *, verbose: bool) -> None:
 
     It writes about three hundred small secrets, and the largest ones that fit, below a new path of its own, and deletes
     them again as far as the settings allow; what it deletes softly stays so. m8 is not needed. What would need the
-    engine to be down is not checked, nor what the settings do not allow.
+    engine to be down is not checked, nor what the settings do not allow. Of accounts it makes none: there it only opens
+    the engine, and looks whether the reactor's own account may do its work.
     """
     _need_extras(file)
     from monoskope.reactor import settings  # noqa: PLC0415 - after the check that it can work
@@ -56,6 +57,11 @@ def check(file: Path, reader: Path | None, *, verbose: bool) -> None:
 
     configured = settings.read(file.parent, file.name)
     checked = Checked(configured, file.parent, (*configured.prefixes[0].path, f"m8-check-{secrets.token_hex(4)}"))
+    if configured.accounts is not None:
+        asyncio.run(_introduce(checked))
+        click.echo("The suite makes secrets of its own, so it is not run on accounts. Generate a password for one that")
+        click.echo("nobody uses, and log in with it.")
+        return
     if reader is not None:
         reader = settings_file(reader)
         checked.reader = settings.read(reader.parent, reader.name), reader.parent
@@ -113,14 +119,10 @@ def _run(checked: Checked, *, verbose: bool) -> int:
 
 async def _introduce(checked: Checked) -> None:
     """Open the engine once and say what it announces. Raises what opening raises, and `UsageError`."""
-    if checked.settings.accounts is not None:
-        raise UsageError(
-            "the suite makes secrets of its own, and accounts are made by whoever administers the engine.",
-            fix="Generate a password for an account that nobody uses, and log in with it.",
-        )
     driver = await checked.open()
     try:
-        driver.check(checked.below, None)
+        if checked.settings.accounts is None:
+            driver.check(checked.below, None)
     finally:
         await driver.close()
     can = driver.capabilities

@@ -1,14 +1,15 @@
-"""`monoctl config bundle` and `monoctl join`: one comparison, before which nothing of what came is used."""
+"""`monoctl join`: one comparison, before which nothing of what came is used."""
 
 from __future__ import annotations
 
-import stat
+import datetime as dt
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec import structs
 
 from monoskope.client.bundle import key
@@ -19,6 +20,7 @@ from monoskope.client.known.logs import KnownLogs, LogPin
 from monoskope.client.login.credential import KeptLogin, login_path, read
 from monoskope.client.login.starting import LoginSettings, keep
 from monoskope.client.signing.signer import signer_of
+from monoskope.m8.http import tls
 from monoskope.monoctl.commands import join as joining
 from monoskope.monoctl.main import cli
 from monoskope.protocol.bundle import WELL_KNOWN, Bundle, Log, Login, certificates_in
@@ -103,37 +105,6 @@ def logins(monkeypatch: pytest.MonkeyPatch) -> list[LoginSettings]:
     monkeypatch.setattr(joining, "log_in", log_in)
     monkeypatch.setattr(joining, "met", lambda *_: "user:corp:anna@example.org")
     return found
-
-
-# --- config bundle ---
-
-
-def test_what_a_colleague_needs_is_one_file_that_is_replaced_by_its_like_alone(run: Run, folder: Path) -> None:
-    folder.mkdir(parents=True)
-    write_private(folder / "config.toml", SETTINGS.encode())
-    write_private(folder / "known_stores", f"{SERVER} vault {IDENTITY}\n".encode())
-    write_private(folder / "known_logs", LogPin(vkeys()).line(SERVER).encode())
-    ends(run("config", "bundle"), 2, "--contact")
-
-    made = ends(run("config", "bundle", "--contact", "Anna, phone 1"), 0)
-    file = Path("monoskope-bundle.json")
-    bundle = Bundle.parse(file.read_bytes())
-    assert (bundle.contact, bundle.stores) == ("Anna, phone 1", {"vault": IDENTITY})
-    assert grouped(bundle.fingerprint) in made.stdout
-    assert stat.S_IMODE(file.stat().st_mode) == 0o644
-
-    write_private(folder / "known_stores", f"{SERVER} db {IDENTITY}\n".encode(), replace=True)
-    ends(run("config", "bundle"), 0)
-    assert Bundle.parse(file.read_bytes()).contact == "Anna, phone 1"  # it is asked once
-    assert "says all that already" in ends(run("config", "bundle"), 0).stdout
-
-    for other in (b"# my notes\n", bytes(a_bundle(servers=("other.example.org:7443",)))):
-        file.write_bytes(other)
-        ends(run("config", "bundle", "--contact", "Anna"), 2, "was not changed", "Name another file.")
-        assert file.read_bytes() == other
-
-
-# --- join ---
 
 
 def everything_in(folder: Path) -> dict[str, bytes]:
@@ -364,3 +335,23 @@ def test_a_member_whom_the_issuer_does_not_know_is_told_before_the_line_is_sent(
     ends(run(*words), 2, "is not a member")
     keep(path, structs.replace(kept, issuer="https://login.other.example"))
     ends(run(*words), 5, "you are logged in at https://login.other.example", f"{m8.url}/issuer")
+
+
+def test_an_authority_or_a_log_key_that_was_set_by_hand_is_kept_and_compared(
+    run: Run, m8: HttpsIssuer, folder: Path, logins: list[LoginSettings]
+) -> None:
+    words = ("join", m8.url, "--fingerprint", of(m8).fingerprint)
+    ends(run("config", "set", "server", named(m8)), 0)
+    ends(run("config", "set", "ca_file", str(m8.ca_file)), 0)
+    ends(run("config", "set", "log_vkeys", " ".join(reversed(vkeys()))), 0)
+    ends(run(*words), 0)
+    assert read_config(folder / "config.toml").top.texts["ca_file"] == str(m8.ca_file)
+
+    before = read_config(folder / "config.toml").top.texts
+    other = folder.parent / "other.crt"
+    other.write_bytes(tls.make_authority(now=dt.datetime.now(dt.UTC)).certificate.public_bytes(Encoding.PEM))
+    for name, value in (("ca_file", str(other)), ("log_vkeys", " ".join(vkeys("another")))):
+        ends(run("config", "set", name, value), 0)
+        ends(run(*words), 5, f"{name} in ", "the certificate SHA256:" if name == "ca_file" else vkeys()[0], value)
+        ends(run("config", "set", name, before[name]), 0)
+    assert read_config(folder / "config.toml").top.texts == before

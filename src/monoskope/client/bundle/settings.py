@@ -113,6 +113,8 @@ class MachineSettings:
         known = self._place.table.texts
         for name, value in self._texts().items():
             self._check(name, known.get(name, value), value)
+        if {*known.get("log_vkeys", "").split()} not in ({*self._bundle.log.vkeys}, set()):
+            self._check("log_vkeys", known["log_vkeys"], " ".join(self._bundle.log.vkeys))
         found = {name: value for name, value in self._texts().items() if name not in known}
         if ",".join(self.servers) != known.get("server", ""):
             found["server"] = ",".join(self.servers)

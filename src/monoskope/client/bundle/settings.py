@@ -190,8 +190,8 @@ class MachineSettings:
         if known != wanted:
             raise IdentityChangedError(
                 f"{name} in {self._place.where} is {known!r}, and the bundle has {wanted!r}.",
-                fix=f"Nothing was changed. Ask {self._bundle.contact} which one is right; if it is the new one, set it"
-                f" with `monoctl config set {name}`.",
+                fix="Nothing was changed. Ask your administrator which one is right, by another way than this bundle; if"
+                f" it is the new one, set it with `monoctl config set {name}`.",
             )
 
     def _authority(self, name: str) -> str | None:

@@ -74,7 +74,7 @@ def join(
     if dry_run:
         terminal.err("Nothing was changed: --dry-run.")
         return
-    compare.compare(bundle, fingerprint or _asked(bundle))
+    compare.compare(bundle, fingerprint or _asked())
     pins.add()
     settings.add()
     kept = _logged_in(settings, way, known)
@@ -98,14 +98,16 @@ def _bundle(source: str, ca_file: str | None, fingerprint: str | None, path: Pat
     return bundle
 
 
-def _asked(bundle: Bundle) -> str:
+def _asked() -> str:
+    """Return what the user types. The question names nobody to ask: the bundle's contact is not compared yet."""
     if not terminal.interactive():
         raise UsageError(
             "there is no terminal to ask on.", fix="Give the fingerprint that a person told you with --fingerprint."
         )
     return terminal.prompt(
-        "Compare by another way than the one by which this came: a fingerprint in the link, in the file or in the same"
-        f" message does not count.\nType or paste the fingerprint that you were told ({bundle.contact} knows it)"
+        "Compare it with what a person told you whom you knew before, by another way than the one by which this came.\n"
+        "A fingerprint in the link, in the file or in the same message does not count, nor does one from the contact"
+        " above.\nType or paste the fingerprint that you were told"
     )
 
 

@@ -32,7 +32,7 @@ def _rows(bundle: Bundle) -> Iterator[tuple[str, str]]:
     yield "Server", ", ".join(bundle.servers)
     if bundle.ca:
         yield "", f"with a certificate of {_authorities(bundle.ca)}, which counts for this m8 alone"
-    yield "Ask", bundle.contact
+    yield "Contact", bundle.contact
     yield "Log in at", login.issuer
     yield "", f"as the client {login.client_id}" + (f", for the audience {login.audience}" if login.audience else "")
     if login.scopes:

@@ -190,8 +190,8 @@ class MachineSettings:
         if known != wanted:
             raise IdentityChangedError(
                 f"{name} in {self._place.where} is {known!r}, and the bundle has {wanted!r}.",
-                fix="Nothing was changed. Ask your administrator, by another way than this bundle, which one is right. If"
-                f" it is the new one, set it with `monoctl config set {name}`.",
+                fix="Nothing was changed. Ask your administrator, by another way than this bundle, which one is right."
+                f" If it is the new one, set it with `monoctl config set {name}`.",
             )
 
     def _authority(self, name: str) -> str | None:

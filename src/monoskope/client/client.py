@@ -18,6 +18,7 @@ from monoskope.client import purposes
 from monoskope.client.connection import CALL_TIMEOUT_S
 from monoskope.client.http import methods
 from monoskope.client.known.stores import SYSTEM_FILE
+from monoskope.client.people import People
 from monoskope.client.purposes import Expect, encoded, expectation
 from monoskope.client.queries import PAGE_SIZE, Queries, request_id_bytes
 from monoskope.client.runtime import Runtime, asyncio_runtime, left, within
@@ -178,6 +179,11 @@ class Client(Unshared):
         from monoskope.client.walk.trust import subject_of  # noqa: PLC0415 - a put loads it while it waits
 
         return subject_of(self._session.connection.token)
+
+    @property
+    def people(self) -> People:
+        """The display names that came with m8's answers. They are m8's word: ids decide."""
+        return self._session.connection.people
 
     @property
     def stores(self) -> Stores:

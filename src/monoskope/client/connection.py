@@ -24,6 +24,7 @@ from monoskope.client.http.transport import (
     too_late,
 )
 from monoskope.client.login.credential import Caller, Credential, FixedToken, Issued
+from monoskope.client.people import People
 from monoskope.client.runtime import Runtime, asyncio_runtime, left
 from monoskope.errors import (
     Error,
@@ -131,6 +132,8 @@ class Connection(Unshared):
         self._caller = Caller(credential, self._exchange, self.runtime)
         self.watch: Watch | None = None
         """What holds m8 to its log, None for nothing."""
+        self.people = People()
+        """The names that came with answers."""
 
     def __repr__(self) -> str:
         return f"<Connection {self.server} token=hidden>"
@@ -189,6 +192,7 @@ class Connection(Unshared):
             raise
         if watch is not None and log is LogUse.WAITS:
             await watch.fits(ends_at)
+        self.people.take(answer)
         return answer
 
     async def _call(
@@ -360,6 +364,7 @@ class Connection(Unshared):
                     async for response in responses:
                         began = True
                         await self._held()
+                        self.people.take(response)
                         yield response
             except UnavailableError as error:
                 self._failed(server)

@@ -107,6 +107,7 @@ class SyncAccess(_Twin):
     create_token = _call(Access.create_token)
     tokens = _list(Access.tokens)
     revoke_token = _call(Access.revoke_token)
+    forget_person = _call(Access.forget_person)
     came_from = _call(Access.came_from)
     offboard = _call(Access.offboard)
 

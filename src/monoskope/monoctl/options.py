@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,12 +11,13 @@ import click
 
 from monoskope.client.known.sources import find
 from monoskope.client.known.table import FIELDS, Setting
+from monoskope.client.people import People
 from monoskope.client.settings import ClientSettings, load_settings, parse_identities
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.ending import interrupted
-from monoskope.monoctl.output.formats import TABLE, WORDS
+from monoskope.monoctl.output.formats import TABLE, TABLES, WORDS, Document
 from monoskope.monoctl.output.progress import Bar, Watch
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class CommandSession:
         output: How to print, of a command with that option.
         timeout: Seconds for each secret, of a command with that option.
         config: The settings file, if a flag names it.
+        people: The names that came with m8's answers.
     """
 
     def __init__(
@@ -115,6 +117,8 @@ class CommandSession:
         self.output = output
         self.timeout = timeout
         self.config: Path | None = flags["config"]
+        self.people = People()
+        self._told_names = False
         self.bar = Bar()
         self.watch = Watch(quiet=lambda: self.bar.visible)
 
@@ -162,6 +166,21 @@ class CommandSession:
 
         return run(self._work(self._client(settings, BlockingRuntime()), work))
 
+    def named(self, documents: Sequence[Document], *, whole: bool = False) -> list[Document]:
+        """Return documents with the names of people beside their ids, and say once whose word these are.
+
+        Args:
+            documents: What is printed.
+            whole: As for `monoskope.monoctl.output.people.named`.
+        """
+        from monoskope.monoctl.output.people import NAMES, named  # noqa: PLC0415 - a put prints nobody
+
+        found = named(self.output, documents, self.people, whole=whole)
+        if self.output in TABLES and not self._told_names and found != list(documents):
+            self._told_names = True
+            terminal.note(NAMES)
+        return found
+
     def _client(self, settings: ClientSettings, runtime: Runtime | None) -> Client:
         from monoskope.client import Client  # noqa: PLC0415 - a help needs none
 
@@ -177,6 +196,7 @@ class CommandSession:
 
     async def _work(self, client: Client, work: Callable[[Client], Awaitable[R]]) -> R:
         async with client:
+            self.people = client.people
             try:
                 return await work(client)
             finally:

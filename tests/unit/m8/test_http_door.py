@@ -44,7 +44,7 @@ async def test_every_method_of_the_table_says_the_same_in_json_and_in_protobuf(w
     """Of a message without fields, with a token and without."""
     anna, administrator = world.user("anna", "vault://app").headers, world.administrator().headers
     asked = [method for method in methods(world.app).values() if method.kind is not Kind.ATTACHING]
-    assert len(asked) == 38
+    assert len(asked) == 39
     for method in asked:
         streams = method.kind is Kind.STREAMING
         # Anna would wait for her first event.

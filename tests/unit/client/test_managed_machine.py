@@ -86,6 +86,8 @@ AROUND: dict[str, tuple[str, Mapping[str, str | None]]] = {
     "fewer cosignatures": ("log_quorum", {"MONOCTL_LOG_QUORUM": "0"}),
     "other keys of the log": ("log_vkeys", {"MONOCTL_LOG_VKEYS": "c d"}),
     "a token as text": ("token_file", {"MONOCTL_TOKEN": "a.b.c"}),
+    "a build job's token": ("token_file", {"MONOCTL_ID_TOKEN": "a.b.c"}),
+    "what asks GitHub for a token": ("token_file", {"ACTIONS_ID_TOKEN_REQUEST_TOKEN": "a.b.c"}),
     "a file with a token": ("token_file", {"flag:token_file": "/tmp/token"}),
     "the system's other authorities": ("login_ca_file", {"SSL_CERT_FILE": "/tmp/evil.pem"}),
 }

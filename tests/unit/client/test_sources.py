@@ -16,6 +16,7 @@ from monoskope.settings import write_private
 SERVER = "m8.example:1"
 CONTEXTS = f"""server = "top:1"
 signing_key = "top.key"
+retry_for = "5"
 [contexts.lab]
 server = "lab:1,lab:2"
 ca_file = "lab.crt"
@@ -97,6 +98,7 @@ def test_a_context_has_nothing_of_another_place(environ: dict[str, str], user: P
     assert found["server"].source == f"{user} [contexts.lab]"
     assert found["ca_file"].value == str(user.with_name("lab.crt"))
     assert "signing_key" not in found
+    assert found["retry_for"].value == "5", "bound to no server"
     assert "signing_key" in find({}, environ=environ)
     assert "ca_file" not in find({}, context="company", environ=environ)
 

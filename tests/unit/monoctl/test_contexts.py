@@ -15,6 +15,7 @@ from monoskope.client.known import system as system_module
 from monoskope.client.settings.writing import write_settings
 from monoskope.errors import UsageError
 from monoskope.monoctl.main import cli
+from monoskope.testing.scripted.m8 import ScriptedM8
 from tests.support.completing import completed
 from tests.unit.monoctl.as_alice import ends
 
@@ -84,6 +85,7 @@ def test_a_context_is_made_used_changed_and_left(file: Path) -> None:
         (("unset", "--context", "labb", "server"), "It has these: company, lab."),
         (("view", "--context", "labb"), "It has these: company, lab."),
         (("set", "--context", "lab", "login_issuer", "http://plain.example"), "is not an https:// URL"),
+        (("set", "retry_for", "soon"), "not a number of seconds"),
     ],
 )
 def test_what_cannot_be_done_changes_nothing(words: tuple[str, ...], said: str, file: Path) -> None:
@@ -102,6 +104,7 @@ def test_a_variable_that_names_another_context_is_told(monkeypatch: pytest.Monke
 
 def test_an_error_of_a_configured_server_names_what_chose_it(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MONOCTL_TOKEN", "a.b.c")
+    ends(run("config", "set", "retry_for", "0"), 0)
     ends(run("config", "set", "--context", "lab", "server", "127.0.0.1:1"), 0)
     ends(run("config", "use", "lab"), 0)
     ends(run("whoami"), 7, f"The server comes from `server` in {file} [contexts.lab].")
@@ -109,6 +112,15 @@ def test_an_error_of_a_configured_server_names_what_chose_it(file: Path, monkeyp
     monkeypatch.setenv("MONOCTL_SERVER", "127.0.0.1:1")
     ends(run("whoami"), 7, "The server comes from MONOCTL_SERVER.")
     assert "comes from" not in ends(run("whoami", "--server", "127.0.0.1:1"), 7).stderr
+
+
+def test_so_does_an_error_of_a_certificate_that_nobody_known_signed(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONOCTL_TOKEN", "a.b.c")
+    with ScriptedM8().serving_in_thread(tmp_path) as m8:
+        ends(run("config", "set", "server", m8.server), 0)
+        ends(run("whoami"), 5, "is not signed by an authority", f"The server comes from `server` in {file}.")
 
 
 def test_names_of_contexts_complete(monkeypatch: pytest.MonkeyPatch) -> None:

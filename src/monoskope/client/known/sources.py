@@ -76,7 +76,7 @@ def find(
     """
     check_variables(environ)
     administrator = read_system(system)
-    administrator.guard_roots(environ)
+    administrator.guard_environment(environ)
     chosen = _chosen(config, context, environ)
     found = administrator.settings()
     given = (

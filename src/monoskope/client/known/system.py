@@ -12,7 +12,18 @@ from typing import Any
 
 import msgspec
 
-from monoskope.client.known.table import BY_NAME, IN_FILES, KEYS, TEXTS, Bound, Kind, Setting, group, is_public_key
+from monoskope.client.known.table import (
+    BY_NAME,
+    ID_TOKEN_VARIABLE,
+    IN_FILES,
+    KEYS,
+    TEXTS,
+    Bound,
+    Kind,
+    Setting,
+    group,
+    is_public_key,
+)
 from monoskope.errors import RefusedError, UsageError
 from monoskope.host_port import same_servers
 from monoskope.settings import find_of_system, parse
@@ -24,9 +35,12 @@ OWNERS = frozenset({0})
 SYSTEM_ROOTS = "SSL_CERT_FILE"
 """The variable that names other authorities than the system's."""
 
+OF_JOBS = (ID_TOKEN_VARIABLE, "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+"""The variables with what a build job has for its token."""
+
 _MAY_BE_UNSET = frozenset({"ca_file", "token_file"})
 """Settings that can be fixed without a value: then the system's authorities count, and no token but a login's."""
-_ASK = "Remove it there, or ask the administrator of this machine."
+_ASK = "Or ask the administrator of this machine."
 
 
 class SystemConfig(Value, frozen=True):
@@ -49,17 +63,21 @@ class SystemConfig(Value, frozen=True):
             if name in self.fixed and not self._is_same(name, setting.value):
                 key = TEXTS.get(name, name)
                 raise RefusedError(
-                    f"{setting.source} gives another {name} than {self.path}, in which {key} is fixed.", fix=_ASK
+                    f"{setting.source} gives another {name} than {self.path}, in which {key} is fixed.",
+                    fix=f"Leave it out there. {_ASK}",
                 )
 
-    def guard_roots(self, environ: Mapping[str, str]) -> None:
-        """Raise `RefusedError` if the environment replaces the system's authorities where they are fixed."""
+    def guard_environment(self, environ: Mapping[str, str]) -> None:
+        """Raise `RefusedError` if variables of others replace what is fixed: authorities, or the token of a login."""
+        job = next((name for name in OF_JOBS if environ.get(name)), None)
+        if job is not None and "token_file" in self.fixed:
+            raise RefusedError(f"{job} gives a token, and {self.path} fixes token_file.", fix=f"Unset {job}. {_ASK}")
         for key in KEYS:
             is_open = key.name in self.fixed and key.name.endswith("ca_file") and key.name not in self.texts
             if is_open and environ.get(SYSTEM_ROOTS):
                 raise RefusedError(
                     f"{SYSTEM_ROOTS} replaces this system's authorities, and {self.path} fixes {key.name}.",
-                    fix=f"Unset {SYSTEM_ROOTS}, or ask the administrator of this machine to name that file.",
+                    fix=f"Unset {SYSTEM_ROOTS}. {_ASK}",
                 )
 
     def _is_same(self, name: str, value: str) -> bool:
@@ -90,7 +108,9 @@ def parse_system(content: bytes, path: Path) -> SystemConfig:
     found: Any = parse(content, msgspec.defstruct("SystemConfig", fields, forbid_unknown_fields=True), path=path)
     values = {name: value for name in IN_FILES if (value := getattr(found, name))}
     for name in values.keys() & set(group("token")):
-        raise UsageError(f"{path}: {name} is not allowed there, since every user would have it.", fix="Remove it.")
+        raise UsageError(
+            f"{path}: {name} is not allowed there, since every user would have it.", fix="Give each user one."
+        )
     fixed = frozenset(each for name in found.fixed for each in _fixed_with(name, path))
     _check_fixed(frozenset(found.fixed), values, path)
     for name, value in values.items():

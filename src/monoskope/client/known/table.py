@@ -27,6 +27,8 @@ class Kind(Enum):
     """A file, or a public key itself."""
     ISSUER = auto()
     """An `https://` URL."""
+    SECONDS = auto()
+    """A number of seconds."""
     LOG = auto()
     """What is demanded of a log (`known.demand`)."""
 
@@ -106,6 +108,14 @@ KEYS = (
         meaning="How the stores' lists call you who propose changes, if your key has no certificate"
         " ([approvals](approvals.md)).",
         group="requester",
+    ),
+    Key(
+        name="retry_for",
+        meaning='For how many seconds what is away and comes back by itself is [waited for](waiting.md), such as `"60"`.'
+        ' By default 30; `"0"` for not at all.',
+        kind=Kind.SECONDS,
+        bound=Bound.NOT,
+        group="retry_for",
     ),
     Key(
         name="log_vkeys",

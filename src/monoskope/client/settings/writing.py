@@ -18,6 +18,7 @@ from monoskope.client.known.config_file import (
 )
 from monoskope.client.known.system import read_system
 from monoskope.client.known.table import BY_NAME, IN_FILES, Kind, Setting, is_public_key
+from monoskope.client.settings import retry_for_of
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.settings import locked, write_private
@@ -132,7 +133,7 @@ def check_value(name: str, value: str | Sequence[str]) -> str:
     kind = BY_NAME[name].kind
     text = value if isinstance(value, str) else ("," if kind is Kind.SERVERS else " ").join(value)
     if not text or not text.isprintable():
-        raise UsageError(f"{name} is empty, or not printable.", fix="Use `monoctl config unset` to remove a setting.")
+        raise UsageError(f"{name} is empty, or not printable.", fix="`monoctl config unset` takes a setting away.")
     if kind is Kind.SERVERS:
         return ",".join(check_servers(text))
     if kind is Kind.FILE or (kind is Kind.KEY and not is_public_key(text)):
@@ -141,6 +142,8 @@ def check_value(name: str, value: str | Sequence[str]) -> str:
         from monoskope.client.signing.signer import signer_of  # noqa: PLC0415 - for this kind alone
 
         signer_of(text)
+    elif kind is Kind.SECONDS:
+        retry_for_of(text, name)
     elif kind is Kind.LOG:
         from monoskope.client.known.demand import check_setting  # noqa: PLC0415 - as above
 

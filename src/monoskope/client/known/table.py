@@ -111,8 +111,8 @@ KEYS = (
     ),
     Key(
         name="retry_for",
-        meaning='For how many seconds what is away and comes back by itself is [waited for](waiting.md), such as `"60"`.'
-        ' By default 30; `"0"` for not at all.',
+        meaning="For how many seconds what is away and comes back by itself is [waited for](waiting.md), such as"
+        ' `"60"`. By default 30; `"0"` for not at all.',
         kind=Kind.SECONDS,
         bound=Bound.NOT,
         group="retry_for",

@@ -13,7 +13,7 @@ from monoskope.monoctl.options import CommandSession, connection_options, list_o
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import TABLES, Document, emit, show
 
-_ROLES = ("administrator", "auditor", "user")
+_ROLES = ("administrator", "auditor", "user", "metrics")
 _BINDINGS = {"NAME": "name", "ROLE": "role", "PREFIX": "prefix", "RIGHTS": "rights", "MEMBERS": "members"}
 _CHANGES = {"CHANGE": "change"} | _BINDINGS
 

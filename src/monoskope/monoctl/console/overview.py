@@ -23,7 +23,8 @@ from monoskope.monoctl.console.requests import Request, Text
 from monoskope.monoctl.console.secrets import SecretsAsked, secrets, today
 from monoskope.monoctl.output import views
 from monoskope.monoctl.output.ending import failure
-from monoskope.monoctl.output.formats import Document
+from monoskope.monoctl.output.formats import TABLE, Document
+from monoskope.monoctl.output.people import named
 from monoskope.protocol.receipt import Receipt
 from monoskope.times import now_ms
 
@@ -145,9 +146,9 @@ _NO_PREFIX: Document = {"prefix": "", "rights": []}
 
 
 async def role_bindings(context: Context, _asked: Nothing) -> Document:
-    """Answer every role binding, by name."""
-    found = await context.client.access.role_bindings()
-    return {"role_bindings": [_NO_PREFIX | views.role_binding(one) for one in found]}
+    """Answer every role binding, by name; members as they are shown where something is decided."""
+    found = [_NO_PREFIX | views.role_binding(one) for one in await context.client.access.role_bindings()]
+    return {"role_bindings": named(TABLE, found, context.client.people, whole=True)}
 
 
 class UploadAsked(Request, frozen=True):

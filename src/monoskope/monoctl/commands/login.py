@@ -95,7 +95,7 @@ def log_in(
     path = login_path(settings.server)
     if path is None:
         raise UsageError("no home folder is known, so there is no place for a login.", fix="Set HOME.")
-    kept = _with_device(settings) if way.device else _with_browser(settings, no_browser=way.no_browser)
+    kept = by_device(settings) if way.device else _by_browser(settings, no_browser=way.no_browser)
     starting.keep(path, starting.in_keyring(kept) if way.keyring else kept)
     try:
         subject = met(session, dialled(Login(path, kept.issuer)))
@@ -125,9 +125,14 @@ def met(session: CommandSession, dialled: ClientSettings) -> str | None:
         raise
 
 
-def _with_browser(settings: starting.LoginSettings, *, no_browser: bool) -> KeptLogin:
+def by_address(settings: starting.LoginSettings) -> KeptLogin:
+    """Log in with an address that the user opens in a browser. Blocks. Raises as `starting.with_browser`."""
+    return starting.with_browser(settings, _print)
+
+
+def _by_browser(settings: starting.LoginSettings, *, no_browser: bool) -> KeptLogin:
     if no_browser:
-        return starting.with_browser(settings, _print)
+        return by_address(settings)
     from monoskope.monoctl.console import browser  # noqa: PLC0415 - only with a browser
 
     # In a file, so that no other user of the machine reads the address from `ps`.
@@ -153,7 +158,9 @@ def _print(address: str, redirect_uri: str) -> None:
     terminal.err("Open this address in a browser on this machine:", "", address, "")
 
 
-def _with_device(settings: starting.LoginSettings) -> KeptLogin:
+def by_device(settings: starting.LoginSettings) -> KeptLogin:
+    """Log in with a code that the user types at another machine. Blocks. Raises as `starting.with_browser`."""
+
     def show(code: DeviceCode) -> None:
         terminal.err(f"Open {code.verification_uri} in a browser, and type this code there: {code.user_code}")
         if code.complete_uri:

@@ -44,7 +44,7 @@ SIGNERS = {
 def company(tmp_path: Path, provider: OpenIdProvider) -> Iterator[Cluster]:
     """An m8 with a private CA and an issuer, a store that takes signed requests alone, and who may put there."""
     with QuickCluster(tmp_path / "company") as cluster:
-        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
+        cluster.must("m8", "init", "folder", "--dir", "m8", "--listen", cluster.server)
         with (cluster.folder / "m8" / "m8.toml").open("a", encoding="utf-8") as file:
             file.write(RULES.format(issuer=provider.issuer, audience=CLIENT_ID, ca=provider.ca_file))
         cluster.start_m8()

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from monoskope.api.gateway.v1 import log_pb2
+from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.connection import CALL_TIMEOUT_S, LogUse
 from monoskope.client.http import methods
 from monoskope.client.known.demand import Demand
@@ -20,6 +21,7 @@ from monoskope.client.runtime import left, within
 from monoskope.client.session import Session
 from monoskope.errors import LogMismatchError, NotFoundError, NotYetError, ProtocolError, UsageError
 from monoskope.protocol.approvers import counted_alone
+from monoskope.protocol.tlog import upload_proof
 from monoskope.protocol.tlog.forms import NoteError
 from monoskope.protocol.tlog.note import Note, Policy
 from monoskope.protocol.tlog.proof_file import ProofFile
@@ -187,6 +189,15 @@ class ServerLog:
             note = bytes(ProofFile.parse(file).note)
             await self._session.watch.check.check_one_log(pin, LogPin(pin.vkeys, note))
             return proof
+
+    async def logged_receipt(self, request_id: bytes) -> upload_pb2.Signed | None:
+        """Return the receipt of a request as the log proves it now, None if its last event has none.
+
+        Raises:
+            Error: as `upload_proof`, which waits for nothing here.
+        """
+        proof = await self.upload_proof(request_id.hex(), timeout=0.0)
+        return upload_proof.UploadProof.parse(proof.content).receipt
 
     async def events(self, *, request_id: str = "", prefix: str = "") -> AsyncGenerator[Event]:
         """Yield the events in log order, of one request or below a URI prefix if given.

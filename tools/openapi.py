@@ -236,6 +236,12 @@ def _operations() -> Schema:
             },
             security=[],
         ),
+        "/.well-known/monoskope": _get(
+            "bundle",
+            "What newcomers compare, as the administrator published it",
+            {"200": {"description": "The bundle.", "content": json_of}, "404": {"description": "None is published."}},
+            security=[],
+        ),
         "/metrics": _get(
             "metrics",
             "Its metrics, in Prometheus' text format; for administrators",

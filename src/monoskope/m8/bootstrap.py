@@ -22,6 +22,7 @@ from monoskope.m8.background.presence import Note, present
 from monoskope.m8.background.schedules import LEASE, LEASE_S, Retention
 from monoskope.m8.background.watches import CertificateWatch, PositionNote, ReserveWatch
 from monoskope.m8.credentials.tokens import Tokens
+from monoskope.m8.http.pages import Published
 from monoskope.m8.http.presented import PresentedCertificate
 from monoskope.m8.http.server import build_http, require_free, running
 from monoskope.m8.issuers.discovery import Discovery
@@ -124,12 +125,21 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
         if file.erase_sealed_after_days:
             retention = Retention(app, file.erase_sealed_after_days)
             watches.append(Leased(app, LEASE, retention.run, ttl_s=LEASE_S).run)
-        door = await build_http(app, endpoints, presented.context(), listen=settings.listen, origins=settings.origins)
+        published = Published(settings.folder / file.bundle if file.bundle else None)
+        door = await build_http(
+            app,
+            endpoints,
+            presented.context(),
+            listen=settings.listen,
+            origins=settings.origins,
+            published=published,
+        )
         address = str(settings.listen.at(door.port))
         app.names = settings.names_at(door.port)
         async with contextlib.AsyncExitStack() as bound:
             # It may never have been started, and its event loop goes on.
             bound.push_async_callback(door.stop, 0.0)
+            published.check(app.names)
             async with (
                 present(app, announced(settings, tokens, address, app.names)) as presence,
                 auditing(app, settings.audit, log_id=remembered(settings.log_id)) as audits,

@@ -84,6 +84,8 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         database_ca: PEM file with the authorities of the database's certificate; "" for the system's.
         database_certificate: PEM file with m8's certificate for the database; "" for none.
         database_key: PEM file with its private key, mode 0600.
+        bundle: The file of `monoctl config bundle` that m8 shows to everybody who asks, without a credential; "" for
+            none (docs/join.md). It is read again when it changes.
         log_file: Where structured log lines go; "" for standard error. SIGHUP opens it again.
         operations_listen: Where `/healthz`, `/readyz` and `/metrics` are answered over HTTP: a loopback `address:port`
             (port 0 takes a free one), or `unix:path`; "" for nowhere. `m8 init` writes 127.0.0.1:7444.
@@ -121,6 +123,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     database_ca: str = ""
     database_certificate: str = ""
     database_key: str = ""
+    bundle: str = ""
     log_file: str = ""
     operations_listen: str = ""
     open_requests_per_user: int = 100

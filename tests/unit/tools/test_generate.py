@@ -178,6 +178,7 @@ SERVICES = [
     log_pb2.DESCRIPTOR.services_by_name["LogService"],
     changes_pb2.DESCRIPTOR.services_by_name["SecretChangeService"],
 ]
+BUNDLE = "/.well-known/monoskope"
 LOG_PATHS = {"/checkpoint", "/tile/{level}/{place}", "/tile/entries/{place}"}
 """The log in pieces. A place may have slashes, which OpenAPI cannot say of a parameter of a path."""
 URI, KEY_ID = "vault://team-a/db", "0" * 16
@@ -218,7 +219,7 @@ def test_it_is_valid_by_the_specification(document: dict[str, Any]) -> None:
 
 def test_it_has_every_call_but_the_session_of_reactors(document: dict[str, Any]) -> None:
     calls = {f"/{service.full_name}/{method.name}" for service in SERVICES for method in service.methods}
-    assert document["paths"].keys() == calls | {"/healthz", "/readyz", "/metrics", "/oauth2/token"} | LOG_PATHS
+    assert document["paths"].keys() == calls | {"/healthz", "/readyz", "/metrics", "/oauth2/token", BUNDLE} | LOG_PATHS
     attach = reactor_pb2.DESCRIPTOR.services_by_name["ReactorService"].methods_by_name["Attach"]
     assert f"ReactorService.{attach.name}" in document["info"]["description"]
 
@@ -227,7 +228,7 @@ def test_only_health_and_the_exchange_need_no_token(document: dict[str, Any]) ->
     assert document["security"] == [{"token": []}]
     free = {path for path, item in document["paths"].items() for one in item.values() if one.get("security") == []}
     exchange = {"/oauth2/token", "/monoskope.api.gateway.v1.AccessService/ExchangeToken"}
-    assert free == exchange | {"/healthz", "/readyz"}
+    assert free == exchange | {"/healthz", "/readyz", BUNDLE}
 
 
 def test_the_stream_says_how_it_is_framed(document: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from google.protobuf.message import DecodeError
 from google.rpc import status_pb2  # type: ignore[import-untyped]
 
+from monoskope.client.bundle.compare import Address
 from monoskope.client.http import connect, methods
 from monoskope.client.http.connect import error_in
 from monoskope.client.http.transport import proxy_for
@@ -44,8 +45,10 @@ from monoskope.monoctl.input.files import parse_env, parse_json
 from monoskope.monoctl.input.request_options import parse_day, parse_edits
 from monoskope.monoctl.input.role_binding_file import parse as parse_role_bindings
 from monoskope.monoctl.input.rotation_file import parse as parse_rotations
+from monoskope.protocol.bundle import Bundle, NoBundleError
 from monoskope.settings import parse
 from tests.support import ssh_blobs
+from tests.support.bundles import a_bundle
 from tools.fuzz import samples
 from tools.fuzz.reader import FindingError, Reader, text
 
@@ -283,6 +286,22 @@ READERS = (
         errors=(Error,),
         again=lambda logs: "".join(pin.line(server) for server, pin in logs.items()).encode(),
         seeds=samples.known_logs,
+    ),
+    Reader(
+        "bundle",
+        "whoever answers as m8, or sends a file",
+        ("protocol/bundle.py",),
+        Bundle.parse,
+        errors=(NoBundleError,),
+        again=bytes,
+        seeds=lambda: [bytes(a_bundle())],
+    ),
+    Reader(
+        "bundle-address",
+        "users",
+        ("client/bundle/compare.py",),
+        text(Address.parse),
+        seeds=_texts("https://m8.example.org:7443/.well-known/monoskope#SHA256:x"),
     ),
     Reader(
         "seen-secrets",

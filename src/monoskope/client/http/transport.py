@@ -61,6 +61,16 @@ def trusting(roots: Roots) -> ssl.SSLContext:
     return context
 
 
+def trusting_nobody() -> ssl.SSLContext:
+    """Return a context that takes any certificate: for what anybody may say, such as a bundle that is compared."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
 def find_roots(ca_file: Path | str | None, ca: str, environ: Mapping[str, str] = os.environ) -> Roots:
     """Return the certificates in `ca`, else those in `ca_file`, else the system's.
 
@@ -213,19 +223,19 @@ class Dialled:
 
     Args:
         name: `host:port`.
-        roots: The authorities that may have signed its certificate.
+        roots: The authorities that may have signed its certificate; None if any will do.
 
     Raises:
         UsageError: the authorities are no certificates, or the environment names no usable proxy.
     """
 
-    def __init__(self, name: str, roots: Roots) -> None:
+    def __init__(self, name: str, roots: Roots | None) -> None:
         self.name = name
         self._roots = roots
         parsed = parse_server(name)
         found = proxy_for(parsed.host)
         self._variable, proxy = found if found is not None else ("", None)
-        self.server = Server(parsed.host, parsed.port, trusting(roots), proxy)
+        self.server = Server(parsed.host, parsed.port, trusting_nobody() if roots is None else trusting(roots), proxy)
 
     def stands_still(self) -> Error:
         """Return the error for a server that accepts connections and answers nothing."""
@@ -249,6 +259,7 @@ class Dialled:
         return self._silent_behind(kind) if self._variable else silent(self.name, kind)
 
     def _untrusted(self) -> IdentityChangedError:
+        assert self._roots is not None, "without a list every certificate will do"
         return IdentityChangedError(
             f"the certificate of {self.name} is not signed by an authority in {self._roots.source}, or expired.",
             fix="Name the CA file of this server with `ca_file`; "

@@ -267,6 +267,30 @@ class KnownStores:
 
         self._change(change, store, explicit=explicit)
 
+    def missing(self, server: str, identities: Mapping[str, str], default: str = "") -> dict[str, str]:
+        """Return those of `identities` that are not pinned yet; nothing is changed.
+
+        Raises:
+            IdentityChangedError: one has another pin, an identity has another name, or another default is pinned; names
+                both.
+        """
+        return _missing(self.read(), server, identities, default)
+
+    def add(self, server: str, identities: Mapping[str, str], default: str = "") -> None:
+        """Pin those that are `missing`, all in one write.
+
+        Raises:
+            IdentityChangedError: as `missing`.
+            NotWritableError: the file cannot be written.
+        """
+        with self._changing() as own:
+            pins = self._joined(own.over(self._read_system()))
+            own.identities.update(
+                {(server, store): one for store, one in _missing(pins, server, identities, default).items()}
+            )
+            if default and server not in pins.defaults:
+                own.defaults[server] = default
+
     def pin_default(self, server: str, store: str, *, explicit: bool = False) -> None:
         """Pin `store` as the default store of `server`. `explicit` and errors as with `pin`."""
 
@@ -323,6 +347,24 @@ class KnownStores:
     def _read_system(self) -> Pins:
         content = None if self._system is None else find_of_system(self._system)
         return Pins() if content is None else _parsed(content, self._system)
+
+
+def _missing(pins: Pins, server: str, identities: Mapping[str, str], default: str) -> dict[str, str]:
+    for store, identity in identities.items():
+        known = pins.identities.get((server, store), identity)
+        if known != identity:
+            raise IdentityChangedError(
+                f"store {store!r} of {server} is pinned to {known}, and is to be pinned to {identity}.",
+                fix="Nothing was changed. Ask the store's operator which one it is; if it is the new one, run `monoctl"
+                f" forget-store {store}` first.",
+            )
+        pins.check_free(server, store, identity)
+    if default and pins.defaults.get(server, default) != default:
+        raise IdentityChangedError(
+            f"the default store of {server} is pinned to {pins.defaults[server]!r}, and is to be {default!r}.",
+            fix="Nothing was changed. Ask your administrator; if it is the new one, correct the line in known_stores.",
+        )
+    return {store: one for store, one in identities.items() if (server, store) not in pins.identities}
 
 
 def _parsed(content: bytes, path: Path | None) -> Pins:

@@ -25,7 +25,7 @@ from monoskope.http.messages import Decision, EndedError, Head, Response, WebSoc
 from monoskope.m8 import calls
 from monoskope.m8.calls import Arrival, Ended
 from monoskope.m8.http import refused, requests, token_endpoint
-from monoskope.m8.http.pages import Operations, Tiles
+from monoskope.m8.http.pages import Operations, Published, Tiles, nothing_here
 from monoskope.m8.http.refused import Headers, encoded, to_json
 from monoskope.m8.http.requests import Call, Codec, Origins, codec_of
 from monoskope.m8.methods import MAX_APPEND, MAX_LOGIN, SERVICES, Kind, Method, methods
@@ -183,14 +183,18 @@ class HttpApplication:
         app: The process.
         endpoints: What operators ask for.
         origins: The pages that may call.
+        published: The bundle for newcomers.
     """
 
-    def __init__(self, app: App, endpoints: Endpoints, *, origins: Origins | None = None) -> None:
+    def __init__(
+        self, app: App, endpoints: Endpoints, *, origins: Origins | None = None, published: Published | None = None
+    ) -> None:
         self._app = app
         self._methods = methods(app)
         self._operations = Operations(app, endpoints)
         self._tiles = Tiles(app)
         self._origins = origins or Origins()
+        self._published = published or Published(None)
 
     async def accept(self, head: Head) -> Decision:
         """Decide about a request by its head."""
@@ -207,13 +211,14 @@ class HttpApplication:
         """Decide. What is not yet a response is given the `headers`; `accept` adds them to one."""
         is_form = head.path == token_endpoint.PATH
         method = self._methods.get(token_endpoint.METHOD if is_form else head.path)
-        if method is None and head.path not in self._operations and head.path not in self._tiles:
+        pages = next((one for one in (self._operations, self._tiles, self._published) if head.path in one), None)
+        if method is None and pages is None:
             return _unknown(head.path)
         allowed = "POST" if method is not None and method.kind is not Kind.ATTACHING else "GET"
         if head.method != allowed:
             return self._other_method(head, allowed)
         if method is None:
-            pages = self._tiles if head.path in self._tiles else self._operations
+            assert pages is not None, "the path is known"
             return await pages.answer(head.path, requests.arrival(head))
         if method.kind is Kind.ATTACHING:
             # Reactors carry no token: their login proves who they are.
@@ -257,7 +262,7 @@ def _unknown(path: str) -> Response:
     service = path.removeprefix("/").partition("/")[0]
     if service in SERVICES:
         return refused.plain(501, "unimplemented", f"{service} has no such method.")
-    return refused.plain(404, "unimplemented", "nothing is at this path.")
+    return nothing_here()
 
 
 def _unsupported(method: Method) -> Response:

@@ -1,16 +1,21 @@
-"""What is read by GET: what operators ask, and the witnessed log for the tools of others.
+"""What is read by GET: what operators ask, the bundle for newcomers, and the witnessed log for the tools of others.
 
 `/healthz`, `/readyz` and `/metrics` are made at most once in a second. `/checkpoint`, `/tile/…` and `/tile/entries/…`
 (c2sp.org/tlog-tiles) show how the log grows by the hashes of its records, 32 bytes each: auditors and administrators
 alone may read them.
+
+`/.well-known/monoskope` shows strangers the file that the administrator published, as it is, or nothing: a client
+believes it for its fingerprint alone, which its user got another way (docs/join.md).
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from pathlib import Path
 
 from monoskope import operating_log
-from monoskope.errors import Error, NotFoundError, RefusedError
+from monoskope.errors import Error, NotFoundError, RefusedError, UsageError
 from monoskope.event_loop import heeded
 from monoskope.http.messages import Response
 from monoskope.m8 import calls
@@ -22,6 +27,7 @@ from monoskope.m8.operations import Endpoints
 from monoskope.m8.service import policy
 from monoskope.m8.service.app import App
 from monoskope.operations import Answer, Handler
+from monoskope.protocol.bundle import MAX_BYTES, WELL_KNOWN, Bundle
 from monoskope.protocol.tlog.note import with_lines
 from monoskope.protocol.tlog.tiles import TILE_HEIGHT, Tile
 
@@ -85,6 +91,74 @@ class _Shared:
             self._until = now + FRESH_S
         # The caller that asked first may hang up; the others still wait for it.
         return await asyncio.shield(self._made)
+
+
+_MADE_BY = "Make it with `monoctl config bundle`, for m8's user to read, and name it as `bundle` in m8.toml."
+
+
+class Published:
+    """Answers newcomers with the bundle in one file, which is read again when it changes.
+
+    Args:
+        path: Of the file; None if nothing is published.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._names: frozenset[str] = frozenset()
+        self._seen: object = None
+        self._shown = b""
+
+    def __contains__(self, path: str) -> bool:
+        return path == WELL_KNOWN and self._path is not None
+
+    def check(self, names: Iterable[str]) -> None:
+        """Read the file. `names` are those by which m8 may be dialled.
+
+        Raises:
+            UsageError: the file cannot be read, holds no bundle, or one that names none of `names`.
+        """
+        self._names = frozenset(name.lower() for name in names)
+        if self._path is not None:
+            self._read(self._path)
+
+    async def answer(self, _path: str, _arrival: Arrival) -> Response:
+        """Return the bundle, or 404 if the file does not hold one any more: operators are told once."""
+        assert self._path is not None, "asked for a path that it does not have"
+        try:
+            self._read(self._path)
+        except UsageError as error:
+            operating_log.error("bundle", error)
+        return Response(200, (refused.JSON, NOT_SHARED), self._shown) if self._shown else nothing_here()
+
+    def _read(self, path: Path) -> None:
+        try:
+            found = path.stat()
+            seen: object = (found.st_ino, found.st_size, found.st_mtime_ns)
+        except OSError as error:
+            seen = error.errno
+        if seen == self._seen:
+            return
+        self._seen, self._shown = seen, b""
+        try:
+            with path.open("rb") as file:
+                content = file.read(MAX_BYTES + 1)
+            servers = Bundle.parse(content).servers
+        except OSError as error:
+            raise UsageError(f"bundle {path} cannot be read: {error.strerror}.", fix=_MADE_BY) from None
+        except UsageError as error:
+            raise UsageError(f"bundle {path}: {error.message}", fix=_MADE_BY) from None
+        if not self._names & {*servers}:
+            raise UsageError(
+                f"bundle {path} is for {', '.join(servers)}, and `names` of m8 are {', '.join(sorted(self._names))}.",
+                fix="Correct `bundle` or `names` in m8.toml.",
+            )
+        self._shown = content
+
+
+def nothing_here() -> Response:
+    """Return the answer about a path at which nothing is."""
+    return refused.plain(404, "unimplemented", "nothing is at this path.")
 
 
 CHECKPOINT = "/checkpoint"

@@ -20,6 +20,7 @@ from monoskope.m8.background.leased import Leased
 from monoskope.m8.background.timekeeper import LEASE, Timekeeper, lease_s
 from monoskope.m8.background.watches import LogWatch
 from monoskope.m8.http.application import HttpApplication
+from monoskope.m8.http.pages import Published
 from monoskope.m8.http.requests import Origins
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.service.app import App
@@ -73,6 +74,7 @@ async def build_http(
     *,
     listen: HostPort,
     origins: Collection[str] = (),
+    published: Published | None = None,
 ) -> Door:
     """Return a door that is bound to `listen`; `running` runs it.
 
@@ -82,11 +84,12 @@ async def build_http(
         tls: The certificate; None for tests on the loopback interface.
         listen: Port 0 takes a free one.
         origins: The web pages that may call.
+        published: The bundle for newcomers.
 
     Raises:
         UnavailableError: the address cannot be bound.
     """
-    application = HttpApplication(app, endpoints, origins=Origins(frozenset(origins)))
+    application = HttpApplication(app, endpoints, origins=Origins(frozenset(origins)), published=published)
     limits = Limits(most=app.connections.most)
     try:
         server = await bind(_on_one_port(listen), application, limits=limits, tls=tls, tell=_tell, gate=app.connections)

@@ -251,6 +251,7 @@ def rotate_identity(folder: Path, *, finish: bool, yes: bool) -> None:
     click.echo(rotation.before(folder), err=True)
     if not yes:
         _agree("Give the store a new identity now?")
+    click.echo(rotation.ASKING, err=True)
     made, after = rotation.begin(folder)
     _print_identity(made.shown)
     click.echo(after, err=True)

@@ -33,6 +33,8 @@ Keys: if the new key is lost, no command makes it again, and every user has to p
 """
 """Before the identity is replaced, with {store} and {before}."""
 
+ASKING = "Asking m8, which signs a checkpoint of its log now: up to a minute."
+
 AFTER = """\
 Next: copy {folder}/identity.key and {folder}/rotations to a safe place and to all other replicas, start all of
 them, and then run: m8 reactor rotate-identity {folder} --finish"""
@@ -80,7 +82,8 @@ def serving(folder: Path) -> int:
         raise UsageError("no rotation waits for its end here.", fix=f"Begin one: m8 reactor rotate-identity {folder}")
     endpoint = _endpoint(folder, of, Identity.load(folder, store=of.store))
     try:
-        count = len(asyncio.run(_looked(endpoint)).replicas)
+        _, seen = asyncio.run(_looked(endpoint))
+        count = len(seen.replicas)
     except RefusedError:
         count = 0
     if not count:
@@ -97,8 +100,15 @@ def finish(folder: Path) -> None:
 
 
 async def _drained(endpoint: Endpoint, vkeys: list[str]) -> Tree | None:
-    """Return the log's tree, once nothing happens in the store any more."""
-    seen, store = await _looked(endpoint), endpoint.identity.store
+    """Return the log's tree, if nothing happens in the store before and after it was signed."""
+    answers, seen = await _looked(endpoint)
+    _check_still(seen, endpoint.identity.store)
+    tree = await tree_now(answers, vkeys)
+    _check_still(await look(answers), endpoint.identity.store)
+    return tree
+
+
+def _check_still(seen: reactor_pb2.StoreLook, store: str) -> None:
     if there := len(seen.replicas):
         raise ConflictError(
             f"{counted(there, 'process is', 'processes are')} attached to m8 for the store {store}.",
@@ -110,17 +120,16 @@ async def _drained(endpoint: Endpoint, vkeys: list[str]) -> Tree | None:
             " the present one can end that.",
             fix="Start a replica again, and stop it when monoctl describe secret-store shows no pending request.",
         )
-    return await tree_now(endpoint, vkeys)
 
 
-async def _looked(endpoint: Endpoint) -> reactor_pb2.StoreLook:
-    """Look at the first server of the list that answers."""
+async def _looked(endpoint: Endpoint) -> tuple[Endpoint, reactor_pb2.StoreLook]:
+    """Look at the first server of the list that answers, and return it, too."""
     for _ in endpoint.servers[1:]:
         try:
-            return await look(endpoint)
+            return endpoint, await look(endpoint)
         except UnavailableError:
             endpoint = endpoint.next()
-    return await look(endpoint)
+    return endpoint, await look(endpoint)
 
 
 def _endpoint(folder: Path, of: settings.ReactorFile, identity: Identity) -> Endpoint:

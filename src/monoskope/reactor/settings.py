@@ -21,6 +21,8 @@ identity = "SHA256:..."         # its identity, as its own `m8 reactor init` pri
 paths = [{from = "team-a", to = "team-a"}]  # whole segments: from below here to below there; "" for all paths
 
 [[rules]]                       # what a value must be to be written: `monoskope.reactor.value_rules`
+
+The file is long because each setting stands here with its meaning.
 """
 
 from __future__ import annotations

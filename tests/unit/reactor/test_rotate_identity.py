@@ -70,6 +70,27 @@ async def test_a_store_is_rotated_once_nobody_serves_it_and_finished_once_somebo
             await asyncio.to_thread(rotate_identity.serving, folder)
 
 
+async def test_nothing_is_rotated_if_a_replica_came_back_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "reactor"
+    init(folder)
+    typed("fingerprint-key", "new", folder)
+    looks = iter([reactor_pb2.StoreLook(), reactor_pb2.StoreLook(replicas=[bytes(16)])])
+
+    async def seen(_: Endpoint, **_rest: object) -> reactor_pb2.StoreLook:
+        return next(looks)
+
+    async def no_tree(*_: object, **_rest: object) -> None:
+        return None
+
+    monkeypatch.setattr(rotate_identity, "look", seen)
+    monkeypatch.setattr(rotate_identity, "tree_now", no_tree)
+    with pytest.raises(Error, match="1 process is attached"):
+        await asyncio.to_thread(rotate_identity.begin, folder)
+    assert not (folder / "rotations").exists()
+
+
 async def test_nothing_is_rotated_while_something_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "reactor"
     init(folder)

@@ -44,7 +44,7 @@ from monoskope.times import now_ms
 from tests.support.audit_receivers import certificate, server_tls
 from tests.support.certificates import Handler, http_server
 from tests.support.mail_server import DOMAIN, PASSWORD, UNWANTED, USER, Postfix
-from tests.support.notices import propose_in
+from tests.support.notices import nobody, propose_in
 
 PATIENCE_S = 60
 OPS, ANNA = f"ops@{DOMAIN}", f"anna@{DOMAIN}"
@@ -204,7 +204,8 @@ async def test_a_connection_is_gone_once_its_mail_is_sent(tmp_path: Path) -> Non
         try:
             server = HostPort("localhost", port)
             target = MailServer(server, f"m8@{DOMAIN}", True, "", None, TlsFiles(ca_file=tmp_path / "ca.crt"))
-            await Mailbox(target, OPS, lambda: None).deliver(Message("0" * 32, 0, [Notice("drift", "x", "words")]))
+            mailbox = Mailbox(target, OPS, nobody, lambda: None)
+            await mailbox.deliver(Message("0" * 32, 0, [Notice("drift", "x", "words")]))
             await asyncio.sleep(0)
             left = [one for one in psutil.Process().net_connections() if one.raddr and one.raddr.port == port]
         finally:

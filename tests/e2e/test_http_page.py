@@ -183,13 +183,15 @@ def test_what_is_no_call_is_refused_as_the_page_says(reader: Reader, status: int
     assert token not in body
 
 
-def test_the_metrics_are_for_administrators(reader: Reader) -> None:
+def test_the_metrics_are_for_a_token_that_reads_nothing_else(reader: Reader) -> None:
     cluster = reader.team.cluster
     shutil.copy(cluster.administrator.token_file, reader.folder / "administrator")
+    cluster.make_token("prometheus", "--role", "metrics", out=reader.folder / "scraper")
     ask = "curl -s --cacert ca.crt -w '%{{http_code}}' -H \"Authorization: Bearer $(cat {0})\" https://localhost:7443/metrics"
 
     assert reader.shell(ask.format("token")).stdout.endswith("403")
-    assert "m8_requests_total" in reader.shell(ask.format("administrator")).stdout
+    assert reader.shell(ask.format("administrator")).stdout.endswith("403")
+    assert "m8_requests_total" in reader.shell(ask.format("scraper")).stdout
 
 
 def descriptors(folder: Path) -> Path:

@@ -21,6 +21,11 @@ ODD = (
 """A subject that would add a header, a line, a recipient and a link."""
 
 
+async def nobody(_member: str) -> str:
+    """An m8 that knows no address of any member."""
+    return ""
+
+
 async def propose_in(log: EventLog, count: int = 1, *, actor: str = ODD) -> None:
     """Record that changes are proposed."""
     request = make_request(

@@ -12,8 +12,9 @@ from unittest import mock
 from monoskope.m8.cli.main import run
 from monoskope.start import EXECUTED
 
-OURS = {EXECUTED, "PYTHONMALLOC", "GLIBC_TUNABLES"}
-CLEAN = {name: value for name, value in os.environ.items() if name not in OURS}
+for _name in (EXECUTED, "PYTHONMALLOC", "GLIBC_TUNABLES", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):
+    os.environ.pop(_name, None)  # how whoever runs the tests was started is not how programs under test start
+CLEAN = dict(os.environ)
 
 
 def install(site: Path, package: str, module: str) -> None:

@@ -25,7 +25,7 @@ from monoskope.client.results.access import (
     right_named,
 )
 from monoskope.errors import UsageError
-from monoskope.protocol.login import Member
+from monoskope.protocol.login import Member, MemberKind
 from monoskope.uri import UriPrefix
 
 R = TypeVar("R", bound=Message)
@@ -47,6 +47,7 @@ _REVOKE_TOKEN = _method(lambda: access_pb2.RevokeTokenResponse)
 _APPLY_ROLE_BINDINGS = _method(lambda: access_pb2.ApplyRoleBindingsResponse, may_be_repeated=False)
 # A second call makes a second token.
 _CREATE_TOKEN = _method(lambda: access_pb2.CreateTokenResponse, may_be_repeated=False)
+_FORGET_PERSON = _method(lambda: access_pb2.ForgetPersonResponse)
 _LIST_TOKENS = _method(lambda: access_pb2.ListTokensResponse)
 
 
@@ -168,6 +169,14 @@ class Access:
         """
         await self._call(_REVOKE_TOKEN, access_pb2.RevokeTokenRequest(token_id=token_id))
 
+    async def forget_person(self, member: str) -> None:
+        """Delete the display name and the address that m8 keeps of a member. For administrators.
+
+        Raises:
+            RefusedError: the caller is no administrator.
+        """
+        await self._call(_FORGET_PERSON, access_pb2.ForgetPersonRequest(member=str(Member.parse(member))))
+
     async def came_from(self, member: str) -> Offboarding:
         """Return the valid tokens and the role bindings that a member made, and those that name the member.
 
@@ -194,6 +203,8 @@ class Access:
     async def offboard(self, found: Offboarding, *, keep: Collection[str] = ()) -> None:
         """End the tokens of `found`, then its role bindings; those that are shared stay. For administrators.
 
+        Last the member's display name and address are deleted.
+
         If it breaks off, begin again with `came_from`: what has ended is not listed again.
 
         Args:
@@ -219,6 +230,8 @@ class Access:
             await self.revoke_token(token_id)
         for name in bindings:
             await self.delete_role_binding(name)
+        if found.member.startswith(f"{MemberKind.USER.value}:"):  # else it has neither
+            await self.forget_person(found.member)
 
     async def _check_stays(self, who: WhoAmI, ending: Collection[str]) -> None:
         """Raise `UsageError` if the caller is an administrator by nothing but role bindings that end."""

@@ -18,6 +18,7 @@ from monoskope.client import purposes
 from monoskope.client.connection import CALL_TIMEOUT_S
 from monoskope.client.http import methods
 from monoskope.client.known.stores import SYSTEM_FILE
+from monoskope.client.people import People
 from monoskope.client.purposes import Expect, encoded, expectation
 from monoskope.client.queries import PAGE_SIZE, Queries, request_id_bytes
 from monoskope.client.runtime import Runtime, asyncio_runtime, left, within
@@ -105,6 +106,8 @@ class Client(Unshared):
         system_known_stores: The administrator's pins.
         pause_s: First pause in seconds before anything is sent again.
         runtime: How it waits: on asyncio, or, with a `monoskope.client.runtime.blocking.BlockingRuntime`, by blocking.
+        retry_for: For how many seconds it waits for what is away and comes back by itself (docs/waiting.md), 0 for not
+            at all; None for what the settings say. `notify` is told what it waits for.
 
     Every method raises `monoskope.errors.Error` subclasses alone: their `code` is stable, their `fix` says what to do.
     Cancelling a put after `Stage.SENT` leaves it undecided, as a timeout does.
@@ -125,6 +128,7 @@ class Client(Unshared):
         system_known_stores: Path = SYSTEM_FILE,
         pause_s: float = 0.2,
         runtime: Runtime | None = None,
+        retry_for: float | None = None,
     ) -> None:
         self._session = Session(
             settings if settings is not None else load_settings(),
@@ -137,6 +141,7 @@ class Client(Unshared):
             system_known_stores=system_known_stores,
             pause_s=pause_s,
             runtime=runtime if runtime is not None else asyncio_runtime(),
+            retry_for=retry_for,
         )
         self._session.logged = self._logged
 
@@ -183,6 +188,11 @@ class Client(Unshared):
         from monoskope.client.walk.trust import subject_of  # noqa: PLC0415 - a put loads it while it waits
 
         return subject_of(self._session.connection.token)
+
+    @property
+    def people(self) -> People:
+        """The display names that came with m8's answers. They are m8's word: ids decide."""
+        return self._session.connection.people
 
     @property
     def stores(self) -> Stores:

@@ -107,6 +107,7 @@ class SyncAccess(_Twin):
     create_token = _call(Access.create_token)
     tokens = _list(Access.tokens)
     revoke_token = _call(Access.revoke_token)
+    forget_person = _call(Access.forget_person)
     came_from = _call(Access.came_from)
     offboard = _call(Access.offboard)
 
@@ -173,6 +174,7 @@ class SyncClient(_Twin):
         passphrase: Callable[[str], str] | None = None,
         system_known_stores: Path = SYSTEM_FILE,
         pause_s: float = 0.2,
+        retry_for: float | None = None,
     ) -> None:
         client = Client(
             settings,
@@ -185,6 +187,7 @@ class SyncClient(_Twin):
             system_known_stores=system_known_stores,
             pause_s=pause_s,
             runtime=BlockingRuntime(),
+            retry_for=retry_for,
         )
         super().__init__(client)
 

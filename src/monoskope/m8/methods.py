@@ -15,6 +15,7 @@ from monoskope.api.gateway.v1 import access_pb2, changes_pb2, commands_pb2, log_
 from monoskope.m8.queries.access import AccessQueries
 from monoskope.m8.queries.changes import ChangeQueries
 from monoskope.m8.queries.events import Events
+from monoskope.m8.queries.people import with_names
 from monoskope.m8.queries.queries import Queries
 from monoskope.m8.queries.witnessed import LogQueries
 from monoskope.m8.service.administration import Administration
@@ -128,6 +129,7 @@ _RULES: Mapping[str, _Rules] = {
     "CreateToken": _Rules(Needs.ADMINISTRATOR, 2_048, Places.ONE_AT_A_TIME),
     "ListTokens": _Rules(Needs.SEES_ALL, 2_048, Places.ONE_AT_A_TIME),
     "RevokeToken": _Rules(Needs.TOKEN, 1_024),
+    "ForgetPerson": _Rules(Needs.ADMINISTRATOR, 1_024),
     "GetCheckpoint": _Rules(Needs.TOKEN, 1_024),
     "GetUploadProof": _Rules(Needs.TOKEN, 1_024, Places.ONE_AT_A_TIME),
     # As of an edit of notes: none of these waits for a reactor.
@@ -191,7 +193,7 @@ def methods(app: App) -> Mapping[str, Method]:
             _KINDS[method.client_streaming, method.server_streaming],
             GetMessageClass(method.input_type),
             GetMessageClass(method.output_type),
-            _handler(parts, method.name),
+            with_names(app, method.name, _handler(parts, method.name)),
             *_RULES[method.name],
         )
         for service in _SERVICES

@@ -6,7 +6,6 @@ that it gets in an hour is what it gets.
 
 from __future__ import annotations
 
-import re
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,9 @@ import msgspec
 from monoskope.errors import UsageError
 from monoskope.host_port import HostPort
 from monoskope.http.client.trusted import TlsFiles
+from monoskope.m8.issuers.person import is_address
 from monoskope.m8.sink_settings import Place, WebhookTarget
+from monoskope.protocol.login import Member, MemberKind
 
 About: TypeAlias = Literal["expires", "expired", "overdue", "drift", "change", "break-glass", "reactor", "witness"]
 """What a notice can be about."""
@@ -31,13 +32,13 @@ URGENT: frozenset[About] = frozenset({"break-glass", "witness"})
 MOST_RECIPIENTS = 20
 """Recipients of all tables at most: each one reads the log for itself."""
 
-_ADDRESS = re.compile(
-    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
-    r"@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*",
-    re.ASCII,
-)
-_MOST_ADDRESS = 254
-"""Characters of an address at most (RFC 5321, 4.5.3.1.3, with its errata)."""
+
+def is_member(text: str) -> bool:
+    """Whether `text` names a person who logs in: mails go to the address for which the issuer vouches."""
+    try:
+        return Member.parse(text).kind is MemberKind.USER
+    except UsageError:
+        return False
 
 
 class EmailTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="email"):
@@ -47,9 +48,10 @@ class EmailTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
         name: Names the table, and with each address how far it has come: a new name begins now.
         server: `host:port` of the mail server. Its certificate must be for that host.
         sender: The address that the mails are from.
-        to: Addresses that get every notice that `about` names.
-        owners: Addresses that get a notice of a secret whose label `owner` names them. A label chooses among these
-            alone.
+        to: Addresses that get every notice that `about` names, or members such as `user:corp:anna`: of these the
+            address that their issuer vouched for at the last login.
+        owners: Addresses, or members, that get a notice of a secret whose label `owner` names them. A label chooses
+            among these alone.
         about: Which notices these addresses get; all by default.
         tls: `starttls` (port 587), or `implicit` (port 465).
         username: For the mail server; "" to log in nowhere.
@@ -121,11 +123,11 @@ class MailServer:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One address, or one webhook.
+    """One address, one member, or one webhook.
 
     Attributes:
         table: The name of its table.
-        address: The address, "" for a webhook.
+        address: The address, or the member; "" for a webhook.
         about: What it is told.
         gets_all: Whether it is told of everything, and not only of secrets whose label `owner` names it.
     """
@@ -197,8 +199,8 @@ def _mail(table: EmailTable, place: Place) -> NoticeSettings:
         raise place.wrong("to", "is empty", 'Name an address: to = ["ops@example.org"].')
     for field, addresses in (("sender", (table.sender,)), ("to", table.to), ("owners", table.owners)):
         for address in addresses:
-            if len(address) > _MOST_ADDRESS or _ADDRESS.fullmatch(address) is None:
-                fix = "Write name@host, without a display name, quotes or blanks."
+            if not (is_address(address) or (field != "sender" and is_member(address))):
+                fix = "Write name@host, without a display name, quotes or blanks; or a member, user:corp:anna."
                 raise place.wrong(field, f"names {address!r}, which is no address", fix)
     if bool(table.username) != bool(table.password_file):
         raise place.wrong("username", "and password_file go together", "Name both, or neither.")

@@ -36,7 +36,6 @@ _MEANT = (
         "cp": "copy secret",
         "diff": "compare secret URI",
         "history": "get secret URI --versions",
-        "status": "whoami",
         "stores": "get secret-stores",
         "tag": "label secret URI",
         "ui": "console",
@@ -101,8 +100,9 @@ _VERBS = {
     ),
     "revoke": _verb("Make tokens invalid.", {"token": "access:revoke_token"}),
     "auth": _verb(
-        "Say who you are to m8, and who may do what.",
-        {"whoami": "access:whoami", "can-i": "access:can_i", "who-can": "access:who_can"},
+        "Say who may do what.",
+        {"can-i": "access:can_i", "who-can": "access:who_can"},
+        {"whoami": "whoami"},
     ),
     "activate": _verb("Activate a store (administrators).", {"secret-store": "stores:activate"}),
     "deactivate": _verb("Deactivate a store (administrators).", {"secret-store": "stores:deactivate"}),
@@ -130,6 +130,7 @@ _COMMANDS = {
     "login": ("login:login", "Log in with the identity that you have."),
     "logout": ("login:logout", "Forget your login."),
     "offboard": ("access:offboard", "List what came from a member who leaves, and end it (administrators)."),
+    "status": ("status:status", "Check how you reach m8, your login, pins, log, stores and key."),
     "withdraw": ("approvals:withdraw", "Withdraw a change of yours."),
     "whoami": ("access:whoami", "Show who you are to m8, and what you may do."),
 }

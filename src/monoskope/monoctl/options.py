@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from monoskope.client.known.sources import FIELDS, Setting, find
+from monoskope.client.people import People
 from monoskope.client.settings import ClientSettings, load_settings, parse_identities
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.ending import interrupted
-from monoskope.monoctl.output.formats import TABLE, WORDS
+from monoskope.monoctl.output.formats import TABLE, TABLES, WORDS, Document
 from monoskope.monoctl.output.progress import Bar, Watch
 
 if TYPE_CHECKING:
@@ -63,9 +64,15 @@ _CONNECTION = (
         multiple=True,
         help="Trust this identity at the first contact with the store [MONOCTL_STORE_IDENTITY].",
     ),
+    _option(
+        "--retry-for",
+        metavar="SECONDS",
+        help="Wait so long for what is away and comes back by itself, 0 for not at all; 30 by default"
+        " [MONOCTL_RETRY_FOR].",
+    ),
     _option("--default-store", metavar="STORE", help="Accept this default store [MONOCTL_DEFAULT_STORE]."),
 )
-_FLAGS = ("server", "ca_file", "token_file", "signing_key", "known_stores", "config", "default_store")
+_FLAGS = ("server", "ca_file", "token_file", "signing_key", "known_stores", "config", "retry_for", "default_store")
 
 output_option = click.option(
     "-o",
@@ -99,6 +106,7 @@ class CommandSession:
         output: How to print, of a command with that option.
         timeout: Seconds for each secret, of a command with that option.
         config: The settings file, if a flag names it.
+        people: The names that came with m8's answers.
     """
 
     def __init__(
@@ -109,6 +117,8 @@ class CommandSession:
         self.output = output
         self.timeout = timeout
         self.config: Path | None = flags["config"]
+        self.people = People()
+        self._told_names = False
         self.bar = Bar()
         self.watch = Watch(quiet=lambda: self.bar.visible)
 
@@ -147,6 +157,21 @@ class CommandSession:
 
         return run(self._work(self._client(settings, BlockingRuntime()), work))
 
+    def named(self, documents: Sequence[Document], *, whole: bool = False) -> list[Document]:
+        """Return documents with the names of people beside their ids, and say once whose word these are.
+
+        Args:
+            documents: What is printed.
+            whole: As for `monoskope.monoctl.output.people.named`.
+        """
+        from monoskope.monoctl.output.people import NAMES, named  # noqa: PLC0415 - a put prints nobody
+
+        found = named(self.output, documents, self.people, whole=whole)
+        if self.output in TABLES and not self._told_names and found != list(documents):
+            self._told_names = True
+            terminal.note(NAMES)
+        return found
+
     def _client(self, settings: ClientSettings, runtime: Runtime | None) -> Client:
         from monoskope.client import Client  # noqa: PLC0415 - a help needs none
 
@@ -162,6 +187,7 @@ class CommandSession:
 
     async def _work(self, client: Client, work: Callable[[Client], Awaitable[R]]) -> R:
         async with client:
+            self.people = client.people
             try:
                 return await work(client)
             finally:

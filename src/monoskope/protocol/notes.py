@@ -81,6 +81,11 @@ _NAME = pattern(r"[a-z0-9]([a-z0-9._/-]{0,61}[a-z0-9])?", re.ASCII)
 _DAY = pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
+def is_noted(text: str, most: int) -> bool:
+    """Whether `text` may be the value of a label, or a name: at most so many characters, all of them printable."""
+    return len(text) <= most and text.isprintable()
+
+
 def check_labels(labels: Iterable[tuple[str, str]]) -> Labels:
     """Return `labels` sorted by name.
 
@@ -101,7 +106,7 @@ def check_labels(labels: Iterable[tuple[str, str]]) -> Labels:
                 " both ends.",
                 fix="Rename it.",
             )
-        if len(value) > MAX_VALUE_LENGTH or not value.isprintable():
+        if not is_noted(value, MAX_VALUE_LENGTH):
             raise UsageError(
                 f"the value of label {name!r} is not valid: at most {MAX_VALUE_LENGTH} printable characters.",
                 fix="Shorten it. A label is never secret.",

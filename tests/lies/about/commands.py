@@ -28,6 +28,21 @@ def _labelled(secret: Any, _: Scene) -> None:
     secret.subject = HOSTILE
 
 
+def _called(name: str) -> Callable[[Scene], None]:
+    """A person who has that name, behind a secret."""
+
+    def change(answer: Any) -> None:
+        for secret in getattr(answer, "secrets", None) or [answer.secret]:
+            secret.subject = "user:corp:mallory"
+        answer.people.add(member="user:corp:mallory", name=name)
+
+    def tell(scene: Scene) -> None:
+        for method in ("GetSecret", "ListSecrets"):
+            scene.change(method, change)
+
+    return tell
+
+
 def _described(scene: Scene) -> None:
     scene.change("ListEvents", lambda answer: _each(answer.events))
 
@@ -109,6 +124,24 @@ LIES = (
         "labels that rule the terminal",
         questions.secret(_labelled),
         f"{CLEAN_TEXT}.*\\\\x1b|{CLEAN_TEXT}.*\\\\u001b",
+        None,
+        "monoctl get secret",
+        "monoctl get secrets",
+    ),
+    lie(
+        Step.QUESTIONS,
+        "the name of somebody else",
+        _called("Anna Meyer"),
+        r'"Anna Meyer" \(corp:mallory\)',
+        None,
+        "monoctl get secret",
+        "monoctl get secrets",
+    ),
+    lie(
+        Step.QUESTIONS,
+        "a name that ends before its id and rules the terminal",
+        _called(f'Anna" (corp:anna) {HOSTILE}'),
+        f"{CLEAN_TEXT}(?!.*Anna).* user:corp:mallory ",
         None,
         "monoctl get secret",
         "monoctl get secrets",

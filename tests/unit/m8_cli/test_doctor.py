@@ -30,8 +30,11 @@ from monoskope.m8.init import lay_out
 from monoskope.m8.log.folder import note_backup
 from monoskope.m8.log.postgres import connections
 from monoskope.m8.settings import ServerSettings, load
+from monoskope.protocol.bundle import Bundle, Log, Login
 from monoskope.settings import write_private
+from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.engines.postgres import Postgres
+from monoskope.testing.scripted.log import ScriptedLog
 from monoskope.times import wall_clock
 from tests.support.programs import m8
 from tests.unit.m8_cli.served import laid_out, served
@@ -81,6 +84,30 @@ def issuer_without_keys(folder: Path) -> None:
         )
 
 
+def bundle_of_another(folder: Path, server: str = "other.example.com:7443") -> None:
+    say(folder, 'bundle = "bundle.json"')
+    log = ScriptedLog(1)
+    made = Bundle(
+        servers=(server,),
+        contact="anna",
+        login=Login("https://idp.example.com", "monoctl"),
+        log=Log((log.vkeys[0], log.vkeys[1])),
+        stores={"vault": Identity().shown},
+    )
+    (folder / "bundle.json").write_bytes(bytes(made))
+
+
+def own_bundle(folder: Path) -> None:
+    bundle_of_another(folder, "m8.example.com:7443")
+    (folder / "address").write_text("127.0.0.1:7443\n")
+
+
+def broken_bundle(folder: Path) -> None:
+    bundle_of_another(folder)
+    file = folder / "bundle.json"
+    file.write_bytes(file.read_bytes().replace(b"anna", b" anna", 1).replace(b'"contact": "', b'"contact":"', 1))
+
+
 def killed(folder: Path) -> None:
     (folder / "operations-address").write_text("127.0.0.1:1\n")
 
@@ -116,6 +143,9 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str, Verdict, str, str]] = {
     "old backup": (lambda at: note_backup(at, wall_clock() - 2 * DAY_MS), "backup", WARN, "2d ago", "backup create"),
     "issuer": (issuer_without_keys, "issuer corp", FAIL, "no.json cannot be read", "Check the file"),
     "foreign log": (foreign_log, "database", FAIL, "not an event log", "Name another file"),
+    "a bundle of another": (bundle_of_another, "bundle", FAIL, "is for other.example.com:7443", "Correct `bundle`"),
+    "its own bundle": (own_bundle, "bundle", Verdict.OK, "to compare with what you published: SHA256:", ""),
+    "a broken bundle": (broken_bundle, "bundle", FAIL, "is no bundle", "monoctl config bundle"),
     "no log": (lambda at: (at / "log.db").unlink(), "event log", WARN, "no event log yet", "m8 serve"),
     "no log keys": (lambda at: (at / "log.key").unlink(), "log", FAIL, "log.key", "m8 log status"),
     "nobody": (lambda at: None, "m8 processes", WARN, "None was heard", "Start m8"),

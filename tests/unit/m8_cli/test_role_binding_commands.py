@@ -65,9 +65,21 @@ def test_the_first_administrator_gets_a_name(folder: Path, capsys: pytest.Captur
     assert changed == [("RoleBindingCreated", actor), ("RoleBindingDeleted", actor)]
 
 
+def test_a_scraper_gets_a_token_or_a_role_binding_without_rights(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert m8(folder, "token", "create", "--role", "metrics", "--subject", "prometheus") == ExitCode.OK
+    made = ("role-binding", "create", "scrapers", "--role", "metrics", "--member", "machine:local:prometheus")
+    assert m8(folder, *made) == ExitCode.OK
+    capsys.readouterr()
+    assert [one["role"] for one in bindings(folder, capsys)] == ["metrics"]
+
+
 @pytest.mark.parametrize(
     "words",
     [
+        ("token", "create", "--role", "metrics", "--subject", "anna", "--prefix", "vault://a", "--right", "put"),
+        ("role-binding", "create", "one", "--role", "metrics", "--member", ANNA, "--prefix", "vault://a"),
         ("token", "create", "--member", ANNA, "--role", "user"),
         ("token", "create", "--member", ANNA, "--subject", "anna"),
         ("token", "create", "--member", ANNA, "--prefix", "vault://a"),

@@ -180,8 +180,7 @@ def test_whoami_says_the_member_and_each_binding_by_its_prefix(run: AS) -> None:
     for name, prefix, right in (("one", "vault://one", "put"), ("two", "vault://two", "delete")):
         words = ("--role", "user", "--member", ANNA, "--prefix", prefix, "--right", right)
         assert run("create", "role-binding", name, *words).exit_code == 0
-    shown = run("auth", "whoami", who=ANNA)
-    assert shown.stdout == run("whoami", who=ANNA).stdout
+    shown = run("whoami", who=ANNA)
     for line in (
         f"Member: +{ANNA}",
         "Roles: +user",

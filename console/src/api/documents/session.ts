@@ -72,6 +72,8 @@ export type Live =
   | { kind: "progress"; uri: string; request_id: string; stage: string; end: string; touch: boolean }
   /** A rotation of this console has begun a step. */
   | { kind: "step"; uri: string; step: RotationStep }
+  /** How people are shown whose names are known, by their ids. */
+  | { kind: "people"; shown: Record<string, string> }
   /** A sentence for the user. */
   | { kind: "note"; text: string }
   /** Nothing happened for a while; the connection lives. */

@@ -18,7 +18,7 @@ from monoskope.value import Unshared, Value
 
 
 def role_named(word: str) -> events_pb2.Role:
-    """Return the role "administrator", "auditor" or "user". Raises `UsageError` for another word."""
+    """Return the role "administrator", "auditor", "user" or "metrics". Raises `UsageError` for another word."""
     return cast("events_pb2.Role", _named(events_pb2.Role, word, "role"))
 
 
@@ -50,7 +50,7 @@ class RoleBinding(Value, frozen=True):
     name: str
     """Its name, never used for another."""
     role: str
-    """"administrator", "auditor" or "user"."""
+    """"administrator", "auditor", "user" or "metrics"."""
     members: tuple[str, ...]
     """`kind:issuer:name`, each once."""
     prefix: str = ""

@@ -26,7 +26,8 @@ from monoskope.protocol.login import Member
 from monoskope.settings import write_private
 from monoskope.times import rfc3339, wall_clock
 
-_TOKEN_ROLES = {ROLE_NAMES[role]: role for role in (events_pb2.ROLE_ADMINISTRATOR, events_pb2.ROLE_USER)}
+_OF_TOKENS = (events_pb2.ROLE_ADMINISTRATOR, events_pb2.ROLE_USER, events_pb2.ROLE_METRICS)
+_TOKEN_ROLES = {ROLE_NAMES[role]: role for role in _OF_TOKENS}
 """The roles that a token has by itself."""
 _RIGHTS = {name: right for right, name in RIGHT_NAMES.items()}
 _NOBODY_HAS_IT = "Look with m8 token list. If it shows a new one, nobody has that: revoke it, and make another."

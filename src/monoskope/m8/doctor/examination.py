@@ -40,6 +40,7 @@ async def _all(loaded: ServerSettings, clock: Callable[[], int]) -> list[Check]:
         *folder.file_checks(loaded),
         *certificates.certificate_checks(loaded, moment(now_ms)),
         *await running.running_checks(loaded),
+        *folder.bundle_checks(loaded),
         *folder.disk_checks(loaded),
         folder.backup_check(loaded.folder, now_ms),
         *await issuer_checks(loaded.issuers),

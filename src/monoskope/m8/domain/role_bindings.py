@@ -174,7 +174,7 @@ def parse(
     if _NAME.fullmatch(name) is None:
         raise UsageError(f"{name!r} is no name of a role binding.", fix="Use 1 to 63 of a-z 0-9 -, a letter first.")
     if role not in ROLE_NAMES:
-        raise _wrong(name, "the role must be administrator, auditor or user")
+        raise _wrong(name, f"the role must be one of {', '.join(ROLE_NAMES.values())}")
     parsed = tuple(sorted({Member.parse(member) for member in members}, key=str))
     if not 1 <= len(parsed) <= MAX_MEMBERS:
         raise _wrong(name, f"it needs 1 to {MAX_MEMBERS} members")

@@ -99,6 +99,7 @@ class IssuerFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         token_file: A file with a bearer token for its discovery, as a cluster of Kubernetes may ask for.
         once: Whether a token is exchanged once. Without the line: no with the presets gitlab-ci and kubernetes, else
             yes.
+        names: Whether m8 keeps the names of people, and the addresses that it vouches for (docs/access.md).
         rules: Which tokens m8 takes, and which member each is.
     """
 
@@ -113,6 +114,7 @@ class IssuerFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ca_file: str = ""
     token_file: str = ""
     once: bool | None = None
+    names: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,7 @@ class Issuer:
         jwks_file: The file that has its keys; None for the network.
         ca_file: The authorities of its certificate; None for the system's.
         token_file: With a bearer token for it; None for none.
+        has_names: Whether what it says of people is kept, besides their ids.
         digest: Of all that the settings say of it, to tell whether two m8 say the same.
     """
 
@@ -143,6 +146,7 @@ class Issuer:
     jwks_file: Path | None = None
     ca_file: Path | None = None
     token_file: Path | None = None
+    has_names: bool = True
     digest: str = ""
 
 
@@ -153,26 +157,23 @@ def checked(files: Sequence[IssuerFile], path: Path) -> tuple[Issuer, ...]:
         UsageError: a field breaks its rule; names the issuer and the field.
     """
     if len(files) > MAX_ISSUERS:
-        raise UsageError(
-            f"{path}: there are more than {MAX_ISSUERS} [[issuers]].", fix="Keep those whose tokens you want."
-        )
+        fix = "Keep those whose tokens you want."
+        raise UsageError(f"{path}: there are more than {MAX_ISSUERS} [[issuers]].", fix=fix)
     found = tuple(_issuer(file, number, path) for number, file in enumerate(files, 1))
     for field in ("name", "issuer"):
         values = [getattr(issuer, field) for issuer in found]
         for value in values:
             if values.count(value) > 1:
-                raise UsageError(
-                    f"{path}: two [[issuers]] have the {field} {value!r}.", fix="Write its rules under one of them."
-                )
+                fix = "Write its rules under one of them."
+                raise UsageError(f"{path}: two [[issuers]] have the {field} {value!r}.", fix=fix)
     return found
 
 
 def _issuer(file: IssuerFile, number: int, path: Path) -> Issuer:
     where = f"{path}: [[issuers]] {file.name if _NAME.fullmatch(file.name) else number}"
     if _NAME.fullmatch(file.name) is None or file.name == LOCAL:
-        raise UsageError(
-            f"{where}: name is not 1 to 16 of a-z 0-9, a letter first, and not {LOCAL}.", fix="Write for example corp."
-        )
+        fix = "Write for example corp."
+        raise UsageError(f"{where}: name is not 1 to 16 of a-z 0-9, a letter first, and not {LOCAL}.", fix=fix)
     preset = _preset(file, where)
     issuer = file.issuer or (preset.issuer if preset is not None else "")
     check_issuer(issuer, file.preset, where)
@@ -183,9 +184,8 @@ def _issuer(file: IssuerFile, number: int, path: Path) -> Issuer:
                 fix="Write what the tokens have.",
             )
     if not 1 <= len(file.rules) <= MAX_RULES:
-        raise UsageError(
-            f"{where}: there must be 1 to {MAX_RULES} [[issuers.rules]].", fix="Say which tokens m8 takes."
-        )
+        fix = "Say which tokens m8 takes."
+        raise UsageError(f"{where}: there must be 1 to {MAX_RULES} [[issuers.rules]].", fix=fix)
     rules = tuple(_rule(rule, file.name, preset, f"{where}: rule {at}") for at, rule in enumerate(file.rules, 1))
     check_sources(rules, where)
     return Issuer(
@@ -199,6 +199,7 @@ def _issuer(file: IssuerFile, number: int, path: Path) -> Issuer:
         jwks_file=path.parent / file.jwks_file if file.jwks_file else None,
         ca_file=path.parent / file.ca_file if file.ca_file else None,
         token_file=path.parent / file.token_file if file.token_file else None,
+        has_names=file.names,
         digest=hashlib.sha256(msgspec.json.encode(file, order="sorted")).hexdigest()[:16],
     )
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from monoskope.m8.domain.principal import ExchangeRefusedError
 from monoskope.m8.issuers import jose, rules
 from monoskope.m8.issuers.keys import IssuerKeys
+from monoskope.m8.issuers.person import Person, person_of
 from monoskope.m8.issuers.settings import Issuer
 from monoskope.protocol.login import ExchangeRefusal, Member
 from monoskope.times import instant
@@ -153,6 +154,7 @@ class Verified:
         expires_s: When it expires, seconds since 1970.
         digest: SHA-256 over a label and the bytes that the issuer signed, 64 hex digits. Two texts of one token have
             the same.
+        person: What the issuer says of a person besides the id, if the settings want it.
     """
 
     issuer: Issuer
@@ -162,6 +164,7 @@ class Verified:
     is_mutable: bool
     expires_s: int
     digest: str
+    person: Person = field(default_factory=Person)
 
     def __repr__(self) -> str:
         return f"<Verified {self.member}>"
@@ -224,4 +227,5 @@ def _read(token: jose.Token, issuer: Issuer, now_s: float) -> Verified:
     member = rule.member(issuer.name, token.claims)
     groups = rule.groups(issuer.name, token.claims)
     digest = hashlib.sha256(_ONCE + token.signed).hexdigest()
-    return Verified(issuer, subject, member, groups, rule.is_mutable, expires_s, digest)
+    person = person_of(token.claims, member.kind) if issuer.has_names else Person()
+    return Verified(issuer, subject, member, groups, rule.is_mutable, expires_s, digest, person)

@@ -315,6 +315,22 @@ class EventLog(TreeRows):
         """Drop the heartbeat of `key` and its note, if there is one."""
 
     @abstractmethod
+    async def put_person(self, member: str, person: bytes) -> None:
+        """Keep what is known of the person who is `member`, in the place of what was kept.
+
+        People can be forgotten, so they are in no event and in no backup; and what was kept is erased from the disk,
+        too, as far as the engine can.
+        """
+
+    @abstractmethod
+    async def people(self, members: Collection[str]) -> dict[str, bytes]:
+        """Return what is kept of those `members` of whom anything is."""
+
+    @abstractmethod
+    async def forget_person(self, member: str) -> None:
+        """Drop what is kept of `member`, if anything is."""
+
+    @abstractmethod
     async def lease(self, name: str, holder: str, *, ttl_ms: int) -> bool:
         """Take the lease `name` for `holder` for `ttl_ms` from now on, or keep it, and return whether it has it.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -32,7 +32,8 @@ KEPT = 512
 
 TABLES = """
 CREATE TABLE cursors (name text PRIMARY KEY, position bigint NOT NULL, hash {bytes} NOT NULL);
-CREATE TABLE beats (key text PRIMARY KEY, at_ms bigint NOT NULL, note {bytes} NOT NULL)
+CREATE TABLE beats (key text PRIMARY KEY, at_ms bigint NOT NULL, note {bytes} NOT NULL);
+CREATE TABLE people (member {text} PRIMARY KEY, person {bytes} NOT NULL)
 """
 
 _PUT_CURSOR = (
@@ -198,6 +199,24 @@ class SqlLog(EventLog):
 
     async def forget_beat(self, key: str) -> None:
         await self._execute("DELETE FROM beats WHERE key = $1", key)
+
+    async def put_person(self, member: str, person: bytes) -> None:
+        await self._execute(
+            "INSERT INTO people VALUES ($1, $2) ON CONFLICT (member) DO UPDATE SET person = excluded.person",
+            member,
+            person,
+        )
+
+    async def people(self, members: Collection[str]) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        asked = list(members)
+        for some in (asked[start : start + PAGE] for start in range(0, len(asked), PAGE)):
+            places = ", ".join(f"${place}" for place in range(1, len(some) + 1))
+            found |= await self._fetch(f"SELECT member, person FROM people WHERE member IN ({places})", *some)  # noqa: S608
+        return found
+
+    async def forget_person(self, member: str) -> None:
+        await self._execute("DELETE FROM people WHERE member = $1", member)
 
     async def release(self, name: str, holder: str) -> None:
         await self._execute("DELETE FROM leases WHERE name = $1 AND holder = $2", name, holder)

@@ -1,6 +1,7 @@
 """Messages by e-mail and to a webhook.
 
-A mail goes to one address, which stands in `m8.toml`, over TLS alone. Its head holds nothing that anybody else wrote.
+A mail goes to one address, over TLS alone: one that stands in `m8.toml`, or the one for which the issuer of a member
+who stands there vouches. Its head holds nothing that anybody else wrote.
 What the mail server answers is told by its code alone: its text is a stranger's.
 
 A mail whose text the server refuses for good would hold up all that follow. So it is sent with our own words alone.
@@ -12,7 +13,7 @@ import asyncio
 import json
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -24,7 +25,7 @@ from monoskope.errors import Error
 from monoskope.event_loop import heeded
 from monoskope.m8.audit.lines import DeliveryError
 from monoskope.m8.audit.sinks import Form, Webhook
-from monoskope.m8.notice_settings import MailServer
+from monoskope.m8.notice_settings import MailServer, is_member
 from monoskope.m8.notices.notice import Message
 from monoskope.m8.sink_settings import WebhookTarget
 from monoskope.settings import read_private
@@ -67,17 +68,25 @@ class _Connection(aiosmtplib.SMTP):
 
 
 class Mailbox:
-    """One address, by a mail server.
+    """One address, or the one of a member, by a mail server. No line that it logs has a member's address.
 
     Args:
         server: The mail server.
-        address: Whose mails it takes.
+        whom: The address, or the member.
+        address_of: Returns the vouched address of a member, "" for none.
         refused: Called for each message that the server took only in our own words.
     """
 
-    def __init__(self, server: MailServer, address: str, refused: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        server: MailServer,
+        whom: str,
+        address_of: Callable[[str], Awaitable[str]],
+        refused: Callable[[], None],
+    ) -> None:
         self._server = server
-        self._address = address
+        self._whom = whom
+        self._address_of = address_of
         self._refused = refused
 
     async def deliver(self, message: Message) -> None:
@@ -89,16 +98,17 @@ class Mailbox:
             self._refused()
             operating_log.get().error(
                 "a notice was refused, and sent without its text",
-                sink=self._address,
+                sink=self._whom,
                 message=error.message,
                 fix="Let the filter of that mail server take what m8 sends. `monoctl` shows what the notice said.",
             )
 
     async def _deliver(self, message: Message, lines: Sequence[str]) -> None:
         try:
+            address = await self._address()
             # A task of its own: `asyncio.wait_for` of Python 3.11, which the library uses, can lose a cancellation.
             sending = asyncio.ensure_future(
-                self._send(mail(message, lines, sender=self._server.sender, address=self._address))
+                self._send(mail(message, lines, sender=self._server.sender, address=address), address)
             )
             heeded(sending)
             try:
@@ -113,11 +123,21 @@ class Mailbox:
             raise self._failure(f"answers with {error.code}") from None
         except aiosmtplib.SMTPRecipientsRefused as error:
             codes = {refused.code for refused in error.recipients}
-            raise self._failure(f"takes no mail for {self._address} ({min(codes, default=0)})") from None
+            raise self._failure(f"takes no mail for {self._whom} ({min(codes, default=0)})") from None
         except (aiosmtplib.SMTPException, ssl.SSLError, OSError) as error:
             raise self._failure(f"does not answer, or not with TLS ({type(error).__name__})") from None
         except Error as error:
             raise DeliveryError(error.message, fix=error.fix) from None
+
+    async def _address(self) -> str:
+        """Return where mails go. Raises `DeliveryError` if that is not known, and what `address_of` raises."""
+        address = await self._address_of(self._whom) if is_member(self._whom) else self._whom
+        if not address:
+            raise DeliveryError(
+                f"m8 knows no address of {self._whom} for which the issuer vouches.",
+                fix="Let that member log in, with an address that is verified; or write an address into [[notices]].",
+            )
+        return address
 
     def check(self) -> None:
         """Read the password and the files of TLS. Blocks.
@@ -128,7 +148,7 @@ class Mailbox:
         """
         self._secrets()
 
-    async def _send(self, found: EmailMessage) -> None:
+    async def _send(self, found: EmailMessage, address: str) -> None:
         server = self._server
         context, password = await asyncio.to_thread(self._secrets)
         connection = _Connection(
@@ -143,7 +163,7 @@ class Mailbox:
             tls_context=context,
         )
         async with connection:
-            await connection.sendmail(server.sender, [self._address], found.as_bytes())
+            await connection.sendmail(server.sender, [address], found.as_bytes())
 
     def _secrets(self) -> tuple[ssl.SSLContext, str]:
         path = self._server.password_file

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 
 from google.protobuf.message import DecodeError
 
@@ -24,6 +24,7 @@ from monoskope.protocol.change import Change, parse_change
 from monoskope.protocol.events import Step, receipt_of
 from monoskope.protocol.notes import NEXT
 from monoskope.protocol.outcomes import spelled
+from monoskope.protocol.people import with_end
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.text import counted
 from monoskope.times import instant
@@ -52,14 +53,22 @@ _TYPES = frozenset(step.event for step in Step if step.outcomes & _OUTCOMES) | {
 }
 
 
-async def of_events(log: EventLog, events: Sequence[RecordedEvent]) -> list[Notice]:
+async def of_events(app: App, events: Sequence[RecordedEvent]) -> list[Notice]:
     """Return what events tell, in their order. One that a newer m8 recorded tells nothing here."""
+    log = app.log
     told = [(event, found) for event in events if event.type in _TYPES and (found := _read(event)) is not None]
     secrets = await _secrets(log, {_uri_of(found) for _, found in told})
     replaced = [_version(found) for _, found in told if isinstance(found, Receipt) and found.prior_version]
     # What came after it stands in its place by now.
     secrets |= await _secrets(log, replaced, VERSIONS)
-    return [notice for event, found in told for notice in _of_event(event, found, secrets)]
+    ids = {event.actor for event, _ in told} | {secret.subject for secret in secrets.values()}
+    shown = _shown(await app.people.names(ids))
+    return [notice for event, found in told for notice in _of_event(event, found, secrets, shown)]
+
+
+def _shown(names: Mapping[str, str]) -> Callable[[str], str]:
+    """Return what gives the words for an id: with the name of a person, and printable ASCII."""
+    return lambda one: plain(with_end(one, names.get(one, "")))
 
 
 def _read(event: RecordedEvent) -> Receipt | Change | None:
@@ -84,13 +93,16 @@ def _version(receipt: Receipt) -> str:
 
 
 def _of_event(
-    event: RecordedEvent, found: Receipt | Change, secrets: Mapping[str, views_pb2.Secret]
+    event: RecordedEvent,
+    found: Receipt | Change,
+    secrets: Mapping[str, views_pb2.Secret],
+    shown: Callable[[str], str],
 ) -> Iterator[Notice]:
     uri = _uri_of(found)
     secret = secrets.get(uri, views_pb2.Secret())
     if isinstance(found, Change):
         name = found.change_id.hex()
-        yield Notice("change", f"change {name}", _proposed(event, found), uri, owner_of(secret))
+        yield Notice("change", f"change {name}", _proposed(shown(event.actor), found), uri, owner_of(secret))
     elif found.outcome in (upload_pb2.OUTCOME_DRIFTED, upload_pb2.OUTCOME_GONE):
         what = "is gone from its store" if found.outcome == upload_pb2.OUTCOME_GONE else "is not what was put"
         # As long as it is compared with the same receipt, and is found so, it is the same drift.
@@ -99,18 +111,18 @@ def _of_event(
     elif found.outcome == upload_pb2.OUTCOME_UPLOADED:
         made = secrets.get(_version(found), secret)
         if made.drifted:
-            text = f"{uri} was put over what others had put there past m8, by {plain(made.subject)}."
+            text = f"{uri} was put over what others had put there past m8, by {shown(made.subject)}."
             yield Notice("drift", f"overwrote {uri} {found.upstream_version}", text, uri, owner_of(secret))
     elif found.outcome == upload_pb2.OUTCOME_STARTED and found.break_glass:
         text = f"{plain(found.signer)} writes at {uri} without the approvals that its store asks for."
         yield Notice("break-glass", f"break-glass {event.stream}", text, uri, owner_of(secret))
 
 
-def _proposed(event: RecordedEvent, change: Change) -> str:
+def _proposed(who: str, change: Change) -> str:
     request = change.request
     to = f" to {request.destination}" if request.destination else ""
     return (
-        f"{plain(event.actor)} proposes the change {change.change_id.hex()[:8]}, "
+        f"{who} proposes the change {change.change_id.hex()[:8]}, "
         f"{spelled(upload_pb2.Purpose, request.purpose)} of {request.uri}{to}; "
         f"it waits until {instant(change.not_after * 1000)}."
     )

@@ -69,7 +69,9 @@ async def _delivering(
         stack.push_async_callback(caller.webhook.close)
         await asyncio.to_thread(caller.webhook.check)
         return caller.deliver
-    mailbox = Mailbox(table.target, recipient.address, app.meters.notices_refused.labels(table.name).inc)
+    mailbox = Mailbox(
+        table.target, recipient.address, app.people.address, app.meters.notices_refused.labels(table.name).inc
+    )
     await asyncio.to_thread(mailbox.check)
     return mailbox.deliver
 

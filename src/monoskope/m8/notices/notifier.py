@@ -214,7 +214,7 @@ class Notifier:
             events = await self._app.log.read(after=position, limit=min(PAGE, end - position))
             if not events:
                 return notices, position, False
-            notices += await looking.of_events(self._app.log, events)
+            notices += await looking.of_events(self._app, events)
             position = events[-1].position
         return notices, position, True
 

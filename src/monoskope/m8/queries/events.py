@@ -106,7 +106,7 @@ class Events:
                     async for page in pages:
                         for event in page:
                             if is_visible(event, visible):
-                                yield _response(event)
+                                yield await self._response(event)
                         after = page[-1].position
             with (
                 self._app.feed.follow(lambda one: one.stream in streams or is_visible(one, visible)) as follower,
@@ -120,12 +120,16 @@ class Events:
                     page = await self._page_after(after, caller.principal)
                     for event in page:
                         if is_visible(event, visible):
-                            yield _response(event)
+                            yield await self._response(event)
                     after = page[-1].position
                 while True:
                     event = await self._next(follower, caller.principal, streams)
                     if event.position > after and is_visible(event, visible):
-                        yield _response(event)
+                        yield await self._response(event)
+
+    async def _response(self, event: RecordedEvent) -> queries_pb2.WatchEventsResponse:
+        named = await self._app.people.names([event.actor])
+        return _message(event, named.get(event.actor, ""))
 
     async def _inclusion(self, found: Sequence[RecordedEvent], size: int) -> tuple[bytes, ...]:
         """Return what proves that those of the events that a tree of `size` entries can have are in it."""
@@ -237,8 +241,9 @@ class Events:
 
 # All watchers get the same message, so it is made once.
 @functools.lru_cache(maxsize=500)
-def _response(event: RecordedEvent) -> queries_pb2.WatchEventsResponse:
-    return queries_pb2.WatchEventsResponse(event=_row(event))
+def _message(event: RecordedEvent, name: str) -> queries_pb2.WatchEventsResponse:
+    people = [views_pb2.PersonName(member=event.actor, name=name)] if name else []
+    return queries_pb2.WatchEventsResponse(event=_row(event), people=people)
 
 
 def _row(event: RecordedEvent) -> views_pb2.EventSummary:

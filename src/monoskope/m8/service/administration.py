@@ -236,6 +236,17 @@ class Administration:
         await self._app.issuing().revoke(message.token_id, actor=principal.subject)
         return access_pb2.RevokeTokenResponse()
 
+    async def forget_person(
+        self, message: access_pb2.ForgetPersonRequest, _caller: Caller
+    ) -> access_pb2.ForgetPersonResponse:
+        """Delete the display name and the address of a member, of whom nothing else is kept. Administrators only.
+
+        Raises:
+            UsageError: the member is not well formed.
+        """
+        await self._app.people.forget(str(Member.parse(message.member)))
+        return access_pb2.ForgetPersonResponse()
+
 
 def _may_revoke(principal: Principal, issued: events_pb2.TokenIssued) -> bool:
     if principal.is_administrator or principal.token_id == issued.id:

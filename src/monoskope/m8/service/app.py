@@ -24,6 +24,7 @@ from monoskope.m8.metrics import Meters, RequestMeter
 from monoskope.m8.readmodels.documents import Documents
 from monoskope.m8.service.call_notes import Strangers, TellCall, current_note
 from monoskope.m8.service.feed import Feed
+from monoskope.m8.service.people import People
 from monoskope.m8.tree.witnessed_log import WitnessedLog
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class App:
         )
         self.logins = Logins(most.failed_logins, most.failed_logins_each, seconds)
         self.pace = Pace(most.reactor_messages, seconds)
+        self.people = People(self.log, self.ticks)
         self.exchanges = Exchanges(most.failed_logins, most.failed_logins_each, seconds)
         self.quota = Quota(most.recorded_bytes_per_user_per_day, self.clock)
         self.put_limit = PutLimit(

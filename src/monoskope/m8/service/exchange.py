@@ -110,6 +110,7 @@ class TokenExchange:
         )
         if verified.is_mutable:
             await self._register(member_stream(member), lambda known: register_member(known, member, verified.subject))
+        await self._app.people.saw(str(member), verified.person)
         names = "".join(map(str, (member, member, issuer.issuer, verified.subject, *groups)))
         usage = await self._app.documents.usage(str(member), self._app.clock())
         with self._app.quota.used(str(member), usage, 2 * bytes_with(names.encode())):  # with its revocation

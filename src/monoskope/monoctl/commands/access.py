@@ -95,7 +95,8 @@ def who_can(right: str, uri: str, session: CommandSession) -> None:
     async def work(client: Client) -> list[AllowedMember]:
         return await client.access.who_can(right, await full_prefix(client, uri))
 
-    show(session.output, plain(session.run(work)), _ALLOWED, name="member", nothing="Nobody.")
+    found = plain(session.run(work))
+    show(session.output, session.named(found, whole=True), _ALLOWED, name="member", nothing="Nobody.")
 
 
 @command(short_help="Show who you are to m8, and what you may do.")
@@ -112,7 +113,7 @@ def whoami(session: CommandSession) -> None:
         own = {"credential": settings.credential_source, "signing_key": settings.signing_key}
         return await views.whoami(client) | own
 
-    document = session.run(work)
+    [document] = session.named([session.run(work)], whole=True)
     if session.output != "table":
         emit(session.output, document, {})
         return
@@ -141,7 +142,8 @@ def offboard(member: str, keep: tuple[str, ...], session: CommandSession, *, wan
 
     With --end, after a question, the tokens are revoked and the role bindings deleted. A role binding that MEMBER made
     for others gives them nothing any more then: keep it, or create another one before. One that names MEMBER beside
-    others stays; create it anew without MEMBER. Groups, and what MEMBER knows, are not m8's: see docs/access.md.
+    others stays; create it anew without MEMBER. MEMBER's display name and address are deleted, too. Groups, and what
+    MEMBER knows, are not m8's: see docs/access.md.
 
     \b
     monoctl offboard user:corp:anna
@@ -154,15 +156,18 @@ def offboard(member: str, keep: tuple[str, ...], session: CommandSession, *, wan
     if unknown := [name for name in keep if name not in known]:
         raise UsageError(f"--keep {unknown[0]}: nothing of that name is to end.", fix="Copy it from the list.")
     rows = _rows(found, keep)
-    emit(session.output, rows, _ENDING, nothing=f"Nothing came from {member} that counts now.")
+    emit(
+        session.output, session.named(rows, whole=True), _ENDING, nothing=f"Nothing came from {member} that counts now."
+    )
     count = counted(len(known - set(keep)), "thing")
-    if not wanted or known <= set(keep):
-        if session.output == "table" and not wanted and known:
+    if not wanted:
+        if session.output == "table" and known:
             terminal.note(f"Nothing was ended. To end {count} of these, say --end.")
         return
-    terminal.agree(f"End {count} of {member}?", yes=yes, otherwise="nothing was ended")
+    if known - set(keep):
+        terminal.agree(f"End {count} of {session.people.with_id(member)}?", yes=yes, otherwise="nothing was ended")
     session.run(lambda client: client.access.offboard(found, keep=keep))
-    terminal.err(f"m8 says: {count} of {member} ended.")
+    terminal.err(f"m8 says: {count} of {member} ended, and it keeps no name and no address of theirs.")
 
 
 def _rows(found: Offboarding, keep: Collection[str]) -> list[Document]:
@@ -248,7 +253,7 @@ def tokens(*, every: bool, subject: str, session: CommandSession) -> None:
 
     documents = [_token(one, now) for one in session.run(work)]
     shown = [one for one in documents if every or one["state"] == "valid"]
-    show(session.output, shown, _TOKENS, name="token_id", nothing="No tokens.")
+    show(session.output, session.named(shown, whole=True), _TOKENS, name="token_id", nothing="No tokens.")
 
 
 @command(short_help="Make a token invalid.")

@@ -13,6 +13,7 @@ from monoskope.client import Client, ProposedChange
 from monoskope.client.changes import VALID_FOR_S
 from monoskope.client.changes.approved import check_open, check_same
 from monoskope.client.changes.proposal import Proposal
+from monoskope.client.people import People
 from monoskope.client.results.changes import CHANGE_STATES, ChangeState
 from monoskope.client.walk.results import Copy, Deletion, Generated, Proven, Rollback, Undeletion
 from monoskope.errors import UsageError
@@ -129,7 +130,7 @@ def changes(
                 break
         return found
 
-    documents = [document(one) for one in session.run(work)]
+    documents = session.named([document(one) for one in session.run(work)], whole=True)
     show(session.output, documents, COLUMNS, name="change_id", nothing="No changes found.")
 
 
@@ -143,10 +144,10 @@ def describe_change(change: str, session: CommandSession) -> None:
     """
     found = session.run(lambda client: client.changes.get(change))
     if session.output in TABLES:
-        describe(found)
+        describe(found, session.people)
         terminal.note(ONLY_THE_REACTOR)
     else:
-        emit(session.output, document(found), {})
+        emit(session.output, session.named([document(found)])[0], {})
 
 
 @command(short_help="Approve a change that somebody else proposed.")
@@ -167,7 +168,9 @@ def approve(change: str, sha256: str, session: CommandSession) -> None:
 
     async def work(client: Client) -> ProposedChange:
         found = await client.changes.get(change)
-        _agree(found, sha256, "Approve exactly this, with your signature", otherwise="nothing was signed")
+        _agree(
+            found, client.people, sha256, "Approve exactly this, with your signature", otherwise="nothing was signed"
+        )
         return await client.changes.approve(found)
 
     emit(session.output, document(session.run(work)), COLUMNS)
@@ -213,7 +216,7 @@ def run_change(change: str, sources: Sources, sha256: str, wait: str | None, ses
 
     async def work(client: Client) -> Proven:
         found = await client.changes.get(change)
-        _agree(found, sha256, "Execute exactly this", otherwise="nothing was sent")
+        _agree(found, client.people, sha256, "Execute exactly this", otherwise="nothing was sent")
         values = read_values(sources, list(found.keys) if not sources.named else []) if found.keys else Values()
         if wait_s:
             return await _waited(client, session, found, values, wait_s)
@@ -227,10 +230,10 @@ def run_change(change: str, sources: Sources, sha256: str, wait: str | None, ses
             terminal.out("", f"{name}:", *value.split("\n"), end="")
 
 
-def _agree(change: ProposedChange, sha256: str, question: str, *, otherwise: str) -> None:
+def _agree(change: ProposedChange, people: People, sha256: str, question: str, *, otherwise: str) -> None:
     """Show a change, and go on only with it: by its SHA-256 if that is given, else by a person's answer."""
     check_open(change)
-    describe(change, err=True)
+    describe(change, people, err=True)
     if sha256:
         check_same(change, sha256, otherwise=otherwise)
         return

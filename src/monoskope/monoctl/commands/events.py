@@ -105,11 +105,11 @@ def events(
     asked = _Asked(request_id, prefix, wanted, tail, limit, after, every=every)
     _check(asked, session.output, watch=watch)
     if watch:
-        session.run(lambda client: _watch(client, asked, session.output))
+        session.run(lambda client: _watch(client, asked, session))
         return
     found, shown = session.run(lambda client: _listed(client, asked))
     documents = [views.event(view, proven=shown.proves(view)) for view in found]
-    emit(session.output, documents, _COLUMNS, nothing="No events found.")
+    emit(session.output, session.named(documents), _COLUMNS, nothing="No events found.")
     if session.output == "table":
         terminal.note(shown.said())
 
@@ -148,12 +148,12 @@ async def _listed(client: Client, asked: _Asked) -> tuple[list[views_pb2.EventSu
     return latest, against[0]
 
 
-async def _watch(client: Client, asked: _Asked, output: str) -> None:
+async def _watch(client: Client, asked: _Asked, session: CommandSession) -> None:
     """Print one event a line: JSON, or the table's cells with the time of the clock."""
     shown = 0
     async for view in _watched(client, asked):
-        document = views.event(view)
-        if output == "json":
+        [document] = session.named([views.event(view)])
+        if session.output == "json":
             terminal.out(json_text(document))
         else:
             cells = [cell(document, field) for field in _COLUMNS.values() if field != "recorded_at"]

@@ -194,7 +194,8 @@ def secrets(  # noqa: PLR0917 - click passes them by name
     results = session.run(work, several=bool(since_ms))
     documents = [document for document, _ in results]
     columns = _CHANGED if since_ms else _columns(documents)
-    show(session.output, documents, columns, name="uri", wide=columns | _people(documents), nothing="No secrets found.")
+    wide = columns | _people(documents)
+    show(session.output, session.named(documents), columns, name="uri", wide=wide, nothing="No secrets found.")
     tell(((document["uri"], checked) for document, checked in results), notes=session.output in TABLES)
 
 
@@ -250,7 +251,7 @@ def secret(uri: str, session: CommandSession, *, versions: bool) -> None:
 
     document, checked = session.run(work)
     columns = _columns([document])
-    show(session.output, document, columns, name="uri", wide=columns | _people([document]))
+    show(session.output, session.named([document])[0], columns, name="uri", wide=columns | _people([document]))
     if session.output in TABLES and document["values"]:
         terminal.out()
         pairs(
@@ -271,7 +272,8 @@ def _show_versions(uri: str, session: CommandSession) -> None:
     results = session.run(work, several=True)
     documents = [document for document, _ in results]
     columns = _VERSIONS | (_EDITS if any(document["edit"] for document in documents) else {})
-    show(session.output, documents, columns, name="upstream_version", wide=columns | _people(documents))
+    wide = columns | _people(documents)
+    show(session.output, session.named(documents), columns, name="upstream_version", wide=wide)
     named = ((_version_name(document), checked) for document, checked in results)
     tell(named, notes=session.output in TABLES)
 
@@ -318,7 +320,8 @@ def upload(request_id: str, session: CommandSession, proof_file: Path | None, *,
         terminal.err(f"The proof is in {proof_file}. To check it: monoctl verify proof {proof_file}")
     document = views.upload(view, checked)
     columns = _UPLOAD if checked.proven else _UPLOAD | {"M8 SAYS": "m8_says"}
-    show(session.output, document, columns | (_people([document]) if checked.proven else {}), name="request_id")
+    columns |= _people([document]) if checked.proven else {}
+    show(session.output, session.named([document])[0], columns, name="request_id")
     tell([(f"request {request_id}", checked)], notes=session.output in TABLES)
     tell_whose(checked, view.purpose)
     tell_signer(checked, signing_key)

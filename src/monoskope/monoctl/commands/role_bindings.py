@@ -11,9 +11,9 @@ from monoskope.monoctl.groups import command
 from monoskope.monoctl.input.values import read_file
 from monoskope.monoctl.options import CommandSession, connection_options, list_options, output_options
 from monoskope.monoctl.output import terminal, views
-from monoskope.monoctl.output.formats import Document, emit, show
+from monoskope.monoctl.output.formats import TABLES, Document, emit, show
 
-_ROLES = ("administrator", "auditor", "user")
+_ROLES = ("administrator", "auditor", "user", "metrics")
 _BINDINGS = {"NAME": "name", "ROLE": "role", "PREFIX": "prefix", "RIGHTS": "rights", "MEMBERS": "members"}
 _CHANGES = {"CHANGE": "change"} | _BINDINGS
 
@@ -61,7 +61,9 @@ def list_(session: CommandSession) -> None:
     found = session.run(lambda client: client.access.role_bindings())
     documents = [views.role_binding(one) for one in found]
     columns = _BINDINGS | {"MADE BY": "made_by"}
-    show(session.output, documents, columns, name="name", nothing="No role bindings.")
+    # JSON and YAML are what `monoctl apply` takes, and names are none of it.
+    shown = session.named(documents, whole=True) if session.output in TABLES else documents
+    show(session.output, shown, columns, name="name", nothing="No role bindings.")
 
 
 @command(short_help="Make the role bindings those of a file (administrators).")

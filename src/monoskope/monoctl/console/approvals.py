@@ -86,7 +86,7 @@ async def approve(context: Context, asked: ApproveAsked) -> Document:
     """
     found = await context.client.changes.get(asked.change_id)
     check_same(found, asked.sha256, otherwise="nothing was signed")
-    lines = lines_of(found)
+    lines = lines_of(found, context.client.people)
     if await context.client.changes.needs_touch(found):
         context.word.show(["What you approve by touching your security key:", *lines])
     else:
@@ -112,7 +112,10 @@ def word_for(found: ProposedChange) -> str:
 async def _shown(context: Context, found: ProposedChange) -> Document:
     by, why_not = await _how(context, found)
     return document(found) | {
-        "lines": [{"name": one.name, "text": one.text, "said_by": one.said_by} for one in described(found)],
+        "lines": [
+            {"name": one.name, "text": one.text, "said_by": one.said_by}
+            for one in described(found, context.client.people)
+        ],
         "own": found.subject == context.client.subject,
         "by": by,
         "word": word_for(found) if by == "word" else "",

@@ -14,6 +14,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.log.events import ShownEvents
 from monoskope.client.queries import EventFilter, request_id_bytes
+from monoskope.client.runtime import within
 from monoskope.client.walk.reasons import error_for
 from monoskope.errors import Error, NotFoundError
 from monoskope.monoctl.console.activity import DAY_MS, HOUR_MS, summary
@@ -22,7 +23,8 @@ from monoskope.monoctl.console.requests import Request, Text
 from monoskope.monoctl.console.secrets import SecretsAsked, secrets, today
 from monoskope.monoctl.output import views
 from monoskope.monoctl.output.ending import failure
-from monoskope.monoctl.output.formats import Document
+from monoskope.monoctl.output.formats import TABLE, Document
+from monoskope.monoctl.output.people import named
 from monoskope.protocol.receipt import Receipt
 from monoskope.times import now_ms
 
@@ -53,8 +55,9 @@ async def whoami(context: Context, _asked: Nothing) -> Document:
 
 async def _me(context: Context) -> Document:
     try:
-        async with asyncio.timeout(ANSWER_S):
-            said = await views.whoami(context.client)
+        async with asyncio.timeout(2 * ANSWER_S):
+            with within(context.client.queries.runtime, ANSWER_S):  # so that the error says what is awaited
+                said = await views.whoami(context.client)
     except TimeoutError:
         return me({"server": context.client.server}, away=f"m8 did not answer within {ANSWER_S:g} seconds.")
     except Error as error:
@@ -140,9 +143,9 @@ _NO_PREFIX: Document = {"prefix": "", "rights": []}
 
 
 async def role_bindings(context: Context, _asked: Nothing) -> Document:
-    """Answer every role binding, by name."""
-    found = await context.client.access.role_bindings()
-    return {"role_bindings": [_NO_PREFIX | views.role_binding(one) for one in found]}
+    """Answer every role binding, by name; members as they are shown where something is decided."""
+    found = [_NO_PREFIX | views.role_binding(one) for one in await context.client.access.role_bindings()]
+    return {"role_bindings": named(TABLE, found, context.client.people, whole=True)}
 
 
 class UploadAsked(Request, frozen=True):

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import Literal
 
+from monoskope.client.people import People
 from monoskope.client.results.changes import Approval, ProposedChange
 from monoskope.client.walk.receipts import NO_RECEIPT
 from monoskope.client.walk.results import Proven
@@ -54,8 +55,9 @@ class Line(Value, frozen=True):
     said_by: SaidBy = "change"
 
 
-def described(change: ProposedChange) -> list[Line]:
+def described(change: ProposedChange, people: People) -> list[Line]:
     """Return a change in lines, all that is asked and nothing shortened: what is not here is not signed."""
+    shown = people.with_id
     lines = [
         Line("Change", change.change_id),
         Line("SHA-256", change.sha256),
@@ -68,7 +70,7 @@ def described(change: ProposedChange) -> list[Line]:
         ),
         *(Line(name, _text(value)) for name, value in change.asked.items() if name not in _SHOWN),
         Line("Fingerprint", change.fingerprint),
-        Line("Requester", f"{change.requester} (m8 says that {change.subject} proposed it)"),
+        Line("Requester", f"{change.requester} (m8 says that {shown(change.subject)} proposed it)"),
         Line("Reason", change.reason),
         Line("Until", instant(1000 * change.change.not_after)),
         Line(
@@ -76,11 +78,11 @@ def described(change: ProposedChange) -> list[Line]:
             f"{change.identity}, which is {'' if change.pinned else 'NOT '}pinned here",
             "here" if change.pinned else "not",
         ),
-        Line("State", f"m8 says {change.state}" + (f" by {change.ended_by}" if change.ended_by else ""), "m8"),
+        Line("State", f"m8 says {change.state}" + (f" by {shown(change.ended_by)}" if change.ended_by else ""), "m8"),
         Line("Why declined", change.decline_reason, "m8"),
         Line("Done", _done(change), "receipt" if change.done else "m8"),
         *(
-            Line(f"Approval {number}", _approval(one), "not" if one.why_not else "here")
+            Line(f"Approval {number}", _approval(one, people), "not" if one.why_not else "here")
             for number, one in enumerate(change.approvals, start=1)
         ),
     ]
@@ -92,18 +94,18 @@ def what(change: ProposedChange) -> str:
     return f"{change.purpose} {change.uri}" + ("" if change.place == change.uri else f" to {change.place}")
 
 
-def lines_of(change: ProposedChange) -> Iterator[str]:
+def lines_of(change: ProposedChange, people: People) -> Iterator[str]:
     """Yield the lines for the terminal on stdout, none of which others begin, and last what is to be done."""
-    for one in described(change):
+    for one in described(change, people):
         first, *rest = terminal.folded(one.text, len(one.name) + 2, sys.stdout)
         yield f"{one.name}: {first}"
         yield from rest
     yield f"All of this is: {what(change)}"
 
 
-def describe(change: ProposedChange, *, err: bool = False) -> None:
+def describe(change: ProposedChange, people: People, *, err: bool = False) -> None:
     """Print a change, all that is asked and nothing shortened."""
-    pairs({one.name: one.text for one in described(change)}, err=err, fold=True)
+    pairs({one.name: one.text for one in described(change, people)}, err=err, fold=True)
 
 
 def _expects(change: ProposedChange) -> str:
@@ -133,8 +135,8 @@ def _done(change: ProposedChange) -> str:
     return f"a receipt of the pinned identity proves it; approved by {people}"
 
 
-def _approval(one: Approval) -> str:
-    given = f"{one.key or 'no key'}, which m8 got from {one.subject}"
+def _approval(one: Approval, people: People) -> str:
+    given = f"{one.key or 'no key'}, which m8 got from {people.with_id(one.subject)}"
     if one.principal:
         given += f"; a certificate for {one.principal}"
     if one.certificate_ends_at is not None:

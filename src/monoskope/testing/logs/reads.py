@@ -174,3 +174,16 @@ class Reads(LogHarness):
         await log.forget_beat("three")
         assert await log.beats() == {"one": 7}
         assert await log.head() == 0
+
+    async def test_people(self, log: EventLog) -> None:
+        """The latest call counts, those who are forgotten are gone, and none of it is an event."""
+        await log.put_person("user:corp:anna", b"Anna")
+        await log.put_person("user:corp:ben", b"\x00Ben")
+        await log.put_person("user:corp:anna", b"Anna Meyer")
+        asked = ["user:corp:anna", "user:corp:ben", *(f"user:corp:{number}" for number in range(600))]
+        assert await log.people(asked) == {"user:corp:anna": b"Anna Meyer", "user:corp:ben": b"\x00Ben"}
+        assert await log.people([]) == {}
+        await log.forget_person("user:corp:anna")
+        await log.forget_person("user:corp:nobody")
+        assert await log.people(asked) == {"user:corp:ben": b"\x00Ben"}
+        assert await log.head() == 0

@@ -10,6 +10,7 @@ import pytest
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import KeySigner, Proposal, SyncClient
+from monoskope.client.people import People
 from monoskope.client.purposes import Expect
 from monoskope.errors import NotFoundError, RefusedError, UsageError
 from monoskope.monoctl.output.changes import described
@@ -88,7 +89,7 @@ async def test_a_copy_names_the_version_that_is_copied_and_the_keys(
     assert (request.source_version, request.expect) == (VERSION, upload_pb2.EXPECT_ABSENT)
     assert (proposed.uri, proposed.place, proposed.identity) == (URI, to, m8.identity.shown)
     assert request.keys == proposed.keys == tuple(sorted(copied))
-    shown = {line.name: line.text for line in described(proposed)}
+    shown = {line.name: line.text for line in described(proposed, People())}
     assert shown.get("Keys", "") == ", ".join(sorted(copied))
 
 

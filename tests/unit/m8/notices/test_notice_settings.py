@@ -45,6 +45,12 @@ def test_each_address_is_a_recipient_and_an_owner_gets_its_own_alone(tmp_path: P
     assert second.recipients == (Recipient("hook", "", frozenset(EVERYTHING)),)
 
 
+def test_a_member_is_a_recipient_under_the_id(tmp_path: Path) -> None:
+    """How far it has come, and which label is meant, does not change with its address."""
+    (mail,) = loaded(tmp_path, {**MAIL, "to": '["user:corp:anna"]', "owners": '["user:corp:ben@example.org"]'})
+    assert [one.address for one in mail.recipients] == ["user:corp:anna", "user:corp:ben@example.org"]
+
+
 @pytest.mark.parametrize(
     ("tables", "says"),
     [
@@ -53,6 +59,8 @@ def test_each_address_is_a_recipient_and_an_owner_gets_its_own_alone(tmp_path: P
         ([{**MAIL, "to": '["ops@example.org\\nBcc: all@example.org"]'}], "no address"),
         ([{**MAIL, "to": '["ops@example.org, all@example.org"]'}], "no address"),
         ([{**MAIL, "to": '["ops"]'}], "no address"),
+        ([{**MAIL, "to": '["group:corp:ops"]'}], "no address"),
+        ([{**MAIL, "to": '["ops@example.org"]', "sender": '"user:corp:anna"'}], "sender of the table"),
         ([{**MAIL, "to": '["öps@example.org"]'}], "no address"),
         ([{**MAIL, "to": '["ops@example.org"]', "sender": '"m8@"'}], "sender of the table"),
         ([{**MAIL, "to": '["ops@example.org"]', "owners": '["OPS@example.org"]'}], "again"),

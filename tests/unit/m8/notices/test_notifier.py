@@ -21,6 +21,7 @@ from monoskope.http.client.trusted import TlsFiles
 from monoskope.m8.audit.lines import DeliveryError, SinkState
 from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.domain.events import notes_stream, reactor_stream, write
+from monoskope.m8.issuers.person import Person
 from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.log.tree_rows import Named
 from monoskope.m8.notice_settings import EVERYTHING, About, MailServer, Recipient
@@ -39,12 +40,14 @@ from monoskope.uri import SecretUri
 from tests.support import m8_world
 from tests.support.changes import PROPOSE, a_change, propose
 from tests.support.m8_world import Sealed, World, a_world, fingerprint, put, until_granted
+from tests.support.notices import nobody, propose_in
 from tests.support.operations import samples
 from tests.support.vectors import a_request
 
 URI = "vault://app/db"
 HOUR_S = 3_600
 DAY_S = 24 * HOUR_S
+ANNA = "user:corp:anna"
 OPS = Recipient("ops", "ops@example.org", frozenset(EVERYTHING))
 
 
@@ -516,12 +519,51 @@ async def test_only_a_text_that_is_refused_for_good_is_tried_in_other_words(
     monkeypatch.setattr(aiosmtplib.SMTP, "sendmail", sendmail)
     server = MailServer(HostPort("mail", 587), "m8@example.org", False, "", None, TlsFiles())
     refused: list[bool] = []
-    mailbox = Mailbox(server, OPS.address, lambda: refused.append(True))
+    mailbox = Mailbox(server, OPS.address, nobody, lambda: refused.append(True))
     with pytest.raises(DeliveryError) as failure:
         await mailbox.deliver(Message("0" * 32, 0, [Notice("drift", "x", "vault words")]))
     assert [b"vault words" in one for one in sent] == [True, False][:tries]
     assert not refused
     assert "hunter2" not in failure.value.message
+
+
+async def test_a_member_gets_mails_at_the_vouched_address_as_long_as_there_is_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing that is logged names the address."""
+    sent: list[list[str]] = []
+    addresses = {ANNA: "anna@example.org"}
+
+    async def connect(_self: aiosmtplib.SMTP) -> None:
+        pass
+
+    async def sendmail(_self: aiosmtplib.SMTP, _sender: str, recipients: list[str], content: bytes) -> None:
+        assert b"To: anna@example.org" in content
+        if sent:
+            raise aiosmtplib.SMTPRecipientsRefused([aiosmtplib.SMTPRecipientRefused(550, "no", recipients[0])])
+        sent.append(recipients)
+
+    async def address_of(member: str) -> str:
+        return addresses.get(member, "")
+
+    monkeypatch.setattr(aiosmtplib.SMTP, "connect", connect)
+    monkeypatch.setattr(aiosmtplib.SMTP, "sendmail", sendmail)
+    server = MailServer(HostPort("mail", 587), "m8@example.org", False, "", None, TlsFiles())
+    mailbox, message = Mailbox(server, ANNA, address_of, lambda: None), Message("0" * 32, 0, [])
+    await mailbox.deliver(message)
+    assert sent == [["anna@example.org"]]
+    with pytest.raises(DeliveryError, match=f"takes no mail for {ANNA} "):
+        await mailbox.deliver(message)
+    addresses.clear()
+    with pytest.raises(DeliveryError, match=f"no address of {ANNA}"):
+        await mailbox.deliver(message)
+
+
+async def test_a_notice_has_the_name_with_the_end_of_the_id(world: World, told: Told) -> None:
+    await world.app.people.saw(ANNA, Person(name="Anna Möller"))
+    await propose_in(world.app.log, actor=ANNA)
+    (message,) = await told.look()
+    assert message.notices[0].line.startswith('"Anna M\\u00f6ller" (corp:anna) proposes the change ')
 
 
 async def test_a_broken_glass_is_told_when_the_write_is_announced(world: World, told: Told) -> None:

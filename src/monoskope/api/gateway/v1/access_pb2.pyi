@@ -1,4 +1,5 @@
 from monoskope.api.buf.validate import validate_pb2 as _validate_pb2
+from monoskope.api.gateway.v1 import views_pb2 as _views_pb2
 from monoskope.api.secrets.v1 import events_pb2 as _events_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -57,7 +58,7 @@ class PrefixRights(_message.Message):
     def __init__(self, prefix: _Optional[str] = ..., rights: _Optional[_Iterable[_Union[_events_pb2.Right, str]]] = ..., role_binding: _Optional[str] = ...) -> None: ...
 
 class WhoAmIResponse(_message.Message):
-    __slots__ = ("subject", "member", "issuer", "issuer_subject", "groups", "roles", "rights", "token_id", "expires_at_ms")
+    __slots__ = ("subject", "member", "issuer", "issuer_subject", "groups", "roles", "rights", "token_id", "expires_at_ms", "people")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     ISSUER_FIELD_NUMBER: _ClassVar[int]
@@ -67,6 +68,7 @@ class WhoAmIResponse(_message.Message):
     RIGHTS_FIELD_NUMBER: _ClassVar[int]
     TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    PEOPLE_FIELD_NUMBER: _ClassVar[int]
     subject: str
     member: str
     issuer: str
@@ -76,7 +78,8 @@ class WhoAmIResponse(_message.Message):
     rights: _containers.RepeatedCompositeFieldContainer[PrefixRights]
     token_id: str
     expires_at_ms: int
-    def __init__(self, subject: _Optional[str] = ..., member: _Optional[str] = ..., issuer: _Optional[str] = ..., issuer_subject: _Optional[str] = ..., groups: _Optional[_Iterable[str]] = ..., roles: _Optional[_Iterable[_Union[_events_pb2.Role, str]]] = ..., rights: _Optional[_Iterable[_Union[PrefixRights, _Mapping]]] = ..., token_id: _Optional[str] = ..., expires_at_ms: _Optional[int] = ...) -> None: ...
+    people: _containers.RepeatedCompositeFieldContainer[_views_pb2.PersonName]
+    def __init__(self, subject: _Optional[str] = ..., member: _Optional[str] = ..., issuer: _Optional[str] = ..., issuer_subject: _Optional[str] = ..., groups: _Optional[_Iterable[str]] = ..., roles: _Optional[_Iterable[_Union[_events_pb2.Role, str]]] = ..., rights: _Optional[_Iterable[_Union[PrefixRights, _Mapping]]] = ..., token_id: _Optional[str] = ..., expires_at_ms: _Optional[int] = ..., people: _Optional[_Iterable[_Union[_views_pb2.PersonName, _Mapping]]] = ...) -> None: ...
 
 class CanIRequest(_message.Message):
     __slots__ = ("right", "uri", "member")
@@ -115,20 +118,24 @@ class AllowedMember(_message.Message):
     def __init__(self, member: _Optional[str] = ..., role_binding: _Optional[str] = ..., token_id: _Optional[str] = ...) -> None: ...
 
 class WhoCanResponse(_message.Message):
-    __slots__ = ("members",)
+    __slots__ = ("members", "people")
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    PEOPLE_FIELD_NUMBER: _ClassVar[int]
     members: _containers.RepeatedCompositeFieldContainer[AllowedMember]
-    def __init__(self, members: _Optional[_Iterable[_Union[AllowedMember, _Mapping]]] = ...) -> None: ...
+    people: _containers.RepeatedCompositeFieldContainer[_views_pb2.PersonName]
+    def __init__(self, members: _Optional[_Iterable[_Union[AllowedMember, _Mapping]]] = ..., people: _Optional[_Iterable[_Union[_views_pb2.PersonName, _Mapping]]] = ...) -> None: ...
 
 class ListRoleBindingsRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class ListRoleBindingsResponse(_message.Message):
-    __slots__ = ("role_bindings",)
+    __slots__ = ("role_bindings", "people")
     ROLE_BINDINGS_FIELD_NUMBER: _ClassVar[int]
+    PEOPLE_FIELD_NUMBER: _ClassVar[int]
     role_bindings: _containers.RepeatedCompositeFieldContainer[RoleBinding]
-    def __init__(self, role_bindings: _Optional[_Iterable[_Union[RoleBinding, _Mapping]]] = ...) -> None: ...
+    people: _containers.RepeatedCompositeFieldContainer[_views_pb2.PersonName]
+    def __init__(self, role_bindings: _Optional[_Iterable[_Union[RoleBinding, _Mapping]]] = ..., people: _Optional[_Iterable[_Union[_views_pb2.PersonName, _Mapping]]] = ...) -> None: ...
 
 class CreateRoleBindingRequest(_message.Message):
     __slots__ = ("role_binding",)
@@ -221,12 +228,14 @@ class Token(_message.Message):
     def __init__(self, token_id: _Optional[str] = ..., subject: _Optional[str] = ..., member: _Optional[str] = ..., role: _Optional[_Union[_events_pb2.Role, str]] = ..., prefixes: _Optional[_Iterable[str]] = ..., rights: _Optional[_Iterable[_Union[_events_pb2.Right, str]]] = ..., expires_at_ms: _Optional[int] = ..., revoked: _Optional[bool] = ..., made_by: _Optional[str] = ...) -> None: ...
 
 class ListTokensResponse(_message.Message):
-    __slots__ = ("tokens", "next_page_token")
+    __slots__ = ("tokens", "next_page_token", "people")
     TOKENS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    PEOPLE_FIELD_NUMBER: _ClassVar[int]
     tokens: _containers.RepeatedCompositeFieldContainer[Token]
     next_page_token: str
-    def __init__(self, tokens: _Optional[_Iterable[_Union[Token, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    people: _containers.RepeatedCompositeFieldContainer[_views_pb2.PersonName]
+    def __init__(self, tokens: _Optional[_Iterable[_Union[Token, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., people: _Optional[_Iterable[_Union[_views_pb2.PersonName, _Mapping]]] = ...) -> None: ...
 
 class RevokeTokenRequest(_message.Message):
     __slots__ = ("token_id",)
@@ -235,5 +244,15 @@ class RevokeTokenRequest(_message.Message):
     def __init__(self, token_id: _Optional[str] = ...) -> None: ...
 
 class RevokeTokenResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ForgetPersonRequest(_message.Message):
+    __slots__ = ("member",)
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    member: str
+    def __init__(self, member: _Optional[str] = ...) -> None: ...
+
+class ForgetPersonResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

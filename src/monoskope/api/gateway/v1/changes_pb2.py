@@ -19,11 +19,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 
 
 
+from monoskope.api.gateway.v1 import views_pb2 as monoskope_dot_api_dot_gateway_dot_v1_dot_views__pb2
 from monoskope.api.secrets.v1 import identity_pb2 as monoskope_dot_api_dot_secrets_dot_v1_dot_identity__pb2
 from monoskope.api.secrets.v1 import upload_pb2 as monoskope_dot_api_dot_secrets_dot_v1_dot_upload__pb2
 
 
-DESCRIPTOR = _builder.POOL.AddSerializedFile(b'\n&monoskope/api/gateway/v1/changes.proto\x12\x18monoskope.api.gateway.v1\x1a\'monoskope/api/secrets/v1/identity.proto\x1a%monoskope/api/secrets/v1/upload.proto\"@\n\x1aProposeSecretChangeRequest\x12\"\n\x06\x63hange\x18\x01 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80@R\x06\x63hange\"]\n\x1bProposeSecretChangeResponse\x12>\n\x06\x63hange\x18\x01 \x01(\x0b\x32&.monoskope.api.gateway.v1.SecretChangeR\x06\x63hange\"j\n\x1a\x41pproveSecretChangeRequest\x12$\n\tchange_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10R\x08\x63hangeId\x12&\n\x08\x61pproval\x18\x02 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80@R\x08\x61pproval\"]\n\x1b\x41pproveSecretChangeResponse\x12>\n\x06\x63hange\x18\x01 \x01(\x0b\x32&.monoskope.api.gateway.v1.SecretChangeR\x06\x63hange\"d\n\x1a\x44\x65\x63lineSecretChangeRequest\x12$\n\tchange_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10R\x08\x63hangeId\x12 \n\x06reason\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03R\x06reason\"]\n\x1b\x44\x65\x63lineSecretChangeResponse\x12>\n\x06\x63hange\x18\x01 \x01(\x0b\x32&.monoskope.api.gateway.v1.SecretChangeR\x06\x63hange\"C\n\x1bWithdrawSecretChangeRequest\x12$\n\tchange_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10R\x08\x63hangeId\"^\n\x1cWithdrawSecretChangeResponse\x12>\n\x06\x63hange\x18\x01 \x01(\x0b\x32&.monoskope.api.gateway.v1.SecretChangeR\x06\x63hange\"\xc9\x02\n\x17GetSecretChangesRequest\x12$\n\tchange_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10R\x08\x63hangeId\x12!\n\x0cwait_version\x18\x02 \x01(\x04R\x0bwaitVersion\x12\x12\n\x04mine\x18\x03 \x01(\x08R\x04mine\x12\x18\n\x07waiting\x18\x04 \x01(\x08R\x07waiting\x12 \n\x06prefix\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04R\x06prefix\x12\x45\n\x05state\x18\x06 \x01(\x0e\x32%.monoskope.api.gateway.v1.ChangeStateB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12%\n\tpage_size\x18\x07 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07R\x08pageSize\x12\'\n\npage_token\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\"\xcc\x01\n\x18GetSecretChangesResponse\x12@\n\x07\x63hanges\x18\x01 \x03(\x0b\x32&.monoskope.api.gateway.v1.SecretChangeR\x07\x63hanges\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x46\n\trotations\x18\x03 \x03(\x0b\x32(.monoskope.api.secrets.v1.SignedRotationR\trotations\"l\n\x0e\x43hangeApproval\x12\x1a\n\x08\x61pproval\x18\x01 \x01(\x0cR\x08\x61pproval\x12\x18\n\x07subject\x18\x02 \x01(\tR\x07subject\x12$\n\x0e\x61pproved_at_ms\x18\x03 \x01(\x03R\x0c\x61pprovedAtMs\"\xec\x03\n\x0cSecretChange\x12\x1b\n\tchange_id\x18\x01 \x01(\x0cR\x08\x63hangeId\x12\x16\n\x06\x63hange\x18\x02 \x01(\x0cR\x06\x63hange\x12\x18\n\x07subject\x18\x03 \x01(\tR\x07subject\x12;\n\x05state\x18\x04 \x01(\x0e\x32%.monoskope.api.gateway.v1.ChangeStateR\x05state\x12$\n\x0eproposed_at_ms\x18\x05 \x01(\x03R\x0cproposedAtMs\x12\"\n\rchanged_at_ms\x18\x06 \x01(\x03R\x0b\x63hangedAtMs\x12\x18\n\x07version\x18\x07 \x01(\x04R\x07version\x12\x46\n\tapprovals\x18\x08 \x03(\x0b\x32(.monoskope.api.gateway.v1.ChangeApprovalR\tapprovals\x12\x19\n\x08\x65nded_by\x18\t \x01(\tR\x07\x65ndedBy\x12%\n\x0e\x64\x65\x63line_reason\x18\n \x01(\tR\rdeclineReason\x12\x1d\n\nrequest_id\x18\x0b \x01(\x0cR\trequestId\x12\x43\n\x0clast_receipt\x18\x0c \x01(\x0b\x32 .monoskope.api.secrets.v1.SignedR\x0blastReceipt*\xc4\x01\n\x0b\x43hangeState\x12\x1c\n\x18\x43HANGE_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43HANGE_STATE_OPEN\x10\x01\x12\x15\n\x11\x43HANGE_STATE_DONE\x10\x02\x12\x1a\n\x16\x43HANGE_STATE_OVERTAKEN\x10\x03\x12\x16\n\x12\x43HANGE_STATE_ENDED\x10\x04\x12\x1a\n\x16\x43HANGE_STATE_WITHDRAWN\x10\x05\x12\x19\n\x15\x43HANGE_STATE_DECLINED\x10\x06\x32\xa7\x05\n\x13SecretChangeService\x12\x82\x01\n\x13ProposeSecretChange\x12\x34.monoskope.api.gateway.v1.ProposeSecretChangeRequest\x1a\x35.monoskope.api.gateway.v1.ProposeSecretChangeResponse\x12\x82\x01\n\x13\x41pproveSecretChange\x12\x34.monoskope.api.gateway.v1.ApproveSecretChangeRequest\x1a\x35.monoskope.api.gateway.v1.ApproveSecretChangeResponse\x12\x82\x01\n\x13\x44\x65\x63lineSecretChange\x12\x34.monoskope.api.gateway.v1.DeclineSecretChangeRequest\x1a\x35.monoskope.api.gateway.v1.DeclineSecretChangeResponse\x12\x85\x01\n\x14WithdrawSecretChange\x12\x35.monoskope.api.gateway.v1.WithdrawSecretChangeRequest\x1a\x36.monoskope.api.gateway.v1.WithdrawSecretChangeResponse\x12y\n\x10GetSecretChanges\x12\x31.monoskope.api.gateway.v1.GetSecretChangesRequest\x1a\x32.monoskope.api.gateway.v1.GetSecretChangesResponseb\x06proto3')
+DESCRIPTOR = _builder.POOL.AddSerializedFile(b'\n&monoskope/api/gateway/v1/changes.proto\x12\x18monoskope.api.gateway.v1\x1a$monoskope/api/gateway/v1/views.proto\x1a\'monoskope/api/secrets/v1/identity.proto\x1a%monoskope/api/secrets/v1/upload.proto\"@\n\x1aProposeSecretChangeRequest\x12\"\n\x06\x63hange\x18\x01 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80@R\x06\x63hange\"]\n\x1bProposeSecretChangeResponse\x12>\n\x06\x63hange\x18\x01 \x01(\x0b\x32&.monoskope.api.gateway.v1.SecretChangeR\x06\x63hange\"j\n\x1a\x41pproveSecretChangeRequest\x12$\n\tchange_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10R\x08\x63hangeId\x12&\n\x08\x61pproval\x18\x02 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80@R\x08\x61pproval\"]\n\x1b\x41pproveSecretChangeResponse\x12>\n\x06\x63hange\x18\x01 \x01(\x0b\x32&.monoskope.api.gateway.v1.SecretChangeR\x06\x63hange\"d\n\x1a\x44\x65\x63lineSecretChangeRequest\x12$\n\tchange_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10R\x08\x63hangeId\x12 \n\x06reason\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03R\x06reason\"]\n\x1b\x44\x65\x63lineSecretChangeResponse\x12>\n\x06\x63hange\x18\x01 \x01(\x0b\x32&.monoskope.api.gateway.v1.SecretChangeR\x06\x63hange\"C\n\x1bWithdrawSecretChangeRequest\x12$\n\tchange_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10R\x08\x63hangeId\"^\n\x1cWithdrawSecretChangeResponse\x12>\n\x06\x63hange\x18\x01 \x01(\x0b\x32&.monoskope.api.gateway.v1.SecretChangeR\x06\x63hange\"\xc9\x02\n\x17GetSecretChangesRequest\x12$\n\tchange_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10R\x08\x63hangeId\x12!\n\x0cwait_version\x18\x02 \x01(\x04R\x0bwaitVersion\x12\x12\n\x04mine\x18\x03 \x01(\x08R\x04mine\x12\x18\n\x07waiting\x18\x04 \x01(\x08R\x07waiting\x12 \n\x06prefix\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04R\x06prefix\x12\x45\n\x05state\x18\x06 \x01(\x0e\x32%.monoskope.api.gateway.v1.ChangeStateB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12%\n\tpage_size\x18\x07 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07R\x08pageSize\x12\'\n\npage_token\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\"\x8a\x02\n\x18GetSecretChangesResponse\x12@\n\x07\x63hanges\x18\x01 \x03(\x0b\x32&.monoskope.api.gateway.v1.SecretChangeR\x07\x63hanges\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x46\n\trotations\x18\x03 \x03(\x0b\x32(.monoskope.api.secrets.v1.SignedRotationR\trotations\x12<\n\x06people\x18\x04 \x03(\x0b\x32$.monoskope.api.gateway.v1.PersonNameR\x06people\"l\n\x0e\x43hangeApproval\x12\x1a\n\x08\x61pproval\x18\x01 \x01(\x0cR\x08\x61pproval\x12\x18\n\x07subject\x18\x02 \x01(\tR\x07subject\x12$\n\x0e\x61pproved_at_ms\x18\x03 \x01(\x03R\x0c\x61pprovedAtMs\"\xec\x03\n\x0cSecretChange\x12\x1b\n\tchange_id\x18\x01 \x01(\x0cR\x08\x63hangeId\x12\x16\n\x06\x63hange\x18\x02 \x01(\x0cR\x06\x63hange\x12\x18\n\x07subject\x18\x03 \x01(\tR\x07subject\x12;\n\x05state\x18\x04 \x01(\x0e\x32%.monoskope.api.gateway.v1.ChangeStateR\x05state\x12$\n\x0eproposed_at_ms\x18\x05 \x01(\x03R\x0cproposedAtMs\x12\"\n\rchanged_at_ms\x18\x06 \x01(\x03R\x0b\x63hangedAtMs\x12\x18\n\x07version\x18\x07 \x01(\x04R\x07version\x12\x46\n\tapprovals\x18\x08 \x03(\x0b\x32(.monoskope.api.gateway.v1.ChangeApprovalR\tapprovals\x12\x19\n\x08\x65nded_by\x18\t \x01(\tR\x07\x65ndedBy\x12%\n\x0e\x64\x65\x63line_reason\x18\n \x01(\tR\rdeclineReason\x12\x1d\n\nrequest_id\x18\x0b \x01(\x0cR\trequestId\x12\x43\n\x0clast_receipt\x18\x0c \x01(\x0b\x32 .monoskope.api.secrets.v1.SignedR\x0blastReceipt*\xc4\x01\n\x0b\x43hangeState\x12\x1c\n\x18\x43HANGE_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43HANGE_STATE_OPEN\x10\x01\x12\x15\n\x11\x43HANGE_STATE_DONE\x10\x02\x12\x1a\n\x16\x43HANGE_STATE_OVERTAKEN\x10\x03\x12\x16\n\x12\x43HANGE_STATE_ENDED\x10\x04\x12\x1a\n\x16\x43HANGE_STATE_WITHDRAWN\x10\x05\x12\x19\n\x15\x43HANGE_STATE_DECLINED\x10\x06\x32\xa7\x05\n\x13SecretChangeService\x12\x82\x01\n\x13ProposeSecretChange\x12\x34.monoskope.api.gateway.v1.ProposeSecretChangeRequest\x1a\x35.monoskope.api.gateway.v1.ProposeSecretChangeResponse\x12\x82\x01\n\x13\x41pproveSecretChange\x12\x34.monoskope.api.gateway.v1.ApproveSecretChangeRequest\x1a\x35.monoskope.api.gateway.v1.ApproveSecretChangeResponse\x12\x82\x01\n\x13\x44\x65\x63lineSecretChange\x12\x34.monoskope.api.gateway.v1.DeclineSecretChangeRequest\x1a\x35.monoskope.api.gateway.v1.DeclineSecretChangeResponse\x12\x85\x01\n\x14WithdrawSecretChange\x12\x35.monoskope.api.gateway.v1.WithdrawSecretChangeRequest\x1a\x36.monoskope.api.gateway.v1.WithdrawSecretChangeResponse\x12y\n\x10GetSecretChanges\x12\x31.monoskope.api.gateway.v1.GetSecretChangesRequest\x1a\x32.monoskope.api.gateway.v1.GetSecretChangesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,32 +53,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSECRETCHANGESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\005*\003\030\350\007'
   _globals['_GETSECRETCHANGESREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_GETSECRETCHANGESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
-  _globals['_CHANGESTATE']._serialized_start=2019
-  _globals['_CHANGESTATE']._serialized_end=2215
-  _globals['_PROPOSESECRETCHANGEREQUEST']._serialized_start=148
-  _globals['_PROPOSESECRETCHANGEREQUEST']._serialized_end=212
-  _globals['_PROPOSESECRETCHANGERESPONSE']._serialized_start=214
-  _globals['_PROPOSESECRETCHANGERESPONSE']._serialized_end=307
-  _globals['_APPROVESECRETCHANGEREQUEST']._serialized_start=309
-  _globals['_APPROVESECRETCHANGEREQUEST']._serialized_end=415
-  _globals['_APPROVESECRETCHANGERESPONSE']._serialized_start=417
-  _globals['_APPROVESECRETCHANGERESPONSE']._serialized_end=510
-  _globals['_DECLINESECRETCHANGEREQUEST']._serialized_start=512
-  _globals['_DECLINESECRETCHANGEREQUEST']._serialized_end=612
-  _globals['_DECLINESECRETCHANGERESPONSE']._serialized_start=614
-  _globals['_DECLINESECRETCHANGERESPONSE']._serialized_end=707
-  _globals['_WITHDRAWSECRETCHANGEREQUEST']._serialized_start=709
-  _globals['_WITHDRAWSECRETCHANGEREQUEST']._serialized_end=776
-  _globals['_WITHDRAWSECRETCHANGERESPONSE']._serialized_start=778
-  _globals['_WITHDRAWSECRETCHANGERESPONSE']._serialized_end=872
-  _globals['_GETSECRETCHANGESREQUEST']._serialized_start=875
-  _globals['_GETSECRETCHANGESREQUEST']._serialized_end=1204
-  _globals['_GETSECRETCHANGESRESPONSE']._serialized_start=1207
-  _globals['_GETSECRETCHANGESRESPONSE']._serialized_end=1411
-  _globals['_CHANGEAPPROVAL']._serialized_start=1413
-  _globals['_CHANGEAPPROVAL']._serialized_end=1521
-  _globals['_SECRETCHANGE']._serialized_start=1524
-  _globals['_SECRETCHANGE']._serialized_end=2016
-  _globals['_SECRETCHANGESERVICE']._serialized_start=2218
-  _globals['_SECRETCHANGESERVICE']._serialized_end=2897
+  _globals['_CHANGESTATE']._serialized_start=2119
+  _globals['_CHANGESTATE']._serialized_end=2315
+  _globals['_PROPOSESECRETCHANGEREQUEST']._serialized_start=186
+  _globals['_PROPOSESECRETCHANGEREQUEST']._serialized_end=250
+  _globals['_PROPOSESECRETCHANGERESPONSE']._serialized_start=252
+  _globals['_PROPOSESECRETCHANGERESPONSE']._serialized_end=345
+  _globals['_APPROVESECRETCHANGEREQUEST']._serialized_start=347
+  _globals['_APPROVESECRETCHANGEREQUEST']._serialized_end=453
+  _globals['_APPROVESECRETCHANGERESPONSE']._serialized_start=455
+  _globals['_APPROVESECRETCHANGERESPONSE']._serialized_end=548
+  _globals['_DECLINESECRETCHANGEREQUEST']._serialized_start=550
+  _globals['_DECLINESECRETCHANGEREQUEST']._serialized_end=650
+  _globals['_DECLINESECRETCHANGERESPONSE']._serialized_start=652
+  _globals['_DECLINESECRETCHANGERESPONSE']._serialized_end=745
+  _globals['_WITHDRAWSECRETCHANGEREQUEST']._serialized_start=747
+  _globals['_WITHDRAWSECRETCHANGEREQUEST']._serialized_end=814
+  _globals['_WITHDRAWSECRETCHANGERESPONSE']._serialized_start=816
+  _globals['_WITHDRAWSECRETCHANGERESPONSE']._serialized_end=910
+  _globals['_GETSECRETCHANGESREQUEST']._serialized_start=913
+  _globals['_GETSECRETCHANGESREQUEST']._serialized_end=1242
+  _globals['_GETSECRETCHANGESRESPONSE']._serialized_start=1245
+  _globals['_GETSECRETCHANGESRESPONSE']._serialized_end=1511
+  _globals['_CHANGEAPPROVAL']._serialized_start=1513
+  _globals['_CHANGEAPPROVAL']._serialized_end=1621
+  _globals['_SECRETCHANGE']._serialized_start=1624
+  _globals['_SECRETCHANGE']._serialized_end=2116
+  _globals['_SECRETCHANGESERVICE']._serialized_start=2318
+  _globals['_SECRETCHANGESERVICE']._serialized_end=2997
 # @@protoc_insertion_point(module_scope)

@@ -1,4 +1,5 @@
 from monoskope.api.buf.validate import validate_pb2 as _validate_pb2
+from monoskope.api.gateway.v1 import views_pb2 as _views_pb2
 from monoskope.api.secrets.v1 import identity_pb2 as _identity_pb2
 from monoskope.api.secrets.v1 import upload_pb2 as _upload_pb2
 from google.protobuf.internal import containers as _containers
@@ -100,14 +101,16 @@ class GetSecretChangesRequest(_message.Message):
     def __init__(self, change_id: _Optional[bytes] = ..., wait_version: _Optional[int] = ..., mine: _Optional[bool] = ..., waiting: _Optional[bool] = ..., prefix: _Optional[str] = ..., state: _Optional[_Union[ChangeState, str]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class GetSecretChangesResponse(_message.Message):
-    __slots__ = ("changes", "next_page_token", "rotations")
+    __slots__ = ("changes", "next_page_token", "rotations", "people")
     CHANGES_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     ROTATIONS_FIELD_NUMBER: _ClassVar[int]
+    PEOPLE_FIELD_NUMBER: _ClassVar[int]
     changes: _containers.RepeatedCompositeFieldContainer[SecretChange]
     next_page_token: str
     rotations: _containers.RepeatedCompositeFieldContainer[_identity_pb2.SignedRotation]
-    def __init__(self, changes: _Optional[_Iterable[_Union[SecretChange, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., rotations: _Optional[_Iterable[_Union[_identity_pb2.SignedRotation, _Mapping]]] = ...) -> None: ...
+    people: _containers.RepeatedCompositeFieldContainer[_views_pb2.PersonName]
+    def __init__(self, changes: _Optional[_Iterable[_Union[SecretChange, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., rotations: _Optional[_Iterable[_Union[_identity_pb2.SignedRotation, _Mapping]]] = ..., people: _Optional[_Iterable[_Union[_views_pb2.PersonName, _Mapping]]] = ...) -> None: ...
 
 class ChangeApproval(_message.Message):
     __slots__ = ("approval", "subject", "approved_at_ms")

@@ -45,12 +45,14 @@ class GetSecretUploadRequest(_message.Message):
     def __init__(self, request_id: _Optional[bytes] = ..., wait: _Optional[bool] = ...) -> None: ...
 
 class GetSecretUploadResponse(_message.Message):
-    __slots__ = ("upload", "rotations")
+    __slots__ = ("upload", "rotations", "people")
     UPLOAD_FIELD_NUMBER: _ClassVar[int]
     ROTATIONS_FIELD_NUMBER: _ClassVar[int]
+    PEOPLE_FIELD_NUMBER: _ClassVar[int]
     upload: _views_pb2.SecretUpload
     rotations: _containers.RepeatedCompositeFieldContainer[_identity_pb2.SignedRotation]
-    def __init__(self, upload: _Optional[_Union[_views_pb2.SecretUpload, _Mapping]] = ..., rotations: _Optional[_Iterable[_Union[_identity_pb2.SignedRotation, _Mapping]]] = ...) -> None: ...
+    people: _containers.RepeatedCompositeFieldContainer[_views_pb2.PersonName]
+    def __init__(self, upload: _Optional[_Union[_views_pb2.SecretUpload, _Mapping]] = ..., rotations: _Optional[_Iterable[_Union[_identity_pb2.SignedRotation, _Mapping]]] = ..., people: _Optional[_Iterable[_Union[_views_pb2.PersonName, _Mapping]]] = ...) -> None: ...
 
 class GetSecretRequest(_message.Message):
     __slots__ = ("uri",)
@@ -59,10 +61,12 @@ class GetSecretRequest(_message.Message):
     def __init__(self, uri: _Optional[str] = ...) -> None: ...
 
 class GetSecretResponse(_message.Message):
-    __slots__ = ("secret",)
+    __slots__ = ("secret", "people")
     SECRET_FIELD_NUMBER: _ClassVar[int]
+    PEOPLE_FIELD_NUMBER: _ClassVar[int]
     secret: _views_pb2.Secret
-    def __init__(self, secret: _Optional[_Union[_views_pb2.Secret, _Mapping]] = ...) -> None: ...
+    people: _containers.RepeatedCompositeFieldContainer[_views_pb2.PersonName]
+    def __init__(self, secret: _Optional[_Union[_views_pb2.Secret, _Mapping]] = ..., people: _Optional[_Iterable[_Union[_views_pb2.PersonName, _Mapping]]] = ...) -> None: ...
 
 class ListSecretsRequest(_message.Message):
     __slots__ = ("prefix", "page_size", "page_token", "store", "subject", "state", "expiring_before", "labels")
@@ -85,12 +89,14 @@ class ListSecretsRequest(_message.Message):
     def __init__(self, prefix: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., store: _Optional[str] = ..., subject: _Optional[str] = ..., state: _Optional[_Union[_views_pb2.SecretState, str]] = ..., expiring_before: _Optional[str] = ..., labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ...) -> None: ...
 
 class ListSecretsResponse(_message.Message):
-    __slots__ = ("secrets", "next_page_token")
+    __slots__ = ("secrets", "next_page_token", "people")
     SECRETS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    PEOPLE_FIELD_NUMBER: _ClassVar[int]
     secrets: _containers.RepeatedCompositeFieldContainer[_views_pb2.Secret]
     next_page_token: str
-    def __init__(self, secrets: _Optional[_Iterable[_Union[_views_pb2.Secret, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    people: _containers.RepeatedCompositeFieldContainer[_views_pb2.PersonName]
+    def __init__(self, secrets: _Optional[_Iterable[_Union[_views_pb2.Secret, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., people: _Optional[_Iterable[_Union[_views_pb2.PersonName, _Mapping]]] = ...) -> None: ...
 
 class ListSecretVersionsRequest(_message.Message):
     __slots__ = ("uri", "page_size", "page_token", "with_edits")
@@ -105,12 +111,14 @@ class ListSecretVersionsRequest(_message.Message):
     def __init__(self, uri: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., with_edits: _Optional[bool] = ...) -> None: ...
 
 class ListSecretVersionsResponse(_message.Message):
-    __slots__ = ("versions", "next_page_token")
+    __slots__ = ("versions", "next_page_token", "people")
     VERSIONS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    PEOPLE_FIELD_NUMBER: _ClassVar[int]
     versions: _containers.RepeatedCompositeFieldContainer[_views_pb2.SecretVersion]
     next_page_token: str
-    def __init__(self, versions: _Optional[_Iterable[_Union[_views_pb2.SecretVersion, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    people: _containers.RepeatedCompositeFieldContainer[_views_pb2.PersonName]
+    def __init__(self, versions: _Optional[_Iterable[_Union[_views_pb2.SecretVersion, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., people: _Optional[_Iterable[_Union[_views_pb2.PersonName, _Mapping]]] = ...) -> None: ...
 
 class GetSecretStoreRequest(_message.Message):
     __slots__ = ("name", "count_pending")
@@ -169,16 +177,18 @@ class ListEventsRequest(_message.Message):
     def __init__(self, request_id: _Optional[bytes] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., prefix: _Optional[str] = ..., newest_first: _Optional[bool] = ..., since_ms: _Optional[int] = ..., until_ms: _Optional[int] = ..., actor: _Optional[str] = ..., before: _Optional[int] = ..., tree_size: _Optional[int] = ...) -> None: ...
 
 class ListEventsResponse(_message.Message):
-    __slots__ = ("events", "next_page_token", "head", "inclusion")
+    __slots__ = ("events", "next_page_token", "head", "inclusion", "people")
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     HEAD_FIELD_NUMBER: _ClassVar[int]
     INCLUSION_FIELD_NUMBER: _ClassVar[int]
+    PEOPLE_FIELD_NUMBER: _ClassVar[int]
     events: _containers.RepeatedCompositeFieldContainer[_views_pb2.EventSummary]
     next_page_token: str
     head: int
     inclusion: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, events: _Optional[_Iterable[_Union[_views_pb2.EventSummary, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., head: _Optional[int] = ..., inclusion: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    people: _containers.RepeatedCompositeFieldContainer[_views_pb2.PersonName]
+    def __init__(self, events: _Optional[_Iterable[_Union[_views_pb2.EventSummary, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., head: _Optional[int] = ..., inclusion: _Optional[_Iterable[bytes]] = ..., people: _Optional[_Iterable[_Union[_views_pb2.PersonName, _Mapping]]] = ...) -> None: ...
 
 class WatchEventsRequest(_message.Message):
     __slots__ = ("after", "prefix", "from_now")
@@ -191,10 +201,12 @@ class WatchEventsRequest(_message.Message):
     def __init__(self, after: _Optional[int] = ..., prefix: _Optional[str] = ..., from_now: _Optional[bool] = ...) -> None: ...
 
 class WatchEventsResponse(_message.Message):
-    __slots__ = ("event",)
+    __slots__ = ("event", "people")
     EVENT_FIELD_NUMBER: _ClassVar[int]
+    PEOPLE_FIELD_NUMBER: _ClassVar[int]
     event: _views_pb2.EventSummary
-    def __init__(self, event: _Optional[_Union[_views_pb2.EventSummary, _Mapping]] = ...) -> None: ...
+    people: _containers.RepeatedCompositeFieldContainer[_views_pb2.PersonName]
+    def __init__(self, event: _Optional[_Union[_views_pb2.EventSummary, _Mapping]] = ..., people: _Optional[_Iterable[_Union[_views_pb2.PersonName, _Mapping]]] = ...) -> None: ...
 
 class GetServerRequest(_message.Message):
     __slots__ = ()

@@ -51,6 +51,14 @@ LOGIN_REFUSAL_FINGERPRINT_KEY: LoginRefusal
 LOGIN_REFUSAL_STORE_TYPE: LoginRefusal
 LOGIN_REFUSAL_TOO_MANY_REACTORS: LoginRefusal
 
+class PersonName(_message.Message):
+    __slots__ = ("member", "name")
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    member: str
+    name: str
+    def __init__(self, member: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
+
 class SecretUpload(_message.Message):
     __slots__ = ("request_id", "uri", "purpose", "subject", "state", "requested_at_ms", "changed_at_ms", "version", "grant", "receipt", "reason", "replica", "lifetime_s", "sealed_sha256", "request_sha256", "outcome", "state_since_ms", "labels", "expires_on", "destination", "keep_labels", "keep_expires_on", "retry_after_s", "detail")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]

@@ -17,6 +17,7 @@ class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ROLE_ADMINISTRATOR: _ClassVar[Role]
     ROLE_USER: _ClassVar[Role]
     ROLE_AUDITOR: _ClassVar[Role]
+    ROLE_METRICS: _ClassVar[Role]
 
 class Right(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -35,6 +36,7 @@ ROLE_UNSPECIFIED: Role
 ROLE_ADMINISTRATOR: Role
 ROLE_USER: Role
 ROLE_AUDITOR: Role
+ROLE_METRICS: Role
 RIGHT_UNSPECIFIED: Right
 RIGHT_PUT: Right
 RIGHT_COMPARE: Right

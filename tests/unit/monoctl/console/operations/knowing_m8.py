@@ -32,6 +32,7 @@ ROLE_BINDINGS = [
         name="apps", role=events_pb2.ROLE_USER, members=["group:corp:ops"], prefix="vault://app", rights=[_PUT]
     ),
 ]
+PEOPLE = [views_pb2.PersonName(member="user:corp:grace", name="Grace Hopper")]
 HASHES = [f"fp1:0123456789abcdef:{digit * 64}" for digit in "ab"]
 
 
@@ -139,7 +140,7 @@ class KnowingM8(ScriptedM8):
                 gives = access_pb2.PrefixRights(prefix="vault://app", rights=[_PUT], role_binding="apps")
                 return access_pb2.WhoAmIResponse(subject="alice", groups=["group:corp:ops"], rights=[gives])
             case access_pb2.ListRoleBindingsRequest():
-                return access_pb2.ListRoleBindingsResponse(role_bindings=ROLE_BINDINGS)
+                return access_pb2.ListRoleBindingsResponse(role_bindings=ROLE_BINDINGS, people=PEOPLE)
             case _:
                 return super().more(method, message)
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from monoskope.api.gateway.v1 import changes_pb2
+from monoskope.client.people import People
 from monoskope.errors import (
     ConflictError,
     Error,
@@ -93,7 +94,7 @@ async def test_lists_and_the_page_of_a_change_show_what_describe_prints(desk: De
     assert listed["more"] is False
     shown, found = await desk.shown(), await desk.at.client.changes.get(desk.change)
     assert [(one["name"], one["text"], one["said_by"]) for one in shown["lines"]] == [
-        (one.name, one.text, one.said_by) for one in described(found)
+        (one.name, one.text, one.said_by) for one in described(found, People())
     ]
     said_by = {one["name"]: one["said_by"] for one in shown["lines"]}
     assert (said_by["Keys"], said_by["State"], said_by["Identity"]) == ("change", "m8", "here")

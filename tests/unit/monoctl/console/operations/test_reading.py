@@ -387,4 +387,5 @@ async def test_a_token_that_was_given_is_no_login(page: AtConsole) -> None:
 async def test_role_bindings_are_shown(page: AtConsole) -> None:
     first, second = (await page.ask("role-bindings"))["role_bindings"]
     assert (first["name"], first["role"], first["prefix"], first["rights"]) == ("admins", "administrator", "", [])
+    assert first["members"] == ['user:corp:grace "Grace Hopper"'], "the whole id first"
     assert (second["members"], second["prefix"], second["rights"]) == (["group:corp:ops"], "vault://app", ["put"])

@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { EventSummary, Secret, SecretState, SecretStore, SecretUpload, SecretVersion, UploadState } from "./views_pb.ts";
+import type { EventSummary, PersonName, Secret, SecretState, SecretStore, SecretUpload, SecretVersion, UploadState } from "./views_pb.ts";
 import { file_monoskope_api_gateway_v1_views } from "./views_pb.ts";
 import type { Right, Role } from "../../secrets/v1/events_pb.ts";
 import { file_monoskope_api_secrets_v1_events } from "../../secrets/v1/events_pb.ts";
@@ -22,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file monoskope/api/gateway/v1/queries.proto.
  */
 export const file_monoskope_api_gateway_v1_queries: GenFile = /*@__PURE__*/
-  fileDesc("CiZtb25vc2tvcGUvYXBpL2dhdGV3YXkvdjEvcXVlcmllcy5wcm90bxIYbW9ub3Nrb3BlLmFwaS5nYXRld2F5LnYxIi8KGUdldFNlY3JldFVwbG9hZEtleVJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoDCLMAgoaR2V0U2VjcmV0VXBsb2FkS2V5UmVzcG9uc2USNAoFc3RhdGUYASABKA4yJS5tb25vc2tvcGUuYXBpLmdhdGV3YXkudjEuVXBsb2FkU3RhdGUSLwoFZ3JhbnQYAiABKAsyIC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuU2lnbmVkEjsKCXJvdGF0aW9ucxgDIAMoCzIoLm1vbm9za29wZS5hcGkuc2VjcmV0cy52MS5TaWduZWRSb3RhdGlvbhIwCgZyZWFzb24YBCABKA4yIC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuUmVhc29uEjEKB3JlY2VpcHQYBSABKAsyIC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuU2lnbmVkEg4KBmRldGFpbBgGIAEoCRIVCg1yZXRyeV9hZnRlcl9zGBcgASgNIjoKFkdldFNlY3JldFVwbG9hZFJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoDBIMCgR3YWl0GAIgASgIIo4BChdHZXRTZWNyZXRVcGxvYWRSZXNwb25zZRI2CgZ1cGxvYWQYASABKAsyJi5tb25vc2tvcGUuYXBpLmdhdGV3YXkudjEuU2VjcmV0VXBsb2FkEjsKCXJvdGF0aW9ucxgCIAMoCzIoLm1vbm9za29wZS5hcGkuc2VjcmV0cy52MS5TaWduZWRSb3RhdGlvbiIfChBHZXRTZWNyZXRSZXF1ZXN0EgsKA3VyaRgBIAEoCSJFChFHZXRTZWNyZXRSZXNwb25zZRIwCgZzZWNyZXQYASABKAsyIC5tb25vc2tvcGUuYXBpLmdhdGV3YXkudjEuU2VjcmV0IusBChJMaXN0U2VjcmV0c1JlcXVlc3QSDgoGcHJlZml4GAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoDRISCgpwYWdlX3Rva2VuGAMgASgJEg0KBXN0b3JlGAQgASgJEg8KB3N1YmplY3QYBSABKAkSNAoFc3RhdGUYBiABKA4yJS5tb25vc2tvcGUuYXBpLmdhdGV3YXkudjEuU2VjcmV0U3RhdGUSFwoPZXhwaXJpbmdfYmVmb3JlGAcgASgJEi8KBmxhYmVscxgIIAMoCzIfLm1vbm9za29wZS5hcGkuc2VjcmV0cy52MS5MYWJlbCJhChNMaXN0U2VjcmV0c1Jlc3BvbnNlEjEKB3NlY3JldHMYASADKAsyIC5tb25vc2tvcGUuYXBpLmdhdGV3YXkudjEuU2VjcmV0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJjChlMaXN0U2VjcmV0VmVyc2lvbnNSZXF1ZXN0EgsKA3VyaRgBIAEoCRIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCRISCgp3aXRoX2VkaXRzGAQgASgIInAKGkxpc3RTZWNyZXRWZXJzaW9uc1Jlc3BvbnNlEjkKCHZlcnNpb25zGAEgAygLMicubW9ub3Nrb3BlLmFwaS5nYXRld2F5LnYxLlNlY3JldFZlcnNpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjwKFUdldFNlY3JldFN0b3JlUmVxdWVzdBIMCgRuYW1lGAEgASgJEhUKDWNvdW50X3BlbmRpbmcYAiABKAgiTgoWR2V0U2VjcmV0U3RvcmVSZXNwb25zZRI0CgVzdG9yZRgBIAEoCzIlLm1vbm9za29wZS5hcGkuZ2F0ZXdheS52MS5TZWNyZXRTdG9yZSJXChdMaXN0U2VjcmV0U3RvcmVzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKA0SEgoKcGFnZV90b2tlbhgCIAEoCRIVCg1jb3VudF9wZW5kaW5nGAMgASgIImoKGExpc3RTZWNyZXRTdG9yZXNSZXNwb25zZRI1CgZzdG9yZXMYASADKAsyJS5tb25vc2tvcGUuYXBpLmdhdGV3YXkudjEuU2VjcmV0U3RvcmUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIsoBChFMaXN0RXZlbnRzUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgMEhEKCXBhZ2Vfc2l6ZRgCIAEoDRISCgpwYWdlX3Rva2VuGAMgASgJEg4KBnByZWZpeBgEIAEoCRIUCgxuZXdlc3RfZmlyc3QYBSABKAgSEAoIc2luY2VfbXMYBiABKAMSEAoIdW50aWxfbXMYByABKAMSDQoFYWN0b3IYCCABKAkSDgoGYmVmb3JlGAkgASgEEhEKCXRyZWVfc2l6ZRgKIAEoBCKGAQoSTGlzdEV2ZW50c1Jlc3BvbnNlEjYKBmV2ZW50cxgBIAMoCzImLm1vbm9za29wZS5hcGkuZ2F0ZXdheS52MS5FdmVudFN1bW1hcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEgwKBGhlYWQYAyABKAQSEQoJaW5jbHVzaW9uGAQgAygMIkUKEldhdGNoRXZlbnRzUmVxdWVzdBINCgVhZnRlchgBIAEoBBIOCgZwcmVmaXgYAiABKAkSEAoIZnJvbV9ub3cYAyABKAgiTAoTV2F0Y2hFdmVudHNSZXNwb25zZRI1CgVldmVudBgBIAEoCzImLm1vbm9za29wZS5hcGkuZ2F0ZXdheS52MS5FdmVudFN1bW1hcnkiEgoQR2V0U2VydmVyUmVxdWVzdCKOAgoRR2V0U2VydmVyUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIaChJmaW5nZXJwcmludF9rZXlfaWQYAiABKAkSDwoHc3ViamVjdBgDIAEoCRIsCgRyb2xlGAQgASgOMh4ubW9ub3Nrb3BlLmFwaS5zZWNyZXRzLnYxLlJvbGUSEAoIcHJlZml4ZXMYBSADKAkSLwoGcmlnaHRzGAYgAygOMh8ubW9ub3Nrb3BlLmFwaS5zZWNyZXRzLnYxLlJpZ2h0EhUKDWV4cGlyZXNfYXRfbXMYByABKAMSEAoIZmVhdHVyZXMYCCADKAkSIQoZY2VydGlmaWNhdGVfZXhwaXJlc19hdF9tcxgJIAEoA2IGcHJvdG8z", [file_monoskope_api_gateway_v1_views, file_monoskope_api_secrets_v1_events, file_monoskope_api_secrets_v1_identity, file_monoskope_api_secrets_v1_options, file_monoskope_api_secrets_v1_upload]);
+  fileDesc("CiZtb25vc2tvcGUvYXBpL2dhdGV3YXkvdjEvcXVlcmllcy5wcm90bxIYbW9ub3Nrb3BlLmFwaS5nYXRld2F5LnYxIi8KGUdldFNlY3JldFVwbG9hZEtleVJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoDCLMAgoaR2V0U2VjcmV0VXBsb2FkS2V5UmVzcG9uc2USNAoFc3RhdGUYASABKA4yJS5tb25vc2tvcGUuYXBpLmdhdGV3YXkudjEuVXBsb2FkU3RhdGUSLwoFZ3JhbnQYAiABKAsyIC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuU2lnbmVkEjsKCXJvdGF0aW9ucxgDIAMoCzIoLm1vbm9za29wZS5hcGkuc2VjcmV0cy52MS5TaWduZWRSb3RhdGlvbhIwCgZyZWFzb24YBCABKA4yIC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuUmVhc29uEjEKB3JlY2VpcHQYBSABKAsyIC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuU2lnbmVkEg4KBmRldGFpbBgGIAEoCRIVCg1yZXRyeV9hZnRlcl9zGBcgASgNIjoKFkdldFNlY3JldFVwbG9hZFJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoDBIMCgR3YWl0GAIgASgIIsQBChdHZXRTZWNyZXRVcGxvYWRSZXNwb25zZRI2CgZ1cGxvYWQYASABKAsyJi5tb25vc2tvcGUuYXBpLmdhdGV3YXkudjEuU2VjcmV0VXBsb2FkEjsKCXJvdGF0aW9ucxgCIAMoCzIoLm1vbm9za29wZS5hcGkuc2VjcmV0cy52MS5TaWduZWRSb3RhdGlvbhI0CgZwZW9wbGUYAyADKAsyJC5tb25vc2tvcGUuYXBpLmdhdGV3YXkudjEuUGVyc29uTmFtZSIfChBHZXRTZWNyZXRSZXF1ZXN0EgsKA3VyaRgBIAEoCSJ7ChFHZXRTZWNyZXRSZXNwb25zZRIwCgZzZWNyZXQYASABKAsyIC5tb25vc2tvcGUuYXBpLmdhdGV3YXkudjEuU2VjcmV0EjQKBnBlb3BsZRgCIAMoCzIkLm1vbm9za29wZS5hcGkuZ2F0ZXdheS52MS5QZXJzb25OYW1lIusBChJMaXN0U2VjcmV0c1JlcXVlc3QSDgoGcHJlZml4GAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoDRISCgpwYWdlX3Rva2VuGAMgASgJEg0KBXN0b3JlGAQgASgJEg8KB3N1YmplY3QYBSABKAkSNAoFc3RhdGUYBiABKA4yJS5tb25vc2tvcGUuYXBpLmdhdGV3YXkudjEuU2VjcmV0U3RhdGUSFwoPZXhwaXJpbmdfYmVmb3JlGAcgASgJEi8KBmxhYmVscxgIIAMoCzIfLm1vbm9za29wZS5hcGkuc2VjcmV0cy52MS5MYWJlbCKXAQoTTGlzdFNlY3JldHNSZXNwb25zZRIxCgdzZWNyZXRzGAEgAygLMiAubW9ub3Nrb3BlLmFwaS5nYXRld2F5LnYxLlNlY3JldBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSNAoGcGVvcGxlGAMgAygLMiQubW9ub3Nrb3BlLmFwaS5nYXRld2F5LnYxLlBlcnNvbk5hbWUiYwoZTGlzdFNlY3JldFZlcnNpb25zUmVxdWVzdBILCgN1cmkYASABKAkSEQoJcGFnZV9zaXplGAIgASgNEhIKCnBhZ2VfdG9rZW4YAyABKAkSEgoKd2l0aF9lZGl0cxgEIAEoCCKmAQoaTGlzdFNlY3JldFZlcnNpb25zUmVzcG9uc2USOQoIdmVyc2lvbnMYASADKAsyJy5tb25vc2tvcGUuYXBpLmdhdGV3YXkudjEuU2VjcmV0VmVyc2lvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSNAoGcGVvcGxlGAMgAygLMiQubW9ub3Nrb3BlLmFwaS5nYXRld2F5LnYxLlBlcnNvbk5hbWUiPAoVR2V0U2VjcmV0U3RvcmVSZXF1ZXN0EgwKBG5hbWUYASABKAkSFQoNY291bnRfcGVuZGluZxgCIAEoCCJOChZHZXRTZWNyZXRTdG9yZVJlc3BvbnNlEjQKBXN0b3JlGAEgASgLMiUubW9ub3Nrb3BlLmFwaS5nYXRld2F5LnYxLlNlY3JldFN0b3JlIlcKF0xpc3RTZWNyZXRTdG9yZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgJEhUKDWNvdW50X3BlbmRpbmcYAyABKAgiagoYTGlzdFNlY3JldFN0b3Jlc1Jlc3BvbnNlEjUKBnN0b3JlcxgBIAMoCzIlLm1vbm9za29wZS5hcGkuZ2F0ZXdheS52MS5TZWNyZXRTdG9yZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiygEKEUxpc3RFdmVudHNSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAwSEQoJcGFnZV9zaXplGAIgASgNEhIKCnBhZ2VfdG9rZW4YAyABKAkSDgoGcHJlZml4GAQgASgJEhQKDG5ld2VzdF9maXJzdBgFIAEoCBIQCghzaW5jZV9tcxgGIAEoAxIQCgh1bnRpbF9tcxgHIAEoAxINCgVhY3RvchgIIAEoCRIOCgZiZWZvcmUYCSABKAQSEQoJdHJlZV9zaXplGAogASgEIrwBChJMaXN0RXZlbnRzUmVzcG9uc2USNgoGZXZlbnRzGAEgAygLMiYubW9ub3Nrb3BlLmFwaS5nYXRld2F5LnYxLkV2ZW50U3VtbWFyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSDAoEaGVhZBgDIAEoBBIRCglpbmNsdXNpb24YBCADKAwSNAoGcGVvcGxlGAUgAygLMiQubW9ub3Nrb3BlLmFwaS5nYXRld2F5LnYxLlBlcnNvbk5hbWUiRQoSV2F0Y2hFdmVudHNSZXF1ZXN0Eg0KBWFmdGVyGAEgASgEEg4KBnByZWZpeBgCIAEoCRIQCghmcm9tX25vdxgDIAEoCCKCAQoTV2F0Y2hFdmVudHNSZXNwb25zZRI1CgVldmVudBgBIAEoCzImLm1vbm9za29wZS5hcGkuZ2F0ZXdheS52MS5FdmVudFN1bW1hcnkSNAoGcGVvcGxlGAIgAygLMiQubW9ub3Nrb3BlLmFwaS5nYXRld2F5LnYxLlBlcnNvbk5hbWUiEgoQR2V0U2VydmVyUmVxdWVzdCKOAgoRR2V0U2VydmVyUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIaChJmaW5nZXJwcmludF9rZXlfaWQYAiABKAkSDwoHc3ViamVjdBgDIAEoCRIsCgRyb2xlGAQgASgOMh4ubW9ub3Nrb3BlLmFwaS5zZWNyZXRzLnYxLlJvbGUSEAoIcHJlZml4ZXMYBSADKAkSLwoGcmlnaHRzGAYgAygOMh8ubW9ub3Nrb3BlLmFwaS5zZWNyZXRzLnYxLlJpZ2h0EhUKDWV4cGlyZXNfYXRfbXMYByABKAMSEAoIZmVhdHVyZXMYCCADKAkSIQoZY2VydGlmaWNhdGVfZXhwaXJlc19hdF9tcxgJIAEoA2IGcHJvdG8z", [file_monoskope_api_gateway_v1_views, file_monoskope_api_secrets_v1_events, file_monoskope_api_secrets_v1_identity, file_monoskope_api_secrets_v1_options, file_monoskope_api_secrets_v1_upload]);
 
 /**
  * Asks for the public key of a request.
@@ -155,6 +155,13 @@ export type GetSecretUploadResponse = Message<"monoskope.api.gateway.v1.GetSecre
    * @generated from field: repeated monoskope.api.secrets.v1.SignedRotation rotations = 2;
    */
   rotations: SignedRotation[];
+
+  /**
+   * Display names of the people that this answer names by their ids. They prove nothing.
+   *
+   * @generated from field: repeated monoskope.api.gateway.v1.PersonName people = 3;
+   */
+  people: PersonName[];
 };
 
 /**
@@ -197,6 +204,13 @@ export type GetSecretResponse = Message<"monoskope.api.gateway.v1.GetSecretRespo
    * @generated from field: monoskope.api.gateway.v1.Secret secret = 1;
    */
   secret?: Secret | undefined;
+
+  /**
+   * Display names of the people that this answer names by their ids. They prove nothing.
+   *
+   * @generated from field: repeated monoskope.api.gateway.v1.PersonName people = 2;
+   */
+  people: PersonName[];
 };
 
 /**
@@ -295,6 +309,13 @@ export type ListSecretsResponse = Message<"monoskope.api.gateway.v1.ListSecretsR
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
+
+  /**
+   * Display names of the people that this answer names by their ids. They prove nothing.
+   *
+   * @generated from field: repeated monoskope.api.gateway.v1.PersonName people = 3;
+   */
+  people: PersonName[];
 };
 
 /**
@@ -365,6 +386,13 @@ export type ListSecretVersionsResponse = Message<"monoskope.api.gateway.v1.ListS
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
+
+  /**
+   * Display names of the people that this answer names by their ids. They prove nothing.
+   *
+   * @generated from field: repeated monoskope.api.gateway.v1.PersonName people = 3;
+   */
+  people: PersonName[];
 };
 
 /**
@@ -604,6 +632,13 @@ export type ListEventsResponse = Message<"monoskope.api.gateway.v1.ListEventsRes
    * @generated from field: repeated bytes inclusion = 4;
    */
   inclusion: Uint8Array[];
+
+  /**
+   * Display names of the people that this answer names by their ids. They prove nothing.
+   *
+   * @generated from field: repeated monoskope.api.gateway.v1.PersonName people = 5;
+   */
+  people: PersonName[];
 };
 
 /**
@@ -661,6 +696,13 @@ export type WatchEventsResponse = Message<"monoskope.api.gateway.v1.WatchEventsR
    * @generated from field: monoskope.api.gateway.v1.EventSummary event = 1;
    */
   event?: EventSummary | undefined;
+
+  /**
+   * Display names of the people that this answer names by their ids. They prove nothing.
+   *
+   * @generated from field: repeated monoskope.api.gateway.v1.PersonName people = 2;
+   */
+  people: PersonName[];
 };
 
 /**

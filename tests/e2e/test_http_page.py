@@ -255,7 +255,7 @@ def test_connects_own_client_lists_watches_and_reads_our_errors(met: dict[str, A
 @pytest.fixture
 def browsers(tmp_path: Path) -> Iterator[str]:
     """An m8 that one origin may call; its address."""
-    init = [program("m8"), "init", "--dir", str(tmp_path / "m8"), "--listen", "127.0.0.1:0"]
+    init = [program("m8"), "init", "folder", "--dir", str(tmp_path / "m8"), "--listen", "127.0.0.1:0"]
     subprocess.run(init, check=True, capture_output=True, timeout=300)
     settings = tmp_path / "m8" / "m8.toml"
     origins = tomli_w.dumps({"origins": [ORIGIN]})

@@ -125,7 +125,7 @@ def at_work(folder: Path) -> Iterator[AtWork]:
     keys.mkdir()
     with ExitStack() as last:
         cluster = last.enter_context(QuickCluster(folder / "c"))
-        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
+        cluster.must("m8", "init", "folder", "--dir", "m8", "--listen", cluster.server)
         cluster.start_openbao()
         company = Company(cluster.bao)
         company.create()

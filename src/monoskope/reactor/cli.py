@@ -124,6 +124,9 @@ def _folder_argument(command: F) -> F:
     help="Accounts to serve, such as 'orders_*', with an engine of accounts alone; can be repeated.",
 )
 @click.option("--check", "checks", is_flag=True, help="Try the engine with these settings, as m8 stores check does.")
+@click.option(
+    "--first", "is_first", is_flag=True, help="For the first reactor of this m8: make the fingerprint key, too."
+)
 @click.option("--allow-swap", is_flag=True, help="Run even if memory could be swapped to disk. Only to try things out.")
 def init(
     *,
@@ -136,6 +139,7 @@ def init(
     given: tuple[str, ...],
     accounts: tuple[str, ...],
     checks: bool,
+    is_first: bool,
     allow_swap: bool,
 ) -> None:
     """Create DIR with settings and a new identity, say what comes next, and print the identity on the last line.
@@ -144,7 +148,7 @@ def init(
     the engine needs and nobody gave is asked for on a terminal.
     """
     from monoskope.reactor import engine_table, setup  # noqa: PLC0415 - help needs none of it
-    from monoskope.reactor.identity import store_identity  # noqa: PLC0415 - help needs none of it
+    from monoskope.reactor.identity import fingerprint_key_transfer, store_identity  # noqa: PLC0415
     from monoskope.stores import registry  # noqa: PLC0415
 
     check_store_name(store)
@@ -163,9 +167,11 @@ def init(
         allow_swap=allow_swap,
     )
     made = store_identity.make(folder, store=store).shown
+    if is_first:
+        fingerprint_key_transfer.make(folder, replace=False)
     code = _check_engine(folder) if checks else 0
     checked = checks and not code
-    click.echo(setup.next_steps(settings.read(folder), identity=made, checked=checked), err=True)
+    click.echo(setup.next_steps(settings.read(folder), identity=made, checked=checked, is_first=is_first), err=True)
     if code:
         sys.exit(code)
     _print_identity(made)

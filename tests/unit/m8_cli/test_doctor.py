@@ -117,8 +117,8 @@ def quiet(folder: Path) -> None:
 
 
 BROKEN: dict[str, tuple[Callable[[Path], object], str, Verdict, str, str]] = {
-    "no folder": (shutil.rmtree, "folder", FAIL, "There is no folder", "m8 init --dir"),
-    "no settings": (lambda at: (at / "m8.toml").unlink(), "settings", FAIL, "no m8.toml", "m8 init --dir"),
+    "no folder": (shutil.rmtree, "folder", FAIL, "There is no folder", "m8 init folder --dir"),
+    "no settings": (lambda at: (at / "m8.toml").unlink(), "settings", FAIL, "no m8.toml", "m8 init folder --dir"),
     "wrong settings": (lambda at: say(at, "nonsense = 1"), "settings", FAIL, "nonsense", "Remove it"),
     "key open": (lambda at: (at / "token-signing.key").chmod(0o644), "files", FAIL, "0644", "chmod 600"),
     "log open": (lambda at: (at / "log.db").chmod(0o640), "files", FAIL, "log.db has mode 0640", "chmod 600"),

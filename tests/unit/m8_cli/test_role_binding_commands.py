@@ -21,7 +21,7 @@ ANNA = "user:corp:anna"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made: Path = tmp_path_factory.mktemp("m8") / "server"
-    assert run(["init", "--dir", str(made)]) == ExitCode.OK
+    assert run(["init", "folder", "--dir", str(made)]) == ExitCode.OK
     return made
 
 

@@ -58,7 +58,7 @@ def issue(folder: Path, *words: str) -> str:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
     """A server with an administrator called root, and the tokens of root, anna, who is in no group, and ops."""
     folder: Path = tmp_path_factory.mktemp("served") / "m8"
-    assert m8(["init", "--dir", str(folder), "--listen", "127.0.0.1:0"]) == 0
+    assert m8(["init", "folder", "--dir", str(folder), "--listen", "127.0.0.1:0"]) == 0
     bind = ["role-binding", "create", "roots", "--role", "administrator", "--member", ROOT, "--dir", str(folder)]
     assert m8(bind) == 0
     tokens = {who: issue(folder, "--member", who) for who in (ROOT, ANNA)}

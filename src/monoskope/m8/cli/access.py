@@ -6,7 +6,7 @@ So a company gives its first administrator a name, and gets back in after the la
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -196,10 +196,20 @@ def create_role_binding(
     binding = rules.parse(
         name=name, role=_ROLES[role], members=members, prefix=prefix, rights=[_RIGHTS[right] for right in rights]
     )
+    bind(folder, binding)
+    click.echo(f"Role binding {name} gives the role {role} to {', '.join(map(str, binding.members))}.")
+
+
+def bind(folder: Path, binding: RoleBinding) -> None:
+    """Record a role binding, in the name of the account that runs this. Raises `Error`."""
     actor = os_actor()
     by = Principal("", actor, frozenset(), (), 0)
     _change(folder, lambda known: rules.apply(known, [binding], by=by, prune=False), actor)
-    click.echo(f"Role binding {name} gives the role {role} to {', '.join(map(str, binding.members))}.")
+
+
+def bindings(folder: Path) -> Mapping[str, RoleBinding]:
+    """Return the role bindings by their names. Raises `Error`."""
+    return on_log(folder, lambda _, log: Aggregates(log).get(ROLE_BINDINGS)).bindings
 
 
 @role_binding.command("delete")
@@ -216,7 +226,7 @@ def delete_role_binding(folder: Path, name: str) -> None:
 @output_option
 def list_role_bindings(folder: Path, output: str) -> None:
     """List the role bindings."""
-    known = on_log(folder, lambda _, log: Aggregates(log).get(ROLE_BINDINGS)).bindings
+    known = bindings(folder)
     show([_binding_row(known[name]) for name in sorted(known)], _BINDING_COLUMNS, output)
 
 

@@ -54,7 +54,8 @@ def _unreachable(where: Path) -> Check | None:
         owner = where.stat().st_uid
         (where / settings.SETTINGS_FILE).exists()
     except FileNotFoundError:
-        return Check.fail("folder", f"There is no folder {where}.", f"For a new server run: m8 init --dir {where}")
+        fix = f"For a new server run: m8 init folder --dir {where}"
+        return Check.fail("folder", f"There is no folder {where}.", fix)
     except OSError as error:
         return Check.fail("folder", f"{where} cannot be read: {error.strerror}.", "Run this as the user of m8.")
     if owner in {0, os.geteuid()}:

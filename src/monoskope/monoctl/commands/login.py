@@ -51,7 +51,7 @@ def login(issuer: str | None, session: CommandSession, *, device: bool, no_brows
     else:
         where = config_path(session.config)
         settings = starting.settings_named(server, issuer, read_config(where), where)
-    kept = _with_device(settings) if device else _with_browser(settings, no_browser=no_browser)
+    kept = by_device(settings) if device else _by_browser(settings, no_browser=no_browser)
     starting.keep(path, starting.in_keyring(kept) if keyring else kept)
     subject = _met(session, Login(path, kept.issuer), lambda: remove(path, kept))
     terminal.out(f"You are logged in at {kept.issuer}" + (f", and m8 calls you {subject}." if subject else "."))
@@ -81,9 +81,14 @@ def _met(session: CommandSession, login: Login, forget: Callable[[], None]) -> s
         raise
 
 
-def _with_browser(settings: starting.LoginSettings, *, no_browser: bool) -> KeptLogin:
+def by_address(settings: starting.LoginSettings) -> KeptLogin:
+    """Log in with an address that the user opens in a browser. Blocks. Raises as `starting.with_browser`."""
+    return starting.with_browser(settings, _print)
+
+
+def _by_browser(settings: starting.LoginSettings, *, no_browser: bool) -> KeptLogin:
     if no_browser:
-        return starting.with_browser(settings, _print)
+        return by_address(settings)
     from monoskope.monoctl.console import browser  # noqa: PLC0415 - only with a browser
 
     # In a file, so that no other user of the machine reads the address from `ps`.
@@ -109,7 +114,9 @@ def _print(address: str, redirect_uri: str) -> None:
     terminal.err("Open this address in a browser on this machine:", "", address, "")
 
 
-def _with_device(settings: starting.LoginSettings) -> KeptLogin:
+def by_device(settings: starting.LoginSettings) -> KeptLogin:
+    """Log in with a code that the user types at another machine. Blocks. Raises as `starting.with_browser`."""
+
     def show(code: DeviceCode) -> None:
         terminal.err(f"Open {code.verification_uri} in a browser, and type this code there: {code.user_code}")
         if code.complete_uri:

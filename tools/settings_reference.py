@@ -58,6 +58,7 @@ VARIABLE_TEXTS = {
     "MONOCTL_LOG_VKEYS": "The two verifier keys of the log of m8, with a space between (../witnessed-log.md).",
     "MONOCTL_LOG_WITNESSES": "The verifier keys of the witnesses that you trust, with spaces between.",
     "MONOCTL_REQUESTER": "How the lists of the stores call you who propose changes (../approvals.md).",
+    "MONOCTL_RETRY_FOR": "For how many seconds what is away and comes back by itself is waited for (../waiting.md).",
     "MONOCTL_SERVER": "The `host:port` of m8, or several of one log with commas.",
     "MONOCTL_SIGNING_KEY": "The key that signs requests: a file, or a public key itself (../signed-requests.md).",
     "MONOCTL_STORE_IDENTITY": "Identities that you agree to in advance: `store=SHA256:…`, with spaces between.",

@@ -117,7 +117,7 @@ def test_m8_that_dies_as_it_ends_a_request_itself_ends_it_once_it_is_back(crash:
     places = around("SecretUploadFailed")
     crash.reactor("reactor.before-grant=stop")
     armed_m8 = crash.m8(f"{places[0]}=kill")
-    put = crash.put(background=True)
+    put = crash.put("--retry-for", "15", background=True)  # m8 ends it after 20 s
     dies_at(crash, places, put)
     assert armed_m8.pid is not None
     ran = crash.check(put, 7)

@@ -20,7 +20,7 @@ def test_a_clock_that_jumps_ahead_and_back_ends_nothing_early_and_nothing_never(
     crash.check(crash.put(), 0)
     crash.check(crash.put(), 0)
     crash.reactor("reactor.before-grant=stop")
-    unanswered = crash.put(background=True)
+    unanswered = crash.put("--retry-for", "15", background=True)
     crash.audit.wait_for(unanswered.uri, "SecretUploadKeyRequested")
     crash.m8()
     ran = crash.check(unanswered, 7)

@@ -66,7 +66,7 @@ def test_a_store_without_a_reactor_is_unavailable_and_works_again_after_a_restar
     put = ok(team.put(team.uri(spare), user=user)).json()
     cluster.reactors["reactor-spare"].stop()
     cluster.wait_until_detached(spare, 0)
-    refused(team.put(team.uri(spare), value=b"other", user=user), 7)
+    refused(team.put(team.uri(spare), "--retry-for", "0", value=b"other", user=user), 7)
     cluster.start_reactor(spare)
     again = ok(team.put(team.uri(spare), user=user)).json()
     assert again["outcome"] == "UNCHANGED"

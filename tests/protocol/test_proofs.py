@@ -46,7 +46,7 @@ class Asked(Queries):
         self.answers: dict[bytes, queries_pb2.GetSecretUploadResponse] = {}
         self.stores_asked = 0
 
-    async def store(self, name: str = "") -> views_pb2.SecretStore:
+    async def store(self, name: str = "", **_rest: Any) -> views_pb2.SecretStore:
         self.stores_asked += 1
         return self.m8.stores[name]
 

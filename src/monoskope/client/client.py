@@ -105,6 +105,8 @@ class Client(Unshared):
         system_known_stores: The administrator's pins.
         pause_s: First pause in seconds before anything is sent again.
         runtime: How it waits: on asyncio, or, with a `monoskope.client.runtime.blocking.BlockingRuntime`, by blocking.
+        retry_for: For how many seconds it waits for what is away and comes back by itself (docs/waiting.md), 0 for not
+            at all; None for what the settings say. `notify` is told what it waits for.
 
     Every method raises `monoskope.errors.Error` subclasses alone: their `code` is stable, their `fix` says what to do.
     Cancelling a put after `Stage.SENT` leaves it undecided, as a timeout does.
@@ -125,6 +127,7 @@ class Client(Unshared):
         system_known_stores: Path = SYSTEM_FILE,
         pause_s: float = 0.2,
         runtime: Runtime | None = None,
+        retry_for: float | None = None,
     ) -> None:
         self._session = Session(
             settings if settings is not None else load_settings(),
@@ -137,6 +140,7 @@ class Client(Unshared):
             system_known_stores=system_known_stores,
             pause_s=pause_s,
             runtime=runtime if runtime is not None else asyncio_runtime(),
+            retry_for=retry_for,
         )
 
     def __repr__(self) -> str:

@@ -1,14 +1,14 @@
 """The connection to m8, with the caller's token. It alone decides whether, where and when a call is sent again.
 
-What is sent again, and how often, is one loop: `Connection._call`, with the rules of `Tries`. The file is longer than
-others, so that there is no second place that decides so.
+What is sent again, and for how long, is one loop: `Connection._call`, with the rules of `client.http.retry`. The file
+is longer than others, so that there is no second place that decides so.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from enum import Enum, auto
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 from google.protobuf.message import Message
 
 from monoskope.client.http.methods import EXCHANGE_TOKEN, Method
-from monoskope.client.http.retry import LEAST_LEFT_S, TimeOverError, Tries
+from monoskope.client.http.retry import Patience, TimeOverError, Tries, Wait
 from monoskope.client.http.transport import (
     Metadata,
     Transport,
@@ -26,10 +26,10 @@ from monoskope.client.http.transport import (
 from monoskope.client.login.credential import Caller, Credential, FixedToken, Issued
 from monoskope.client.people import People
 from monoskope.client.runtime import Runtime, asyncio_runtime, left
+from monoskope.client.settings import RETRY_FOR_S
 from monoskope.errors import (
     Error,
     LogMismatchError,
-    NotReachedError,
     RateLimitedError,
     TimedOutError,
     UnauthenticatedError,
@@ -96,6 +96,8 @@ class Connection(Unshared):
         ca: The authority itself, in PEM form; it counts before `ca_file`.
         pause_s: First pause in seconds before a call is sent again.
         runtime: How it waits; by default on asyncio.
+        retry_for_s: For how many seconds a call waits for what is away and comes back by itself; 0 for not at all.
+        tell: Called with a sentence that says what is waited for, once for each absence.
 
     Raises:
         UsageError: the file cannot be read or holds no certificate. The first call reports a damaged one.
@@ -110,9 +112,13 @@ class Connection(Unshared):
         ca: str = "",
         pause_s: float = 0.2,
         runtime: Runtime | None = None,
+        retry_for_s: float = RETRY_FOR_S,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
         self.runtime: Runtime = runtime if runtime is not None else asyncio_runtime()
         """How all that uses this connection waits."""
+        self.patience = Patience(self.runtime, retry_for_s=retry_for_s, tell=tell)
+        """For how long, and whom it tells."""
         self._roots = find_roots(ca_file, ca)
         self._process = os.getpid()
         self._closed = False
@@ -147,17 +153,20 @@ class Connection(Unshared):
         request: Message,
         timeout_s: float,
         *,
-        resends: int | None = 0,
+        sent: bool = False,
         log: LogUse = LogUse.WAITS,
+        check: Callable[[R], None] = lambda _answer: None,
     ) -> R:
         """Call `method`.
 
         Args:
             method: What to call.
             request: Its message.
-            timeout_s: Seconds for everything.
-            resends: How often the same bytes are sent again because m8 was not reached; None until time is over.
+            timeout_s: Seconds for everything but the waiting for what is away. That ends after `retry_for_s`, and with
+                the time that the caller has (`runtime.within`).
+            sent: Whether it is about what was sent: then the same bytes are sent again until time is over.
             log: How m8 is held to its log.
+            check: Raises `AwayError` if by the answer something is away, which counts as if m8 had said so.
 
         Raises:
             LogMismatchError: what m8 shows of its log does not fit.
@@ -165,14 +174,14 @@ class Connection(Unshared):
             IdentityChangedError: the server's certificate does not verify.
             ProtocolError: the answer is no message of this protocol.
             RateLimitedError: m8 has too much of the caller's to do, and that would not change in time.
-            TimeOverError: with `resends`, time is over.
+            TimeOverError: with `sent`, time is over.
             UsageError: the client was closed, or this process was forked.
             Error: what m8 said, by its code.
         """
         ends_at = self.runtime.now() + max(left(timeout_s), 0.001)
         watch = None if log is LogUse.NONE else self.watch
         try:
-            answer = await self._call(method, request, ends_at, resends, watch)
+            answer = await self._call(method, request, ends_at, watch, sent=sent, check=check)
         except Error as error:
             # What m8 refuses is an answer, too: with another log it may know nothing of what was asked for.
             is_answer = watch is not None and error.by_m8 and not isinstance(error, _NO_ANSWER)
@@ -188,29 +197,37 @@ class Connection(Unshared):
         return answer
 
     async def _call(
-        self, method: Method[R], request: Message, ends_at: float, resends: int | None, watch: Watch | None
+        self,
+        method: Method[R],
+        request: Message,
+        ends_at: float,
+        watch: Watch | None,
+        *,
+        sent: bool,
+        check: Callable[[R], None],
     ) -> R:
         """Send a call until there is an answer, or a failure that it does not help to send it again after.
 
         1. At once, to the same server: with a new token if m8 refuses the one that was sent, and on a new connection if
            an idle one had ended, each once a round.
         2. At once, to each other server, if nothing was sent or the call may be carried out twice.
-        3. After a pause, to all servers in a new round: if m8 is limiting, when it says; if m8 says that what it needs
-           is away and the call may be carried out twice; if m8 ended the connection before TLS, at most
-           `MOST_TURNED_AWAY` times; if m8 was not reached, `resends` times.
+        3. After a pause, to all servers in a new round: if m8 is limiting, when it says; if what is needed is away and
+           comes back by itself, for `retry_for_s` (docs/waiting.md); whatever failed, if it is about what was sent.
 
         The worst case, with n servers, T seconds and a first pause p (0.2): a round sends the same bytes at most n + 2
         times, and ends after p, 2p, 4p … up to 2 seconds if m8 was not reached, after at least 2.5p otherwise. So
         there are at most 4 + T / 2.5p rounds: one server and 30 seconds make 64 rounds, hence 192 sends. It ends
-        after T, plus what an issuer of tokens takes (10 seconds for one answer).
+        after T and `retry_for_s`, or when the caller's time is over, plus what an issuer of tokens takes (10 seconds
+        for one answer).
         """
-        tries = Tries(len(self._servers), repeatable=method.may_be_repeated, resends=resends, pause_s=self._pause_s)
-        said = ""
+        wait = Wait(self.patience, sent=sent)
+        tries = Tries(self._servers, repeatable=method.may_be_repeated, wait=wait, pause_s=self._pause_s)
         while True:
             self._check_open()
-            server = self.server
+            server, began = self.server, self.runtime.now()
             try:
-                return await self._send(method, request, ends_at, tries, watch)
+                answer = await self._send(method, request, ends_at, tries, watch)
+                check(answer)
             except (UnavailableError, RateLimitedError, TimedOutError) as error:
                 if tries.wants_fresh(error):
                     continue
@@ -218,26 +235,18 @@ class Connection(Unshared):
                     self._failed(server)
                 if tries.wants_next(error):
                     continue
-                pause_s = tries.pause(error)
-                rest_s = ends_at - self.runtime.now()
-                is_over = pause_s is None or pause_s + LEAST_LEFT_S >= rest_s
+                pause = tries.pause(error, began=began, ends_at=ends_at)
                 # Raised in here, so that no variable keeps the error, whose traceback has this frame.
-                if pause_s is None or (is_over and tries.ends_with(error)):
-                    raise self._told(error, tries) from None
-                if isinstance(error, UnavailableError):
-                    said = self._told(error, tries).message
-                elif error.by_m8:
-                    said = ""
-            await self.runtime.sleep(max(0.0, min(pause_s, rest_s)))
-            if is_over:
-                raise TimeOverError(said)
+                if pause is None:
+                    raise tries.told(error) from None
+            else:
+                wait.over()
+                return answer
+            await self.runtime.sleep(pause.seconds)
+            if pause.is_last:
+                raise TimeOverError(tries.said)
+            ends_at = pause.ends_at
             tries.begin_round()
-
-    def _told(self, error: Error, tries: Tries) -> Error:
-        """Return what the caller is told of a call that ended with `error`."""
-        if tries.all_unreached:
-            return NotReachedError(f"m8 does not answer at any of {', '.join(self._servers)}.", fix=error.fix)
-        return error
 
     async def _send(self, method: Method[R], request: Message, ends_at: float, tries: Tries, watch: Watch | None) -> R:
         """Send a call once to the current server; once more if m8 refuses the token, and there is another one."""

@@ -201,10 +201,12 @@ class Queries:
             for version in page.versions:
                 yield version
 
-    async def store(self, name: str = "") -> views_pb2.SecretStore:
-        """Return one store, the default one for "", its requests that have not ended counted."""
+    async def store(
+        self, name: str = "", *, check: Callable[[queries_pb2.GetSecretStoreResponse], None] = lambda _answer: None
+    ) -> views_pb2.SecretStore:
+        """Return one store, the default one for "", its requests that have not ended counted; `check` as in a call."""
         request = queries_pb2.GetSecretStoreRequest(name=name, count_pending=True)
-        return (await self._connection.call(methods.GET_SECRET_STORE, request, CALL_TIMEOUT_S)).store
+        return (await self._connection.call(methods.GET_SECRET_STORE, request, CALL_TIMEOUT_S, check=check)).store
 
     async def stores(self, *, page_size: int = PAGE_SIZE) -> AsyncGenerator[views_pb2.SecretStore]:
         """Yield stores in name order, their requests that have not ended counted."""

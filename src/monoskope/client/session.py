@@ -16,7 +16,7 @@ from monoskope.client.log import LogWatch
 from monoskope.client.purposes import Expect, Expected, expectation, is_typed, whole
 from monoskope.client.queries import Queries
 from monoskope.client.runtime import Runtime, unhurried, within
-from monoskope.client.settings import ClientSettings
+from monoskope.client.settings import ClientSettings, check_retry_for
 from monoskope.client.walk.checks import Wanted, attached, check_options, check_size, check_twice, checked
 from monoskope.client.walk.pace import Bulk, Pace, Tally
 from monoskope.client.walk.target import Confirm, Remembered, Resolver, Target, check_text
@@ -55,8 +55,10 @@ class Session(Unshared):
         system_known_stores: Path,
         pause_s: float,
         runtime: Runtime,
+        retry_for: float | None,
     ) -> None:
         self.settings = settings
+        self._retry_for_s = settings.retry_for if retry_for is None else check_retry_for(retry_for)
         self.runtime = runtime
         self.notify = notify
         self.known = KnownStores(
@@ -96,6 +98,8 @@ class Session(Unshared):
             ca=given.ca,
             pause_s=self.pause_s,
             runtime=self.runtime,
+            retry_for_s=self._retry_for_s,
+            tell=self.notify,
         )
         self._connection.watch = LogWatch(self._connection, given, system=self._system_known_logs, notify=self.notify)
         self._paces.clear()

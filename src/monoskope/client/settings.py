@@ -21,13 +21,17 @@ from monoskope.host_port import check_servers
 from monoskope.settings import is_descriptor, read_private
 from monoskope.value import Unshared, Value
 
+RETRY_FOR_S = 30.0
+"""For how many seconds a client waits for what is away, unless its user says otherwise."""
+MOST_RETRY_FOR_S = 86_400.0
+
 
 class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
     """Everything needed to dial: complete and checked.
 
     Raises:
-        UsageError: a server or the token is malformed, the CA or the servers are given twice, `known_stores` is a
-            pipe, or what is demanded of the log is malformed or cannot be met.
+        UsageError: a server, the token or `retry_for` is malformed, the CA or the servers are given twice,
+            `known_stores` is a pipe, or what is demanded of the log is malformed or cannot be met.
     """
 
     hidden = frozenset({"token"})
@@ -60,6 +64,10 @@ class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
     requester: str = ""
     """How the stores' lists call whoever proposes changes with a key without a certificate; "" if receipts say it."""
 
+    retry_for: float = RETRY_FOR_S
+    """For how many seconds what is away is waited for, if it comes back by itself (docs/waiting.md); 0 for not at
+    all."""
+
     log_vkeys: tuple[str, ...] = ()
     """The two verifier keys of the server's log, if they are known beforehand (docs/witnessed-log.md)."""
     log_witnesses: tuple[str, ...] = ()
@@ -81,6 +89,7 @@ class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
             raise given_twice("ca", "ca_file")
         if self.known_stores_path is not None and is_descriptor(self.known_stores_path):
             raise UsageError("known_stores is read again and again, so it cannot be a pipe.", fix="Name a file.")
+        check_retry_for(self.retry_for)
         if self.log_vkeys or self.log_witnesses or self.log_quorum:
             from monoskope.client.known.demand import demand_of  # noqa: PLC0415 - few give any of them
 
@@ -117,6 +126,7 @@ def load_settings(
     credential: Credential | None = None,
     signing_key: Path | str | None = None,
     requester: str | None = None,
+    retry_for: str | float | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> ClientSettings:
     """Find, read and check everything that is needed to dial.
@@ -135,6 +145,7 @@ def load_settings(
         credential: Where tokens come from, in the place of all that could be found.
         signing_key: What signs requests: a file, or a public key itself.
         requester: How the stores' lists call whoever proposes changes.
+        retry_for: For how many seconds what is away is waited for.
         environ: The environment.
 
     Raises:
@@ -148,6 +159,7 @@ def load_settings(
         server = ",".join(servers)
     files = {"ca_file": ca_file, "token_file": token_file, "known_stores": known_stores, "signing_key": signing_key}
     texts = {"server": server, "ca": ca, "token": token, "requester": requester}
+    texts["retry_for"] = None if retry_for is None else str(retry_for)
     flags = texts | {name: str(value) if value else None for name, value in files.items()}
     found = find(flags, config=config, environ=environ)
     if "server" not in found:
@@ -171,6 +183,9 @@ def load_settings(
         default_store=default_store or environ.get("MONOCTL_DEFAULT_STORE") or None,
         signing_key=found["signing_key"].value if "signing_key" in found else "",
         requester=found["requester"].value if "requester" in found else "",
+        retry_for=retry_for_of(found["retry_for"].value, found["retry_for"].source)
+        if "retry_for" in found
+        else RETRY_FOR_S,
         log_vkeys=_words(found, "log_vkeys"),
         log_witnesses=_words(found, "log_witnesses"),
         log_quorum=_quorum(found),
@@ -261,6 +276,28 @@ def parse_identities(texts: list[str]) -> dict[str, str]:
 def read_token(path: Path) -> str:
     """Return the token in `path`. Raises `UsageError`, `RefusedError` if others can reach the file."""
     return check_token(read_private(path, client=True).decode("ascii", "replace").strip(), str(path))
+
+
+def retry_for_of(text: str, source: str) -> float:
+    """Return the seconds that a setting `retry_for` says. Raises `UsageError`, which names its source."""
+    try:
+        return check_retry_for(float(text), source)
+    except ValueError:
+        raise _no_seconds(repr(text), source) from None
+
+
+def check_retry_for(seconds: float, source: str = "`retry_for`") -> float:
+    """Return `seconds` if so long can be waited for what is away, else raise `UsageError`, which names the source."""
+    if not 0 <= seconds <= MOST_RETRY_FOR_S:
+        raise _no_seconds(f"{seconds:g}", source)
+    return seconds
+
+
+def _no_seconds(shown: str, source: str) -> UsageError:
+    return UsageError(
+        f"{source} is {shown}, and not a number of seconds from 0 to {MOST_RETRY_FOR_S:,.0f}.",
+        fix="Give 0 to wait for nothing that is away.",
+    )
 
 
 def check_token(token: str, where: str) -> str:

@@ -174,6 +174,7 @@ class SyncClient(_Twin):
         passphrase: Callable[[str], str] | None = None,
         system_known_stores: Path = SYSTEM_FILE,
         pause_s: float = 0.2,
+        retry_for: float | None = None,
     ) -> None:
         client = Client(
             settings,
@@ -186,6 +187,7 @@ class SyncClient(_Twin):
             system_known_stores=system_known_stores,
             pause_s=pause_s,
             runtime=BlockingRuntime(),
+            retry_for=retry_for,
         )
         super().__init__(client)
 

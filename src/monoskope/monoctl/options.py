@@ -64,9 +64,15 @@ _CONNECTION = (
         multiple=True,
         help="Trust this identity at the first contact with the store [MONOCTL_STORE_IDENTITY].",
     ),
+    _option(
+        "--retry-for",
+        metavar="SECONDS",
+        help="Wait so long for what is away and comes back by itself, 0 for not at all; 30 by default"
+        " [MONOCTL_RETRY_FOR].",
+    ),
     _option("--default-store", metavar="STORE", help="Accept this default store [MONOCTL_DEFAULT_STORE]."),
 )
-_FLAGS = ("server", "ca_file", "token_file", "signing_key", "known_stores", "config", "default_store")
+_FLAGS = ("server", "ca_file", "token_file", "signing_key", "known_stores", "config", "retry_for", "default_store")
 
 output_option = click.option(
     "-o",

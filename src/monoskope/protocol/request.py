@@ -18,6 +18,8 @@ from monoskope.uri import SecretUri
 from monoskope.value import Value
 
 REQUEST_ID_BYTES = 16
+KEY_WAIT_S = 5.0
+"""For so many seconds m8 waits for a reactor before it answers a request for a key without one."""
 MAX_SUITES = 8
 MAX_VERSION_LENGTH = 256
 MAX_REASON_LENGTH = 500

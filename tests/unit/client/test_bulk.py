@@ -55,7 +55,7 @@ async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
 @pytest.fixture
 async def client(m8: ScriptedM8, tmp_path: Path) -> AsyncIterator[Client]:
     """A client that is open."""
-    async with client_for(m8, tmp_path) as client:
+    async with client_for(m8, tmp_path, retry_for=0.01) as client:
         yield client
 
 

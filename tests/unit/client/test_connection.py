@@ -56,7 +56,7 @@ async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
 async def ask(server: str, ca_file: Path, way: str = ASYNCIO, *, pause_s: float = 0.2) -> None:
     async def once() -> None:
         runtime = blocking.BlockingRuntime() if way == BLOCKING else None
-        connection = Connection(server, ca_file, "a.b.c", pause_s=pause_s, runtime=runtime)
+        connection = Connection(server, ca_file, "a.b.c", pause_s=pause_s, runtime=runtime, retry_for_s=0)
         try:
             await Queries(connection).store("vault")
         finally:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import pytest
 from google.protobuf.message import Message
@@ -12,21 +13,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monoskope.api.gateway.v1 import queries_pb2
-from monoskope.client import Client, queries
+from monoskope.client import Client
 from monoskope.client.connection import Connection
 from monoskope.client.http import transport as http
 from monoskope.client.http.methods import CREATE_SECRET_STORE, GET_SECRET_STORE, Method
-from monoskope.client.http.retry import MOST_TURNED_AWAY
+from monoskope.client.http.retry import Absence, Patience, Wait
 from monoskope.client.http.transport import Metadata, Transport
 from monoskope.client.login.credential import Exchange, Issued
 from monoskope.client.queries import Queries
-from monoskope.client.runtime import Runtime, blocking
+from monoskope.client.runtime import Runtime, blocking, within
+from monoskope.client.settings import RETRY_FOR_S
 from monoskope.errors import (
     AwayError,
     Error,
+    IdentityChangedError,
+    NotFoundError,
     NotReachedError,
     OutcomeUnknownError,
+    ProtocolError,
     RateLimitedError,
+    RefusedError,
     TimedOutError,
     UnauthenticatedError,
     UnavailableError,
@@ -47,9 +53,14 @@ FAULTS: dict[str, Callable[[], Error]] = {
     "stale": lambda: http.silent("m8", http.StaleConnectionError),
     "broken": lambda: http.silent("m8", NotReachedError),
     "unavailable": lambda: UnavailableError("the disk is full.", by_m8=True),
-    "away": lambda: AwayError("the database is away.", by_m8=True),
+    "away": lambda: AwayError("m8 says: the database is away; since noon.", by_m8=True),
     "limited": lambda: RateLimitedError("too fast.", by_m8=True),
     "limited for no time": lambda: RateLimitedError("too fast.", by_m8=True, retry_after_s=1e-9),
+    "wrong address": lambda: http.silent("m8", http.WrongAddressError),
+    "bad certificate": lambda: IdentityChangedError("the certificate of m8 is not signed by an authority."),
+    "refused": lambda: RefusedError("no.", by_m8=True),
+    "unknown": lambda: NotFoundError("no such store.", by_m8=True),
+    "no message": lambda: ProtocolError("no message of this protocol."),
     "refused token": lambda: UnauthenticatedError("expired.", by_m8=True),
     "m8's time is over": lambda: TimedOutError("over.", by_m8=True),
 }
@@ -93,67 +104,159 @@ class Failing:
         pass
 
 
+class Outcome(NamedTuple):
+    """What became of one call."""
+
+    sends: int
+    took_s: float
+    end: Error
+    told: list[tuple[float, str]]
+    """What its user was told while it waited, and after how many seconds."""
+
+
 def sends(
-    faults: list[str], *, servers: int, resends: int | None = 0, method: Method[Any] = GET_SECRET_STORE
-) -> tuple[int, float, Error]:
-    """Return how often a call was sent whose sends fail so, one after the other, how long it took, and its end."""
-    clock, sent = Clock(), list[str]()
+    faults: list[str],
+    *,
+    servers: int = 1,
+    sent: bool = False,
+    method: Method[Any] = GET_SECRET_STORE,
+    retry_for: float = RETRY_FOR_S,
+    within_s: float | None = None,
+) -> Outcome:
+    """Return what becomes of a call whose sends fail so, one after the other."""
+    clock, seen, told = Clock(), list[str](), list[tuple[float, str]]()
 
     class Scripted(Connection):
         def _dial(self, server: str) -> Transport:
-            return Failing(faults, sent, server)
+            return Failing(faults, seen, server)
 
     names = [f"m8-{number}:7443" for number in range(servers)]
     runtime = BlockingOnClock(clock)
-    connection = Scripted(names, None, NewTokens(), ca=CA, pause_s=PAUSE_S, runtime=runtime)
-    request = queries_pb2.GetSecretStoreRequest()
     began = clock.time
-    with pytest.raises(Error) as caught:
-        blocking.run(connection.call(method, request, TIME_S, resends=resends))
-    return len(sent), clock.time - began, caught.value
+    connection = Scripted(
+        names,
+        None,
+        NewTokens(),
+        ca=CA,
+        pause_s=PAUSE_S,
+        runtime=runtime,
+        retry_for_s=retry_for,
+        tell=lambda sentence: told.append((clock.time - began, sentence)),
+    )
+    request = queries_pb2.GetSecretStoreRequest()
+    with pytest.raises(Error) as caught, within(runtime, within_s):
+        blocking.run(connection.call(method, request, TIME_S, sent=sent))
+    return Outcome(len(seen), clock.time - began, caught.value, told)
 
 
 @settings(max_examples=300)
 @given(
-    st.lists(st.sampled_from(sorted(FAULTS)), min_size=1, max_size=6),
-    st.integers(1, 3),
-    st.sampled_from([0, 3, 16, None]),
+    st.lists(st.sampled_from(sorted(FAULTS)), min_size=1, max_size=6), st.integers(1, 3), st.booleans(), st.booleans()
 )
-def test_no_call_is_sent_more_often_than_the_worst_case(faults: list[str], servers: int, resends: int | None) -> None:
-    count, took_s, _ = sends(faults, servers=servers, resends=resends)
-    assert count <= (servers + 2) * (4 + TIME_S / (2.5 * PAUSE_S))
-    assert took_s <= TIME_S
+def test_no_call_is_sent_more_often_than_the_worst_case(
+    faults: list[str], servers: int, sent: bool, waits: bool
+) -> None:
+    retry_for = RETRY_FOR_S if waits and not sent else 0.0
+    outcome = sends(faults, servers=servers, sent=sent, retry_for=retry_for)
+    most_s = TIME_S + retry_for
+    assert outcome.sends <= (servers + 2) * (4 + most_s / (2.5 * PAUSE_S))
+    assert outcome.took_s <= most_s
+
+
+AT_M8 = "waiting for m8 at m8-0:7443 to come back, up to 30 s …"
+AT_ITS_DATABASE = "waiting for what m8 needs to come back (m8 says: the database is away), up to 30 s …"
 
 
 @pytest.mark.parametrize(
-    ("fault", "count"),
+    ("fault", "waited", "says"),
     [
-        ("not sent", 2),
-        ("turned away", 2 * (1 + MOST_TURNED_AWAY)),
-        ("stale", 1),
-        ("broken", 1),
-        ("unavailable", 1),
-        ("away", 1),
-        ("refused token", 2),
-        ("m8's time is over", 1),
+        ("not sent", True, AT_M8),
+        ("turned away", True, AT_M8),
+        ("broken", True, AT_M8),
+        ("stale", True, AT_M8),
+        ("away", True, AT_ITS_DATABASE),
+        ("wrong address", False, ""),
+        ("bad certificate", False, ""),
+        ("refused token", False, ""),
+        ("refused", False, ""),
+        ("unknown", False, ""),
+        ("unavailable", False, ""),
+        ("m8's time is over", False, ""),
+        ("no message", False, ""),
     ],
 )
-def test_a_command_is_sent_again_only_if_m8_did_not_take_it(fault: str, count: int) -> None:
-    assert sends([fault], servers=2, method=CREATE_SECRET_STORE)[0] == count
+def test_what_comes_back_by_itself_is_waited_for_and_the_rest_is_told_at_once(
+    fault: str, waited: bool, says: str
+) -> None:
+    outcome = sends([fault])
+    assert outcome.end.code is FAULTS[fault]().code
+    if not waited:
+        assert (outcome.took_s, outcome.told) == (0, [])
+        return
+    assert RETRY_FOR_S - 10 <= outcome.took_s < RETRY_FOR_S
+    ((after_s, said),) = outcome.told
+    assert said == says
+    assert after_s <= 6
+    # Whoever waits for nothing is told at once, and a short wait says nothing of itself.
+    assert sends([fault], retry_for=0).took_s == 0
+    assert sends([fault], retry_for=4).told == []
+    # The caller's own time counts before.
+    assert sends([fault], within_s=12).took_s < 12
 
 
-@pytest.mark.parametrize(("resends", "count"), [(0, 1), (3, 4), (16, 17)])
-def test_a_call_that_does_not_reach_m8_is_sent_again_as_often_as_its_caller_says(resends: int, count: int) -> None:
-    assert sends(["broken"], servers=1, resends=resends)[0] == count
-    assert sends(["unavailable"], servers=1, resends=resends)[0] == 1
+def test_each_absence_is_told_once_and_again_when_it_comes_again() -> None:
+    clock, told = Clock(), list[str]()
+    patience = Patience(BlockingOnClock(clock), retry_for_s=30, tell=told.append)
+    m8 = Absence("m8", "m8 at m8:7443 to come back")
+    for _ in range(2):
+        calls = [Wait(patience), Wait(patience)]
+        for _ in range(10):
+            assert all(call.goes_on(m8, 2, since=clock.time, until=math.inf) for call in calls)
+            clock.time += 2
+        assert len(told) == 1
+        told.clear()
+        for call in calls:
+            call.over()
+
+
+def test_no_server_of_a_list_is_waited_for_together() -> None:
+    outcome = sends(["not sent"], servers=3)
+    assert outcome.told[0][1] == "waiting for m8 at m8-0:7443 or m8-1:7443 or m8-2:7443 to come back, up to 30 s …"
+    assert "m8 does not answer at any of m8-0:7443, m8-1:7443, m8-2:7443." in outcome.end.message
+    # One that has no room, or a name that leads nowhere, is no reason to give up while another one may be starting.
+    for other in ("unavailable", "wrong address"):
+        assert sends(["not sent", other], servers=2).took_s > 10
+    assert sends(["wrong address", "unavailable"], servers=2).took_s == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "waited"),
+    [
+        ("not sent", True),
+        ("turned away", True),
+        ("stale", False),
+        ("broken", False),
+        ("unavailable", False),
+        ("away", False),
+        ("m8's time is over", False),
+    ],
+)
+def test_a_command_is_sent_again_only_if_m8_did_not_take_it(fault: str, *, waited: bool) -> None:
+    outcome = sends([fault], servers=2, method=CREATE_SECRET_STORE)
+    assert (outcome.sends > 10) == waited
+    assert waited or (outcome.sends, outcome.took_s) == (1, 0)
+
+
+def test_a_refused_token_is_renewed_once() -> None:
+    assert sends(["refused token"], servers=2, method=CREATE_SECRET_STORE).sends == 2
 
 
 def test_what_was_sent_before_is_asked_for_until_time_is_over() -> None:
     for fault in ("broken", "unavailable", "away", "turned away", "m8's time is over"):
-        count, took_s, end = sends([fault], servers=1, resends=None)
-        assert count > 10
-        assert took_s == pytest.approx(TIME_S)
-        assert isinstance(end, TimedOutError)
+        outcome = sends([fault], sent=True, retry_for=0)
+        assert outcome.sends > 5
+        assert outcome.took_s == pytest.approx(TIME_S)
+        assert isinstance(outcome.end, TimedOutError)
 
 
 FULL = UnavailableError("the event log cannot be written: the disk is full.", fix="Make room.")
@@ -181,9 +284,9 @@ async def test_a_query_is_asked_again_until_it_is_answered(m8: ScriptedM8, conne
     assert m8.calls == ["GetSecretStore"] * 5
 
 
-async def test_an_unanswered_query_ends_with_what_m8_said(m8: ScriptedM8, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "CALL_TIMEOUT_S", 85.0)
-    connection = Connection(m8.server, m8.ca_file, "a.b.c", pause_s=10.0, runtime=OnClock(Clock()))
+async def test_an_unanswered_query_ends_with_what_m8_said(m8: ScriptedM8) -> None:
+    runtime = OnClock(Clock())
+    connection = Connection(m8.server, m8.ca_file, "a.b.c", pause_s=10.0, runtime=runtime, retry_for_s=85)
     m8.failing["GetSecretStore"] = [AWAY] * 1_000
 
     with pytest.raises(UnavailableError, match="fails over") as caught:

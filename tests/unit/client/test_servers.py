@@ -124,7 +124,7 @@ async def test_a_command_of_which_nothing_was_sent_is_made_elsewhere(nobody: str
 
 async def test_each_server_is_tried_once_a_call(nobody: str, second: Answering) -> None:
     second.failing["GetServer"] = ["unavailable"] * 5
-    connection = Connection([nobody, second.server], second.ca_file, "a.b.c")
+    connection = Connection([nobody, second.server], second.ca_file, "a.b.c", retry_for_s=0)
     with pytest.raises(NotReachedError, match=f"at any of {nobody}, {second.server}"):
         await Queries(connection).server()
     assert second.count("GetServer") == 1
@@ -139,11 +139,11 @@ async def test_no_refusal_is_final_while_one_is_away(nobody: str, second: Answer
     servers = [second.server, nobody] if nobody_is_last else [nobody, second.server]
     connection = Connection(servers, second.ca_file, "a.b.c", pause_s=0.001)
     request = queries_pb2.GetServerRequest()
-    assert (await connection.call(methods.GET_SERVER, request, 60.0, resends=2)).version == SECOND
+    assert (await connection.call(methods.GET_SERVER, request, 60.0)).version == SECOND
     await connection.close()
     # Whoever does not wait is told what the one that answers said.
     second.failing["GetServer"] = [refusal]
-    connection = Connection([nobody, second.server], second.ca_file, "a.b.c")
+    connection = Connection([nobody, second.server], second.ca_file, "a.b.c", retry_for_s=0)
     with pytest.raises(UnavailableError, match="newer form") as raised:
         await Queries(connection).server()
     assert raised.value.by_m8

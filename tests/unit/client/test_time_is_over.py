@@ -12,13 +12,13 @@ from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import Client
+from monoskope.client import Client, PutResult
 from monoskope.client.http.transport import find_roots
 from monoskope.client.login import issuer
 from monoskope.client.login.renewing import turn
 from monoskope.client.runtime import blocking, within
 from monoskope.client.settings import ClientSettings
-from monoskope.errors import ConflictError, Error, OutcomeUnknownError, TimedOutError
+from monoskope.errors import ConflictError, Error, OutcomeUnknownError, TimedOutError, UnavailableError
 from monoskope.http.client.blocking import BlockingPool
 from monoskope.http.client.exchange import Answer
 from monoskope.m8.http import tls
@@ -181,3 +181,65 @@ def test_an_issuer_is_asked_no_longer_than_the_call_lasts(monkeypatch: pytest.Mo
         for method in ("GET", "POST"):
             issuer.request(method, "https://login.example.org/x", (), None, find_roots(None, ca.decode()), named="x")
     assert given == {"GET": 3.0, "POST": issuer.TIMEOUT_S}
+
+
+async def a_put(m8: SlowM8, folder: Path, clock: Clock, told: list[tuple[float, str]], **more: float) -> object:
+    """Put, and return what came of it. Takes note of what is told while it waits, and when."""
+    began = clock.time
+    client = Client(
+        settings_for(m8, folder),
+        system_known_stores=folder / "none",
+        runtime=OnClock(clock),
+        notify=lambda sentence: told.append((clock.time - began, sentence)),
+        retry_for=more.get("retry_for"),
+    )
+    async with client:
+        try:
+            return await client.put_secret("vault://app/db", VALUES, timeout=more.get("timeout", 120.0))
+        except Error as error:
+            return error
+
+
+async def test_a_reactor_that_gives_no_key_is_told_after_the_time_and_nothing_is_sealed(
+    m8: SlowM8, settings: ClientSettings, clock: Clock, tmp_path: Path
+) -> None:
+    assert settings.retry_for == 30
+    told: list[tuple[float, str]] = []
+    began = clock.time
+    ended = await a_put(m8, tmp_path, clock, told)
+    assert isinstance(ended, UnavailableError)
+    assert (ended.reason_name, ended.by_m8) == ("NO_REACTOR", False)
+    assert 25 < clock.time - began - SLOW_S <= 30
+    ((after_s, said),) = [one for one in told if "waiting" in one[1]]
+    assert said == "waiting for a reactor of the store vault to answer, up to 30 s …"
+    assert after_s - SLOW_S <= 6
+    assert m8.count("RequestUploadSecret") == 0
+
+
+@pytest.mark.parametrize(("given", "error"), [({"retry_for": 0}, UnavailableError), ({"timeout": 15}, TimedOutError)])
+async def test_who_waits_for_no_reactor_is_told_at_once_and_nobody_beyond_their_own_time(  # noqa: PLR0917 - fixtures
+    m8: SlowM8, settings: ClientSettings, clock: Clock, tmp_path: Path, given: dict[str, float], error: type[Error]
+) -> None:
+    began = clock.time
+    assert isinstance(await a_put(m8, tmp_path, clock, [], **given), error)
+    assert clock.time - began <= given.get("timeout", SLOW_S)
+
+
+async def test_a_reactor_that_comes_back_in_time_is_waited_for(
+    m8: SlowM8, settings: ClientSettings, clock: Clock, tmp_path: Path
+) -> None:
+    back_at = clock.time + SLOW_S + 20
+    failed = queries_pb2.GetSecretUploadKeyResponse(
+        state=views_pb2.UPLOAD_STATE_ENDED, reason=upload_pb2.REASON_NO_REACTOR
+    )
+    ends = [failed]
+
+    def key(attempt: Attempt) -> queries_pb2.GetSecretUploadKeyResponse:
+        if clock.time >= back_at:
+            return m8.honest_key(attempt)
+        # m8 ends a request that no reactor takes, and a new one is made.
+        return ends.pop() if ends and clock.time >= back_at - 10 else m8.no_key(attempt)
+
+    m8.key_answer = key
+    assert isinstance(await a_put(m8, tmp_path, clock, []), PutResult)
+    assert m8.count("RequestUploadSecret") == 1

@@ -289,13 +289,10 @@ def proposed(client: SyncClient, canary: bytes) -> ProposedChange:
 
 
 @pytest.mark.parametrize("way", WAITS)
-def test_a_wait_that_ended_keeps_no_value(
-    m8: ScriptedM8, tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("monoskope.client.changes.calls._RESENDS", 2)
+def test_a_wait_that_ended_keeps_no_value(m8: ScriptedM8, tmp_path: Path, way: str) -> None:
     canary = new_value()
     settings = settings_for(m8, tmp_path, signing_key=str(keygen(tmp_path / "key")))
-    with SyncClient(settings, system_known_stores=tmp_path / "none", pause_s=0.001) as client:
+    with SyncClient(settings, system_known_stores=tmp_path / "none", pause_s=0.001, retry_for=0.01) as client:
         m8.approvals = 1
         change = proposed(client, canary)
         WAITS[way](m8)

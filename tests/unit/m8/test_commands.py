@@ -12,6 +12,7 @@ import pytest
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8 import calls
+from monoskope.m8.service import commands
 from monoskope.protocol.receipt import parse_receipt
 from tests.support.http_calls import CallError
 from tests.support.m8_world import PATIENCE_S, FakeReactor, Sealed, User, World, refusal, sent, until_granted
@@ -45,9 +46,22 @@ async def test_a_deactivated_store_takes_no_requests(world: World) -> None:
 
 async def test_without_a_reactor_nobody_waits(world: World) -> None:
     user = world.user("anna", "vault://app")
-    await refusal("UNAVAILABLE", user.ask(a_request()), "none has ever attached")
+    never = await refusal("UNAVAILABLE", user.ask(a_request()), "none has ever attached")
     await (await world.attached()).half_close()
-    await refusal("UNAVAILABLE", user.ask(a_request()), "one was last heard now (2023-11-14T22:13:20Z)")
+    gone = await refusal("UNAVAILABLE", user.ask(a_request()), "one was last heard now (2023-11-14T22:13:20Z)")
+    # One that was there may come back by itself: clients wait for it.
+    assert (never.retry_after_s, gone.retry_after_s) == (0, 1)
+
+
+async def test_m8_answers_before_there_is_a_key_so_that_the_caller_knows_in_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "KEY_WAIT_S", 0.01)
+    reactor = await world.attached()
+    user, request = world.user("anna", "vault://app"), a_request()
+    assert (await user.ask_and_wait(request)).key.state == views_pb2.UPLOAD_STATE_REQUESTED
+    _, grant = await reactor.give_key()
+    assert (await user.key(request.request_id)).grant.content == grant.content
 
 
 async def test_the_last_that_was_heard_of_a_reactor_is_its_last_heartbeat(world: World) -> None:

@@ -101,7 +101,9 @@ def test_a_server_that_does_not_answer(m8: ScriptedM8, run: Run, tmp_path: Path)
     m8.failing["RequestSecretUploadKey"] = [RefusedError("not yours.", fix="Ask.")]
     assert put(run, "vault://app/db").exit_code == 3
 
-    result = put(run, "vault://app/db", "--server", "127.0.0.1:1", "--token-file", str(tmp_path / "token"))
+    result = put(
+        run, "vault://app/db", "--server", "127.0.0.1:1", "--token-file", str(tmp_path / "token"), "--retry-for", "0"
+    )
     ends(result, 7, "127.0.0.1:1")
 
 

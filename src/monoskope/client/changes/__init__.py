@@ -145,7 +145,7 @@ class Changes:
 
         Raises:
             TimedOutError: nothing happened in time, or until the change's own end.
-            UnavailableError: m8 went away, and was not back within half a minute; the change stays proposed.
+            UnavailableError: m8 went away, and was not back in time (docs/waiting.md); the change stays proposed.
             UnauthenticatedError: the login has ended; the change stays proposed.
         """
         runtime = self._session.runtime
@@ -155,7 +155,8 @@ class Changes:
         with stays(change):
             while (left_s := ends_at - runtime.now()) > 0:
                 try:
-                    found = await self._calls.get(change_id, wait_version=version, timeout_s=min(left_s, _POLL_S))
+                    with within(runtime, left_s):
+                        found = await self._calls.get(change_id, wait_version=version, timeout_s=_POLL_S)
                 except TimedOutError:
                     continue
                 if found.change != change.change:

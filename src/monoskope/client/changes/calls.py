@@ -20,9 +20,6 @@ from monoskope.protocol.identity import ProofError
 
 R = TypeVar("R", bound=Message)
 
-_RESENDS = 16
-"""How often the same bytes are sent again: half a minute, enough for an m8 to restart."""
-
 
 def _method(answer: Callable[[], type[R]]) -> Method[R]:
     # The same bytes get the same answer, and are recorded once.
@@ -45,7 +42,7 @@ class Calls:
     async def propose(self, change: Change) -> ProposedChange:
         """Have a change recorded, and return it as it is now."""
         message = changes_pb2.ProposeSecretChangeRequest(change=change.content)
-        answer = await self._session.connection.call(_PROPOSE, message, CALL_TIMEOUT_S, resends=_RESENDS)
+        answer = await self._session.connection.call(_PROPOSE, message, CALL_TIMEOUT_S)
         if answer.change.change != change.content:
             raise ProofError("m8 answered with another change than was proposed")
         return await self._seen(answer.change)
@@ -55,7 +52,7 @@ class Calls:
     ) -> ProposedChange:
         """Return one change. With `wait_version` m8 answers once it is later than that, or the time is over."""
         message = changes_pb2.GetSecretChangesRequest(change_id=change_id, wait_version=wait_version)
-        answer = await self._session.connection.call(_GET, message, timeout_s, resends=_RESENDS)
+        answer = await self._session.connection.call(_GET, message, timeout_s)
         if len(answer.changes) != 1:
             raise NotFoundError("m8 shows no such change.", fix="See `monoctl get changes`.")
         return await self._same(answer.changes[0], change_id)

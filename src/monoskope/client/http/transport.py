@@ -185,6 +185,10 @@ class NotSentError(NotReachedError):
     """There was no connection, so nothing of the call was sent: it is safe to call elsewhere, whatever it does."""
 
 
+class WrongAddressError(NotSentError):
+    """The address leads to no m8: no host has that name, or what is there speaks no TLS. That does not mend itself."""
+
+
 class TurnedAwayError(NotSentError):
     """m8 took the connection and ended it before TLS, as it does where too many come at once: nothing was sent."""
 
@@ -198,7 +202,8 @@ class Transport(Protocol):
 
     Each method raises our errors alone:
 
-        NotSentError: nothing of the call was sent. `TurnedAwayError` if the server ended the connection before TLS.
+        NotSentError: nothing of the call was sent. `TurnedAwayError` if the server ended the connection before TLS,
+            `WrongAddressError` if the address leads to no m8.
         NotReachedError: the connection failed or broke; `StaleConnectionError` if it was an idle one that had ended.
         IdentityChangedError: the server's certificate does not verify.
         ProtocolError: the answer is no message of this protocol.
@@ -254,6 +259,8 @@ class Dialled:
             kind = StaleConnectionError
         elif isinstance(error, failures.TurnedAwayError):
             kind = TurnedAwayError
+        elif isinstance(error, failures.UnknownHostError | failures.UntrustedError):
+            kind = WrongAddressError
         elif isinstance(error, failures.NotSentError | failures.LateError):
             kind = NotSentError
         return self._silent_behind(kind) if self._variable else silent(self.name, kind)
@@ -297,6 +304,11 @@ def misnamed(server: str) -> IdentityChangedError:
 
 def silent(server: str, kind: type[NotReachedError]) -> NotReachedError:
     """Return the error, of the given kind, for an address at which m8 does not answer."""
+    if issubclass(kind, WrongAddressError):
+        return kind(
+            f"there is no m8 at {server}: no host has this name, or what answers there does not speak TLS.",
+            fix="Check `server`: it is the name and the port of `listen` in m8.toml.",
+        )
     if issubclass(kind, TurnedAwayError):
         return kind(
             f"{server} ended the connection as soon as it was there.",

@@ -35,6 +35,7 @@ FIELDS = (
     "known_stores",
     "signing_key",
     "requester",
+    "retry_for",
     *LOG_FIELDS,
     *LOGIN_FIELDS,
 )
@@ -104,6 +105,9 @@ class ConfigFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     half an ssh-agent holds (docs/signed-requests.md). A file, or a public key itself: `key::ssh-ed25519 AAAA…`."""
     requester: str = ""
     """How the stores' lists call you who propose changes, if your key has no certificate (docs/approvals.md)."""
+    retry_for: str = ""
+    """For how many seconds monoctl waits for what is away and comes back by itself, such as "60". By default 30, "0"
+    for not at all (docs/waiting.md)."""
 
 
 class Setting(Value, frozen=True):
@@ -276,6 +280,7 @@ def _add_file(found: dict[str, Setting], path: Path, file: ConfigFile) -> None:
 
     key = file.signing_key if is_public_key(file.signing_key) else at(file.signing_key)
     add({"ca_file": at(file.ca_file), "signing_key": key, "requester": file.requester, "server": file.server})
+    add({"retry_for": file.retry_for})
     if "server" not in found:  # as for who checks proofs and has no account anywhere
         add({name: getattr(file, name) for name in LOG_FIELDS})
     if file.server and serves(file.server, found["server"].value):

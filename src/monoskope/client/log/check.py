@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection, LogUse
 from monoskope.client.http import methods
 from monoskope.client.known.logs import NAME, KnownLogs, LogPin, mismatch
+from monoskope.client.runtime import within
 from monoskope.client.settings import ClientSettings
 from monoskope.errors import (
     AwayError,
@@ -253,7 +254,7 @@ class LogCheck:
         return ()
 
     async def _asked(self, size: int, judge: Judge, ends_at: float) -> log_pb2.GetCheckpointResponse | None:
-        """Ask for the checkpoint, again while m8 is away, or behind `size`; None if m8 is held to nothing and has none.
+        """Ask for the checkpoint, again while m8 is behind `size`; None if m8 is held to nothing and has none.
 
         An m8 that says that it has lost what it had signed is not asked again.
 
@@ -269,7 +270,7 @@ class LogCheck:
             except Error as error:
                 if not judge.held:
                     return None
-                if not isinstance(error, UnavailableError | ConflictError):
+                if not isinstance(error, UnavailableError | ConflictError) or isinstance(error, NotReachedError):
                     raise _as_said(error, judge) from None
                 shown = await self._shown(ends_at) if error.by_m8 else None
                 if shown is not None:
@@ -300,7 +301,8 @@ class LogCheck:
         from monoskope.api.gateway.v1 import log_pb2  # noqa: PLC0415 - while a call is under way
 
         request = log_pb2.GetCheckpointRequest(size=size)
-        return await self._connection.call(methods.GET_CHECKPOINT, request, timeout_s, log=LogUse.NONE)
+        with within(self._runtime, timeout_s):
+            return await self._connection.call(methods.GET_CHECKPOINT, request, timeout_s, log=LogUse.NONE)
 
     def _keep_evidence(self, error: LogMismatchError) -> None:
         """Keep notes that do not fit together in a file beside the known logs. They are printed in any case."""

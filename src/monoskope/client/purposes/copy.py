@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.connection import CALL_TIMEOUT_S, Connection
+from monoskope.client.connection import Connection
 from monoskope.client.known.stores import KnownStores
 from monoskope.client.purposes import Expect, Expected, check_copy, encoded, expectation
+from monoskope.client.runtime import within
 from monoskope.client.settings import ClientSettings
 from monoskope.client.signing import Signing
 from monoskope.client.signing.signer import Signer
@@ -133,7 +134,8 @@ async def put_copy(
     now = connection.runtime.now
     began = now()
     try:
-        target = await _target(connection, settings, known, destination, timeout_s=min(key_within_s, CALL_TIMEOUT_S))
+        with within(connection.runtime, key_within_s):
+            target = await _target(connection, settings, known, destination)
         check_size(target.store, target.uri, len(plaintext))
         task = Task(
             target.uri,
@@ -157,8 +159,8 @@ async def put_copy(
 
 
 async def _target(
-    connection: Connection, settings: ClientSettings, known: KnownStores, destination: SecretUri, *, timeout_s: float
+    connection: Connection, settings: ClientSettings, known: KnownStores, destination: SecretUri
 ) -> Target:
     """Return the destination under its pinned identity; an identity that is not known is refused, not asked for."""
-    resolver = Resolver(connection, settings, known, confirm=None, notify=None, timeout_s=timeout_s)
+    resolver = Resolver(connection, settings, known, confirm=None, notify=None)
     return await resolver.target(str(destination))

@@ -12,12 +12,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+from msgspec import structs
+
 from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client.queries import Queries
 from monoskope.client.walk.target import Target
 from monoskope.client.walk.task import too_large
-from monoskope.errors import Error, NotFoundError, NotTriedError, RefusedError, UnavailableError, UsageError
+from monoskope.errors import (
+    AwayError,
+    Error,
+    NotFoundError,
+    NotTriedError,
+    RefusedError,
+    UnavailableError,
+    UsageError,
+)
 from monoskope.lazy import pattern
 from monoskope.protocol.notes import are_for
 from monoskope.protocol.options import Options
@@ -144,6 +154,7 @@ class Wanted(Value, frozen=True):
 async def checked(targets: Sequence[Target | Error], wanted: Wanted, queries: Queries) -> list[Target | Error]:
     """Return `targets` if nothing is known to be wrong; else for each what is wrong, or that it is not tried."""
     caller = await _caller(queries)
+    targets = await _attached_again(targets, queries)
     found: list[Target | Error] = [
         target if isinstance(target, Error) else next(_problems(target, wanted, caller), target) for target in targets
     ]
@@ -154,6 +165,36 @@ async def checked(targets: Sequence[Target | Error], wanted: Wanted, queries: Qu
     for target, error in zip(targets, wrong, strict=True):
         error.uri = str(target.uri) if isinstance(target, Target) else ""
     return list(wrong)
+
+
+async def _attached_again(targets: Sequence[Target | Error], queries: Queries) -> list[Target | Error]:
+    """Return `targets` with the stores as they are once reactors that may be restarting are back, if they come."""
+    away = {
+        one.store.name
+        for one in targets
+        if isinstance(one, Target) and one.store.active and one.store.reactors and not attached(one.store)
+    }
+    if not away:
+        return list(targets)
+    seen = await queries.runtime.gather(_look_again(name, queries) for name in away)
+    stores = {store.name: store for store in seen if store is not None}
+    return [
+        structs.replace(one, store=stores.get(one.store.name, one.store)) if isinstance(one, Target) else one
+        for one in targets
+    ]
+
+
+async def _look_again(name: str, queries: Queries) -> views_pb2.SecretStore | None:
+    """Return a store once a reactor of it is attached, None if none comes in time."""
+
+    def check(answer: queries_pb2.GetSecretStoreResponse) -> None:
+        if not attached(answer.store):
+            raise AwayError(f"no reactor of the store {name} is attached.")
+
+    try:
+        return await queries.store(name, check=check)
+    except Error:
+        return None
 
 
 def not_tried(target: Target, why: str) -> NotTriedError:

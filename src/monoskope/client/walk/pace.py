@@ -18,7 +18,15 @@ from monoskope.client.http.retry import pause_after
 from monoskope.client.runtime import Runtime, Semaphore, left, unhurried
 from monoskope.client.walk.checks import not_tried
 from monoskope.client.walk.target import Target
-from monoskope.errors import Error, NotReachedError, OutcomeUnknownError, TimedOutError, UnauthenticatedError, let_go
+from monoskope.errors import (
+    AwayError,
+    Error,
+    NotReachedError,
+    OutcomeUnknownError,
+    TimedOutError,
+    UnauthenticatedError,
+    let_go,
+)
 from monoskope.value import Value
 
 AT_ONCE = 32
@@ -145,18 +153,21 @@ class RequestTime:
         finally:
             self.ends_at = before
 
+    def pause_s(self, times: int) -> float:
+        """Return the seconds that the next `pause` takes."""
+        return min(self._pause_s * float(2 ** min(times, 10)), 2.0)
+
     async def pause(self, times: int) -> bool:
         """Wait a little longer each time; False, at once, if time would be over."""
-        remaining = self.remaining_s()
-        pause = min(self._pause_s * float(2 ** min(times, 10)), 2.0)
+        remaining, pause = self.remaining_s(), self.pause_s(times)
         await self._runtime.sleep(max(0.0, min(pause, remaining)))
         return remaining > pause
 
 
 R = TypeVar("R")
 
-_SILENCE = (NotReachedError, TimedOutError, OutcomeUnknownError)
-"""Ends that may mean that m8 does not answer any more."""
+_SILENCE = (NotReachedError, AwayError, TimedOutError, OutcomeUnknownError)
+"""Ends that may mean that nothing answers any more: what is away was waited for already."""
 
 
 class Tally(Value, frozen=True):

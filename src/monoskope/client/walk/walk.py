@@ -31,7 +31,8 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.connection import Connection, LogUse
 from monoskope.client.http import methods
 from monoskope.client.http.methods import Method
-from monoskope.client.http.retry import TimeOverError
+from monoskope.client.http.retry import TimeOverError, Wait, no_key
+from monoskope.client.runtime import within
 from monoskope.client.seal import NOTHING_SEALED, load, seal
 from monoskope.client.walk import reasons
 from monoskope.client.walk.pace import Pace, RequestTime
@@ -59,7 +60,7 @@ from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.receipt import Receipt
-from monoskope.protocol.request import Request
+from monoskope.protocol.request import KEY_WAIT_S, Request
 from monoskope.traces import spans
 
 if TYPE_CHECKING:
@@ -69,8 +70,6 @@ R = TypeVar("R", bound=Message)
 
 MAX_ANEW = 3
 """New attempts after the first."""
-RESENDS = 16
-"""How often the same bytes are sent again before step 5: half a minute, enough for an m8 to restart."""
 
 
 class Walk:
@@ -106,6 +105,7 @@ class Walk:
         self._timeout_s = timeout_s
         self._observe = observe
         self._pace = pace or Pace(connection.runtime, pause_s=pause_s)
+        self._wait = Wait(connection.patience)
         self._time = RequestTime(self._runtime, timeout_s, pause_s, pace=self._pace, several=several)
 
     async def run(self, task: Task) -> Result:
@@ -138,7 +138,7 @@ class Walk:
         while True:
             # To give up now would leave the end unknown, so m8 is asked as long as there is time.
             try:
-                end = await self._attempt(task, resends=None if uncertain else RESENDS)
+                end = await self._attempt(task, sent=bool(uncertain))
             except NotPreparedError:
                 continue
             if isinstance(end, Result):
@@ -160,14 +160,14 @@ class Walk:
         pause_s = self._pace.refused(error.retry_after_s, times)
         return pause_s is not None and pause_s < self._time.remaining_s()
 
-    async def _attempt(self, task: Task, *, resends: int | None) -> Result | Failure:
+    async def _attempt(self, task: Task, *, sent: bool) -> Result | Failure:
         request = request_of(task)
         try:
             await self._pace.turn(self._time.ends_at)
             self._tell(task, request, Stage.ASKING)
             self._runtime.while_waiting(load)
             with self._time.within(task.key_within_s):
-                grant, shown = await self._grant(request, resends)
+                grant, shown = await self._grant(task, request, sent=sent)
             over_at = self._runtime.now() + grant.lifetime_s
             if len(task.plaintext) > grant.max_plaintext:
                 raise too_large(task.uri, len(task.plaintext), grant.max_plaintext)
@@ -175,8 +175,8 @@ class Walk:
             await self._connection.fits(self._time.ends_at)
             signing = self._needed(task, grant)
             sealed = seal(task.plaintext, grant) if task.plaintext else NOTHING_SEALED
-            sent = Sent(task, request, grant, sealed, over_at)
-            sent = sent if signing is None else await self._sign(signing, sent)
+            sending = Sent(task, request, grant, sealed, over_at)
+            sending = sending if signing is None else await self._sign(signing, sending)
         except KeyRefusedError as refused:
             said = refused.answer
             error = reasons.error_for(
@@ -187,14 +187,16 @@ class Walk:
                 retry_after_s=said.retry_after_s,
                 detail=said.detail,
             )
-            again = said.reason in reasons.RETRIED
+            # m8 ends a request after a minute. Without a detail no reactor of the store has answered.
+            is_away = said.reason == upload_pb2.REASON_NO_REACTOR and not said.detail
+            again = said.reason in reasons.RETRIED or (is_away and self._waits_for_key(task, self._runtime.now(), 0.0))
             failure = Failure(error, again=again, limited=task.is_limited(said.reason))
         except (TimedOutError, TimeoutError):
             failure = Failure(self._timed_out(task))
         except Error as failed:
             failure = Failure(let_go(failed))  # its traceback has this frame, and another error may take its place
         else:
-            return await self._sent(sent, shown)
+            return await self._sent(sending, shown)
         mismatch = await self._connection.mismatch(self._time.ends_at)
         return failure if mismatch is None else Failure(mismatch)
 
@@ -235,9 +237,21 @@ class Walk:
         signature, signer_key = await signing.sign(sent.grant, sent.sealed.sha256)
         return structs.replace(sent, signature=signature, signer_key=signer_key)
 
-    async def _grant(self, request: Request, resends: int | None) -> tuple[Grant, upload_pb2.Signed]:
+    def _waits_for_key(self, task: Task, since: float, pause_s: float) -> bool:
+        """Whether a reactor that gives no key is waited for so many seconds more."""
+        return self._wait.goes_on(no_key(task.uri.store), pause_s, since=since, until=self._time.ends_at)
+
+    async def _grant(self, task: Task, request: Request, *, sent: bool) -> tuple[Grant, upload_pb2.Signed]:
+        """Ask for a key, and wait for it as for anything that is away, or until time is over if a sent one may count.
+
+        Raises:
+            KeyRefusedError: there is no key, and will be none.
+            UnavailableError: no reactor gave one.
+            Error: as `Connection.call`, and `ProofError` for a grant that proves nothing.
+        """
+        began = self._runtime.now()
         ask = commands_pb2.RequestSecretUploadKeyRequest(request=request.content, wait=True)
-        answer = (await self._call(methods.REQUEST_SECRET_UPLOAD_KEY, ask, resends, log=LogUse.BEGINS)).key
+        answer = (await self._call(methods.REQUEST_SECRET_UPLOAD_KEY, ask, sent=sent, log=LogUse.BEGINS)).key
         failpoint("monoctl.after-request")
         query = queries_pb2.GetSecretUploadKeyRequest(request_id=request.request_id)
         polls = 0
@@ -246,13 +260,19 @@ class Walk:
                 raise KeyRefusedError(answer)
             if answer.HasField("grant"):
                 self._pace.taken()
+                self._wait.over()
                 # A token that was renewed meanwhile names the same subject, or nothing is sealed.
                 subject = subject_of(self._connection.token)
                 grant = self._trust.open_grant(answer.grant, answer.rotations, request, subject)
                 return grant, answer.grant
+            pause_s = self._time.pause_s(polls - 1) if polls else 0.0  # m8 has waited for it before it answered
+            since = max(began, self._runtime.now() - KEY_WAIT_S)
+            is_late = self._time.remaining_s() <= pause_s
+            if not (sent or is_late or self._waits_for_key(task, since, pause_s)):
+                raise reasons.error_for(upload_pb2.REASON_NO_REACTOR, str(task.uri), task.purpose)
             if polls:
                 await self._time.pause(polls - 1)
-            answer = await self._call(methods.GET_SECRET_UPLOAD_KEY, query, RESENDS, log=LogUse.BEGINS)
+            answer = await self._call(methods.GET_SECRET_UPLOAD_KEY, query, sent=sent, log=LogUse.BEGINS)
             polls += 1
 
     async def _send(self, sent: Sent) -> Result | Failure:
@@ -303,16 +323,15 @@ class Walk:
             upload = (await self._ask(request, wait=True)).upload
         return upload
 
-    async def _call(
-        self, method: Method[R], message: Message, resends: int | None = None, *, log: LogUse = LogUse.NONE
-    ) -> R:
-        """Call within the time of the request, and send the same bytes again as often as `resends` says.
+    async def _call(self, method: Method[R], message: Message, *, sent: bool = True, log: LogUse = LogUse.NONE) -> R:
+        """Call within the time of the request.
 
         By default it is about what was sent: that is asked for until time is over, whatever m8's log is like.
         """
         if (remaining_s := self._time.remaining_s()) <= 0:
             raise TimeOverError("")
-        return await self._connection.call(method, message, remaining_s, resends=resends, log=log)
+        with within(self._runtime, remaining_s):
+            return await self._connection.call(method, message, remaining_s, sent=sent, log=log)
 
     async def _ask(self, request: Request, *, wait: bool) -> queries_pb2.GetSecretUploadResponse:
         query = queries_pb2.GetSecretUploadRequest(request_id=request.request_id, wait=wait)

@@ -24,6 +24,10 @@ class TurnedAwayError(NotSentError):
     """The server took the connection and ended it before TLS: it may have too many to begin with just now."""
 
 
+class UnknownHostError(NotSentError):
+    """There is no host of that name, says the resolver. It says another thing while it is itself away."""
+
+
 class UnsendableError(NotSentError, ValueError):
     """A part of the request has characters that it may not have, so that it could be taken for another one."""
 
@@ -121,7 +125,8 @@ class Server(NamedTuple):
 
 def unconnected(error: OSError) -> ExchangeError:
     """Return how a request fails when `error` came while its connection was made. It holds nothing of `error`."""
-    import ssl  # noqa: PLC0415 - callers that connect have loaded it; others need not
+    import socket  # noqa: PLC0415 - callers that connect have loaded both; others need not
+    import ssl  # noqa: PLC0415
 
     if isinstance(error, ssl.SSLCertVerificationError):
         return UntrustedError(
@@ -129,12 +134,14 @@ def unconnected(error: OSError) -> ExchangeError:
             certificate=True,
             misnamed=error.verify_code in _HOSTNAME_MISMATCHES,
         )
+    if isinstance(error, ssl.SSLEOFError | ConnectionResetError):
+        return TurnedAwayError("the server ended the connection before TLS")
     if isinstance(error, ssl.SSLError):
         return UntrustedError("the server does not speak TLS as it is asked to", certificate=False)
     if isinstance(error, TimeoutError):
         return LateError("the server was not reached in time", sent=False)
-    if isinstance(error, ConnectionResetError):
-        return TurnedAwayError("the server ended the connection before TLS")
+    if isinstance(error, socket.gaierror) and error.errno in {socket.EAI_NONAME, socket.EAI_NODATA}:
+        return UnknownHostError("no host has this name")
     return NotSentError(f"there is no connection: {error.strerror or type(error).__name__}")
 
 

@@ -31,7 +31,7 @@ from monoskope.protocol.events import upload_stream
 from monoskope.protocol.listing import LARGEST_PAGE
 from monoskope.protocol.notes import edit_of
 from monoskope.protocol.outcomes import State
-from monoskope.protocol.request import Request, parse_request
+from monoskope.protocol.request import KEY_WAIT_S, Request, parse_request
 from monoskope.traces import spans
 from monoskope.uri import SecretUri
 
@@ -56,7 +56,9 @@ class Commands:
     async def request_secret_upload_key(
         self, message: commands_pb2.RequestSecretUploadKeyRequest, caller: Caller
     ) -> commands_pb2.RequestSecretUploadKeyResponse:
-        """Record that a key is asked for; with `wait` return the key. The same request again gets the same answer.
+        """Record that a key is asked for; with `wait` return the key, or after `KEY_WAIT_S` that there is none yet.
+
+        The same request again gets the same answer.
 
         Raises:
             UsageError: the request is not well formed.
@@ -77,7 +79,8 @@ class Commands:
         with self._app.feed.waiting(upload_stream(request.request_id), lambda event: event.version > 1) as waker:
             store, is_new = await self._record_request(request, caller)
             if message.wait:
-                left_s = max(0.0, began + caller.wait_s - time.monotonic())
+                # Not longer: a caller that learns of no reactor after a minute could have said so to its user before.
+                left_s = min(KEY_WAIT_S, max(0.0, began + caller.wait_s - time.monotonic()))
                 key = await new_key(self._app, request.request_id, store, waker, wait_s=left_s, at_once=not is_new)
                 answer.key.CopyFrom(key)
         return answer

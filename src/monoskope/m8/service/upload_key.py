@@ -12,7 +12,7 @@ import asyncio
 
 from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
-from monoskope.errors import UnavailableError
+from monoskope.errors import AwayError, UnavailableError
 from monoskope.m8.readmodels.stores import heartbeat_note, refused_key
 from monoskope.m8.readmodels.uploads import shown
 from monoskope.m8.service.app import App
@@ -26,7 +26,8 @@ async def missing_reactor(app: App, store: views_pb2.SecretStore, allowed: froze
     """Return why no reactor of `store` could answer a request now, None if one could; `allowed` are key ids.
 
     The timekeeper decides which reactors are gone, by a monotonic clock and only while heartbeats can arrive. One whose
-    fingerprint key was shut out this moment could log in until then: it does not count.
+    fingerprint key was shut out this moment could log in until then: it does not count. Where one was attached before,
+    the error says that it may come back: it may be restarting.
     """
     if any(reactor.attached and reactor.fingerprint_key_id in allowed for reactor in store.reactors):
         return None
@@ -44,7 +45,8 @@ async def missing_reactor(app: App, store: views_pb2.SecretStore, allowed: froze
     last_ms = max((reactor.last_heard_ms for reactor in beating.reactors), default=0)
     heard = f"one was last heard {ago(last_ms, app.clock() / 1000)} ({instant(last_ms)})"
     when = heard if last_ms else "none has ever attached"
-    return UnavailableError(
+    kind = AwayError if last_ms else UnavailableError
+    return kind(
         f"no reactor of the store {store.name} is attached; {when}.", fix="Start one, or try again when it is back."
     )
 

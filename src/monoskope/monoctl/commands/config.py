@@ -20,6 +20,7 @@ from monoskope.client.known.sources import (
     read_config,
 )
 from monoskope.client.login.issuer import origin_of
+from monoskope.client.settings import retry_for_of
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.groups import command
@@ -66,7 +67,9 @@ def _credential(found: dict[str, Setting]) -> dict[str, str]:
 @command("set", short_help="Write one setting to the settings file.")
 @click.argument(
     "name",
-    type=click.Choice(["server", "ca_file", "token_file", "signing_key", "requester", *LOG_FIELDS, *LOGIN_FIELDS]),
+    type=click.Choice(
+        ["server", "ca_file", "token_file", "signing_key", "requester", "retry_for", *LOG_FIELDS, *LOGIN_FIELDS]
+    ),
 )
 @click.argument("value")
 @_config_option
@@ -74,6 +77,8 @@ def set_(name: str, value: str, config: Path | None) -> None:
     """Write one setting to the settings file (mode 0600). Creates the file if it is missing."""
     if name == "server":
         value = ",".join(check_servers(value))
+    elif name == "retry_for":
+        retry_for_of(value, "retry_for")
     elif name == "login_issuer" and origin_of(value) is None:
         raise UsageError("login_issuer is not an https:// URL.", fix="Write it as the issuer writes it.")
     elif name in LOG_FIELDS:

@@ -14,6 +14,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.log.events import ShownEvents
 from monoskope.client.queries import EventFilter, request_id_bytes
+from monoskope.client.runtime import within
 from monoskope.client.walk.reasons import error_for
 from monoskope.errors import Error, NotFoundError
 from monoskope.monoctl.console.activity import DAY_MS, HOUR_MS, summary
@@ -53,8 +54,9 @@ async def whoami(context: Context, _asked: Nothing) -> Document:
 
 async def _me(context: Context) -> Document:
     try:
-        async with asyncio.timeout(ANSWER_S):
-            said = await views.whoami(context.client)
+        async with asyncio.timeout(2 * ANSWER_S):
+            with within(context.client.queries.runtime, ANSWER_S):  # so that the error says what is awaited
+                said = await views.whoami(context.client)
     except TimeoutError:
         return me({"server": context.client.server}, away=f"m8 did not answer within {ANSWER_S:g} seconds.")
     except Error as error:

@@ -76,7 +76,8 @@ def _ask(ctx: click.Context, find: Find, incomplete: str) -> set[str]:
     flags = {name: value for name, value in ctx.params.items() if name in {*FIELDS, "config", "default_store"}}
 
     async def ask() -> None:
-        async with Client(load_settings(**flags, store_identities={})) as client:
+        # Somebody types: what is away is not waited for.
+        async with Client(load_settings(**flags, store_identities={}), retry_for=0) as client:
             await find(client, incomplete, found)
 
     with contextlib.suppress(Error, OSError, TimeoutError):  # what was found by then helps nevertheless

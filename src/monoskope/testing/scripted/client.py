@@ -42,10 +42,14 @@ def settings_for(m8: ScriptedM8, folder: Path, *, subject: str = "alice", **give
     )
 
 
-def client_for(m8: ScriptedM8, folder: Path, *, signer: Signer | None = None) -> Client:
+def client_for(m8: ScriptedM8, folder: Path, *, signer: Signer | None = None, retry_for: float | None = None) -> Client:
     """Return a client that dials `m8` with the pins in `folder` and pauses for a millisecond only."""
     return Client(
-        settings_for(m8, folder), signer=signer, system_known_stores=folder / "no_known_stores", pause_s=0.001
+        settings_for(m8, folder),
+        signer=signer,
+        system_known_stores=folder / "no_known_stores",
+        pause_s=0.001,
+        retry_for=retry_for,
     )
 
 

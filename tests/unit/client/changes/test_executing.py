@@ -122,16 +122,14 @@ async def test_a_state_that_there_is_not_is_asked_of_nobody(
     ("fails", "error"),
     [("unavailable", UnavailableError), (UnauthenticatedError("the login has ended."), UnauthenticatedError)],
 )
-async def test_an_m8_that_goes_away_and_a_login_that_ends_lose_nothing(  # noqa: PLR0917 - fixtures
+async def test_an_m8_that_goes_away_and_a_login_that_ends_lose_nothing(
     m8: ScriptedM8,
     tmp_path: Path,
     keys: dict[str, Path],
     fails: Error | str,
     error: type[Error],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("monoskope.client.changes.calls._RESENDS", 2)
-    async with client(m8, tmp_path, keys["anna"]) as anna:
+    async with client(m8, tmp_path, keys["anna"], retry_for=0.01) as anna:
         proposed = await anna.changes.propose(a_put(), requester=ANNA)
         m8.failing["GetSecretChanges"] = [fails] * 100
         with pytest.raises(error, match=f"change {proposed.change_id} stays proposed") as raised:

@@ -23,7 +23,7 @@ def tls_connection_kib(folder: Path, connections: int) -> float:
     """Return the KiB by which a fresh m8 grows for each connection over which one call was made."""
     say(f"memory of {connections} TLS connections")
     with Cluster(folder) as cluster:
-        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
+        cluster.must("m8", "init", "folder", "--dir", "m8", "--listen", cluster.server)
         with editing(folder / "m8" / "m8.toml") as table:
             table["limits"] = _LIMITS
         cluster.start_m8()

@@ -57,7 +57,7 @@ class Witnessed:
     def begin(self) -> None:
         """Lay out m8's folder, and name two witnesses in its settings if they can be had."""
         cluster = self.cluster
-        must(cluster.run("m8", "init", "--dir", "m8", "--listen", cluster.server))
+        must(cluster.run("m8", "init", "folder", "--dir", "m8", "--listen", cluster.server))
         settings: dict[str, object] = {"log": {"checkpoint_every_s": CHECKPOINTS_S}}
         if witnesses.installed():
             folder = cluster.folder / "witnesses"

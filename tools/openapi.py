@@ -244,7 +244,7 @@ def _operations() -> Schema:
         ),
         "/metrics": _get(
             "metrics",
-            "Its metrics, in Prometheus' text format; for administrators",
+            "Its metrics, in Prometheus' text format; for the role metrics",
             {
                 "200": {"description": "The metrics.", "content": {"text/plain": {"schema": {"type": "string"}}}},
                 "401": refused,

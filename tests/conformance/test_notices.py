@@ -296,7 +296,7 @@ async def test_of_two_m8_one_tells_and_the_other_goes_on_where_it_ended(postfix:
 
 def test_m8_that_is_killed_between_sending_and_noting_sends_the_same_id_again(postfix: Postfix, tmp_path: Path) -> None:
     with Cluster(tmp_path / "cluster") as cluster:
-        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
+        cluster.must("m8", "init", "folder", "--dir", "m8", "--listen", cluster.server)
         with editing(cluster.folder / "m8" / "m8.toml") as file:
             file["timings"] = {"tick": 0.05}  # a lease of a killed m8 is free soon
             file["notices"] = [

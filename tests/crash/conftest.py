@@ -20,7 +20,7 @@ from tests.support.engines import AgeEngine, Engine, OpenBaoEngine
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """m8, OpenBao and the store `vault` with two reactor folders. The second does not run."""
     with Cluster(tmp_path_factory.mktemp("crash")) as cluster:
-        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
+        cluster.must("m8", "init", "folder", "--dir", "m8", "--listen", cluster.server)
         shorten(cluster.folder / "m8" / "m8.toml", timings=dict(M8_TIMINGS))
         cluster.start_m8()
         cluster.start_openbao()

@@ -38,7 +38,7 @@ OPENED = {"requested": 30.0, "granted_grace": 1.0}
 
 def set_up(cluster: ReplicaCluster) -> None:
     """Start three m8, and a store of age files with two reactors; a third can be started."""
-    cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
+    cluster.must("m8", "init", "folder", "--dir", "m8", "--listen", cluster.server)
     shorten(cluster.folder / "m8" / "m8.toml", timings={**M8_TIMINGS, **OPENED})
     cluster.start_m8()
     for folder in FOLDERS:
@@ -222,7 +222,7 @@ def listed(three: ReplicaCluster) -> list[str]:
 
 
 def test_an_m8_with_another_signing_key_does_not_start_beside_the_others(each: ReplicaCluster) -> None:
-    each.must("m8", "init", "--dir", "stranger", "--listen", "127.0.0.1:0")
+    each.must("m8", "init", "folder", "--dir", "stranger", "--listen", "127.0.0.1:0")
     home = each.folder / "stranger"
     each.share_log(home)
     ran = each.run("m8", "serve", "--dir", "stranger")

@@ -44,7 +44,8 @@ class Team:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """m8, OpenBao and the stores `vault` (which the reactor can read) and `local`."""
     with QuickCluster(tmp_path_factory.mktemp("cluster")) as cluster:
-        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)  # so that `start_m8` adds the issuers
+        # So that `start_m8` adds the issuers.
+        cluster.must("m8", "init", "folder", "--dir", "m8", "--listen", cluster.server)
         with warm.anew():  # some tests look into the memory of these parts
             cluster.start()
         yield cluster

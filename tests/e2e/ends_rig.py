@@ -256,7 +256,7 @@ def running(folder: Path) -> Iterator[Rig]:
     site = folder / "site"
     forms = _lay_out_site(site, canaries)
     with _Cluster(folder / "cluster", site) as cluster:
-        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
+        cluster.must("m8", "init", "folder", "--dir", "m8", "--listen", cluster.server)
         with (cluster.folder / "m8" / "m8.toml").open("a", encoding="utf-8") as file:
             file.write(_MANY_HANDSHAKES)
         cluster.start_m8()

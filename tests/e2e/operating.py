@@ -80,7 +80,7 @@ class Typist:
     def adapted(self, line: str) -> str:
         """Take a free port in place of m8's own, and run where memory is swapped, too."""
         line = line.replace("localhost:7443", f"localhost:{self.port}")
-        if line == "m8 init":
+        if line == "m8 init folder":
             line += f" --listen 127.0.0.1:{self.port}"
         return line + " --allow-swap" if line.startswith("m8 reactor init") else line
 
@@ -128,7 +128,7 @@ class Operator(Typist):
         ca = "~/.local/state/monoskope/m8/ca.crt"
         rights = "--right put --right compare --right see-hash"
         prefixes = " ".join(f"--prefix {store}://" for store in reactors)
-        self.done("m8 init")
+        self.done("m8 init folder")
         self.serve()
         for line in (
             "m8 token create --role administrator --subject root --out admin.token",

@@ -93,7 +93,7 @@ def rotating(folder: Path) -> Iterator[Rotating]:
         QuickCluster(folder / "cluster") as cluster,
         Postgres(fsync=False, settings={"log_statement": "all"}) as postgres,
     ):
-        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
+        cluster.must("m8", "init", "folder", "--dir", "m8", "--listen", cluster.server)
         cluster.start_m8()
         cluster.make_local_reactor("vault")
         with editing(cluster.folder / "reactor-vault" / "reactor.toml") as table:

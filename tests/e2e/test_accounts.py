@@ -35,7 +35,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accounts]:
         QuickCluster(folder / "cluster") as cluster,
         Postgres(fsync=False, settings={"log_statement": "all"}) as postgres,
     ):
-        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
+        cluster.must("m8", "init", "folder", "--dir", "m8", "--listen", cluster.server)
         cluster.start_m8()
         cluster.make_local_reactor("vault")
         role: dict[str, object] = {

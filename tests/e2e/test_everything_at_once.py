@@ -71,7 +71,7 @@ class Company:
     def lay_out(self) -> None:
         """Make the folders of both m8: the second one signs, too."""
         cluster = self.cluster
-        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
+        cluster.must("m8", "init", "folder", "--dir", "m8", "--listen", cluster.server)
         file = self.folder / "m8" / "m8.toml"
         (self.folder / "jobs.json").write_bytes(issuers.jwks(issuers.jwk(issuers.rsa_key(), "a")))
         rule = {"match": {}, "name_claim": "sub"}

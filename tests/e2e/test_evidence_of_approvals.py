@@ -106,7 +106,7 @@ async def test_an_auditor_recounts_a_restored_log_with_the_lists_and_ssh_keygen_
     cluster, home = done.company.cluster, done.company.home("files")
     recipient = cluster.must("m8", "backup", "key", "identity").out.strip()
     cluster.must("m8", "backup", "create", "all.age", "--recipient", recipient, "--dir", "m8")
-    cluster.must("m8", "init", "--dir", "restored")
+    cluster.must("m8", "init", "folder", "--dir", "restored")
     cluster.must("m8", "backup", "restore", "all.age", "--identity", "identity", "--dir", "restored")
     assert "The log holds" in cluster.must("m8", "events", "--dir", "restored", "verify").out
 

@@ -192,7 +192,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     with ExitStack() as parts:
         engine: Engine = request.param(parts)
         cluster = parts.enter_context(QuickCluster(folder / "cluster"))
-        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
+        cluster.must("m8", "init", "folder", "--dir", "m8", "--listen", cluster.server)
         cluster.start_m8()
         cluster.make_local_reactor("vault")
         write_private(folder / "password", f"{OWN}\n".encode())

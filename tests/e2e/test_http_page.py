@@ -183,13 +183,15 @@ def test_what_is_no_call_is_refused_as_the_page_says(reader: Reader, status: int
     assert token not in body
 
 
-def test_the_metrics_are_for_administrators(reader: Reader) -> None:
+def test_the_metrics_are_for_a_token_that_reads_nothing_else(reader: Reader) -> None:
     cluster = reader.team.cluster
     shutil.copy(cluster.administrator.token_file, reader.folder / "administrator")
+    cluster.make_token("prometheus", "--role", "metrics", out=reader.folder / "scraper")
     ask = "curl -s --cacert ca.crt -w '%{{http_code}}' -H \"Authorization: Bearer $(cat {0})\" https://localhost:7443/metrics"
 
     assert reader.shell(ask.format("token")).stdout.endswith("403")
-    assert "m8_requests_total" in reader.shell(ask.format("administrator")).stdout
+    assert reader.shell(ask.format("administrator")).stdout.endswith("403")
+    assert "m8_requests_total" in reader.shell(ask.format("scraper")).stdout
 
 
 def descriptors(folder: Path) -> Path:
@@ -253,7 +255,7 @@ def test_connects_own_client_lists_watches_and_reads_our_errors(met: dict[str, A
 @pytest.fixture
 def browsers(tmp_path: Path) -> Iterator[str]:
     """An m8 that one origin may call; its address."""
-    init = [program("m8"), "init", "--dir", str(tmp_path / "m8"), "--listen", "127.0.0.1:0"]
+    init = [program("m8"), "init", "folder", "--dir", str(tmp_path / "m8"), "--listen", "127.0.0.1:0"]
     subprocess.run(init, check=True, capture_output=True, timeout=300)
     settings = tmp_path / "m8" / "m8.toml"
     origins = tomli_w.dumps({"origins": [ORIGIN]})

@@ -32,7 +32,7 @@ def on_postgres(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) ->
             "--database-password-file",
             password.name,
         )
-        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server, *database)
+        cluster.must("m8", "init", "folder", "--dir", "m8", "--listen", cluster.server, *database)
         cluster.start(stores=("vault",))
         yield cluster
 

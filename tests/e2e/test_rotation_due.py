@@ -108,7 +108,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Due]:
     kind, blob, *_ = Path(f"{key}.pub").read_text(encoding="ascii").split()
     operations = f"127.0.0.1:{free_port()}"
     with QuickCluster(folder / "cluster") as cluster, Postgres(fsync=False) as postgres:
-        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
+        cluster.must("m8", "init", "folder", "--dir", "m8", "--listen", cluster.server)
         with editing(cluster.folder / "m8" / "m8.toml") as table:
             table["operations_listen"] = operations
         cluster.start_m8()

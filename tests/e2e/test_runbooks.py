@@ -25,7 +25,7 @@ ALERTS = {("M8StoreWithoutReactor", STORE), ("M8ReactorDetached", "")}
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """m8, and a reactor of age files that attaches at its HTTP door and says what it does at an address of its own."""
     with Cluster(tmp_path_factory.mktemp("runbooks")) as cluster:
-        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
+        cluster.must("m8", "init", "folder", "--dir", "m8", "--listen", cluster.server)
         cluster.start_m8()
         cluster.make_local_reactor(STORE, server=cluster.server)
         with editing(cluster.folder / REACTOR / "reactor.toml") as settings:

@@ -67,7 +67,7 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signed]:
     folder = tmp_path_factory.mktemp("signed")
     key, ca = keygen(folder / "anna_key"), keygen(folder / "ca")
     with QuickCluster(folder / "cluster") as cluster, RealAgent() as agent:
-        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
+        cluster.must("m8", "init", "folder", "--dir", "m8", "--listen", cluster.server)
         cluster.start_m8()
         cluster.make_local_reactor("one")
         cluster.make_local_reactor("two", server=cluster.server)

@@ -27,7 +27,7 @@ class Scene:
             "MONOCTL_CA_FILE": str(home / "m8" / "ca.crt"),
             "MONOCTL_TOKEN_FILE": str(home / "token"),
         }
-        m8("init", "--listen", self.server, home=home, env=self.environment)
+        m8("init", "folder", "--listen", self.server, home=home, env=self.environment)
         options = ("--role", "administrator", "--subject", "root", "--out", "token")
         m8("token", "create", *options, home=home, env=self.environment)
         arguments = [program("m8"), "serve"]

@@ -223,7 +223,7 @@ def running(folder: Path, marks: Marks, *, postgres: Postgres | None = None) -> 
             last.callback(receiver.die)
         cluster = last.enter_context(LoudCluster(folder / "cluster", marks, collector, said))
         database = () if postgres is None else _database(cluster, postgres)
-        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server, *database)
+        cluster.must("m8", "init", "folder", "--dir", "m8", "--listen", cluster.server, *database)
         _prepared(cluster, rsyslog, webhook)
         stores = two_stores(cluster)
         if postgres is None:

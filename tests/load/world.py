@@ -47,7 +47,7 @@ def raise_files(needed: int) -> None:
 
 def start(folder: Path, connections: int, postgres: Postgres | None) -> Cluster:
     cluster = Cluster(folder)
-    cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
+    cluster.must("m8", "init", "folder", "--dir", "m8", "--listen", cluster.server)
     limits = {"connections": connections, "handshakes": 100_000}
     with editing(folder / "m8" / "m8.toml") as table:
         table["limits"] = limits | {f"{name}_per_address": most for name, most in limits.items()}

@@ -168,7 +168,7 @@ async def company(folder: Path, postgres: Postgres | None = None) -> AsyncIterat
             write_private(password, postgres.password.encode())
             url = f"postgresql://m8@127.0.0.1:{postgres.port}/{postgres.create_database('approvals')}"
             files = ("--database-ca", str(postgres.ca_file), "--database-password-file", password.name)
-            cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server, "--database", url, *files)
+            cluster.must("m8", "init", "folder", "--dir", "m8", "--listen", cluster.server, "--database", url, *files)
         cluster.start_m8()
         cluster.start_openbao()
         yield Company(cluster, folder)

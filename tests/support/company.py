@@ -94,7 +94,7 @@ def home_of(cluster: Cluster, name: str, issuer: str, client_id: str, ca_file: P
         "ca_file": str(cluster.folder / "m8" / "ca.crt"),
         "login_issuer": issuer,
         "login_client_id": client_id,
-        "login_scopes": "groups",
+        "login_scopes": "groups profile",
         "login_ca_file": str(ca_file),
     }
     write_private(user.token_file.parent / "config.toml", tomli_w.dumps(table | settings).encode())
@@ -125,7 +125,7 @@ def at_work(folder: Path) -> Iterator[AtWork]:
     keys.mkdir()
     with ExitStack() as last:
         cluster = last.enter_context(QuickCluster(folder / "c"))
-        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
+        cluster.must("m8", "init", "folder", "--dir", "m8", "--listen", cluster.server)
         cluster.start_openbao()
         company = Company(cluster.bao)
         company.create()

@@ -63,7 +63,7 @@ class ProxiedCluster(QuickCluster):
     def start_m8(self) -> None:
         """Lay out m8's folder at the first call, with the proxy's address among its names, and start it."""
         if not (self.folder / "m8" / "m8.toml").exists():
-            self.must("m8", "init", "--dir", "m8", "--listen", self.real, "--name", self.server)
+            self.must("m8", "init", "folder", "--dir", "m8", "--listen", self.real, "--name", self.server)
             with editing(self.folder / "m8" / "m8.toml") as table:
                 table |= {"open_requests_per_user": 10_000, "limits": LIMITS}
         self.m8.start()

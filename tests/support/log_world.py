@@ -37,7 +37,7 @@ class LogCluster:
 
     def start(self) -> None:
         cluster = self.cluster
-        m8("init", "--dir", "m8", "--listen", cluster.server, home=cluster.folder)
+        m8("init", "folder", "--dir", "m8", "--listen", cluster.server, home=cluster.folder)
         file = self.m8 / "m8.toml"
         write_private(file, (file.read_text(encoding="utf-8") + QUICK).encode(), replace=True)
         cluster.start_m8()

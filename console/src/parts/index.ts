@@ -2,7 +2,7 @@
  *
  * controls: Button, Link, CopyButton, Field, TextField, Select, Checkbox, Radios, Chip, ChipMenu, Tip.
  * boxes, which hold others: Dialog, Panel, FailureBox, PageHead, Card, Facts, Banner, FalseProof, Empty, Skeleton, Stop.
- * words, which show one thing: Badge, Status, Outcome, Proven, Hash, Labels, List, Uri, Time, Expiry, HowLong, Said, SignedBy.
+ * words, which show one thing: Badge, Status, Outcome, Proven, Hash, Labels, List, Person, Uri, Time, Expiry, HowLong, Said, SignedBy.
  * tables: Table, Pages. And Icon.
  */
 
@@ -16,6 +16,7 @@ export { type Column, Pages, Table } from "./tables/Table";
 export { Badge, Outcome, outcomeWords, Proven, SignedBy, Status, STATUSES, type Tone } from "./words/Badge";
 export { Hash, hueOf } from "./words/Hash";
 export { Labels, List } from "./words/Labels";
+export { Person } from "./words/Person";
 export { Said } from "./words/Said";
 export { exact, Expiry, HowLong, lengthWords, Time, useNow } from "./words/Time";
 export { isBelow, partsOf, Uri } from "./words/Uri";

@@ -10,6 +10,7 @@ import { gone, hasEnded, heed, onEnded, onStopped } from "../api/failures";
 import { cell } from "./cell";
 import { away, backSince, ended, me, stop } from "./me";
 import { addNote } from "./notes";
+import { knowPeople } from "./people";
 
 type Kind = Live["kind"];
 type Of<K extends Kind> = Extract<Live, { kind: K }>;
@@ -62,6 +63,7 @@ function tell(message: Live): void {
   // Each stream begins with whether m8 answers: that is no news.
   if (message.kind === "m8" && message.away === away.get()) return;
   if (message.kind === "m8") setAway(message.away);
+  if (message.kind === "people") knowPeople(message.shown);
   if (message.kind === "note") addNote(message.text);
   for (const handler of [...handlers]) handler(message);
 }

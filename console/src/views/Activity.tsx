@@ -5,7 +5,7 @@ import type { Activity } from "../api/documents/pictures";
 import { Badge, Button, Card, Empty, FailureBox, HowLong, Link, PageHead, Skeleton, Time, Uri, useNow } from "../parts";
 import { Bars, barsOf, BarsTable, Legend } from "../pictures/bars/Bars";
 import { People } from "../pictures/bars/People";
-import { actorWords } from "../pictures/events/Rows";
+import { Actor } from "../pictures/events/Rows";
 import { waitsFor } from "../pictures/events/sentences";
 import { byKind, sum, total, whyWords } from "../pictures/words/outcomes";
 import { useAnswer } from "../state/answer";
@@ -77,7 +77,7 @@ function FailedRequests({ failed, all }: { failed: Activity["failed"]; all: numb
         {failed.slice(0, most).map((one) => (
           <li key={one.request_id}>
             <Uri uri={one.uri} />
-            <span>{one.actor === "" ? "" : `by ${actorWords(one.actor)}`}</span>
+            <span>{one.actor !== "" && <>by <Actor of={one.actor} /></>}</span>
             <Time at={one.at} />
             <Link at={`request ${one.request_id}`} label={`${whyWords(one.reason)}: open the request`} onClick={() => go({ view: "upload", requestId: one.request_id })}>{whyWords(one.reason)}</Link>
           </li>
@@ -102,7 +102,7 @@ export function OpenRequests({ open, most = 10 }: { open: Activity["open"]; most
         {rows.slice(0, most).map((one) => (
           <li key={one.request_id}>
             <Uri uri={one.uri} />
-            <span>{one.actor === "" ? "" : `by ${actorWords(one.actor)}`}</span>
+            <span>{one.actor !== "" && <>by <Actor of={one.actor} /></>}</span>
             <span>for <HowLong since={one.since} /> {now - Date.parse(one.since) > LONG && <Badge tone="warn" icon="clock">long</Badge>}</span>
             <Link at={`request ${one.request_id}`} onClick={() => go({ view: "upload", requestId: one.request_id })}>{waitsFor(one.last)}</Link>
           </li>

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from google.protobuf.message import Message
@@ -19,6 +19,8 @@ class People:
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
+        self.told: Callable[[Mapping[str, str]], None] = lambda _shown: None
+        """Called with those members whose names came or changed, each as `with_end` shows it."""
 
     def take(self, answer: Message) -> None:
         """Remember the names of people in an answer; one that may not be shown is left out, as if m8 had none."""
@@ -27,11 +29,14 @@ class People:
             return
         from monoskope.protocol.people import is_display_name  # noqa: PLC0415 - most answers name nobody
 
+        before = dict(self._names)
         for one in people:
             if not (one.member.startswith("user:") and is_display_name(one.name)):
                 self._names.pop(one.member, None)
             elif one.member in self._names or len(self._names) < MOST:
                 self._names[one.member] = one.name
+        if changed := [member for member, _ in before.items() ^ self._names.items()]:
+            self.told({member: self.with_end(member) for member in changed})
 
     def name(self, member: str) -> str:
         """Return the name of a member, "" if none is known."""

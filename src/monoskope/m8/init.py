@@ -1,4 +1,4 @@
-"""`m8 init`: lay out the folder of a new server. It never overwrites one."""
+"""Lay out the folder of a new server. It never overwrites one, and completes what was stopped half-way."""
 
 from __future__ import annotations
 
@@ -32,6 +32,9 @@ _FILES = frozenset(
     }
 )
 
+UNFINISHED = ".unfinished"
+"""In a folder whose keys nobody uses yet: `lay_out` was stopped there, and makes them anew."""
+
 
 def lay_out(
     folder: Path,
@@ -43,6 +46,8 @@ def lay_out(
     database: Mapping[str, str] | None = None,
 ) -> settings.ServerSettings:
     """Make the folder (0700), its settings, token key and certificate, and return the settings.
+
+    Stopped at any moment, it leaves a folder that the next call completes.
 
     Args:
         folder: Missing, or without any file of a server.
@@ -56,7 +61,7 @@ def lay_out(
         UsageError: a name is not a host, the origin of the log is none, a setting of the database breaks its rule, or
             the folder cannot be made.
         RefusedError: others can reach the file with the database's password, or own the folder.
-        AlreadyExistsError: the folder holds a server, or a part of one.
+        AlreadyExistsError: the folder holds a server, or a part of one that no call of this left.
     """
     addresses = _addresses(names, listen.port)
     table = {
@@ -69,18 +74,21 @@ def lay_out(
     file = folder / settings.SETTINGS_FILE
     settings.check(convert(table, settings.File, where=str(file)), file)
     log_key = key_file.make(log_origin)
-    _make_folder(folder)
+    make_folder(folder)
+    write_private(folder / UNFINISHED, b"", replace=True)
     key = Ed25519PrivateKey.generate()
     certificate = tls.make([address.host for address in addresses], now=dt.datetime.now(dt.UTC))
-    write_private(folder / "token-signing.key", key.private_bytes_raw())
-    key_file.write(folder, log_key)
-    write_private(folder / "tls.key", certificate.key)
+    write_private(folder / "token-signing.key", key.private_bytes_raw(), replace=True)
+    write_private(folder / key_file.FILE, log_key.to_pem(), replace=True)
+    write_private(folder / "tls.key", certificate.key, replace=True)
     write_public(folder / "tls.crt", certificate.certificate)
     write_public(folder / CA_FILE, certificate.ca)
+    (folder / CA_KEY_FILE).unlink(missing_ok=True)
     if keep_ca_key:
         write_private(folder / CA_KEY_FILE, certificate.ca_key)
     # Last, because a folder with settings in it counts as complete.
     write_private(folder / settings.SETTINGS_FILE, tomli_w.dumps(table).encode())
+    (folder / UNFINISHED).unlink()
     return settings.load(folder)
 
 
@@ -121,11 +129,13 @@ def _address(name: str, port: int) -> HostPort:
         ) from None
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make the folder (0700) for a server, or complete it. Raises as `lay_out`."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = sorted(path.name for path in folder.iterdir() if path.name in _FILES)
-        if found:
+        is_unfinished = (folder / UNFINISHED).exists() and settings.SETTINGS_FILE not in found
+        if found and not is_unfinished:
             raise AlreadyExistsError(
                 f"{folder} already holds {', '.join(found)}.",
                 fix="Nothing was changed. Name another folder with --dir.",

@@ -202,7 +202,8 @@ class ServerSettings:
 def _no_server(folder: Path) -> UsageError:
     return UsageError(
         f"{folder} holds no m8: it has no {SETTINGS_FILE}.",
-        fix=f"For a new server run: m8 init --dir {folder} . If there was one, restore the file from your backup.",
+        fix=f"For a new server run: m8 init folder --dir {folder} . If there was one, restore the file from your"
+        " backup.",
     )
 
 

@@ -36,7 +36,6 @@ _MEANT = (
         "cp": "copy secret",
         "diff": "compare secret URI",
         "history": "get secret URI --versions",
-        "status": "whoami",
         "stores": "get secret-stores",
         "tag": "label secret URI",
         "ui": "console",
@@ -101,8 +100,9 @@ _VERBS = {
     ),
     "revoke": _verb("Make tokens invalid.", {"token": "access:revoke_token"}),
     "auth": _verb(
-        "Say who you are to m8, and who may do what.",
-        {"whoami": "access:whoami", "can-i": "access:can_i", "who-can": "access:who_can"},
+        "Say who may do what.",
+        {"can-i": "access:can_i", "who-can": "access:who_can"},
+        {"whoami": "whoami"},
     ),
     "activate": _verb("Activate a store (administrators).", {"secret-store": "stores:activate"}),
     "deactivate": _verb("Deactivate a store (administrators).", {"secret-store": "stores:deactivate"}),
@@ -112,7 +112,15 @@ _VERBS = {
     "finish": _verb("Finish a rotation (administrators).", {"fingerprint-key-rotation": "stores:finish_rotation"}),
     "config": _verb(
         "Show and change the settings of this client.",
-        {"view": "config:view", "set": "config:set_", "path": "config:path", "bundle": "bundle:bundle"},
+        {
+            "view": "config:view",
+            "set": "config:set_",
+            "unset": "config:unset",
+            "use": "config:use",
+            "contexts": "config:contexts",
+            "path": "config:path",
+            "bundle": "bundle:bundle",
+        },
     ),
 }
 
@@ -125,11 +133,12 @@ _COMMANDS = {
     "decline": ("approvals:decline", "Decline a change that somebody else proposed."),
     "forget-log": ("pins:forget_log", "Forget the log that is pinned for a server."),
     "forget-store": ("pins:forget_store", "Forget the identity that you agreed to for a store."),
-    "join": ("join:join", "Get to know an m8 and its stores, by one comparison."),
+    "join": ("join:join", "Get to know an m8 and its stores, by one comparison, and log in."),
     "list-upstream": ("engines:list_upstream", "List what is in an engine, to find what can be imported."),
     "login": ("login:login", "Log in with the identity that you have."),
     "logout": ("login:logout", "Forget your login."),
-    "offboard": ("access:offboard", "List what came from a member who leaves, and end it (administrators)."),
+    "offboard": ("leaving:offboard", "List what came from a member who leaves, and end it (administrators)."),
+    "status": ("status:status", "Check how you reach m8, your login, pins, log, stores and key."),
     "withdraw": ("approvals:withdraw", "Withdraw a change of yours."),
     "whoami": ("access:whoami", "Show who you are to m8, and what you may do."),
 }

@@ -87,7 +87,7 @@ class Bundle(
     log: Log
     default_store: str = ""
     stores: dict[str, str]
-    """Store to identity, `SHA256:…`."""
+    """Store to identity, `SHA256:…`; none in the bundle of `m8 init`, with which the first administrator joins."""
 
     def __post_init__(self) -> None:
         """Check each field. What has several spellings elsewhere has one here."""
@@ -99,7 +99,7 @@ class Bundle(
         for name, identity in self.stores.items():
             check_store_name(name)
             check_shown(identity)
-        if not self.stores or len(set(self.stores.values())) != len(self.stores):
+        if len(set(self.stores.values())) != len(self.stores):
             raise NoBundleError("`stores` must name stores, each with an identity of its own")
         if self.default_store and self.default_store not in self.stores:
             raise NoBundleError("`default_store` must be one of `stores`")

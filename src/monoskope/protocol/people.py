@@ -16,8 +16,11 @@ from monoskope.text import is_shown
 MAX_NAME = 64
 """Characters of a display name at most."""
 
-_UUID = pattern(r"([a-z0-9]+:)[0-9a-f]{8}-[0-9a-f]{4}-[47][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{4}([0-9a-f]{8})")
-"""The issuer and the name of a member whose name is a UUID of random digits (RFC 9562, versions 4 and 7)."""
+_UUID = pattern(
+    r"([a-z0-9]+:)(?!.{14}[126].{4}[89ab])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}([0-9a-f]{8})"
+)
+"""The issuer and the name of a member whose name is a UUID (RFC 9562), but not of the versions 1, 2 and 6: all that one
+machine makes of these end alike. Some providers make UUIDs without a version, of random digits alone."""
 
 _UNFIT = pattern(r'[:/"]|\.\.\.|\bm8\b', re.IGNORECASE)
 """What makes a name look like a member, a store, a secret or m8, end its own quotation, or look like a cut id."""
@@ -32,7 +35,7 @@ def is_display_name(text: str) -> bool:
 def with_end(member: str, name: str) -> str:
     """Return a member as tables and notices show it: the name, if there is one, and the end of the id.
 
-    The end is all but the kind, `"Anna Meyer" (corp:anna)`. Of a UUID it is the issuer and the last 8 of its random
+    The end is all but the kind, `"Anna Meyer" (corp:anna)`. Of a UUID it is the issuer and the last 8
     digits, `"Anna Meyer" (corp:…e3f0b1c2)`: nobody chooses those, so that no two people look the same.
     """
     if not name:

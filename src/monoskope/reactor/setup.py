@@ -90,15 +90,15 @@ def write(
             write_private(folder / name, (about + _LAST).encode())
 
 
-def next_steps(settings: ReactorSettings, *, identity: str, checked: bool) -> str:
+def next_steps(settings: ReactorSettings, *, identity: str, checked: bool, is_first: bool) -> str:
     """Return what to do after `m8 reactor init`, one step a line: first here, then at m8."""
     folder, added = settings.folder, f"{settings.store} --type {settings.driver.kind} --identity {identity}"
     steps = [
         ("the least rights, to grant in the engine", f"m8 reactor policy {folder}") if _has_policy(settings) else None,
         ("a table [signers], which accounts need, then", f"m8 reactor check {folder}") if settings.accounts else None,
         ("try the engine", f"m8 stores check {folder}") if not checked else None,
-        ("for the first reactor of this m8", f"m8 reactor fingerprint-key new {folder}"),
-        ("for every other one", f"m8 reactor fingerprint-key import {folder} FILE"),
+        None if is_first else ("for the first reactor of this m8", f"m8 reactor fingerprint-key new {folder}"),
+        None if is_first else ("for every other one", f"m8 reactor fingerprint-key import {folder} FILE"),
         (f"run it, as a service by {docs_page('operate/install.md')}", f"m8 reactor run {folder}"),
         ("an administrator of m8 adds the store", f"monoctl create secret-store {added} --activate"),
     ]

@@ -17,13 +17,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from monoskope.client.known.sources import VARIABLES
+from monoskope.client.known.table import VARIABLES
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings
+from monoskope.m8.cli.setup.units import HARDENED
 from monoskope.m8.init import lay_out
 from monoskope.protocol.tlog.checkpoint import Kind, VerifierKey
 from monoskope.reactor import settings as reactor_settings
 from monoskope.testing.parts import needed
+from tests.unit.m8_cli.setting_up import Somebody, set_up
 from tools import image_requirements
 
 DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
@@ -290,6 +292,19 @@ def test_a_unit_leaves_little_open(file: str, analyze: str) -> None:
     level = re.search(r"Overall exposure level for \S+: ([0-9.]+) ", ran.stdout)
     assert level is not None, ran.stdout + ran.stderr
     assert float(level[1]) <= MOST
+
+
+def test_the_units_that_m8_init_writes_are_as_hard(analyze: str, tmp_path: Path) -> None:
+    made, text = tmp_path / "m8" / "units", (UNITS / "m8.service").read_text(encoding="utf-8")
+    assert {line for line in HARDENED.splitlines() if not line.startswith("ExecPaths=")} <= set(text.splitlines())
+    set_up(tmp_path / "m8", Somebody(name="m8.example.org"), "folder", "units")
+    services = ["m8.service", "m8-backup.service"]
+    assert sorted(path.name for path in made.iterdir()) == sorted([*services, "m8-backup.timer"])
+    command = [analyze, "verify", "--man=no", *map(str, made.iterdir())]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    for name in services:
+        test_a_unit_leaves_little_open(str(made / name), analyze)
 
 
 def test_a_reactor_may_lock_its_memory_and_leaves_no_core_file() -> None:

@@ -8,6 +8,7 @@ import gc
 import io
 import json
 from base64 import b64decode
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from google.protobuf import json_format
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
+from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Code, Error, RateLimitedError, UnavailableError
 from monoskope.host_port import HostPort
 from monoskope.http.messages import Response
@@ -329,7 +331,7 @@ async def test_only_pages_of_the_origins_that_are_named_may_call(world: World) -
     assert (await ask(world.address, "POST", GET_SERVER, JSON, token, body=b"{}")).headers["vary"] == "Origin"
 
 
-async def test_health_is_for_all_and_metrics_for_administrators(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_health_is_for_all_and_metrics_for_their_own_role(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     looked, look = 0, Endpoints._looked_at
 
     async def counted(endpoints: Endpoints) -> tuple[str, str]:
@@ -345,7 +347,13 @@ async def test_health_is_for_all_and_metrics_for_administrators(world: World, mo
     assert {answered.status for answered in answers} == {200}
     assert answers[0].json["checks"]["database"] == "ok"
     assert looked == 1, "whoever asks without end has the database looked at once in a while"
-    for user, status in ((world.user("anna", "vault://app"), 403), (world.administrator(), 200)):
+    asks = [world.user("anna", "vault://app"), world.administrator(), world.member("user:corp:bob")]
+    asks.append(world.user("carla", rights=frozenset(), role=events_pb2.ROLE_AUDITOR))
+    scraper = world.user("prometheus", rights=frozenset(), role=events_pb2.ROLE_METRICS)
+    asks.append(both := world.administrator())
+    roles = frozenset({events_pb2.ROLE_ADMINISTRATOR, events_pb2.ROLE_METRICS})
+    world.principals[both.token] = replace(world.principals[both.token], roles=roles)
+    for user, status in (*((one, 403) for one in asks), (scraper, 200)):
         answered = await ask(world.address, "GET", "/metrics", bearer(user))
         assert (answered.status, b"m8_build_info" in answered.body) == (status, status == 200)
     assert (await ask(world.address, "GET", "/metrics")).status == 401

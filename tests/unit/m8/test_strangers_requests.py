@@ -71,10 +71,10 @@ async def test_no_method_is_reached_without_a_token_and_a_stranger_hears_nothing
 
 
 LACK: dict[Needs, list[str]] = {
-    Needs.TOKEN: ["stranger"],
-    Needs.RIGHT: ["stranger", "member", "administrator"],
-    Needs.SEES_ALL: ["stranger", "member", "user"],
-    Needs.ADMINISTRATOR: ["stranger", "member", "user", "auditor"],
+    Needs.TOKEN: ["stranger", "scraper"],
+    Needs.RIGHT: ["stranger", "scraper", "member", "administrator"],
+    Needs.SEES_ALL: ["stranger", "scraper", "member", "user"],
+    Needs.ADMINISTRATOR: ["stranger", "scraper", "member", "user", "auditor"],
 }
 """Who lacks what a method needs. A member here is one whom no role binding names."""
 
@@ -84,6 +84,7 @@ async def test_who_lacks_the_right_is_told_before_any_byte_of_the_request_is_sen
     """The head alone comes, of the largest request: an answer proves that nothing of the body was waited for."""
     asks = {
         "stranger": (),
+        "scraper": world.user("prometheus", rights=frozenset(), role=events_pb2.ROLE_METRICS).headers,
         "member": world.member("user:corp:bob").headers,
         "user": world.user("anna", "vault://app").headers,
         "auditor": world.user("carla", rights=frozenset(), role=events_pb2.ROLE_AUDITOR).headers,

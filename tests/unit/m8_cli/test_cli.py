@@ -45,7 +45,7 @@ def beginning_with(program: str, home: Path, *arguments: str, env: dict[str, str
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A home with a laid out server in the default folder."""
-    m8("init", home=tmp_path)
+    m8("init", "folder", home=tmp_path)
     return tmp_path
 
 
@@ -73,24 +73,37 @@ def test_version_names_the_program(tmp_path: Path, word: str) -> None:
 
 
 def test_init_says_what_comes_next_and_never_overwrites(tmp_path: Path) -> None:
-    first = m8("init", "--name", "m8.example.com", home=tmp_path)
+    first = m8("init", "folder", "--name", "m8.example.com", home=tmp_path)
     assert "m8 serve" in first.stdout
     assert "ca.crt" in first.stdout
-    assert "already holds" in m8("init", home=tmp_path, code=ExitCode.ALREADY_EXISTS).stderr
+    folder = tmp_path / ".local/state/monoskope/m8"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert "nothing was changed" in m8("init", "folder", "--name", "m8.example.com", home=tmp_path).stdout
+    other = ("init", "folder", "--listen", "127.0.0.1:9443", "--name", "other.example.com")
+    assert "another listen, names" in m8(*other, home=tmp_path, code=ExitCode.ALREADY_EXISTS).stderr
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_where_nobody_can_be_asked_every_missing_answer_is_named_before_anything_is_made(tmp_path: Path) -> None:
+    said = m8("init", home=tmp_path, code=ExitCode.USAGE).stderr
+    assert "name, issuer, administrator, backup, backup_key_file" in said
+    assert not any(tmp_path.iterdir())
 
 
 def test_init_takes_an_address_and_makes_nothing_for_a_wrong_one(tmp_path: Path) -> None:
-    m8("init", "--dir", str(tmp_path / "m8"), "--listen", "127.0.0.1:9443", home=tmp_path)
+    m8("init", "folder", "--dir", str(tmp_path / "m8"), "--listen", "127.0.0.1:9443", home=tmp_path)
     assert 'listen = "127.0.0.1:9443"' in (tmp_path / "m8" / "m8.toml").read_text()
-    refused = m8("init", "--dir", str(tmp_path / "no"), "--listen", "9443", home=tmp_path, code=ExitCode.USAGE)
+    refused = m8(
+        "init", "folder", "--dir", str(tmp_path / "no"), "--listen", "9443", home=tmp_path, code=ExitCode.USAGE
+    )
     assert "host:port" in refused.stderr
     assert not (tmp_path / "no").exists()
 
 
 def test_the_folder_comes_from_the_flag_before_the_environment(tmp_path: Path) -> None:
-    m8("init", "--dir", str(tmp_path / "flag"), home=tmp_path, env={"M8_DIR": str(tmp_path / "env")})
+    m8("init", "folder", "--dir", str(tmp_path / "flag"), home=tmp_path, env={"M8_DIR": str(tmp_path / "env")})
     assert (tmp_path / "flag" / "m8.toml").exists()
-    m8("init", home=tmp_path, env={"M8_DIR": str(tmp_path / "env")})
+    m8("init", "folder", home=tmp_path, env={"M8_DIR": str(tmp_path / "env")})
     assert (tmp_path / "env" / "m8.toml").exists()
 
 
@@ -325,7 +338,7 @@ def test_without_the_driver_the_extra_is_named(tmp_path: Path) -> None:
 
 def test_init_writes_the_database_and_refuses_a_wrong_one_before_it_makes_anything(tmp_path: Path) -> None:
     folder = tmp_path / "m8"
-    wrong = ("init", "--dir", str(folder), "--database", "postgresql://m8:hunter2@db/m8")
+    wrong = ("init", "folder", "--dir", str(folder), "--database", "postgresql://m8:hunter2@db/m8")
     said = m8(*wrong, home=tmp_path, code=ExitCode.USAGE).stderr
     assert "holds a password" in said
     assert "hunter2" not in said
@@ -333,7 +346,7 @@ def test_init_writes_the_database_and_refuses_a_wrong_one_before_it_makes_anythi
     (tmp_path / "password").write_text("x\n")
     (tmp_path / "password").chmod(0o600)
     good = ("--database", "postgresql://m8@db/m8", "--database-password-file", "password")
-    m8("init", "--dir", str(folder), *good, home=tmp_path)
+    m8("init", "folder", "--dir", str(folder), *good, home=tmp_path)
     written = (folder / "m8.toml").read_text()
     assert 'database = "postgresql://m8@db/m8"' in written
     assert f'database_password_file = "{tmp_path / "password"}"' in written

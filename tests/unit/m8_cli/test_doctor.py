@@ -30,8 +30,11 @@ from monoskope.m8.init import lay_out
 from monoskope.m8.log.folder import note_backup
 from monoskope.m8.log.postgres import connections
 from monoskope.m8.settings import ServerSettings, load
+from monoskope.protocol.bundle import Bundle, Log, Login
 from monoskope.settings import write_private
+from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.engines.postgres import Postgres
+from monoskope.testing.scripted.log import ScriptedLog
 from monoskope.times import wall_clock
 from tests.support.programs import m8
 from tests.unit.m8_cli.served import laid_out, served
@@ -81,6 +84,35 @@ def issuer_without_keys(folder: Path) -> None:
         )
 
 
+def bundle_of_another(folder: Path, server: str = "other.example.com:7443") -> None:
+    say(folder, 'bundle = "bundle.json"')
+    log = ScriptedLog(1)
+    made = Bundle(
+        servers=(server,),
+        contact="anna",
+        login=Login("https://idp.example.com", "monoctl"),
+        log=Log((log.vkeys[0], log.vkeys[1])),
+        stores={"vault": Identity().shown},
+    )
+    (folder / "bundle.json").write_bytes(bytes(made))
+
+
+def credentials_away(folder: Path) -> None:
+    (folder / "token-signing.key").unlink()
+    (folder / "token-signing.key").symlink_to("/run/credentials/m8.service/token-signing.key")
+
+
+def own_bundle(folder: Path) -> None:
+    bundle_of_another(folder, "m8.example.com:7443")
+    (folder / "address").write_text("127.0.0.1:7443\n")
+
+
+def broken_bundle(folder: Path) -> None:
+    bundle_of_another(folder)
+    file = folder / "bundle.json"
+    file.write_bytes(file.read_bytes().replace(b"anna", b" anna", 1).replace(b'"contact": "', b'"contact":"', 1))
+
+
 def killed(folder: Path) -> None:
     (folder / "operations-address").write_text("127.0.0.1:1\n")
 
@@ -90,12 +122,13 @@ def quiet(folder: Path) -> None:
 
 
 BROKEN: dict[str, tuple[Callable[[Path], object], str, Verdict, str, str]] = {
-    "no folder": (shutil.rmtree, "folder", FAIL, "There is no folder", "m8 init --dir"),
-    "no settings": (lambda at: (at / "m8.toml").unlink(), "settings", FAIL, "no m8.toml", "m8 init --dir"),
+    "no folder": (shutil.rmtree, "folder", FAIL, "There is no folder", "m8 init folder --dir"),
+    "no settings": (lambda at: (at / "m8.toml").unlink(), "settings", FAIL, "no m8.toml", "m8 init folder --dir"),
     "wrong settings": (lambda at: say(at, "nonsense = 1"), "settings", FAIL, "nonsense", "Remove it"),
     "key open": (lambda at: (at / "token-signing.key").chmod(0o644), "files", FAIL, "0644", "chmod 600"),
     "log open": (lambda at: (at / "log.db").chmod(0o640), "files", FAIL, "log.db has mode 0640", "chmod 600"),
     "folder open": (lambda at: at.chmod(0o777), "files", FAIL, "others than its owner", "chmod go-w"),
+    "keys away": (credentials_away, "files", Verdict.NOT_KNOWN, "credentials of systemd", "Start m8"),
     "no key": (lambda at: (at / "token-signing.key").unlink(), "files", FAIL, "does not exist", "Create it"),
     "expired": (lambda at: certify(at, NOW - dt.timedelta(1830)), "certificate", FAIL, "expired", "m8 tls renew"),
     "expires": (lambda at: certify(at, NOW - dt.timedelta(1820)), "certificate", WARN, "expires in 5 days", "renew"),
@@ -116,6 +149,9 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str, Verdict, str, str]] = {
     "old backup": (lambda at: note_backup(at, wall_clock() - 2 * DAY_MS), "backup", WARN, "2d ago", "backup create"),
     "issuer": (issuer_without_keys, "issuer corp", FAIL, "no.json cannot be read", "Check the file"),
     "foreign log": (foreign_log, "database", FAIL, "not an event log", "Name another file"),
+    "a bundle of another": (bundle_of_another, "bundle", FAIL, "is for other.example.com:7443", "Correct `bundle`"),
+    "its own bundle": (own_bundle, "bundle", Verdict.OK, "to compare with what you published: SHA256:", ""),
+    "a broken bundle": (broken_bundle, "bundle", FAIL, "is no bundle", "monoctl config bundle"),
     "no log": (lambda at: (at / "log.db").unlink(), "event log", WARN, "no event log yet", "m8 serve"),
     "no log keys": (lambda at: (at / "log.key").unlink(), "log", FAIL, "log.key", "m8 log status"),
     "nobody": (lambda at: None, "m8 processes", WARN, "None was heard", "Start m8"),
@@ -240,6 +276,7 @@ def test_who_runs_it_must_be_who_owns_the_folder(tmp_path: Path, monkeypatch: py
     (check,) = examine(folder)
     assert check.verdict is FAIL
     assert check.fix.startswith("sudo -u ")
+    assert check.fix.endswith(f" m8 doctor --dir {folder}")
 
 
 def on_postgres(postgres: Postgres, folder: Path) -> ServerSettings:

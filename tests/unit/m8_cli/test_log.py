@@ -99,7 +99,16 @@ def test_a_reason_that_users_cannot_read_renews_nothing(settings: ServerSettings
 
 
 def test_the_origin_is_one_before_anything_is_made(tmp_path: Path) -> None:
-    said = m8("init", "--dir", str(tmp_path / "new"), "--log-origin", "two words", home=tmp_path, code=ExitCode.USAGE)
+    said = m8(
+        "init",
+        "folder",
+        "--dir",
+        str(tmp_path / "new"),
+        "--log-origin",
+        "two words",
+        home=tmp_path,
+        code=ExitCode.USAGE,
+    )
     assert "origin" in said.stderr
     assert not (tmp_path / "new").exists()
 

@@ -128,7 +128,7 @@ def test_a_field_that_belongs_elsewhere_is_not_called_misspelt(tmp_path: Path, t
 
 
 def test_an_empty_folder_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="m8 init --dir"):
+    with pytest.raises(UsageError, match="m8 init folder --dir"):
         settings.load(tmp_path)
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,8 +31,9 @@ os.close(terminal)
 os.execv(sys.argv[2], sys.argv[2:])
 """
 
-Steps = Sequence[tuple[str, bytes]]
-"""What the terminal shows, and what is typed then."""
+Keys = bytes | Callable[[str], bytes]
+Steps = Sequence[tuple[str, Keys]]
+"""What the terminal shows, and what is typed then, perhaps after somebody has read all that it shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +94,13 @@ def converse(
             process.stdin.close()
             process.stdin = None
         shown, seen, out = b"", 0, b""
-        for index, (until, keys) in enumerate(steps):
+        for index, (until, typing) in enumerate(steps):
             while until.encode() not in shown[seen:]:
                 part = _read(person, shown)
                 assert part, f"it ended without asking {until!r}: {shown.decode()}"
                 shown += part
             seen = shown.index(until.encode(), seen) + len(until.encode())
+            keys = typing if isinstance(typing, bytes) else typing(shown.decode())
             if index < len(steps) - 1:
                 os.write(person, keys)
             else:

@@ -101,7 +101,6 @@ RULES: list[tuple[str, dict[str, Any]]] = [
     ("store name", {"stores": {"Vault": IDENTITY}, "default_store": ""}),
     ("identity", {"stores": {"vault": "SHA256:x"}}),
     ("an identity of its own", {"stores": {"vault": IDENTITY, "age": IDENTITY}}),
-    ("an identity of its own", {"stores": {}, "default_store": ""}),
     ("`default_store`", {"default_store": "none"}),
     ("PEM certificate", {"ca": ("AAAA",)}),
     ("in its one form", {"ca": ("AA",)}),

@@ -54,9 +54,25 @@ def test_two_people_with_one_name_look_different() -> None:
     assert shown == {'"Anna Meyer" (corp:…3d4e5f60)', '"Anna Meyer" (corp:…e3f0b1c2)', '"Anna Meyer" (a:…3d4e5f60)'}
 
 
-@pytest.mark.parametrize("name", ["anna", "anna@example.org", "x" * 128, "0f0d5c0e-7f2a-1c11-8a57-1b2ce3f0b1c2"])
+def test_a_uuid_of_random_digits_alone_is_cut() -> None:
+    """As OpenBao and Vault make them."""
+    assert with_end("user:corp:ab3d7a9b-18e5-bcef-435e-afb39af12bfc", "Anna") == '"Anna" (corp:…9af12bfc)'
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "anna",
+        "anna@example.org",
+        "x" * 128,
+        "0f0d5c0e-7f2a-1c11-8a57-1b2ce3f0b1c2",
+        "1ef0d5c0-7f2a-6c11-aa57-1b2ce3f0b1c2",
+        "0F0D5C0E-7F2A-4C11-8A57-1B2CE3F0B1C2",
+        "0f0d5c0e-7f2a-4c11-8a57-1b2ce3f0b1c2@example.org",
+    ],
+)
 def test_an_id_that_somebody_may_have_chosen_is_not_cut(name: str) -> None:
-    """A UUID of version 1 is one: all that one machine makes end alike."""
+    """Nor a UUID with a time and a machine in it: all that one machine makes end alike."""
     assert with_end(f"user:corp:{name}", "Anna Meyer") == f'"Anna Meyer" (corp:{name})'
 
 

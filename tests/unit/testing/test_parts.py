@@ -135,7 +135,8 @@ def test_each_has_its_own_environment_and_folder(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         shown = warm.typed("monoctl", "config", "path", environment=PATH | {"HOME": str(tmp_path / name)})
         assert f"{tmp_path / name}/" in shown.stdout
-        assert warm.typed("m8", "init", "--dir", "m8", environment=PATH, folder=tmp_path / name).returncode == 0
+        done = warm.typed("m8", "init", "folder", "--dir", "m8", environment=PATH, folder=tmp_path / name)
+        assert done.returncode == 0
     assert (tmp_path / "two" / "m8" / "m8.toml").exists()
 
 

@@ -24,12 +24,14 @@ from monoskope.m8.audit.lines import Line
 from monoskope.m8.backup import form
 from monoskope.m8.backup.form import DamagedError
 from monoskope.m8.credentials import token_rules as token_claims
+from monoskope.m8.doctor import running
 from monoskope.m8.domain import events
 from monoskope.m8.domain.principal import ExchangeRefusedError
 from monoskope.m8.http import application, requests, strict_json
 from monoskope.m8.http import token_endpoint as http_form
 from monoskope.m8.issuers import jose, rules, verifying
 from monoskope.m8.issuers.jose import parse_jwks
+from monoskope.m8.issuers.person import person_of
 from monoskope.m8.limits import connections as peers
 from monoskope.m8.log import record
 from monoskope.m8.log.event_log import LogTamperedError, NewEvent
@@ -41,7 +43,7 @@ from monoskope.m8.service import administration as views
 from monoskope.m8.sink_settings import EVENTS
 from monoskope.protocol import elements
 from monoskope.protocol.events import request_id_of
-from monoskope.protocol.login import ExchangeRefusal
+from monoskope.protocol.login import ExchangeRefusal, MemberKind
 from monoskope.settings import parse
 from monoskope.traces import spans
 from tools.fuzz import samples
@@ -249,7 +251,10 @@ def _member(content: bytes) -> object:
     verifying.check_times(said, 1_800_000_000.0)
     verifying.subject_of(said)
     rule = rules.matching(_rules(), said)
-    return rule.member("corp", said), rule.groups("corp", said)
+    person = person_of(said, MemberKind.USER)
+    assert '"' not in person.name, "a name ends before its mark"
+    assert "\n" not in person.name + person.address, "it adds a line"
+    return rule.member("corp", said), rule.groups("corp", said), person
 
 
 READERS = (
@@ -430,11 +435,12 @@ READERS = (
     Reader(
         "claims-of-an-issuer",
         "issuers",
-        ("m8/issuers/rules.py", "m8/issuers/verifying.py"),
+        ("m8/issuers/rules.py", "m8/issuers/verifying.py", "m8/issuers/person.py"),
         _member,
         errors=(ExchangeRefusedError,),
         seeds=_texts(
-            '{"iss":"i","aud":"m8","sub":"a","exp":1800000900,"iat":1799999990,"groups":["g"],"a":{"b":"x/y"}}'
+            '{"iss":"i","aud":"m8","sub":"a","exp":1800000900,"iat":1799999990,"groups":["g"],"a":{"b":"x/y"}}',
+            '{"aud":"m8","sub":"a","exp":1800000900,"iat":1799999990,"name":"Anna","email":"a@b.c","email_verified":true}',
         ),
     ),
     Reader(
@@ -453,6 +459,13 @@ READERS = (
         _syslog,
         errors=(),
         seeds=_texts('host\n{"kind":"event"}', "\x00 \n\n"),
+    ),
+    Reader(
+        "readiness",
+        "whatever listens on m8's machine",
+        ("m8/doctor/running.py",),
+        running.unready,
+        seeds=_texts('{"ready": false, "checks": {"database": "slow"}, "notes": {"reserve": "ok"}}'),
     ),
     Reader(
         "traceparent",

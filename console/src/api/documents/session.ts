@@ -53,6 +53,8 @@ export interface Me {
   /** "renewed": a login that monoctl renews by itself; "once": one that ends with `expires`; "": no login. */
   login: string;
   server: string;
+  /** The context of the settings that counts, "" for none. */
+  context: string;
   m8_version: string;
   monoctl_version: string;
   /** The key that signs requests, for stores that take signed ones alone. */
@@ -72,6 +74,8 @@ export type Live =
   | { kind: "progress"; uri: string; request_id: string; stage: string; end: string; touch: boolean }
   /** A rotation of this console has begun a step. */
   | { kind: "step"; uri: string; step: RotationStep }
+  /** How people are shown whose names are known, by their ids. */
+  | { kind: "people"; shown: Record<string, string> }
   /** A sentence for the user. */
   | { kind: "note"; text: string }
   /** Nothing happened for a while; the connection lives. */

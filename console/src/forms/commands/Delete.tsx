@@ -4,7 +4,7 @@ import { useId, useState } from "preact/hooks";
 import { call } from "../../api/call";
 import type { Done, Results } from "../../api/documents/sending";
 import type { Capability, Store, Version } from "../../api/documents/shown";
-import { Field, Hash, Icon, Outcome, Proven, Radios, TextField, Time } from "../../parts";
+import { Field, Hash, Icon, Outcome, Person, Proven, Radios, TextField, Time } from "../../parts";
 import { shortVersion } from "../../parts/words/Labels";
 import type { FormProps } from "../../state/openForm";
 import { announced } from "../able";
@@ -170,7 +170,7 @@ function Versions({ versions, to, set }: { versions: readonly Version[]; to: str
                 <strong>{shortVersion(text)}</strong>
                 <Outcome of={version.outcome} />
                 <span>
-                  by {version.subject || "somebody"}, <Time at={version.changed_at} quiet />
+                  by <Person of={version.subject || "somebody"} />, <Time at={version.changed_at} quiet />
                 </span>
                 <Hash hash={version.hash} />
               </label>

@@ -1,6 +1,7 @@
 /** Who did what: one row for each, the busiest first, with a bar of how their requests ended. */
 
 import type { Activity } from "../../api/documents/pictures";
+import { Person } from "../../parts";
 import { byKind, counted, endWords, KIND_WORDS, KINDS, total } from "../words/outcomes";
 import { Pattern } from "./Bars";
 
@@ -34,7 +35,7 @@ export function People({ people, most = 12, brief = false }: { people: Activity[
         <tbody>
           {rows.map((row) => (
             <tr key={row.actor}>
-              <th scope="row">{row.actor}</th>
+              <th scope="row"><Person of={row.actor} /></th>
               <td>
                 <PersonBar row={row} busiest={busiest} />
                 <span class="pic-words">{brief ? kindWordsOf(row.outcomes) : wordsOf(row.outcomes)}</span>

@@ -6,16 +6,16 @@
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Event } from "../../api/documents/shown";
-import { exact, Link, Uri } from "../../parts";
+import { exact, Link, Person, Uri } from "../../parts";
 import { go } from "../../state/navigation";
 import { clock } from "../words/days";
 import { isKnown, SIGNS, tell } from "./sentences";
 
 /** How the cause of an event is named: "reactor/vault/0a1b2c3d" is a reactor, "m8" is m8, all else is a person's or a program's credential. */
-export function actorWords(actor: string): string {
-  const reactor = /^reactor\/([^/]+)\/(.+)$/.exec(actor);
-  if (reactor !== null) return `reactor of ${reactor[1]}`;
-  return actor === "m8" ? "m8 itself" : actor;
+export function Actor({ of }: { of: string }) {
+  const reactor = /^reactor\/([^/]+)\/(.+)$/.exec(of);
+  if (reactor !== null) return <>{`reactor of ${reactor[1]}`}</>;
+  return of === "m8" ? <>m8 itself</> : <Person of={of} />;
 }
 
 export function EventRow({ event, today }: { event: Event; today: string }) {
@@ -31,7 +31,7 @@ export function EventRow({ event, today }: { event: Event; today: string }) {
       <span class="pic-event-where">
         {event.uri !== "" && <Uri uri={event.uri} />}
       </span>
-      <span class="pic-event-who" title={event.actor}>{actorWords(event.actor)}</span>
+      <span class="pic-event-who" title={event.actor}><Actor of={event.actor} /></span>
       <span class={isKnown(event.type) ? "pic-event-type" : "pic-event-type pic-event-unknown"} title={`${event.type}, position ${event.position} of the log`}>{event.type}</span>
     </div>
   );

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import type { Group } from "../../api/documents/pictures";
 import { notAllowed } from "../../forms/able";
-import { Button, Hash, Icon, Time, Uri } from "../../parts";
+import { Button, Hash, Icon, Person, Time, Uri } from "../../parts";
 import { useMe } from "../../state/me";
 import { openForm } from "../../state/openForm";
 import { byKey, columnsOf, inColumns } from "./groups";
@@ -88,7 +88,7 @@ function Places({ group }: { group: Group }) {
           <li key={`${place.uri} ${place.key}`}>
             <Uri uri={place.uri} />
             <span class="pic-key">{place.key}</span>
-            <span class="pic-quiet">by {place.subject || "somebody"}, <Time at={place.changed_at} quiet /></span>
+            <span class="pic-quiet">by <Person of={place.subject || "somebody"} />, <Time at={place.changed_at} quiet /></span>
           </li>
         ))}
       </ul>

@@ -6,7 +6,7 @@
 import { useState } from "preact/hooks";
 import type { Secret } from "../../api/documents/shown";
 import { notAllowed } from "../../forms/able";
-import { Button, Card, type Column, Empty, FailureBox, PageHead, Pages, Proven, Skeleton, Status, Table, Time, Uri } from "../../parts";
+import { Button, Card, type Column, Empty, FailureBox, PageHead, Pages, Person, Proven, Skeleton, Status, Table, Time, Uri } from "../../parts";
 import { shortVersion } from "../../parts/words/Labels";
 import { counted } from "../../pictures/words/outcomes";
 import { useAnswer } from "../../state/answer";
@@ -76,7 +76,7 @@ const SIZE = 25;
 const COLUMNS: Column<Secret>[] = [
   { id: "uri", title: "Secret", look: "main", cell: (secret) => <Uri uri={secret.uri} /> },
   { id: "seen", title: "Last verified", cell: (secret) => <Time at={secret.verified_at} quiet /> },
-  { id: "put", title: "Last put", cell: (secret) => <span>{secret.subject}, <Time at={secret.changed_at} quiet /></span> },
+  { id: "put", title: "Last put", cell: (secret) => <span><Person of={secret.subject} />, <Time at={secret.changed_at} quiet /></span> },
   { id: "version", title: "Version by the receipt", cell: (secret) => <code title={secret.upstream_version}>{shortVersion(secret.upstream_version) || "–"}</code> },
   { id: "proof", title: "Proof", look: "tight", cell: (secret) => <Proven of={secret} brief /> },
 ];

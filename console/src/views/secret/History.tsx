@@ -6,7 +6,7 @@
 
 import type { Secret, Store, Version } from "../../api/documents/shown";
 import { notAble, notAllowed } from "../../forms/able";
-import { Button, Card, Empty, FailureBox, Hash, hueOf, Icon, type IconName, lengthWords, Link, Proven, SignedBy, Skeleton, Time } from "../../parts";
+import { Button, Card, Empty, FailureBox, Hash, hueOf, Icon, type IconName, lengthWords, Link, Person, Proven, SignedBy, Skeleton, Time } from "../../parts";
 import { shortVersion } from "../../parts/words/Labels";
 import type { Answer } from "../../state/answer";
 import { useMe } from "../../state/me";
@@ -132,7 +132,7 @@ function One({ entry, before, uri, isNow, why }: OneProps) {
         </p>
         <p class="entry-facts">
           <span>
-            <Time at={version.changed_at} /> by {version.subject}
+            <Time at={version.changed_at} /> by <Person of={version.subject} />
           </span>
           {version.hash !== "" && <Hash hash={version.hash} />}
           <Proven of={version} />

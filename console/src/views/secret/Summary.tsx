@@ -2,7 +2,7 @@
 
 import type { Group } from "../../api/documents/pictures";
 import type { Secret } from "../../api/documents/shown";
-import { Card, CopyButton, Expiry, Facts, Hash, Icon, Labels, Link, SignedBy, Status, STATUSES, Time } from "../../parts";
+import { Card, CopyButton, Expiry, Facts, Hash, Icon, Labels, Link, Person, SignedBy, Status, STATUSES, Time } from "../../parts";
 import { shortVersion } from "../../parts/words/Labels";
 import { useAnswer } from "../../state/answer";
 import { go } from "../../state/navigation";
@@ -71,7 +71,7 @@ export function Summary({ secret }: { secret: Secret }) {
 function Changed({ secret }: { secret: Secret }) {
   return (
     <>
-      <Time at={secret.changed_at} /> by {secret.subject}
+      <Time at={secret.changed_at} /> by <Person of={secret.subject} />
       {secret.request_id !== "" && (
         <>
           {" · "}
@@ -87,7 +87,7 @@ function Changed({ secret }: { secret: Secret }) {
 function Edited({ secret }: { secret: Secret }) {
   return (
     <>
-      <Time at={secret.notes_edited_at} /> by {secret.notes_edited_by}, as m8 says
+      <Time at={secret.notes_edited_at} /> by <Person of={secret.notes_edited_by} />, as m8 says
     </>
   );
 }

@@ -3,6 +3,7 @@
 import type { ComponentChildren } from "preact";
 import type { SecretsPage, SecretsRequest, SortField } from "../../api/documents/shown";
 import { Button, Chip, ChipMenu } from "../../parts";
+import { usePeople } from "../../state/people";
 
 /** What each state is called. "" is "present". */
 const STATES: Readonly<Record<string, string>> = {
@@ -42,6 +43,7 @@ export function Filters({ request, page, onChange }: FiltersProps) {
     const { [name]: _before, ...others } = request;
     onChange(value === undefined || value === "" ? others : { ...others, [name]: value });
   };
+  const shown = usePeople();
   const without = (name: keyof SecretsRequest) => () => put(name, undefined);
   return (
     <div class="chips filters" role="group" aria-label="Filters">
@@ -54,7 +56,7 @@ export function Filters({ request, page, onChange }: FiltersProps) {
         onChange={(state) => put("state", state)}
       />
       {Object.keys(page.labels).length > 0 && <ChipMenu name="Label" all="any" value={request.label ?? ""} choices={counted(page.labels)} onChange={(label) => put("label", label)} />}
-      <ChipMenu name="By" all="anybody" value={request.subject ?? ""} choices={counted(page.subjects)} onChange={(subject) => put("subject", subject)} />
+      <ChipMenu name="By" all="anybody" value={request.subject ?? ""} choices={counted(page.subjects).map((one) => ({ ...one, text: shown(one.value) }))} onChange={(subject) => put("subject", subject)} />
       <ChipMenu
         name="Expires"
         all="any time or never"

@@ -1,7 +1,7 @@
 /** The strip above the table of secrets, and its columns. */
 
 import type { Figures, Secret } from "../../api/documents/shown";
-import { type Column, Expiry, Hash, Icon, Labels, Link, Proven, Status, Time, Uri } from "../../parts";
+import { type Column, Expiry, Hash, Icon, Labels, Link, Person, Proven, Status, Time, Uri } from "../../parts";
 import { grouped, shortVersion } from "../../parts/words/Labels";
 import { counted } from "../../pictures/words/outcomes";
 import { useMe } from "../../state/me";
@@ -46,11 +46,11 @@ export const COLUMNS: readonly Column<Secret>[] = [
     cell: (secret) => (
       <div>
         <Time at={secret.changed_at} quiet />
-        <span class="by-below">by {secret.subject}</span>
+        <span class="by-below">by <Person of={secret.subject} /></span>
       </div>
     ),
   },
-  { id: "by", title: "By", sort: "by", look: "wide", cell: (secret) => <span class="subject">{secret.subject}</span> },
+  { id: "by", title: "By", sort: "by", look: "wide", cell: (secret) => <span class="subject"><Person of={secret.subject} /></span> },
   { id: "expires", title: "Expires", sort: "expires", look: "tight", cell: (secret) => <Expiry on={secret.expires_on} /> },
   {
     id: "sync",

@@ -2,7 +2,7 @@
 
 import type { Event, SecretsPage, Store } from "../../api/documents/shown";
 import { notAllowed, takesSigned } from "../../forms/able";
-import { Badge, Banner, Button, Card, Empty, Facts, FailureBox, Hash, Icon, Link, PageHead, Skeleton, Status, Time, Uri } from "../../parts";
+import { Badge, Banner, Button, Card, Empty, Facts, FailureBox, Hash, Icon, Link, PageHead, Person, Skeleton, Status, Time, Uri } from "../../parts";
 import { EventRow } from "../../pictures/events/Rows";
 import { concernsStores, limitWords, storeHealth, TONE_ICONS, worstFirst } from "../../pictures/stores/health";
 import { Capabilities, IdentityLine, Reactors, StoreCard, StoreMarks } from "../../pictures/stores/StoreCard";
@@ -96,7 +96,7 @@ function Secrets({ store }: { store: string }) {
           <li key={secret.uri}>
             <Uri uri={secret.uri} />
             <Hash hash={secret.hash} />
-            <span>{secret.subject}, <Time at={secret.changed_at} quiet /></span>
+            <span><Person of={secret.subject} />, <Time at={secret.changed_at} quiet /></span>
             <Status of={secret.status} />
           </li>
         ))}

@@ -1,7 +1,7 @@
 /** One request: its steps, how it ended, and what proves that. */
 
 import type { Event, Upload } from "../../api/documents/shown";
-import { Banner, Button, Card, CopyButton, Facts, FailureBox, FalseProof, Icon, Link, Outcome, outcomeWords, PageHead, Proven, Said, SignedBy, Skeleton, Time, Uri } from "../../parts";
+import { Banner, Button, Card, CopyButton, Facts, FailureBox, FalseProof, Icon, Link, Outcome, outcomeWords, PageHead, Person, Proven, Said, SignedBy, Skeleton, Time, Uri } from "../../parts";
 import { signedBy } from "../../pictures/events/sentences";
 import { reasonWords } from "../../pictures/words/outcomes";
 import { useAnswer } from "../../state/answer";
@@ -103,7 +103,7 @@ function Walk({ upload, events }: { upload: Upload; events: readonly Event[] }) 
               {step.when !== "" && (
                 <p class="step-when">
                   <Time at={step.when} />
-                  {step.who !== "" && ` by ${step.who}`}
+                  {step.who !== "" && <> by <Person of={step.who} /></>}
                 </p>
               )}
             </div>
@@ -189,7 +189,7 @@ function RequestFacts({ upload, events }: { upload: Upload; events: readonly Eve
           upload.proven || upload.why_not_proven === "" ? null : ["Not proven", upload.why_not_proven],
           upload.m8_says === "" || (upload.proven && saysTheSame(upload)) ? null : ["m8 says", <span class="faint">{upload.m8_says}, unchecked</span>],
           upload.destination === "" ? null : ["Destination", <Uri uri={upload.destination} />],
-          ["Asked by", upload.subject],
+          ["Asked by", <Person of={upload.subject} />],
           upload.signer !== "" ? ["Signed by", <SignedBy of={upload} />] : said === undefined ? null : ["Signed by", <span class="faint">by m8’s word: <SignedBy of={said} />, unchecked</span>],
           ["Asked", <Time at={upload.requested_at} />],
           ["Last change", <Time at={upload.changed_at} />],

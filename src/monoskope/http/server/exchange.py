@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeGuard, cast
 
@@ -17,6 +18,7 @@ import httptools
 
 from monoskope.http.messages import Accepted, Application, Decision, EndedError, Head, Response, Streamed, Upgrade
 from monoskope.http.server.limits import MOST_FIELDS, MOST_TARGET, Tell
+from monoskope.times import wall_clock
 
 if TYPE_CHECKING:
     from monoskope.http.server.connection import Connection
@@ -202,7 +204,13 @@ def head(status: int, headers: tuple[tuple[str, str], ...], framing: bytes, *, i
     fields = [_field(name, value) for name, value in headers]
     close = b"Connection: close\r\n" if is_last else b""
     kept = b"" if any(name.lower() == "cache-control" for name, _ in headers) else _NOT_KEPT
-    return b"".join((_LINES[status], *fields, framing, kept, _ALWAYS, close, b"\r\n"))
+    return b"".join((_LINES[status], _date(wall_clock() // 1_000), *fields, framing, kept, _ALWAYS, close, b"\r\n"))
+
+
+@functools.lru_cache(maxsize=1)
+def _date(at_s: int) -> bytes:
+    """Return the header that says when an answer was made, by this machine's clock (RFC 9110, 6.6.1)."""
+    return f"Date: {formatdate(at_s, usegmt=True)}\r\n".encode("ascii")
 
 
 def chunk(piece: bytes) -> bytes:

@@ -29,9 +29,15 @@ def make_identity(file: Path) -> str:
     Raises:
         UsageError: the file exists, or cannot be written.
     """
-    identity = pyrage.x25519.Identity.generate()
+    identity, recipient = new_identity()
     write_private(file, f"{identity}\n".encode("ascii"))
-    return str(identity.to_public())
+    return recipient
+
+
+def new_identity() -> tuple[Identity, str]:
+    """Return a new identity, whose text is secret, and its recipient, `age1…`."""
+    identity = pyrage.x25519.Identity.generate()
+    return identity, str(identity.to_public())
 
 
 def recipients(texts: Sequence[str], file: Path | None = None) -> list[Recipient]:

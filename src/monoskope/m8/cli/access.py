@@ -6,7 +6,7 @@ So a company gives its first administrator a name, and gets back in after the la
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -15,7 +15,7 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UsageError
 from monoskope.m8.cli.common import folder_option, on_log, output_option, seconds, show
 from monoskope.m8.credentials.tokens import Issued
-from monoskope.m8.domain import role_bindings as rules
+from monoskope.m8.domain import binding_changes, role_bindings
 from monoskope.m8.domain.aggregates import ROLE_BINDINGS, Aggregates
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES, Principal
 from monoskope.m8.domain.role_bindings import RoleBinding, RoleBindings
@@ -26,7 +26,8 @@ from monoskope.protocol.login import Member
 from monoskope.settings import write_private
 from monoskope.times import rfc3339, wall_clock
 
-_TOKEN_ROLES = {ROLE_NAMES[role]: role for role in (events_pb2.ROLE_ADMINISTRATOR, events_pb2.ROLE_USER)}
+_OF_TOKENS = (events_pb2.ROLE_ADMINISTRATOR, events_pb2.ROLE_USER, events_pb2.ROLE_METRICS)
+_TOKEN_ROLES = {ROLE_NAMES[role]: role for role in _OF_TOKENS}
 """The roles that a token has by itself."""
 _RIGHTS = {name: right for right, name in RIGHT_NAMES.items()}
 _NOBODY_HAS_IT = "Look with m8 token list. If it shows a new one, nobody has that: revoke it, and make another."
@@ -167,7 +168,7 @@ def revoke_token(folder: Path, token_id: str) -> None:
 
 
 _ROLES = {name: role for role, name in ROLE_NAMES.items()}
-_BINDING_COLUMNS = ("name", "role", "members", "prefix", "rights")
+_BINDING_COLUMNS = ("name", "version", "role", "members", "prefix", "rights")
 
 
 @click.group()
@@ -192,13 +193,23 @@ def create_role_binding(
     \b
     m8 role-binding create administrators --role administrator --member user:corp:anna
     """  # noqa: D301 - click wants the character itself
-    binding = rules.parse(
+    binding = role_bindings.parse(
         name=name, role=_ROLES[role], members=members, prefix=prefix, rights=[_RIGHTS[right] for right in rights]
     )
+    bind(folder, binding)
+    click.echo(f"Role binding {name} gives the role {role} to {', '.join(map(str, binding.members))}.")
+
+
+def bind(folder: Path, binding: RoleBinding) -> None:
+    """Record a role binding, in the name of the account that runs this. Raises `Error`."""
     actor = os_actor()
     by = Principal("", actor, frozenset(), (), 0)
-    _change(folder, lambda known: rules.apply(known, [binding], by=by, prune=False), actor)
-    click.echo(f"Role binding {name} gives the role {role} to {', '.join(map(str, binding.members))}.")
+    _change(folder, lambda known: binding_changes.create(known, binding, by=by), actor)
+
+
+def bindings(folder: Path) -> Mapping[str, RoleBinding]:
+    """Return the role bindings by their names. Raises `Error`."""
+    return on_log(folder, lambda _, log: Aggregates(log).get(ROLE_BINDINGS)).bindings
 
 
 @role_binding.command("delete")
@@ -206,7 +217,7 @@ def create_role_binding(
 @click.argument("name")
 def delete_role_binding(folder: Path, name: str) -> None:
     """Delete the role binding NAME: it gives nothing any more, at once and in every process."""
-    _change(folder, lambda known: rules.delete(known, name), os_actor())
+    _change(folder, lambda known: binding_changes.delete(known, name), os_actor())
     click.echo(f"Deleted {name}.")
 
 
@@ -215,13 +226,14 @@ def delete_role_binding(folder: Path, name: str) -> None:
 @output_option
 def list_role_bindings(folder: Path, output: str) -> None:
     """List the role bindings."""
-    known = on_log(folder, lambda _, log: Aggregates(log).get(ROLE_BINDINGS)).bindings
+    known = bindings(folder)
     show([_binding_row(known[name]) for name in sorted(known)], _BINDING_COLUMNS, output)
 
 
 def _binding_row(binding: RoleBinding) -> dict[str, object]:
     return {
         "name": binding.name,
+        "version": binding.version,
         "role": ROLE_NAMES.get(binding.role, f"role {binding.role}"),
         "members": [str(member) for member in binding.members],
         "prefix": "" if binding.prefix is None else str(binding.prefix),
@@ -229,7 +241,7 @@ def _binding_row(binding: RoleBinding) -> dict[str, object]:
     }
 
 
-def _change(folder: Path, decide: Callable[[RoleBindings], Sequence[rules.Change]], actor: str) -> None:
+def _change(folder: Path, decide: Callable[[RoleBindings], Sequence[binding_changes.Change]], actor: str) -> None:
     async def change(_: ServerSettings, log: EventLog) -> None:
         await Aggregates(log).change(ROLE_BINDINGS, decide, actor=actor)
 

@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,6 +25,9 @@ from monoskope.m8.log.opening import find_id
 from monoskope.m8.opened import place_of
 from monoskope.text import counted, escape
 from monoskope.times import rfc3339, wall_clock
+
+if TYPE_CHECKING:
+    from monoskope.m8.backup.age import Identity
 
 identity_option = click.option(
     "--identity", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The age identity that opens it."
@@ -79,7 +83,7 @@ def create(folder: Path, *, recipients: tuple[str, ...], recipients_file: Path |
     way. A file appears when it is whole.
     """
     try:
-        making, warning = asyncio.run(_create(folder, recipients, recipients_file, target))
+        making, warning = asyncio.run(made(folder, recipients, recipients_file, target))
     except asyncio.CancelledError:
         raise click.Abort from None
     assert making.header is not None, "it was made"
@@ -98,7 +102,7 @@ def create(folder: Path, *, recipients: tuple[str, ...], recipients_file: Path |
         click.echo(f"warning: {warning}", err=True)
 
 
-async def _create(
+async def made(
     folder: Path, recipients: Sequence[str], recipients_file: Path | None, target: str
 ) -> tuple[Making, str]:
     """Write the backup, note its position and time, and return it with a warning, "" for none.
@@ -157,14 +161,7 @@ def verify(*, identity: Path, at_least: Noted | None, source: str) -> None:
 
     It is decrypted, and every record, the hash chain, the sealed bytes and the end are checked. Nothing is written.
     """
-
-    async def work() -> Checking:
-        async with reading(source, identity, at_least) as checking:
-            async for _ in checking.pages():
-                pass
-            return checking
-
-    checking = asyncio.run(work())
+    checking = asyncio.run(checked(source, opened_by(identity), at_least))
     assert checking.header is not None, "it was read"
     assert checking.end is not None, "it was read"
     held = counted(checking.end.records, "event")
@@ -180,13 +177,28 @@ def made_line(header: Header) -> str:
     return f"It was made at {rfc3339(header.created_at_ms)} by m8 {version} on {engine}.{ends}"
 
 
-@contextlib.asynccontextmanager
-async def reading(source: str, identity: Path, at_least: Noted | None) -> AsyncIterator[Checking]:
-    """Yield a backup whose header was read. Raises `Error`."""
+def opened_by(file: Path) -> Sequence[Identity]:
+    """Return the identities in a file. Raises as `age.identities`."""
     from monoskope.m8.backup import age  # noqa: PLC0415 - pyrage is an extra, and the help needs none
 
+    return age.identities(file)
+
+
+async def checked(source: str, identities: Sequence[Identity], at_least: Noted | None) -> Checking:
+    """Read a backup from its first to its last byte, and return what was read. Raises `Error`."""
+    async with reading(source, identities, at_least) as checking:
+        async for _ in checking.pages():
+            pass
+        return checking
+
+
+@contextlib.asynccontextmanager
+async def reading(source: str, identities: Sequence[Identity], at_least: Noted | None) -> AsyncIterator[Checking]:
+    """Yield a backup whose header was read. Raises `Error`."""
+    from monoskope.m8.backup import age  # noqa: PLC0415 - as above
+
     async with files.read(source) as reader:
-        checking = Checking(age.decrypted(reader, age.identities(identity)), at_least)
+        checking = Checking(age.decrypted(reader, identities), at_least)
         try:
             await checking.begin()
             yield checking

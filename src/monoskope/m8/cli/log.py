@@ -29,7 +29,7 @@ def log() -> None:
 
 @log.command(short_help="Make the keys of a server that has none.")
 @folder_option
-@click.option("--log-origin", default="", metavar="NAME", help="As m8 init has it.")
+@click.option("--log-origin", default="", metavar="NAME", help="As m8 init folder has it.")
 def init(folder: Path, log_origin: str) -> None:
     """Make log.key, with which m8 signs checkpoints: m8 init makes it, too, and servers of before have none."""
     if names := on_log(folder, lambda _, event_log: event_log.names()):

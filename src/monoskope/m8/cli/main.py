@@ -68,7 +68,7 @@ _COMMANDS = MappingProxyType(
         "dev": "monoskope.m8.cli.dev:dev",
         "doctor": "monoskope.m8.cli.doctor:doctor",
         "events": "monoskope.m8.cli.events:events",
-        "init": "monoskope.m8.cli.server:init",
+        "init": "monoskope.m8.cli.init:init",
         "log": "monoskope.m8.cli.log:log",
         "reactor": "monoskope.m8.cli.main:reactor",
         "readmodels": "monoskope.m8.cli.server:readmodels",

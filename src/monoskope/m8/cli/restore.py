@@ -13,7 +13,7 @@ from monoskope.errors import ConflictError, Error, UsageError
 from monoskope.m8.backup import restore as parts
 from monoskope.m8.backup.form import Header
 from monoskope.m8.backup.restore import check_stopped
-from monoskope.m8.cli.backup import at_least_option, identity_option, made_line, reading
+from monoskope.m8.cli.backup import at_least_option, identity_option, made_line, opened_by, reading
 from monoskope.m8.cli.backup_report import Aftermath, lost, tell, valid_tokens
 from monoskope.m8.cli.common import database_options, own_folder_option
 from monoskope.m8.log.event_log import EventLog
@@ -117,7 +117,7 @@ async def _restore(
     async with contextlib.AsyncExitStack() as stack:
         old = await stack.enter_async_context(log_at(before)) if before is not None else None
         # Read first: a backup that is refused makes no log, which m8 would serve as a new one.
-        checking = await stack.enter_async_context(reading(source, identity, least))
+        checking = await stack.enter_async_context(reading(source, opened_by(identity), least))
         header = checking.begun
         log = await stack.enter_async_context(opened_log(settings, for_import=True))
         await check_stopped(log, tick_s=settings.file.timings.tick)
@@ -140,7 +140,7 @@ async def _move(settings: ServerSettings, target: Place, source: str, identity: 
     """
     if target.database is None and settings.database is None and target.file.resolve() == settings.event_log.resolve():
         raise UsageError(f"{target} is the log in use.", fix="Name an empty place.")
-    async with reading(source, identity, least) as checking, opened_log(settings) as used:
+    async with reading(source, opened_by(identity), least) as checking, opened_log(settings) as used:
         header = checking.begun
         await check_stopped(used, tick_s=settings.file.timings.tick)
         _check_same_log(settings, header)
@@ -177,7 +177,8 @@ def _check_same_log(settings: ServerSettings, header: Header) -> None:
     if known and header.log_id and known != header.log_id:
         raise ConflictError(
             f"{settings.folder} serves the log {known}, and the backup is of the log {header.log_id}.",
-            fix="Restore it into a new folder (m8 init --dir NEW), and copy token-signing.key and the TLS files there.",
+            fix="Restore it into a new folder (m8 init folder --dir NEW), and copy token-signing.key and the TLS files"
+            " there.",
         )
 
 

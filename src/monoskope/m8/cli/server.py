@@ -1,4 +1,4 @@
-"""`m8 init|serve|replicas|readmodels`: the folder of a server, the server, and the others of its log."""
+"""`m8 serve|replicas|readmodels`: the server, and the others of its log."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from monoskope import event_loop, failpoints, start
-from monoskope.host_port import HostPort
 from monoskope.m8 import settings
-from monoskope.m8.cli.common import arm_failpoints, database_options, folder_option, on_log, output_option, show
-from monoskope.m8.init import check_owners, lay_out
+from monoskope.m8.cli.common import arm_failpoints, folder_option, on_log, output_option, show
+from monoskope.m8.init import check_owners
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.tree.tree import rebuild_tree
 from monoskope.text import counted
@@ -20,57 +19,6 @@ from monoskope.times import instant, wall_clock
 
 if TYPE_CHECKING:
     from monoskope.m8.background.presence import Replica
-
-
-@click.command(short_help="Create the folder of a new server.")
-@folder_option
-@click.option(
-    "--name", "names", multiple=True, metavar="HOST", help="A host name under which m8 can be reached; can be repeated."
-)
-@click.option(
-    "--listen", default=settings.DEFAULT_LISTEN, show_default=True, metavar="HOST:PORT", help="Where to listen."
-)
-@click.option("--no-ca-key", is_flag=True, help="Do not keep the key of the CA: it cannot sign another certificate.")
-@click.option(
-    "--database",
-    default="",
-    metavar="URL",
-    help="Keep the event log in PostgreSQL: postgresql://USER@HOST/DATABASE, without a password.",
-)
-@database_options
-@click.option(
-    "--log-origin",
-    default="",
-    metavar="NAME",
-    help="What the event log is called in its checkpoints, for ever.  [default: monoskope/<16 hex digits>]",
-)
-def init(
-    *,
-    folder: Path,
-    names: tuple[str, ...],
-    listen: str,
-    no_ca_key: bool,
-    database: str,
-    log_origin: str,
-    **files: Path | None,
-) -> None:
-    """Create the folder of a new server, with settings, token key, CA and certificate."""
-    lay_out(
-        folder,
-        HostPort.parse(listen),
-        names=names,
-        keep_ca_key=not no_ca_key,
-        log_origin=log_origin,
-        database={
-            **({"database": database} if database else {}),
-            **{name: str(file.absolute()) for name, file in files.items() if file is not None},
-        },
-    )
-    here = f" --dir {folder}" if folder != settings.default_folder() else ""
-    click.echo(f"m8 is ready in {folder}. Next:\n")
-    click.echo(f"  m8 serve{here}")
-    click.echo(f"  m8 token create{here} --role administrator --subject YOU --out admin.token\n")
-    click.echo(f"Clients and reactors need {folder / 'ca.crt'}.")
 
 
 @click.group()

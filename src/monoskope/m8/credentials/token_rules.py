@@ -149,10 +149,10 @@ def check_role(event: events_pb2.TokenIssued) -> None:
             fix="Create a role binding for a member, and a token for that member.",
         )
     if event.role not in ROLE_NAMES or any(right not in RIGHT_NAMES for right in event.rights):
-        raise UsageError("a token has the role administrator or user, and known rights.", fix="Choose one.")
-    if event.role == events_pb2.ROLE_ADMINISTRATOR and (event.prefixes or event.rights):
+        raise UsageError("a token has the role administrator, user or metrics, and known rights.", fix="Choose one.")
+    if event.role != events_pb2.ROLE_USER and (event.prefixes or event.rights):
         raise UsageError(
-            "an administrator's token takes no prefixes and rights: administrators manage stores and upload nothing.",
+            f"a token with the role {ROLE_NAMES[event.role]} takes no prefixes and rights: those are a user's.",
             fix="Leave them out, or create a token with the role user.",
         )
     if event.role == events_pb2.ROLE_USER and not (event.prefixes and event.rights):

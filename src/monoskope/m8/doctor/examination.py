@@ -36,10 +36,15 @@ def examine(where: Path, *, clock: Callable[[], int] = wall_clock) -> list[Check
 
 async def _all(loaded: ServerSettings, clock: Callable[[], int]) -> list[Check]:
     now_ms = clock()
+    if folder.keys_are_away(loaded):
+        said = "The keys are credentials of systemd, there only while m8 runs. Without them the rest is not known."
+        away = Check.not_known(folder.FILES, said, "Start m8, then run this again.")
+        return [*await running.running_checks(loaded), away, *folder.disk_checks(loaded)]
     return [
         *folder.file_checks(loaded),
         *certificates.certificate_checks(loaded, moment(now_ms)),
         *await running.running_checks(loaded),
+        *folder.bundle_checks(loaded),
         *folder.disk_checks(loaded),
         folder.backup_check(loaded.folder, now_ms),
         *await issuer_checks(loaded.issuers),
@@ -53,14 +58,16 @@ def _unreachable(where: Path) -> Check | None:
         owner = where.stat().st_uid
         (where / settings.SETTINGS_FILE).exists()
     except FileNotFoundError:
-        return Check.fail("folder", f"There is no folder {where}.", f"For a new server run: m8 init --dir {where}")
+        fix = f"For a new server run: m8 init folder --dir {where}"
+        return Check.fail("folder", f"There is no folder {where}.", fix)
     except OSError as error:
         return Check.fail("folder", f"{where} cannot be read: {error.strerror}.", "Run this as the user of m8.")
     if owner in {0, os.geteuid()}:
         return None
     name = _name(owner)
     said = f"{where} belongs to {name}, and this runs as {_name(os.geteuid())}."
-    return Check.fail("folder", said, f"sudo -u {name} m8 doctor --dir {where}")
+    become = f"runuser -u {name} --" if os.geteuid() == 0 else f"sudo -u {name}"
+    return Check.fail("folder", said, f"{become} m8 doctor --dir {where}")
 
 
 def _name(number: int) -> str:

@@ -1,4 +1,4 @@
-"""The folder of m8: who can reach its files, the room on its disk, and when its log was backed up last."""
+"""The folder of m8: who can reach its files, the bundle, the room on its disk, and when its log was backed up last."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from monoskope.checks.check import Check
-from monoskope.errors import Error, docs_page
+from monoskope.errors import Error, UsageError, docs_page
+from monoskope.host_port import HostPort
 from monoskope.m8.credentials.tokens import read_signing_key
+from monoskope.m8.http.pages import Published
 from monoskope.m8.init import check_owners
 from monoskope.m8.log.folder import last_backup_ms
 from monoskope.m8.log.sqlite.disk import ROOM, Reserve
 from monoskope.m8.renewal import CA_KEY_FILE, NEXT_KEY
 from monoskope.m8.settings import ServerSettings
 from monoskope.m8.tree import key_file
-from monoskope.settings import check_closed, find_private
+from monoskope.protocol.bundle import Bundle
+from monoskope.settings import CREDENTIALS, check_closed, find_private
 from monoskope.text import counted
 from monoskope.times import ago
 
-FILES, DISK, BACKUP = "files", "disk", "backup"
+FILES, BUNDLE, DISK, BACKUP = "files", "bundle", "disk", "backup"
 """Names of checks."""
 
 LITTLE = 1_073_741_824
@@ -27,6 +30,12 @@ LITTLE = 1_073_741_824
 
 BACKUP_MS = 86_400_000
 """How old the newest backup may be."""
+
+
+def keys_are_away(loaded: ServerSettings) -> bool:
+    """Whether the key of tokens is a link to a credential of systemd's, which is there only while m8 runs, and away."""
+    key = loaded.signing_key
+    return key.is_symlink() and not key.exists() and key.readlink().is_relative_to(CREDENTIALS)
 
 
 def file_checks(loaded: ServerSettings) -> list[Check]:
@@ -62,6 +71,29 @@ def _trouble_of(path: Path) -> Error | None:
     except Error as error:
         return error
     return None
+
+
+def bundle_checks(loaded: ServerSettings) -> list[Check]:
+    """Return the check of the bundle that m8 shows to newcomers, none if it shows none."""
+    if not loaded.file.bundle:
+        return []
+    path = loaded.folder / loaded.file.bundle
+    try:
+        Published(path).check(loaded.names_at(loaded.listen.port or _bound_port(loaded)))
+        found = Bundle.parse(path.read_bytes())
+    except Error as error:
+        return [Check.failed(BUNDLE, error)]
+    return [
+        Check.ok(BUNDLE, f"It names this m8. Its fingerprint, to compare with what you published: {found.fingerprint}")
+    ]
+
+
+def _bound_port(loaded: ServerSettings) -> int:
+    """Return the port that m8 took last where the settings let it take any, 0 if that is not known."""
+    try:
+        return HostPort.parse(loaded.address_file.read_text(encoding="utf-8").strip()).port
+    except (OSError, UnicodeDecodeError, UsageError):
+        return 0
 
 
 def disk_checks(loaded: ServerSettings) -> list[Check]:

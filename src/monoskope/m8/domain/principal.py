@@ -24,6 +24,7 @@ ROLE_NAMES = MappingProxyType(
         events_pb2.ROLE_ADMINISTRATOR: "administrator",
         events_pb2.ROLE_USER: "user",
         events_pb2.ROLE_AUDITOR: "auditor",
+        events_pb2.ROLE_METRICS: "metrics",
     }
 )
 """How people and tokens name each role."""
@@ -109,6 +110,11 @@ class Principal:
     def sees_all(self) -> bool:
         """Whether every secret exists for the caller, and every event: for administrators and auditors."""
         return self.is_administrator or events_pb2.ROLE_AUDITOR in self.roles
+
+    @property
+    def reads_metrics(self) -> bool:
+        """Whether the caller may read metrics, and so nothing else: no token that can do more lies in a scraper."""
+        return self.roles == {events_pb2.ROLE_METRICS}
 
     @property
     def prefixes(self) -> tuple[UriPrefix, ...]:

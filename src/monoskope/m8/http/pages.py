@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from monoskope import operating_log
-from monoskope.errors import Error, NotFoundError, RefusedError, UsageError
+from monoskope.errors import Error, NotFoundError, UsageError
 from monoskope.event_loop import heeded
 from monoskope.http.messages import Response
 from monoskope.m8 import calls
@@ -53,7 +53,7 @@ class Operations:
     async def answer(self, path: str, arrival: Arrival) -> Response:
         """Answer a GET of one of its paths.
 
-        The metrics name the stores, and how much each user's calls are; so they are for administrators.
+        The metrics name the stores, and how much each user's calls are; so they are for the role metrics.
         """
         if path == "/metrics" and (error := await self._refusal(arrival)) is not None:
             return refused.response(error)
@@ -67,12 +67,10 @@ class Operations:
     async def _refusal(self, arrival: Arrival) -> Error | None:
         """Return why the caller may not read the metrics, without the frames that hold the token."""
         try:
-            principal = await calls.principal_of(self._app, arrival)
+            policy.require_metrics(await calls.principal_of(self._app, arrival))
         except Error as error:
             return calls.without_frames(error)
-        if principal.is_administrator:
-            return None
-        return RefusedError("metrics are for administrators.", fix="Use the token of an administrator.")
+        return None
 
 
 class _Shared:

@@ -46,7 +46,12 @@ class Needs(Enum):
 
 
 def require(principal: Principal, needs: Needs) -> None:
-    """Raise `RefusedError` unless the caller has what a method `needs`."""
+    """Raise `RefusedError` unless the caller has what a method `needs`. Who reads metrics calls no method."""
+    if principal.reads_metrics and needs is not Needs.NOTHING:
+        raise RefusedError(
+            f"{principal.subject} has the role metrics, which reads /metrics and nothing else.",
+            fix="Use another credential.",
+        )
     if needs is Needs.ADMINISTRATOR and not principal.is_administrator:
         raise RefusedError(
             f"{principal.subject} is no administrator.",
@@ -66,6 +71,16 @@ def require_sees_all(principal: Principal) -> None:
     if not principal.sees_all:
         raise RefusedError(
             f"{principal.subject} is neither administrator nor auditor.", fix="Ask one of them to look for you."
+        )
+
+
+def require_metrics(principal: Principal) -> None:
+    """Raise `RefusedError` unless the caller has the role metrics and no other, whatever the other can do."""
+    if not principal.reads_metrics:
+        raise RefusedError(
+            "metrics are for the role metrics alone, so that no token that can do more lies in a scraper.",
+            fix="Make one on the server: m8 token create --role metrics --subject prometheus. Or ask the listener of"
+            " operations, on the machine of m8.",
         )
 
 

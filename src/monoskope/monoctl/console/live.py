@@ -6,7 +6,7 @@ A stream has one JSON object a line.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -68,6 +68,7 @@ class Live:
         self._tick_s = tick_s
         self._pages: set[_Page] = set()
         self._m8: Document = {"kind": "m8", "away": "", "stop": None}
+        self._people: dict[str, str] = {}
 
     def tell(self, document: Document) -> None:
         """Tell every page."""
@@ -86,6 +87,11 @@ class Live:
         if said != self._m8:
             self._m8 = said
             self.tell(said)
+
+    def people(self, shown: Mapping[str, str]) -> None:
+        """Tell how people are shown who have names, each by the id; a page that comes later hears it, too."""
+        self._people |= shown
+        self.tell({"kind": "people", "shown": dict(shown)})
 
     def note(self, text: str) -> None:
         """Tell a sentence that the user should know."""
@@ -114,7 +120,9 @@ class Live:
         self._pages.add(page)
         ends.append(page.end)
         try:
-            yield line(self._m8)
+            known = [line({"kind": "people", "shown": self._people})] if self._people else []
+            for told in (line(self._m8), *known):
+                yield told
             while not page.has_ended:
                 yield await page.next(self._tick_s)
         finally:

@@ -23,7 +23,8 @@ from monoskope.monoctl.console.requests import Request, Text
 from monoskope.monoctl.console.secrets import SecretsAsked, secrets, today
 from monoskope.monoctl.output import views
 from monoskope.monoctl.output.ending import failure
-from monoskope.monoctl.output.formats import Document
+from monoskope.monoctl.output.formats import TABLE, Document
+from monoskope.monoctl.output.people import named
 from monoskope.protocol.receipt import Receipt
 from monoskope.times import now_ms
 
@@ -71,7 +72,10 @@ def me(said: Document, *, away: str = "") -> Document:
 
 
 def _credential(context: Context) -> Document:
-    """Return `credential` and `login`: where the credential comes from, and whether monoctl renews it by itself."""
+    """Return `credential`, `login` and `context`.
+
+    They say where the credential comes from, whether monoctl renews it by itself, and by which settings m8 is called.
+    """
     settings, login = context.client.settings, ""
     if settings.credential is not None:
         from monoskope.client.login.credential import Login  # noqa: PLC0415 - only where no token was given
@@ -79,7 +83,7 @@ def _credential(context: Context) -> Document:
         if isinstance(settings.credential, Login):
             with contextlib.suppress(Error):  # m8 was asked with it just now, and `away` says what is wrong
                 login = "renewed" if settings.credential.is_renewed else "once"
-    return {"credential": settings.credential_source, "login": login}
+    return {"credential": settings.credential_source, "login": login, "context": settings.context}
 
 
 def signs_with(context: Context) -> Document:
@@ -138,13 +142,13 @@ async def upstream(context: Context, asked: OfUri) -> Document:
     return {"names": names, "complete": complete}
 
 
-_NO_PREFIX: Document = {"prefix": "", "rights": []}
+_NO_PREFIX: Document = {"prefix": "", "rights": [], "version": 0}
 
 
 async def role_bindings(context: Context, _asked: Nothing) -> Document:
-    """Answer every role binding, by name."""
-    found = await context.client.access.role_bindings()
-    return {"role_bindings": [_NO_PREFIX | views.role_binding(one) for one in found]}
+    """Answer every role binding, by name; members as they are shown where something is decided."""
+    found = [_NO_PREFIX | views.role_binding(one) for one in await context.client.access.role_bindings()]
+    return {"role_bindings": named(TABLE, found, context.client.people, whole=True)}
 
 
 class UploadAsked(Request, frozen=True):

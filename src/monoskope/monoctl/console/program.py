@@ -151,6 +151,7 @@ async def run(options: ConsoleOptions, sent: Sent) -> None:
             live.note(sentence)
 
     async with Client(options.settings, notify=notify, observe=observe, signer=options.signer) as client:
+        client.people.told = live.people
         word = Word(options.say)
         context = Context(client, live.tell, word)
         greeting = FirstView(context)

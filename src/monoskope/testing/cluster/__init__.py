@@ -135,7 +135,7 @@ class Cluster(Commands):
     def start_m8(self) -> None:
         """Lay out m8's folder at the first call, start m8, and return when it listens."""
         if not (self.folder / "m8" / "m8.toml").exists():
-            self.must("m8", "init", "--dir", "m8", "--listen", self.server)
+            self.must("m8", "init", "folder", "--dir", "m8", "--listen", self.server)
         _lift(self.folder / "m8" / "m8.toml", "", "puts_per_hour_per_user = 0\n")
         self.m8.start()
         self.m8.wait_for(lambda: listens(self.server))

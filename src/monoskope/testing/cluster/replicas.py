@@ -50,7 +50,7 @@ class ReplicaCluster(Cluster):
     def lay_out(self) -> None:
         """Make the folder of every m8, unless it is there: the same keys and the same log, an address of its own."""
         if not (self.folder / "m8").exists():
-            self.must("m8", "init", "--dir", "m8", "--listen", self.server)
+            self.must("m8", "init", "folder", "--dir", "m8", "--listen", self.server)
         with editing(self.folder / "m8" / "m8.toml") as first:
             first.update({"puts_per_hour_per_user": 0} | self._settings)
         for part, server in zip(self.m8s[1:], self.servers[1:], strict=True):

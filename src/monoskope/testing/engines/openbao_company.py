@@ -50,6 +50,8 @@ class Company:
         self._bao.call("POST", f"identity/oidc/key/{_KEY}", {"allowed_client_ids": ["*"], "algorithm": "ES256"})
         template = '{"email": {{identity.entity.metadata.email}}}'
         self._bao.call("POST", "identity/oidc/scope/email", {"template": template})
+        template = '{"name": {{identity.entity.name}}}'
+        self._bao.call("POST", "identity/oidc/scope/profile", {"template": template})
         template = '{"groups": {{identity.entity.groups.names}}}'
         self._bao.call("POST", "identity/oidc/scope/groups", {"template": template})
 
@@ -76,7 +78,7 @@ class Company:
         made = self._bao.call("GET", f"identity/oidc/client/{name}")["data"]
         self._clients.append(made["client_id"])
         provider = {"allowed_client_ids": self._clients, "issuer": self._bao.address}
-        provider |= {"scopes_supported": ["email", "groups"]}
+        provider |= {"scopes_supported": ["email", "groups", "profile"]}
         self._bao.call("POST", "identity/oidc/provider/company", provider)
         return OidcClient(made["client_id"], made.get("client_secret", ""), redirect_uri)
 

@@ -132,6 +132,17 @@ async def test_names_go_to_those_who_see_the_id_and_to_nobody_else(m8: Exchangin
         assert not (await m8.world.member(BEN).call(request)).people
 
 
+async def test_events_that_are_watched_have_the_name_of_who_caused_them(m8: Exchanging) -> None:
+    await login(m8, name=NAME)
+    watched = m8.world.administrator().watch()
+    await m8.world.administrator().bind("roots", ANNA, role=events_pb2.ROLE_ADMINISTRATOR)
+    await m8.world.member(ANNA).bind("auditors", BEN, role=events_pb2.ROLE_AUDITOR)
+    while (one := await watched.read()).event.actor != ANNA:
+        assert not one.people
+    watched.cancel()
+    assert [(person.member, person.name) for person in one.people] == [(ANNA, NAME)]
+
+
 def test_every_answer_that_has_room_for_names_has_them() -> None:
     files = (access_pb2, changes_pb2, commands_pb2, log_pb2, queries_pb2, reactor_pb2)
     found = {

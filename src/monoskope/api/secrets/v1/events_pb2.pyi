@@ -17,6 +17,7 @@ class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ROLE_ADMINISTRATOR: _ClassVar[Role]
     ROLE_USER: _ClassVar[Role]
     ROLE_AUDITOR: _ClassVar[Role]
+    ROLE_METRICS: _ClassVar[Role]
 
 class Right(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -35,6 +36,7 @@ ROLE_UNSPECIFIED: Role
 ROLE_ADMINISTRATOR: Role
 ROLE_USER: Role
 ROLE_AUDITOR: Role
+ROLE_METRICS: Role
 RIGHT_UNSPECIFIED: Right
 RIGHT_PUT: Right
 RIGHT_COMPARE: Right
@@ -357,11 +359,23 @@ class RoleBindingCreated(_message.Message):
     rights: _containers.RepeatedScalarFieldContainer[Right]
     def __init__(self, name: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., members: _Optional[_Iterable[str]] = ..., prefix: _Optional[str] = ..., rights: _Optional[_Iterable[_Union[Right, str]]] = ...) -> None: ...
 
+class RoleBindingChanged(_message.Message):
+    __slots__ = ("before", "after", "version")
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    before: RoleBindingCreated
+    after: RoleBindingCreated
+    version: int
+    def __init__(self, before: _Optional[_Union[RoleBindingCreated, _Mapping]] = ..., after: _Optional[_Union[RoleBindingCreated, _Mapping]] = ..., version: _Optional[int] = ...) -> None: ...
+
 class RoleBindingDeleted(_message.Message):
-    __slots__ = ("name",)
+    __slots__ = ("name", "version")
     NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
     name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
+    version: int
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
 
 class IssuerRegistered(_message.Message):
     __slots__ = ("name", "issuer")

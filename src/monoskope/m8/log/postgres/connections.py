@@ -100,6 +100,21 @@ async def connect(target: PostgresTarget, *, host_s: float | None = None, cached
     raise _error(target, refused)
 
 
+async def reach(target: PostgresTarget) -> None:
+    """Return if each host answers as a PostgreSQL, with a certificate that counts; whether it lets anybody in is open.
+
+    Raises:
+        Error: one does not; says why, as `connect` does.
+    """
+    for host, port in target.hosts:
+        try:
+            await close(await asyncpg.connect(**target.arguments(host, port), timeout=ALONE_S))
+        except asyncpg.PostgresError:
+            continue
+        except FAILURES as error:
+            raise _error(target, [(f"{host}:{port}", await diagnose(error, host, port))]) from None
+
+
 async def reconnect(target: PostgresTarget, *, host_s: float | None = None, cached_statements: int = 100) -> Connection:
     """Connect as `connect` does, for a log that is open: whatever is wrong then is told as unavailable.
 

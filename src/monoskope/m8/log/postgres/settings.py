@@ -73,7 +73,7 @@ class DatabaseSettings:
             self._check_nothing_else(file)
             return None
         try:
-            return self._target(file.parent, environment)
+            return self.place(file.parent, environment)
         except UsageError as error:
             raise UsageError(f"{file}: {error.message}", fix=error.fix) from None
 
@@ -85,7 +85,8 @@ class DatabaseSettings:
                     fix=f"{_EXAMPLE} . Or remove database_{name}: then the log is the SQLite file log.db.",
                 )
 
-    def _target(self, folder: Path, environment: Mapping[str, str]) -> PostgresTarget:
+    def place(self, folder: Path, environment: Mapping[str, str]) -> PostgresTarget:
+        """Return where the database is that is named, as `target`; paths are relative to `folder`. Raises so, too."""
         url = _split(self.database)
         options = _options(url.query)
         hosts = _hosts(url, options)

@@ -23,6 +23,7 @@ from monoskope.protocol.receipt import parse_receipt
 from monoskope.testing.scripted.client import pinned, settings_for
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 
+CONTEXT = "lab"
 AT_MS = 1_790_000_000_000
 VALUE = b"correct horse battery staple"
 _PUT = events_pb2.RIGHT_PUT
@@ -32,6 +33,7 @@ ROLE_BINDINGS = [
         name="apps", role=events_pb2.ROLE_USER, members=["group:corp:ops"], prefix="vault://app", rights=[_PUT]
     ),
 ]
+PEOPLE = [views_pb2.PersonName(member="user:corp:grace", name="Grace Hopper")]
 HASHES = [f"fp1:0123456789abcdef:{digit * 64}" for digit in "ab"]
 
 
@@ -139,7 +141,7 @@ class KnowingM8(ScriptedM8):
                 gives = access_pb2.PrefixRights(prefix="vault://app", rights=[_PUT], role_binding="apps")
                 return access_pb2.WhoAmIResponse(subject="alice", groups=["group:corp:ops"], rights=[gives])
             case access_pb2.ListRoleBindingsRequest():
-                return access_pb2.ListRoleBindingsResponse(role_bindings=ROLE_BINDINGS)
+                return access_pb2.ListRoleBindingsResponse(role_bindings=ROLE_BINDINGS, people=PEOPLE)
             case _:
                 return super().more(method, message)
 
@@ -222,6 +224,7 @@ async def at_console(
         if pins:
             pinned(serving, folder)
         settings = settings_for(serving, folder, signing_key=signing_key)
+        settings = msgspec.structs.replace(settings, context=CONTEXT)
         if credential is not None:
             settings = msgspec.structs.replace(settings, token="", credential=credential)
 

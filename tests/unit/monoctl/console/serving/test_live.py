@@ -28,12 +28,19 @@ async def test_every_page_is_told_and_a_later_one_hears_whether_m8_is_away() -> 
     live.m8("it is away.")
     live.m8("it is away.")
     live.note("a note")
+    live.people({"user:corp:anna": '"Anna" (corp:anna)'})
     live.progress(Progress(SecretUri.parse("vault://a"), b"\x01" * 16, Stage.SENT))
     later = live.lines([])
     assert await said(later) == {"kind": "m8", "away": "it is away.", "stop": None}
-    assert [await said(first) for _ in range(3)] == [
+    live.people({"user:corp:anna": "user:corp:anna"})
+    assert [await said(later) for _ in range(2)] == [
+        {"kind": "people", "shown": {"user:corp:anna": '"Anna" (corp:anna)'}},
+        {"kind": "people", "shown": {"user:corp:anna": "user:corp:anna"}},
+    ]
+    assert [await said(first) for _ in range(4)] == [
         {"kind": "m8", "away": "it is away.", "stop": None},
         {"kind": "note", "text": "a note"},
+        {"kind": "people", "shown": {"user:corp:anna": '"Anna" (corp:anna)'}},
         {"kind": "progress", "uri": "vault://a", "request_id": "01" * 16, "stage": "SENT", "end": "", "touch": False},
     ]
     for page in (first, later):

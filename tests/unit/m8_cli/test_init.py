@@ -282,7 +282,7 @@ def test_a_file_of_answers_takes_the_place_of_questions(tmp_path: Path, database
 
 def test_the_answers_that_the_documentation_shows_are_answers() -> None:
     page = (Path(__file__).parents[3] / "docs" / "operate" / "install.md").read_text(encoding="utf-8")
-    [text] = [block for block in re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)]
+    [text] = re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     found = parse(text.encode(), Answers, path=Path("answers.toml"))
     Asked(Path("nowhere"), {}, found, None).require_all()
 

@@ -137,7 +137,7 @@ _COMMANDS = {
     "list-upstream": ("engines:list_upstream", "List what is in an engine, to find what can be imported."),
     "login": ("login:login", "Log in with the identity that you have."),
     "logout": ("login:logout", "Forget your login."),
-    "offboard": ("access:offboard", "List what came from a member who leaves, and end it (administrators)."),
+    "offboard": ("leaving:offboard", "List what came from a member who leaves, and end it (administrators)."),
     "status": ("status:status", "Check how you reach m8, your login, pins, log, stores and key."),
     "withdraw": ("approvals:withdraw", "Withdraw a change of yours."),
     "whoami": ("access:whoami", "Show who you are to m8, and what you may do."),

@@ -235,6 +235,7 @@ role: user
 members: ["user:corp:anna"]
 prefix: vault://team-a
 rights: [put, see-hash]
+version: 41
 """
 
 _ROTATION = """\

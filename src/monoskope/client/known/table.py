@@ -158,7 +158,8 @@ KEYS = (
     ),
     Key(
         name="login_scopes",
-        meaning="Scopes to ask for besides `openid` and `offline_access`, with spaces between them, such as `groups`.",
+        meaning="Scopes to ask for besides `openid` and `offline_access`, with spaces between them: `groups` if m8's"
+        " rules name groups, `profile` and `email` for your [name and address](access.md#names).",
         kind=Kind.WORDS,
         bound=Bound.TO_ONE,
         group="login",

@@ -142,7 +142,7 @@ async def upstream(context: Context, asked: OfUri) -> Document:
     return {"names": names, "complete": complete}
 
 
-_NO_PREFIX: Document = {"prefix": "", "rights": []}
+_NO_PREFIX: Document = {"prefix": "", "rights": [], "version": 0}
 
 
 async def role_bindings(context: Context, _asked: Nothing) -> Document:

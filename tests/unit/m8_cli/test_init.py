@@ -29,6 +29,9 @@ from monoskope.settings import parse
 from monoskope.testing.engines.postgres import Postgres
 from tests.unit.m8_cli.setting_up import Somebody, StoppedError, set_up, stopped_at, written
 
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+"""Of connections that PostgreSQL refused: the driver ends TLS in good order, and the loop of the step ends before that."""
+
 
 def test_no_more_than_ten_questions_can_be_asked() -> None:
     assert len(QUESTIONS) <= 10

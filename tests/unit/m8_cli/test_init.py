@@ -30,7 +30,7 @@ from monoskope.testing.engines.postgres import Postgres
 from tests.unit.m8_cli.setting_up import Somebody, StoppedError, set_up, stopped_at, written
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
-"""Of connections that PostgreSQL refused: the driver ends TLS in good order, and the loop of the step ends before that."""
+"""Of connections that PostgreSQL refused: the loop of a step ends before the driver has ended TLS in good order."""
 
 
 def test_no_more_than_ten_questions_can_be_asked() -> None:

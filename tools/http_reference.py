@@ -41,13 +41,18 @@ def render(root: Path) -> str:
     """Return the whole of http.md, with its made parts as the code is now."""
     page = (root / PAGE).read_text(encoding="utf-8")
     example = (root / EXAMPLE).read_text(encoding="utf-8").rstrip("\n")
-    page = _filled(page, "errors", table())
-    return _filled(page, "put.py", f"```python\n{example}\n```")
+    page = filled(page, "errors", table())
+    return filled(page, "put.py", f"```python\n{example}\n```")
 
 
-def _filled(page: str, name: str, content: str) -> str:
+def filled(page: str, name: str, content: str) -> str:
+    """Return a page with `content` between `<!-- NAME -->` and `<!-- /NAME -->`.
+
+    Raises:
+        ValueError: it has no such place, or several.
+    """
     part = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(<!-- /{re.escape(name)} -->)", re.DOTALL)
-    filled, times = part.subn(lambda found: f"{found[1]}{content}\n{found[2]}", page)
+    whole, times = part.subn(lambda found: f"{found[1]}{content}\n{found[2]}", page)
     if times != 1:
-        raise ValueError(f"{PAGE} has {times} places for {name}, and one is needed.")
-    return filled
+        raise ValueError(f"the page has {times} places for {name}, and one is needed.")
+    return whole

@@ -4,8 +4,8 @@
     python tools/reference.py --check    compare; 1 on a difference, with the fix
 
 `cli.md` is each command's own help, `errors.md` the table of stable codes and exit codes, `api.md` what proto/ says,
-`settings.md` every field of the settings files and every environment variable, `openapi.json` the HTTP door. `http.md`
-is written by hand but for its table of errors and its example.
+`settings.md` every field of the settings files of servers, `openapi.json` the HTTP door. `http.md` is written by hand
+but for its table of errors and its example, and docs/settings.md but for its tables.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ def render() -> dict[str, str]:
         "errors.md": cli_reference.render_errors(NOTE),
         "api.md": api_reference.render(generate.PROTO, NOTE),
         "settings.md": settings_reference.render(NOTE),
+        "../settings.md": settings_reference.render_client(ROOT),
         "openapi.json": openapi.render(generate.PROTO),
         "http.md": http_reference.render(ROOT),
     }

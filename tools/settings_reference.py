@@ -1,4 +1,4 @@
-"""The reference page of settings files and environment variables, from the types that read them.
+"""The reference page of settings files, from the types that read them, and the tables of docs/settings.md.
 
 A field's text is the documentation string below it, or its entry under "Attributes:" of its class.
 """
@@ -13,14 +13,16 @@ import re
 import types
 import typing
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from monoskope.client.known import sources
+from monoskope.client.known.table import KEYS, MORE, Bound
 from monoskope.m8 import settings as m8_settings
 from monoskope.reactor import settings as reactor_settings
 from monoskope.stores import registry
+from tools.http_reference import filled
 
 ENGINE_PAGES = {
     "age": "age.md",
@@ -38,34 +40,8 @@ ENGINE_PAGES = {
 }
 """The page of docs/stores that explains each kind of engine."""
 
-VARIABLE_TEXTS = {
-    "MONOCTL_CA": "The certificate authority that signs the server's certificate, as PEM text.",
-    "MONOCTL_CA_FILE": "PEM file of the certificate authority that signs the server's certificate.",
-    "MONOCTL_CONFIG": "The settings file, in place of `~/.config/monoskope/config.toml`.",
-    "MONOCTL_DEFAULT_STORE": "The default store that you agree to in advance.",
-    "MONOCTL_ID_TOKEN": "A JWT of a build job for this m8, as GitLab's `id_tokens` hands it over; m8 exchanges it.",
-    "MONOCTL_KNOWN_STORES": "The file with the identities of stores that you trust, mode 0600.",
-    "MONOCTL_LOGIN_AUDIENCE": (
-        "What tokens for this m8 name as their audience; by default the client id, and the name of the server in build"
-        " jobs."
-    ),
-    "MONOCTL_LOGIN_CA_FILE": "PEM file of the certificate authority that signs the certificate of the issuer.",
-    "MONOCTL_LOGIN_CLIENT_ID": "What the issuer calls monoctl.",
-    "MONOCTL_LOGIN_HOSTS": "Hosts besides its own at which the issuer may have endpoints, with spaces between.",
-    "MONOCTL_LOGIN_ISSUER": "The OpenID Connect provider at which `monoctl login` logs in.",
-    "MONOCTL_LOGIN_SCOPES": "Scopes to ask for besides `openid` and `offline_access`, with spaces between.",
-    "MONOCTL_LOG_QUORUM": "How many of the witnesses must have cosigned what m8 shows of its log.",
-    "MONOCTL_LOG_VKEYS": "The two verifier keys of the log of m8, with a space between (../witnessed-log.md).",
-    "MONOCTL_LOG_WITNESSES": "The verifier keys of the witnesses that you trust, with spaces between.",
-    "MONOCTL_REQUESTER": "How the lists of the stores call you who propose changes (../approvals.md).",
-    "MONOCTL_RETRY_FOR": "For how many seconds what is away and comes back by itself is waited for (../waiting.md).",
-    "MONOCTL_SERVER": "The `host:port` of m8, or several of one log with commas.",
-    "MONOCTL_SIGNING_KEY": "The key that signs requests: a file, or a public key itself (../signed-requests.md).",
-    "MONOCTL_STORE_IDENTITY": "Identities that you agree to in advance: `store=SHA256:…`, with spaces between.",
-    "MONOCTL_TOKEN": "Your token, as text; for the server of MONOCTL_SERVER alone, if that is set.",
-    "MONOCTL_TOKEN_FILE": "File with your token, which others cannot reach; as MONOCTL_TOKEN.",
-}
-"""What each environment variable of the client means."""
+_PAGE = Path("docs/settings.md")
+_COUNTS = {Bound.NOT: "every", Bound.WHERE_NAMED: "own", Bound.TO_ONE: "own alone"}
 
 _HEAD = """# Settings
 
@@ -84,8 +60,7 @@ def render(note: str) -> str:
             *_file("m8.toml", "In the folder of m8 (`--dir`, `M8_DIR`).", m8_settings.File),
             *_file("reactor.toml", "In the folder of each secret reactor.", reactor_settings.ReactorFile),
             *_engines(),
-            *_file("config.toml", "Of `monoctl` and the SDK; mode 0600.", sources.ConfigFile),
-            *_variables(),
+            *_others(),
         ]
     )
 
@@ -219,13 +194,28 @@ def _attributes(doc: str) -> dict[str, str]:
     return found
 
 
-def _variables() -> Iterator[str]:
-    """Yield the environment variables; every one that the client reads must have a text."""
-    yield "## Environment variables of `monoctl` and the SDK\n"
-    yield "An unknown variable that begins with `MONOCTL_` is an error: a misspelt one could lead to another server.\n"
-    yield "| variable | meaning |\n|---|---|"
-    yield from (f"| `{name}` | {VARIABLE_TEXTS[name]} |" for name in sorted(sources.VARIABLES))
+def _others() -> Iterator[str]:
+    yield "## config.toml and `MONOCTL_…`\n"
+    yield "Of `monoctl` and the SDK: [they have a page of their own](../settings.md).\n"
+    yield "## Environment variables of `m8`\n"
     yield (
-        "\n`m8` reads `M8_DIR`, its folder, where `--dir` is not given, and `M8_DATABASE_PASSWORD`, the password of "
+        "`m8` reads `M8_DIR`, its folder, where `--dir` is not given, and `M8_DATABASE_PASSWORD`, the password of "
         "its role in PostgreSQL, where `database_password_file` is not set.\n"
     )
+
+
+def render_client(root: Path) -> str:
+    """Return the whole of docs/settings.md, with its tables as the code is now."""
+    page = (root / _PAGE).read_text(encoding="utf-8")
+    return filled(filled(page, "settings", _settings()), "more", _more())
+
+
+def _settings() -> str:
+    counts = {key.name: _COUNTS[key.bound] if key.in_files else "not in files" for key in KEYS}
+    rows = [f"| `{key.name}` | {counts[key.name]} | {key.meaning} |" for key in KEYS]
+    return "\n".join(["| setting | counts for | meaning |", "|---|---|---|", *rows])
+
+
+def _more() -> str:
+    rows = [f"| `MONOCTL_{name.upper()}` | {meaning} |" for name, meaning in MORE.items()]
+    return "\n".join(["| variable | meaning |", "|---|---|", *rows])

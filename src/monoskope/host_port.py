@@ -202,3 +202,24 @@ class HttpsUrl(Value, frozen=True):
     def server(self) -> HostPort:
         """The server, without the path."""
         return HostPort(self.host, self.port)
+
+
+def serves(own: str, dialled: str) -> bool:
+    """Whether every server that is dialled is one of `own`; both are lists with commas, in any spelling."""
+    return set(_spelled(dialled)) <= set(_spelled(own))
+
+
+def same_servers(one: str, other: str) -> bool:
+    """Whether two lists with commas, in any spelling, name the same servers in the same order."""
+    return _spelled(one) == _spelled(other)
+
+
+def _spelled(servers: str) -> list[str]:
+    """Return each server in its one spelling; what is none as it is."""
+    found = []
+    for name in servers.split(","):
+        try:
+            found.append(check_server(name.strip()))
+        except UsageError:
+            found.append(name.strip())
+    return found

@@ -11,6 +11,7 @@ import grp
 import os
 import pwd
 import stat
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from monoskope.errors import RefusedError, UsageError
@@ -19,11 +20,15 @@ _MOST_LINKS = 40
 """As many as Linux follows."""
 
 
-def check_way(path: Path) -> None:
+def check_way(path: Path, owners: AbstractSet[int] | None = None) -> None:
     """Return if root and this user alone decide which file `path` is.
 
     A folder that others can write will do if it is sticky, as /tmp is; if it lies on a file system that no user
     here can write, as the volumes do into which Kubernetes puts files; or if only its owner is in that group.
+
+    Args:
+        path: The file.
+        owners: The users who may decide it, in the place of root and this user.
 
     Raises:
         RefusedError: others can write a folder on the way, or own one, or own a link.
@@ -31,7 +36,7 @@ def check_way(path: Path) -> None:
     """
     at, links = Path(os.sep), 0
     steps = _steps(path.absolute())
-    _check(path, at, os.lstat(at))
+    _check(path, at, os.lstat(at), owners)
     while steps:
         step = steps.pop()
         here = at.parent if step == os.pardir else at / step
@@ -39,9 +44,9 @@ def check_way(path: Path) -> None:
         if not stat.S_ISLNK(found.st_mode):
             at = here
             if steps:
-                _check(path, at, found)
+                _check(path, at, found, owners)
             continue
-        _check_owner(path, here, found)
+        _check_owner(path, here, found, owners)
         links += 1
         if links > _MOST_LINKS:
             raise UsageError(f"{path} cannot be read: too many links lead to it.", fix="Name the file itself.")
@@ -50,8 +55,8 @@ def check_way(path: Path) -> None:
         steps += _steps(target)
 
 
-def check_file(path: Path, found: os.stat_result) -> None:
-    """Return if `path`, of which `found` is known, is a file that root and this user alone can write.
+def check_file(path: Path, found: os.stat_result, owners: AbstractSet[int] | None = None) -> None:
+    """Return if `path`, of which `found` is known, is a file that root and this user, or `owners`, alone can write.
 
     Raises:
         UsageError: it is no regular file.
@@ -59,7 +64,7 @@ def check_file(path: Path, found: os.stat_result) -> None:
     """
     if not stat.S_ISREG(found.st_mode):
         raise UsageError(f"{path} is not a regular file.", fix="Name a regular file.")
-    check_owner(path, found)
+    check_owner(path, found, owners)
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise RefusedError(
             f"{path} has mode {stat.S_IMODE(found.st_mode):04o}: others than its owner can write it.",
@@ -67,9 +72,19 @@ def check_file(path: Path, found: os.stat_result) -> None:
         )
 
 
-def check_owner(path: Path, found: os.stat_result) -> None:
-    """Raise `RefusedError` if what is at `path`, of which `found` is known, is neither root's nor this user's."""
-    if found.st_uid not in {0, os.geteuid()}:
+def check_owner(path: Path, found: os.stat_result, owners: AbstractSet[int] | None = None) -> None:
+    """Raise `RefusedError` if what is at `path`, of which `found` is known, belongs to others than root and this user.
+
+    Args:
+        path: The file or folder.
+        found: What is known of it.
+        owners: The users to whom it may belong, in the place of root and this user.
+    """
+    if owners is not None and found.st_uid not in owners:
+        raise RefusedError(
+            f"{path} does not belong to root, so another user can change it.", fix=f"As root, run: chown root {path}"
+        )
+    if owners is None and found.st_uid not in {0, os.geteuid()}:
         raise RefusedError(
             f"{path} belongs to another user than root or the one who runs this, and can be changed by that user.",
             fix="Run this as that user, or change its owner (chown).",
@@ -121,8 +136,8 @@ def _steps(path: Path) -> list[str]:
     return [part for part in reversed(path.parts) if part != path.anchor]
 
 
-def _check(path: Path, folder: Path, found: os.stat_result) -> None:
-    _check_owner(path, folder, found)
+def _check(path: Path, folder: Path, found: os.stat_result, owners: AbstractSet[int] | None) -> None:
+    _check_owner(path, folder, found, owners)
     if _others_write(found) and not found.st_mode & stat.S_ISVTX and not _is_read_only(folder):
         raise RefusedError(
             f"{path} is not safe: the folder {folder} has mode {stat.S_IMODE(found.st_mode):04o}, so others than its"
@@ -131,8 +146,10 @@ def _check(path: Path, folder: Path, found: os.stat_result) -> None:
         )
 
 
-def _check_owner(path: Path, here: Path, found: os.stat_result) -> None:
-    if found.st_uid not in {0, os.geteuid()}:
+def _check_owner(path: Path, here: Path, found: os.stat_result, owners: AbstractSet[int] | None) -> None:
+    if owners is not None:
+        check_owner(here, found, owners)
+    elif found.st_uid not in {0, os.geteuid()}:
         raise RefusedError(
             f"{path} is not safe: {here} belongs to another user than root or the one who runs this, who can put"
             " another file in its place.",

@@ -12,6 +12,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import TextIO, TypeVar, get_args
 
@@ -171,26 +172,30 @@ def read_private(path: Path, *, missing: str = "Create it, or name another file.
     return found
 
 
-def find_of_system(path: Path) -> bytes | None:
-    """Read a file of the machine's administrator, which only its owner may write, or return None if there is none.
+def find_of_system(path: Path, owners: AbstractSet[int] | None = None) -> bytes | None:
+    """Read a file of the machine's administrator, or return None if there is none.
+
+    Args:
+        path: The file.
+        owners: The users to whom it and each folder on the way may belong; by default root and this user.
 
     Raises:
-        UsageError: it cannot be read.
-        RefusedError: others can write it.
+        UsageError: it cannot be read, or is no regular file.
+        RefusedError: others can write it, or put another file in its place.
     """
     try:
-        with path.open("rb") as file:
-            mode, content = os.fstat(file.fileno()).st_mode, file.read()
+        # Opening a pipe would otherwise wait for its writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            from monoskope.ownership import check_file, check_way  # noqa: PLC0415 - few machines have such a file
+
+            check_file(path, os.fstat(file.fileno()), owners)
+            check_way(path, owners)
+            return file.read()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.", fix="Ask its owner.") from None
-    if mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise RefusedError(
-            f"{path} has mode {stat.S_IMODE(mode):04o}: others than its owner can write it.",
-            fix=f"Run: chmod 644 {path}",
-        )
-    return content
 
 
 def find_private(path: Path, *, client: bool = False) -> bytes | None:

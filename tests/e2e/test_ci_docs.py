@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import yaml
 
-from monoskope.client.known.sources import VARIABLES
+from monoskope.client.known.table import VARIABLES
 from monoskope.client.login.credential import KUBERNETES as TOKEN_OF_A_POD
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import User

@@ -47,10 +47,17 @@ class Administration(Asking):
             return
         wanted = RoleBinding(name=name, role="user", members=(member,), prefix=prefix, rights=tuple(sorted(rights)))
         call = self.as_root(lambda root: root.access.create_role_binding(wanted), at)
-        assert call == ("ALREADY_EXISTS" if name in self.record.names else "")
+        assert call == ("ALREADY_EXISTS" if name in self.record.bindings else "")
         if not call:
             self.record.bindings[name] = binding
             self.record.names.add(name)
+
+    @rule(name=st.sampled_from(NAMES), member=members, prefix=st.sampled_from(PREFIXES), at=doors)
+    def rebind(self, name: str, member: str, prefix: str, at: int) -> None:
+        wanted = RoleBinding(name=name, role="user", members=(member,), prefix=prefix, rights=tuple(sorted(RIGHTS)))
+        assert self.as_root(lambda root: root.access.apply_role_bindings([wanted]), at) == ""
+        self.record.bindings[name] = Binding(member, prefix, frozenset(RIGHTS))
+        self.record.names.add(name)
 
     @rule(name=st.sampled_from((*NAMES, *NAMES, "all-left", "all-right")), at=doors)
     def unbind(self, name: str, at: int) -> None:

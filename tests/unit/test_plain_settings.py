@@ -10,7 +10,7 @@ import tomli_w
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from monoskope.client.known.sources import ConfigFile
+from monoskope.client.known.config_file import ConfigFile
 from monoskope.errors import UsageError
 from monoskope.m8.settings import File as M8File
 from monoskope.settings import _plain_table, parse
@@ -40,12 +40,12 @@ def test_the_settings_that_monoctl_writes_are_plain() -> None:
 @pytest.mark.parametrize(("line", "why"), [('server = "a', "not valid TOML"), ('servr = "a"', "unknown field")])
 def test_what_is_wrong_is_said_of_plain_files_too(line: str, why: str) -> None:
     with pytest.raises(UsageError, match=why):
-        parse(line.encode(), ConfigFile, path=Path("config.toml"))
+        ConfigFile.parse(line.encode(), Path("config.toml"))
 
 
 def test_a_number_without_quotes_where_a_text_is_wanted_is_told_to_be_quoted() -> None:
     with pytest.raises(UsageError, match=r"config\.toml: Expected `str`, got `int` - at `\$\.log_quorum`") as caught:
-        parse(b"log_quorum = 2", ConfigFile, path=Path("config.toml"))
+        ConfigFile.parse(b"log_quorum = 2", Path("config.toml"))
     assert caught.value.fix == 'Write its value as a text, in quotes: log_quorum = "…".'
 
 

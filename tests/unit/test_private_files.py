@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import pytest
 from click.testing import CliRunner
 
-from monoskope.client.known.sources import read_config
+from monoskope.client.known.config_file import read_config
 from monoskope.client.known.stores import KnownStores
 from monoskope.errors import RefusedError, UsageError
 from monoskope.host_port import HostPort
@@ -248,7 +248,7 @@ def test_the_client_s_settings_are_those_of_the_file_that_was_looked_at(tmp_path
     file = tmp_path / "config.toml"
     write_private(file, b'server = "m8.example:1"\n')
     with swapping(file, at=2, content=b'server = "evil.example:1"\n', mode=0o666):
-        assert read_config(file).server == "m8.example:1"
+        assert read_config(file).top.server == "m8.example:1"
 
 
 def test_a_pipe_in_the_place_of_a_private_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:

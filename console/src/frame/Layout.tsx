@@ -24,8 +24,13 @@ export function Layout() {
   const [place, setPlace] = useState(here());
   const over = useCell(ended);
   const why = useCell(stop);
+  const { context } = useMe();
   useEffect(() => onGone(() => setPlace(here())), []);
   useFocusAfter(place);
+  // The tab's title tells two consoles apart before anything is put into the wrong one.
+  useEffect(() => {
+    document.title = context === "" ? "monoctl console" : `${context} · monoctl console`;
+  }, [context]);
   // The notes of a log that does not hold stay to be read, also when monoctl has ended.
   if (over !== null && why === null) return <NotBegun failure={over} />;
   const view = VIEWS.find((one) => one.id === place.view);

@@ -20,6 +20,7 @@ export function Who() {
           <span class="who-subject">{who.subject || "unknown"}</span>
           <span class="who-server">
             {who.role !== "user" && `${who.role} · `}
+            {who.context !== "" && `${who.context} · `}
             {who.server}
           </span>
         </span>
@@ -39,6 +40,7 @@ function About({ onClose }: { onClose: () => void }) {
           ["Subject", who.subject || "unknown while m8 is away"],
           ["Role", who.role],
           ["Server", <span class="mono">{who.server}</span>],
+          who.context === "" ? null : ["Context", who.context],
           who.groups.length === 0 ? null : ["Groups", <List of={who.groups} mono />],
           ...rightsOf(who),
           ["Signs with", <Signs of={who.signs_with} />],

@@ -15,6 +15,7 @@ const NOBODY: Me = {
   credential: "",
   login: "",
   server: "",
+  context: "",
   m8_version: "",
   monoctl_version: "",
   signs_with: { key: "", principal: "", touch: false, trouble: "" },

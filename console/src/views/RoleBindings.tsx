@@ -14,6 +14,7 @@ const COLUMNS: readonly Column<RoleBinding>[] = [
   { id: "role", title: "Role", look: "tight", cell: (one) => <Badge tone={one.role === "user" ? "plain" : "info"}>{one.role}</Badge> },
   { id: "members", title: "Members", cell: (one) => <List of={one.members} mono /> },
   { id: "prefix", title: "Below", look: "tight", cell: (one) => (one.prefix === "" ? <span class="faint">everywhere</span> : <code>{one.prefix}</code>) },
+  { id: "version", title: "Version", look: "tight", cell: (one) => <code>{one.version}</code> },
   { id: "rights", title: "Rights", cell: (one) => (one.rights.length === 0 ? <span class="faint">of the role</span> : <List of={one.rights} />) },
 ];
 

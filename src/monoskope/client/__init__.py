@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from monoskope.client.purposes.list_names import UpstreamPage as UpstreamPage
     from monoskope.client.results.access import AllowedMember as AllowedMember
     from monoskope.client.results.access import Applied as Applied
+    from monoskope.client.results.access import ChangedRoleBinding as ChangedRoleBinding
     from monoskope.client.results.access import NewToken as NewToken
-    from monoskope.client.results.access import Offboarding as Offboarding
     from monoskope.client.results.access import Permission as Permission
     from monoskope.client.results.access import PrefixRights as PrefixRights
     from monoskope.client.results.access import RoleBinding as RoleBinding
@@ -54,6 +54,9 @@ if TYPE_CHECKING:
     from monoskope.client.results.access import WhoAmI as WhoAmI
     from monoskope.client.results.changes import Approval as Approval
     from monoskope.client.results.changes import ProposedChange as ProposedChange
+    from monoskope.client.results.leaving import Offboarding as Offboarding
+    from monoskope.client.results.leaving import StandingApproval as StandingApproval
+    from monoskope.client.results.leaving import UsedKey as UsedKey
     from monoskope.client.results.log import Event as Event
     from monoskope.client.results.log import Log as Log
     from monoskope.client.results.log import LogComparison as LogComparison
@@ -101,9 +104,10 @@ _MODULES = {
     "monoskope.client.proofs.log": "OfferedLog",
     "monoskope.client.changes.proposal": "Proposal",
     "monoskope.client.purposes.list_names": "Known UpstreamName UpstreamPage",
-    "monoskope.client.results.access": "AllowedMember Applied NewToken Offboarding Permission PrefixRights RoleBinding"
-    " Token WhoAmI",
+    "monoskope.client.results.access": "AllowedMember Applied ChangedRoleBinding NewToken Permission PrefixRights"
+    " RoleBinding Token WhoAmI",
     "monoskope.client.results.changes": "Approval ProposedChange",
+    "monoskope.client.results.leaving": "Offboarding StandingApproval UsedKey",
     "monoskope.client.results.log": "Event Log LogComparison LogWitness ProvenApprover UploadProof",
     "monoskope.client.results.secrets": "Secret SecretVersion Upload",
     "monoskope.client.rotation": "Planned",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -16,8 +16,8 @@ from monoskope.client.results import moment
 from monoskope.client.results.access import (
     AllowedMember,
     Applied,
+    ChangedRoleBinding,
     NewToken,
-    Offboarding,
     Permission,
     RoleBinding,
     Token,
@@ -25,7 +25,7 @@ from monoskope.client.results.access import (
     right_named,
 )
 from monoskope.errors import UsageError
-from monoskope.protocol.login import Member, MemberKind
+from monoskope.protocol.login import Member
 from monoskope.uri import UriPrefix
 
 R = TypeVar("R", bound=Message)
@@ -97,23 +97,31 @@ class Access:
         Raises:
             UsageError: it breaks a rule.
             RefusedError: the caller is no administrator, or the binding names the caller or a group of the caller.
-            AlreadyExistsError: the name is or was another one's.
+            AlreadyExistsError: one of that name says something else.
         """
         request = access_pb2.CreateRoleBindingRequest(role_binding=binding.message())
         return RoleBinding.of((await self._call(_CREATE_ROLE_BINDING, request)).role_binding)
 
-    async def delete_role_binding(self, name: str) -> None:
+    async def delete_role_binding(self, name: str, *, version: int = 0) -> None:
         """Delete a role binding: it gives nothing from the next call on. For administrators.
+
+        Args:
+            name: Its name.
+            version: The one that was seen; 0 for whichever is there.
 
         Raises:
             NotFoundError: there never was one of that name.
+            ConflictError: it was changed since.
         """
-        await self._call(_DELETE_ROLE_BINDING, access_pb2.DeleteRoleBindingRequest(name=name))
+        await self._call(_DELETE_ROLE_BINDING, access_pb2.DeleteRoleBindingRequest(name=name, version=version))
 
     async def apply_role_bindings(
         self, bindings: Sequence[RoleBinding], *, prune: bool = False, dry_run: bool = False
     ) -> Applied:
         """Make the role bindings those that are given, all or nothing, and return what changed. For administrators.
+
+        One that has a `version` is changed if it is still of that version. For one that has none, this call looks
+        first which version is there.
 
         Args:
             bindings: At most 1,000.
@@ -121,14 +129,21 @@ class Access:
             dry_run: Whether only to say what would change.
 
         Raises:
+            ConflictError: one was changed, created or deleted since it was looked at; nothing was changed.
             Error: as `create_role_binding`; nothing was changed.
         """
-        request = access_pb2.ApplyRoleBindingsRequest(
-            role_bindings=[binding.message() for binding in bindings], prune=prune, dry_run=dry_run
-        )
+        there = {} if all(one.version for one in bindings) else {one.name: one for one in await self.role_bindings()}
+        wanted = [one.message() for one in bindings]
+        for one in wanted:
+            if not one.version and one.name in there:
+                one.version = there[one.name].version
+        request = access_pb2.ApplyRoleBindingsRequest(role_bindings=wanted, prune=prune, dry_run=dry_run)
         answer = await self._call(_APPLY_ROLE_BINDINGS, request)
         return Applied(
-            tuple(map(RoleBinding.of, answer.created)), tuple(map(RoleBinding.of, answer.deleted)), answer.unchanged
+            tuple(map(RoleBinding.of, answer.created)),
+            tuple(ChangedRoleBinding(RoleBinding.of(one.before), RoleBinding.of(one.after)) for one in answer.changed),
+            tuple(map(RoleBinding.of, answer.deleted)),
+            answer.unchanged,
         )
 
     async def create_token(self, member: str, *, ttl: dt.timedelta) -> NewToken:
@@ -176,72 +191,6 @@ class Access:
             RefusedError: the caller is no administrator.
         """
         await self._call(_FORGET_PERSON, access_pb2.ForgetPersonRequest(member=str(Member.parse(member))))
-
-    async def came_from(self, member: str) -> Offboarding:
-        """Return the valid tokens and the role bindings that a member made, and those that name the member.
-
-        For administrators and auditors.
-
-        Args:
-            member: `kind:issuer:name`, or the plain subject of a token with rights of its own.
-        """
-        now = dt.datetime.now(dt.UTC)
-        valid = [
-            one async for one in self.tokens() if not one.revoked and (one.expires_at is None or one.expires_at > now)
-        ]
-        bindings = await self.role_bindings()
-        named = [one for one in bindings if member in one.members and one.made_by != member]
-        return Offboarding(
-            member=member,
-            named_tokens=tuple(one for one in valid if member in {one.subject, one.member}),
-            made_tokens=tuple(one for one in valid if one.made_by == member and one.subject != member),
-            made_role_bindings=tuple(one for one in bindings if one.made_by == member),
-            named_role_bindings=tuple(one for one in named if len(one.members) == 1),
-            shared_role_bindings=tuple(one for one in named if len(one.members) > 1),
-        )
-
-    async def offboard(self, found: Offboarding, *, keep: Collection[str] = ()) -> None:
-        """End the tokens of `found`, then its role bindings; those that are shared stay. For administrators.
-
-        Last the member's display name and address are deleted.
-
-        If it breaks off, begin again with `came_from`: what has ended is not listed again.
-
-        Args:
-            found: What `came_from` returned.
-            keep: Ids of tokens and names of role bindings that stay.
-
-        Raises:
-            UsageError: it is the caller, or the caller would lose the token or the role; nothing was ended.
-            RefusedError: the caller is no administrator.
-        """
-        who = await self.who_am_i()
-        if found.member in {who.subject, who.member}:
-            raise UsageError("you cannot offboard yourself.", fix="Ask another administrator.")
-        tokens = [one.token_id for one in found.tokens if one.token_id not in keep]
-        bindings = [one.name for one in found.role_bindings if one.name not in keep]
-        if who.token_id in tokens:
-            raise UsageError(
-                f"{found.member} made the token that you use; nothing was ended.",
-                fix=f"Use another one, or keep it (`keep` {who.token_id}).",
-            )
-        await self._check_stays(who, bindings)
-        for token_id in tokens:
-            await self.revoke_token(token_id)
-        for name in bindings:
-            await self.delete_role_binding(name)
-        if found.member.startswith(f"{MemberKind.USER.value}:"):  # else it has neither
-            await self.forget_person(found.member)
-
-    async def _check_stays(self, who: WhoAmI, ending: Collection[str]) -> None:
-        """Raise `UsageError` if the caller is an administrator by nothing but role bindings that end."""
-        mine = {who.member, *who.groups}
-        roots = [one for one in await self.role_bindings() if one.role == "administrator" and mine & set(one.members)]
-        if who.member and roots and all(one.name in ending for one in roots):
-            raise UsageError(
-                f"you are an administrator by {roots[0].name} alone, which would end; nothing was ended.",
-                fix=f"Have another administrator create one in its place, or keep it (`keep` {roots[0].name}).",
-            )
 
     async def _call(self, method: Method[R], request: Message) -> R:
         return await self._connection.call(method, request, CALL_TIMEOUT_S)

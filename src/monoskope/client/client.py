@@ -38,6 +38,7 @@ from monoskope.value import Unshared
 if TYPE_CHECKING:
     from monoskope.client.access import Access
     from monoskope.client.changes import Changes
+    from monoskope.client.leaving import Leaving
     from monoskope.client.proofs.log import ServerLog
     from monoskope.client.purposes.list_names import UpstreamName, UpstreamPage
     from monoskope.client.results.secrets import Secret, SecretVersion, Upload
@@ -89,7 +90,7 @@ class Client(Unshared):
     ```
 
     `client.stores`, `client.access` and `client.log` are about stores, rights, and m8's log with its events;
-    `client.changes` is about changes that others approve.
+    `client.changes` is about changes that others approve, and `client.leaving` about somebody who leaves.
 
     Args:
         settings: Where to dial and as whom; None finds them as `monoctl` does (`monoskope.client.settings`).
@@ -202,6 +203,13 @@ class Client(Unshared):
         from monoskope.client.access import Access  # noqa: PLC0415 - a put does not need it
 
         return Access(self._session.connection)
+
+    @property
+    def leaving(self) -> Leaving:
+        """What somebody who leaves leaves behind, and how it ends."""
+        from monoskope.client.leaving import Leaving  # noqa: PLC0415 - a put does not need it
+
+        return Leaving(self._session)
 
     @property
     def changes(self) -> Changes:

@@ -29,7 +29,10 @@ from monoskope.client.runtime import Runtime, asyncio_runtime, left
 from monoskope.client.settings import RETRY_FOR_S
 from monoskope.errors import (
     Error,
+    IdentityChangedError,
     LogMismatchError,
+    NotReachedError,
+    ProtocolError,
     RateLimitedError,
     TimedOutError,
     UnauthenticatedError,
@@ -49,6 +52,8 @@ CALLS_AT_ONCE = 64
 _OWN = "Open a client in each process, after the fork."
 _NO_ANSWER = (UnavailableError, UnauthenticatedError, RateLimitedError)
 """What m8 says instead of an answer."""
+_ABOUT_THE_SERVER = (NotReachedError, IdentityChangedError, ProtocolError)
+"""What is wrong where another server was meant, or its authority is not named."""
 
 
 class LogUse(Enum):
@@ -96,6 +101,7 @@ class Connection(Unshared):
         ca: The authority itself, in PEM form; it counts before `ca_file`.
         pause_s: First pause in seconds before a call is sent again.
         runtime: How it waits; by default on asyncio.
+        source: What chose the servers, which errors name; "" for the caller.
         retry_for_s: For how many seconds a call waits for what is away and comes back by itself; 0 for not at all.
         tell: Called with a sentence that says what is waited for, once for each absence.
 
@@ -112,6 +118,7 @@ class Connection(Unshared):
         ca: str = "",
         pause_s: float = 0.2,
         runtime: Runtime | None = None,
+        source: str = "",
         retry_for_s: float = RETRY_FOR_S,
         tell: Callable[[str], None] | None = None,
     ) -> None:
@@ -123,6 +130,7 @@ class Connection(Unshared):
         self._process = os.getpid()
         self._closed = False
         self._servers = (servers,) if isinstance(servers, str) else tuple(servers)
+        self._source = source
         self._at = 0
         self._transports: dict[str, Transport] = {}
         self._pause_s = pause_s
@@ -183,6 +191,7 @@ class Connection(Unshared):
         try:
             answer = await self._call(method, request, ends_at, watch, sent=sent, check=check)
         except Error as error:
+            self._name_source(error)
             # What m8 refuses is an answer, too: with another log it may know nothing of what was asked for.
             is_answer = watch is not None and error.by_m8 and not isinstance(error, _NO_ANSWER)
             if is_answer and (found := await self.mismatch(ends_at)) is not None:
@@ -247,6 +256,11 @@ class Connection(Unshared):
                 raise TimeOverError(tries.said)
             ends_at = pause.ends_at
             tries.begin_round()
+
+    def _name_source(self, error: Error) -> None:
+        """Let an error about what answers at a server, or does not, say what chose the server."""
+        if self._source and not error.by_m8 and isinstance(error, _ABOUT_THE_SERVER):
+            error.fix = f"{error.fix} The server comes from {self._source}.".lstrip()
 
     async def _send(self, method: Method[R], request: Message, ends_at: float, tries: Tries, watch: Watch | None) -> R:
         """Send a call once to the current server; once more if m8 refuses the token, and there is another one."""
@@ -362,8 +376,9 @@ class Connection(Unshared):
                         await self._held()
                         self.people.take(response)
                         yield response
-            except UnavailableError:
+            except UnavailableError as error:
                 self._failed(server)
+                self._name_source(error)
                 raise
             except UnauthenticatedError:
                 renewed = await self._caller.token(refused=token)

@@ -98,6 +98,7 @@ class Session(Unshared):
             ca=given.ca,
             pause_s=self.pause_s,
             runtime=self.runtime,
+            source=given.server_source,
             retry_for_s=self._retry_for_s,
             tell=self.notify,
         )

@@ -14,6 +14,7 @@ from monoskope.client.access import Access
 from monoskope.client.changes import Changes
 from monoskope.client.client import Client
 from monoskope.client.known.stores import SYSTEM_FILE
+from monoskope.client.leaving import Leaving
 from monoskope.client.proofs.log import ServerLog
 from monoskope.client.runtime.blocking import BlockingRuntime, SuspendedError, iterate, run
 from monoskope.client.settings import ClientSettings
@@ -108,8 +109,15 @@ class SyncAccess(_Twin):
     tokens = _list(Access.tokens)
     revoke_token = _call(Access.revoke_token)
     forget_person = _call(Access.forget_person)
-    came_from = _call(Access.came_from)
-    offboard = _call(Access.offboard)
+
+
+class SyncLeaving(_Twin):
+    """What somebody who leaves leaves behind. Each method raises what m8 answers."""
+
+    _of: Leaving
+
+    came_from = _call(Leaving.came_from)
+    offboard = _call(Leaving.offboard)
 
 
 class SyncChanges(_Twin):
@@ -235,6 +243,11 @@ class SyncClient(_Twin):
     def access(self) -> SyncAccess:
         """Who may do what: questions, role bindings and tokens."""
         return SyncAccess(self._of.access)
+
+    @property
+    def leaving(self) -> SyncLeaving:
+        """What somebody who leaves leaves behind, and how it ends."""
+        return SyncLeaving(self._of.leaving)
 
     @property
     def changes(self) -> SyncChanges:

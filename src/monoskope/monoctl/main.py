@@ -112,7 +112,15 @@ _VERBS = {
     "finish": _verb("Finish a rotation (administrators).", {"fingerprint-key-rotation": "stores:finish_rotation"}),
     "config": _verb(
         "Show and change the settings of this client.",
-        {"view": "config:view", "set": "config:set_", "path": "config:path", "bundle": "bundle:bundle"},
+        {
+            "view": "config:view",
+            "set": "config:set_",
+            "unset": "config:unset",
+            "use": "config:use",
+            "contexts": "config:contexts",
+            "path": "config:path",
+            "bundle": "bundle:bundle",
+        },
     ),
 }
 
@@ -129,7 +137,7 @@ _COMMANDS = {
     "list-upstream": ("engines:list_upstream", "List what is in an engine, to find what can be imported."),
     "login": ("login:login", "Log in with the identity that you have."),
     "logout": ("login:logout", "Forget your login."),
-    "offboard": ("access:offboard", "List what came from a member who leaves, and end it (administrators)."),
+    "offboard": ("leaving:offboard", "List what came from a member who leaves, and end it (administrators)."),
     "status": ("status:status", "Check how you reach m8, your login, pins, log, stores and key."),
     "withdraw": ("approvals:withdraw", "Withdraw a change of yours."),
     "whoami": ("access:whoami", "Show who you are to m8, and what you may do."),

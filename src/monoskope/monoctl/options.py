@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from monoskope.client.known.sources import FIELDS, Setting, find
+from monoskope.client.known.sources import find
+from monoskope.client.known.table import FIELDS, Setting
 from monoskope.client.people import People
 from monoskope.client.settings import ClientSettings, load_settings, parse_identities
 from monoskope.errors import UsageError
@@ -41,6 +42,10 @@ class ConnectionOption(click.Option):
 
 
 _option = functools.partial(click.option, cls=ConnectionOption)
+config_option = _option(
+    "--config", metavar="FILE", type=click.Path(path_type=Path), help="Your settings [MONOCTL_CONFIG]."
+)
+context_option = _option("--context", metavar="NAME", help="One of the contexts in your settings [MONOCTL_CONTEXT].")
 _CONNECTION = (
     _option(
         "--server",
@@ -56,7 +61,8 @@ _CONNECTION = (
         " [MONOCTL_SIGNING_KEY].",
     ),
     _option("--known-stores", metavar="FILE", help="The identities you trust; mode 0600 [MONOCTL_KNOWN_STORES]."),
-    _option("--config", metavar="FILE", type=click.Path(path_type=Path), help="Your settings [MONOCTL_CONFIG]."),
+    config_option,
+    context_option,
     _option(
         "--store-identity",
         "store_identity",
@@ -72,7 +78,17 @@ _CONNECTION = (
     ),
     _option("--default-store", metavar="STORE", help="Accept this default store [MONOCTL_DEFAULT_STORE]."),
 )
-_FLAGS = ("server", "ca_file", "token_file", "signing_key", "known_stores", "config", "retry_for", "default_store")
+_FLAGS = (
+    "server",
+    "ca_file",
+    "token_file",
+    "signing_key",
+    "known_stores",
+    "config",
+    "context",
+    "retry_for",
+    "default_store",
+)
 
 output_option = click.option(
     "-o",
@@ -127,10 +143,17 @@ class CommandSession:
         identities = parse_identities(list(self._store_identity)) if self._store_identity else None
         return load_settings(**self._flags, store_identities=identities, credential=credential)
 
-    def found(self) -> dict[str, Setting]:
-        """Return each setting that is given, with its source, before a credential is looked for. Raises as `find`."""
+    def found(self, *, login: str | None = None) -> dict[str, Setting]:
+        """Return each setting that is given, with its source, before a credential is looked for.
+
+        Args:
+            login: The name of the login that counts, one of `[logins.NAME]`.
+
+        Raises:
+            Error: as `find`.
+        """
         flags = {name: value for name, value in self._flags.items() if name in FIELDS}
-        return find(flags, config=self.config)
+        return find(flags, config=self.config, context=self._flags["context"], login=login)
 
     def run(
         self,

@@ -55,9 +55,10 @@ class Example:
     Args:
         role: "user", "auditor" or "administrator".
         has_rarities: Whether the secret `DELETED` is, and a store shows another identity than the pinned one.
+        context: The context of the settings of this console.
     """
 
-    def __init__(self, role: str = "user", *, has_rarities: bool = False) -> None:
+    def __init__(self, role: str = "user", *, has_rarities: bool = False, context: str = "") -> None:
         self._me: dict[str, Any] = {
             "subject": {"user": "anna", "auditor": "rev", "administrator": "root"}[role],
             "role": role,
@@ -65,6 +66,7 @@ class Example:
             "rights": list(_RIGHTS) if role == "user" else [],
             "expires": written(NOW + dt.timedelta(days=20)),
             "server": "m8.example.com:7443",
+            "context": context,
             "m8_version": "1.0.0",
             "monoctl_version": "1.0.0",
             "groups": [],

@@ -349,7 +349,9 @@ def _role_bindings(_asked: dict[str, Any]) -> dict[str, Any]:
         ("revision", "auditor", ["group:corp:revision"], "", []),
     )
     names = ("name", "role", "members", "prefix", "rights")
-    return {"role_bindings": [dict(zip(names, one, strict=True)) for one in given]}
+    return {
+        "role_bindings": [dict(zip(names, one, strict=True)) | {"version": 41 + at} for at, one in enumerate(given)]
+    }
 
 
 def _upload(asked: dict[str, Any]) -> dict[str, Any]:

@@ -41,6 +41,16 @@ def test_a_field_takes_what_it_can_show_and_refuses_more_with_a_sentence(chromiu
         expect(form.panel.get_by_role("alert")).to_contain_text("32,769")
 
 
+@pytest.mark.parametrize(("context", "title"), [("", "monoctl console"), ("lab", "lab · monoctl console")])
+def test_the_title_names_the_context(chromium: Chromium, context: str, title: str) -> None:
+    with chromium.visit() as tab:
+        Example(context=context).open(tab)
+        expect(tab).to_have_title(title)
+        expect(tab.get_by_role("button", name="You and this console")).to_contain_text(
+            f"{context} · " if context else ""
+        )
+
+
 def test_what_is_typed_as_a_filter_of_events_goes_to_m8_only_when_it_is_meant(chromium: Chromium) -> None:
     example = Example()
     with chromium.visit() as tab:

@@ -13,7 +13,7 @@ from monoskope.client.bundle.make import make
 from monoskope.client.bundle.pins import MachinePins, New
 from monoskope.client.http.transport import Roots
 from monoskope.client.known.logs import LogPin
-from monoskope.client.known.sources import Setting
+from monoskope.client.known.table import Setting
 from monoskope.errors import Error, IdentityChangedError, LogMismatchError, NotFoundError, ProtocolError, UsageError
 from monoskope.protocol.bundle import MAX_BYTES, WELL_KNOWN, Log, Login, NoBundleError, certificates_in
 from monoskope.protocol.identity import grouped

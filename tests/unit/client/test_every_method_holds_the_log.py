@@ -15,8 +15,10 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, KeySigner, Proposal, ProposedChange, Rotation
 from monoskope.client.access import Access
 from monoskope.client.changes import Changes
+from monoskope.client.leaving import Leaving
 from monoskope.client.proofs.log import ServerLog
-from monoskope.client.results.access import Offboarding, RoleBinding
+from monoskope.client.results.access import RoleBinding
+from monoskope.client.results.leaving import Offboarding
 from monoskope.client.settings import ClientSettings
 from monoskope.client.stores import Stores
 from monoskope.client.walk.receipts import NO_RECEIPT, Checked
@@ -37,7 +39,7 @@ ARGUMENTS: dict[str, Any] = {
     "count": 1,
     "destination": "other://app/db",
     "force": False,
-    "found": Offboarding("user:corp:ben", (), (), (), (), ()),
+    "found": Offboarding("user:corp:ben", (), (), (), (), (), (), (), ()),
     "identity": "SHA256:" + "A" * 43,
     "key_id": "00" * 8,
     "kind": "vault",
@@ -76,7 +78,7 @@ def methods() -> list[str]:
     """Return each public method."""
     return [
         f"{owner.__name__}.{name}"
-        for owner in (Client, Access, Changes, ServerLog, Stores)
+        for owner in (Client, Access, Changes, Leaving, ServerLog, Stores)
         for name, member in inspect.getmembers(owner, callable)
         if not name.startswith("_")
     ]
@@ -107,7 +109,13 @@ def a_change(m8: ScriptedM8) -> ProposedChange:
 async def tried(client: Client, method: str, change: ProposedChange) -> None:
     """Call a method, and raise what it raises, yields in the place of a result, or returns so."""
     owner, name = method.split(".")
-    owned = {"Access": client.access, "Changes": client.changes, "ServerLog": client.log, "Stores": client.stores}
+    owned = {
+        "Access": client.access,
+        "Changes": client.changes,
+        "Leaving": client.leaving,
+        "ServerLog": client.log,
+        "Stores": client.stores,
+    }
     function = getattr(owned.get(owner, client), name)
     wanted = [each for each in inspect.signature(function).parameters.values() if each.default is each.empty]
     arguments = ARGUMENTS | {"change": change}

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.client.known.sources import config_path, find
+from monoskope.client.known.config_file import config_path
+from monoskope.client.known.sources import find
 from monoskope.client.settings import ClientSettings, load_settings, parse_identities
 from monoskope.errors import RefusedError, UsageError
 from monoskope.protocol.identity import shown

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from monoskope.client.known.sources import VARIABLES
+from monoskope.client.known.table import VARIABLES
 from monoskope.client.settings import parse_identities
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings as m8_settings

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from monoskope.client.known.sources import VARIABLES
+from monoskope.client.known.table import VARIABLES
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings
 from monoskope.m8.cli.setup.units import HARDENED

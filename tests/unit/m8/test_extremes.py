@@ -20,7 +20,7 @@ from monoskope.api.gateway.v1 import access_pb2, changes_pb2, commands_pb2, quer
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.m8 import calls
-from monoskope.m8.domain import role_bindings
+from monoskope.m8.domain import binding_changes
 from monoskope.m8.domain.principal import RIGHT_NAMES
 from monoskope.m8.http.requests import Codec
 from monoskope.m8.limits.settings import ServerLimits
@@ -326,7 +326,7 @@ async def test_no_message_of_a_reactor_is_made_of_more_elements_than_it_may_have
 
 def most_role_bindings() -> access_pb2.ApplyRoleBindingsRequest:
     """As many as there may be, with as many members as all may have."""
-    each = role_bindings.MAX_MEMBERS_IN_ALL // role_bindings.MAX_BINDINGS
+    each = binding_changes.MAX_MEMBERS_IN_ALL // binding_changes.MAX_BINDINGS
     members = [f"user:corp:person-{number}" for number in range(each)]
     bindings = [
         access_pb2.RoleBinding(
@@ -336,7 +336,7 @@ def most_role_bindings() -> access_pb2.ApplyRoleBindingsRequest:
             prefix=f"vault://app-{number}",
             rights=RIGHT_NAMES,
         )
-        for number in range(role_bindings.MAX_BINDINGS)
+        for number in range(binding_changes.MAX_BINDINGS)
     ]
     return access_pb2.ApplyRoleBindingsRequest(role_bindings=bindings, dry_run=True)
 

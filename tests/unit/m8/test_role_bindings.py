@@ -113,17 +113,115 @@ async def test_nobody_gives_a_role_to_themselves(world: World) -> None:
     assert await can(world.member(ROOT, "group:corp:hidden"), PUT, "vault://app/db") is None
 
 
-async def test_names_are_never_used_again_and_a_binding_never_changes(world: World) -> None:
+async def seen(user: User, name: str) -> access_pb2.RoleBinding:
+    """The role binding of that name, as m8 shows it."""
+    [one] = [one for one in await listed(user) if one.name == name]
+    return one
+
+
+async def test_a_name_is_free_again_once_its_binding_is_deleted_and_its_version_tells_which_one_it_is(
+    world: World,
+) -> None:
     root = await named_administrator(world)
     await root.bind("anna", ANNA, BOB, ANNA, **OF_TEAM)
-    head = await world.app.log.head()
+    head, first = await world.app.log.head(), await seen(root, "anna")
     await root.bind("anna", BOB, ANNA, **OF_TEAM)
     assert await world.app.log.head() == head, "the same content again, in another order, is no change"
-    await refusal("ALREADY_EXISTS", root.bind("anna", ANNA, **OF_TEAM))
+    told = await refusal("ALREADY_EXISTS", root.bind("anna", ANNA, **OF_TEAM))
+    assert told.fix.startswith("Change it with monoctl apply")
     await root.unbind("anna")
     await root.unbind("anna")
-    await refusal("ALREADY_EXISTS", root.bind("anna", ANNA, BOB, **OF_TEAM), "never used again")
     await refusal("NOT_FOUND", root.unbind("never-there"))
+    await root.bind("anna", ANNA, BOB, **OF_TEAM)
+    again = await seen(root, "anna")
+    assert again.version > first.version
+    await refusal("CONFLICT", root.call(access_pb2.DeleteRoleBindingRequest(name="anna", version=first.version)))
+    await refusal("CONFLICT", apply(root, of_anna(version=first.version)), f"Version {again.version} is by {ROOT}")
+    [_, deleted, created] = (await world.administrator().events(newest_first=True)).events[:3][::-1]
+    assert (deleted.detail, created.position) == (f"anna of version {first.version}", again.version)
+
+
+async def test_a_binding_is_changed_at_the_version_that_was_seen_and_its_members_have_what_it_says_now(
+    world: World,
+) -> None:
+    root = await named_administrator(world)
+    await root.bind("anna", ANNA, TEAM, **OF_TEAM)
+    before = await seen(root, "anna")
+    wanted = access_pb2.RoleBinding(
+        name="anna", members=[BOB, ANNA], role=USER, prefix="vault://app", rights=[COMPARE], version=before.version
+    )
+    [shown] = (await apply(root, wanted, dry_run=True)).changed
+    assert (shown.before, list(shown.after.members), shown.after.version) == (before, [ANNA, BOB], 0)
+    assert await can(world.member(BOB), COMPARE, "vault://app/db") is None
+    [changed] = (await apply(root, wanted)).changed
+    assert (changed.before, list(changed.after.members)) == (before, [ANNA, BOB])
+    assert await can(world.member(BOB), COMPARE, "vault://app/db") == ["anna"]
+    assert await can(world.member(ANNA), PUT, "vault://app/db") is None
+    assert await can(world.member("user:corp:x", TEAM), COMPARE, "vault://app/db") is None
+    now = await seen(root, "anna")
+    assert now == changed.after
+    [event] = (await world.administrator().events(newest_first=True, page_size=1)).events
+    assert (event.type, event.actor, event.position) == ("RoleBindingChanged", ROOT, now.version)
+    assert event.detail == (
+        f"anna of version {before.version}: user: put, see-hash below vault://app becomes user: compare below"
+        f" vault://app, without {TEAM}, with {BOB}"
+    )
+    again = await apply(root, wanted)
+    assert (len(again.changed), again.unchanged) == (0, 1), "what it says already is no change, whatever was seen"
+
+
+async def test_of_two_changes_at_once_the_second_is_told_what_is_there_and_changes_nothing(world: World) -> None:
+    await world.administrator().bind("roots", ROOT, "user:corp:second", role=ADMINISTRATOR)
+    root, second = world.member(ROOT), world.member("user:corp:second")
+    await root.bind("anna", ANNA, **OF_TEAM)
+    version = (await seen(root, "anna")).version
+    both = await asyncio.gather(
+        apply(root, of_anna(rights=[PUT], version=version)),
+        apply(second, of_anna("new"), of_anna(rights=[SEE_HASH], version=version)),
+        return_exceptions=True,
+    )
+    [lost] = [one for one in both if isinstance(one, BaseException)]
+    won = 1 - both.index(lost)
+    now = await seen(root, "anna")
+    with refused("CONFLICT") as told:
+        raise lost
+    assert f"Version {now.version} is by {(ROOT, 'user:corp:second')[won]}. It says anna: user: " in told.message
+    assert told.fix.startswith("Look at what is there")
+    assert ("new" in [one.name for one in await listed(root)]) is (won == 1), "all or nothing"
+    await refusal("CONFLICT", apply(root, of_anna(rights=[COMPARE])), "is there by now")
+    await root.unbind("anna")
+    await refusal("CONFLICT", apply(root, of_anna(version=now.version)), "was deleted since")
+
+
+async def test_nobody_changes_a_binding_of_their_own_before_or_after_and_what_they_wrote_last_gives_them_nothing(
+    world: World,
+) -> None:
+    ops, others = "group:corp:ops", "group:corp:others"
+    root = await named_administrator(world)
+    await world.administrator().bind("team", TEAM, ops, others, **OF_TEAM)
+    await world.administrator().bind("mine", ROOT, **OF_TEAM)
+    head = await world.app.log.head()
+    team, mine = (await seen(root, "team")).version, (await seen(root, "mine")).version
+    member = world.member(ROOT, ops)
+    for who, name, version, members, own in (
+        (root, "mine", mine, [ANNA], ROOT),  # before: not to leave it either, which needs no deletion
+        (root, "team", team, [TEAM, ROOT], ROOT),  # after
+        (member, "team", team, [TEAM, others], ops),
+        (member, "mine", mine, [ops], ROOT),  # swapped for a group of theirs
+    ):
+        wanted = access_pb2.RoleBinding(name=name, members=members, version=version, **OF_TEAM)
+        for dry_run in (True, False):
+            await refusal("REFUSED", apply(who, of_anna(), wanted, dry_run=dry_run), own)
+    assert await world.app.log.head() == head
+    # m8 does not know that root is in `others`, too: the change is recorded, and gives its author nothing.
+    hidden = world.member(ROOT, others)
+    assert await can(hidden, PUT, "vault://app/db") == ["mine", "team"]
+    await apply(root, access_pb2.RoleBinding(name="team", members=[others], version=team, **OF_TEAM))
+    assert await can(hidden, PUT, "vault://app/db") == ["mine"]
+    assert await can(world.member(ANNA, others), PUT, "vault://app/db") == ["team"]
+    # Nor does deleting and creating help.
+    await root.unbind("mine")
+    await refusal("REFUSED", root.bind("mine", ROOT, **OF_TEAM), ROOT)
 
 
 WRONG: dict[str, dict[str, Any]] = {
@@ -172,7 +270,7 @@ async def test_applying_is_all_or_nothing_shows_what_it_would_do_and_is_idempote
     await root.bind("old", BOB, **OF_TEAM)
     before = await world.app.log.head()
     wanted = [of_anna(), of_anna("second", prefix="local://x"), of_anna("roots", role=AUDITOR, prefix="", rights=[])]
-    await refusal("ALREADY_EXISTS", apply(root, *wanted))
+    await refusal("CONFLICT", apply(root, *wanted))
     wanted[2] = access_pb2.RoleBinding(name="roots", role=ADMINISTRATOR, members=[ROOT])
     for dry_run in (True, False):
         assert await world.app.log.head() == before
@@ -202,7 +300,7 @@ async def test_what_only_a_newer_m8_knows_gives_nothing_and_stops_nobody(world: 
 
 
 async def test_nothing_at_all_is_no_list_of_bindings_that_stay(world: World) -> None:
-    """A pipe whose beginning failed would delete every binding, and no name can be used again."""
+    """A pipe whose beginning failed would delete every binding."""
     root = await named_administrator(world)
     for dry_run in (True, False):
         await refusal("USAGE", apply(root, prune=True, dry_run=dry_run), "would delete all")
@@ -269,9 +367,7 @@ async def test_two_servers_of_one_log_and_a_rebuilt_one_agree(tmp_path: Path) ->
 
 
 async def test_too_many_bindings_are_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from monoskope.m8.domain import role_bindings  # noqa: PLC0415 - its limit is lowered here
-
-    monkeypatch.setattr(role_bindings, "MAX_BINDINGS", 2)
+    monkeypatch.setattr("monoskope.m8.domain.binding_changes.MAX_BINDINGS", 2)
     root = await named_administrator(world)
     await root.bind("one", ANNA, **OF_TEAM)
     await refusal("REFUSED", root.bind("two", ANNA, **OF_TEAM), "role bindings")

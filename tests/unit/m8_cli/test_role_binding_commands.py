@@ -45,9 +45,9 @@ def bindings(folder: Path, capsys: pytest.CaptureFixture[str]) -> list[dict[str,
 def test_the_first_administrator_gets_a_name(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = ("role-binding", "create", "roots", "--role", "administrator", "--member", ANNA)
     assert (m8(folder, *made), m8(folder, *made)) == (ExitCode.OK, ExitCode.OK)
-    assert bindings(folder, capsys) == [
-        {"name": "roots", "role": "administrator", "members": [ANNA], "prefix": "", "rights": []}
-    ]
+    [made_once] = bindings(folder, capsys)
+    version = made_once.pop("version")
+    assert made_once == {"name": "roots", "role": "administrator", "members": [ANNA], "prefix": "", "rights": []}
     assert m8(folder, "token", "create", "--member", ANNA, "--ttl", "1h") == ExitCode.OK
     said = capsys.readouterr()
     assert said.out.count(".") == 2
@@ -57,12 +57,16 @@ def test_the_first_administrator_gets_a_name(folder: Path, capsys: pytest.Captur
     assert (listed["subject"], listed["role"], listed["rights"]) == (ANNA, "", [])
     assert m8(folder, "role-binding", "delete", "roots") == ExitCode.OK
     assert m8(folder, "role-binding", "delete", "never-there") == ExitCode.NOT_FOUND
-    assert (bindings(folder, capsys), m8(folder, *made)) == ([], ExitCode.ALREADY_EXISTS)
+    assert (bindings(folder, capsys), m8(folder, *made)) == ([], ExitCode.OK)
+    [again] = bindings(folder, capsys)
+    assert again["version"] > version, "a name that is used again is told from what it was"
+    assert m8(folder, *made[:4], "auditor", *made[5:]) == ExitCode.ALREADY_EXISTS
+    capsys.readouterr()
     assert m8(folder, "events", "-o", "json") == ExitCode.OK
     records = json.loads(capsys.readouterr().out)
     changed = [(one["type"], one["actor"]) for one in records if one["type"].startswith("RoleBinding")]
     actor = os_actor()
-    assert changed == [("RoleBindingCreated", actor), ("RoleBindingDeleted", actor)]
+    assert changed == [(f"RoleBinding{what}", actor) for what in ("Created", "Deleted", "Created")]
 
 
 def test_a_scraper_gets_a_token_or_a_role_binding_without_rights(
@@ -103,10 +107,12 @@ def test_what_makes_no_sense_is_refused(folder: Path, words: tuple[str, ...]) ->
 def test_a_restore_names_the_bindings_that_came_back(capsys: pytest.CaptureFixture[str]) -> None:
     token = events_pb2.TokenIssued(id="1" * 32, subject=ANNA, member=ANNA, role=events_pb2.ROLE_USER)
     header = Header(1, 0, 1, "0" * 64, "", "", "")
-    tell(header, Aftermath([token], Lost(events=4, bound=["new", "short"], unbound=["old", "short"])))
+    bindings = {"new": (False, True), "short": (False, False), "old": (True, False), "other": (True, True)}
+    tell(header, Aftermath([token], Lost(events=4, bindings=bindings)))
     printed = capsys.readouterr().out
     assert "m8 role-binding delete old" in printed
     assert "new was created after the backup: create it again." in printed
+    assert "other was changed after the backup: change it again." in printed
     assert "short" not in printed
     assert "by role bindings" in printed
     tell(header, Aftermath([]))

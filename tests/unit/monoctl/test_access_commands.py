@@ -111,7 +111,8 @@ def names(run: AS) -> list[str]:
 def test_a_file_is_shown_as_a_difference_applied_in_one_go_and_a_second_time_nothing(run: AS) -> None:
     shown = run("apply", "-f", "-", "--dry-run", stdin=FILE)
     assert shown.exit_code == 0, shown.stderr
-    assert re.search(r"create +team-a +user +vault://team-a +put, see-hash +group:corp:team-a", shown.stdout)
+    for line in ("role +- +user", "prefix +- +vault://team-a", "rights +- +put, see-hash", f"members +- +{TEAM}"):
+        assert re.search(f"create +team-a +{line}", shown.stdout), shown.stdout
     assert "Nothing was changed" in shown.stderr
     assert names(run) == ["roots"]
     applied = document(run("apply", "-f", "-", "-o", "json", stdin=FILE))
@@ -123,21 +124,34 @@ def test_a_file_is_shown_as_a_difference_applied_in_one_go_and_a_second_time_not
         listed = run("get", "role-bindings", "-o", form)
         back = document(run("apply", "-f", "-", "--prune", "-o", "json", stdin=listed.stdout))
         assert (back["created"], back["deleted"], back["unchanged"]) == ([], [], 3)
-    changed = run("apply", "-f", "-", stdin=FILE.replace("put, ", ""))
-    assert changed.exit_code == ExitCode.ALREADY_EXISTS
-    assert "other content" in changed.stderr
-    renamed = (
-        FILE.replace("name: team-a", "name: team-a-2").replace("put, ", "")
-        + f"""
-- kind: RoleBinding
-  name: roots
-  role: administrator
-  members: [{ROOT}]
-"""
-    )
-    pruned = document(run("apply", "-f", "-", "--prune", "-o", "json", stdin=renamed))
-    assert [one["name"] for one in pruned["created"]] == ["team-a-2"]
-    assert [one["name"] for one in pruned["deleted"]] == ["team-a"]
+
+
+def test_a_file_changes_a_role_binding_field_by_field_unless_it_was_changed_since(run: AS) -> None:
+    words = ("create", "role-binding", "team-c", "--role", "user", "--member", TEAM, "--member", ANNA)
+    assert run(*words, "--prefix", "vault://team-c", "--right", "put", "--right", "delete").exit_code == 0
+    printed = [one for one in document(run("get", "role-bindings", "-o", "json")) if one["name"] == "team-c"]
+    mine = json.dumps([one | {"rights": ["put", "see-hash"], "members": [TEAM, CI]} for one in printed])
+    for dry_run in (("--dry-run",), ()):
+        shown = run("apply", "-f", "-", *dry_run, stdin=mine)
+        assert (shown.exit_code, len(shown.stdout.splitlines())) == (0, 3), shown.output
+        assert re.search(r"CHANGE +NAME +FIELD +REMOVED +ADDED", shown.stdout)
+        assert re.search(r"change +team-c +rights +delete +see-hash", shown.stdout)
+        assert re.search(f"change +team-c +members +{ANNA} +{CI}", shown.stdout)
+    assert (run("apply", "-f", "-", stdin=mine).stderr) == "Nothing to change.\n", "what it says already is no conflict"
+
+    theirs = json.dumps([one | {"rights": ["list"]} for one in printed])
+    late = run("apply", "-f", "-", stdin=theirs)
+    assert late.exit_code == ExitCode.CONFLICT
+    assert f"was changed since version {printed[0]['version']}; nothing was changed." in late.stderr
+    assert f"is by {ROOT}. It says team-c: user: put, see-hash below vault://team-c, for {TEAM}, {CI}." in late.stderr
+    assert "Look at what is there (monoctl get role-bindings -o yaml)" in late.stderr
+
+    unversioned = json.dumps([{name: value for name, value in json.loads(theirs)[0].items() if name != "version"}])
+    changed = document(run("apply", "-f", "-", "-o", "json", stdin=unversioned))["changed"]
+    assert [(one["before"]["rights"], one["after"]["rights"]) for one in changed] == [(["put", "see-hash"], ["list"])]
+    own = run("apply", "-f", "-", stdin=unversioned.replace(ANNA, ROOT))
+    assert own.exit_code == ExitCode.REFUSED
+    assert "nobody changes one of their own" in own.stderr
 
 
 def test_who_would_lose_the_role_administrator_is_told_before_and_after(run: AS) -> None:
@@ -245,7 +259,7 @@ def test_what_an_administrator_made_outlives_them_until_they_are_offboarded(run:
         ("token", "made by them", "revoke"),
         ("role-binding", "made by them", "delete"),
         ("role-binding", "names them alone", "delete"),
-        ("role-binding", "names them beside others", "create it anew without them"),
+        ("role-binding", "names them beside others", "take them out: monoctl apply"),
     }
     shown = run("offboard", leaver)
     assert "Nothing was ended. To end 6 things of these, say --end." in shown.stderr
@@ -265,7 +279,7 @@ def test_what_an_administrator_made_outlives_them_until_they_are_offboarded(run:
     again = document(run("offboard", leaver, "-o", "json"))
     assert {(one["name"], one["then"]) for one in again if one["kind"] == "role-binding"} == {
         ("helpers", "delete"),
-        ("both", "create it anew without them"),
+        ("both", "take them out: monoctl apply"),
     }
 
 
@@ -315,12 +329,17 @@ BINDING = RoleBinding(
         yaml_text([role_binding(BINDING)]),
         json.dumps([role_binding(BINDING)]),
         json.dumps(role_binding(BINDING), indent=2),
+        ONE + "made_by: user:corp:root\n",
         ONE.replace("name: team-a", 'name: "team-a"'),
     ],
-    ids=["one", "document", "list", "yaml-of-get", "json-of-get", "json-object", "quoted"],
+    ids=["one", "document", "list", "yaml-of-get", "json-of-get", "json-object", "made-by", "quoted"],
 )
 def test_one_role_binding_in_every_form(text: str) -> None:
     assert parse(text.encode(), "f") == [BINDING]
+
+
+def test_a_version_is_read_as_it_was_listed() -> None:
+    assert parse(f"{ONE}version: 41\n".encode(), "f")[0].version == 41
 
 
 def test_several_documents_and_none() -> None:
@@ -344,6 +363,11 @@ REFUSED = {
     "bad-prefix": (ONE.replace("vault://team-a", "team-a"), "is not a URI prefix"),
     "member-no-list": (ONE.replace("[user:corp:anna, group:corp:team-a]", "user:corp:anna"), "members must be a list"),
     "name-a-list": (ONE.replace("name: team-a", "name: [a]"), "line 2: name must be a text"),
+    "members-empty": (re.sub("members: .*", "members: []", ONE), "line 4: members names nobody"),
+    **{
+        f"version-{text}": (f"{ONE}version: {text}\n", "line 7: version must be a whole number from 1")
+        for text in ("0", "-1", "07", "4.1", "''", "9" * 19, "٤")
+    },
     "alias": (f"a: &x {{}}\nb: *x\n{ONE}", "an alias"),
     "merge": (ONE + "<<: {name: b}\n", "no field '<<'"),
     "scalar": ("hello", "must be a mapping"),

@@ -11,7 +11,7 @@ import click
 import msgspec
 import pytest
 
-from monoskope.client.known.sources import VARIABLES
+from monoskope.client.known.table import KEYS, VARIABLES
 from monoskope.errors import Code
 from monoskope.m8.limits.settings import ServerTimings
 from monoskope.m8.settings import File
@@ -33,10 +33,10 @@ def test_missing_and_changed_pages_differ(tmp_path: Path) -> None:
 def test_the_check_names_the_page_and_the_fix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(reference, "REFERENCE", tmp_path)
+    monkeypatch.setattr(reference, "REFERENCE", tmp_path / "reference")
     assert reference.main([]) == 0
     assert reference.main(["--check"]) == 0
-    (tmp_path / "api.md").write_text("edited by hand", encoding="utf-8")
+    (tmp_path / "reference" / "api.md").write_text("edited by hand", encoding="utf-8")
     assert reference.main(["--check"]) == 1
     said = capsys.readouterr().err
     assert "docs/reference/api.md" in said
@@ -235,8 +235,11 @@ def test_every_engine_is_there(settings_page: str, kind: str) -> None:
     assert f'\n### type = "{kind}"\n' in settings_page
 
 
-def test_every_variable_is_there(settings_page: str) -> None:
-    assert all(f"\n| `{name}` | " in settings_page for name in VARIABLES)
+def test_every_setting_of_monoctl_and_every_variable_is_there() -> None:
+    page = settings_reference.render_client(ROOT)
+    shown = {name for name in VARIABLES if f"\n| `{name}` | " in page}
+    shown |= {f"MONOCTL_{key.name.upper()}" for key in KEYS if f"\n| `{key.name}` | " in page}
+    assert shown == VARIABLES
 
 
 def test_a_default_is_written_as_toml_writes_it(settings_page: str) -> None:

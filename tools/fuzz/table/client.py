@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import tomli_w
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from google.protobuf.message import DecodeError
@@ -20,9 +21,10 @@ from monoskope.client.http import connect, methods
 from monoskope.client.http.connect import error_in
 from monoskope.client.http.transport import proxy_for
 from monoskope.client.known import logs as known_logs
+from monoskope.client.known.config_file import ConfigFile
 from monoskope.client.known.seen import SeenSecrets
-from monoskope.client.known.sources import ConfigFile
 from monoskope.client.known.stores import Pins
+from monoskope.client.known.system import parse_system
 from monoskope.client.login import id_token, workload
 from monoskope.client.login import issuer as issuers
 from monoskope.client.login.browser import CodeFlow, NotOursError
@@ -179,6 +181,9 @@ def _seen(content: bytes) -> object:
     return SeenSecrets(_file("seen_secrets", content)).accept(_SERVER, {})
 
 
+_LOGIN = '[contexts.a.logins.b]\nissuer = "https://issuer"\nclient_id = "c"\n'
+
+
 def _toml_seeds(**texts: str) -> Callable[[], Iterable[bytes]]:
     return lambda: ["".join(f'{name} = "{value}"\n' for name, value in texts.items()).encode()]
 
@@ -230,6 +235,7 @@ role: user
 members: ["user:corp:anna"]
 prefix: vault://team-a
 rights: [put, see-hash]
+version: 41
 """
 
 _ROTATION = """\
@@ -314,9 +320,17 @@ READERS = (
     Reader(
         "config-file",
         "a user's files",
-        ("settings.py", "client/known/sources.py"),
-        lambda content: parse(content, ConfigFile, path=Path("config.toml")),
-        seeds=_toml_seeds(server=_SERVER, token_file="token", signing_key="key"),
+        ("settings.py", "client/known/config_file.py"),
+        lambda content: ConfigFile.parse(content, Path("config.toml")),
+        again=lambda file: tomli_w.dumps(file.as_toml()).encode(),
+        seeds=_texts(f'context = "a"\nsigning_key = "k"\n[contexts.a]\nserver = "{_SERVER}"\n{_LOGIN}'),
+    ),
+    Reader(
+        "system-config",
+        "a user's files",
+        ("settings.py", "client/known/system.py"),
+        lambda content: parse_system(content, Path("/etc/monoskope/config.toml")),
+        seeds=_texts(f'server = "{_SERVER}"\nca_file = "ca"\nlog_quorum = "1"\nfixed = ["server", "log_quorum"]\n'),
     ),
     Reader(
         "kept-login",

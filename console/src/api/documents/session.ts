@@ -53,6 +53,8 @@ export interface Me {
   /** "renewed": a login that monoctl renews by itself; "once": one that ends with `expires`; "": no login. */
   login: string;
   server: string;
+  /** The context of the settings that counts, "" for none. */
+  context: string;
   m8_version: string;
   monoctl_version: string;
   /** The key that signs requests, for stores that take signed ones alone. */

@@ -188,6 +188,8 @@ export interface RoleBinding {
   /** With "user": below which prefix the rights are valid; else "" and none. */
   prefix: string;
   rights: string[];
+  /** The position in the log of the event that made it what it is. */
+  version: number;
 }
 
 /** `upload` {request_id, wait?}. */

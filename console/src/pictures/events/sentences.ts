@@ -98,6 +98,7 @@ const TELLERS: Record<string, Teller> = {
   TokenIssued: (detail) => ({ mood: "admin", text: `A credential was made: ${detail}` }),
   TokenRevoked: (detail) => ({ mood: "admin", text: `A credential is no longer valid: ${detail}` }),
   RoleBindingCreated: (detail) => ({ mood: "admin", text: `A role binding was made: ${detail}` }),
+  RoleBindingChanged: (detail) => ({ mood: "admin", text: `A role binding was changed: ${detail}` }),
   RoleBindingDeleted: (detail) => ({ mood: "admin", text: `The role binding ${detail} gives nothing from now on` }),
   IssuerRegistered: (detail) => ({ mood: "admin", text: `m8 met this issuer for the first time: ${detail}` }),
   MemberRegistered: (detail) => ({ mood: "admin", text: `m8 met this member for the first time: ${detail}` }),
@@ -142,8 +143,8 @@ export const TYPE_GROUPS: readonly { title: string; types: readonly string[] }[]
     types: [
       "SecretStoreCreated", "SecretStoreActivated", "SecretStoreDeactivated", "DefaultSecretStoreSet", "SecretStoreIdentityRotated",
       "SecretStoreIdentityReplaced", "ReactorAttached", "ReactorDetached", "FingerprintKeyAdopted", "FingerprintKeyRotationStarted",
-      "FingerprintKeyRotationFinished", "TokenIssued", "TokenRevoked", "RoleBindingCreated", "RoleBindingDeleted", "IssuerRegistered",
-      "MemberRegistered",
+      "FingerprintKeyRotationFinished", "TokenIssued", "TokenRevoked", "RoleBindingCreated", "RoleBindingChanged", "RoleBindingDeleted",
+      "IssuerRegistered", "MemberRegistered",
     ],
   },
 ];

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from monoskope.client.known.logs import NAME, KnownLogs, LogPin
-from monoskope.client.known.sources import LOGIN_FIELDS, Setting, check_environment
+from monoskope.client.known.sources import check_environment
 from monoskope.client.known.stores import SYSTEM_FILE, KnownStores
+from monoskope.client.known.table import LOGIN_FIELDS, Setting
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.protocol.bundle import Bundle, Log, Login, certificates_in

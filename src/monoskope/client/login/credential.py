@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from monoskope.client.known.sources import ID_TOKEN_VARIABLE, state_path
+from monoskope.client.known.config_file import state_path
+from monoskope.client.known.table import ID_TOKEN_VARIABLE
 from monoskope.client.runtime import Runtime
 from monoskope.errors import Code, Error, UnauthenticatedError
 from monoskope.settings import find_private, parse

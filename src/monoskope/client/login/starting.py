@@ -14,12 +14,13 @@ from typing import Any
 
 from msgspec import structs
 
-from monoskope.client.known.sources import ConfigFile, LoginTable, Setting, serves
+from monoskope.client.known.config_file import LoginTable
+from monoskope.client.known.table import Setting
 from monoskope.client.login.browser import CodeFlow, listening
 from monoskope.client.login.credential import IssuerAwayError, KeptLogin, read
 from monoskope.client.login.issuer import Issuer, OAuthError, Provider, discover
 from monoskope.client.login.renewing import issuer_of, read_whole, remove, uninterrupted, with_tokens, write
-from monoskope.errors import Error, ProtocolError, RefusedError, TimedOutError, UsageError, docs_page
+from monoskope.errors import Error, ProtocolError, RefusedError, TimedOutError, UsageError
 from monoskope.lazy import pattern
 from monoskope.settings import locked
 from monoskope.value import Unshared, Value
@@ -137,7 +138,7 @@ class LoginSettings(LoginTable, frozen=True, kw_only=True):
 
 
 def settings_of(server: str, found: Mapping[str, Setting]) -> LoginSettings:
-    """Return the settings of the usual issuer. Raises `UsageError` if one is missing."""
+    """Return the settings of the issuer that counts. Raises `UsageError` if one is missing."""
     given = {name: found[f"login_{name}"].value for name in LoginTable.__struct_fields__ if f"login_{name}" in found}
     for name in ("issuer", "client_id"):
         if name not in given:
@@ -147,26 +148,6 @@ def settings_of(server: str, found: Mapping[str, Setting]) -> LoginSettings:
                 " settings file it counts for the `server` of that file alone.",
             )
     given.setdefault("audience", given["client_id"])
-    return LoginSettings(server=server, **given)
-
-
-def settings_named(server: str, name: str, file: ConfigFile, where: Path) -> LoginSettings:
-    """Return the settings of a further issuer. Raises `UsageError` if the file names none so for this server."""
-    if not serves(file.server, server):
-        raise UsageError(
-            f"the logins in {where} are for the server {file.server or 'that it names'}, not for {server}.",
-            fix="Name a settings file for that server with `config`.",
-        )
-    if name not in file.logins:
-        named = ", ".join(sorted(file.logins)) or "none"
-        raise UsageError(
-            f"{where} names no login {name!r}, but {named}.",
-            fix=f"Add a table [logins.{name}] ({docs_page('login.md')}).",
-        )
-    given = structs.asdict(file.logins[name])
-    given["audience"] = given["audience"] or given["client_id"]
-    if given["ca_file"]:
-        given["ca_file"] = str(where.parent / Path(given["ca_file"]).expanduser())
     return LoginSettings(server=server, **given)
 
 

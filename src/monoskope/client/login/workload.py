@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from monoskope.client.http.transport import find_roots
-from monoskope.client.known.sources import ID_TOKEN_VARIABLE
+from monoskope.client.known.table import ID_TOKEN_VARIABLE
 from monoskope.client.login.credential import GITHUB, ID_TOKEN, JWT, KUBERNETES, Exchange, Issued
 from monoskope.client.login.id_token import MOST_TOKEN, check_audience
 from monoskope.client.login.issuer import object_in, origin_of, request

@@ -58,7 +58,9 @@ class RoleBinding(Value, frozen=True):
     rights: tuple[str, ...] = ()
     """With "user": for example ("put", "see-hash")."""
     made_by: str = ""
-    """Who created it, as m8 says; "" for one that is not created yet."""
+    """Who created it, or changed it last, as m8 says; "" for one that is not recorded yet."""
+    version: int = 0
+    """The position in the log of the event that made it what it is; 0 for one that is not recorded yet."""
 
     @classmethod
     def of(cls, view: access_pb2.RoleBinding) -> Self:
@@ -70,16 +72,20 @@ class RoleBinding(Value, frozen=True):
             prefix=view.prefix,
             rights=rights_of(view.rights),
             made_by=view.made_by,
+            version=view.version,
         )
 
     def message(self) -> access_pb2.RoleBinding:
-        """Return it as a message. Raises `UsageError` for a role or a right that is none."""
+        """Return it as a message. Raises `UsageError` for a role, a right or a version that is none."""
+        if not 0 <= self.version < 2**63:
+            raise UsageError(f"{self.version} is no version of a role binding.", fix="Take it from the list of them.")
         return access_pb2.RoleBinding(
             name=self.name,
             role=role_named(self.role),
             members=self.members,
             prefix=self.prefix,
             rights=[right_named(right) for right in self.rights],
+            version=self.version,
         )
 
 
@@ -147,10 +153,18 @@ class AllowedMember(Value, frozen=True):
     """The token that allows it by itself, or ""."""
 
 
+class ChangedRoleBinding(Value, frozen=True):
+    """A role binding that was changed, or would be. Its name stays."""
+
+    before: RoleBinding
+    after: RoleBinding
+
+
 class Applied(Value, frozen=True):
-    """What changed when role bindings were applied, or what would change."""
+    """What changed when role bindings were applied, or what would change. Each part is sorted by name."""
 
     created: tuple[RoleBinding, ...]
+    changed: tuple[ChangedRoleBinding, ...]
     deleted: tuple[RoleBinding, ...]
     unchanged: int
 
@@ -197,29 +211,3 @@ class Token(Value, frozen=True):
             revoked=view.revoked,
             made_by=view.made_by,
         )
-
-
-class Offboarding(Value, frozen=True):
-    """All that m8 knows of somebody who leaves, and that counts now."""
-
-    member: str
-    named_tokens: tuple[Token, ...]
-    """Tokens that name them."""
-    made_tokens: tuple[Token, ...]
-    """Tokens that they made for others."""
-    made_role_bindings: tuple[RoleBinding, ...]
-    """Role bindings that they created, whomever these name."""
-    named_role_bindings: tuple[RoleBinding, ...]
-    """Role bindings of others that name them alone."""
-    shared_role_bindings: tuple[RoleBinding, ...]
-    """Role bindings of others that name them beside others. None of these is ended: create each anew without them."""
-
-    @property
-    def tokens(self) -> tuple[Token, ...]:
-        """The tokens that are to end."""
-        return self.named_tokens + self.made_tokens
-
-    @property
-    def role_bindings(self) -> tuple[RoleBinding, ...]:
-        """The role bindings that are to end."""
-        return self.made_role_bindings + self.named_role_bindings

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from monoskope.client.known.sources import is_public_key
+from monoskope.client.known.table import is_public_key
 from monoskope.errors import UsageError, docs_page
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import Namespace, approval_statement, statement

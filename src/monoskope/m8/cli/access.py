@@ -15,7 +15,7 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UsageError
 from monoskope.m8.cli.common import folder_option, on_log, output_option, seconds, show
 from monoskope.m8.credentials.tokens import Issued
-from monoskope.m8.domain import role_bindings as rules
+from monoskope.m8.domain import binding_changes, role_bindings
 from monoskope.m8.domain.aggregates import ROLE_BINDINGS, Aggregates
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES, Principal
 from monoskope.m8.domain.role_bindings import RoleBinding, RoleBindings
@@ -168,7 +168,7 @@ def revoke_token(folder: Path, token_id: str) -> None:
 
 
 _ROLES = {name: role for role, name in ROLE_NAMES.items()}
-_BINDING_COLUMNS = ("name", "role", "members", "prefix", "rights")
+_BINDING_COLUMNS = ("name", "version", "role", "members", "prefix", "rights")
 
 
 @click.group()
@@ -193,7 +193,7 @@ def create_role_binding(
     \b
     m8 role-binding create administrators --role administrator --member user:corp:anna
     """  # noqa: D301 - click wants the character itself
-    binding = rules.parse(
+    binding = role_bindings.parse(
         name=name, role=_ROLES[role], members=members, prefix=prefix, rights=[_RIGHTS[right] for right in rights]
     )
     bind(folder, binding)
@@ -204,7 +204,7 @@ def bind(folder: Path, binding: RoleBinding) -> None:
     """Record a role binding, in the name of the account that runs this. Raises `Error`."""
     actor = os_actor()
     by = Principal("", actor, frozenset(), (), 0)
-    _change(folder, lambda known: rules.apply(known, [binding], by=by, prune=False), actor)
+    _change(folder, lambda known: binding_changes.create(known, binding, by=by), actor)
 
 
 def bindings(folder: Path) -> Mapping[str, RoleBinding]:
@@ -217,7 +217,7 @@ def bindings(folder: Path) -> Mapping[str, RoleBinding]:
 @click.argument("name")
 def delete_role_binding(folder: Path, name: str) -> None:
     """Delete the role binding NAME: it gives nothing any more, at once and in every process."""
-    _change(folder, lambda known: rules.delete(known, name), os_actor())
+    _change(folder, lambda known: binding_changes.delete(known, name), os_actor())
     click.echo(f"Deleted {name}.")
 
 
@@ -233,6 +233,7 @@ def list_role_bindings(folder: Path, output: str) -> None:
 def _binding_row(binding: RoleBinding) -> dict[str, object]:
     return {
         "name": binding.name,
+        "version": binding.version,
         "role": ROLE_NAMES.get(binding.role, f"role {binding.role}"),
         "members": [str(member) for member in binding.members],
         "prefix": "" if binding.prefix is None else str(binding.prefix),
@@ -240,7 +241,7 @@ def _binding_row(binding: RoleBinding) -> dict[str, object]:
     }
 
 
-def _change(folder: Path, decide: Callable[[RoleBindings], Sequence[rules.Change]], actor: str) -> None:
+def _change(folder: Path, decide: Callable[[RoleBindings], Sequence[binding_changes.Change]], actor: str) -> None:
     async def change(_: ServerSettings, log: EventLog) -> None:
         await Aggregates(log).change(ROLE_BINDINGS, decide, actor=actor)
 

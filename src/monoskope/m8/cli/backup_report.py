@@ -10,6 +10,7 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import ConflictError, Error, docs_page
 from monoskope.m8.backup.form import Header
 from monoskope.m8.cli.common import show
+from monoskope.m8.domain.binding_changes import Change
 from monoskope.m8.domain.events import read
 from monoskope.m8.domain.principal import ROLE_NAMES
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
@@ -32,8 +33,7 @@ class Lost:
         requests: The ids of requests of which something happened.
         stores: Names of stores that were added, switched or given another identity.
         notes: How many edits of notes.
-        bound: The names of role bindings that were created.
-        unbound: The names of role bindings that were deleted.
+        bindings: Of each role binding that something happened to, by name: whether it was there, and whether it is.
         members: The members whose names were bound to their first `sub`.
         issuers: The short names of issuers that were used for the first time.
     """
@@ -44,8 +44,7 @@ class Lost:
     requests: set[bytes] = field(default_factory=set)
     stores: dict[str, None] = field(default_factory=dict)
     notes: int = 0
-    bound: list[str] = field(default_factory=list)
-    unbound: list[str] = field(default_factory=list)
+    bindings: dict[str, tuple[bool, bool]] = field(default_factory=dict)
     members: list[str] = field(default_factory=list)
     issuers: list[str] = field(default_factory=list)
 
@@ -83,10 +82,10 @@ def _add(found: Lost, event: RecordedEvent) -> None:
             found.revoked.append(message.id)
         case events_pb2.TokenIssued() as message:
             found.issued.append(message)
-        case events_pb2.RoleBindingCreated() as message:
-            found.bound.append(message.name)
-        case events_pb2.RoleBindingDeleted() as message:
-            found.unbound.append(message.name)
+        case (
+            events_pb2.RoleBindingCreated() | events_pb2.RoleBindingChanged() | events_pb2.RoleBindingDeleted()
+        ) as message:
+            _add_binding(found, message)
         case events_pb2.MemberRegistered() as message:
             found.members.append(message.member)
         case events_pb2.IssuerRegistered() as message:
@@ -104,6 +103,14 @@ def _add(found: Lost, event: RecordedEvent) -> None:
             found.stores[message.name] = None
         case _:
             pass
+
+
+def _add_binding(found: Lost, message: Change) -> None:
+    """Add what an event says: whether the role binding was there before it, and whether it is after it."""
+    name = message.after.name if isinstance(message, events_pb2.RoleBindingChanged) else message.name
+    was = not isinstance(message, events_pb2.RoleBindingCreated)
+    remains = not isinstance(message, events_pb2.RoleBindingDeleted)
+    found.bindings[name] = (found.bindings.get(name, (was, False))[0], remains)
 
 
 async def valid_tokens(log: EventLog, now_ms: int) -> list[events_pb2.TokenIssued]:
@@ -149,7 +156,9 @@ def tell(header: Header, found: Aftermath) -> None:
     if found.lost is None:
         click.echo(f"Tokens that were revoked after {moment} are valid again. Revoke them: m8 token revoke ID")
         click.echo(f"Tokens that were made after {moment} are refused. Make them again: m8 token create")
-        click.echo(f"Role bindings that were deleted after {moment} give their roles again: m8 role-binding list")
+        click.echo(
+            f"Role bindings that were changed or deleted after {moment} are what they were: m8 role-binding list"
+        )
     else:
         _tell_lost(found.lost, again=[token for token in found.valid if token.id in revoked])
     click.echo(f"Secrets that were put since then, and clients that pinned a newer identity: see {_PAGE}")
@@ -195,13 +204,19 @@ def _tell_lost(lost: Lost, *, again: list[events_pb2.TokenIssued]) -> None:
 
 def _tell_names(lost: Lost) -> None:
     """Print which role bindings changed, and whom names stood for."""
-    for name in lost.unbound:
-        if name not in lost.bound:
-            click.echo(f"Role binding {escape(name)} was deleted after the backup, and gives its role again. Do it:")
-            click.echo(f"  m8 role-binding delete {escape(name)}")
-    for name in lost.bound:
-        if name not in lost.unbound:
-            click.echo(f"Role binding {escape(name)} was created after the backup: create it again.")
+    for name, happened in lost.bindings.items():
+        match happened:
+            case (True, False):
+                click.echo(
+                    f"Role binding {escape(name)} was deleted after the backup, and gives its role again. Do it:"
+                )
+                click.echo(f"  m8 role-binding delete {escape(name)}")
+            case (True, True):
+                click.echo(f"Role binding {escape(name)} was changed after the backup: change it again.")
+            case (False, True):
+                click.echo(f"Role binding {escape(name)} was created after the backup: create it again.")
+            case _:  # neither then nor now
+                pass
     for member in lost.members:
         click.echo(
             f"The name of {escape(member)} was bound to its first `sub` after the backup, and is bound to nobody now."

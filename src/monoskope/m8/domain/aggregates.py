@@ -80,7 +80,7 @@ FINGERPRINT_KEY = Aggregate(FINGERPRINT_KEY_STREAM, FingerprintKeyIds(), each)
 ROLE_BINDINGS = Aggregate(
     ROLE_BINDINGS_STREAM,
     RoleBindings(),
-    lambda known, events: role_bindings.fold(known, ((read(event), event.actor) for event in events)),
+    lambda known, events: role_bindings.fold(known, ((read(event), event.actor, event.position) for event in events)),
 )
 """The role bindings."""
 

@@ -70,6 +70,17 @@ def _of_binding(message: events_pb2.RoleBindingCreated) -> str:
     return f"{message.name}: {said}, for {some(message.members, SHOWN)}"
 
 
+def _of_changed_binding(message: events_pb2.RoleBindingChanged) -> str:
+    """Return what is no more, then what is new."""
+    was, now = message.before, message.after
+    roles = [_allowed(one.role, one.rights, [one.prefix] if one.prefix else []) for one in (was, now)]
+    said = [f"{roles[0]} becomes {roles[1]}"] if roles[0] != roles[1] else []
+    for word, these, those in (("without", was.members, now.members), ("with", now.members, was.members)):
+        if only := sorted(set(these) - set(those)):
+            said.append(f"{word} {some(only, SHOWN)}")
+    return f"{now.name} of version {message.version}: {', '.join(said)}"
+
+
 def _of_request(message: events_pb2.SecretUploadKeyRequested) -> str:
     request = parse_request(message.request)
     to = _copied_to(request)
@@ -163,7 +174,8 @@ _DETAILS: Mapping[type[Message], Callable[[Any], str]] = {
     events_pb2.TokenIssued: lambda token: f"{token.id} for {token.subject}, {_of_token(token)}",
     events_pb2.TokenRevoked: lambda token: token.id,
     events_pb2.RoleBindingCreated: _of_binding,
-    events_pb2.RoleBindingDeleted: lambda binding: binding.name,
+    events_pb2.RoleBindingChanged: _of_changed_binding,
+    events_pb2.RoleBindingDeleted: lambda binding: f"{binding.name} of version {binding.version}",
     events_pb2.IssuerRegistered: lambda issuer: f"{issuer.name} is {issuer.issuer}",
     events_pb2.MemberRegistered: lambda member: f"{member.member} is {member.issuer_subject}",
 }

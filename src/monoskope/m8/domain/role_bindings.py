@@ -1,22 +1,21 @@
-"""Role bindings: what one may say, what they give to a caller, and what is decided about several at once.
+"""Role bindings: what one may say, and what they give to a caller.
 
 They are one aggregate, because names are unique, and a file of them is applied as a whole or not at all. A binding
-gives its role to its members. Its name is never used for another. A member gets nothing from a binding that the same
-member created, whatever groups it names: m8 does not know all groups of those who call.
+gives its role to its members. A member gets nothing from a binding that the same member created or changed last,
+whatever groups it names: m8 does not know all groups of those who call. What is decided about them: `binding_changes`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TypeAlias
 
 from google.protobuf.message import Message
 
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.errors import AlreadyExistsError, NotFoundError, RefusedError, UsageError
+from monoskope.errors import UsageError
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES, Pair, Principal
 from monoskope.protocol.login import Member, MemberKind
 from monoskope.uri import UriPrefix
@@ -30,12 +29,14 @@ class RoleBinding:
     """One role binding.
 
     Attributes:
-        name: Its unique name.
+        name: Its name, which no other has at the time.
         role: What its members are.
         members: Sorted, each once.
         prefix: Below which the rights are valid, for users; else None.
         rights: Sorted, for users; else none.
-        created_by: The actor that recorded it.
+        made_by: The actor who created it, or changed it last.
+        version: The position in the log of the event that made it what it is: name and version together are never
+            those of another one. Of a wanted one: the version that was seen, 0 for none.
     """
 
     name: str
@@ -43,7 +44,8 @@ class RoleBinding:
     members: tuple[Member, ...]
     prefix: UriPrefix | None = None
     rights: tuple[events_pb2.Right, ...] = ()
-    created_by: str = field(default="", compare=False)
+    made_by: str = field(default="", compare=False)
+    version: int = field(default=0, compare=False)
     pairs: tuple[Pair, ...] = field(default=(), init=False, compare=False)
     """What it allows a user."""
 
@@ -60,7 +62,7 @@ class RoleBindings:
     version: int = 0
     bindings: Mapping[str, RoleBinding] = field(default_factory=dict)
     names: frozenset[str] = frozenset()
-    """All names that were ever used."""
+    """All names that were ever used: to delete one of these again is no mistake."""
     of_member: Mapping[Member, tuple[str, ...]] = field(default_factory=dict)
     """The names of the bindings of each member, sorted."""
 
@@ -81,7 +83,7 @@ class RoleBindings:
         found = [
             binding
             for binding in self.naming((principal.member, *principal.groups))
-            if binding.created_by != principal.subject
+            if binding.made_by != principal.subject
         ]
         return replace(
             principal,
@@ -90,15 +92,17 @@ class RoleBindings:
         )
 
 
-def fold(bindings: RoleBindings, events: Iterable[tuple[Message | None, str]]) -> RoleBindings:
-    """Return `bindings` after recorded events, None for one of an unknown type, each with its actor."""
+def fold(bindings: RoleBindings, events: Iterable[tuple[Message | None, str, int]]) -> RoleBindings:
+    """Return `bindings` after recorded events, None for one of an unknown type, each with its actor and position."""
     version, known, names = bindings.version, dict(bindings.bindings), set(bindings.names)
-    for message, actor in events:
+    for message, actor, position in events:
         version += 1
         match message:
             case events_pb2.RoleBindingCreated():
-                known[message.name] = recorded(message, actor)
+                known[message.name] = recorded(message, actor, position)
                 names.add(message.name)
+            case events_pb2.RoleBindingChanged():
+                known[message.after.name] = recorded(message.after, actor, position)
             case events_pb2.RoleBindingDeleted():
                 known.pop(message.name, None)
             case _:
@@ -108,8 +112,8 @@ def fold(bindings: RoleBindings, events: Iterable[tuple[Message | None, str]]) -
     return RoleBindings(version, MappingProxyType(known), frozenset(names), _by_member(known))
 
 
-def recorded(message: events_pb2.RoleBindingCreated, actor: str) -> RoleBinding:
-    """Return the binding that an event created. A member of a kind that only a newer m8 knows gets nothing here."""
+def recorded(message: events_pb2.RoleBindingCreated, actor: str, position: int) -> RoleBinding:
+    """Return the binding that an event made. A member of a kind that only a newer m8 knows gets nothing here."""
     return RoleBinding(
         message.name,
         message.role,
@@ -117,6 +121,7 @@ def recorded(message: events_pb2.RoleBindingCreated, actor: str) -> RoleBinding:
         UriPrefix.parse(message.prefix) if message.prefix else None,
         tuple(message.rights),
         actor,
+        position,
     )
 
 
@@ -135,38 +140,22 @@ def _by_member(bindings: Mapping[str, RoleBinding]) -> Mapping[Member, tuple[str
     return MappingProxyType({member: tuple(names) for member, names in found.items()})
 
 
-MAX_BINDINGS = 1_000
-"""Role bindings that are valid at a time, at most: a file can name them all."""
-
-MAX_BYTES = 1_048_576
-"""Bytes of their events together, at most: an answer has room for all of them."""
-
 MAX_MEMBERS = 256
 """Members of one role binding at most."""
-
-MAX_MEMBERS_IN_ALL = 16_000
-"""Members of all of them together, at most: a request that names them all has no more elements than one may have."""
-
-Change: TypeAlias = events_pb2.RoleBindingCreated | events_pb2.RoleBindingDeleted
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What makes the bindings the ones that are wanted."""
-
-    created: tuple[RoleBinding, ...]
-    """Sorted by name."""
-    deleted: tuple[RoleBinding, ...]
-    """Sorted by name."""
-    unchanged: int
-
-
 def parse(
-    *, name: str, role: events_pb2.Role, members: Iterable[str], prefix: str, rights: Iterable[events_pb2.Right]
+    *,
+    name: str,
+    role: events_pb2.Role,
+    members: Iterable[str],
+    prefix: str,
+    rights: Iterable[events_pb2.Right],
+    version: int = 0,
 ) -> RoleBinding:
-    """Return the role binding with this content.
+    """Return the role binding with this content, of the version that was seen, 0 for none.
 
     Raises:
         UsageError: it breaks a rule; names the binding and the rule.
@@ -184,55 +173,10 @@ def parse(
     if role != events_pb2.ROLE_USER:
         if prefix or own:
             raise _wrong(name, f"the role {ROLE_NAMES[role]} takes no prefix and no rights")
-        return RoleBinding(name, role, parsed)
+        return RoleBinding(name, role, parsed, version=version)
     if not prefix or not own:
         raise _wrong(name, "the role user needs a prefix and at least one right")
-    return RoleBinding(name, role, parsed, UriPrefix.parse(prefix), own)
-
-
-def apply(known: RoleBindings, wanted: Sequence[RoleBinding], *, by: Principal, prune: bool) -> list[Change]:
-    """Decide to make the bindings the ones that are wanted; [] if they are. Those that are not named stay, or `prune`.
-
-    Raises:
-        UsageError: two have the same name, or `prune` would leave none.
-        AlreadyExistsError: a name is or was that of another binding.
-        RefusedError: one that is new names `by`, or a group of `by`; or there would be too many.
-    """
-    change = plan(known, wanted, prune=prune)
-    for binding in change.created:
-        _check_not_own(binding, by)
-    gone = {binding.name for binding in change.deleted}
-    left = [binding for name, binding in known.bindings.items() if name not in gone]
-    _check_size([*left, *change.created])
-    return [events_pb2.RoleBindingDeleted(name=binding.name) for binding in change.deleted] + [
-        event_of(binding) for binding in change.created
-    ]
-
-
-def plan(known: RoleBindings, wanted: Sequence[RoleBinding], *, prune: bool) -> Plan:
-    """Return what makes the bindings the ones that are wanted. Raises `UsageError`, `AlreadyExistsError` as `apply`."""
-    if prune and not wanted:
-        # A file that was cut off, or a pipe whose beginning failed. No name can be used again.
-        raise UsageError(
-            "there is no role binding among those that are to stay: that would delete all.",
-            fix="Look at what was applied: an empty file, or a pipe whose beginning failed.",
-        )
-    by_name = {binding.name: binding for binding in wanted}
-    if len(by_name) != len(wanted):
-        raise UsageError("two role bindings have the same name.", fix="Name each one once.")
-    for name, binding in by_name.items():
-        if name in known.names and known.bindings.get(name) != binding:
-            raise _taken(name, is_there=name in known.bindings)
-    created = tuple(by_name[name] for name in sorted(by_name) if name not in known.bindings)
-    deleted = tuple(known.bindings[name] for name in sorted(known.bindings) if name not in by_name) if prune else ()
-    return Plan(created, deleted, len(by_name) - len(created))
-
-
-def delete(known: RoleBindings, name: str) -> list[Change]:
-    """Decide to delete a binding; [] if that is done. Raises `NotFoundError` if there never was one of that name."""
-    if name not in known.names:
-        raise NotFoundError(f"there is no role binding {name!r}.", fix="Look at: monoctl get role-bindings.")
-    return [events_pb2.RoleBindingDeleted(name=name)] if name in known.bindings else []
+    return RoleBinding(name, role, parsed, UriPrefix.parse(prefix), own, version=version)
 
 
 def event_of(binding: RoleBinding) -> events_pb2.RoleBindingCreated:
@@ -243,41 +187,6 @@ def event_of(binding: RoleBinding) -> events_pb2.RoleBindingCreated:
         members=[str(member) for member in binding.members],
         prefix="" if binding.prefix is None else str(binding.prefix),
         rights=binding.rights,
-    )
-
-
-def _check_not_own(binding: RoleBinding, by: Principal) -> None:
-    own = set(binding.members) & ({by.member, *by.groups} if by.member is not None else set())
-    if own:
-        found = min(own, key=str)
-        whose = "a group of yours" if found.kind is MemberKind.GROUP else "you"
-        raise RefusedError(
-            f"the role binding {binding.name} names {found}, which is {whose}; nobody gives a role to themselves.",
-            fix="Ask another administrator to create it.",
-        )
-
-
-def _check_size(bindings: Sequence[RoleBinding]) -> None:
-    if (
-        len(bindings) > MAX_BINDINGS
-        or sum(len(binding.members) for binding in bindings) > MAX_MEMBERS_IN_ALL
-        or sum(event_of(binding).ByteSize() for binding in bindings) > MAX_BYTES
-    ):
-        raise RefusedError(
-            f"that would be more than {MAX_BINDINGS:,} role bindings, more than {MAX_MEMBERS_IN_ALL:,} members in them,"
-            f" or more than {MAX_BYTES:,} bytes of them.",
-            fix="Name a group instead of its members.",
-        )
-
-
-def _taken(name: str, *, is_there: bool) -> AlreadyExistsError:
-    if is_there:
-        return AlreadyExistsError(
-            f"there is a role binding {name!r} with other content.",
-            fix="A role binding never changes: create one of another name in its place.",
-        )
-    return AlreadyExistsError(
-        f"a role binding was called {name!r} before; a name is never used again.", fix="Choose another name."
     )
 
 

@@ -124,8 +124,8 @@ def _by_bindings(
     for name, binding in bindings.bindings.items():
         if any(pair.allows(right, place) for pair in binding.pairs):
             for member in map(str, binding.members):
-                # A member gets nothing from a binding of the member's own.
-                if member != binding.created_by:
+                # A member gets nothing from a binding that the same member wrote last.
+                if member != binding.made_by:
                     yield access_pb2.AllowedMember(member=member, role_binding=name)
 
 

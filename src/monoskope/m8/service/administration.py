@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from google.protobuf.message import Message
 
@@ -10,8 +11,9 @@ from monoskope import operating_log
 from monoskope.api.gateway.v1 import access_pb2, commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import NotFoundError, RefusedError
-from monoskope.m8.domain import fingerprint_key, role_bindings, stores
+from monoskope.m8.domain import binding_changes, fingerprint_key, role_bindings, stores
 from monoskope.m8.domain.aggregates import CATALOGUE, FINGERPRINT_KEY, ROLE_BINDINGS, Aggregate, V
+from monoskope.m8.domain.binding_changes import Plan
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.domain.role_bindings import RoleBinding, RoleBindings
 from monoskope.m8.domain.stores import Catalogue
@@ -24,7 +26,12 @@ from monoskope.protocol.login import LOCAL, Member
 def parsed(message: access_pb2.RoleBinding) -> RoleBinding:
     """Return the role binding in `message`. Raises `UsageError` if it is not well formed."""
     return role_bindings.parse(
-        name=message.name, role=message.role, members=message.members, prefix=message.prefix, rights=message.rights
+        name=message.name,
+        role=message.role,
+        members=message.members,
+        prefix=message.prefix,
+        rights=message.rights,
+        version=message.version,
     )
 
 
@@ -37,7 +44,8 @@ def view(binding: RoleBinding) -> access_pb2.RoleBinding:
         members=event.members,
         prefix=event.prefix,
         rights=event.rights,
-        made_by=binding.created_by,
+        made_by=binding.made_by,
+        version=binding.version,
     )
 
 
@@ -142,14 +150,14 @@ class Administration:
         Raises:
             UsageError: it is not well formed.
             RefusedError: the caller would get something by it, or there are too many.
-            AlreadyExistsError: the name is or was another one's.
+            AlreadyExistsError: one of that name says something else.
         """
         wanted = parsed(message.role_binding)
         operating_log.bind_contextvars(role_binding=wanted.name)
-        await self._change(
-            ROLE_BINDINGS, lambda known: role_bindings.apply(known, [wanted], by=caller.principal, prune=False), caller
+        after = await self._change_bindings(
+            lambda known: binding_changes.create(known, wanted, by=caller.principal), caller
         )
-        return access_pb2.CreateRoleBindingResponse(role_binding=view(wanted))
+        return access_pb2.CreateRoleBindingResponse(role_binding=view(after.bindings[wanted.name]))
 
     async def delete_role_binding(
         self, message: access_pb2.DeleteRoleBindingRequest, caller: Caller
@@ -157,10 +165,12 @@ class Administration:
         """Delete a role binding: at the next call it gives nothing. Administrators only.
 
         Raises:
-            NotFoundError: there is none of that name.
+            NotFoundError: there never was one of that name.
+            ConflictError: it is not of the version that was seen.
         """
-        operating_log.bind_contextvars(role_binding=message.name)
-        await self._change(ROLE_BINDINGS, lambda known: role_bindings.delete(known, message.name), caller)
+        name, version = message.name, message.version
+        operating_log.bind_contextvars(role_binding=name)
+        await self._change_bindings(lambda known: binding_changes.delete(known, name, version=version), caller)
         return access_pb2.DeleteRoleBindingResponse()
 
     async def apply_role_bindings(
@@ -172,25 +182,43 @@ class Administration:
 
         Raises:
             UsageError: one is not well formed, two have the same name, or `prune` would delete all.
+            ConflictError: one that would be changed is not of the version that was seen.
             RefusedError: the caller would get something by one, or there are too many.
-            AlreadyExistsError: a name is or was another one's.
         """
         wanted = [parsed(one) for one in message.role_bindings]
-        before = RoleBindings()
+        plan = Plan()
 
-        def decide(known: RoleBindings) -> list[role_bindings.Change]:
-            nonlocal before
-            before = known
-            events = role_bindings.apply(known, wanted, by=caller.principal, prune=message.prune)
-            return [] if message.dry_run else events
+        def decide(known: RoleBindings) -> Sequence[Message]:
+            nonlocal plan
+            plan = binding_changes.apply(known, wanted, by=caller.principal, prune=message.prune)
+            return [] if message.dry_run else plan.events
 
-        await self._change(ROLE_BINDINGS, decide, caller)
-        plan = role_bindings.plan(before, wanted, prune=message.prune)
+        after = await self._change_bindings(decide, caller)
+        # In a dry run none has a version: it is not recorded.
+        now = {one.name: replace(one, version=0) for one in wanted} if message.dry_run else after.bindings
         return access_pb2.ApplyRoleBindingsResponse(
-            created=[view(one) for one in plan.created],
+            created=[view(now[one.name]) for one in plan.created],
+            changed=[
+                access_pb2.ChangedRoleBinding(before=view(there), after=view(now[there.name]))
+                for there, _ in plan.changed
+            ],
             deleted=[view(one) for one in plan.deleted],
             unchanged=plan.unchanged,
         )
+
+    async def _change_bindings(
+        self, decide: Callable[[RoleBindings], Sequence[Message]], caller: Caller
+    ) -> RoleBindings:
+        """Return the role bindings as they are after what was decided."""
+        seen = RoleBindings()
+
+        def deciding(known: RoleBindings) -> Sequence[Message]:
+            nonlocal seen
+            seen = known
+            return decide(known)
+
+        recorded = await self._app.aggregates.change(ROLE_BINDINGS, deciding, actor=caller.principal.subject)
+        return ROLE_BINDINGS.fold(seen, recorded)
 
     async def create_token(
         self, message: access_pb2.CreateTokenRequest, caller: Caller

@@ -1,16 +1,15 @@
-"""Who may do what: `monoctl auth|whoami|offboard`, and `monoctl create|get|revoke token`."""
+"""Who may do what: `monoctl auth|whoami`, and `monoctl create|get|revoke token`."""
 
 from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Collection
 from pathlib import Path
 
 import click
 
 from monoskope.client import Client
-from monoskope.client.results.access import AllowedMember, Offboarding, Permission, Token
+from monoskope.client.results.access import AllowedMember, Permission, Token
 from monoskope.errors import UsageError
 from monoskope.exit_codes import ExitCode
 from monoskope.monoctl.groups import command
@@ -19,13 +18,8 @@ from monoskope.monoctl.options import CommandSession, connection_options, list_o
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import Document, cell, emit, fields_of, pairs, plain, show
 from monoskope.settings import write_private
-from monoskope.text import counted
 from monoskope.times import parse_length
 
-_ENDING = {"KIND": "kind", "NAME": "name", "FOR": "members", "WHY": "why", "THEN": "then"}
-
-_SHARED = "create it anew without them"
-"""What only a person can do: a role binding never changes."""
 _OF_MEMBERS = {"Member": "member", "Issuer": "issuer", "Groups": "groups", "Roles": "roles"}
 _OF_ALL = {
     "Expires": "expires",
@@ -129,64 +123,6 @@ def _lines(document: Document) -> dict[str, str]:
     for one in document["may"]:
         lines[f"Below {one['prefix']}, by {one['role_binding']}"] = ", ".join(one["rights"])
     return lines | {title: cell(document, name) for title, name in _OF_ALL.items()}
-
-
-@command(short_help="List what came from a member who leaves, and end it (administrators).")
-@click.argument("member")
-@click.option("--keep", multiple=True, metavar="NAME", help="A role binding, or the id of a token, that stays.")
-@click.option("--end", "wanted", is_flag=True, help="End it, after a question on the terminal.")
-@click.option("--yes", is_flag=True, help="With --end: do not ask.")
-@output_options
-def offboard(member: str, keep: tuple[str, ...], session: CommandSession, *, wanted: bool, yes: bool) -> None:
-    """List the tokens and role bindings that MEMBER made, and those that name MEMBER: they outlive the account.
-
-    With --end, after a question, the tokens are revoked and the role bindings deleted. A role binding that MEMBER made
-    for others gives them nothing any more then: keep it, or create another one before. One that names MEMBER beside
-    others stays; create it anew without MEMBER. MEMBER's display name and address are deleted, too. Groups, and what
-    MEMBER knows, are not m8's: see docs/access.md.
-
-    \b
-    monoctl offboard user:corp:anna
-    monoctl offboard user:corp:anna --keep team-a --end
-    """  # noqa: D301 - click wants the character itself
-    if yes and not wanted:
-        raise UsageError("--yes goes with --end.", fix="Say both, or neither.")
-    found = session.run(lambda client: client.access.came_from(member))
-    known = {one.token_id for one in found.tokens} | {one.name for one in found.role_bindings}
-    if unknown := [name for name in keep if name not in known]:
-        raise UsageError(f"--keep {unknown[0]}: nothing of that name is to end.", fix="Copy it from the list.")
-    rows = _rows(found, keep)
-    emit(
-        session.output, session.named(rows, whole=True), _ENDING, nothing=f"Nothing came from {member} that counts now."
-    )
-    count = counted(len(known - set(keep)), "thing")
-    if not wanted:
-        if session.output == "table" and known:
-            terminal.note(f"Nothing was ended. To end {count} of these, say --end.")
-        return
-    if known - set(keep):
-        terminal.agree(f"End {count} of {session.people.with_id(member)}?", yes=yes, otherwise="nothing was ended")
-    session.run(lambda client: client.access.offboard(found, keep=keep))
-    terminal.err(f"m8 says: {count} of {member} ended, and it keeps no name and no address of theirs.")
-
-
-def _rows(found: Offboarding, keep: Collection[str]) -> list[Document]:
-    """What came from a member who leaves, or names them, and what becomes of each."""
-    rows: list[Document] = [
-        {"kind": "token", "name": one.token_id, "members": [one.subject], "why": why, "then": "revoke"}
-        for tokens, why in ((found.named_tokens, "names them"), (found.made_tokens, "made by them"))
-        for one in tokens
-    ]
-    rows += [
-        {"kind": "role-binding", "name": one.name, "members": list(one.members), "why": why, "then": then}
-        for bindings, why, then in (
-            (found.made_role_bindings, "made by them", "delete"),
-            (found.named_role_bindings, "names them alone", "delete"),
-            (found.shared_role_bindings, "names them beside others", _SHARED),
-        )
-        for one in bindings
-    ]
-    return [row | {"then": "keep"} if row["name"] in keep else row for row in rows]
 
 
 _TOKENS = {

@@ -12,7 +12,7 @@ from monoskope.client.bundle.make import make
 from monoskope.client.known.sources import find
 from monoskope.errors import UsageError
 from monoskope.monoctl.groups import command
-from monoskope.monoctl.options import configured
+from monoskope.monoctl.options import config_option, configured, context_option
 from monoskope.monoctl.output import terminal
 from monoskope.protocol.bundle import MAX_CONTACT, WELL_KNOWN, Bundle
 from monoskope.protocol.identity import grouped
@@ -31,15 +31,23 @@ FILE = "monoskope-bundle.json"
 )
 @click.option("--server", metavar="SERVER[,…]", help="The m8 [MONOCTL_SERVER].")
 @click.option("--known-stores", metavar="FILE", help="The identities you trust; mode 0600 [MONOCTL_KNOWN_STORES].")
-@click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="Your settings [MONOCTL_CONFIG].")
-def bundle(file: Path, contact: str | None, server: str | None, known_stores: str | None, config: Path | None) -> None:
+@config_option
+@context_option
+def bundle(  # noqa: PLR0917 - click passes them by name
+    file: Path,
+    contact: str | None,
+    server: str | None,
+    known_stores: str | None,
+    config: Path | None,
+    context: str | None,
+) -> None:
     """Write what a colleague needs to join, in one file: `monoctl join FILE` reads it (docs/join.md).
 
     It comes from your own pins and settings, and not from what m8 says now: servers, where to log in, the private
     authorities, the log's keys and witnesses, stores with their identities, and whom to ask. It holds no token. Publish
     the file as you like (`bundle` in m8.toml), and its fingerprint by another way: colleagues compare it.
     """
-    found = find({"server": server, "known_stores": known_stores}, config=config)
+    found = find({"server": server, "known_stores": known_stores}, config=config, context=context)
     servers = configured(found)
     before = _before(file, servers[0])
     made = make(found, _contact(contact, before), ca=os.environ.get("MONOCTL_CA", "") if "ca" in found else "")

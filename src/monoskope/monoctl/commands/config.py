@@ -6,44 +6,35 @@ import os
 from pathlib import Path
 
 import click
-import msgspec
 
 from monoskope import shell_completion
-from monoskope.client.known.sources import (
-    FIELDS,
-    LOG_FIELDS,
-    LOGIN_FIELDS,
-    Setting,
-    config_path,
-    find,
-    is_public_key,
-    read_config,
-)
-from monoskope.client.login.issuer import origin_of
-from monoskope.client.settings import retry_for_of
-from monoskope.errors import UsageError
+from monoskope.client.known.config_file import check_context, config_path, read_config
+from monoskope.client.known.sources import find
+from monoskope.client.known.table import FIELDS, IN_FILES, Setting
+from monoskope.client.settings.writing import chosen_context, unset_settings, use_context, write_settings
 from monoskope.host_port import check_servers
 from monoskope.monoctl.groups import command
+from monoskope.monoctl.options import config_option, context_option
 from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.formats import emit
-from monoskope.settings import write_private
 
-_config_option = click.option(
-    "--config", metavar="FILE", type=click.Path(path_type=Path), help="The settings file [MONOCTL_CONFIG]."
+_output_option = click.option(
+    "-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True
 )
 
 
 @command(short_help="Show the settings and where each comes from.")
-@_config_option
-@click.option("-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True)
-def view(config: Path | None, output: str) -> None:
+@config_option
+@context_option
+@_output_option
+def view(config: Path | None, context: str | None, output: str) -> None:
     """Show the settings in effect, and where each comes from. Never shows a token."""
-    found = find({}, config=config)
+    found = find({}, config=config, context=context)
     documents = [
         {"name": name, "value": found[name].value, "source": found[name].source}
         if name in found
         else {"name": name, "value": "", "source": "not set"}
-        for name in FIELDS
+        for name in ("context", *FIELDS)
     ]
     documents.append(_credential(found))
     emit(output, documents, {"NAME": "name", "VALUE": "value", "SOURCE": "source"})
@@ -65,46 +56,76 @@ def _credential(found: dict[str, Setting]) -> dict[str, str]:
 
 
 @command("set", short_help="Write one setting to the settings file.")
-@click.argument(
-    "name",
-    type=click.Choice(
-        ["server", "ca_file", "token_file", "signing_key", "requester", "retry_for", *LOG_FIELDS, *LOGIN_FIELDS]
-    ),
-)
+@click.argument("name", type=click.Choice(IN_FILES))
 @click.argument("value")
-@_config_option
-def set_(name: str, value: str, config: Path | None) -> None:
-    """Write one setting to the settings file (mode 0600). Creates the file if it is missing."""
-    if name == "server":
-        value = ",".join(check_servers(value))
-    elif name == "retry_for":
-        retry_for_of(value, "retry_for")
-    elif name == "login_issuer" and origin_of(value) is None:
-        raise UsageError("login_issuer is not an https:// URL.", fix="Write it as the issuer writes it.")
-    elif name in LOG_FIELDS:
-        from monoskope.client.known.demand import check_setting  # noqa: PLC0415 - for these settings alone
+@config_option
+@context_option
+def set_(name: str, value: str, config: Path | None, context: str | None) -> None:
+    """Write one setting to the settings file (mode 0600). Creates the file if it is missing.
 
-        check_setting(name, value)
-    elif name == "requester" or (name in LOGIN_FIELDS and name != "login_ca_file"):
-        pass
-    elif name == "signing_key" and is_public_key(value):
-        from monoskope.client.signing.signer import signer_of  # noqa: PLC0415 - for this setting alone
+    The setting is written in the context that counts, else at the top of the file.
 
-        signer_of(value)
-    elif not Path(value).expanduser().is_file():
-        raise UsageError(f"{name}: there is no such file.", fix="Give the path of the file, not its content.")
+    \b
+    monoctl config set --context lab server m8.lab.example:7443
+    """  # noqa: D301 - click wants the character itself
+    counts = context or chosen_context(None, config=config).context
+    write_settings({name: value}, context=counts or None, config=config)
+
+
+@command(short_help="Remove one setting from the settings file.")
+@click.argument("name", type=click.Choice(IN_FILES))
+@config_option
+@context_option
+def unset(name: str, config: Path | None, context: str | None) -> None:
+    """Remove one setting from the settings file: from the context that counts, else from the top of the file.
+
+    A context whose last setting is removed is gone.
+    """
+    counts = chosen_context(context, config=config).context
+    unset_settings([name], context=counts or None, config=config)
+
+
+@command(short_help="Choose the context that counts.")
+@click.argument("context", required=False)
+@click.option("--none", "none", is_flag=True, help="No context: the settings at the top of the file count.")
+@config_option
+def use(context: str | None, config: Path | None, *, none: bool) -> None:
+    """Choose the context that counts where neither --context nor MONOCTL_CONTEXT names one.
+
+    A context is one m8 with all that is bound to it: server, CA, token or login, log, signing key.
+    """
+    if (context is None) is not none:
+        raise click.UsageError("Name a context, or say --none.")
+    chosen = use_context(None if none else context, config=config)
+    if chosen.context:
+        terminal.out(f"The context {chosen.context} counts now: {chosen.table.server}.")
     else:
-        value = str(Path(value).expanduser().absolute())
-    path = config_path(config)
-    table = msgspec.to_builtins(read_config(path)) | {name: value}
-    import tomli_w  # noqa: PLC0415 - nothing else writes TOML
+        terminal.out(f"No context counts now, but the settings at the top of {chosen.path}.")
+    named = os.environ.get("MONOCTL_CONTEXT")
+    if named and named != chosen.context:
+        terminal.warn(f"MONOCTL_CONTEXT names {check_context(named)!r}, and counts before it.")
 
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_private(path, tomli_w.dumps(table).encode(), replace=True)
+
+@command(short_help="List the contexts.")
+@config_option
+@_output_option
+def contexts(config: Path | None, output: str) -> None:
+    """List the contexts of the settings file, and mark the one that counts."""
+    path = config_path(config)
+    file = read_config(path)
+    counts = os.environ.get("MONOCTL_CONTEXT") or file.context
+    documents = [
+        {"name": name, "server": table.server, "counts": "yes" if name == counts else ""}
+        for name, table in sorted(file.contexts.items())
+    ]
+    if not documents and output == "table":
+        terminal.note(f"{path} has no contexts. `monoctl config set --context NAME server SERVER` makes one.")
+        return
+    emit(output, documents, {"NAME": "name", "SERVER": "server", "COUNTS": "counts"})
 
 
 @command(short_help="Show the settings file's path.")
-@_config_option
+@config_option
 def path(config: Path | None) -> None:
     """Show the path of the settings file, even if the file does not exist."""
     terminal.out(str(config_path(config)))

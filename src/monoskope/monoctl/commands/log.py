@@ -8,13 +8,14 @@ from pathlib import Path
 
 import click
 
-from monoskope.client.known.sources import Setting, find
+from monoskope.client.known.sources import find
+from monoskope.client.known.table import Setting
 from monoskope.client.results.log import ProvenApprover, UploadProof
 from monoskope.client.settings import identities_from, parse_identities
 from monoskope.host_port import check_servers
 from monoskope.monoctl.groups import command
 from monoskope.monoctl.input.values import read_file
-from monoskope.monoctl.options import CommandSession, output_option, output_options
+from monoskope.monoctl.options import CommandSession, config_option, context_option, output_option, output_options
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import cell, emit, fields_of, pairs, plain
 from monoskope.text import counted
@@ -97,7 +98,8 @@ def log(session: CommandSession, *, only_note: bool) -> None:
     help="A list of the store's approvers (allowed_approvers), in which each must be; repeatable.",
 )
 @click.option("--known-stores", metavar="FILE", help="The identities you trust [MONOCTL_KNOWN_STORES].")
-@click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="Your settings [MONOCTL_CONFIG].")
+@config_option
+@context_option
 @output_option
 def verify_proof(  # noqa: PLR0917 - click passes them by name
     file: str,
@@ -108,6 +110,7 @@ def verify_proof(  # noqa: PLR0917 - click passes them by name
     lists: tuple[str, ...],
     known_stores: str | None,
     config: Path | None,
+    context: str | None,
     output: str,
 ) -> None:
     """Say what the proof in FILE proves: what was asked, what became of it, who signed, and since when.
@@ -121,7 +124,7 @@ def verify_proof(  # noqa: PLR0917 - click passes them by name
     """  # noqa: D301 - click wants the character itself
     from monoskope.client.proofs import trusted  # noqa: PLC0415 - a help needs none of it
 
-    found = find({"known_stores": known_stores}, config=config)
+    found = find({"known_stores": known_stores}, config=config, context=context)
     said = trusted(
         read_file(file, most=_MOST + 1),
         vkeys=vkeys or _words(found, "log_vkeys"),

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from monoskope.client import Client
-from monoskope.client.known.sources import LOGIN_FIELDS, check_environment, config_path, has, read_config
+from monoskope.client.known.sources import check_environment, has
+from monoskope.client.known.table import LOGIN_FIELDS
 from monoskope.client.login import starting
 from monoskope.client.login.credential import FixedToken, KeptLogin, Login, login_path, read, seconds
 from monoskope.client.login.id_token import claims_of
@@ -40,17 +41,13 @@ def login(issuer: str | None, session: CommandSession, *, device: bool, no_brows
     """
     if device and no_browser:
         raise click.UsageError("--device and --no-browser are two ways. Choose one.")
-    found = session.found()
+    found = session.found(login=issuer)
     server = configured(found)[0]
     check_environment(found, LOGIN_FIELDS, os.environ)
     path = login_path(server)
     if path is None:
         raise UsageError("no home folder is known, so there is no place for a login.", fix="Set HOME.")
-    if issuer is None:
-        settings = starting.settings_of(server, found)
-    else:
-        where = config_path(session.config)
-        settings = starting.settings_named(server, issuer, read_config(where), where)
+    settings = starting.settings_of(server, found)
     kept = by_device(settings) if device else _by_browser(settings, no_browser=no_browser)
     starting.keep(path, starting.in_keyring(kept) if keyring else kept)
     subject = _met(session, Login(path, kept.issuer), lambda: remove(path, kept))

@@ -14,7 +14,7 @@ from monoskope.client.known.stores import SYSTEM_FILE, KnownStores
 from monoskope.client.proofs.log import OfferedLog
 from monoskope.errors import LogMismatchError, UsageError
 from monoskope.monoctl.groups import command
-from monoskope.monoctl.options import CommandSession, configured, connection_options
+from monoskope.monoctl.options import CommandSession, config_option, configured, connection_options, context_option
 from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.ending import print_notes
 from monoskope.text import counted
@@ -25,15 +25,18 @@ from monoskope.uri import check_store_name
 @click.argument("store", metavar="NAME")
 @click.option("--server", metavar="SERVER", help="The m8 that the store belongs to [MONOCTL_SERVER].")
 @click.option("--known-stores", metavar="FILE", help="The identities you trust; mode 0600 [MONOCTL_KNOWN_STORES].")
-@click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="Your settings [MONOCTL_CONFIG].")
-def forget_store(store: str, server: str | None, known_stores: str | None, config: Path | None) -> None:
+@config_option
+@context_option
+def forget_store(
+    store: str, server: str | None, known_stores: str | None, config: Path | None, context: str | None
+) -> None:
     """Forget the identity that you agreed to for a store, as after a change that the store's operator confirmed.
 
     The command changes `known_stores` on this machine alone, and keeps the file as it was beside it. The next command
     that uses the store shows you the identity that the store has then, and asks whether you trust it.
     """
     check_store_name(store)
-    servers, file = _pinned_at(server, known_stores, config)
+    servers, file = _pinned_at(server, known_stores, config, context)
     at = servers[0]
     known = KnownStores(file, servers=servers)
     identity, copy = known.forget(at, store)
@@ -98,14 +101,15 @@ def _asked(offered: OfferedLog) -> str:
 @command("forget-log", short_help="Forget the log that is pinned for a server.")
 @click.option("--server", metavar="SERVER", help="The m8 [MONOCTL_SERVER].")
 @click.option("--known-stores", metavar="FILE", help="The file beside which known_logs lies [MONOCTL_KNOWN_STORES].")
-@click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="Your settings [MONOCTL_CONFIG].")
-def forget_log(server: str | None, known_stores: str | None, config: Path | None) -> None:
+@config_option
+@context_option
+def forget_log(server: str | None, known_stores: str | None, config: Path | None, context: str | None) -> None:
     """Forget the log that is pinned for a server, as after an m8 that was made anew for tests.
 
     From then on nothing of what m8 showed before is held against it: for a log that was renewed after a loss use
     `monoctl accept-log`. The command changes known_logs on this machine alone, and keeps the file as it was beside it.
     """
-    servers, beside = _pinned_at(server, known_stores, config)
+    servers, beside = _pinned_at(server, known_stores, config, context)
     known = KnownLogs(beside and beside.with_name(NAME), system=SYSTEM_FILE.with_name(NAME), servers=servers)
     pin, copy = known.forget(servers[0])
     terminal.out(
@@ -115,7 +119,9 @@ def forget_log(server: str | None, known_stores: str | None, config: Path | None
     )
 
 
-def _pinned_at(server: str | None, known_stores: str | None, config: Path | None) -> tuple[Sequence[str], Path | None]:
+def _pinned_at(
+    server: str | None, known_stores: str | None, config: Path | None, context: str | None
+) -> tuple[Sequence[str], Path | None]:
     """Return the servers that are configured, and the file of stores' identities, None if there is none."""
-    found = find({"server": server, "known_stores": known_stores}, config=config)
+    found = find({"server": server, "known_stores": known_stores}, config=config, context=context)
     return configured(found), Path(found["known_stores"].value) if "known_stores" in found else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from monoskope.client import Client
+from monoskope.client.people import People
 from monoskope.client.results.access import Applied, RoleBinding
 from monoskope.monoctl.commands.access import RIGHTS
 from monoskope.monoctl.groups import command
@@ -14,8 +15,16 @@ from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import TABLES, Document, emit, show
 
 _ROLES = ("administrator", "auditor", "user", "metrics")
-_BINDINGS = {"NAME": "name", "ROLE": "role", "PREFIX": "prefix", "RIGHTS": "rights", "MEMBERS": "members"}
-_CHANGES = {"CHANGE": "change"} | _BINDINGS
+_BINDINGS = {
+    "NAME": "name",
+    "VERSION": "version",
+    "ROLE": "role",
+    "PREFIX": "prefix",
+    "RIGHTS": "rights",
+    "MEMBERS": "members",
+}
+_FIELDS = ("role", "prefix", "rights", "members")
+_CHANGES = {"CHANGE": "change", "NAME": "name", "FIELD": "field", "REMOVED": "removed", "ADDED": "added"}
 
 
 @command(short_help="Create a role binding.")
@@ -34,7 +43,7 @@ def create(  # noqa: PLR0917 - click passes them by name
 ) -> None:
     """Create the role binding NAME, which gives its role to its members.
 
-    A role binding never changes, and its name is never used again.
+    To change one that is there, apply a file: monoctl apply.
 
     \b
     monoctl create role-binding team-a --role user --member group:corp:team-a \\
@@ -57,7 +66,11 @@ def delete(binding: str, session: CommandSession) -> None:
 @command("role-bindings", short_help="List the role bindings (administrators, auditors).")
 @list_options
 def list_(session: CommandSession) -> None:
-    """List the role bindings, and who made each. `-o yaml` prints what `monoctl apply` takes."""
+    """List the role bindings, and who created or changed each last. `-o yaml` prints what `monoctl apply` takes.
+
+    The version is the position in the log of the event that made it what it is: name and version together are never
+    those of another one.
+    """
     found = session.run(lambda client: client.access.role_bindings())
     documents = [views.role_binding(one) for one in found]
     columns = _BINDINGS | {"MADE BY": "made_by"}
@@ -74,7 +87,9 @@ def list_(session: CommandSession) -> None:
 def apply(*, file: str, prune: bool, dry_run: bool, session: CommandSession) -> None:
     """Make the role bindings those of a file, all or nothing, and show what changed. A second time changes nothing.
 
-    A role binding never changes, and its name is never used again: to change one, give it another name and --prune.
+    A role binding that has a `version` in the file, as in the list, is changed only if it is still of that version.
+    You cannot change one that names you or a group of yours, before or after; and what you wrote last gives you
+    nothing. Ask another administrator.
 
     \b
     monoctl get role-bindings -o yaml > bindings.yaml
@@ -99,7 +114,7 @@ def apply(*, file: str, prune: bool, dry_run: bool, session: CommandSession) -> 
     if session.output != "table":
         emit(session.output, _applied(found, dry_run=dry_run), {})
         return
-    emit(session.output, _changes(found), _CHANGES, nothing="Nothing to change.")
+    emit(session.output, _changes(found, session.people), _CHANGES, nothing="Nothing to change.")
     if dry_run:
         terminal.err("Nothing was changed: --dry-run.")
 
@@ -121,15 +136,37 @@ def _applied(result: Applied, *, dry_run: bool) -> Document:
     """What changed, or would change."""
     return {
         "created": [views.role_binding(one) for one in result.created],
+        "changed": [
+            {"before": views.role_binding(one.before), "after": views.role_binding(one.after)} for one in result.changed
+        ],
         "deleted": [views.role_binding(one) for one in result.deleted],
         "unchanged": result.unchanged,
         "dry_run": dry_run,
     }
 
 
-def _changes(found: Applied) -> list[Document]:
-    return [
-        {"change": change} | views.role_binding(one)
-        for change, some in (("delete", found.deleted), ("create", found.created))
-        for one in some
+def _changes(found: Applied, people: People) -> list[Document]:
+    """What is different, one field a row, with the names of people behind their whole ids."""
+    rows = [
+        *(row for one in found.deleted for row in _different("delete", one.name, one, None)),
+        *(row for one in found.changed for row in _different("change", one.before.name, one.before, one.after)),
+        *(row for one in found.created for row in _different("create", one.name, None, one)),
     ]
+    for row in (one for one in rows if one["field"] == "members"):
+        row |= {side: [people.with_id(member) for member in row[side]] for side in ("removed", "added")}
+    return rows
+
+
+def _different(change: str, name: str, before: RoleBinding | None, after: RoleBinding | None) -> list[Document]:
+    rows = []
+    for field in _FIELDS:
+        was, is_ = _values(before, field), _values(after, field)
+        removed, added = [one for one in was if one not in is_], [one for one in is_ if one not in was]
+        if removed or added:
+            rows.append({"change": change, "name": name, "field": field, "removed": removed, "added": added})
+    return rows
+
+
+def _values(binding: RoleBinding | None, field: str) -> tuple[str, ...]:
+    value = () if binding is None else getattr(binding, field)
+    return (value,) * bool(value) if isinstance(value, str) else value

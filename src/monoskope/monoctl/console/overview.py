@@ -72,7 +72,10 @@ def me(said: Document, *, away: str = "") -> Document:
 
 
 def _credential(context: Context) -> Document:
-    """Return `credential` and `login`: where the credential comes from, and whether monoctl renews it by itself."""
+    """Return `credential`, `login` and `context`.
+
+    They say where the credential comes from, whether monoctl renews it by itself, and by which settings m8 is called.
+    """
     settings, login = context.client.settings, ""
     if settings.credential is not None:
         from monoskope.client.login.credential import Login  # noqa: PLC0415 - only where no token was given
@@ -80,7 +83,7 @@ def _credential(context: Context) -> Document:
         if isinstance(settings.credential, Login):
             with contextlib.suppress(Error):  # m8 was asked with it just now, and `away` says what is wrong
                 login = "renewed" if settings.credential.is_renewed else "once"
-    return {"credential": settings.credential_source, "login": login}
+    return {"credential": settings.credential_source, "login": login, "context": settings.context}
 
 
 def signs_with(context: Context) -> Document:
@@ -139,7 +142,7 @@ async def upstream(context: Context, asked: OfUri) -> Document:
     return {"names": names, "complete": complete}
 
 
-_NO_PREFIX: Document = {"prefix": "", "rights": []}
+_NO_PREFIX: Document = {"prefix": "", "rights": [], "version": 0}
 
 
 async def role_bindings(context: Context, _asked: Nothing) -> Document:

@@ -53,6 +53,20 @@ class _Asked(click.types.StringParamType):
         return [CompletionItem(text) for text in sorted(_ask(ctx, self._find, incomplete))]
 
 
+class _Context(click.types.StringParamType):
+    """The name of a context in the settings file."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG002 - click's own signature
+        """Return the contexts that begin with what is typed."""
+        from monoskope.client.known.config_file import config_path, read_config  # noqa: PLC0415 - seldom asked
+
+        try:
+            file = read_config(config_path(ctx.params.get("config")))
+        except Error:
+            return []
+        return [CompletionItem(name) for name in sorted(file.contexts) if name.startswith(incomplete)]
+
+
 class _File(click.types.StringParamType):
     """A path, or KEY=PATH."""
 
@@ -69,11 +83,13 @@ class _File(click.types.StringParamType):
 
 def _ask(ctx: click.Context, find: Find, incomplete: str) -> set[str]:
     from monoskope.client import Client  # noqa: PLC0415 - a file completes without it
-    from monoskope.client.known.sources import FIELDS  # noqa: PLC0415
+    from monoskope.client.known.table import FIELDS  # noqa: PLC0415
     from monoskope.client.settings import load_settings  # noqa: PLC0415
 
     found: set[str] = set()
-    flags = {name: value for name, value in ctx.params.items() if name in {*FIELDS, "config", "default_store"}}
+    flags = {
+        name: value for name, value in ctx.params.items() if name in {*FIELDS, "config", "context", "default_store"}
+    }
 
     async def ask() -> None:
         # Somebody types: what is away is not waited for.
@@ -153,6 +169,7 @@ _TYPES = MappingProxyType(
         **dict.fromkeys(("binding", "keep"), _Asked(_role_bindings)),
         "member": _Asked(_members),
         "change": _Asked(_changes),
+        "context": _Context(),
         **dict.fromkeys(("file", "out", "from_env_file", "from_json", "ca_file", "token_file", "known_stores"), _PATH),
         "from_file": _KEY_AND_PATH,
     }

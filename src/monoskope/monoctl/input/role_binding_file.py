@@ -1,11 +1,14 @@
 """A file of role bindings: YAML or JSON, read strictly. What has no place there is refused, with its line.
 
 Each role binding is a mapping with `kind: RoleBinding`, `name`, `role`, `members` and, for users, `prefix` and
-`rights`. Who made it (`made_by`) is m8's to say, and not looked at. They stand in documents of their own (`---`), or in
-a list, as `monoctl get role-bindings -o yaml` prints them.
+`rights`. One that has a `version` is changed only if it is still of that version. Who made it (`made_by`) is m8's to
+say, and not looked at. They stand in documents of their own (`---`), or in a list, as
+`monoctl get role-bindings -o yaml` prints them.
 """
 
 from __future__ import annotations
+
+import re
 
 import yaml
 
@@ -16,9 +19,10 @@ from monoskope.protocol.login import Member
 from monoskope.uri import UriPrefix
 
 KIND = "RoleBinding"
-_TEXTS = ("kind", "name", "role", "prefix", "made_by")
+_TEXTS = ("kind", "name", "role", "prefix", "made_by", "version")
 _LISTS = ("members", "rights")
 _NEEDED = ("kind", "name", "role", "members")
+_VERSION = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
 
 def parse(content: bytes, name: str) -> list[RoleBinding]:
@@ -41,7 +45,12 @@ def _binding(node: yaml.MappingNode, reader: Reader) -> RoleBinding:
     if texts.pop("kind") != KIND:
         raise reader.wrong(fields["kind"], f"kind must be {KIND}")
     texts.pop("made_by", None)
-    binding = RoleBinding(members=lists["members"], rights=lists.get("rights", ()), **texts)
+    version = texts.pop("version", "")
+    if "version" in fields and _VERSION.fullmatch(version) is None:
+        raise reader.wrong(fields["version"], "version must be a whole number from 1")
+    if not lists["members"]:
+        raise reader.wrong(fields["members"], "members names nobody")
+    binding = RoleBinding(members=lists["members"], rights=lists.get("rights", ()), version=int(version or 0), **texts)
     try:
         binding.message()
         for member in binding.members:

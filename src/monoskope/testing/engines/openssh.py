@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -105,7 +106,11 @@ class Agent(Server):
         return f"<Agent {self.socket}>"
 
     def _answers(self) -> bool:
-        return self.socket.exists()
+        # The socket has its name before the agent listens.
+        with socket.socket(socket.AF_UNIX) as asking, contextlib.suppress(OSError):
+            asking.connect(str(self.socket))
+            return True
+        return False
 
     def close(self) -> None:
         """End the agent, with all keys in it."""

@@ -21,7 +21,7 @@ import keyring.errors
 import pytest
 from msgspec import structs
 
-from monoskope.client.known.sources import ConfigFile, LoginTable
+from monoskope.client.known.sources import find
 from monoskope.client.login import renewing, starting
 from monoskope.client.login.browser import MOST_CONNECTIONS, Callback, CodeFlow, NotOursError, listening
 from monoskope.client.login.credential import Exchange, Issued, KeptLogin, Login, login_path, read, seconds
@@ -30,6 +30,7 @@ from monoskope.client.login.renewing import read_whole, remove, write
 from monoskope.client.login.starting import ask_for_code, wait_for_tokens
 from monoskope.client.runtime.blocking import BlockingRuntime, run
 from monoskope.errors import Error, ProtocolError, RefusedError, TimedOutError, UnauthenticatedError, UsageError
+from monoskope.settings import write_private
 from tests.support.scripted_issuer import ScriptedIssuer
 
 ISSUER = "https://login.example.org"
@@ -435,10 +436,16 @@ def test_each_server_has_a_place_of_its_own(server: str, tmp_path: Path) -> None
 
 
 def test_further_issuers_have_names(tmp_path: Path) -> None:
-    file = ConfigFile(server="m8:1,m8:2", logins={"lab": LoginTable("https://lab.example", "c", ca_file="lab.crt")})
-    found = starting.settings_named("m8:1", "lab", file, tmp_path / "config.toml")
+    file = tmp_path / "config.toml"
+    logins = '[logins.lab]\nissuer = "https://lab.example"\nclient_id = "c"\nca_file = "lab.crt"\n'
+    write_private(file, f'server = "m8:1,m8:2"\nlogin_issuer = "https://a"\nlogin_scopes = "a"\n{logins}'.encode())
+    environ = {"HOME": str(tmp_path), "MONOCTL_LOGIN_HOSTS": "evil.example"}
+
+    found = starting.settings_of("m8:1", find({"server": "m8:1"}, config=file, login="lab", environ=environ))
+
     assert (found.issuer, found.audience, found.ca_file) == ("https://lab.example", "c", str(tmp_path / "lab.crt"))
+    assert (found.scopes, found.hosts) == ("", ""), "what is said of another issuer counts for that one alone"
     with pytest.raises(UsageError, match="names no login 'other', but lab"):
-        starting.settings_named("m8:1", "other", file, tmp_path / "config.toml")
+        find({}, config=file, login="other", environ=environ)
     with pytest.raises(UsageError, match="are for the server m8:1,m8:2, not for evil:1"):
-        starting.settings_named("evil:1", "lab", file, tmp_path / "config.toml")
+        find({"server": "evil:1"}, config=file, login="lab", environ=environ)

@@ -10,20 +10,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class RoleBinding(_message.Message):
-    __slots__ = ("name", "role", "members", "prefix", "rights", "made_by")
+    __slots__ = ("name", "role", "members", "prefix", "rights", "made_by", "version")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     PREFIX_FIELD_NUMBER: _ClassVar[int]
     RIGHTS_FIELD_NUMBER: _ClassVar[int]
     MADE_BY_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
     name: str
     role: _events_pb2.Role
     members: _containers.RepeatedScalarFieldContainer[str]
     prefix: str
     rights: _containers.RepeatedScalarFieldContainer[_events_pb2.Right]
     made_by: str
-    def __init__(self, name: _Optional[str] = ..., role: _Optional[_Union[_events_pb2.Role, str]] = ..., members: _Optional[_Iterable[str]] = ..., prefix: _Optional[str] = ..., rights: _Optional[_Iterable[_Union[_events_pb2.Right, str]]] = ..., made_by: _Optional[str] = ...) -> None: ...
+    version: int
+    def __init__(self, name: _Optional[str] = ..., role: _Optional[_Union[_events_pb2.Role, str]] = ..., members: _Optional[_Iterable[str]] = ..., prefix: _Optional[str] = ..., rights: _Optional[_Iterable[_Union[_events_pb2.Right, str]]] = ..., made_by: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
 
 class ExchangeTokenRequest(_message.Message):
     __slots__ = ("subject_token", "subject_token_type")
@@ -150,10 +152,12 @@ class CreateRoleBindingResponse(_message.Message):
     def __init__(self, role_binding: _Optional[_Union[RoleBinding, _Mapping]] = ...) -> None: ...
 
 class DeleteRoleBindingRequest(_message.Message):
-    __slots__ = ("name",)
+    __slots__ = ("name", "version")
     NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
     name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
+    version: int
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
 
 class DeleteRoleBindingResponse(_message.Message):
     __slots__ = ()
@@ -169,15 +173,25 @@ class ApplyRoleBindingsRequest(_message.Message):
     dry_run: bool
     def __init__(self, role_bindings: _Optional[_Iterable[_Union[RoleBinding, _Mapping]]] = ..., prune: _Optional[bool] = ..., dry_run: _Optional[bool] = ...) -> None: ...
 
+class ChangedRoleBinding(_message.Message):
+    __slots__ = ("before", "after")
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    before: RoleBinding
+    after: RoleBinding
+    def __init__(self, before: _Optional[_Union[RoleBinding, _Mapping]] = ..., after: _Optional[_Union[RoleBinding, _Mapping]] = ...) -> None: ...
+
 class ApplyRoleBindingsResponse(_message.Message):
-    __slots__ = ("created", "deleted", "unchanged")
+    __slots__ = ("created", "deleted", "unchanged", "changed")
     CREATED_FIELD_NUMBER: _ClassVar[int]
     DELETED_FIELD_NUMBER: _ClassVar[int]
     UNCHANGED_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
     created: _containers.RepeatedCompositeFieldContainer[RoleBinding]
     deleted: _containers.RepeatedCompositeFieldContainer[RoleBinding]
     unchanged: int
-    def __init__(self, created: _Optional[_Iterable[_Union[RoleBinding, _Mapping]]] = ..., deleted: _Optional[_Iterable[_Union[RoleBinding, _Mapping]]] = ..., unchanged: _Optional[int] = ...) -> None: ...
+    changed: _containers.RepeatedCompositeFieldContainer[ChangedRoleBinding]
+    def __init__(self, created: _Optional[_Iterable[_Union[RoleBinding, _Mapping]]] = ..., deleted: _Optional[_Iterable[_Union[RoleBinding, _Mapping]]] = ..., unchanged: _Optional[int] = ..., changed: _Optional[_Iterable[_Union[ChangedRoleBinding, _Mapping]]] = ...) -> None: ...
 
 class CreateTokenRequest(_message.Message):
     __slots__ = ("member", "ttl_s")

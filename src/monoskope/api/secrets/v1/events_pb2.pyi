@@ -359,11 +359,23 @@ class RoleBindingCreated(_message.Message):
     rights: _containers.RepeatedScalarFieldContainer[Right]
     def __init__(self, name: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., members: _Optional[_Iterable[str]] = ..., prefix: _Optional[str] = ..., rights: _Optional[_Iterable[_Union[Right, str]]] = ...) -> None: ...
 
+class RoleBindingChanged(_message.Message):
+    __slots__ = ("before", "after", "version")
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    before: RoleBindingCreated
+    after: RoleBindingCreated
+    version: int
+    def __init__(self, before: _Optional[_Union[RoleBindingCreated, _Mapping]] = ..., after: _Optional[_Union[RoleBindingCreated, _Mapping]] = ..., version: _Optional[int] = ...) -> None: ...
+
 class RoleBindingDeleted(_message.Message):
-    __slots__ = ("name",)
+    __slots__ = ("name", "version")
     NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
     name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
+    version: int
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
 
 class IssuerRegistered(_message.Message):
     __slots__ = ("name", "issuer")

@@ -23,6 +23,7 @@ from monoskope.protocol.receipt import parse_receipt
 from monoskope.testing.scripted.client import pinned, settings_for
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 
+CONTEXT = "lab"
 AT_MS = 1_790_000_000_000
 VALUE = b"correct horse battery staple"
 _PUT = events_pb2.RIGHT_PUT
@@ -223,6 +224,7 @@ async def at_console(
         if pins:
             pinned(serving, folder)
         settings = settings_for(serving, folder, signing_key=signing_key)
+        settings = msgspec.structs.replace(settings, context=CONTEXT)
         if credential is not None:
             settings = msgspec.structs.replace(settings, token="", credential=credential)
 

@@ -19,7 +19,7 @@ from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import token
 from monoskope.testing.scripted.log import ScriptedLog, ScriptedWitness
 from monoskope.testing.scripted.m8 import FINGERPRINT, Attempt
-from tests.unit.monoctl.console.operations.knowing_m8 import AT_MS, VALUE, AtConsole, KnowingM8, at_console
+from tests.unit.monoctl.console.operations.knowing_m8 import AT_MS, CONTEXT, VALUE, AtConsole, KnowingM8, at_console
 
 DAY_MS = 86_400_000
 
@@ -29,6 +29,7 @@ async def test_whoami_is_m8s_word(page: AtConsole) -> None:
 
     assert (me["subject"], me["role"], me["m8_version"], me["away"]) == ("alice", "user", "9", "")
     assert me["monoctl_version"]
+    assert me["context"] == CONTEXT
     assert "put" in me["rights"]
 
 

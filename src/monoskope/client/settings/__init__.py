@@ -1,9 +1,8 @@
 """Where the client finds its server, its credential and its pins.
 
-Each setting comes from the first of these that gives it: an argument (a flag of `monoctl`), the environment, the
-settings file, the files of `m8 dev`. A token goes only to the server that its own source names, if that names one
-(`known.sources`). What is given explicitly needs no file: without a home folder there is no settings file,
-and identities that were given are trusted for this run alone.
+`known.sources` says which source counts, `known.table` which settings there are. A token goes only to the server that
+its own source names, if that names one. What is given explicitly needs no file: without a home folder there is no
+settings file, and identities that were given are trusted for this run alone.
 """
 
 from __future__ import annotations
@@ -14,8 +13,10 @@ from pathlib import Path
 
 import msgspec
 
-from monoskope.client.known.sources import TOKEN_FIELDS, Setting, check_environment, find, given_twice, has
+from monoskope.client.known.sources import find, given_twice
+from monoskope.client.known.table import Setting
 from monoskope.client.login.credential import Credential
+from monoskope.client.settings.credentials import check_token, find_credential, find_token, missing, token_source
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.settings import is_descriptor, read_private
@@ -41,6 +42,10 @@ class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
     pins."""
     servers: tuple[str, ...] = ()
     """The servers of one log, each named so, in the order in which they are tried. Give these or `server`."""
+    server_source: str = ""
+    """What chose the servers, in words for a person: a variable, or a key and its file; "" for an argument."""
+    context: str = ""
+    """The context of the settings file that counts, "" for none."""
     token: str = ""
     """The caller's credential; or give the next."""
     credential: Credential | None = None
@@ -126,8 +131,10 @@ def load_settings(
     credential: Credential | None = None,
     signing_key: Path | str | None = None,
     requester: str | None = None,
+    context: str | None = None,
     retry_for: str | float | None = None,
     environ: Mapping[str, str] = os.environ,
+    system: Path | None = None,
 ) -> ClientSettings:
     """Find, read and check everything that is needed to dial.
 
@@ -145,13 +152,16 @@ def load_settings(
         credential: Where tokens come from, in the place of all that could be found.
         signing_key: What signs requests: a file, or a public key itself.
         requester: How the stores' lists call whoever proposes changes.
+        context: The context of the settings file.
         retry_for: For how many seconds what is away is waited for.
         environ: The environment.
+        system: Another file of the administrator than that of this machine.
 
     Raises:
         UsageError: something is not given or malformed, or a token of the environment is for another server; the
             message names it and how to give it.
-        RefusedError: others can reach the settings file or the token.
+        RefusedError: others can reach the settings file or the token, or something replaces what the administrator
+            of this machine fixed.
     """
     if servers:
         if server:
@@ -161,20 +171,20 @@ def load_settings(
     texts = {"server": server, "ca": ca, "token": token, "requester": requester}
     texts["retry_for"] = None if retry_for is None else str(retry_for)
     flags = texts | {name: str(value) if value else None for name, value in files.items()}
-    found = find(flags, config=config, environ=environ)
+    found = find(flags, config=config, context=context, environ=environ, system=system)
     if "server" not in found:
-        raise _missing("server", None)
+        raise missing("server", None)
     dialled = check_servers(found["server"].value)
     if credential is None:
-        given = has(found, "token_file")
-        check_environment(found, TOKEN_FIELDS if given else ("login_audience",), environ)
-        credential = None if given else _ambient(found, dialled, environ)
+        credential = find_credential(found, dialled, environ)
     identities = store_identities if store_identities is not None else identities_from(environ)
     authority = _authority(found, ca or environ.get("MONOCTL_CA", ""))
     return ClientSettings(
         servers=dialled,
-        token="" if credential is not None else _token(found, token or environ.get("MONOCTL_TOKEN", "")),
-        token_source=_token_source(found),
+        server_source=_server_source(found["server"]),
+        context=found["context"].value if "context" in found else "",
+        token="" if credential is not None else find_token(found, token or environ.get("MONOCTL_TOKEN", "")),
+        token_source=token_source(found),
         credential=credential,
         ca_file=authority if isinstance(authority, Path) else None,
         ca=authority if isinstance(authority, str) else "",
@@ -190,6 +200,13 @@ def load_settings(
         log_witnesses=_words(found, "log_witnesses"),
         log_quorum=_quorum(found),
     )
+
+
+def _server_source(server: Setting) -> str:
+    """Return what chose the server, in words for a person; "" for an argument, which the person sees."""
+    if server.source.startswith("`"):
+        return ""
+    return server.source if server.source.startswith("MONOCTL_") else f"`server` in {server.source}"
 
 
 def _words(found: Mapping[str, Setting], name: str) -> tuple[str, ...]:
@@ -214,44 +231,6 @@ def _authority(found: Mapping[str, Setting], text: str) -> Path | str | None:
     return read_private(path, client=True).decode("ascii", "replace") if is_descriptor(path) else path
 
 
-def _ambient(found: Mapping[str, Setting], servers: Sequence[str], environ: Mapping[str, str]) -> Credential:
-    """Return the login that is kept for the server, else what the build job that this is can show of itself."""
-    from monoskope.client.login.credential import ambient  # noqa: PLC0415 - a token that is given needs none of it
-
-    audience = found["login_audience"].value if "login_audience" in found else servers[0]
-    credential = ambient(servers[0], audience, environ)
-    if credential is None:
-        raise _missing("token_file", found["server"])
-    return credential
-
-
-def _token_source(found: Mapping[str, Setting]) -> str:
-    """Return where the token comes from. One given as text counts before a file, in each source."""
-    if "token" in found:
-        return found["token"].source
-    return f"{found['token_file'].value} ({found['token_file'].source})" if "token_file" in found else ""
-
-
-def _token(found: Mapping[str, Setting], text: str) -> str:
-    if "token" in found:
-        return check_token(text.strip(), found["token"].source)
-    return read_token(Path(found["token_file"].value))
-
-
-def _missing(name: str, server: Setting | None) -> UsageError:
-    ways = f"`{name}`, MONOCTL_{name.upper()} or `monoctl config set {name} VALUE`"
-    if server is None:
-        return UsageError(f"no {name} is configured.", fix=f"Start `m8 dev`, or give {ways}.")
-    where = f"for {server.value} ({server.source})"
-    if name == "token_file":
-        return UsageError(
-            f"you are not logged in, and no {name} is configured {where}.",
-            fix=f"Log in with `monoctl login`, or give MONOCTL_TOKEN, {ways}. In a settings file it counts for the"
-            " `server` of that file alone.",
-        )
-    return UsageError(f"no {name} is configured {where}.", fix=f"Give {ways}.")
-
-
 def identities_from(environ: Mapping[str, str]) -> dict[str, str]:
     """Parse MONOCTL_STORE_IDENTITY: `store=SHA256:…`, several with a space between them. Raises `UsageError`."""
     return parse_identities(environ.get("MONOCTL_STORE_IDENTITY", "").split())
@@ -271,11 +250,6 @@ def parse_identities(texts: list[str]) -> dict[str, str]:
             raise UsageError(f"store {store!r} is given two identities.", fix="Give one.")
         identities[store] = check_shown(identity)
     return identities
-
-
-def read_token(path: Path) -> str:
-    """Return the token in `path`. Raises `UsageError`, `RefusedError` if others can reach the file."""
-    return check_token(read_private(path, client=True).decode("ascii", "replace").strip(), str(path))
 
 
 def retry_for_of(text: str, source: str) -> float:
@@ -298,10 +272,3 @@ def _no_seconds(shown: str, source: str) -> UsageError:
         f"{source} is {shown}, and not a number of seconds from 0 to {MOST_RETRY_FOR_S:,.0f}.",
         fix="Give 0 to wait for nothing that is away.",
     )
-
-
-def check_token(token: str, where: str) -> str:
-    """Return `token` if it is of printable ASCII without spaces, else raise `UsageError`, which does not show it."""
-    if not token or not all("!" <= character <= "~" for character in token):
-        raise UsageError(f"{where} does not hold a token.", fix="Ask an administrator for one: `m8 token create`.")
-    return token

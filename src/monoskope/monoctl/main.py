@@ -133,7 +133,7 @@ _COMMANDS = {
     "decline": ("approvals:decline", "Decline a change that somebody else proposed."),
     "forget-log": ("pins:forget_log", "Forget the log that is pinned for a server."),
     "forget-store": ("pins:forget_store", "Forget the identity that you agreed to for a store."),
-    "join": ("join:join", "Get to know an m8 and its stores, by one comparison."),
+    "join": ("join:join", "Get to know an m8 and its stores, by one comparison, and log in."),
     "list-upstream": ("engines:list_upstream", "List what is in an engine, to find what can be imported."),
     "login": ("login:login", "Log in with the identity that you have."),
     "logout": ("login:logout", "Forget your login."),

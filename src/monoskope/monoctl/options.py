@@ -161,6 +161,7 @@ class CommandSession:
         *,
         several: bool = False,
         credential: Credential | None = None,
+        settings: ClientSettings | None = None,
     ) -> R:
         """Run `work` with a client and return its result.
 
@@ -170,8 +171,9 @@ class CommandSession:
             work: What to do.
             several: Whether it asks m8 for several things at once.
             credential: Where tokens come from, in the place of what the settings say.
+            settings: What to dial and how, in the place of all that is found.
         """
-        settings = self.settings(credential)
+        settings = settings or self.settings(credential)
         if several:
             import asyncio  # noqa: PLC0415 - one of the two is loaded
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import subprocess
@@ -25,7 +26,7 @@ from tools.get_helm import find
 CHART = Path(__file__).resolve().parents[3] / "deploy" / "helm" / "monoskope"
 
 REACTOR = """
-m8: {egress: [{ports: [{port: 6514, protocol: TCP}]}]}
+m8: {egress: [{ports: [{port: 6514, protocol: TCP}]}], bundle: "{}\\n"}
 reactor: {ca: "PEM\\n"}
 reactors:
   - store: vault
@@ -157,6 +158,12 @@ def test_m8_and_reactors_take_the_settings_of_the_chart(manifests: list[Manifest
     (tmp_path / "m8-m8" / "database-password").write_text("x", encoding="utf-8")
     assert m8_settings.load(tmp_path / "m8-m8").operations_listen == HostPort("127.0.0.1", 7444)
     assert reactor_settings.read(tmp_path / "m8-reactor-vault").operations_listen == HostPort("127.0.0.1", 7445)
+
+
+def test_the_bundle_is_placed_byte_for_byte(manifests: list[Manifest]) -> None:
+    found = one(manifests, "ConfigMap", "m8-m8")
+    assert base64.b64decode(found["binaryData"]["bundle.json"]) == b"{}\n"
+    assert tomllib.loads(found["data"]["m8.toml"])["bundle"] == "bundle.json"
 
 
 @pytest.mark.parametrize(("name", "file"), [("m8-m8", "m8.toml"), ("m8-reactor-vault", "reactor.toml")])

@@ -7,11 +7,16 @@ from pathlib import Path
 import pytest
 
 from monoskope.errors import UsageError
+from monoskope.host_port import HostPort
 from monoskope.http.messages import Head, Response
+from monoskope.m8 import settings
+from monoskope.m8.bootstrap import build
 from monoskope.m8.http.application import HttpApplication
 from monoskope.m8.http.pages import Published
+from monoskope.m8.init import lay_out
 from monoskope.m8.operations import Endpoints
 from monoskope.protocol.bundle import WELL_KNOWN
+from monoskope.settings import write_private
 from tests.support.bundles import SERVER, a_bundle
 from tests.support.log_lines import capture_logs
 from tests.support.m8_world import World
@@ -79,3 +84,13 @@ def test_what_is_no_bundle_of_this_m8_stops_its_start(file: Path, content: bytes
         file.write_bytes(content)
     with pytest.raises(UsageError, match=says):
         Published(file).check(NAMES)
+
+
+async def test_m8_does_not_serve_with_the_bundle_of_another_one(tmp_path: Path) -> None:
+    made = lay_out(tmp_path / "m8", HostPort("127.0.0.1", 0)).folder
+    (made / "bundle.json").write_bytes(bytes(a_bundle()))
+    toml = made / "m8.toml"
+    write_private(toml, b'bundle = "bundle.json"\n' + toml.read_bytes(), replace=True)
+    with pytest.raises(UsageError, match=r"is for m8\.example\.org:7443, and `names` of m8 are 127\.0\.0\.1:"):
+        async with build(settings.load(made)):
+            pass

@@ -81,8 +81,10 @@ def _before(file: Path, server: str) -> Bundle | None:
 
 
 def _contact(given: str | None, before: Bundle | None) -> str:
-    if given is not None or before is not None:
-        return before.contact if given is None and before is not None else (given or "").strip()
+    if given is not None:
+        return given.strip()
+    if before is not None:
+        return before.contact
     if not terminal.interactive():
         raise UsageError("it is not said whom a newcomer asks.", fix="Say it with --contact 'NAME, how to reach them'.")
     return terminal.prompt(f"Whom does a newcomer ask? NAME, how to reach them ({MAX_CONTACT} characters)").strip()

@@ -2,77 +2,179 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
-from monoskope.client.bundle import compare
+from monoskope.client.bundle import compare, key
 from monoskope.client.bundle.compare import Address
+from monoskope.client.bundle.key import Found
 from monoskope.client.bundle.pins import MachinePins
+from monoskope.client.bundle.settings import MachineSettings, Place, ca_of, place_for
 from monoskope.client.http.transport import find_roots
-from monoskope.client.known.sources import find
-from monoskope.errors import UsageError
+from monoskope.client.known.config_file import config_path
+from monoskope.client.known.table import is_public_key
+from monoskope.client.login.credential import KeptLogin, Login, login_path, read
+from monoskope.client.login.id_token import claims_of
+from monoskope.client.login.starting import LoginSettings
+from monoskope.client.settings import ClientSettings
+from monoskope.client.signing.signer import signer_of
+from monoskope.client.walk.trust import subject_of
+from monoskope.errors import IdentityChangedError, UnauthenticatedError, UsageError
+from monoskope.monoctl.commands.login import Way, log_in, login_options, met
 from monoskope.monoctl.groups import command
+from monoskope.monoctl.options import CommandSession, config_option, context_option
 from monoskope.monoctl.output import terminal
-from monoskope.monoctl.output.bundle import show
+from monoskope.monoctl.output.bundle import show, show_new
 from monoskope.protocol.bundle import Bundle
+from monoskope.protocol.login import Member
 
 
-@command(short_help="Get to know an m8 and its stores, by one comparison.")
+@command(short_help="Get to know an m8 and its stores, by one comparison, and log in.")
 @click.argument("source", metavar="URL|FILE")
 @click.option("--fingerprint", metavar="SHA256:…", help="What a person told you, by another way than the bundle.")
 @click.option("--ca-file", metavar="FILE", help="The CA that signed the certificate of the server in the URL.")
-@click.option("--dry-run", is_flag=True, help="Only show what the bundle says.")
+@click.option("--dry-run", is_flag=True, help="Only show what the bundle says, and what would be new here.")
+@login_options
+@click.option("--signing-key", metavar="FILE|KEY", help="Signs your requests; else you are asked, or one is made.")
 @click.option("--known-stores", metavar="FILE", help="The identities you trust; mode 0600 [MONOCTL_KNOWN_STORES].")
-@click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="Your settings [MONOCTL_CONFIG].")
+@config_option
+@context_option
 def join(
     *,
     source: str,
     fingerprint: str | None,
     ca_file: str | None,
     dry_run: bool,
+    way: Way,
+    signing_key: str | None,
     known_stores: str | None,
     config: Path | None,
+    context: str | None,
 ) -> None:
-    """Get to know an m8 and its stores, by one comparison.
+    """Get to know an m8 and its stores, by one comparison, and log in.
 
     The bundle comes from m8 itself (https://HOST[:PORT]), or from a file. What it says is shown, and nothing of it is
-    used before you type the fingerprint that a person told you by another way. Joining again adds what is new; it
+    used before you type the fingerprint that a person told you by another way. Then stores and log are pinned, the
+    settings are written, and you log in. The last line is for the person whom the bundle names: with it a store that
+    takes signed requests alone takes yours. Joining again adds what is new, and goes on where it was interrupted. It
     replaces and removes nothing.
     """
-    bundle = _bundle(source, ca_file, fingerprint)
+    path = config_path(config)
+    bundle = _bundle(source, ca_file, fingerprint, path)
     show(bundle)
-    found = find({"known_stores": known_stores}, config=config)
-    if "known_stores" not in found:
-        raise UsageError("no home folder is known, so there is no place for pins.", fix="Set HOME.")
-    pins = MachinePins(Path(found["known_stores"].value), bundle)
-    new = pins.new()
+    file = known_stores or os.environ.get("MONOCTL_KNOWN_STORES")
+    known = Path(file) if file else path.with_name("known_stores")
+    pins = MachinePins(known, bundle)
+    place = place_for(bundle, context=context or os.environ.get("MONOCTL_CONTEXT"), config=config)
+    settings = MachineSettings(place, bundle)
+    show_new(pins.new(), sorted(settings.new()), place.where)
+    _kept(settings.login())
     if dry_run:
         terminal.err("Nothing was changed: --dry-run.")
         return
-    compare.compare(bundle, fingerprint or _asked(bundle))
+    compare.compare(bundle, fingerprint or _asked())
     pins.add()
-    terminal.out(f"Pinned: {len(new.stores)} stores.")
+    settings.add()
+    kept = _logged_in(settings, way, known)
+    found = _key(settings, place, signing_key)
+    if kept is None:
+        terminal.warn("Join again once m8 answers: then the line for your store's operators is shown.")
+        return
+    _tell(bundle, settings, place, found, kept)
 
 
-def _bundle(source: str, ca_file: str | None, fingerprint: str | None) -> Bundle:
+def _bundle(source: str, ca_file: str | None, fingerprint: str | None, path: Path) -> Bundle:
     address = Address.parse(source)
     if address is None:
         return Bundle.parse(compare.read(Path(source)))
     if address.has_fingerprint:
         terminal.note("the fingerprint in the link does not count: who made the link made both.")
-    roots = None if fingerprint else find_roots(ca_file, "")
+    joined = ca_of(path, address.server)
+    roots = None if fingerprint else find_roots(ca_file or (joined if joined.is_file() else None), "")
     bundle = Bundle.parse(compare.fetch(address.server, roots))
     compare.check_named(bundle, address)
     return bundle
 
 
-def _asked(bundle: Bundle) -> str:
+def _asked() -> str:
+    """Return what the user types. The question names nobody to ask: the bundle's contact is not compared yet."""
     if not terminal.interactive():
         raise UsageError(
             "there is no terminal to ask on.", fix="Give the fingerprint that a person told you with --fingerprint."
         )
     return terminal.prompt(
-        "Compare by another way than the one by which this came: a fingerprint in the link, in the file or in the same"
-        f" message does not count.\nType or paste the fingerprint that you were told ({bundle.contact} knows it)"
+        "Compare it with what a person told you whom you knew before, by another way than the one by which this came.\n"
+        "A fingerprint in the link, in the file or in the same message does not count, nor does one from the contact"
+        " above.\nType or paste the fingerprint that you were told"
     )
+
+
+def _kept(wanted: LoginSettings) -> KeptLogin | None:
+    """Return the login that this machine has for the m8. Raises `IdentityChangedError` if it is at another issuer."""
+    path = login_path(wanted.server)
+    kept = None if path is None else read(path)
+    if kept is not None and kept.issuer != wanted.issuer:
+        raise IdentityChangedError(
+            f"you are logged in at {kept.issuer}, and the bundle has {wanted.issuer}.",
+            fix="Nothing was changed. If that one is right, run `monoctl logout` first.",
+        )
+    return kept
+
+
+def _logged_in(settings: MachineSettings, way: Way, known: Path) -> KeptLogin | None:
+    """Return the login that is kept, or a new one where m8 takes that no more; None if m8 has not seen it yet."""
+    session = CommandSession({"config": None}, ())
+    path, wanted = login_path(settings.servers[0]), settings.login()
+    if path is None:
+        raise UsageError("no home folder is known, so there is no place for a login.", fix="Set HOME.")
+
+    def dialled(login: Login) -> ClientSettings:
+        return settings.client(login, known)
+
+    if _kept(wanted) is not None:
+        try:
+            met(session, dialled(Login(path, wanted.issuer)))
+        except UnauthenticatedError:
+            terminal.note("your login has ended.")
+            log_in(session, wanted, way, dialled)
+    else:
+        log_in(session, wanted, way, dialled)
+    kept = read(path)
+    return kept if kept is not None and kept.token else None
+
+
+def _key(settings: MachineSettings, place: Place, given: str | None) -> Found:
+    """Return the key that signs: the configured one, the one that was given, the user's SSH key, or a new one."""
+    configured = place.table.texts.get("signing_key")
+    if configured is not None:
+        value = configured if is_public_key(configured) else str(place.file(configured))
+        return Found(value, signer_of(value).public())
+    found = None
+    if given is not None:
+        found = Found(given, signer_of(given).public())
+    elif terminal.interactive():
+        found = key.of_ssh(Path.home() / ".ssh")
+        asked = f"\n  {found.setting}\n  {found.key.shown}\nElse a new key is made." if found else ""
+        if found and not terminal.confirm(f"Sign your requests with the SSH key that you have?{asked}\nUse it?"):
+            found = None
+    found = found or key.made_in(settings.folder)
+    settings.write({"signing_key": found.setting})
+    return found
+
+
+def _tell(bundle: Bundle, settings: MachineSettings, place: Place, found: Found, kept: KeptLogin) -> None:
+    """End with the line to send. The member is that of the login's file."""
+    member = Member.parse(subject_of(kept.token) or "")
+    if member.name not in {kept.subject, *map(str, claims_of(kept.id_token).values())}:
+        terminal.warn(f"m8 calls you {member}, which your issuer does not. Ask {bundle.contact} before you send this.")
+    if not found.key.principal and "requester" not in place.table.texts:
+        settings.write({"requester": member.name})
+    if place.context is not None:
+        terminal.note(
+            f"this m8 is the context {place.context}: say `--context {place.context}`, or once"
+            f" `monoctl config use {place.context}`."
+        )
+    terminal.err(f"You are {member}. Send this line to {bundle.contact}, for the [signers] of your stores:", "")
+    terminal.out(key.line_for(member, found.key))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -21,44 +22,91 @@ from monoskope.errors import Code, Error, NotFoundError, RefusedError, UsageErro
 from monoskope.monoctl.groups import command
 from monoskope.monoctl.options import CommandSession, configured, connection_options
 from monoskope.monoctl.output import terminal
+from monoskope.value import Value
 
 if TYPE_CHECKING:
     from monoskope.client.login.starting import DeviceCode
+    from monoskope.client.settings import ClientSettings
+
+R = TypeVar("R")
+
+
+class Way(Value, frozen=True):
+    """How a person logs in."""
+
+    device: bool
+    no_browser: bool
+    keyring: bool
+
+
+def login_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Give a command the options that say how to log in and, in their place, a `way` argument."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, device: bool, no_browser: bool, keyring: bool, **rest: Any) -> R:  # noqa: ANN401 - click's
+        if device and no_browser:
+            raise click.UsageError("--device and --no-browser are two ways. Choose one.")
+        return command(*args, way=Way(device, no_browser, keyring), **rest)
+
+    for option in (
+        click.option("--keyring", is_flag=True, help="Keep it in your desktop's keyring (`monoskope[keyring]`)."),
+        click.option("--no-browser", is_flag=True, help="Print the address; open no browser."),
+        click.option("--device", is_flag=True, help="Show a code that you type in a browser on another machine."),
+    ):
+        wrapped = option(wrapped)
+    return wrapped
 
 
 @command(short_help="Log in with the identity that you have.")
 @click.option("--issuer", metavar="NAME", help="One of `[logins.NAME]` in your settings; by default login_issuer.")
-@click.option("--device", is_flag=True, help="Show a code that you type in a browser on another machine.")
-@click.option("--no-browser", is_flag=True, help="Print the address; open no browser.")
-@click.option("--keyring", is_flag=True, help="Keep the login in your desktop's keyring (`monoskope[keyring]`).")
+@login_options
 @connection_options
-def login(issuer: str | None, session: CommandSession, *, device: bool, no_browser: bool, keyring: bool) -> None:
+def login(issuer: str | None, session: CommandSession, way: Way) -> None:
     """Log in at the OpenID Connect provider of your company, and get a token of m8 for it.
 
     The provider and its client id come from your own settings: login_issuer and login_client_id. The login is kept in a
     file that you alone can read, and used by all commands for this server until it ends or you log out. A token that
     you give, as in MONOCTL_TOKEN or token_file, counts before it.
     """
-    if device and no_browser:
-        raise click.UsageError("--device and --no-browser are two ways. Choose one.")
     found = session.found(login=issuer)
     server = configured(found)[0]
     check_environment(found, LOGIN_FIELDS, os.environ)
-    path = login_path(server)
-    if path is None:
-        raise UsageError("no home folder is known, so there is no place for a login.", fix="Set HOME.")
-    settings = starting.settings_of(server, found)
-    kept = by_device(settings) if device else _by_browser(settings, no_browser=no_browser)
-    starting.keep(path, starting.in_keyring(kept) if keyring else kept)
-    subject = _met(session, Login(path, kept.issuer), lambda: remove(path, kept))
-    terminal.out(f"You are logged in at {kept.issuer}" + (f", and m8 calls you {subject}." if subject else "."))
+    log_in(session, starting.settings_of(server, found), way, session.settings)
     if has(found, "token_file"):
         name = "token" if "token" in found else "token_file"
         terminal.warn(f"{name} is set ({found[name].source}), and counts before the login. Unset it to use the login.")
 
 
-def _met(session: CommandSession, login: Login, forget: Callable[[], None]) -> str | None:
-    """Return as whom m8 knows the user. A login that m8 refuses is not kept."""
+def log_in(
+    session: CommandSession, settings: starting.LoginSettings, way: Way, dialled: Callable[[Login], ClientSettings]
+) -> None:
+    """Log in at an issuer, keep the login, and have m8 see it. One that m8 refuses is not kept.
+
+    Args:
+        session: Of the command.
+        settings: Which issuer.
+        way: How.
+        dialled: Returns what to dial with the login.
+
+    Raises:
+        UsageError: no home folder is known.
+        Error: as `starting.with_browser`, and what m8 says.
+    """
+    path = login_path(settings.server)
+    if path is None:
+        raise UsageError("no home folder is known, so there is no place for a login.", fix="Set HOME.")
+    kept = by_device(settings) if way.device else _by_browser(settings, no_browser=way.no_browser)
+    starting.keep(path, starting.in_keyring(kept) if way.keyring else kept)
+    try:
+        subject = met(session, dialled(Login(path, kept.issuer)))
+    except Error:
+        remove(path, kept)
+        raise
+    terminal.out(f"You are logged in at {kept.issuer}" + (f", and m8 calls you {subject}." if subject else "."))
+
+
+def met(session: CommandSession, dialled: ClientSettings) -> str | None:
+    """Return as whom m8 knows the user who has logged in, None if it does not answer yet. Raises what it says."""
 
     async def work(client: Client) -> str | None:
         try:
@@ -69,12 +117,11 @@ def _met(session: CommandSession, login: Login, forget: Callable[[], None]) -> s
         return client.subject
 
     try:
-        return session.run(work, credential=login)
+        return session.run(work, settings=dialled)
     except Error as error:
         if error.code in {Code.UNAVAILABLE, Code.TIMED_OUT, Code.RATE_LIMITED}:
             terminal.warn(f"The login is kept, and m8 has not seen it yet: {error.message}")
             return None
-        forget()
         raise
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from monoskope.client.bundle.pins import New
 from monoskope.monoctl.output import terminal
 from monoskope.protocol.bundle import Bundle
 from monoskope.protocol.identity import grouped
@@ -18,12 +19,20 @@ def show(bundle: Bundle) -> None:
     terminal.out("Fingerprint of all its bytes:", f"  {grouped(bundle.fingerprint)}")
 
 
+def show_new(new: New, settings: Sequence[str], where: str) -> None:
+    """Print what of it is new on this machine."""
+    pins = [*(f"the store {name}" for name in new.stores), *(["the log"] if new.log else [])]
+    terminal.out(
+        f"New pins: {', '.join(pins) or 'none'}.", f"New settings in {where}: {', '.join(settings) or 'none'}."
+    )
+
+
 def _rows(bundle: Bundle) -> Iterator[tuple[str, str]]:
     login, log = bundle.login, bundle.log
     yield "Server", ", ".join(bundle.servers)
     if bundle.ca:
         yield "", f"with a certificate of {_authorities(bundle.ca)}, which counts for this m8 alone"
-    yield "Ask", bundle.contact
+    yield "Contact", bundle.contact
     yield "Log in at", login.issuer
     yield "", f"as the client {login.client_id}" + (f", for the audience {login.audience}" if login.audience else "")
     if login.scopes:

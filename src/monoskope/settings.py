@@ -28,7 +28,7 @@ _MISSING = pattern(r"missing required field `(?P<name>[^`]*)`(?: - at `\$\.(?P<t
 _UNQUOTED = pattern(r"Expected `str(?: \| null)?`, got `(?:int|float|bool)` - at `[^`]*?(?P<name>[a-z_]+)`")
 _QUOTED = pattern(r"Expected `(?:int|float|bool)(?: \| null)?`, got `str` - at `[^`]*?(?P<name>[a-z_]+)`")
 _DESCRIPTOR = pattern(r"/dev/fd/(?P<number>[0-9]{1,6})|/dev/stdin", re.ASCII)
-_CREDENTIALS = Path("/run/credentials")
+CREDENTIALS = Path("/run/credentials")
 """Where systemd puts what `LoadCredential=` names: root's files, which the service's user alone may read besides. The
 list of who may (an ACL) shows as the right of a group."""
 _MORE_FILES = "Let the process open more files (LimitNOFILE, ulimit -n), and find out what holds so many."
@@ -285,7 +285,7 @@ def _check_file(path: Path, found: os.stat_result, *, client: bool) -> None:
     Root decides who is in that group, and root alone can change the mode. A user's own file stays at 0600: its
     group is often everybody's. Everybody takes the credentials that systemd hands to a service.
     """
-    handed_over = client or path.resolve().is_relative_to(_CREDENTIALS)
+    handed_over = client or path.resolve().is_relative_to(CREDENTIALS)
     allowed = stat.S_IRGRP if handed_over and found.st_uid == 0 else 0
     if not found.st_mode & 0o077 & ~allowed:
         return

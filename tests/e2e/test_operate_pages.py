@@ -70,9 +70,15 @@ def test_a_reactor_with_a_lost_key_gets_a_new_one_as_the_page_says(operator: Ope
 
 
 def test_the_identity_is_rotated_as_the_page_says(operator: Operator) -> None:
+    operator.done(PUT.replace("team-a/db", "team-b/before"))
     operator.stop_reactor("reactor")
     operator.follow(OPERATE / "rotate-identity.md")
     assert "followed by" not in operator.done(PUT)
+    # The log shows that the former identity's receipt stood before the rotation.
+    shown = json.loads(operator.done("monoctl get secret notes://team-b/before -o json"))
+    assert shown["proven"], shown
+    operator.done(f"monoctl get upload {shown['request_id']} --proof before.tlog-proof")
+    assert operator.identity in operator.done("monoctl verify proof before.tlog-proof")
 
 
 def test_a_lost_identity_is_replaced_as_the_page_says(operator: Operator) -> None:

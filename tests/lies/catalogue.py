@@ -12,6 +12,7 @@ from tests.lies.about import (
     copies,
     deliveries,
     ends,
+    former,
     keys,
     log,
     logins,
@@ -45,6 +46,7 @@ PROXIED: tuple[Lie, ...] = (
     *servers.LIES,
     *logins.LIES,
     *log.LIES,
+    *former.LIES,
 )
 """What the proxy tells, which has no key of a store."""
 

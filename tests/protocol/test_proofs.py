@@ -18,7 +18,7 @@ from monoskope.client.queries import Queries
 from monoskope.client.runtime.on_asyncio import ASYNCIO
 from monoskope.client.walk import receipts as proof
 from monoskope.client.walk.receipts import Checked, Proofs
-from monoskope.errors import NotFoundError
+from monoskope.errors import LogMismatchError, NotFoundError
 from monoskope.protocol.identity import RECEIPT
 from monoskope.protocol.purposes import PURPOSES as RULES
 from monoskope.protocol.receipt import make_receipt
@@ -54,6 +54,10 @@ class Asked(Queries):
         if request_id not in self.answers:
             raise NotFoundError("m8 says: no such request.", by_m8=True)
         return self.answers[request_id]
+
+
+async def in_no_log(_request_id: bytes) -> upload_pb2.Signed:
+    raise LogMismatchError("nothing shows it.")
 
 
 @pytest.fixture
@@ -219,7 +223,12 @@ async def test_identities_to_which_steps_lead_from_the_pin_count_and_those_befor
 ) -> None:
     first, pinned, last, stranger = m8.identity, Identity(), Identity(), Identity()
     m8.stores["vault"].rotations.extend([first.rotate(pinned, "vault"), pinned.rotate(last, "vault")])
-    proofs = Proofs(Pins({(SERVER, "vault"): pinned.shown}), SERVER, asked)
+    logged: dict[bytes, upload_pb2.Signed] = {}
+
+    async def in_the_log(request_id: bytes) -> upload_pb2.Signed:
+        return logged[request_id] if request_id in logged else await in_no_log(request_id)
+
+    proofs = Proofs(Pins({(SERVER, "vault"): pinned.shown}), SERVER, asked, logged=in_the_log)
 
     async def said(signer: Identity) -> Checked:
         one = attempt(m8, signer=signer)
@@ -231,6 +240,13 @@ async def test_identities_to_which_steps_lead_from_the_pin_count_and_those_befor
     assert await said(first) == Checked(proof.EARLIER)
     assert (await said(stranger)).is_false
     assert asked.stores_asked == 1
+    before = attempt(m8, signer=first)
+    shows = secret(before, before.success())
+    shows.request_id = before.request.request_id
+    logged[shows.request_id] = shows.receipt
+    assert (await proofs.secret(shows)).proven
+    logged[shows.request_id] = attempt(m8, signer=first).success()  # of another request
+    assert await proofs.secret(shows) == Checked(proof.EARLIER)
 
 
 @pytest.mark.parametrize("leads", ["not to the pin", "from no signature"])

@@ -294,6 +294,14 @@ class FakeReactor:
         self._reader = asyncio.create_task(self._sort())
         return attached
 
+    async def look(self, hello: upload_pb2.Signed | None = None, *, size: int = 0) -> reactor_pb2.StoreLook:
+        """Look how the store stands. Raises `CallError`."""
+        if not self.challenge:
+            await self.open()
+        asked = reactor_pb2.LookAtStore(hello=hello or self.login().hello, size=size)
+        await self.call.write(reactor_pb2.AttachRequest(look=asked))
+        return (await self._read()).look
+
     async def _sort(self) -> None:
         while True:
             message = await self.call.read()

@@ -197,7 +197,7 @@ def test_a_credential_of_systemd_s_is_taken_though_its_list_of_readers_shows_as_
 
     with pytest.raises(RefusedError):
         read_private(folder / "token-signing.key")
-    monkeypatch.setattr("monoskope.settings._CREDENTIALS", credentials)
+    monkeypatch.setattr("monoskope.settings.CREDENTIALS", credentials)
     if taken:
         assert read_private(folder / "token-signing.key") == b"seed"
     else:

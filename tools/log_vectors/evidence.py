@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -124,11 +125,16 @@ def entry(stored: bytes) -> bytes:
     return sha256(outline.SerializeToString(deterministic=True))
 
 
-def rotation(old: str, new: str, *, store: str = STORE, by: str = "") -> identity_pb2.SignedRotation:
-    """A step of the identity; `by` signs in place of the old key."""
-    content = identity_pb2.IdentityRotation(store=store, old_key=public(old), new_key=public(new)).SerializeToString(
-        deterministic=True
+def rotation(
+    old: str, new: str, *, store: str = STORE, by: str = "", of: Sequence[bytes] = (), previous: bytes = b""
+) -> identity_pb2.SignedRotation:
+    """A step of the identity; `by` signs in place of the old key. `of` are the log's entries at the rotation."""
+    step = identity_pb2.IdentityRotation(
+        store=store, old_key=public(old), new_key=public(new), previous_sha256=previous
     )
+    if of:
+        step.log_size, step.log_root = len(of), root(of)
+    content = step.SerializeToString(deterministic=True)
     label = b"m8/identity-rotation/v1\0"
     return identity_pb2.SignedRotation(
         content=content,
@@ -180,6 +186,7 @@ class Put:
         self.rotations: list[identity_pb2.SignedRotation] = []
         self.change = b""
         self.approvals: list[bytes] = []
+        self.before: list[bytes] = []
         self.event: Any = None
         self.record_fields: dict[str, Any] = {}
         self.record = b""
@@ -205,6 +212,7 @@ class Put:
             request=self.request,
             change=self.change,
             approvals=self.approvals,
+            before_rotation=self.before,
         ).SerializeToString(deterministic=True)
 
     def text(self) -> str:

@@ -18,6 +18,7 @@ from tools.log_vectors.made import (
     entries,
     flipped,
     line,
+    path,
     plain,
     policy,
     root,
@@ -116,6 +117,25 @@ def _says(outcome: str = "UPLOADED", **more: Any) -> Vector:
     }
 
 
+NEXT = {STORE: shown("the next identity")}
+
+
+def _before(size: int) -> Put:
+    """A put by an identity that the store then gave up, when its log had so many entries."""
+    put = Put()
+    put.rotations = [rotation("identity", "the next identity", of=put.tree()[:size])]
+    if size > put.index:
+        put.before = path(put.index, put.tree()[:size])
+    return put
+
+
+def _two_steps(*, named: bool = True) -> Put:
+    put = _before(6)
+    previous = sha256(put.rotations[0].content if named else b"another step")
+    put.rotations.append(rotation("the next identity", "the last identity", previous=previous))
+    return put
+
+
 def _good() -> list[Vector]:
     made = Put(), Put(required=True)
     put, wanted = made
@@ -154,6 +174,9 @@ def _good() -> list[Vector]:
             _says(identity=shown("the next identity")),
             pins={STORE: shown("the next identity")},
         ),
+        _vector("by a former identity before the rotation", _before(6), _says(), pins=NEXT),
+        _vector("by a former identity in the whole tree", _before(evidence.SIZE), _says(), pins=NEXT),
+        _vector("by the first of three identities", _two_steps(), _says(), pins={STORE: shown("the last identity")}),
         _vector("failed", failed, _says("FAILED")),
         _vector("ended by m8", timed_out, _says("", identity="")),
         _vector("under way", begun, _says("STARTED", ended=False)),
@@ -213,12 +236,24 @@ def _of_the_store() -> list[Vector]:
     elsewhere.rotations = [rotation("identity", "the next identity", store="other")]
     former = Put()
     former.rotations = [rotation("identity", "the next identity")]
+    unproven, another = _before(6), _before(6)
+    unproven.before = []
+    another.rotations = [rotation("identity", "the next identity", of=entries(6))]
     return [
         _vector("no pin", good, "IDENTITY", pins={}),
         _vector("another pin", good, "IDENTITY", pins={STORE: shown("a stranger")}),
         _vector("a pin of another store alone", good, "IDENTITY", pins={"other": shown("identity")}),
         _vector(
             "signed by an identity of before the pin", former, "IDENTITY", pins={STORE: shown("the next identity")}
+        ),
+        _vector("by a former identity after the rotation", _before(evidence.INDEX), "IDENTITY", pins=NEXT),
+        _vector("by a former identity, without the proof of before", unproven, "IDENTITY", pins=NEXT),
+        _vector("by a former identity, with another root", another, "IDENTITY", pins=NEXT),
+        _vector(
+            "by an identity whose step the next one does not name",
+            _two_steps(named=False),
+            "IDENTITY",
+            pins={STORE: shown("the last identity")},
         ),
         _vector("a rotation that the old key did not sign", rotated, "IDENTITY"),
         _vector("a rotation of another store", elsewhere, "IDENTITY"),

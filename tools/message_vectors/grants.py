@@ -186,6 +186,17 @@ def _hello(
 _KEYS = [Key(100 + index) for index in range(67)]
 
 
+_LOGGED: dict[str, dict[str, Any]] = {
+    "with the log's tree": {"log_size": 7, "log_root": bytes(32)},
+    "after another one": {"previous_sha256": bytes(32)},
+    "root without a size": {"log_root": bytes(32)},
+    "size without a root": {"log_size": 7},
+    "root of 31 bytes": {"log_size": 7, "log_root": bytes(31)},
+    "hash of 33 bytes": {"previous_sha256": bytes(33)},
+}
+"""Steps that say something of the log or of the step before, and the fields in which they do."""
+
+
 def steps() -> dict[str, Vector]:
     """Return signed steps by their names: `3` leads from identity 3 to identity 4."""
     found = {str(index): _step(_KEYS[index], _KEYS[index + 1]) for index in range(66)}
@@ -203,6 +214,8 @@ def steps() -> dict[str, Vector]:
         two,
         serialised(identity_pb2.IdentityRotation(store="vault", old_key=one.public, new_key=two.public + b"\0")),
     )
+    for name, fields in _LOGGED.items():
+        found[name] = _signed(one, two, _content(one, two, **fields))
     found["unknown field"] = _signed(one, two, content + b"\xa2\x06\x00")
     found["old key did not sign"] = found["0"] | {"old_signature": two.sign(_ROTATION, content).hex()}
     found["new key did not sign"] = found["0"] | {"new_signature": one.sign(_ROTATION, content).hex()}
@@ -226,6 +239,8 @@ def rotations() -> Iterator[Vector]:
     yield vector("steps before the pin", 2, many[:4], last(4))
     yield vector("steps that lead to the pin and not on", 3, many[:3], last(3))
     yield vector("steps of others", 9, many[:3], last(9))
+    for name in ("with the log's tree", "after another one"):
+        yield vector(name, 0, [name], last(1))
     yield vector("64 steps", 0, many[:64], last(64))
     yield vector("64 steps after one before the pin", 1, many[:65], last(65))
     yield vector("65 steps", 0, many[:65], fault("STEPS"))
@@ -238,13 +253,15 @@ def rotations() -> Iterator[Vector]:
         yield vector(name, 0, [name], fault("SIGNATURE"))
     yield vector("before the pin: old key did not sign", 1, ["old key did not sign", "1"], fault("SIGNATURE"))
     fields = {"bad store": "store", "nowhere": "new_key", "new key of 33 bytes": "new_key", "unknown field": "content"}
+    fields |= dict.fromkeys(("root without a size", "size without a root", "root of 31 bytes"), "log_root")
+    fields["hash of 33 bytes"] = "previous_sha256"
     for name, field in fields.items():
         yield vector(name, 0, [name], malformed(field))
     yield vector("old key of 31 bytes", 0, ["old key of 31 bytes"], malformed("old_key"))
 
 
-def _content(old: Key, new: Key, store: str = "vault") -> bytes:
-    return serialised(identity_pb2.IdentityRotation(store=store, old_key=old.public, new_key=new.public))
+def _content(old: Key, new: Key, store: str = "vault", **fields: Any) -> bytes:  # noqa: ANN401 - of a message
+    return serialised(identity_pb2.IdentityRotation(store=store, old_key=old.public, new_key=new.public, **fields))
 
 
 def _step(old: Key, new: Key, store: str = "vault") -> Vector:

@@ -9,10 +9,24 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from monoskope.checks.check import Check
-from monoskope.text import counted
+from monoskope.text import counted, some
 
 SOON_DAYS = 30
 """Days before its end from which on a certificate is warned of."""
+
+
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What a malformed certificate raises: when it is parsed, or later when a part of it is asked for."""
+
+_MOST_NAME = 100
+"""Characters of a holder's name that are shown."""
+_MOST_NAMES = 8
 
 
 def names_of(certificate: x509.Certificate) -> list[str]:
@@ -25,8 +39,8 @@ def names_of(certificate: x509.Certificate) -> list[str]:
 
 
 def common_name(name: x509.Name) -> str:
-    """Return how people call the holder of a certificate."""
-    return name.rfc4514_string().removeprefix("CN=")
+    """Return how people call the holder of a certificate, cut at 100 characters."""
+    return name.rfc4514_string().removeprefix("CN=")[:_MOST_NAME]
 
 
 def server_check(
@@ -42,6 +56,15 @@ def server_check(
         now: The time.
         renew: What to do if something is wrong.
     """
+    try:
+        return _server_check(name, certificate, hosts, trust, now, renew)
+    except UNREADABLE:
+        return Check.fail(name, "It is malformed, and cannot be read.", renew)
+
+
+def _server_check(  # noqa: PLR0917 - as its caller names them
+    name: str, certificate: x509.Certificate, hosts: Collection[str], trust: str, now: dt.datetime, renew: str
+) -> Check:
     wrong = _out_of_time(certificate, now) or _unfit_for_a_server(certificate)
     if wrong:
         return Check.fail(name, f"It {wrong}: clients refuse the server.", renew)
@@ -49,7 +72,9 @@ def server_check(
     missing = [host for host in hosts if not _carries(carried, host)]
     if missing:
         return Check.fail(name, f"It is not for {', '.join(missing)}: who dials that refuses the server.", renew)
-    said = f"For {', '.join(carried)}, to sign with (digitalSignature), valid until {_day(certificate)}, {trust}."
+    said = (
+        f"For {some(carried, _MOST_NAMES)}, to sign with (digitalSignature), valid until {_day(certificate)}, {trust}."
+    )
     return _ending(name, certificate, said, now, renew)
 
 

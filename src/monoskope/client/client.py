@@ -36,6 +36,7 @@ from monoskope.protocol.recipes import Recipe, check_recipes
 from monoskope.value import Unshared
 
 if TYPE_CHECKING:
+    from monoskope.api.secrets.v1 import upload_pb2
     from monoskope.client.access import Access
     from monoskope.client.changes import Changes
     from monoskope.client.leaving import Leaving
@@ -143,6 +144,10 @@ class Client(Unshared):
             runtime=runtime if runtime is not None else asyncio_runtime(),
             retry_for=retry_for,
         )
+        self._session.logged = self._logged
+
+    async def _logged(self, request_id: bytes) -> upload_pb2.Signed | None:
+        return await self.log.logged_receipt(request_id)
 
     def __repr__(self) -> str:
         return f"<Client {self.settings.server} token=hidden>"

@@ -28,7 +28,7 @@ from monoskope.value import Unshared
 if TYPE_CHECKING:
     from monoskope.client.signing import Signing
     from monoskope.client.signing.signer import Signer
-    from monoskope.client.walk.receipts import Proofs
+    from monoskope.client.walk.receipts import Logged, Proofs
     from monoskope.client.walk.task import Progress
     from monoskope.client.walk.walk import Walk
     from monoskope.protocol.tlog.checkpoint import Checkpoint
@@ -71,6 +71,8 @@ class Session(Unshared):
         self._progress = progress
         self.pause_s = pause_s
         """First pause in seconds before anything is sent or asked again."""
+        self.logged: Logged | None = None
+        """What the log has of a request; the client sets it."""
         self._connection: Connection | None = None
         self._remembered = Remembered()
         self._paces: dict[str, Pace] = {}
@@ -143,8 +145,8 @@ class Session(Unshared):
         from monoskope.client.walk.receipts import Proofs  # noqa: PLC0415 - a put does not need it
 
         self.runtime.while_waiting(identity.load)
-        given = self.settings
-        return Proofs(self.known.read_with(given.server, given.store_identities), given.server, self.queries)
+        given, pins = self.settings, self.known.read_with(self.settings.server, self.settings.store_identities)
+        return Proofs(pins, given.server, self.queries, logged=self.logged)
 
     def resolver(self, timeout_s: float = CALL_TIMEOUT_S) -> Resolver:
         """Return what finds the store of a URI, and asks the user where nothing is pinned."""

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 KEY_BYTES = 32
 SIGNATURE_BYTES = 64
+DIGEST_BYTES = 32
 
 _SHOWN = pattern(r"SHA256:[A-Za-z0-9+/]{43}", re.ASCII)
 
@@ -139,6 +140,15 @@ MAX_STEPS = 64
 _NAME = "IdentityRotation"
 
 
+class Tree(Value, frozen=True):
+    """A tree of m8's log."""
+
+    size: int
+    """Its entries, at least 1."""
+    root: bytes
+    """32 bytes."""
+
+
 class Rotation(Value, frozen=True):
     """One verified step."""
 
@@ -147,11 +157,26 @@ class Rotation(Value, frozen=True):
     """The identity until now, as shown."""
     new: str
     """The identity from now on, as shown."""
+    tree: Tree | None
+    """The log's tree at the rotation; None where m8 had no witnessed log."""
+    previous_sha256: bytes
+    """SHA-256 of the content of the step before; b"" for the first one."""
 
 
-def rotation_content(store: str, old_key: bytes, new_key: bytes) -> bytes:
+def rotation_content(
+    store: str, old_key: bytes, new_key: bytes, *, tree: Tree | None = None, previous_sha256: bytes = b""
+) -> bytes:
     """Return the bytes that both keys sign."""
-    return serialise(identity_pb2.IdentityRotation(store=store, old_key=old_key, new_key=new_key))
+    return serialise(
+        identity_pb2.IdentityRotation(
+            store=store,
+            old_key=old_key,
+            new_key=new_key,
+            log_size=0 if tree is None else tree.size,
+            log_root=b"" if tree is None else tree.root,
+            previous_sha256=previous_sha256,
+        )
+    )
 
 
 def open_rotation(signed: identity_pb2.SignedRotation, *, store: str) -> Rotation:
@@ -169,11 +194,16 @@ def open_rotation(signed: identity_pb2.SignedRotation, *, store: str) -> Rotatio
         raise MalformedError(_NAME, "old_key", "must have 32 bytes")
     if len(message.new_key) != KEY_BYTES:
         raise MalformedError(_NAME, "new_key", "must have 32 bytes")
+    if len(message.log_root) != (DIGEST_BYTES if message.log_size else 0):
+        raise MalformedError(_NAME, "log_root", "must have 32 bytes beside a size, and none without")
+    if len(message.previous_sha256) not in {0, DIGEST_BYTES}:
+        raise MalformedError(_NAME, "previous_sha256", "must have 32 bytes, or none")
     verify(message.old_key, IDENTITY_ROTATION, signed.content, signed.old_signature)
     verify(message.new_key, IDENTITY_ROTATION, signed.content, signed.new_signature)
     if message.store != store:
         raise ProofError("an identity rotation is for another store")
-    return Rotation(message.store, shown(message.old_key), shown(message.new_key))
+    tree = Tree(message.log_size, message.log_root) if message.log_size else None
+    return Rotation(message.store, shown(message.old_key), shown(message.new_key), tree, message.previous_sha256)
 
 
 def steps_from(

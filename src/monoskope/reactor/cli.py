@@ -19,6 +19,7 @@ from monoskope.ownership import check_owner
 from monoskope.reactor import settings
 from monoskope.settings import write_private
 from monoskope.start import stores_check_command
+from monoskope.text import counted
 from monoskope.uri import check_store_name
 
 _FOLDER = click.Path(path_type=Path, file_okay=False, resolve_path=True)
@@ -233,28 +234,33 @@ def policy(file: Path) -> None:
 
 @_group.command("rotate-identity", short_help="Give the store a new identity.")
 @_folder_argument
+@click.option("--finish", is_flag=True, help="All replicas have the new key: delete the former one.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def rotate_identity(folder: Path, *, yes: bool) -> None:
+def rotate_identity(folder: Path, *, finish: bool, yes: bool) -> None:
     """Give the store a new identity, proven by the old one, and print it.
 
-    First deactivate the store, let its replicas run for two minutes, and stop all of them. Then run this command, copy
-    the folder's identity.key and rotations to all replicas, start them, and activate the store. The command says what
-    users will see, and asks.
+    First stop all replicas of the store. The command says what users will see, and asks. m8 must say that no replica is
+    attached and that nothing is being written; its log then shows later what the former identity had signed. Copy the
+    folder's identity.key and rotations to all replicas, start them, and run the command again with --finish.
     """
-    from monoskope.reactor.identity import store_identity  # noqa: PLC0415
+    from monoskope.reactor import rotate_identity as rotation  # noqa: PLC0415 - help needs none of it
 
-    store = settings.read_file(folder).store
-    before = store_identity.to_rotate(folder, store=store)
-    click.echo(
-        store_identity.BEFORE.format(
-            store=store, before=before, folder=folder, page=docs_page("operate/rotate-identity.md")
-        ),
-        err=True,
-    )
+    if finish:
+        count = rotation.serving(folder)
+        click.echo(
+            f"m8 says that {counted(count, 'process serves', 'processes serve')} under the new identity.", err=True
+        )
+        if not yes:
+            _agree("Are these all replicas? The former key is deleted then.")
+        rotation.finish(folder)
+        return
+    click.echo(rotation.before(folder), err=True)
     if not yes:
         _agree("Give the store a new identity now?")
-    _print_identity(store_identity.rotate(folder, store=store).shown)
-    click.echo(store_identity.AFTER.format(store=store, folder=folder), err=True)
+    click.echo(rotation.ASKING, err=True)
+    made, after = rotation.begin(folder)
+    _print_identity(made.shown)
+    click.echo(after, err=True)
 
 
 @_group.command("copy-key", short_help="Make the key that signs what copies put elsewhere.")

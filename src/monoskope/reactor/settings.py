@@ -21,6 +21,8 @@ identity = "SHA256:..."         # its identity, as its own `m8 reactor init` pri
 paths = [{from = "team-a", to = "team-a"}]  # whole segments: from below here to below there; "" for all paths
 
 [[rules]]                       # what a value must be to be written: `monoskope.reactor.value_rules`
+
+The file is long because each setting stands here with its meaning.
 """
 
 from __future__ import annotations
@@ -43,6 +45,8 @@ from monoskope.ownership import check_settings
 from monoskope.protocol.grant import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIFETIME_S
 from monoskope.protocol.payload import MAX_PADDED, is_padded_size
 from monoskope.protocol.purposes import PURPOSES
+from monoskope.protocol.tlog.checkpoint import VerifierKey
+from monoskope.protocol.tlog.note import LogKeys
 from monoskope.reactor import engine_table
 from monoskope.reactor.accounts import AccountsFile
 from monoskope.reactor.copy_rules import CopyRule
@@ -158,6 +162,9 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which accounts this reactor serves, with an engine of accounts alone."""
     signers: SignersFile | None = None
     """Who must sign what this reactor does (docs/operate/signers.md); without it, it does what m8 asks."""
+    log_vkeys: list[str] = msgspec.field(default_factory=list)
+    """The two verifier keys of m8's log, as `monoctl get log` shows them. A rotation of the store's identity then names
+    a tree of this log alone; without them, the one that m8 shows."""
     rules: list[ValueRule] = msgspec.field(default_factory=list)
     """What a value must be to be written (docs/operate/value-rules.md); each has a name of its own."""
 
@@ -179,6 +186,11 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         names = [rule.to for rule in self.copy]
         if len(set(names)) != len(names):
             raise ValueError("`copy.to` must name each store once")
+        if self.log_vkeys:
+            try:
+                LogKeys.of([VerifierKey.parse(text) for text in self.log_vkeys])
+            except UsageError as error:
+                raise ValueError(f"`log_vkeys`: {error.message}") from None
         if len({rule.name for rule in self.rules}) != len(self.rules):
             raise ValueError("`rules.name` must be another one in each rule")
 

@@ -117,7 +117,10 @@ LIES = (
         shows_grant(lambda m8, attempt: another(m8, attempt, signer=Identity()).signed_grant()),
         "signed by",
     ),
-    unavailable("no reactor", ended(upload_pb2.REASON_NO_REACTOR), "No store signed that; nothing was sent"),
+    # A reactor that is away is waited for: the client asks again until its time is over.
+    unavailable(
+        "no reactor", ended(upload_pb2.REASON_NO_REACTOR), "No store signed that; nothing was sent", attempts=None
+    ),
     *(
         unavailable(f"{reason} for ever", ended(getattr(upload_pb2, reason)), "No store signed that", attempts=4)
         for reason in ("REASON_KEY_LOST", "REASON_UPSTREAM_UNAVAILABLE")

@@ -67,6 +67,25 @@ async def test_a_foreign_identity_is_refused_and_nothing_is_recorded_or_remember
     assert not (await administrator.store("vault")).HasField("refused_login")
 
 
+async def test_only_the_holder_of_an_identity_looks_at_its_store_and_nothing_is_recorded(world: World) -> None:
+    replica = await world.attached()
+    before = await world.app.log.head()
+    seen = await world.reactor().look()
+    assert (list(seen.replicas), seen.writing, seen.position, seen.note, seen.later) == (
+        [replica.replica],
+        0,
+        before,
+        b"",
+        False,
+    )
+    await refusal("REFUSED", world.reactor(Signer()).look())
+    replayed, other = world.reactor(), world.reactor()
+    await other.open()
+    await replayed.open()
+    await refusal("IDENTITY_CHANGED", replayed.look(other.login().hello), "another challenge")
+    assert await world.app.log.head() == before
+
+
 async def test_a_replayed_hello_is_refused(world: World) -> None:
     first, second = world.reactor(), world.reactor()
     await first.open()

@@ -97,6 +97,11 @@ def bundle_of_another(folder: Path, server: str = "other.example.com:7443") -> N
     (folder / "bundle.json").write_bytes(bytes(made))
 
 
+def credentials_away(folder: Path) -> None:
+    (folder / "token-signing.key").unlink()
+    (folder / "token-signing.key").symlink_to("/run/credentials/m8.service/token-signing.key")
+
+
 def own_bundle(folder: Path) -> None:
     bundle_of_another(folder, "m8.example.com:7443")
     (folder / "address").write_text("127.0.0.1:7443\n")
@@ -123,6 +128,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str, Verdict, str, str]] = {
     "key open": (lambda at: (at / "token-signing.key").chmod(0o644), "files", FAIL, "0644", "chmod 600"),
     "log open": (lambda at: (at / "log.db").chmod(0o640), "files", FAIL, "log.db has mode 0640", "chmod 600"),
     "folder open": (lambda at: at.chmod(0o777), "files", FAIL, "others than its owner", "chmod go-w"),
+    "keys away": (credentials_away, "files", Verdict.NOT_KNOWN, "credentials of systemd", "Start m8"),
     "no key": (lambda at: (at / "token-signing.key").unlink(), "files", FAIL, "does not exist", "Create it"),
     "expired": (lambda at: certify(at, NOW - dt.timedelta(1830)), "certificate", FAIL, "expired", "m8 tls renew"),
     "expires": (lambda at: certify(at, NOW - dt.timedelta(1820)), "certificate", WARN, "expires in 5 days", "renew"),
@@ -270,6 +276,7 @@ def test_who_runs_it_must_be_who_owns_the_folder(tmp_path: Path, monkeypatch: py
     (check,) = examine(folder)
     assert check.verdict is FAIL
     assert check.fix.startswith("sudo -u ")
+    assert check.fix.endswith(f" m8 doctor --dir {folder}")
 
 
 def on_postgres(postgres: Postgres, folder: Path) -> ServerSettings:

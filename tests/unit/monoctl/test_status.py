@@ -72,7 +72,11 @@ def test_where_all_is_well_each_thing_is_named(alice: Alice, m8: ScriptedM8) -> 
     assert f"trusted by the CA file {m8.ca_file}" in found["certificate"]["said"]
     assert "2096-10-02" in found["login"]["said"]
     assert m8.identity.shown in found["pin vault"]["said"]
-    assert "continues the 5 entries" in rows(alice)[0]["log"]["said"]
+    assert "for the first time" in found["log"]["said"]
+    assert m8.log is not None
+    m8.log.grow(1)
+    assert "6 entries in the checkpoint" in rows(alice)[0]["log"]["said"]
+    assert "continues the 6 entries" in rows(alice)[0]["log"]["said"]
     assert not m8.attempts, "nothing was asked for"
 
 
@@ -195,7 +199,7 @@ def test_without_a_server_a_token_or_files_that_can_be_read(alice: Alice, m8: Sc
     assert "monoctl login" in found["login"]["fix"]
     gone, code = rows(alice, MONOCTL_SERVER="127.0.0.1:1")
     assert (gone["server"]["verdict"], gone["login"]["verdict"], code) == ("FAIL", "NOT KNOWN", ExitCode.CHECK_FAILED)
-    assert "chosen by MONOCTL_SERVER" in gone["server"]["said"]
+    assert "MONOCTL_SERVER chose it" in gone["server"]["said"]
     (tmp_path / "known_stores").chmod(0o644)
     open_pins, code = rows(alice)
     assert (open_pins["pins"]["verdict"], "chmod 600" in open_pins["pins"]["fix"], code) == ("FAIL", True, 21)

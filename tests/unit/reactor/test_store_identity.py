@@ -6,6 +6,7 @@ import base64
 import copy
 import json
 import pickle
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.errors import Error, RefusedError, UsageError
-from monoskope.protocol.identity import ProofError, follow, open_signed
+from monoskope.protocol.identity import ProofError, Tree, follow, open_rotation, open_signed
 from monoskope.reactor.identity import store_identity
 from monoskope.reactor.identity.fingerprint import FingerprintKey, new_key
 from monoskope.reactor.identity.store_identity import Identity
@@ -31,6 +32,13 @@ def test_an_identity_is_made_once_and_is_private(tmp_path: Path) -> None:
         Identity.load(tmp_path, store="vault")
 
 
+def rotate(folder: Path) -> Identity:
+    """Rotate, and finish it."""
+    made = store_identity.rotate(folder, store="vault")
+    (folder / "identity.key.former").unlink()
+    return made
+
+
 def test_what_it_signs_verifies_under_its_label_alone(tmp_path: Path) -> None:
     made = store_identity.make(tmp_path, store="vault")
     signed = made.sign(b"label", b"content")
@@ -41,8 +49,7 @@ def test_what_it_signs_verifies_under_its_label_alone(tmp_path: Path) -> None:
 
 def test_clients_follow_rotations_from_any_earlier_pin(tmp_path: Path) -> None:
     first = store_identity.make(tmp_path, store="vault")
-    second = store_identity.rotate(tmp_path, store="vault")
-    third = store_identity.rotate(tmp_path, store="vault")
+    second, third = rotate(tmp_path), rotate(tmp_path)
     assert Identity.load(tmp_path, store="vault").shown == third.shown
     assert third.accepted == {first.shown, second.shown, third.shown}
     assert follow(first.shown, third.rotations, store="vault") == [second.shown, third.shown]
@@ -96,10 +103,26 @@ def test_a_key_that_does_not_fit_its_rotations_is_neither_used_nor_rotated(tmp_p
     assert not (tmp_path / "identity.key.next").exists()
 
 
+def test_a_rotation_keeps_the_former_key_and_is_finished_before_the_next(tmp_path: Path) -> None:
+    store_identity.make(tmp_path, store="vault")
+    old = (tmp_path / "identity.key").read_bytes()
+    tree = Tree(7, bytes(32))
+    first = store_identity.rotate(tmp_path, store="vault", tree=tree)
+    assert (tmp_path / "identity.key.former").read_bytes() == old
+    with pytest.raises(UsageError, match="not finished") as refused:
+        store_identity.rotate(tmp_path, store="vault")
+    assert "--finish" in refused.value.fix
+    (tmp_path / "identity.key.former").unlink()
+    second = store_identity.rotate(tmp_path, store="vault")
+    one, two = (open_rotation(signed, store="vault") for signed in second.rotations)
+    assert (one.tree, one.previous_sha256, one.new) == (tree, b"", first.shown)
+    assert (two.tree, two.previous_sha256) == (None, sha256(second.rotations[0].content).digest())
+
+
 def test_64_steps_and_no_more(tmp_path: Path) -> None:
     store_identity.make(tmp_path, store="vault")
     for _ in range(64):
-        store_identity.rotate(tmp_path, store="vault")
+        rotate(tmp_path)
     with pytest.raises(RefusedError):
         store_identity.rotate(tmp_path, store="vault")
 
@@ -117,7 +140,7 @@ def test_foreign_or_broken_steps_are_refused(tmp_path: Path) -> None:
 def test_steps_that_form_no_chain_are_refused(tmp_path: Path) -> None:
     store_identity.make(tmp_path, store="vault")
     for _ in range(3):
-        store_identity.rotate(tmp_path, store="vault")
+        rotate(tmp_path)
     (tmp_path / "rotations" / "0002").unlink()
     with pytest.raises(ProofError):
         Identity.load(tmp_path, store="vault")

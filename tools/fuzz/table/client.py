@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import tempfile
 from collections.abc import Callable, Iterable
@@ -11,6 +12,7 @@ from typing import Any
 from unittest import mock
 
 import tomli_w
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from google.protobuf.message import DecodeError
@@ -19,7 +21,7 @@ from google.rpc import status_pb2  # type: ignore[import-untyped]
 from monoskope.client.bundle.compare import Address
 from monoskope.client.http import connect, methods
 from monoskope.client.http.connect import error_in
-from monoskope.client.http.transport import proxy_for
+from monoskope.client.http.transport import Roots, proxy_for
 from monoskope.client.known import logs as known_logs
 from monoskope.client.known.config_file import ConfigFile
 from monoskope.client.known.seen import SeenSecrets
@@ -41,12 +43,14 @@ from monoskope.client.signing.key_file import PrivateFile
 from monoskope.client.walk.trust import subject_of
 from monoskope.errors import Error, ProtocolError
 from monoskope.http.client.exchange import Answer
+from monoskope.m8.http import tls
 from monoskope.monoctl.console import channel, requests
 from monoskope.monoctl.console.changes import PutAsked
 from monoskope.monoctl.input.files import parse_env, parse_json
 from monoskope.monoctl.input.request_options import parse_day, parse_edits
 from monoskope.monoctl.input.role_binding_file import parse as parse_role_bindings
 from monoskope.monoctl.input.rotation_file import parse as parse_rotations
+from monoskope.monoctl.status import reaching
 from monoskope.protocol.bundle import Bundle, NoBundleError
 from monoskope.settings import parse
 from tests.support import ssh_blobs
@@ -197,6 +201,12 @@ def _private_keys() -> Iterable[bytes]:
     yield key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
 
 
+def _certificates() -> Iterable[bytes]:
+    made = tls.make(["m8.example.org"], now=dt.datetime.now(dt.UTC))
+    for pem in (made.certificate, made.ca):
+        yield x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
+
+
 def _agents() -> Iterable[bytes]:
     blob, comment = _signing_key().blob, b"a comment"
     yield b"\x0c" + ssh_blobs.u32(1) + ssh_blobs.string(blob) + ssh_blobs.string(comment)
@@ -342,7 +352,7 @@ READERS = (
     Reader(
         "store-identities",
         "a user's environment",
-        ("client/settings.py",),
+        ("client/settings/__init__.py",),
         text(lambda one: parse_identities(one.split())),
         errors=(Error,),
         seeds=_texts(f"vault=SHA256:{'A' * 43} local=SHA256:{'B' * 42}A"),
@@ -480,6 +490,22 @@ READERS = (
         ("client/signing/signer.py",),
         text(lambda one: public_key.from_line(one, "the file")),
         seeds=samples.public_keys,
+    ),
+    Reader(
+        "refused-certificate",
+        "whoever answers at a server's address",
+        ("monoctl/status/reaching.py", "checks/certificate.py"),
+        lambda content: reaching.untrusted_check("certificate", content, _SERVER, Roots(b"", "a file")),
+        errors=(),
+        seeds=_certificates,
+    ),
+    Reader(
+        "date-header",
+        "whoever answers at a server's address",
+        ("monoctl/status/reaching.py",),
+        text(reaching.told_s),
+        errors=(),
+        seeds=_texts("Tue, 01 Dec 2026 06:00:00 GMT", "Tue, 01 Dec 0001 00:00:00 -2359", "1 Jan 70"),
     ),
     Reader("request-id", "users", ("client/queries.py",), text(request_id_bytes), seeds=_texts("0" * 32)),
     Reader(

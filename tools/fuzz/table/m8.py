@@ -24,6 +24,7 @@ from monoskope.m8.audit.lines import Line
 from monoskope.m8.backup import form
 from monoskope.m8.backup.form import DamagedError
 from monoskope.m8.credentials import token_rules as token_claims
+from monoskope.m8.doctor import running
 from monoskope.m8.domain import events
 from monoskope.m8.domain.principal import ExchangeRefusedError
 from monoskope.m8.http import application, requests, strict_json
@@ -458,6 +459,13 @@ READERS = (
         _syslog,
         errors=(),
         seeds=_texts('host\n{"kind":"event"}', "\x00 \n\n"),
+    ),
+    Reader(
+        "readiness",
+        "whatever listens on m8's machine",
+        ("m8/doctor/running.py",),
+        running.unready,
+        seeds=_texts('{"ready": false, "checks": {"database": "slow"}, "notes": {"reserve": "ok"}}'),
     ),
     Reader(
         "traceparent",

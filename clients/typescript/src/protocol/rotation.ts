@@ -50,6 +50,12 @@ async function open(signed: SignedRotation, store: string): Promise<Step> {
   if (equal(message.oldKey, message.newKey)) throw malformed("new_key", "must differ from old_key");
   if (message.oldKey.length !== 32) throw malformed("old_key", "must have 32 bytes");
   if (message.newKey.length !== 32) throw malformed("new_key", "must have 32 bytes");
+  if (message.logRoot.length !== (message.logSize === 0n ? 0 : 32)) {
+    throw malformed("log_root", "must have 32 bytes beside a size, and none without");
+  }
+  if (message.previousSha256.length !== 0 && message.previousSha256.length !== 32) {
+    throw malformed("previous_sha256", "must have 32 bytes, or none");
+  }
   await verify(message.oldKey, IDENTITY_ROTATION, signed.content, signed.oldSignature);
   await verify(message.newKey, IDENTITY_ROTATION, signed.content, signed.newSignature);
   if (message.store !== store) throw new ProofError("STORE", "an identity rotation is for another store.");

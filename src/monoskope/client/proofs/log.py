@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from monoskope.api.gateway.v1 import log_pb2
+from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.connection import CALL_TIMEOUT_S, LogUse
 from monoskope.client.http import methods
 from monoskope.client.known.demand import Demand
@@ -20,6 +21,7 @@ from monoskope.client.runtime import left, within
 from monoskope.client.session import Session
 from monoskope.errors import LogMismatchError, NotFoundError, NotYetError, ProtocolError, UsageError
 from monoskope.protocol.approvers import counted_alone
+from monoskope.protocol.tlog import upload_proof
 from monoskope.protocol.tlog.forms import NoteError
 from monoskope.protocol.tlog.note import Note, Policy
 from monoskope.protocol.tlog.proof_file import ProofFile
@@ -187,6 +189,19 @@ class ServerLog:
             note = bytes(ProofFile.parse(file).note)
             await self._session.watch.check.check_one_log(pin, LogPin(pin.vkeys, note))
             return proof
+
+    async def logged_receipt(self, request_id: bytes) -> upload_pb2.Signed | None:
+        """Return the receipt of a request as the pinned log proves it, by one call; None if there is no such proof.
+
+        Raises `Error` if what m8 shows does not hold.
+        """
+        given = self._session.settings
+        if (pin := self._session.watch.known.pin(given.server)) is None:
+            return None
+        file = await self._file(request_id, witnessed=given.log_quorum > 0, wait_s=0)
+        proof = upload_proof.UploadProof.parse(file)
+        proven = proof.verify(self._policy(pin), self._identities())
+        return proof.receipt if proven.request.request_id == request_id else None
 
     async def events(self, *, request_id: str = "", prefix: str = "") -> AsyncGenerator[Event]:
         """Yield the events in log order, of one request or below a URI prefix if given.

@@ -1,12 +1,13 @@
 """Which of m8's answers are proven by a receipt of the pinned identity. All other answers are m8's word.
 
 Nothing is pinned here. A receipt counts if it is of the pinned identity, or of one that follows it by signed rotations.
-A receipt of an earlier identity does not count, because a thief of a former key could have made it.
+One of an earlier identity counts if the log proves that it was there before the rotation: else a thief of the former
+key could have made it (`protocol.former`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
@@ -31,7 +32,10 @@ AT_ONCE = 16
 NOT_PINNED = "not checked: no identity of its store is pinned here"
 NO_RECEIPT = "m8 shows no receipt for it"
 NOT_ENDED = "m8 does not show it as ended"
-EARLIER = "its receipt is signed by an identity that the store had before the pinned one"
+EARLIER = (
+    "its receipt is signed by an identity that the store had before the pinned one, and the log does not show that it"
+    " was there before the rotation"
+)
 NOT_KNOWN = "its receipt says that the store does not know whether it was done"
 NOTHING_SENT = "its receipt names nothing that was sent, so it does not say what became of that"
 EDITED = "it is an edit of notes, which no store signs"
@@ -40,6 +44,10 @@ QUIET = frozenset({NOT_PINNED, NO_RECEIPT, NOT_ENDED, EARLIER, NOT_KNOWN, NOTHIN
 """Reasons for which an honest m8 may have no proof to show."""
 
 _UNCERTAIN = frozenset({upload_pb2.REASON_KEY_LOST, upload_pb2.REASON_OUTCOME_UNKNOWN})
+
+
+Logged = Callable[[bytes], Awaitable[upload_pb2.Signed | None]]
+"""Returns the receipt of a request as the log proves it, None if it has none. Raises `Error` if nothing is proven."""
 
 
 class Checked(Value, frozen=True):
@@ -68,9 +76,11 @@ class Proofs:
         pins: The identities that the user trusts.
         server: The server that is dialled, as it was named.
         queries: Where to ask for a store's identity steps, once a store, and for the requests behind versions.
+        logged: What the log has of a request that a former identity answered; None for nothing.
     """
 
-    def __init__(self, pins: Pins, server: str, queries: Queries) -> None:
+    def __init__(self, pins: Pins, server: str, queries: Queries, *, logged: Logged | None = None) -> None:
+        self._logged = logged
         self._pins = pins
         self._server = server
         self._queries = queries
@@ -93,6 +103,7 @@ class Proofs:
             return Checked(NO_RECEIPT)
         try:
             identities = await self._identities(view.uri, (view.grant, view.receipt), answer.rotations)
+            identities = await self._with_former(identities, request_id, view.receipt)
             checked = _end(identities, view, request_id)
             await self._check_destination(checked.receipt)
         except (_NotProvenError, ProofError, UsageError) as error:
@@ -104,7 +115,8 @@ class Proofs:
         if not view.HasField("receipt"):
             return Checked(NO_RECEIPT)
         try:
-            return _state(await self._identities(view.uri, (view.receipt,), None), view)
+            identities = await self._identities(view.uri, (view.receipt,), None)
+            return _state(await self._with_former(identities, view.request_id, view.receipt), view)
         except (_NotProvenError, ProofError, UsageError) as error:
             return _not_proven(error)
 
@@ -169,6 +181,18 @@ class Proofs:
             steps = rotations if rotations is not None else (await self._queries.store(store)).rotations
             self._known[store] = _steps(store, pin, steps)
         return self._known[store]
+
+    async def _with_former(self, identities: _Identities, request_id: bytes, receipt: upload_pb2.Signed) -> _Identities:
+        """Return the identities with the former one that signed `receipt`, if the log proves it of before."""
+        signer = shown(receipt.identity_key)
+        if signer not in identities.earlier or self._logged is None:
+            return identities
+        try:
+            if await self._logged(request_id) != receipt:
+                return identities
+        except Error:
+            return identities
+        return _Identities(identities.pin, identities.later | {signer}, identities.earlier - {signer})
 
 
 class _NotProvenError(Exception):

@@ -6,7 +6,7 @@ import datetime as dt
 
 from cryptography import x509
 
-from monoskope.checks.certificate import authority_check, common_name, names_of, server_check
+from monoskope.checks.certificate import UNREADABLE, authority_check, common_name, names_of, server_check
 from monoskope.checks.check import Check, Verdict
 from monoskope.errors import Error, docs_page
 from monoskope.m8 import renewal
@@ -16,7 +16,7 @@ from monoskope.m8.settings import ServerSettings
 CERTIFICATE, NEXT, AUTHORITY = "certificate", "next certificate", "CA"
 """Names of checks."""
 
-_ELSEWHERE = "Renew it where it came from, and replace both files: a server that runs takes them by itself."
+_ELSEWHERE = f"Renew it where it came from, and replace both files: {docs_page('operate/certificates.md')}"
 
 
 def certificate_checks(loaded: ServerSettings, now: dt.datetime) -> list[Check]:
@@ -42,7 +42,8 @@ def _presented(loaded: ServerSettings, authorities: list[x509.Certificate], now:
             if signer is None
             else f"signed by {common_name(signer.subject)} in ca.crt"
         )
-        renew = _ELSEWHERE if signer is None else f"m8 tls renew --dir {loaded.folder}"
+        is_own = signer is not None and not loaded.tls_key.is_symlink()
+        renew = f"m8 tls renew --dir {loaded.folder}" if is_own else _ELSEWHERE
         hosts = list(dict.fromkeys(name.host for name in loaded.names))
         found = server_check(CERTIFICATE, own, hosts=hosts, trust=trust, now=now, renew=renew)
         if found.verdict is Verdict.FAIL:
@@ -70,5 +71,5 @@ def _next(loaded: ServerSettings) -> list[Check]:
 def _first(content: bytes) -> x509.Certificate | None:
     try:
         return x509.load_pem_x509_certificates(content)[0]
-    except ValueError:
+    except UNREADABLE:
         return None

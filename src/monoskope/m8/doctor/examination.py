@@ -36,6 +36,10 @@ def examine(where: Path, *, clock: Callable[[], int] = wall_clock) -> list[Check
 
 async def _all(loaded: ServerSettings, clock: Callable[[], int]) -> list[Check]:
     now_ms = clock()
+    if folder.keys_are_away(loaded):
+        said = "The keys are credentials of systemd, there only while m8 runs. Without them the rest is not known."
+        away = Check.not_known(folder.FILES, said, "Start m8, then run this again.")
+        return [*await running.running_checks(loaded), away, *folder.disk_checks(loaded)]
     return [
         *folder.file_checks(loaded),
         *certificates.certificate_checks(loaded, moment(now_ms)),
@@ -62,7 +66,8 @@ def _unreachable(where: Path) -> Check | None:
         return None
     name = _name(owner)
     said = f"{where} belongs to {name}, and this runs as {_name(os.geteuid())}."
-    return Check.fail("folder", said, f"sudo -u {name} m8 doctor --dir {where}")
+    become = f"runuser -u {name} --" if os.geteuid() == 0 else f"sudo -u {name}"
+    return Check.fail("folder", said, f"{become} m8 doctor --dir {where}")
 
 
 def _name(number: int) -> str:

@@ -18,7 +18,7 @@ from monoskope.m8.renewal import CA_KEY_FILE, NEXT_KEY
 from monoskope.m8.settings import ServerSettings
 from monoskope.m8.tree import key_file
 from monoskope.protocol.bundle import Bundle
-from monoskope.settings import check_closed, find_private
+from monoskope.settings import CREDENTIALS, check_closed, find_private
 from monoskope.text import counted
 from monoskope.times import ago
 
@@ -30,6 +30,12 @@ LITTLE = 1_073_741_824
 
 BACKUP_MS = 86_400_000
 """How old the newest backup may be."""
+
+
+def keys_are_away(loaded: ServerSettings) -> bool:
+    """Whether the key of tokens is a link to a credential of systemd's, which is there only while m8 runs, and away."""
+    key = loaded.signing_key
+    return key.is_symlink() and not key.exists() and key.readlink().is_relative_to(CREDENTIALS)
 
 
 def file_checks(loaded: ServerSettings) -> list[Check]:

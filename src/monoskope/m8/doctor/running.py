@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+
 from monoskope import operations
 from monoskope.checks.check import Check
-from monoskope.errors import UnavailableError, docs_page
+from monoskope.errors import UnavailableError, UsageError, docs_page
 from monoskope.m8.settings import DEFAULT_OPERATIONS_LISTEN, ServerSettings
 
 SERVER, UNIT = "server", "unit"
@@ -47,16 +48,31 @@ async def server_check(loaded: ServerSettings, start: str) -> Check:
         return Check.fail(SERVER, "m8 does not run.", start)
     try:
         _, body = await operations.ask(address, "/readyz")
-        said = json.loads(body)
-        wrong = [f"{name} {state}" for name, state in said["checks"].items() if state != "ok"]
+        wrong = unready(body)
     except UnavailableError:
         return Check.fail(SERVER, f"m8 does not answer at {address}: it hangs, or was killed.", start)
-    except (ValueError, KeyError, AttributeError, TypeError):
+    except UsageError:
         return Check.fail(SERVER, f"What answers at {address} is not m8.", "Find out what listens there.")
     if wrong:
         fix = f"Its operating log says why; {docs_page('operate/monitor.md#alerts-and-what-to-do')}"
         return Check.fail(SERVER, f"m8 runs and is not ready: {', '.join(wrong)}.", fix)
     return Check.ok(SERVER, f"m8 runs and is ready, as {address} says.")
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """What `/readyz` of m8 says."""
+
+    checks: dict[str, str]
+    """The name of each check, and "ok" or what is wrong."""
+
+
+def unready(body: bytes) -> list[str]:
+    """Return what is wrong, from the body of `/readyz`. Raises `UsageError` for what is none of m8's."""
+    try:
+        checks = msgspec.json.decode(body, type=Readiness).checks
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        raise UsageError("this is no answer of m8's.") from None
+    return [f"{name} {state}" for name, state in checks.items() if state != "ok"]
 
 
 def _noted(file: Path) -> str:

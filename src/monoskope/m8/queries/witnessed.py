@@ -18,6 +18,8 @@ from monoskope.m8.service.upload_key import rotations
 from monoskope.m8.tree.tree import TreeBehindError
 from monoskope.m8.tree.witnessed_log import Seen
 from monoskope.protocol.events import upload_stream
+from monoskope.protocol.former import step_from
+from monoskope.protocol.identity import shown as shown_identity
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.note import Note, with_lines
 
@@ -71,7 +73,7 @@ class LogQueries:
         operating_log.bind_contextvars(request_id=message.request_id.hex())
         events = await self._app.log.read_stream(upload_stream(message.request_id))
         evidence = await self._evidence(events, caller.principal)
-        await self._seen()
+        seen = await self._seen()
         position = events[-1].position
         answer = log_pb2.GetUploadProofResponse(index=position - 1, evidence=evidence)
         covering = await self._log.covering(position, witnessed=message.witnessed)
@@ -81,6 +83,9 @@ class LogQueries:
             return answer
         answer.note = with_lines(covering.note, (each.line for each in covering.cosignatures))
         answer.inclusion.extend(await self._log.tree.inclusion(position - 1, covering.size))
+        step = step_from(shown_identity(evidence.grant.identity_key), evidence.rotations)
+        if step is not None and position <= step.log_size <= seen.size:
+            answer.evidence.before_rotation.extend(await self._log.tree.inclusion(position - 1, step.log_size))
         return answer
 
     async def _seen(self, *, at_least: int = 0) -> Seen:

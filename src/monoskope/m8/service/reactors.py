@@ -16,7 +16,7 @@ from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, identity_pb2, upload_pb2
 from monoskope.errors import IdentityChangedError, NotFoundError, RefusedError, UnauthenticatedError, UsageError
 from monoskope.m8.domain import fingerprint_key, reactors, stores
-from monoskope.m8.domain.aggregates import CATALOGUE, FINGERPRINT_KEY, attachments_of
+from monoskope.m8.domain.aggregates import CATALOGUE, FINGERPRINT_KEY, attachments_of, upload_of
 from monoskope.m8.domain.reactors import Login, LoginRefusedError
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.limits.connections import origin
@@ -26,6 +26,7 @@ from monoskope.m8.service.call_notes import validate
 from monoskope.m8.service.session import Send, ServerSession, detach
 from monoskope.protocol.hello import Hello, check_capabilities, claimed_store, open_hello
 from monoskope.protocol.identity import ProofError, shown
+from monoskope.protocol.outcomes import State
 from monoskope.protocol.wire import MalformedError
 
 
@@ -70,10 +71,7 @@ async def log_in(app: App, attach: reactor_pb2.AttachReactor, challenge: bytes) 
     known = catalogue.stores.get(name)
     current = known is not None and known.identity == identity
     if not current and identity != _identity(catalogue, name, attach.rotations):
-        raise RefusedError(
-            f"there is no store {name} with the identity {identity} here.",
-            fix="Let an administrator create it, or compare its identity: monoctl describe secret-store.",
-        )
+        raise _no_such_store(name, identity)
     login = Login(name, hello.replica, identity, hello.fingerprint_key_id)
     try:
         await _admit(app, attach, hello, login, kind=catalogue.store(name).type, rotates=not current)
@@ -82,6 +80,37 @@ async def log_in(app: App, attach: reactor_pb2.AttachReactor, challenge: bytes) 
         raise
     await forget_refusal(app, login.store)
     return login
+
+
+async def look(app: App, asked: reactor_pb2.LookAtStore, challenge: bytes) -> reactor_pb2.StoreLook:
+    """Return how a store stands, to the holder of its identity. Raises as `log_in`."""
+    _check_size(asked.hello)
+    identity = shown(asked.hello.identity_key)
+    store = open_hello(asked.hello, identity=identity, challenge=challenge, servers=app.names).store
+    known = (await app.aggregates.get(CATALOGUE)).stores.get(store)
+    if known is None or known.identity != identity:
+        raise _no_such_store(store, identity)
+    attachments = await app.aggregates.get(attachments_of(store))
+    states = [(await app.aggregates.get(upload_of(each))).state async for each in app.documents.open_of(store)]
+    log = app.witnessed
+    seen = await log.seen(at_least=asked.size)
+    later = seen.named is not None and (seen.newest is None or seen.size < asked.size)
+    if later:
+        await log.want()
+    return reactor_pb2.StoreLook(
+        replicas=list(attachments.attached),
+        writing=states.count(State.WRITING),
+        position=await app.log.head(),
+        note=b"" if later or seen.newest is None else seen.newest.note,
+        later=later,
+    )
+
+
+def _no_such_store(store: str, identity: str) -> RefusedError:
+    return RefusedError(
+        f"there is no store {store} with the identity {identity} here.",
+        fix="Let an administrator create it, or compare its identity: monoctl describe secret-store.",
+    )
 
 
 async def _admit(
@@ -161,6 +190,8 @@ class Reactors:
             Error: as `login.log_in` and `session.ServerSession.serve`.
         """
         login = await self._let_in(incoming, send, peer)
+        if login is None:
+            return
         operating_log.bind_contextvars(store=login.store, replica=login.replica.hex()[:8])
         operating_log.get().info("reactor attached")
         session = ServerSession(self._app, login, incoming, send)
@@ -182,12 +213,19 @@ class Reactors:
             if sessions.get(login.key) is session:
                 del sessions[login.key]
 
-    async def _let_in(self, incoming: AsyncIterator[reactor_pb2.AttachRequest], send: Send, peer: str) -> Login:
+    async def _let_in(self, incoming: AsyncIterator[reactor_pb2.AttachRequest], send: Send, peer: str) -> Login | None:
+        """Return the login, None of one that has looked and wants no more."""
         address, logins = origin(peer), self._app.logins
         challenge = self._app.challenge()
         message = await self._first(incoming, send, challenge, address)
         logins.admit(address)
         try:
+            if message.WhichOneof("message") == "look":
+                validate(message)
+                seen = await look(self._app, message.look, challenge)
+                logins.succeeded(address)
+                await send(reactor_pb2.AttachResponse(look=seen))
+                return None
             attach = self._formed(message)
             if asked_for := claimed_store(attach.hello.content):
                 # Not proven yet: it is for the log line that says why the login was refused.

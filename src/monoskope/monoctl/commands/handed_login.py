@@ -21,7 +21,8 @@ from monoskope.errors import Error, UsageError
 from monoskope.exit_codes import ExitCode
 from monoskope.monoctl.commands.login import by_address, by_device
 
-_GROUPS = "groups"
+_USUAL = ("groups", "profile", "email")
+"""Scopes with which many issuers say a person's groups, name and address."""
 
 
 def main() -> NoReturn:
@@ -40,16 +41,16 @@ def main() -> NoReturn:
 def _told(settings: LoginSettings, *, by_browser: bool) -> dict[str, str]:
     try:
         if not settings.scopes:
-            settings = structs.replace(settings, scopes=_groups(settings))
+            settings = structs.replace(settings, scopes=_usual(settings))
         return {"id_token": _log_in(settings, by_browser=by_browser).id_token, "scopes": settings.scopes}
     except Error as error:
         return {"code": error.code.value, "message": error.message, "fix": error.fix}
 
 
-def _groups(settings: LoginSettings) -> str:
-    """Return the scope with which an issuer says a person's groups, if it has the usual one."""
+def _usual(settings: LoginSettings) -> str:
+    """Return those of the usual scopes that an issuer has, with spaces between them."""
     provider = discover(Issuer(settings.issuer, hosts=settings.hosts, ca_file=settings.ca_file))
-    return _GROUPS if _GROUPS in (provider.scopes or ()) else ""
+    return " ".join(one for one in _USUAL if one in (provider.scopes or ()))
 
 
 def _log_in(settings: LoginSettings, *, by_browser: bool) -> KeptLogin:

@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 
 from cryptography import x509
 
-from monoskope.checks.certificate import common_name, server_check
+from monoskope.checks.certificate import UNREADABLE, common_name, server_check
 from monoskope.checks.check import Check, Verdict
 from monoskope.checks.clock import CLOCK, clock_check
 from monoskope.client.http.transport import LOOK_AT, Dialled, Roots, find_roots, trusting_nobody
@@ -50,38 +50,45 @@ def _server(name: str, roots: Roots, source: str, *, several: bool) -> list[Chec
     """Return the rows of one server. What is not reached is one row."""
     suffix = f" {name}" if several else ""
     server, certificate = f"{SERVER}{suffix}", f"{CERTIFICATE}{suffix}"
-    chosen = f"{name}, chosen by {source}"
     try:
         dialled = Dialled(name, roots)
         try:
             with connect(dialled.server, time.monotonic() + DIAL_S) as connection:
-                own = _parsed(connection.getpeercert(binary_form=True))
-            found = Check.ok(server, f"m8 answers at {chosen}.")
+                own = connection.getpeercert(binary_form=True) or b""
+            found = Check.ok(server, f"m8 answers at {name}, chosen by {source}.")
             clock = _clock(dialled)
         except UntrustedError as error:
-            own = _shown(dialled)
             failed = dialled.failed(error, late=True)
-            return [_untrusted(certificate, own, name, roots) or Check.failed(certificate, failed)]
+            return [untrusted_check(certificate, _shown(dialled), name, roots) or Check.failed(certificate, failed)]
         except ExchangeError as error:
             failed = dialled.failed(error, late=True)
-            return [Check.fail(server, f"{failed.message} It is {chosen}.", failed.fix)]
+            return [Check.fail(server, f"{failed.message} {source} chose it.", failed.fix)]
     except Error as error:
         return [Check.failed(server, error)]
     trust = f"trusted by {roots.source}"
-    return [found, *([] if own is None else [_judged(certificate, own, name, trust)]), clock]
+    return [found, _judged(certificate, x509.load_der_x509_certificate(own), name, trust), clock]
 
 
-def _untrusted(certificate: str, own: x509.Certificate | None, name: str, roots: Roots) -> Check | None:
-    """Return what is wrong with a certificate that TLS refused, as far as it shows; it is a FAIL in any case."""
-    if own is None:
+def untrusted_check(certificate: str, content: bytes, name: str, roots: Roots) -> Check | None:
+    """Return what is wrong with a certificate that TLS refused, None if that does not show. It is a FAIL in any case.
+
+    Args:
+        certificate: The name of the check.
+        content: The certificate in DER, by whoever answers; b"" if it was not shown.
+        name: Of the server.
+        roots: The authorities that count.
+    """
+    try:
+        own = x509.load_der_x509_certificate(content)
+        signer = common_name(own.issuer)
+    except UNREADABLE:
         return None
-    trust = f"signed by {common_name(own.issuer)}"
-    found = _judged(certificate, own, name, trust)
+    found = _judged(certificate, own, name, f"signed by {signer}")
     if found.verdict is Verdict.FAIL:
         return found
     return Check.fail(
         certificate,
-        f"It is signed by {common_name(own.issuer)}, and that is no authority in {roots.source}.",
+        f"It is signed by {signer}, and that is no authority in {roots.source}.",
         "Name the CA file of this server with `ca_file`. If it is the right one, someone may be intercepting:"
         " tell who runs m8, by another way.",
     )
@@ -93,21 +100,14 @@ def _judged(certificate: str, own: x509.Certificate, name: str, trust: str) -> C
     return server_check(certificate, own, hosts=[host], trust=trust, now=now, renew=_RENEW)
 
 
-def _shown(dialled: Dialled) -> x509.Certificate | None:
-    """Return the certificate that a server shows to everybody; nothing is sent to it."""
+def _shown(dialled: Dialled) -> bytes:
+    """Return the certificate that a server shows to everybody, in DER, b"" for none; nothing is sent to it."""
     try:
         server = dialled.server._replace(tls=trusting_nobody())
         with connect(server, time.monotonic() + DIAL_S) as connection:
-            return _parsed(connection.getpeercert(binary_form=True))
+            return connection.getpeercert(binary_form=True) or b""
     except ExchangeError:
-        return None
-
-
-def _parsed(content: bytes | None) -> x509.Certificate | None:
-    try:
-        return None if content is None else x509.load_der_x509_certificate(content)
-    except ValueError:
-        return None
+        return b""
 
 
 def _clock(dialled: Dialled) -> Check:
@@ -118,9 +118,16 @@ def _clock(dialled: Dialled) -> Check:
         answer = pool.request("GET", LOOK_AT, timeout_s=DIAL_S, most_body=_MOST_ANSWER)
     finally:
         pool.close()
-    try:
-        # The header has whole seconds, cut off.
-        said_s = parsedate_to_datetime(answer.header("date")).timestamp() + 0.5
-    except ValueError:
+    said_s = told_s(answer.header("date"))
+    if said_s is None:
         return Check.not_known(CLOCK, "What answers does not tell its time.", "Look whether a proxy answers for m8.")
     return clock_check((before_s + time.time()) / 2 - said_s, "m8")
+
+
+def told_s(header: str) -> float | None:
+    """Return what a header `Date` says, in seconds since 1970, None if it says no time (RFC 9110, 5.6.7)."""
+    try:
+        # It has whole seconds, cut off.
+        return parsedate_to_datetime(header).timestamp() + 0.5
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -10,7 +10,8 @@ from monoskope.checks.check import Check
 from monoskope.checks.log import LOG, LogSeen, WitnessSeen, log_checks
 from monoskope.checks.store import StoreSeen, store_check
 from monoskope.client import Client
-from monoskope.client.known.stores import KnownStores, Pins
+from monoskope.client.known.logs import NAME, KnownLogs, LogPin
+from monoskope.client.known.stores import SYSTEM_FILE, KnownStores, Pins
 from monoskope.client.login.credential import Login
 from monoskope.client.results.access import WhoAmI
 from monoskope.client.results.log import Log
@@ -48,6 +49,7 @@ async def standing_checks(client: Client, pins: Pins) -> list[Check]:
         pins: This machine's own. What they say of an identity, nothing that m8 says changes.
     """
     try:
+        before = _pinned_log(client.settings)
         who = await client.access.who_am_i()
     except LogMismatchError as error:
         return [Check.failed(LOG, error)]
@@ -55,7 +57,7 @@ async def standing_checks(client: Client, pins: Pins) -> list[Check]:
         return [Check.failed(LOGIN, error)]
     found = [_login(client.settings, who)]
     try:
-        found += await _log(client)
+        found += await _log(client, before)
         views = [view async for view in client.queries.stores()]
     except Error as error:
         return [*found, Check.failed(LOG if isinstance(error, LogMismatchError) else STORES, error)]
@@ -84,12 +86,18 @@ def _login(settings: ClientSettings, who: WhoAmI) -> Check:
     return Check.ok(LOGIN, f"{until}.")
 
 
-async def _log(client: Client) -> list[Check]:
-    """Return the rows of the log. Raises `LogMismatchError` if it does not fit what this machine knows of it."""
+def _pinned_log(settings: ClientSettings) -> LogPin | None:
+    """Return what this machine knows of the log before m8 is asked, None at first contact. Raises as `KnownLogs`."""
+    system = SYSTEM_FILE.with_name(NAME)
+    return KnownLogs(settings.known_logs_path, system=system, servers=settings.servers).pin(settings.server)
+
+
+async def _log(client: Client, before: LogPin | None) -> list[Check]:
+    """Return the rows of the log. Raises `LogMismatchError` if it does not fit what this machine knew of it before."""
     found = await client.log.get()
     since = (
-        f"Pinned; it continues the {counted(found.pinned_size, 'entry', 'entries')} that this machine saw before."
-        if found.pinned_size
+        f"Pinned; it continues the {counted(before.size, 'entry', 'entries')} that this machine saw before."
+        if before is not None
         else "This machine sees it for the first time, and has pinned it now."
     )
     demanded = f" You demand {counted(found.demanded, 'witness', 'witnesses')}, and they cosigned." * bool(

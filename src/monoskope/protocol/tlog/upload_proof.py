@@ -11,15 +11,16 @@ request's last event. Three parties speak in it, and each says another thing:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from monoskope.api.eventsourcing.v1 import event_pb2
-from monoskope.api.secrets.v1 import events_pb2, identity_pb2, proof_pb2, upload_pb2
+from monoskope.api.secrets.v1 import events_pb2, proof_pb2, upload_pb2
 from monoskope.errors import Error
 from monoskope.protocol import sshsig
 from monoskope.protocol.approvers import CountedApproval, open_change, recount
 from monoskope.protocol.change import Change
 from monoskope.protocol.events import EVENTS, RequestEvent, receipt_of, request_id_of, step_with, steps_of
+from monoskope.protocol.former import check_before, former
 from monoskope.protocol.grant import Grant, open_grant
 from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT, Namespace, follow, open_signed, shown, statement
 from monoskope.protocol.open_receipt import open_receipt
@@ -105,12 +106,19 @@ class UploadProof(Value, frozen=True):
         to = self.request.destination
         return (self.request.uri.store,) if to is None else (self.request.uri.store, to.store)
 
+    @property
+    def receipt(self) -> upload_pb2.Signed | None:
+        """The receipt in the record, as it came; None if its event has none."""
+        stored = _stored(self.evidence.record)
+        return receipt_of(_read(stored, self.file.index, self.request, self.evidence.request))
+
     def verify(self, policy: Policy, pins: Mapping[str, str]) -> ProvenUpload:
         """Return what is proven.
 
         Args:
             policy: The log's keys, its witnesses, and how many of them must have cosigned.
-            pins: Store to identity, as shown. A later identity counts if signed rotations lead to it.
+            pins: Store to identity, as shown. A later identity counts if signed rotations lead to it; a former one if
+                the record was there before the rotation from it.
 
         Raises:
             LogProofError: something does not hold; says what.
@@ -121,7 +129,7 @@ class UploadProof(Value, frozen=True):
         leaf, root = leaf_hash(hashlib.sha256(outline(stored)).digest()), believed.checkpoint.root
         verify_inclusion(self.file.index, believed.checkpoint.size, leaf, self.file.hashes, root)
         event = _read(stored, self.file.index, self.request, self.evidence.request)
-        identities = _identities(self.request.uri.store, pins, self.evidence.rotations)
+        identities = self._identities(pins, leaf)
         grant = self._grant(identities)
         receipt = self._receipt(identities, grant, event)
         change = self._change(grant, receipt)
@@ -143,6 +151,25 @@ class UploadProof(Value, frozen=True):
             believed=believed,
             by_s=_by(believed, policy.quorum),
         )
+
+    def _identities(self, pins: Mapping[str, str], leaf: bytes) -> frozenset[str]:
+        """Return the identities whose signatures count: the pinned one, and those to which signed rotations lead.
+
+        A former one counts if it signed the grant, and the record was there before the rotation from it.
+        """
+        store, rotations = self.request.uri.store, self.evidence.rotations
+        pin = pins.get(store)
+        if pin is None:
+            return frozenset()
+        signer = shown(self.evidence.grant.identity_key)
+        try:
+            identities = frozenset([pin, *follow(pin, rotations, store=store)])
+            if signer in identities or (step := former(pin, rotations, store=store).get(signer)) is None:
+                return identities
+            check_before(step, index=self.file.index, leaf=leaf, proof=self.evidence.before_rotation)
+        except Error as error:
+            raise LogProofError(_why("rotation of the store's identity", error), fault=Fault.IDENTITY) from None
+        return frozenset([signer])
 
     def _grant(self, identities: frozenset[str]) -> Grant | None:
         if not self.evidence.HasField("grant"):
@@ -249,24 +276,12 @@ def _read(stored: event_pb2.Event, index: int, request: Request, asked: bytes) -
     return event
 
 
-def _identities(
-    store: str, pins: Mapping[str, str], rotations: Sequence[identity_pb2.SignedRotation]
-) -> frozenset[str]:
-    """Return the pinned identity of the store and those to which signed rotations lead from it."""
-    pin = pins.get(store)
-    if pin is None:
-        return frozenset()
-    try:
-        return frozenset([pin, *follow(pin, rotations, store=store)])
-    except Error as error:
-        raise LogProofError(_why("rotation of the store's identity", error), fault=Fault.IDENTITY) from None
-
-
 def _signer_of(signed: upload_pb2.Signed, identities: frozenset[str], what: str) -> str:
     identity = shown(signed.identity_key)
     if identity not in identities:
         raise LogProofError(
-            f"the {what} is signed by {identity}, which is neither the pinned identity of the store nor a later one",
+            f"the {what} is signed by {identity}, which is neither the pinned identity of the store nor one that signed"
+            " steps join to it",
             fault=Fault.IDENTITY,
         )
     return identity

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from itertools import pairwise
@@ -18,6 +19,7 @@ from monoskope.protocol.identity import (
     KEY_BYTES,
     MAX_STEPS,
     ProofError,
+    Tree,
     labelled,
     open_rotation,
     rotation_content,
@@ -29,6 +31,8 @@ from monoskope.value import Unshared
 
 KEY_FILE = "identity.key"
 NEXT_FILE = "identity.key.next"
+FORMER_FILE = "identity.key.former"
+"""The key before the last rotation, until that is finished."""
 ROTATIONS = "rotations"
 
 LOST = (
@@ -105,15 +109,34 @@ def to_rotate(folder: Path, *, store: str) -> str:
     if (folder / NEXT_FILE).exists():
         return Identity(read_private(folder / KEY_FILE, missing=LOST), store=store).shown
     known = Identity.load(folder, store=store)
+    if (folder / FORMER_FILE).exists():
+        raise UsageError(
+            "the last rotation of this identity is not finished.",
+            fix=f"Once all replicas have the new key: m8 reactor rotate-identity {folder} --finish",
+        )
     _check_another_step(known)
     return known.shown
 
 
-def rotate(folder: Path, *, store: str) -> Identity:
-    """Give the store in `folder` a new identity, proven by the old one, and return it.
+def is_signed(folder: Path, *, store: str) -> bool:
+    """Whether a rotation was interrupted after its step was signed: then `rotate` completes it, whatever its tree."""
+    following = folder / NEXT_FILE
+    if not following.exists():
+        return False
+    new = Identity(read_private(following), store=store).shown
+    return new in {open_rotation(signed, store=store).new for signed in _load_rotations(folder)}
+
+
+def rotate(folder: Path, *, store: str, tree: Tree | None = None) -> Identity:
+    """Give the store in `folder` a new identity, proven by the old one, and return it. The former key is kept.
 
     Completes a call that was interrupted: the new key is written first, then the proof, then the key takes its place.
     Whatever else is wrong with the folder is reported before anything is written.
+
+    Args:
+        folder: The reactor's folder.
+        store: The store.
+        tree: The log's tree, which has all that the former identity signed; None where m8 has no witnessed log.
     """
     following = folder / NEXT_FILE
     to_rotate(folder, store=store)
@@ -123,7 +146,10 @@ def rotate(folder: Path, *, store: str) -> Identity:
     old, new = (Identity(seed, store=store) for seed in seeds)
     rotations = _load_rotations(folder)
     if new.shown not in {open_rotation(signed, store=store).new for signed in rotations}:
-        _write_rotation(folder, len(rotations) + 1, _step(old, new, store))
+        previous = hashlib.sha256(rotations[-1].content).digest() if rotations else b""
+        content = rotation_content(store, old.public_key, new.public_key, tree=tree, previous_sha256=previous)
+        _write_rotation(folder, len(rotations) + 1, _step(old, new, content))
+    write_private(folder / FORMER_FILE, seeds[0], replace=True)
     following.replace(folder / KEY_FILE)
     return Identity.load(folder, store=store)
 
@@ -137,8 +163,7 @@ def _check_another_step(identity: Identity) -> None:
         )
 
 
-def _step(old: Identity, new: Identity, store: str) -> identity_pb2.SignedRotation:
-    content = rotation_content(store, old.public_key, new.public_key)
+def _step(old: Identity, new: Identity, content: bytes) -> identity_pb2.SignedRotation:
     return identity_pb2.SignedRotation(
         content=content,
         old_signature=old.sign(IDENTITY_ROTATION, content).signature,
@@ -170,26 +195,3 @@ def _load_rotations(folder: Path) -> list[identity_pb2.SignedRotation]:
 def _write_rotation(folder: Path, number: int, signed: identity_pb2.SignedRotation) -> None:
     (folder / ROTATIONS).mkdir(mode=0o700, exist_ok=True)
     write_private(folder / ROTATIONS / f"{number:04}", serialise(signed))
-
-
-BEFORE = """\
-The store {store} now has the identity {before}.
-
-Users: monoctl and the SDK follow the signed step from the identity that they have pinned to the new one, also after a
-long time, and say so once. Users do not agree again. Clients pin by this chain: who pins the store for the first time
-sees the new identity alone, so tell your users what it is.
-
-Keys: make a copy of {folder}/identity.key and {folder}/rotations first, and a new one afterwards. The former key
-is not kept here. If the new key is lost, no command makes it again, and every user has to pin another identity.
-
-Drain, then rotate: a replica that still runs under the former identity is cut off at the first login under the new one,
-and a write that it has not reported by then stays without an end. So first run
-  monoctl deactivate secret-store {store}
-wait two minutes, and stop all replicas. All steps: {page}
-"""
-"""Before the identity is replaced, with {store}, {before}, {folder} and {page}, where the steps are."""
-
-AFTER = """\
-Next: copy {folder}/identity.key and {folder}/rotations to a safe place and to all other replicas, start all
-replicas, and run: monoctl activate secret-store {store}"""
-"""Afterwards."""

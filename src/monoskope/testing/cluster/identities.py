@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
-from monoskope.protocol.identity import IDENTITY_ROTATION, labelled, rotation_content, shown
+from monoskope.protocol.identity import IDENTITY_ROTATION, Tree, labelled, rotation_content, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,12 @@ class Identity:
         signature = self.private_key.sign(labelled(label, content))
         return upload_pb2.Signed(content=content, signature=signature, identity_key=self.key)
 
-    def rotate(self, new: Identity, store: str) -> identity_pb2.SignedRotation:
-        """Return the step from this identity to `new`, signed by both."""
-        content = rotation_content(store, self.key, new.key)
+    def rotate(
+        self, new: Identity, store: str, *, tree: Tree | None = None, after: identity_pb2.SignedRotation | None = None
+    ) -> identity_pb2.SignedRotation:
+        """Return the step from this identity to `new`, signed by both: with the log's `tree`, `after` another step."""
+        previous = b"" if after is None else sha256(after.content).digest()
+        content = rotation_content(store, self.key, new.key, tree=tree, previous_sha256=previous)
         return identity_pb2.SignedRotation(
             content=content,
             old_signature=self.sign(IDENTITY_ROTATION, content).signature,

@@ -92,17 +92,27 @@ class AuthorizeCopy(_message.Message):
     request_id: bytes
     def __init__(self, call: _Optional[int] = ..., request_id: _Optional[bytes] = ...) -> None: ...
 
+class LookAtStore(_message.Message):
+    __slots__ = ("hello", "size")
+    HELLO_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    hello: _upload_pb2.Signed
+    size: int
+    def __init__(self, hello: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., size: _Optional[int] = ...) -> None: ...
+
 class AttachRequest(_message.Message):
-    __slots__ = ("attach", "append", "heartbeat", "authorize_copy")
+    __slots__ = ("attach", "append", "heartbeat", "authorize_copy", "look")
     ATTACH_FIELD_NUMBER: _ClassVar[int]
     APPEND_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     AUTHORIZE_COPY_FIELD_NUMBER: _ClassVar[int]
+    LOOK_FIELD_NUMBER: _ClassVar[int]
     attach: AttachReactor
     append: AppendEvent
     heartbeat: Heartbeat
     authorize_copy: AuthorizeCopy
-    def __init__(self, attach: _Optional[_Union[AttachReactor, _Mapping]] = ..., append: _Optional[_Union[AppendEvent, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., authorize_copy: _Optional[_Union[AuthorizeCopy, _Mapping]] = ...) -> None: ...
+    look: LookAtStore
+    def __init__(self, attach: _Optional[_Union[AttachReactor, _Mapping]] = ..., append: _Optional[_Union[AppendEvent, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., authorize_copy: _Optional[_Union[AuthorizeCopy, _Mapping]] = ..., look: _Optional[_Union[LookAtStore, _Mapping]] = ...) -> None: ...
 
 class Attached(_message.Message):
     __slots__ = ("position", "replicas", "heartbeat_s", "approvals")
@@ -152,18 +162,34 @@ class CopyAuthorized(_message.Message):
     message: str
     def __init__(self, call: _Optional[int] = ..., token: _Optional[str] = ..., error: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
+class StoreLook(_message.Message):
+    __slots__ = ("replicas", "writing", "position", "note", "later")
+    REPLICAS_FIELD_NUMBER: _ClassVar[int]
+    WRITING_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    LATER_FIELD_NUMBER: _ClassVar[int]
+    replicas: _containers.RepeatedScalarFieldContainer[bytes]
+    writing: int
+    position: int
+    note: bytes
+    later: bool
+    def __init__(self, replicas: _Optional[_Iterable[bytes]] = ..., writing: _Optional[int] = ..., position: _Optional[int] = ..., note: _Optional[bytes] = ..., later: _Optional[bool] = ...) -> None: ...
+
 class AttachResponse(_message.Message):
-    __slots__ = ("challenge", "attached", "delivery", "appended", "copy_authorized", "caught_up")
+    __slots__ = ("challenge", "attached", "delivery", "appended", "copy_authorized", "caught_up", "look")
     CHALLENGE_FIELD_NUMBER: _ClassVar[int]
     ATTACHED_FIELD_NUMBER: _ClassVar[int]
     DELIVERY_FIELD_NUMBER: _ClassVar[int]
     APPENDED_FIELD_NUMBER: _ClassVar[int]
     COPY_AUTHORIZED_FIELD_NUMBER: _ClassVar[int]
     CAUGHT_UP_FIELD_NUMBER: _ClassVar[int]
+    LOOK_FIELD_NUMBER: _ClassVar[int]
     challenge: bytes
     attached: Attached
     delivery: Delivery
     appended: Appended
     copy_authorized: CopyAuthorized
     caught_up: CaughtUp
-    def __init__(self, challenge: _Optional[bytes] = ..., attached: _Optional[_Union[Attached, _Mapping]] = ..., delivery: _Optional[_Union[Delivery, _Mapping]] = ..., appended: _Optional[_Union[Appended, _Mapping]] = ..., copy_authorized: _Optional[_Union[CopyAuthorized, _Mapping]] = ..., caught_up: _Optional[_Union[CaughtUp, _Mapping]] = ...) -> None: ...
+    look: StoreLook
+    def __init__(self, challenge: _Optional[bytes] = ..., attached: _Optional[_Union[Attached, _Mapping]] = ..., delivery: _Optional[_Union[Delivery, _Mapping]] = ..., appended: _Optional[_Union[Appended, _Mapping]] = ..., copy_authorized: _Optional[_Union[CopyAuthorized, _Mapping]] = ..., caught_up: _Optional[_Union[CaughtUp, _Mapping]] = ..., look: _Optional[_Union[StoreLook, _Mapping]] = ...) -> None: ...

@@ -21,7 +21,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 
 
 
-DESCRIPTOR = _builder.POOL.AddSerializedFile(b'\n\'monoskope/api/secrets/v1/identity.proto\x12\x18monoskope.api.secrets.v1\"\xa2\x01\n\x0cReactorHello\x12\x16\n\x06server\x18\x01 \x01(\tR\x06server\x12\x14\n\x05store\x18\x02 \x01(\tR\x05store\x12\x18\n\x07replica\x18\x03 \x01(\x0cR\x07replica\x12\x1c\n\tchallenge\x18\x04 \x01(\x0cR\tchallenge\x12,\n\x12\x66ingerprint_key_id\x18\x05 \x01(\tR\x10\x66ingerprintKeyId\"Z\n\x10IdentityRotation\x12\x14\n\x05store\x18\x01 \x01(\tR\x05store\x12\x17\n\x07old_key\x18\x02 \x01(\x0cR\x06oldKey\x12\x17\n\x07new_key\x18\x03 \x01(\x0cR\x06newKey\"t\n\x0eSignedRotation\x12\x18\n\x07\x63ontent\x18\x01 \x01(\x0cR\x07\x63ontent\x12#\n\rold_signature\x18\x02 \x01(\x0cR\x0coldSignature\x12#\n\rnew_signature\x18\x03 \x01(\x0cR\x0cnewSignatureb\x06proto3')
+DESCRIPTOR = _builder.POOL.AddSerializedFile(b'\n\'monoskope/api/secrets/v1/identity.proto\x12\x18monoskope.api.secrets.v1\"\xa2\x01\n\x0cReactorHello\x12\x16\n\x06server\x18\x01 \x01(\tR\x06server\x12\x14\n\x05store\x18\x02 \x01(\tR\x05store\x12\x18\n\x07replica\x18\x03 \x01(\x0cR\x07replica\x12\x1c\n\tchallenge\x18\x04 \x01(\x0cR\tchallenge\x12,\n\x12\x66ingerprint_key_id\x18\x05 \x01(\tR\x10\x66ingerprintKeyId\"\xb9\x01\n\x10IdentityRotation\x12\x14\n\x05store\x18\x01 \x01(\tR\x05store\x12\x17\n\x07old_key\x18\x02 \x01(\x0cR\x06oldKey\x12\x17\n\x07new_key\x18\x03 \x01(\x0cR\x06newKey\x12\x19\n\x08log_size\x18\x04 \x01(\x04R\x07logSize\x12\x19\n\x08log_root\x18\x05 \x01(\x0cR\x07logRoot\x12\'\n\x0fprevious_sha256\x18\x06 \x01(\x0cR\x0epreviousSha256\"t\n\x0eSignedRotation\x12\x18\n\x07\x63ontent\x18\x01 \x01(\x0cR\x07\x63ontent\x12#\n\rold_signature\x18\x02 \x01(\x0cR\x0coldSignature\x12#\n\rnew_signature\x18\x03 \x01(\x0cR\x0cnewSignatureb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -30,8 +30,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_REACTORHELLO']._serialized_start=70
   _globals['_REACTORHELLO']._serialized_end=232
-  _globals['_IDENTITYROTATION']._serialized_start=234
-  _globals['_IDENTITYROTATION']._serialized_end=324
-  _globals['_SIGNEDROTATION']._serialized_start=326
-  _globals['_SIGNEDROTATION']._serialized_end=442
+  _globals['_IDENTITYROTATION']._serialized_start=235
+  _globals['_IDENTITYROTATION']._serialized_end=420
+  _globals['_SIGNEDROTATION']._serialized_start=422
+  _globals['_SIGNEDROTATION']._serialized_end=538
 # @@protoc_insertion_point(module_scope)

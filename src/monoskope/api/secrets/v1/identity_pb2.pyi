@@ -19,14 +19,20 @@ class ReactorHello(_message.Message):
     def __init__(self, server: _Optional[str] = ..., store: _Optional[str] = ..., replica: _Optional[bytes] = ..., challenge: _Optional[bytes] = ..., fingerprint_key_id: _Optional[str] = ...) -> None: ...
 
 class IdentityRotation(_message.Message):
-    __slots__ = ("store", "old_key", "new_key")
+    __slots__ = ("store", "old_key", "new_key", "log_size", "log_root", "previous_sha256")
     STORE_FIELD_NUMBER: _ClassVar[int]
     OLD_KEY_FIELD_NUMBER: _ClassVar[int]
     NEW_KEY_FIELD_NUMBER: _ClassVar[int]
+    LOG_SIZE_FIELD_NUMBER: _ClassVar[int]
+    LOG_ROOT_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_SHA256_FIELD_NUMBER: _ClassVar[int]
     store: str
     old_key: bytes
     new_key: bytes
-    def __init__(self, store: _Optional[str] = ..., old_key: _Optional[bytes] = ..., new_key: _Optional[bytes] = ...) -> None: ...
+    log_size: int
+    log_root: bytes
+    previous_sha256: bytes
+    def __init__(self, store: _Optional[str] = ..., old_key: _Optional[bytes] = ..., new_key: _Optional[bytes] = ..., log_size: _Optional[int] = ..., log_root: _Optional[bytes] = ..., previous_sha256: _Optional[bytes] = ...) -> None: ...
 
 class SignedRotation(_message.Message):
     __slots__ = ("content", "old_signature", "new_signature")

@@ -23,7 +23,7 @@ from monoskope.api.secrets.v1 import identity_pb2 as monoskope_dot_api_dot_secre
 from monoskope.api.secrets.v1 import upload_pb2 as monoskope_dot_api_dot_secrets_dot_v1_dot_upload__pb2
 
 
-DESCRIPTOR = _builder.POOL.AddSerializedFile(b'\n$monoskope/api/secrets/v1/proof.proto\x12\x18monoskope.api.secrets.v1\x1a\'monoskope/api/secrets/v1/identity.proto\x1a%monoskope/api/secrets/v1/upload.proto\"\xa5\x02\n\x0eUploadEvidence\x12\x16\n\x06record\x18\x01 \x01(\x0cR\x06record\x12\x36\n\x05grant\x18\x02 \x01(\x0b\x32 .monoskope.api.secrets.v1.SignedR\x05grant\x12\x46\n\trotations\x18\x03 \x03(\x0b\x32(.monoskope.api.secrets.v1.SignedRotationR\trotations\x12+\n\x11request_signature\x18\x04 \x01(\x0cR\x10requestSignature\x12\x18\n\x07request\x18\x05 \x01(\x0cR\x07request\x12\x16\n\x06\x63hange\x18\x06 \x01(\x0cR\x06\x63hange\x12\x1c\n\tapprovals\x18\x07 \x03(\x0cR\tapprovalsb\x06proto3')
+DESCRIPTOR = _builder.POOL.AddSerializedFile(b'\n$monoskope/api/secrets/v1/proof.proto\x12\x18monoskope.api.secrets.v1\x1a\'monoskope/api/secrets/v1/identity.proto\x1a%monoskope/api/secrets/v1/upload.proto\"\xce\x02\n\x0eUploadEvidence\x12\x16\n\x06record\x18\x01 \x01(\x0cR\x06record\x12\x36\n\x05grant\x18\x02 \x01(\x0b\x32 .monoskope.api.secrets.v1.SignedR\x05grant\x12\x46\n\trotations\x18\x03 \x03(\x0b\x32(.monoskope.api.secrets.v1.SignedRotationR\trotations\x12+\n\x11request_signature\x18\x04 \x01(\x0cR\x10requestSignature\x12\x18\n\x07request\x18\x05 \x01(\x0cR\x07request\x12\x16\n\x06\x63hange\x18\x06 \x01(\x0cR\x06\x63hange\x12\x1c\n\tapprovals\x18\x07 \x03(\x0cR\tapprovals\x12\'\n\x0f\x62\x65\x66ore_rotation\x18\x08 \x03(\x0cR\x0e\x62\x65\x66oreRotationb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -31,5 +31,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'monoskope.api.secrets.v1.pr
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_UPLOADEVIDENCE']._serialized_start=147
-  _globals['_UPLOADEVIDENCE']._serialized_end=440
+  _globals['_UPLOADEVIDENCE']._serialized_end=481
 # @@protoc_insertion_point(module_scope)

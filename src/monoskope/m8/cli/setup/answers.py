@@ -39,7 +39,8 @@ class Answers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
         issuer: The OpenID provider of your people, an https:// URL.
         client_id: What it calls the clients of m8.
         issuer_ca: PEM file with the authorities of the issuer's certificate; "" for the system's.
-        login_scopes: Scopes that a login asks for besides `openid`, with spaces between them, such as `groups`.
+        login_scopes: Scopes that a login asks for besides `openid`, with spaces between them; without the line those of
+            `groups`, `profile` and `email` that the issuer has.
         administrator: The member that the login of the first administrator must show, such as `user:corp:5f0c…`.
             Without a terminal nobody else can confirm it.
         backup: The folder for backups of the event log, best on another disk.

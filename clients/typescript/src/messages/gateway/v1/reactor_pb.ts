@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file monoskope/api/gateway/v1/reactor.proto.
  */
 export const file_monoskope_api_gateway_v1_reactor: GenFile = /*@__PURE__*/
-  fileDesc("CiZtb25vc2tvcGUvYXBpL2dhdGV3YXkvdjEvcmVhY3Rvci5wcm90bxIYbW9ub3Nrb3BlLmFwaS5nYXRld2F5LnYxIs4BCg1BdHRhY2hSZWFjdG9yEi8KBWhlbGxvGAEgASgLMiAubW9ub3Nrb3BlLmFwaS5zZWNyZXRzLnYxLlNpZ25lZBIMCgR0eXBlGAIgASgJEkEKDGNhcGFiaWxpdGllcxgDIAEoCzIrLm1vbm9za29wZS5hcGkuc2VjcmV0cy52MS5TdG9yZUNhcGFiaWxpdGllcxI7Cglyb3RhdGlvbnMYBCADKAsyKC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuU2lnbmVkUm90YXRpb24ilAcKC0FwcGVuZEV2ZW50EgwKBGNhbGwYASABKAQSEgoKcmVxdWVzdF9pZBgCIAEoDBIYChBleHBlY3RlZF92ZXJzaW9uGAMgASgEEkkKDGtleV9wcm92aWRlZBgEIAEoCzIxLm1vbm9za29wZS5hcGkuc2VjcmV0cy52MS5TZWNyZXRVcGxvYWRLZXlQcm92aWRlZEgAEkAKB3N0YXJ0ZWQYBSABKAsyLS5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuU2VjcmV0VXBsb2FkU3RhcnRlZEgAEjwKCHVwbG9hZGVkGAYgASgLMigubW9ub3Nrb3BlLmFwaS5zZWNyZXRzLnYxLlNlY3JldFVwbG9hZGVkSAASPAoIY29tcGFyZWQYByABKAsyKC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuU2VjcmV0Q29tcGFyZWRIABI+CgZmYWlsZWQYCCABKAsyLC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuU2VjcmV0VXBsb2FkRmFpbGVkSAASOgoHZGVsZXRlZBgJIAEoCzInLm1vbm9za29wZS5hcGkuc2VjcmV0cy52MS5TZWNyZXREZWxldGVkSAASPAoIdmVyaWZpZWQYCiABKAsyKC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuU2VjcmV0VmVyaWZpZWRIABJHCg5kcmlmdF9kZXRlY3RlZBgLIAEoCzItLm1vbm9za29wZS5hcGkuc2VjcmV0cy52MS5TZWNyZXREcmlmdERldGVjdGVkSAASPAoIaW1wb3J0ZWQYDCABKAsyKC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuU2VjcmV0SW1wb3J0ZWRIABI4CgZjb3BpZWQYDSABKAsyJi5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuU2VjcmV0Q29waWVkSAASPgoJdW5kZWxldGVkGA4gASgLMikubW9ub3Nrb3BlLmFwaS5zZWNyZXRzLnYxLlNlY3JldFVuZGVsZXRlZEgAEkEKC3JvbGxlZF9iYWNrGA8gASgLMioubW9ub3Nrb3BlLmFwaS5zZWNyZXRzLnYxLlNlY3JldFJvbGxlZEJhY2tIABI5CgZsaXN0ZWQYECABKAsyJy5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuU2VjcmV0c0xpc3RlZEgAQgcKBWV2ZW50Is4BCglIZWFydGJlYXQSNgoGZW5naW5lGAEgASgOMiYubW9ub3Nrb3BlLmFwaS5nYXRld2F5LnYxLkVuZ2luZUhlYWx0aBI2CgxsYXN0X2ZhaWx1cmUYAiABKA4yIC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuUmVhc29uEhoKEmxhc3RfZmFpbHVyZV9hdF9tcxgDIAEoAxIcChRlbmdpbmVfbG9va2VkX21zX2FnbxgEIAEoDRIXCg9zaWduZXJzX3Ryb3VibGUYBSABKAgiMQoNQXV0aG9yaXplQ29weRIMCgRjYWxsGAEgASgEEhIKCnJlcXVlc3RfaWQYAiABKAwiiwIKDUF0dGFjaFJlcXVlc3QSOQoGYXR0YWNoGAEgASgLMicubW9ub3Nrb3BlLmFwaS5nYXRld2F5LnYxLkF0dGFjaFJlYWN0b3JIABI3CgZhcHBlbmQYAiABKAsyJS5tb25vc2tvcGUuYXBpLmdhdGV3YXkudjEuQXBwZW5kRXZlbnRIABI4CgloZWFydGJlYXQYAyABKAsyIy5tb25vc2tvcGUuYXBpLmdhdGV3YXkudjEuSGVhcnRiZWF0SAASQQoOYXV0aG9yaXplX2NvcHkYBCABKAsyJy5tb25vc2tvcGUuYXBpLmdhdGV3YXkudjEuQXV0aG9yaXplQ29weUgAQgkKB21lc3NhZ2UiVgoIQXR0YWNoZWQSEAoIcG9zaXRpb24YASABKAQSEAoIcmVwbGljYXMYAiADKAwSEwoLaGVhcnRiZWF0X3MYAyABKA0SEQoJYXBwcm92YWxzGAQgASgIIioKCERlbGl2ZXJ5Eg4KBnJlY29yZBgBIAEoDBIOCgZzZWFsZWQYAiABKAwiCgoIQ2F1Z2h0VXAiSQoIQXBwZW5kZWQSDAoEY2FsbBgBIAEoBBIPCgd2ZXJzaW9uGAIgASgEEg0KBWVycm9yGAMgASgJEg8KB21lc3NhZ2UYBCABKAkiTQoOQ29weUF1dGhvcml6ZWQSDAoEY2FsbBgBIAEoBBINCgV0b2tlbhgCIAEoCRINCgVlcnJvchgDIAEoCRIPCgdtZXNzYWdlGAQgASgJItYCCg5BdHRhY2hSZXNwb25zZRITCgljaGFsbGVuZ2UYASABKAxIABI2CghhdHRhY2hlZBgCIAEoCzIiLm1vbm9za29wZS5hcGkuZ2F0ZXdheS52MS5BdHRhY2hlZEgAEjYKCGRlbGl2ZXJ5GAMgASgLMiIubW9ub3Nrb3BlLmFwaS5nYXRld2F5LnYxLkRlbGl2ZXJ5SAASNgoIYXBwZW5kZWQYBCABKAsyIi5tb25vc2tvcGUuYXBpLmdhdGV3YXkudjEuQXBwZW5kZWRIABJDCg9jb3B5X2F1dGhvcml6ZWQYBSABKAsyKC5tb25vc2tvcGUuYXBpLmdhdGV3YXkudjEuQ29weUF1dGhvcml6ZWRIABI3CgljYXVnaHRfdXAYBiABKAsyIi5tb25vc2tvcGUuYXBpLmdhdGV3YXkudjEuQ2F1Z2h0VXBIAEIJCgdtZXNzYWdlKn0KDEVuZ2luZUhlYWx0aBIdChlFTkdJTkVfSEVBTFRIX1VOU1BFQ0lGSUVEEAASFAoQRU5HSU5FX0hFQUxUSF9PSxABEh0KGUVOR0lORV9IRUFMVEhfVU5BVkFJTEFCTEUQAhIZChVFTkdJTkVfSEVBTFRIX1JFRlVTRUQQA2IGcHJvdG8z", [file_monoskope_api_secrets_v1_events, file_monoskope_api_secrets_v1_identity, file_monoskope_api_secrets_v1_upload]);
+  fileDesc("CiZtb25vc2tvcGUvYXBpL2dhdGV3YXkvdjEvcmVhY3Rvci5wcm90bxIYbW9ub3Nrb3BlLmFwaS5nYXRld2F5LnYxIs4BCg1BdHRhY2hSZWFjdG9yEi8KBWhlbGxvGAEgASgLMiAubW9ub3Nrb3BlLmFwaS5zZWNyZXRzLnYxLlNpZ25lZBIMCgR0eXBlGAIgASgJEkEKDGNhcGFiaWxpdGllcxgDIAEoCzIrLm1vbm9za29wZS5hcGkuc2VjcmV0cy52MS5TdG9yZUNhcGFiaWxpdGllcxI7Cglyb3RhdGlvbnMYBCADKAsyKC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuU2lnbmVkUm90YXRpb24ilAcKC0FwcGVuZEV2ZW50EgwKBGNhbGwYASABKAQSEgoKcmVxdWVzdF9pZBgCIAEoDBIYChBleHBlY3RlZF92ZXJzaW9uGAMgASgEEkkKDGtleV9wcm92aWRlZBgEIAEoCzIxLm1vbm9za29wZS5hcGkuc2VjcmV0cy52MS5TZWNyZXRVcGxvYWRLZXlQcm92aWRlZEgAEkAKB3N0YXJ0ZWQYBSABKAsyLS5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuU2VjcmV0VXBsb2FkU3RhcnRlZEgAEjwKCHVwbG9hZGVkGAYgASgLMigubW9ub3Nrb3BlLmFwaS5zZWNyZXRzLnYxLlNlY3JldFVwbG9hZGVkSAASPAoIY29tcGFyZWQYByABKAsyKC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuU2VjcmV0Q29tcGFyZWRIABI+CgZmYWlsZWQYCCABKAsyLC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuU2VjcmV0VXBsb2FkRmFpbGVkSAASOgoHZGVsZXRlZBgJIAEoCzInLm1vbm9za29wZS5hcGkuc2VjcmV0cy52MS5TZWNyZXREZWxldGVkSAASPAoIdmVyaWZpZWQYCiABKAsyKC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuU2VjcmV0VmVyaWZpZWRIABJHCg5kcmlmdF9kZXRlY3RlZBgLIAEoCzItLm1vbm9za29wZS5hcGkuc2VjcmV0cy52MS5TZWNyZXREcmlmdERldGVjdGVkSAASPAoIaW1wb3J0ZWQYDCABKAsyKC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuU2VjcmV0SW1wb3J0ZWRIABI4CgZjb3BpZWQYDSABKAsyJi5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuU2VjcmV0Q29waWVkSAASPgoJdW5kZWxldGVkGA4gASgLMikubW9ub3Nrb3BlLmFwaS5zZWNyZXRzLnYxLlNlY3JldFVuZGVsZXRlZEgAEkEKC3JvbGxlZF9iYWNrGA8gASgLMioubW9ub3Nrb3BlLmFwaS5zZWNyZXRzLnYxLlNlY3JldFJvbGxlZEJhY2tIABI5CgZsaXN0ZWQYECABKAsyJy5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuU2VjcmV0c0xpc3RlZEgAQgcKBWV2ZW50Is4BCglIZWFydGJlYXQSNgoGZW5naW5lGAEgASgOMiYubW9ub3Nrb3BlLmFwaS5nYXRld2F5LnYxLkVuZ2luZUhlYWx0aBI2CgxsYXN0X2ZhaWx1cmUYAiABKA4yIC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuUmVhc29uEhoKEmxhc3RfZmFpbHVyZV9hdF9tcxgDIAEoAxIcChRlbmdpbmVfbG9va2VkX21zX2FnbxgEIAEoDRIXCg9zaWduZXJzX3Ryb3VibGUYBSABKAgiMQoNQXV0aG9yaXplQ29weRIMCgRjYWxsGAEgASgEEhIKCnJlcXVlc3RfaWQYAiABKAwiTAoLTG9va0F0U3RvcmUSLwoFaGVsbG8YASABKAsyIC5tb25vc2tvcGUuYXBpLnNlY3JldHMudjEuU2lnbmVkEgwKBHNpemUYAiABKAQiwgIKDUF0dGFjaFJlcXVlc3QSOQoGYXR0YWNoGAEgASgLMicubW9ub3Nrb3BlLmFwaS5nYXRld2F5LnYxLkF0dGFjaFJlYWN0b3JIABI3CgZhcHBlbmQYAiABKAsyJS5tb25vc2tvcGUuYXBpLmdhdGV3YXkudjEuQXBwZW5kRXZlbnRIABI4CgloZWFydGJlYXQYAyABKAsyIy5tb25vc2tvcGUuYXBpLmdhdGV3YXkudjEuSGVhcnRiZWF0SAASQQoOYXV0aG9yaXplX2NvcHkYBCABKAsyJy5tb25vc2tvcGUuYXBpLmdhdGV3YXkudjEuQXV0aG9yaXplQ29weUgAEjUKBGxvb2sYBSABKAsyJS5tb25vc2tvcGUuYXBpLmdhdGV3YXkudjEuTG9va0F0U3RvcmVIAEIJCgdtZXNzYWdlIlYKCEF0dGFjaGVkEhAKCHBvc2l0aW9uGAEgASgEEhAKCHJlcGxpY2FzGAIgAygMEhMKC2hlYXJ0YmVhdF9zGAMgASgNEhEKCWFwcHJvdmFscxgEIAEoCCIqCghEZWxpdmVyeRIOCgZyZWNvcmQYASABKAwSDgoGc2VhbGVkGAIgASgMIgoKCENhdWdodFVwIkkKCEFwcGVuZGVkEgwKBGNhbGwYASABKAQSDwoHdmVyc2lvbhgCIAEoBBINCgVlcnJvchgDIAEoCRIPCgdtZXNzYWdlGAQgASgJIk0KDkNvcHlBdXRob3JpemVkEgwKBGNhbGwYASABKAQSDQoFdG9rZW4YAiABKAkSDQoFZXJyb3IYAyABKAkSDwoHbWVzc2FnZRgEIAEoCSJdCglTdG9yZUxvb2sSEAoIcmVwbGljYXMYASADKAwSDwoHd3JpdGluZxgCIAEoDRIQCghwb3NpdGlvbhgDIAEoBBIMCgRub3RlGAQgASgMEg0KBWxhdGVyGAUgASgIIosDCg5BdHRhY2hSZXNwb25zZRITCgljaGFsbGVuZ2UYASABKAxIABI2CghhdHRhY2hlZBgCIAEoCzIiLm1vbm9za29wZS5hcGkuZ2F0ZXdheS52MS5BdHRhY2hlZEgAEjYKCGRlbGl2ZXJ5GAMgASgLMiIubW9ub3Nrb3BlLmFwaS5nYXRld2F5LnYxLkRlbGl2ZXJ5SAASNgoIYXBwZW5kZWQYBCABKAsyIi5tb25vc2tvcGUuYXBpLmdhdGV3YXkudjEuQXBwZW5kZWRIABJDCg9jb3B5X2F1dGhvcml6ZWQYBSABKAsyKC5tb25vc2tvcGUuYXBpLmdhdGV3YXkudjEuQ29weUF1dGhvcml6ZWRIABI3CgljYXVnaHRfdXAYBiABKAsyIi5tb25vc2tvcGUuYXBpLmdhdGV3YXkudjEuQ2F1Z2h0VXBIABIzCgRsb29rGAcgASgLMiMubW9ub3Nrb3BlLmFwaS5nYXRld2F5LnYxLlN0b3JlTG9va0gAQgkKB21lc3NhZ2UqfQoMRW5naW5lSGVhbHRoEh0KGUVOR0lORV9IRUFMVEhfVU5TUEVDSUZJRUQQABIUChBFTkdJTkVfSEVBTFRIX09LEAESHQoZRU5HSU5FX0hFQUxUSF9VTkFWQUlMQUJMRRACEhkKFUVOR0lORV9IRUFMVEhfUkVGVVNFRBADYgZwcm90bzM", [file_monoskope_api_secrets_v1_events, file_monoskope_api_secrets_v1_identity, file_monoskope_api_secrets_v1_upload]);
 
 /**
  * The reactor's first message, after m8's challenge. At most 64 KiB, or m8 does not read it.
@@ -286,6 +286,34 @@ export const AuthorizeCopySchema: GenMessage<AuthorizeCopy> = /*@__PURE__*/
   messageDesc(file_monoskope_api_gateway_v1_reactor, 3);
 
 /**
+ * Sent in the place of `attach`, before and after the store's identity is rotated: m8 answers `look`, records nothing and ends the session.
+ *
+ * @generated from message monoskope.api.gateway.v1.LookAtStore
+ */
+export type LookAtStore = Message<"monoskope.api.gateway.v1.LookAtStore"> & {
+  /**
+   * The ReactorHello, under the label `m8/reactor-hello/v1`.
+   *
+   * @generated from field: monoskope.api.secrets.v1.Signed hello = 1;
+   */
+  hello?: Signed | undefined;
+
+  /**
+   * The entries that the checkpoint must have at least.
+   *
+   * @generated from field: uint64 size = 2;
+   */
+  size: bigint;
+};
+
+/**
+ * Describes the message monoskope.api.gateway.v1.LookAtStore.
+ * Use `create(LookAtStoreSchema)` to create a new message.
+ */
+export const LookAtStoreSchema: GenMessage<LookAtStore> = /*@__PURE__*/
+  messageDesc(file_monoskope_api_gateway_v1_reactor, 4);
+
+/**
  * From the reactor.
  *
  * @generated from message monoskope.api.gateway.v1.AttachRequest
@@ -328,6 +356,14 @@ export type AttachRequest = Message<"monoskope.api.gateway.v1.AttachRequest"> & 
      */
     value: AuthorizeCopy;
     case: "authorizeCopy";
+  } | {
+    /**
+     * In the place of `attach`.
+     *
+     * @generated from field: monoskope.api.gateway.v1.LookAtStore look = 5;
+     */
+    value: LookAtStore;
+    case: "look";
   } | { case: undefined; value?: undefined };
 };
 
@@ -336,7 +372,7 @@ export type AttachRequest = Message<"monoskope.api.gateway.v1.AttachRequest"> & 
  * Use `create(AttachRequestSchema)` to create a new message.
  */
 export const AttachRequestSchema: GenMessage<AttachRequest> = /*@__PURE__*/
-  messageDesc(file_monoskope_api_gateway_v1_reactor, 4);
+  messageDesc(file_monoskope_api_gateway_v1_reactor, 5);
 
 /**
  * The reactor is logged in.
@@ -378,7 +414,7 @@ export type Attached = Message<"monoskope.api.gateway.v1.Attached"> & {
  * Use `create(AttachedSchema)` to create a new message.
  */
 export const AttachedSchema: GenMessage<Attached> = /*@__PURE__*/
-  messageDesc(file_monoskope_api_gateway_v1_reactor, 5);
+  messageDesc(file_monoskope_api_gateway_v1_reactor, 6);
 
 /**
  * An event of this store.
@@ -406,7 +442,7 @@ export type Delivery = Message<"monoskope.api.gateway.v1.Delivery"> & {
  * Use `create(DeliverySchema)` to create a new message.
  */
 export const DeliverySchema: GenMessage<Delivery> = /*@__PURE__*/
-  messageDesc(file_monoskope_api_gateway_v1_reactor, 6);
+  messageDesc(file_monoskope_api_gateway_v1_reactor, 7);
 
 /**
  * m8 has delivered every event of unfinished requests up to `Attached.position`; all further events are later.
@@ -421,7 +457,7 @@ export type CaughtUp = Message<"monoskope.api.gateway.v1.CaughtUp"> & {
  * Use `create(CaughtUpSchema)` to create a new message.
  */
 export const CaughtUpSchema: GenMessage<CaughtUp> = /*@__PURE__*/
-  messageDesc(file_monoskope_api_gateway_v1_reactor, 7);
+  messageDesc(file_monoskope_api_gateway_v1_reactor, 8);
 
 /**
  * The answer to an append.
@@ -463,7 +499,7 @@ export type Appended = Message<"monoskope.api.gateway.v1.Appended"> & {
  * Use `create(AppendedSchema)` to create a new message.
  */
 export const AppendedSchema: GenMessage<Appended> = /*@__PURE__*/
-  messageDesc(file_monoskope_api_gateway_v1_reactor, 8);
+  messageDesc(file_monoskope_api_gateway_v1_reactor, 9);
 
 /**
  * The answer to `authorize_copy`.
@@ -505,7 +541,56 @@ export type CopyAuthorized = Message<"monoskope.api.gateway.v1.CopyAuthorized"> 
  * Use `create(CopyAuthorizedSchema)` to create a new message.
  */
 export const CopyAuthorizedSchema: GenMessage<CopyAuthorized> = /*@__PURE__*/
-  messageDesc(file_monoskope_api_gateway_v1_reactor, 9);
+  messageDesc(file_monoskope_api_gateway_v1_reactor, 10);
+
+/**
+ * The answer to `look`: the store as m8 has it now.
+ *
+ * @generated from message monoskope.api.gateway.v1.StoreLook
+ */
+export type StoreLook = Message<"monoskope.api.gateway.v1.StoreLook"> & {
+  /**
+   * The processes attached to the store, 16 bytes each.
+   *
+   * @generated from field: repeated bytes replicas = 1;
+   */
+  replicas: Uint8Array[];
+
+  /**
+   * How many of its requests are being written.
+   *
+   * @generated from field: uint32 writing = 2;
+   */
+  writing: number;
+
+  /**
+   * The position of the log's last event.
+   *
+   * @generated from field: uint64 position = 3;
+   */
+  position: bigint;
+
+  /**
+   * A checkpoint of the log, as a signed note; empty if the log is not witnessed, or with `later`.
+   *
+   * @generated from field: bytes note = 4;
+   */
+  note: Uint8Array;
+
+  /**
+   * m8 has not signed one of that size yet: ask again in a second.
+   *
+   * @generated from field: bool later = 5;
+   */
+  later: boolean;
+};
+
+/**
+ * Describes the message monoskope.api.gateway.v1.StoreLook.
+ * Use `create(StoreLookSchema)` to create a new message.
+ */
+export const StoreLookSchema: GenMessage<StoreLook> = /*@__PURE__*/
+  messageDesc(file_monoskope_api_gateway_v1_reactor, 11);
 
 /**
  * From m8.
@@ -566,6 +651,14 @@ export type AttachResponse = Message<"monoskope.api.gateway.v1.AttachResponse"> 
      */
     value: CaughtUp;
     case: "caughtUp";
+  } | {
+    /**
+     * The answer to `look`.
+     *
+     * @generated from field: monoskope.api.gateway.v1.StoreLook look = 7;
+     */
+    value: StoreLook;
+    case: "look";
   } | { case: undefined; value?: undefined };
 };
 
@@ -574,7 +667,7 @@ export type AttachResponse = Message<"monoskope.api.gateway.v1.AttachResponse"> 
  * Use `create(AttachResponseSchema)` to create a new message.
  */
 export const AttachResponseSchema: GenMessage<AttachResponse> = /*@__PURE__*/
-  messageDesc(file_monoskope_api_gateway_v1_reactor, 10);
+  messageDesc(file_monoskope_api_gateway_v1_reactor, 12);
 
 /**
  * The state of the engine, as its reactor finds it.

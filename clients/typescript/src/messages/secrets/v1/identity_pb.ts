@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file monoskope/api/secrets/v1/identity.proto.
  */
 export const file_monoskope_api_secrets_v1_identity: GenFile = /*@__PURE__*/
-  fileDesc("Cidtb25vc2tvcGUvYXBpL3NlY3JldHMvdjEvaWRlbnRpdHkucHJvdG8SGG1vbm9za29wZS5hcGkuc2VjcmV0cy52MSJtCgxSZWFjdG9ySGVsbG8SDgoGc2VydmVyGAEgASgJEg0KBXN0b3JlGAIgASgJEg8KB3JlcGxpY2EYAyABKAwSEQoJY2hhbGxlbmdlGAQgASgMEhoKEmZpbmdlcnByaW50X2tleV9pZBgFIAEoCSJDChBJZGVudGl0eVJvdGF0aW9uEg0KBXN0b3JlGAEgASgJEg8KB29sZF9rZXkYAiABKAwSDwoHbmV3X2tleRgDIAEoDCJPCg5TaWduZWRSb3RhdGlvbhIPCgdjb250ZW50GAEgASgMEhUKDW9sZF9zaWduYXR1cmUYAiABKAwSFQoNbmV3X3NpZ25hdHVyZRgDIAEoDGIGcHJvdG8z");
+  fileDesc("Cidtb25vc2tvcGUvYXBpL3NlY3JldHMvdjEvaWRlbnRpdHkucHJvdG8SGG1vbm9za29wZS5hcGkuc2VjcmV0cy52MSJtCgxSZWFjdG9ySGVsbG8SDgoGc2VydmVyGAEgASgJEg0KBXN0b3JlGAIgASgJEg8KB3JlcGxpY2EYAyABKAwSEQoJY2hhbGxlbmdlGAQgASgMEhoKEmZpbmdlcnByaW50X2tleV9pZBgFIAEoCSKAAQoQSWRlbnRpdHlSb3RhdGlvbhINCgVzdG9yZRgBIAEoCRIPCgdvbGRfa2V5GAIgASgMEg8KB25ld19rZXkYAyABKAwSEAoIbG9nX3NpemUYBCABKAQSEAoIbG9nX3Jvb3QYBSABKAwSFwoPcHJldmlvdXNfc2hhMjU2GAYgASgMIk8KDlNpZ25lZFJvdGF0aW9uEg8KB2NvbnRlbnQYASABKAwSFQoNb2xkX3NpZ25hdHVyZRgCIAEoDBIVCg1uZXdfc2lnbmF0dXJlGAMgASgMYgZwcm90bzM");
 
 /**
  * How a reactor logs in to m8; signed under the label `m8/reactor-hello/v1`.
@@ -64,7 +64,7 @@ export const ReactorHelloSchema: GenMessage<ReactorHello> = /*@__PURE__*/
   messageDesc(file_monoskope_api_secrets_v1_identity, 0);
 
 /**
- * The rotation from one identity of a store to the next.
+ * The rotation from one identity of a store to the next. What the former identity signed still counts if it stands in the log's tree that is named here.
  *
  * @generated from message monoskope.api.secrets.v1.IdentityRotation
  */
@@ -89,6 +89,27 @@ export type IdentityRotation = Message<"monoskope.api.secrets.v1.IdentityRotatio
    * @generated from field: bytes new_key = 3;
    */
   newKey: Uint8Array;
+
+  /**
+   * The entries of the log's tree at the rotation; 0 if m8 has no witnessed log.
+   *
+   * @generated from field: uint64 log_size = 4;
+   */
+  logSize: bigint;
+
+  /**
+   * The root of that tree, 32 bytes; empty if m8 has no witnessed log.
+   *
+   * @generated from field: bytes log_root = 5;
+   */
+  logRoot: Uint8Array;
+
+  /**
+   * SHA-256 of the content of the rotation that led to the former identity; empty if none did.
+   *
+   * @generated from field: bytes previous_sha256 = 6;
+   */
+  previousSha256: Uint8Array;
 };
 
 /**

@@ -352,7 +352,7 @@ READERS = (
     Reader(
         "store-identities",
         "a user's environment",
-        ("client/settings.py",),
+        ("client/settings/__init__.py",),
         text(lambda one: parse_identities(one.split())),
         errors=(Error,),
         seeds=_texts(f"vault=SHA256:{'A' * 43} local=SHA256:{'B' * 42}A"),

@@ -15,6 +15,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -124,7 +125,19 @@ def _functions(body: list[ast.stmt]) -> set[str]:
 
 
 def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    return _parsed(path.read_text(encoding="utf-8"), str(path))
+
+
+@cache
+def _parsed(source: str, name: str) -> ast.Module:
+    """Parse a file once, whatever looks at it: most of the time of all checks went there."""
+    return ast.parse(source, filename=name)
+
+
+@cache
+def _suites(folder: Path) -> dict[str, ast.ClassDef]:
+    """The classes of the shipped suites, by their names."""
+    return {name: node for path in sorted(folder.rglob("*.py")) for name, node in _classes(_tree(path)).items()}
 
 
 def _class_has(root: Path, owner: ast.ClassDef, name: str) -> bool:
@@ -132,8 +145,7 @@ def _class_has(root: Path, owner: ast.ClassDef, name: str) -> bool:
     if name in _functions(owner.body):
         return True
     bases = {base.id if isinstance(base, ast.Name) else getattr(base, "attr", "") for base in owner.bases}
-    suites = sorted((root / "src" / "monoskope" / "testing").rglob("*.py"))
-    known = {suite: node for path in suites for suite, node in _classes(_tree(path)).items()}
+    known = _suites(root / "src" / "monoskope" / "testing")
     return any(_class_has(root, known[base], name) for base in bases & known.keys() if known[base] is not owner)
 
 
@@ -232,19 +244,29 @@ def unsaid_words(root: Path) -> Iterator[str]:
     yield from _unsaid_words_in_code(root, glossary)
 
 
-def _user_texts(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Yield line and text of what users read: arguments of errors and of options, and docstrings of commands."""
+@cache
+def _user_texts(tree: ast.Module) -> list[tuple[int, str]]:
+    """Return line and text of what users read: arguments of errors and of options, and docstrings of commands."""
+    found: list[tuple[int, str]] = []
     for node in ast.walk(tree):
         read: list[ast.expr] = []
         if isinstance(node, ast.Call):
-            if re.search(r"(Error|Meaning|Doubt)$", ast.unparse(node.func)):
+            if _name(node.func).endswith(("Error", "Meaning", "Doubt")):
                 read += node.args
             read += [named.value for named in node.keywords if read or named.arg in USER_TEXTS]
         elif isinstance(node, ast.FunctionDef) and isinstance(node.body[0], ast.Expr) and _is_command(node):
             read.append(node.body[0].value)
-        for part in (part for expression in read for part in ast.walk(expression)):
-            if isinstance(part, ast.Constant) and isinstance(part.value, str):
-                yield part.lineno, part.value
+        parts = (part for expression in read for part in ast.walk(expression))
+        found += [
+            (part.lineno, part.value)
+            for part in parts
+            if isinstance(part, ast.Constant) and isinstance(part.value, str)
+        ]
+    return found
+
+
+def _name(function: ast.expr) -> str:
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
 def _is_command(function: ast.FunctionDef) -> bool:
@@ -253,9 +275,10 @@ def _is_command(function: ast.FunctionDef) -> bool:
 
 def _unsaid_words_in_code(root: Path, glossary: str) -> Iterator[str]:
     """Complaints about words that the glossary refuses and that users read in an error or in the help of a command."""
+    rows = list(_glossary(glossary))
     for path in sorted((root / "src" / "monoskope").rglob("*.py")):
         for line, text in _user_texts(_tree(path)):
-            for words, refused in _glossary(glossary):
+            for words, refused in rows:
                 for word in (word for word in refused if _occurs(word, text)):
                     yield f"{path.relative_to(root)}:{line}: say {' or '.join(words)!r} instead of {word!r}."
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 READY = ROOT / ".venv" / ".dev-ready"
@@ -56,8 +60,19 @@ def made(bare: dict[str, str], target: str, *words: str) -> subprocess.Completed
     )
 
 
-def test_make_demo_works_and_makes_the_key_itself(bare: dict[str, str]) -> None:
-    done = made(bare, "demo")
+@pytest.fixture
+def copying(tmp_path: Path) -> Path:
+    """A folder whose `python` runs the demo's dozens of commands as copies. A newcomer's run is in `make soak`."""
+    python = tmp_path / "copying" / "python"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m tests.support.warm.script "$@"\n')
+    python.chmod(0o700)
+    return python.parent
+
+
+@pytest.mark.parametrize("as_copies", [True, pytest.param(False, marks=pytest.mark.soak)])
+def test_make_demo_works_and_makes_the_key_itself(bare: dict[str, str], copying: Path, *, as_copies: bool) -> None:
+    done = made(bare | warm.lent(), "demo", f"BIN={copying}") if as_copies else made(bare, "demo")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "OpenSSH is not installed here, so the demo makes anna's key itself" in done.stdout
     assert "$ ssh-keygen" not in done.stdout
@@ -65,7 +80,8 @@ def test_make_demo_works_and_makes_the_key_itself(bare: dict[str, str]) -> None:
 
 
 def test_make_test_passes_and_names_what_it_skipped(bare: dict[str, str]) -> None:
-    done = made(bare, "test", f"TESTS={' '.join(MISSED)}")
+    # In one process: each of several would load everything for a few tests.
+    done = made(bare, "test", f"TESTS={' '.join(MISSED)}", "WORKERS=-n 0")
     assert done.returncode == 0, done.stdout + done.stderr
     skipped = [line for line in done.stdout.splitlines() if line.startswith("SKIPPED")]
     for package in MISSED.values():

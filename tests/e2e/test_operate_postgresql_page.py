@@ -12,7 +12,7 @@ import pytest
 from monoskope.errors import UnavailableError
 from monoskope.testing.engines.postgres import Postgres
 from tests.e2e.operating import OPERATE, Operator, pattern
-from tests.support.engines import POSTGRES_VERSIONS, postgres_programs
+from tests.support.engines import NEWEST, postgres_programs, postgres_versions
 
 PAGE = OPERATE / "postgresql.md"
 _BLOCK = re.compile(r"^```(?P<kind>sh|text|sql)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -56,7 +56,7 @@ class Administrator(Operator):
             self.postgres.sql(line, database=self.database)
 
 
-@pytest.fixture(scope="module", params=POSTGRES_VERSIONS)
+@pytest.fixture(scope="module", params=postgres_versions(NEWEST))
 def administrator(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Administrator]:
     with Postgres(fsync=False, installed=postgres_programs(request.param)) as postgres:
         postgres.sql("DROP ROLE m8")

@@ -68,7 +68,7 @@ EXEMPT = {
     "monoctl/console/secrets.py": "narrows a request of the page that is parsed already",
     "monoctl/groups.py": "passes words of a command line on",
     "monoctl/output/formats.py": _OWN,
-    "protocol/former.py": "parses steps of an identity with `parse` of `protocol/elements.py`, which the table has",
+    "protocol/former.py": "parses steps of an identity with `parse` of `protocol/wire.py`, which the table has",
     "reactor/admission.py": _CHECKED,
     "reactor/engine_table.py": "what the operator writes on the command line",
     "reactor/run.py": _OWN,

@@ -17,8 +17,16 @@ from monoskope.stores.vault.versions import is_gone, version_text
 from monoskope.testing.cluster import MOUNT, PREFIX
 from monoskope.testing.engines.openbao_admin import Admin, OpenBaoError
 
-POSTGRES_VERSIONS = ("15", "18")
-"""The oldest that m8 takes, and the newest; all tests but those of these two use a third, between them."""
+OLDEST, NEWEST = "15", "18"
+"""The PostgreSQL that m8 takes at least, and the newest. Each is used where it is most likely to differ: the oldest
+where every statement is run, the newest where an administrator sets it up. `make soak` has both everywhere. All other
+tests use a third, between them."""
+
+
+def postgres_versions(usual: str) -> list[object]:
+    """Return both versions, of which one is `usual` and the other one is for `make soak`."""
+    other = NEWEST if usual == OLDEST else OLDEST
+    return [usual, pytest.param(other, marks=pytest.mark.soak)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ def lines(checks: Sequence[Check], columns: int = 0) -> list[str]:
             max(width - len(indent), _LEAST_SAID),
             break_long_words=False,
             break_on_hyphens=False,
-        )
+        ) or [""]
         begin = f"{check.verdict.value:<{verdicts}}  {name:<{named}}  "
         found += [f"{begin if number == 0 else indent}{line}" for number, line in enumerate(said)]
         if check.fix:

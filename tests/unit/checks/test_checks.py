@@ -149,3 +149,4 @@ def test_rows_stay_aligned_whatever_is_in_them_and_a_fix_can_be_copied() -> None
     assert shown[-2].strip() == f"fix: {rows[1].fix}"
     assert all(line.isprintable() for line in shown)
     assert documents(rows)[1]["fix"] == rows[1].fix
+    assert lines([Check.fail("a", "", "b")])[0].split() == ["FAIL", "a"], "no row is lost, whatever it says"

@@ -149,7 +149,7 @@ def sends(
     return Outcome(len(seen), clock.time - began, caught.value, told)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(
     st.lists(st.sampled_from(sorted(FAULTS)), min_size=1, max_size=6), st.integers(1, 3), st.booleans(), st.booleans()
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -18,14 +19,18 @@ import pytest
 from monoskope.errors import Error, RefusedError, UsageError
 from monoskope.m8 import settings
 from monoskope.m8.cli.setup import roles
-from monoskope.m8.cli.setup.answers import QUESTIONS, Answers
+from monoskope.m8.cli.setup.answers import QUESTIONS, Answers, Asked
 from monoskope.m8.cli.setup.units import is_trial
 from monoskope.m8.http import tls
 from monoskope.m8.http.presented import PresentedCertificate
 from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.m8.opened import opened_log
+from monoskope.settings import parse
 from monoskope.testing.engines.postgres import Postgres
 from tests.unit.m8_cli.setting_up import Somebody, StoppedError, set_up, stopped_at, written
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+"""Of connections that PostgreSQL refused: the loop of a step ends before the driver has ended TLS in good order."""
 
 
 def test_no_more_than_ten_questions_can_be_asked() -> None:
@@ -276,6 +281,13 @@ def test_a_file_of_answers_takes_the_place_of_questions(tmp_path: Path, database
     secret.chmod(0o600)
     set_up(tmp_path / "m8", None, "folder", "database", file=file)
     assert database.may("SELECT FROM events")
+
+
+def test_the_answers_that_the_documentation_shows_are_answers() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "operate" / "install.md").read_text(encoding="utf-8")
+    [text] = re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    found = parse(text.encode(), Answers, path=Path("answers.toml"))
+    Asked(Path("nowhere"), {}, found, None).require_all()
 
 
 def test_units_fit_the_folder_and_are_not_written_for_one_in_a_home(tmp_path: Path) -> None:

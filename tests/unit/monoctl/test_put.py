@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from click.testing import Result
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
+from monoskope.client.runtime import blocking
 from monoskope.errors import NotFoundError, RefusedError
 from monoskope.monoctl.output import terminal
 from monoskope.protocol.identity import grouped
@@ -101,10 +103,39 @@ def test_a_server_that_does_not_answer(m8: ScriptedM8, run: Run, tmp_path: Path)
     m8.failing["RequestSecretUploadKey"] = [RefusedError("not yours.", fix="Ask.")]
     assert put(run, "vault://app/db").exit_code == 3
 
-    result = put(
-        run, "vault://app/db", "--server", "127.0.0.1:1", "--token-file", str(tmp_path / "token"), "--retry-for", "0"
-    )
+    result = put(run, "vault://app/db", *elsewhere(tmp_path), "--retry-for", "0")
     ends(result, 7, "127.0.0.1:1")
+    assert "waiting" not in result.stderr
+
+
+def elsewhere(folder: Path) -> tuple[str, ...]:
+    """Where nobody listens."""
+    return ("--server", "127.0.0.1:1", "--token-file", str(folder / "token"))
+
+
+class QuickTime:
+    """A clock that jumps over pauses. After `cut_s` seconds of them somebody presses Ctrl-C."""
+
+    def __init__(self, cut_s: float) -> None:
+        self.paused_s, self._cut_s = 0.0, cut_s
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.paused_s
+
+    def sleep(self, seconds: float) -> None:
+        self.paused_s += seconds
+        if self.paused_s > self._cut_s:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("cut_s", "code", "says"), [(1e9, 7, "m8 does not answer"), (10.0, 130, "nothing was sent")])
+@pytest.mark.usefixtures("m8")
+def test_what_is_awaited_is_said_once_and_ctrl_c_ends_it(  # noqa: PLR0917 - fixtures
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_s: float, code: int, says: str
+) -> None:
+    monkeypatch.setattr(blocking, "time", QuickTime(cut_s))
+    result = ends(put(run, "vault://app/db", *elsewhere(tmp_path)), code, says)
+    assert result.stderr.count("note: waiting for m8 at 127.0.0.1:1 to come back, up to 30 s …") == 1
 
 
 def test_a_dry_run_shows_sizes_and_sends_nothing(m8: ScriptedM8, run: Run) -> None:

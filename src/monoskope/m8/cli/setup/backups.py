@@ -25,6 +25,7 @@ def back_up(setup: Setup) -> str:
     from monoskope.m8.cli import backup  # noqa: PLC0415 - as above
 
     into = Path(setup.asked.get("backup", _check_folder)).absolute()
+    setup.asked.note("backup", str(into))  # the unit and a later run begin elsewhere
     identity, recipient = age.new_identity()
     _hand_over(setup, str(identity))
     target = into / f"m8-{rfc3339(wall_clock()).replace('-', '').replace(':', '')}.age"

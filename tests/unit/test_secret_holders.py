@@ -44,7 +44,7 @@ from monoskope.client.session import Session as ClientSession
 from monoskope.client.settings import ClientSettings
 from monoskope.client.signing import Signing
 from monoskope.client.signing.key_file import KeySigner, PrivateFile
-from monoskope.client.sync import SyncAccess, SyncChanges, SyncLog, SyncStores, _Twin
+from monoskope.client.sync import SyncAccess, SyncChanges, SyncLeaving, SyncLog, SyncStores, _Twin
 from monoskope.client.walk.task import Task
 from monoskope.http.client.destination import Proxy, Server
 from monoskope.http.client.exchange import Answer, ResponseReader, Tunnel
@@ -223,6 +223,7 @@ HOLDERS: dict[type, Callable[[], object]] = {
     SyncStores: lambda: SyncStores(TEXT),
     SyncAccess: lambda: SyncAccess(TEXT),
     SyncChanges: lambda: SyncChanges(TEXT),
+    SyncLeaving: lambda: SyncLeaving(TEXT),
     SyncLog: lambda: SyncLog(TEXT),
     ClientSession: lambda: Client(settings())._session,
     FixedToken: lambda: FixedToken(TEXT),
@@ -336,11 +337,16 @@ FREE = {
     "monoskope.client.known.logs.LogPin": "a signed note, which is published",
     "monoskope.client.results.changes.Approval": "a signature, which m8 shows to those who may approve",
     "monoskope.client.results.changes.ProposedChange": "what is asked for in the clear, with the names of keys",
+    "monoskope.client.results.leaving.StandingApproval": "the name of a key",
+    "monoskope.client.results.leaving.UsedKey": "the name of a key",
     "monoskope.client.results.log.ProvenApprover": "the name of a key",
     "monoskope.client.walk.results.Approver": "the name of a key",
     "monoskope.client.walk.results.Generated": "public halves of key pairs",
     "monoskope.client.walk.results.Proven": "the name of the key that signed",
     "monoskope.client.made.Made": "the names of values",
+    "monoskope.m8.cli.setup.answers.Answers": "the names of files",
+    "monoskope.m8.cli.setup.answers.Question": "what is asked, never what is answered",
+    "monoskope.protocol.identity.Tree": "the hash of a log, which is published",
     "monoskope.client.rotation.round.Place": "fingerprints",
     "monoskope.client.rotation.spec.Rotation": "the URI of a secret",
     "monoskope.client.walk.results._Content": "fingerprints",
@@ -494,6 +500,8 @@ SHOWN = {
     "monoskope.client.walk.results.Generated.public_values": "public halves of key pairs",
     "monoskope.protocol.receipt.Receipt.public_values": "public halves of key pairs",
     "monoskope.client.results.changes.Approval.key": "a public key",
+    "monoskope.client.results.leaving.StandingApproval.key": "the name of a key",
+    "monoskope.client.results.leaving.UsedKey.key": "the name of a key",
     "monoskope.client.results.log.ProvenApprover.key": "a public key",
     "monoskope.client.walk.results.Approver.key": "a public key",
     "monoskope.protocol.recipes.Recipe.key": "the name of a value",

@@ -79,7 +79,10 @@ def fetch(server: str, roots: Roots | None) -> bytes:
     except ExchangeError as error:
         failure = dialled.failed(error, late=True)
         if isinstance(failure, IdentityChangedError):
-            failure.fix = f"{_FROM_ITS_MAKER} Then give it with --fingerprint. Or name the server's CA with --ca-file."
+            failure.fix = (
+                f"{_FROM_ITS_MAKER} Give it as `monoctl join SERVER --fingerprint FINGERPRINT`, "
+                "or the server's CA as `monoctl join SERVER --ca-file FILE`."
+            )
     finally:
         pool.close()
     raise failure

@@ -67,7 +67,7 @@ def place_for(bundle: Bundle, *, context: str | None, config: Path | None) -> Pl
     if table.server and not _is_same(table, bundle):
         raise UsageError(
             f"the context {context!r} in {path} is for {table.server}, and the bundle for {', '.join(bundle.servers)}.",
-            fix="Nothing was changed. Name another context with --context.",
+            fix="Nothing was changed. Name another context: `monoctl join SERVER --context NAME`.",
         )
     return Place(path, table, context)
 

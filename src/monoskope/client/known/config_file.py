@@ -178,7 +178,7 @@ def choose(file: ConfigFile, path: Path, *, context: str | None, environ: Mappin
         )
     table = file.contexts[name]
     if not table.server:
-        fix = f"Run `monoctl config set --context {name} server SERVER`."
+        fix = "Run `monoctl config set --context NAME server SERVER`."
         raise UsageError(f"the context {name!r} in {path} names no server.", fix=fix)
     shared = {key: value for key, value in file.top.texts.items() if BY_NAME[key].bound is Bound.NOT}
     return Chosen(path, Table(shared | table.texts, table.logins), name, source)

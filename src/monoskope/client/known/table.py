@@ -209,7 +209,7 @@ MORE = MappingProxyType(
     {
         "config": "The settings file, in the place of `~/.config/monoskope/config.toml`.",
         "context": "The [context](settings.md#contexts) that counts.",
-        "store_identity": "Identities that you agree to in advance: `store=SHA256:…`, with spaces between them.",
+        "store_identity": "Identities that you agree to in advance, each as STORE=SHA256:…, with spaces between them.",
         "default_store": "The default store that you agree to in advance.",
         "id_token": "A JWT of a build job for this m8, as GitLab's `id_tokens` hands it over; m8 exchanges it.",
     }

@@ -20,6 +20,7 @@ from monoskope.client.login.starting import LoginSettings
 from monoskope.errors import Error, UsageError
 from monoskope.exit_codes import ExitCode
 from monoskope.monoctl.commands.login import by_address, by_device
+from monoskope.monoctl.output.terminal import out
 
 _USUAL = ("groups", "profile", "email")
 """Scopes with which many issuers say a person's groups, name and address."""
@@ -33,8 +34,7 @@ def main() -> NoReturn:
         told = _told(LoginSettings(server="", audience=asked["client_id"], **asked), by_browser=by_browser)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
-    json.dump(told, sys.stdout)
-    sys.stdout.flush()
+    out(json.dumps(told))
     sys.exit(ExitCode.OK)
 
 

@@ -22,7 +22,6 @@ from monoskope.protocol.tlog.forms import read_base64
 from monoskope.settings import write_private
 from monoskope.value import Value
 
-
 _OF_AN_M8 = frozenset({"server", "ca", "log", "login"})
 """The groups of settings that say which m8 is dialled, and where people log in."""
 

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from monoskope.exit_codes import ExitCode
 from monoskope.settings import write_private
 from monoskope.testing.engines.openbao import OpenBao
 from monoskope.testing.engines.postgres import Postgres
-from monoskope.testing.parts import free_port, program
+from monoskope.testing.parts import free_port, program, wait_until
 from tests.e2e.operating import OPERATE, ROOT, Typist, is_attached
 from tests.support import openid_provider
 from tests.support.openid_provider import OpenIdProvider, User
@@ -185,7 +186,7 @@ class Company:
     def writes(self, table: str) -> None:
         """Add a table of the page to the settings of the reactor."""
         with (self.vault / "reactor.toml").open("a", encoding="utf-8") as file:
-            file.write("\n" + table.replace("5f0c…", self.known["principal"]) + "\n")
+            file.write(f"\n{table}\n")
 
     def starts_the_reactor(self, _: str) -> None:
         self.root.begin(f"m8 reactor run {self.vault}", is_attached)
@@ -199,11 +200,15 @@ class Company:
         shown = self.joins("anna", line, self.known["bundle"])
         signers = self.vault / "allowed_signers"
         [told] = re.findall(r"^\S+ namespaces=\S+ ssh-\S+ \S+.*$", shown.replace("\r", ""), re.MULTILINE)
-        self.known["principal"] = told.split()[0]
         signers.write_text(signers.read_text(encoding="utf-8").replace("# end", f"{told}\n# end"), encoding="utf-8")
 
     def anna_puts(self, line: str) -> None:
-        self.known["put"] = self.quietly(self.laptops["anna"], line)
+        def is_put() -> bool:
+            done = self.laptops["anna"].shell(self.adapted(line))
+            self.known["put"] = done.stdout
+            return done.returncode == ExitCode.OK
+
+        wait_until(is_put, what="the list counts, once it has rested for a second")
 
 
 @pytest.fixture

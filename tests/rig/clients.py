@@ -144,6 +144,7 @@ def environment_of(world: RigCluster, number: int) -> dict[str, str]:
     user = world.users[number % len(world.users)]
     return world.cluster.part("", "monoctl", log="none", user=user).environment | {
         "MONOCTL_SERVER": ",".join(world.dialled("clients", first=number)),
+        "MONOCTL_CA_FILE": str(world.cluster.folder / "m8" / "ca.crt"),  # the settings file's is for its own server
         "MONOCTL_TOKEN_FILE": str(user.token_file),
         "MONOCTL_KNOWN_STORES": str(world.cluster.folder / f"known_stores-{number}"),
         "MONOCTL_STORE_IDENTITY": " ".join(f"{name}={shown}" for name, shown in world.cluster.identities.items()),

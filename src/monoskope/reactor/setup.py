@@ -179,7 +179,7 @@ def _signers(settings: ReactorSettings, file: SignersFile) -> Iterator[str]:
     for rule in file.may:
         prefixes = ", ".join(f"{settings.store}://{prefix}" for prefix in rule.prefixes)
         to = f", to {', '.join(rule.destinations)}" if rule.destinations else ""
-        yield f"{rule.principal} may {', '.join(rule.purposes)} at {prefixes}{to}"
+        yield f"{rule.who} may {', '.join(rule.purposes)} at {prefixes}{to}"
     yield from who_asks_whom(file, signers.can_sign)
     if settings.accounts is not None:
         yield from who_knows(file, settings.rules)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from monoskope.protocol.identity import COPIES_FROM
 from monoskope.protocol.purposes import PURPOSES
-from monoskope.reactor.signers.settings import PURPOSE_BY_WORD, ApproveRule, MayRule, SignersFile
+from monoskope.reactor.signers.settings import PURPOSE_BY_WORD, ApproveRule, MayRule, SignersFile, includes
 from monoskope.reactor.value_rules import ValueRule
 from monoskope.stores.shared.accounts import KEY
 from monoskope.uri import parse_below
@@ -39,7 +39,7 @@ def who_knows(file: SignersFile, rules: Sequence[ValueRule]) -> Iterator[str]:
     for rule in file.may:
         if "generate" in rule.purposes and not all(any(_covers(one, path) for one in made) for path in rule.prefixes):
             yield (
-                f"Warning: {rule.principal} may generate a password that it knows, as `fixed`, {_where(rule)}. A table"
+                f"Warning: {rule.who} may generate a password that it knows, as `fixed`, {_where(rule)}. A table"
                 " [[rules]] with `generated` forbids that."
             )
         if "upload" not in rule.purposes:
@@ -48,13 +48,13 @@ def who_knows(file: SignersFile, rules: Sequence[ValueRule]) -> Iterator[str]:
             store = rule.principal.removeprefix(COPIES_FROM)
             yield f"Whether anybody knows what is copied from {store} {_where(rule)}, the rules of {store} say"
         else:
-            yield f"Warning: {rule.principal} may put a password that it knows {_where(rule)}."
+            yield f"Warning: {rule.who} may put a password that it knows {_where(rule)}."
 
 
 def _asks(file: SignersFile, rule: MayRule, can_sign: Callable[[str], bool]) -> Iterator[str]:
     for approvers, words in _by_approvers(file, rule, can_sign):
         whom = ", ".join(approvers) or "nobody"
-        yield f"{rule.principal} must ask {rule.approvals} of {whom} to {', '.join(words)} {_where(rule)}"
+        yield f"{rule.who} must ask {rule.approvals} of {whom} to {', '.join(words)} {_where(rule)}"
     if rule.break_glass:
         yield f"{rule.principal} may break the glass there, with a security key"
 
@@ -84,10 +84,11 @@ def _warnings(file: SignersFile, asking: Sequence[MayRule], can_sign: Callable[[
         if rule.principal.startswith(COPIES_FROM):
             yield f"a copy key has no approvals to show, so what {rule.principal} brings is refused {_where(rule)}"
         for approvers, words in _by_approvers(file, rule, can_sign):
-            if len(approvers) < rule.approvals:
+            others = max(0, len(approvers) - rule.principal.startswith("*"))  # one of them may be who asks
+            if others < rule.approvals:
                 yield (
-                    f"{rule.principal} must ask {rule.approvals} to {', '.join(words)} {_where(rule)}, and"
-                    f" {len(approvers)} can approve it"
+                    f"{rule.who} must ask {rule.approvals} to {', '.join(words)} {_where(rule)}, and"
+                    f" {others} can approve it"
                 )
         yield from _ways_around(file, rule)
 
@@ -95,17 +96,14 @@ def _warnings(file: SignersFile, asking: Sequence[MayRule], can_sign: Callable[[
 def _ways_around(file: SignersFile, rule: MayRule) -> Iterator[str]:
     for word in file.unsigned:
         if PURPOSES[PURPOSE_BY_WORD[word]].writes_here:
-            yield f"{word} needs no signature, also where {rule.principal} must ask"
+            yield f"{word} needs no signature, also where {rule.who} must ask"
     for other in file.may:
         words = _around(rule, other)
         if words:
             source = other.principal.removeprefix(COPIES_FROM)
             copies = "" if source == other.principal else f", by the rules of {source} alone"
             how = f"with {other.approvals} of {rule.approvals} approvals" if other.approvals else "without approvals"
-            yield (
-                f"{other.principal} may {', '.join(words)} {how}{copies}, {_where(other)}, where"
-                f" {rule.principal} must ask"
-            )
+            yield (f"{other.who} may {', '.join(words)} {how}{copies}, {_where(other)}, where {rule.who} must ask")
 
 
 def _around(rule: MayRule, other: MayRule) -> list[str]:
@@ -114,7 +112,7 @@ def _around(rule: MayRule, other: MayRule) -> list[str]:
     if other.approvals >= rule.approvals or not overlaps:
         return []
     # Where both entries cover a request, the higher number counts.
-    settled = rule.purposes if other.principal == rule.principal else []
+    settled = rule.purposes if rule.principal == other.principal or includes(rule.principal, other.principal) else []
     writing = [] if other.approvals else [one for one in other.purposes if PURPOSES[PURPOSE_BY_WORD[one]].writes_here]
     return [word for word in other.purposes if word in {*writing, *rule.purposes} and word not in settled]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from msgspec import structs
 from monoskope.client.bundle import key
 from monoskope.client.bundle import settings as machine
 from monoskope.client.bundle.settings import MachineSettings
+from monoskope.client.known import system
 from monoskope.client.known.config_file import read_config
 from monoskope.client.known.logs import KnownLogs, LogPin
 from monoskope.client.login.credential import KeptLogin, login_path, read
@@ -120,6 +122,7 @@ def test_nothing_is_written_and_nobody_asked_before_the_comparison(run: Run, m8:
         ((m8.url, *ca), 2, "there is no terminal to ask on"),
         ((link, *ca), 2, "the fingerprint in the link does not count"),
         ((m8.url, "--fingerprint", wrong), 5, f"is {bundle.fingerprint}, and you were told {wrong}"),
+        ((m8.url, "--fingerprint", wrong, "--dry-run"), 5, f"you were told {wrong}"),
         ((m8.url, "--fingerprint", "yes"), 2, "what you gave is no fingerprint"),
         ((m8.url, *ca, "--dry-run"), 0, "Nothing was changed"),
     ]
@@ -237,6 +240,46 @@ def test_what_is_new_is_added_after_a_new_comparison_and_a_difference_is_an_erro
         assert all(name in result.stderr for name in (*names, "Nothing was changed")), result.stderr
         assert everything_in(folder) == before
     assert len(logins) == 1
+
+
+def test_what_the_administrator_of_the_machine_fixed_counts_before_bundle_and_folder(
+    run: Run, m8: HttpsIssuer, folder: Path, logins: list[LoginSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine_file, other = folder.parent.parent / "machine.toml", folder.parent.parent / "other.pem"
+    other.write_bytes(tls.make_authority(now=dt.datetime.now(dt.UTC)).certificate.public_bytes(Encoding.PEM))
+    monkeypatch.setattr(system, "OWNERS", frozenset({0, os.geteuid()}))
+    monkeypatch.setattr(system, "SYSTEM_CONFIG", machine_file)
+    fixed = f'server = "{named(m8)}"\nlogin_issuer = "{m8.url}/issuer"\nlogin_client_id = "monoctl"\n'
+    own = f'{fixed}ca_file = "{m8.ca_file}"\nlogin_ca_file = "{m8.ca_file}"\n'
+    public = of(m8, ca=(), login=structs.replace(of(m8).login, ca=(), scopes=""))
+    private = structs.replace(public, ca=of(m8).ca, login=structs.replace(public.login, ca=of(m8).ca))
+    cases: list[tuple[str, Bundle, str, dict[str, str], str]] = [
+        (own, private, f'server = "evil.example:1,{named(m8)}"\n', {}, f"{folder}/config.toml gives another server"),
+        (own, public, f'server = "{named(m8)}"\nca_file = "{other}"\n', {}, "config.toml gives another ca_file"),
+        (own.replace(str(m8.ca_file), str(other)), private, "", {}, "the bundle gives another ca_file"),
+        (fixed, private, "", {}, "the bundle gives another ca_file"),
+        (own, structs.replace(private, login=of(m8).login), "", {}, "the bundle gives another login_scopes"),
+        (own, structs.replace(private, servers=(named(m8), "evil.example:1")), "", {}, "gives another server"),
+        (fixed, public, "", {"SSL_CERT_FILE": str(other)}, "SSL_CERT_FILE replaces"),
+    ]
+    folder.mkdir(parents=True)
+    for text, bundle, mine, environ, said in cases:
+        machine_file.write_text(f'{text}fixed = ["server", "ca_file", "login_issuer"]\n')
+        write_private(folder / "config.toml", mine.encode(), replace=True)
+        publish(m8, bundle)
+        with monkeypatch.context() as patch:
+            for name, value in environ.items():
+                patch.setenv(name, value)
+            ends(run("join", m8.url, "--fingerprint", bundle.fingerprint), 3, said)
+        assert logins == []
+        assert [path.name for path in folder.iterdir()] == ["config.toml"]
+
+    machine_file.write_text(f'{own}fixed = ["server", "ca_file", "login_issuer"]\n')
+    write_private(folder / "config.toml", b"", replace=True)
+    publish(m8, private)
+    ends(run("join", m8.url, "--fingerprint", private.fingerprint), 0)
+    assert [one.ca_file for one in logins] == [str(m8.ca_file)]
+    assert "ca_file" not in read_config(folder / "config.toml").top.texts
 
 
 def test_an_m8_besides_another_one_is_a_context(

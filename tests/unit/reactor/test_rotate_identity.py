@@ -11,7 +11,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.errors import Error, LogMismatchError, UsageError
+from monoskope.errors import Error, LogMismatchError, RefusedError, UsageError
 from monoskope.protocol.identity import Tree, open_rotation
 from monoskope.reactor import rotate_identity, settings
 from monoskope.reactor.identity import store_identity
@@ -173,8 +173,9 @@ async def test_the_tree_covers_all_that_is_recorded_when_the_rotation_begins(end
         (reactor_pb2.StoreLook(note=LOG.note(4)), SessionEndedError),
         (reactor_pb2.StoreLook(note=ScriptedLog(5).note(5)), LogMismatchError),
         (reactor_pb2.StoreLook(note=b"no note"), UsageError),
+        (reactor_pb2.StoreLook(), RefusedError),
     ],
-    ids=["a smaller tree", "another log's tree", "no note"],
+    ids=["a smaller tree", "another log's tree", "no note", "none where one is pinned"],
 )
 async def test_no_other_tree_is_taken(endpoint: Endpoint, answer: reactor_pb2.StoreLook, error: type[Error]) -> None:
     m8 = Telling(reactor_pb2.StoreLook(position=5), answer)
@@ -184,7 +185,7 @@ async def test_no_other_tree_is_taken(endpoint: Endpoint, answer: reactor_pb2.St
 
 async def test_without_a_witnessed_log_there_is_no_tree(endpoint: Endpoint) -> None:
     m8 = Telling(reactor_pb2.StoreLook(position=5), reactor_pb2.StoreLook(position=5))
-    assert await looking.tree_now(endpoint, LOG.vkeys, link=m8.link) is None
+    assert await looking.tree_now(endpoint, (), link=m8.link) is None
 
 
 def test_the_command_names_the_tree_in_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

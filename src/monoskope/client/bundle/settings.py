@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from monoskope.client.known.config_file import Chosen, ConfigFile, Table, check_context, config_path, read_config
 from monoskope.client.known.system import read_system
+from monoskope.client.known.table import BY_NAME, Setting
 from monoskope.client.login.credential import Credential
 from monoskope.client.login.starting import LoginSettings
 from monoskope.client.settings import ClientSettings
 from monoskope.client.settings.writing import write_settings
-from monoskope.errors import IdentityChangedError, UsageError
+from monoskope.errors import IdentityChangedError, RefusedError, UsageError
 from monoskope.host_port import check_servers
 from monoskope.protocol.bundle import Bundle, certificates_in, pem_of
 from monoskope.protocol.identity import shown_digest
 from monoskope.protocol.tlog.forms import read_base64
 from monoskope.settings import write_private
 from monoskope.value import Value
+
+_OF_AN_M8 = frozenset({"server", "ca", "log", "login"})
+"""The groups of settings that say which m8 is dialled, and where people log in."""
 
 
 class Place(Value, frozen=True):
@@ -96,11 +101,15 @@ class MachineSettings:
         self.folder = ca_of(place.path, bundle.servers[0]).parent
         """Where the files lie that only this m8 needs."""
         self._certificates = {"ca_file": bundle.ca, "login_ca_file": bundle.login.ca}
+        self._administrator = read_system()
+        fixed = {name: setting.value for name, setting in self._administrator.settings().items()}
+        self._counting = place.table.texts | fixed
+        """What counts on this machine already."""
 
     @property
     def servers(self) -> tuple[str, ...]:
         """The servers: those that are configured, then those that the bundle adds."""
-        server = self._place.table.server
+        server = self._counting.get("server", "")
         return tuple(dict.fromkeys((*(check_servers(server) if server else ()), *self._bundle.servers)))
 
     def new(self) -> dict[str, str]:
@@ -108,6 +117,7 @@ class MachineSettings:
 
         Raises:
             IdentityChangedError: one is configured otherwise; names both.
+            RefusedError: the administrator of this machine fixed another authority.
             UsageError: a file is malformed.
         """
         known = self._place.table.texts
@@ -120,9 +130,22 @@ class MachineSettings:
             found["server"] = ",".join(self.servers)
         for name, certificates in self._certificates.items():
             self._missing(name)
-            if certificates and name not in known:
+            # What is fixed for this machine needs no line, and a file of its own would be another one.
+            if certificates and name not in known and name not in self._administrator.fixed:
                 found[name] = str(self._own(name))
         return found
+
+    def check_fixed(self) -> None:
+        """Raise `RefusedError` if the bundle, this place or the environment replaces what the administrator fixed.
+
+        A login and its calls follow these settings at once, and not those that the next command finds and checks.
+        """
+        self._administrator.guard_environment(os.environ)
+        texts = {name: value for name, value in self._place.table.texts.items() if BY_NAME[name].group in _OF_AN_M8}
+        texts |= {name: str(self._place.file(texts[name])) for name in self._certificates if name in texts}
+        self._administrator.guard({name: Setting(value, self._place.where) for name, value in texts.items()})
+        said = self._texts() | {"server": ",".join(self.servers)}
+        self._administrator.guard({name: Setting(value, "the bundle") for name, value in said.items()})
 
     def add(self) -> None:
         """Write what is new: the files of authorities, then the settings. A second call adds what an interruption left.
@@ -132,14 +155,12 @@ class MachineSettings:
             NotWritableError: a file cannot be written.
             Error: as `new`.
         """
+        self.check_fixed()
         new = self.new()
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in self._certificates:
             if missing := self._missing(name):
                 write_private(self._own(name), pem_of((*self._known(name), *missing)).encode(), replace=True)
-        # What is fixed for this machine needs no line, and a file of its own would be another one.
-        fixed = read_system().fixed
-        new = {name: value for name, value in new.items() if name not in fixed or name not in self._certificates}
         if new:
             self.write(new)
 
@@ -149,7 +170,7 @@ class MachineSettings:
 
     def login(self) -> LoginSettings:
         """Return the settings of a login: those of the bundle, and what is configured besides."""
-        texts = self._place.table.texts | self._texts()
+        texts = self._counting | self._texts()
         return LoginSettings(
             server=self.servers[0],
             issuer=texts["login_issuer"],
@@ -162,7 +183,7 @@ class MachineSettings:
 
     def client(self, credential: Credential, known_stores: Path) -> ClientSettings:
         """Return the settings of a client for this m8, whatever the environment says."""
-        texts = self._place.table.texts | self._texts()
+        texts = self._counting | self._texts()
         return ClientSettings(
             servers=self.servers,
             credential=credential,
@@ -196,6 +217,8 @@ class MachineSettings:
 
     def _authority(self, name: str) -> str | None:
         """Return the file of authorities that counts, None for the system's."""
+        if name in self._administrator.fixed:
+            return self._administrator.texts.get(name)
         known = self._place.table.texts.get(name)
         if known:
             return str(self._place.file(known))
@@ -210,9 +233,14 @@ class MachineSettings:
         return certificates_in(path.read_text("ascii", "replace")) if path.is_file() else ()
 
     def _missing(self, name: str) -> tuple[str, ...]:
-        """Return the authorities that are to be written. Raises `IdentityChangedError` if another file counts."""
+        """Return the authorities that are to be written. Raises as `new` if another file counts."""
         known = self._known(name)
         missing = tuple(one for one in self._certificates[name] if one not in known)
+        if missing and name in self._administrator.fixed:
+            raise RefusedError(
+                f"the bundle gives another {name} than {self._administrator.path}, in which it is fixed.",
+                fix="Nothing was changed. Ask the administrator of this machine which one is right.",
+            )
         if missing and self._authority(name) != str(self._own(name)):
             self._check(name, str(self._authority(name)), " ".join(map(_shown, missing)))
         return missing

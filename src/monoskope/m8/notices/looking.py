@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 
 from google.protobuf.message import DecodeError
@@ -48,6 +49,8 @@ _OUTCOMES = frozenset(
 )
 """Receipts with another one tell nothing."""
 
+_LIKE_A_LINK = re.compile(r"\w\.\w{2}|@")
+
 _TYPES = frozenset(step.event for step in Step if step.outcomes & _OUTCOMES) | {
     events_pb2.SecretChangeProposed.DESCRIPTOR.name
 }
@@ -67,8 +70,17 @@ async def of_events(app: App, events: Sequence[RecordedEvent]) -> list[Notice]:
 
 
 def _shown(names: Mapping[str, str]) -> Callable[[str], str]:
-    """Return what gives the words for an id: with the name of a person, and printable ASCII."""
-    return lambda one: plain(with_end(one, names.get(one, "")))
+    """Return what gives the words for an id: with the name of a person, and printable ASCII.
+
+    The name alone is cut, so that no name hides the id; and of one with a host or an address in it, which mail programs
+    show as a link, nothing is said.
+    """
+
+    def words(one: str) -> str:
+        name = names.get(one, "")
+        return plain(one) if not name or _LIKE_A_LINK.search(name) else with_end(one, plain(name))
+
+    return words
 
 
 def _read(event: RecordedEvent) -> Receipt | Change | None:

@@ -58,6 +58,7 @@ def bundle(  # noqa: PLR0917 - click passes them by name
         file.chmod(0o644)  # it is made to be published
         terminal.out(f"{file} has {counted(len(made.stores), 'store')} of {servers[0]}.")
     terminal.out(
+        f"Who joins with it asks {made.contact}, and sends the line for the lists of signers there.",
         "Its fingerprint, for colleagues to compare, by another way than the file:",
         f"  {grouped(made.fingerprint)}",
         f"They run: monoctl join {file.name}",

@@ -71,10 +71,12 @@ def join(
     settings = MachineSettings(place, bundle)
     show_new(pins.new(), sorted(settings.new()), place.where)
     _kept(settings.login())
+    if fingerprint or not dry_run:
+        compare.compare(bundle, fingerprint or _asked())
     if dry_run:
         terminal.err("Nothing was changed: --dry-run.")
         return
-    compare.compare(bundle, fingerprint or _asked())
+    settings.check_fixed()
     pins.add()
     settings.add()
     kept = _logged_in(settings, way, known)

@@ -19,10 +19,11 @@ from monoskope.client.settings import ClientSettings
 from monoskope.client.signing import Signing
 from monoskope.client.stores import Store
 from monoskope.client.walk.trust import chain
-from monoskope.errors import Error, IdentityChangedError, LogMismatchError, docs_page
+from monoskope.errors import Error, IdentityChangedError, LogMismatchError, ProtocolError, UsageError, docs_page
 from monoskope.protocol.identity import ProofError
 from monoskope.text import counted
 from monoskope.times import instant
+from monoskope.uri import check_store_name
 
 LOGIN, PINS, STORES, KEY = "login", "pins", "stores", "signing key"
 """Names of checks; those of single stores end with the store's."""
@@ -58,7 +59,7 @@ async def standing_checks(client: Client, pins: Pins) -> list[Check]:
     found = [_login(client.settings, who)]
     try:
         found += await _log(client, before)
-        views = [view async for view in client.queries.stores()]
+        views = [_named(view) async for view in client.queries.stores()]
     except Error as error:
         return [*found, Check.failed(LOG if isinstance(error, LogMismatchError) else STORES, error)]
     stores = [Store.of(view) for view in views]
@@ -68,6 +69,16 @@ async def standing_checks(client: Client, pins: Pins) -> list[Check]:
         return [*found, await _key(client, who, stores)]
     except Error as error:
         return [*found, Check.failed(KEY, error)]
+
+
+def _named(view: views_pb2.SecretStore) -> views_pb2.SecretStore:
+    """Return a store whose name is one: it stands in the fixes, which are commands that people copy into a shell."""
+    try:
+        check_store_name(view.name)
+    except UsageError as error:
+        said = f"m8 shows a store whose name is none: {error.message}"
+        raise ProtocolError(said, fix="Copy none of it. Ask who runs m8.") from None
+    return view
 
 
 def _login(settings: ClientSettings, who: WhoAmI) -> Check:

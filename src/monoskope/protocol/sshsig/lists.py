@@ -81,13 +81,16 @@ class ListedKey(Value, frozen=True):
 
     def covers(self, principal: str) -> bool:
         """Whether it stands for `principal`."""
-        return any(
-            principal.endswith(name[1:]) if name.startswith("*") else principal == name for name in self.principals
-        )
+        return any(stands_for(name, principal) for name in self.principals)
 
     def holds_at(self, now: float) -> bool:
         """Whether it counts at `now`, seconds since 1970."""
         return self.valid_after <= now and (not self.valid_before or now < self.valid_before)
+
+
+def stands_for(name: str, principal: str) -> bool:
+    """Whether `name`, which may begin with a `*` for anything, stands for `principal`."""
+    return principal.endswith(name[1:]) if name.startswith("*") else principal == name
 
 
 ListedKeys = Mapping[bytes, ListedKey]

@@ -23,6 +23,7 @@ from monoskope.reactor.link.refusal import explained
 _WITHIN_S = 30.0
 """Seconds for one look."""
 _PAUSE_S = 1.0
+_WHICH_LOG = "Nothing was changed. Ask m8's administrator; if it has none any more, take log_vkeys out of reactor.toml."
 
 
 async def look(endpoint: Endpoint, *, size: int = 0, link: Dial = dial) -> reactor_pb2.StoreLook:
@@ -57,6 +58,9 @@ async def look(endpoint: Endpoint, *, size: int = 0, link: Dial = dial) -> react
 async def tree_now(endpoint: Endpoint, vkeys: Sequence[str], *, link: Dial = dial) -> Tree | None:
     """Return the tree of m8's log that covers all that is recorded now, None if the log is not witnessed.
 
+    Without a tree, what was signed before a rotation stays unproven for ever. Where the keys of a log are pinned, m8
+    cannot bring that about by saying that it has none.
+
     Args:
         endpoint: The m8.
         vkeys: The log's two verifier keys, both of which must have signed; () where none are pinned here.
@@ -65,12 +69,14 @@ async def tree_now(endpoint: Endpoint, vkeys: Sequence[str], *, link: Dial = dia
     Raises:
         NoteError, LogProofError: the note is malformed, or not signed by these keys.
         UnavailableError: m8 does not answer, or signs no checkpoint.
-        RefusedError: as `look`.
+        RefusedError: as `look`; or keys are pinned, and m8 says that its log is not witnessed.
     """
     wanted = (await look(endpoint, link=link)).position
     for _ in range(2 * COVERED_S):
         seen = await look(endpoint, size=wanted, link=link)
         if not seen.later:
+            if vkeys and not seen.note:
+                raise RefusedError("m8 says that it has no witnessed log, and log_vkeys names one.", fix=_WHICH_LOG)
             return _tree(seen.note, vkeys, wanted) if seen.note else None
         await asyncio.sleep(_PAUSE_S)
     raise UnavailableError(

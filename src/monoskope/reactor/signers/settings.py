@@ -34,9 +34,10 @@ import msgspec
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
 from monoskope.protocol.grant import MAX_APPROVALS
-from monoskope.protocol.identity import is_principal
+from monoskope.protocol.identity import COPIES_FROM, is_principal
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.request import Request
+from monoskope.protocol.sshsig.lists import stands_for
 from monoskope.uri import UriPrefix, parse_below
 from monoskope.value import Value
 
@@ -56,15 +57,20 @@ class Permission(Value, frozen=True):
 
     def covers(self, principal: str, request: Request) -> bool:
         """Whether this entry alone allows `request` to `principal`."""
-        return principal == self.principal and self.is_about(request)
+        return includes(self.principal, principal) and self.is_about(request)
 
     def is_about(self, request: Request) -> bool:
-        """Whether this entry allows `request` to its principal."""
+        """Whether this entry allows `request` to whom it names."""
         return (
             request.purpose in self.purposes
             and any(prefix.covers(request.uri) for prefix in self.prefixes)
             and (request.destination is None or any(prefix.covers(request.destination) for prefix in self.destinations))
         )
+
+
+def includes(named: str, principal: str) -> bool:
+    """Whether an entry that names `named` is for `principal`. A leading `*` stands for anybody but a copy key."""
+    return stands_for(named, principal) and not (named.startswith("*") and principal.startswith(COPIES_FROM))
 
 
 class ApproverPermission(Value, frozen=True):
@@ -123,10 +129,11 @@ PURPOSE_BY_WORD: Mapping[str, upload_pb2.Purpose] = MappingProxyType(
 
 
 class MayRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A `[[signers.may]]` table: what one principal may have done. Entries never combine."""
+    """A `[[signers.may]]` table: who may have what done. Entries never combine."""
 
     principal: str
-    """The one principal, exactly as the list of signers or the certificate names it."""
+    """Who signs, exactly as the list of signers or the certificate names them. With a leading `*` whoever these name so
+    that it ends like this, as `*@example.org`; `*` is for all of them. Neither is for copy keys."""
     prefixes: list[str]
     """Paths of this store, by whole segments; `[""]` for all."""
     purposes: list[str]
@@ -142,8 +149,11 @@ class MayRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     why. The receipt says so for ever. It counts only if all entries with the highest number allow it."""
 
     def __post_init__(self) -> None:
-        _check_principals([self.principal], "principal")
+        of_many = self.principal.startswith("*")
+        _check_principals([f"x{self.principal[1:]}" if of_many else self.principal], "principal")
         _check_places(self.prefixes, self.purposes)
+        if of_many and self.break_glass:
+            raise ValueError("`break_glass` must stand with one principal, without a `*`")
         if not 0 <= self.approvals <= MAX_APPROVALS:
             raise ValueError(f"`approvals` must be from 0 to {MAX_APPROVALS}")
         if self.approvals:
@@ -158,6 +168,12 @@ class MayRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 UriPrefix.parse(destination)
         except UsageError as error:
             raise ValueError(f"`destinations`: {error.message}") from None
+
+    @property
+    def who(self) -> str:
+        """Whom it is for, at the beginning of a sentence."""
+        named = "" if self.principal == "*" else f" as {self.principal}"
+        return f"whoever is listed{named}" if self.principal.startswith("*") else self.principal
 
 
 class ApproveRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

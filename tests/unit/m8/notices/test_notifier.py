@@ -559,11 +559,22 @@ async def test_a_member_gets_mails_at_the_vouched_address_as_long_as_there_is_on
         await mailbox.deliver(message)
 
 
-async def test_a_notice_has_the_name_with_the_end_of_the_id(world: World, told: Told) -> None:
-    await world.app.people.saw(ANNA, Person(name="Anna Möller"))
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Anna Möller", '"Anna M\\u00f6ller" (corp:anna)'),
+        (f"Anna {'·' * 59}", '"Anna ' + r"\u00b7" * 32 + r'\u0..." (corp:anna)'),
+        ("Approve at www.evil.example", ANNA),
+        ("anna@evil", ANNA),
+        ("Dr. A. Meyer", '"Dr. A. Meyer" (corp:anna)'),
+    ],
+    ids=["in ASCII", "too long for the id", "a host", "an address", "dots"],
+)
+async def test_a_notice_has_the_name_with_the_end_of_the_id(world: World, told: Told, name: str, shown: str) -> None:
+    await world.app.people.saw(ANNA, Person(name=name))
     await propose_in(world.app.log, actor=ANNA)
     (message,) = await told.look()
-    assert message.notices[0].line.startswith('"Anna M\\u00f6ller" (corp:anna) proposes the change ')
+    assert message.notices[0].line.startswith(f"{shown} proposes the change ")
 
 
 async def test_a_broken_glass_is_told_when_the_write_is_announced(world: World, told: Told) -> None:

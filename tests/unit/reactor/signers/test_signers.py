@@ -133,6 +133,47 @@ def test_a_permission_is_for_this_reactors_store(signers: Signers) -> None:
     assert refused(signers, grant, sign(grant)).fault is Fault.NOT_PERMITTED
 
 
+@pytest.mark.parametrize(
+    ("named", "signer", "allowed"),
+    [
+        ("*", ANNA, True),
+        ("*", "5f0c-44", True),
+        ("*@example.org", ANNA, True),
+        ("*@example.org", "anna@example.org.evil", False),
+        ("*@example.org", "anna@other.org", False),
+        ("*anna", ANNA, False),
+        (ANNA, f"x{ANNA}", False),
+        ("*", "copies-from-vault", False),
+        ("*vault", "copies-from-vault", False),
+        ("copies-from-vault", "copies-from-vault", True),
+    ],
+)
+def test_an_entry_with_a_star_is_for_whoever_is_listed_so_but_for_copy_keys(
+    folder: Path, named: str, signer: str, *, allowed: bool
+) -> None:
+    (folder / "allowed_signers").write_text(f"{signer} {KEY.line}\n# end\n")
+    rules = table(may=[{"principal": named, "prefixes": ["app"], "purposes": ["upload"]}])
+    signers, grant = Signers.load(rules, folder=folder, store="vault", clock=settled), a_grant()
+    if allowed:
+        assert signers.authorize(grant, SEALED, sign(grant)).signer == signer
+    else:
+        assert refused(signers, grant, sign(grant)).fault is Fault.NOT_PERMITTED
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        ({"principal": "*@exa*mple.org"}, "`principal` must be"),
+        ({"principal": "**"}, "`principal` must be"),
+        ({"principal": "* "}, "`principal` must be"),
+        ({"principal": "*", "approvals": 1, "break_glass": True}, "`break_glass` must stand with one principal"),
+    ],
+)
+def test_a_star_stands_first_and_breaks_no_glass(entry: dict[str, Any], why: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match=why):
+        table(approvers="approvers", may=[{"prefixes": [""], "purposes": ["upload"], **entry}])
+
+
 def test_only_the_named_purposes_need_no_signature(signers: Signers, folder: Path) -> None:
     needing = {purpose for purpose in PURPOSE_BY_WORD.values() if signers.requires(purpose)}
     assert set(PURPOSE_BY_WORD.values()) - needing == {upload_pb2.PURPOSE_VERIFY}
@@ -336,7 +377,7 @@ def test_both_lists_are_named(missing: str) -> None:
     ("change", "named"),
     [
         ({"principal": "anna b"}, "principal"),
-        ({"principal": "*"}, "principal"),
+        ({"principal": "anna*"}, "principal"),
         ({"principal": ""}, "principal"),
         ({"prefixes": []}, "prefixes"),
         ({"prefixes": ["/team-a"]}, "prefixes"),

@@ -148,8 +148,8 @@ class Example:
             if told:  # else it stays open: nothing happens in the example
                 nonce = nonce_of(route.request.headers[NONCE_HEADER.lower()])
                 assert nonce is not None
-                proof = {PROOF_HEADER: self._channel.prove("live", nonce, 200, b"")}
-                route.fulfill(body=f"{json.dumps({'kind': 'people', 'shown': told})}\n", headers=headers | proof)
+                headers[PROOF_HEADER] = self._channel.prove("live", nonce, 200, b"")
+                route.fulfill(body=f"{json.dumps({'kind': 'people', 'shown': told})}\n", headers=headers)
         else:
             operation, sent = path.removeprefix("api/"), route.request.post_data_buffer or b""
             nonce = nonce_of(route.request.headers[NONCE_HEADER.lower()])

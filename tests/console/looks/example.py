@@ -80,6 +80,7 @@ class Example:
         self.asked: list[tuple[str, dict[str, Any]]] = []
         """What the page has asked, in its order: operations with what they were sent."""
         self._refused: dict[str, dict[str, Any]] = {}
+        self._told: dict[str, str] = {}
         self._answers = ANSWERS | {
             "begin": lambda _: {"session": "session", "key": shown(KEY), "me": self._me},
             "whoami": lambda _: self._me,
@@ -103,6 +104,10 @@ class Example:
 
     def answer(self, operation: str, said: object) -> None:
         self._answers[operation] = lambda _: said
+
+    def name(self, shown: dict[str, str]) -> None:
+        """Tell once how people are shown, by their ids."""
+        self._told = shown
 
     def accept(self, operation: str) -> None:
         del self._refused[operation]
@@ -138,7 +143,14 @@ class Example:
             file = STATIC / (path or "index.html")
             body: str | bytes = file.read_bytes()
             route.fulfill(body=body, headers=headers | {"Content-Type": _TYPES.get(file.suffix, "text/plain")})
-        elif path != "api/live":  # which stays open: nothing happens in the example
+        elif path == "api/live":
+            told, self._told = self._told, {}
+            if told:  # else it stays open: nothing happens in the example
+                nonce = nonce_of(route.request.headers[NONCE_HEADER.lower()])
+                assert nonce is not None
+                headers[PROOF_HEADER] = self._channel.prove("live", nonce, 200, b"")
+                route.fulfill(body=f"{json.dumps({'kind': 'people', 'shown': told})}\n", headers=headers)
+        else:
             operation, sent = path.removeprefix("api/"), route.request.post_data_buffer or b""
             nonce = nonce_of(route.request.headers[NONCE_HEADER.lower()])
             assert nonce is not None

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.console.looks.axe import RULES, axe_script
 from tests.console.looks.example import Example
-from tests.console.looks.example_answers import ANSWERS, NOW, ROUNDS, written
+from tests.console.looks.example_answers import ANSWERS, NOW, ROUNDS, SECRETS, written
 from tests.console.page import ConsolePage
 from tests.support.browser import Chromium
 
@@ -141,6 +141,22 @@ def test_a_login_that_monoctl_renews_is_never_told_to_end(chromium: Chromium) ->
         expect(ConsolePage(tab).heading("Secrets")).to_be_visible()
         expect(tab.get_by_text("expires in")).to_have_count(0)
         expect(tab.get_by_text("Your login may end")).to_have_count(0)
+
+
+def test_a_long_name_leaves_the_end_of_the_id_to_be_seen(chromium: Chromium) -> None:
+    example = Example()
+    example.name({one["subject"]: f'"{"Anna Meyer of Payments " * 3}" (corp:mallory)' for one in SECRETS})
+    with chromium.visit() as tab:
+        example.open(tab)
+        for view, room in (("Secrets", ".by-below"), ("Events", ".pic-event-who")):
+            ConsolePage(tab).go(view)
+            column = tab.get_by_role("main").locator(room).filter(has_text="Anna Meyer").first
+            end = column.get_by_text("(corp:mallory)")
+            expect(end).to_be_visible()
+            outer, inner = column.bounding_box(), end.bounding_box()
+            assert outer is not None
+            assert inner is not None
+            assert inner["x"] + inner["width"] <= outer["x"] + outer["width"] + 1
 
 
 def test_a_user_without_the_right_is_not_told_to_see_hashes(chromium: Chromium) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 import pytest
 
-from monoskope.errors import Error, RefusedError
+from monoskope.errors import Error, RefusedError, UsageError
 from monoskope.m8 import settings
 from monoskope.m8.cli.access import bindings
 from monoskope.m8.cli.backup import checked, opened_by
@@ -156,6 +156,15 @@ def test_a_backup_opens_with_the_key_that_was_shown_and_that_is_kept_nowhere(
     before = written(tmp_path)
     set_up(folder, Somebody(), "backup")
     assert written(tmp_path) == before
+
+
+def test_no_key_of_backups_goes_into_a_log_where_nobody_reads_it(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UsageError, match="nobody is here to write the key"):
+        set_up(folder, None, "backup", file=Answers(backup=str(tmp_path / "backups")))
+    assert "AGE-SECRET-KEY" not in capsys.readouterr().out
+    assert not (folder / "backup-recipient").exists()
 
 
 def test_a_backup_that_was_stopped_anywhere_is_made_anew(folder: Path, tmp_path: Path) -> None:

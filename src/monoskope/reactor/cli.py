@@ -253,6 +253,7 @@ def rotate_identity(folder: Path, *, finish: bool, yes: bool) -> None:
         if not yes:
             _agree("Are these all replicas? The former key is deleted then.")
         rotation.finish(folder)
+        click.echo("The former key is deleted here. Delete your other copies of it.", err=True)
         return
     click.echo(rotation.before(folder), err=True)
     if not yes:

@@ -219,6 +219,7 @@ def test_a_bad_address_and_a_bad_authority_are_refused_at_the_question(tmp_path:
     for said in ("begins with postgresql://", "no place for one", "nothing listens", "no certificate", "is wrong"):
         assert said in person.shown
     assert "hunter2" not in person.shown
+    assert "fix: Correct the URL. Where pg_hba.conf keeps" in person.shown
 
 
 def test_what_others_have_in_a_database_ends_it_before_anything_is_changed(tmp_path: Path, database: Database) -> None:
@@ -290,7 +291,9 @@ def test_the_answers_that_the_documentation_shows_are_answers() -> None:
     Asked(Path("nowhere"), {}, found, None).require_all()
 
 
-def test_units_fit_the_folder_and_are_not_written_for_one_in_a_home(tmp_path: Path) -> None:
+def test_units_fit_the_folder_and_are_not_written_for_one_in_a_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     person = Somebody(name="m8.example.org:8443")
     set_up(tmp_path / "m8", person, "folder", "units")
     unit = (tmp_path / "m8" / "units" / "m8.service").read_text()
@@ -300,6 +303,10 @@ def test_units_fit_the_folder_and_are_not_written_for_one_in_a_home(tmp_path: Pa
     before = written(tmp_path / "m8")
     set_up(tmp_path / "m8", Somebody(), "units")
     assert written(tmp_path / "m8") == before
+    monkeypatch.chdir(tmp_path)
+    set_up(tmp_path / "m8", None, "units", file=Answers(backup="backups"))
+    unit = (tmp_path / "m8" / "units" / "m8-backup.service").read_text()
+    assert f"ReadWritePaths={tmp_path}/m8 {tmp_path}/backups\n" in unit
     assert is_trial(Path("/home/anna/.local/state/monoskope/m8"))
     with mock.patch("monoskope.m8.cli.setup.units._HOMES", (tmp_path,)):
         person = Somebody()

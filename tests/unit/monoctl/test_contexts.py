@@ -75,7 +75,7 @@ def test_a_context_is_made_used_changed_and_left(file: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("use", "labb"), "has no context 'labb'"),
+        (("use", "labb"), "has no context 'labb'.\n"),
         (("use",), "name a context, or say --none"),
         (("use", "lab", "--none"), "name a context, or say --none"),
         (("set", "--context", "labb", "requester", "anna"), "has no context 'labb'"),

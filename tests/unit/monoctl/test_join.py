@@ -123,7 +123,7 @@ def test_nothing_is_written_and_nobody_asked_before_the_comparison(run: Run, m8:
         ((link, *ca), 2, "the fingerprint in the link does not count"),
         ((m8.url, "--fingerprint", wrong), 5, f"is {bundle.fingerprint}, and you were told {wrong}"),
         ((m8.url, "--fingerprint", wrong, "--dry-run"), 5, f"you were told {wrong}"),
-        ((m8.url, "--fingerprint", "yes"), 2, "identity 'yes' is not valid"),
+        ((m8.url, "--fingerprint", "yes"), 2, "what you gave is no fingerprint"),
         ((m8.url, *ca, "--dry-run"), 0, "Nothing was changed"),
     ]
     for words, code, said in cases:
@@ -355,7 +355,7 @@ def test_a_person_types_the_fingerprint_and_may_sign_with_the_ssh_key_that_they_
     monkeypatch.setattr("monoskope.monoctl.output.terminal.confirm", lambda question: made.key.shown in question)
 
     words = ("join", m8.url, "--ca-file", str(m8.ca_file))
-    ends(run(*words), 2, "identity 'y' is not valid")
+    ends(run(*words), 2, "what you gave is no fingerprint")
     ends(run(*words), 5, "you were told")
     result = ends(run(*words), 0)
     assert all(of(m8).contact not in question for question in asked)  # a hostile bundle could name its maker

@@ -64,7 +64,8 @@ async def test_a_store_is_rotated_once_nobody_serves_it_and_finished_once_somebo
             await asyncio.to_thread(rotate_identity.serving, folder)
         await attached(m8, folder)
         assert await asyncio.to_thread(rotate_identity.serving, folder) == 1
-        rotate_identity.finish(folder)
+        finished = await asyncio.to_thread(typed, "rotate-identity", folder, "--finish", "--yes")
+        assert "The former key is deleted here" in finished.output
         assert not (folder / "identity.key.former").exists()
         with pytest.raises(UsageError, match="no rotation waits"):
             await asyncio.to_thread(rotate_identity.serving, folder)

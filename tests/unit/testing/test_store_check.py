@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def test_an_engine_that_keeps_all_is_said_to_and_is_left_as_it_was(reactor: Path
     assert [line for line in lines if line.startswith("          not ")] == ["          not listable"]
     assert sum(line.startswith("ok ") for line in lines) > 50
     assert [line for line in lines if line.startswith("unchecked")] == [
-        "unchecked an engine that is away is unavailable: the engine would have to be taken down"
+        "unchecked 1: the engine would have to be taken down"
     ]
     assert lines[-1].endswith(" kept, 0 broken, 1 not checked.")
     secrets = reactor / "secrets"
@@ -66,7 +67,8 @@ def test_what_cannot_be_read_back_is_not_checked_rather_than_passed(reactor: Pat
     file.write_text("\n".join(line for line in text.splitlines() if not line.startswith("identity_file")))
     done = check(file)
     assert done.returncode == 0, done.stdout
-    assert "unchecked bytes come back as they went [utf-8]: the settings do not let values be read back" in done.stdout
+    assert re.search(r"^unchecked \d\d: the settings do not let values be read back$", done.stdout, re.MULTILINE)
+    assert "bytes come back as they went" not in done.stdout
     assert "ok        one of many writers wins" not in done.stdout
     full = check(file, "--reader", str(reactor / "reactor.toml"))
     assert full.returncode == 0, full.stdout

@@ -116,7 +116,13 @@ def compare(bundle: Bundle, typed: str) -> None:
         UsageError: it is no fingerprint.
         IdentityChangedError: it is another one; names both.
     """
-    given = check_shown("".join(typed.split()))
+    try:
+        given = check_shown("".join(typed.split()))
+    except UsageError:
+        raise UsageError(
+            "what you gave is no fingerprint: that is `SHA256:` and 43 characters behind it.",
+            fix=f"Nothing was changed, and nothing was sent. {_FROM_ITS_MAKER}",
+        ) from None
     if given != bundle.fingerprint:
         raise IdentityChangedError(
             f"the fingerprint of this bundle is {bundle.fingerprint}, and you were told {given}.",

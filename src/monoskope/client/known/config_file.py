@@ -173,7 +173,7 @@ def choose(file: ConfigFile, path: Path, *, context: str | None, environ: Mappin
     if name not in file.contexts:
         there = ", ".join(sorted(file.contexts))
         raise UsageError(
-            f"{path} has no context {name!r}, which {source} names.",
+            f"{path} has no context {name!r}{'' if name == context else f', which {source} names'}.",
             fix=f"It has these: {there}." if there else "It has none. `monoctl config set --context` makes one.",
         )
     table = file.contexts[name]

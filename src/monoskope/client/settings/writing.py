@@ -110,7 +110,7 @@ def use_context(name: str | None, *, config: Path | None = None, environ: Mappin
     path = config_path(config, environ)
     with _changing(path) as file:
         file.context = name or ""
-        return choose(file.whole(), path, context=None, environ={})
+        return choose(file.whole(), path, context=name, environ={})
 
 
 def chosen_context(

@@ -22,7 +22,7 @@ from monoskope.settings import CREDENTIALS, check_closed, find_private
 from monoskope.text import counted
 from monoskope.times import ago
 
-FILES, BUNDLE, DISK, BACKUP = "files", "bundle", "disk", "backup"
+FILES, BUNDLE, DISK, RESERVE, BACKUP = "files", "bundle", "disk", "reserve", "backup"
 """Names of checks."""
 
 LITTLE = 1_073_741_824
@@ -102,7 +102,7 @@ def disk_checks(loaded: ServerSettings) -> list[Check]:
     checks = [room_check(found.f_bavail * found.f_frsize)]
     if loaded.database is None and loaded.event_log.exists() and not Reserve(loaded.event_log).is_made:
         said = "The reserve for erasing on a full disk is not there."
-        checks.append(Check.warn("reserve", said, "m8 makes it while it runs and has room: give the disk room."))
+        checks.append(Check.warn(RESERVE, said, "m8 makes it while it runs and has room: give the disk room."))
     return checks
 
 

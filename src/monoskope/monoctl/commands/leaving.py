@@ -20,8 +20,9 @@ _ENDING = {"KIND": "kind", "NAME": "name", "FOR": "members", "WHY": "why", "THEN
 _SHARED = "take them out: monoctl apply"
 """What a person does: it may name whoever offboards them, too, who then may not change it."""
 _NOT_M8S = (
-    "What m8 does not know: lines and entries for them in the lists of stores' reactors (allowed_signers, the list of"
-    " approvers, [signers], also of rotations); their address in [[notices]] of m8.toml; values that they know."
+    "What m8 does not know: their account at your issuer, which gets new tokens until you close it; lines and entries"
+    " for them in the lists of stores' reactors (allowed_signers, the list of approvers, [signers], also of rotations);"
+    " their address in [[notices]] of m8.toml; values that they know."
 )
 
 

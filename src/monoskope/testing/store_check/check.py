@@ -37,7 +37,7 @@ _NEEDED = ("pytest", "pytest_asyncio")
     type=SETTINGS_PATH,
     help="Settings for the same engine that may read, where those of DIR|FILE may not.",
 )
-@click.option("--verbose", is_flag=True, help="Show where a promise broke.")
+@click.option("--verbose", is_flag=True, help="Show where a promise broke, and each that is not checked.")
 def check(file: Path, reader: Path | None, *, verbose: bool) -> None:
     """Check that a configured engine keeps what its driver promises.
 

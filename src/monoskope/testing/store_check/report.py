@@ -1,7 +1,11 @@
-"""One line for each promise of a driver: kept, broken with a fix, or not checked. A plugin of pytest."""
+"""What became of a driver's promises. A plugin of pytest.
+
+One line for each that is kept or broken, with a fix; and one for each reason why others were not checked.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Generator, Sequence
 
 import click
@@ -17,7 +21,7 @@ class Report:
 
     Args:
         checked: What is checked.
-        verbose: Whether to show where a promise broke.
+        verbose: Whether to show where a promise broke, and which were not checked.
     """
 
     def __init__(self, checked: Checked, *, verbose: bool) -> None:
@@ -25,7 +29,8 @@ class Report:
         self._verbose = verbose
         self.kept = 0
         self.broken = 0
-        self.unchecked = 0
+        self._unchecked: defaultdict[str, list[str]] = defaultdict(list)
+        """The promises that were not checked, by the reason."""
 
     @pytest.fixture(scope="session")
     def checked(self) -> Checked:
@@ -43,8 +48,7 @@ class Report:
             click.echo(f"broken    {_promise(item)}")
             self._explain(call.excinfo.value if call.excinfo else None, report)
         elif report.skipped:
-            self.unchecked += 1
-            click.echo(f"unchecked {_promise(item)}: {_why(report)}")
+            self._unchecked[_why(report)].append(_promise(item))
         elif report.when == "call":
             self.kept += 1
             click.echo(f"ok        {_promise(item)}")
@@ -63,7 +67,12 @@ class Report:
 
     def finish(self, left: Sequence[Path]) -> None:
         """Say how all came out, and what could not be removed."""
-        click.echo(f"\n{self.kept} kept, {self.broken} broken, {self.unchecked} not checked.")
+        for why, promises in self._unchecked.items():
+            click.echo(f"unchecked {len(promises)}: {why}")
+            for promise in promises if self._verbose else ():
+                click.echo(f"          {promise}")
+        unchecked = sum(map(len, self._unchecked.values()))
+        click.echo(f"\n{self.kept} kept, {self.broken} broken, {unchecked} not checked.")
         if left:
             place = f"{self._checked.settings.store}://{'/'.join(self._checked.below)}"
             click.echo(f"{len(left)} secrets could not be deleted: remove in the engine what lies below {place}.")

@@ -195,6 +195,12 @@ class Asked:
         self._known[field] = value
         self.keep()
 
+    def forget(self, *fields: str) -> None:
+        """Ask for fields again in the next run."""
+        for field in fields:
+            self._known.pop(field, None)
+        self.keep()
+
     def say(self, *lines: str) -> None:
         """Tell the person, or who reads the output."""
         (self._person or Terminal()).say(*lines)

@@ -25,6 +25,7 @@ def back_up(setup: Setup) -> str:
     from monoskope.m8.cli import backup  # noqa: PLC0415 - as above
 
     into = Path(setup.asked.get("backup", _check_folder)).absolute()
+    setup.asked.note("backup", str(into))  # the unit and a later run begin elsewhere
     identity, recipient = age.new_identity()
     _hand_over(setup, str(identity))
     target = into / f"m8-{rfc3339(wall_clock()).replace('-', '').replace(':', '')}.age"
@@ -37,11 +38,20 @@ def back_up(setup: Setup) -> str:
 
 
 def _hand_over(setup: Setup, identity: str) -> None:
-    """Give the key to the person, for paper, or write it into the new file that they named."""
+    """Give the key to the person, for paper, or write it into the new file that they named.
+
+    Raises:
+        UsageError: neither is there: what nobody reads is a log, and the key would stand in it.
+    """
     if file := setup.asked.known("backup_key_file"):
         write_private(Path(file), f"{identity}\n".encode("ascii"))
         setup.asked.say(f"The key of the backups is in {file}. Move it off this machine.")
         return
+    if not setup.asked.can_ask:
+        raise UsageError(
+            "nobody is here to write the key of the backups on paper; none was made.",
+            fix="Run it at a terminal, or name a new file for the key as `backup_key_file` in the file of answers.",
+        )
     setup.asked.say(
         "",
         "This key opens the backups, and nothing else does. It is kept nowhere: write it on paper now, put the paper",

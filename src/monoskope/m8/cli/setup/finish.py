@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monoskope.checks.check import Verdict
+from monoskope.checks.check import Check, Verdict
+from monoskope.checks.log import LOG
 from monoskope.errors import RefusedError, UsageError
 from monoskope.m8 import settings
 from monoskope.m8.cli.common import show_checks
 from monoskope.m8.cli.setup.context import Setup
 from monoskope.m8.cli.setup.units import is_trial
 from monoskope.m8.doctor import examine
+from monoskope.m8.doctor.database import PROCESSES
+from monoskope.m8.doctor.folder import RESERVE
 from monoskope.m8.renewal import CA_FILE, write_public
 from monoskope.m8.tree.key_file import KeyFile
 from monoskope.protocol.bundle import Bundle, Log, Login, certificates_in
@@ -22,13 +25,15 @@ from monoskope.protocol.identity import grouped
 
 FILE = "bundle.json"
 """In m8's folder: what the first administrator joins with."""
+_ONCE_IT_RUNS = frozenset({PROCESSES, LOG, RESERVE})
+"""Checks that warn until m8 runs: no process was heard, no checkpoint is signed, no reserve is made."""
 
 
 def finish(setup: Setup) -> str:
     """Check the server, write the bundle, and say what comes next."""
     checks = examine(setup.folder)
-    show_checks(checks, "table")
     wrong = [check.name for check in checks if check.verdict is Verdict.FAIL]
+    show_checks([check for check in checks if "server" not in wrong or not _comes_later(check)], "table")
     if set(wrong) - {"server"}:  # m8 need not run yet
         raise RefusedError(
             f"m8 doctor finds something wrong: {', '.join(wrong)}.",
@@ -50,6 +55,11 @@ def finish(setup: Setup) -> str:
     ]
     setup.asked.say(*lines)
     return f"{path} is for the first administrator; monoctl config bundle makes the one for all others"
+
+
+def _comes_later(check: Check) -> bool:
+    """Whether a check says no more than that m8 does not run yet."""
+    return check.name == "server" or (check.verdict is Verdict.WARN and check.name in _ONCE_IT_RUNS)
 
 
 def _bundle(setup: Setup) -> Bundle:

@@ -58,7 +58,11 @@ def trust_issuer(setup: Setup) -> str:
         ca = setup.asked.get("issuer_ca", lambda file: _read_keys(_issuer(setup, _tables(url, file, "monoctl"))))
     client_id = setup.asked.get("client_id", lambda text: _check(setup, _tables(url, ca, text)))
     tables = _tables(url, ca, client_id)
-    setup.login = _log_in(setup, _issuer(setup, tables))
+    try:
+        setup.login = _log_in(setup, _issuer(setup, tables))
+    except Error:
+        setup.asked.forget("issuer", "client_id", "issuer_ca")
+        raise
     setup.add({}, tables)
     return f"m8 takes logins at {url}"
 

@@ -107,5 +107,13 @@ class _Superuser:
             await close(await connect(target))
 
         self._found = roles.superuser(url, self._loaded) if url else None
-        if self._found is not None:
+        if self._found is None:
+            return
+        try:
             asyncio.run(try_it(self._found))
+        except Error as error:
+            raise UsageError(
+                error.message,
+                fix=f"Correct the URL. Where pg_hba.conf keeps {self._found.user} out, name nobody, and run the SQL"
+                " yourself.",
+            ) from None

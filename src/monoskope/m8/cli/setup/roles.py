@@ -100,6 +100,8 @@ def script(target: PostgresTarget, statements: list[Statement]) -> list[str]:
     for statement in statements:
         if statement.is_inside and f"\\connect {quoted(target.database)}" not in lines:
             lines.append(f"\\connect {quoted(target.database)}")
+        if statement.unless:
+            lines.append("-- Unless it is there:")
         lines.append(f"{statement.sql};")
     return lines
 

@@ -157,7 +157,7 @@ def units(setup: Setup) -> dict[str, str]:
         "group": grp.getgrgid(account.pw_gid).gr_name,
         "program": f"{prefix}/bin/m8",
         "folder": str(setup.folder.absolute()),
-        "backups": setup.asked.known("backup") or str(setup.folder.absolute() / "backups"),
+        "backups": str(Path(setup.asked.known("backup") or setup.folder / "backups").absolute()),
         "ports": _ports(loaded),
         "hardened": HARDENED.format(prefix=" ".join(dict.fromkeys([str(prefix), sys.base_prefix]))),
     }

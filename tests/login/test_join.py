@@ -71,6 +71,7 @@ def published(company: Cluster, provider: OpenIdProvider) -> Bundle:
         ("login_ca_file", str(provider.ca_file)),
     ):
         company.must("monoctl", "config", "set", name, value, user=administrator)
+    company.must("monoctl", "get", "log", user=administrator)
     made = company.must("monoctl", "config", "bundle", "m8/bundle.json", "--contact", "Ben, 1", user=administrator)
     bundle = Bundle.parse((company.folder / "m8" / "bundle.json").read_bytes())
     assert grouped(bundle.fingerprint) in made.out

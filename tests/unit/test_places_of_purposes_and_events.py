@@ -40,6 +40,7 @@ PURPOSES_IN = {
     "reactor/work/write.py": "what the driver is told",
 }
 EVENTS_IN = {
+    "client/leaving.py": "finds the keys with which somebody signed",
     "client/rotation/hands.py": "waits for what is being written",
     "failpoints.py": "stands below the protocol, so it has a list of its own",
     "m8/backup/form.py": "finds the sealed bytes that events name",

@@ -147,7 +147,9 @@ class Client(Unshared):
         self._session.logged = self._logged
 
     async def _logged(self, request_id: bytes) -> upload_pb2.Signed | None:
-        return await self.log.logged_receipt(request_id)
+        from monoskope.client.proofs.log import logged_receipt  # noqa: PLC0415 - a put does not need it
+
+        return await logged_receipt(self._session, request_id)
 
     def __repr__(self) -> str:
         return f"<Client {self.settings.server} token=hidden>"

@@ -160,7 +160,7 @@ class ServerLog:
         """
         Note.parse(note)  # what is malformed is told before anything is asked
         pin, _ = await self._pin()
-        policy = self._policy(pin)
+        policy = _policy(self._session, pin)
         other = Policy(policy.log, policy.witnesses).believe(note)
         await self._session.watch.check.check_one_log(pin, LogPin(pin.vkeys, note))
         return LogComparison.of(other, pin.size)
@@ -183,25 +183,12 @@ class ServerLog:
         with within(self._session.runtime, max(timeout, CALL_TIMEOUT_S)):
             pin, asks_witnesses = await self._pin()
             file = await self._best_file(content, asks_witnesses, timeout)
-            proof = verified(file, self._policy(pin), self._identities())
+            proof = verified(file, _policy(self._session, pin), _identities(self._session))
             if proof.request_id != content.hex():
                 raise LogMismatchError("m8 shows the proof of another request.", fix="Ask your administrator.")
             note = bytes(ProofFile.parse(file).note)
             await self._session.watch.check.check_one_log(pin, LogPin(pin.vkeys, note))
             return proof
-
-    async def logged_receipt(self, request_id: bytes) -> upload_pb2.Signed | None:
-        """Return the receipt of a request as the pinned log proves it, by one call; None if there is no such proof.
-
-        Raises `Error` if what m8 shows does not hold.
-        """
-        given = self._session.settings
-        if (pin := self._session.watch.known.pin(given.server)) is None:
-            return None
-        file = await self._file(request_id, witnessed=given.log_quorum > 0, wait_s=0)
-        proof = upload_proof.UploadProof.parse(file)
-        proven = proof.verify(self._policy(pin), self._identities())
-        return proof.receipt if proven.request.request_id == request_id else None
 
     async def events(self, *, request_id: str = "", prefix: str = "") -> AsyncGenerator[Event]:
         """Yield the events in log order, of one request or below a URI prefix if given.
@@ -238,45 +225,62 @@ class ServerLog:
         answer, verdict = (await self._session.watch.look()).log()
         return verdict.pin, answer.quorum > 0
 
-    def _policy(self, pin: LogPin) -> Policy:
-        given = self._session.settings
-        return policy_of(pin.vkeys, given.log_witnesses, given.log_quorum)
-
-    def _identities(self) -> dict[str, str]:
-        """Return the pinned identity of each store of the server."""
-        given = self._session.settings
-        pins = self._session.known.read_with(given.server, given.store_identities)
-        return {store: identity for (server, store), identity in pins.identities.items() if server == given.server}
-
     async def _best_file(self, request_id: bytes, asks_witnesses: bool, wait_s: float) -> bytes:  # noqa: FBT001
         """Return a proof with the cosignatures of witnesses; one without where they are away and not demanded."""
         demanded = self._session.settings.log_quorum > 0
         try:
-            return await self._file(request_id, witnessed=demanded or asks_witnesses, wait_s=wait_s)
+            return await _file(self._session, request_id, witnessed=demanded or asks_witnesses, wait_s=wait_s)
         except NotYetError:
             if demanded or not asks_witnesses:
                 raise
-        file = await self._file(request_id, witnessed=False, wait_s=0)
+        file = await _file(self._session, request_id, witnessed=False, wait_s=0)
         self._session.notify(WITHOUT_WITNESSES)
         return file
 
-    async def _file(self, request_id: bytes, *, witnessed: bool, wait_s: float) -> bytes:
-        """Return the proof of the last event of a request, as a file. Nothing of it is verified here.
 
-        Raises:
-            NotYetError: no such checkpoint covers the event within `wait_s`.
-            ProtocolError: the answer makes no proof.
-        """
-        runtime = self._session.runtime
-        ends_at = runtime.now() + left(wait_s)
-        while True:
-            answer = await self._session.queries.upload_proof(request_id, witnessed=witnessed)
-            if not answer.proof_later:
-                return _file_of(answer)
-            left_s = ends_at - runtime.now()
-            if left_s <= 0:
-                raise _not_yet(request_id, witnessed=witnessed)
-            await runtime.sleep(min(_PAUSE_S, left_s))
+async def logged_receipt(session: Session, request_id: bytes) -> upload_pb2.Signed | None:
+    """Return the receipt of a request as the pinned log proves it, by one call; None if there is no such proof.
+
+    Raises `Error` if what m8 shows does not hold.
+    """
+    given = session.settings
+    if (pin := session.watch.known.pin(given.server)) is None:
+        return None
+    file = await _file(session, request_id, witnessed=given.log_quorum > 0, wait_s=0)
+    proof = upload_proof.UploadProof.parse(file)
+    proven = proof.verify(_policy(session, pin), _identities(session))
+    return proof.receipt if proven.request.request_id == request_id else None
+
+
+def _policy(session: Session, pin: LogPin) -> Policy:
+    given = session.settings
+    return policy_of(pin.vkeys, given.log_witnesses, given.log_quorum)
+
+
+def _identities(session: Session) -> dict[str, str]:
+    """Return the pinned identity of each store of the server."""
+    given = session.settings
+    pins = session.known.read_with(given.server, given.store_identities)
+    return {store: identity for (server, store), identity in pins.identities.items() if server == given.server}
+
+
+async def _file(session: Session, request_id: bytes, *, witnessed: bool, wait_s: float) -> bytes:
+    """Return the proof of the last event of a request, as a file. Nothing of it is verified here.
+
+    Raises:
+        NotYetError: no such checkpoint covers the event within `wait_s`.
+        ProtocolError: the answer makes no proof.
+    """
+    runtime = session.runtime
+    ends_at = runtime.now() + left(wait_s)
+    while True:
+        answer = await session.queries.upload_proof(request_id, witnessed=witnessed)
+        if not answer.proof_later:
+            return _file_of(answer)
+        left_s = ends_at - runtime.now()
+        if left_s <= 0:
+            raise _not_yet(request_id, witnessed=witnessed)
+        await runtime.sleep(min(_PAUSE_S, left_s))
 
 
 def _file_of(answer: log_pb2.GetUploadProofResponse) -> bytes:

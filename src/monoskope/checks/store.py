@@ -57,8 +57,9 @@ def store_check(seen: StoreSeen) -> Check:
 
 def _unserved(seen: StoreSeen) -> Check:
     said = "No reactor is attached." if seen.attached_ever else "No reactor of it was ever attached."
-    start = f"Start its reactor: systemctl start monoskope-reactor@{seen.name}"
+    start = "Start its reactor beside the engine: its service, or `m8 reactor run FOLDER`"
     if seen.active:
-        return Check.fail(seen.check_name, f"{said} Requests to it wait, and fail.", start)
+        fail = "Requests to it wait, and fail." if seen.attached_ever else "Requests to it fail at once."
+        return Check.fail(seen.check_name, f"{said} {fail}", f"{start}.")
     activate = f"monoctl activate secret-store {seen.name}"
     return Check.warn(seen.check_name, f"{said} It is not active.", f"{start} ; then: {activate}")

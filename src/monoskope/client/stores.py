@@ -251,6 +251,14 @@ class Stores:
         pinned, changed = self._session.agreeing(self._session.settings.store_identities).look(store)
         return StoreIdentity(pinned, changed)
 
+    def follow(self, store: views_pb2.SecretStore) -> None:
+        """Pin where signed steps lead from the pin of a store that m8 shows, as each request does; else change nothing.
+
+        Raises:
+            Error: `known_stores` cannot be read or written.
+        """
+        self._session.agreeing(self._session.settings.store_identities).follow(store)
+
     async def create(self, name: str, *, kind: str, identity: str) -> views_pb2.SecretStore:
         """Add a store, inactive; `kind` is its engine's, `identity` what `m8 reactor init` printed."""
         shown = check_shown(identity)

@@ -84,6 +84,14 @@ class SyncStores(_Twin):
         """
         return self._of.look_at_identity(store)
 
+    def follow(self, store: views_pb2.SecretStore) -> None:
+        """Pin where signed steps lead from the pin of a store that m8 shows, as each request does; else change nothing.
+
+        Raises:
+            Error: `known_stores` cannot be read or written.
+        """
+        self._of.follow(store)
+
     create = _call(Stores.create)
     activate = _call(Stores.activate)
     deactivate = _call(Stores.deactivate)

@@ -104,7 +104,7 @@ BROKEN = [
         store_check(replace(STORE, engines=())),
         FAIL,
         "No reactor is attached",
-        "systemctl start monoskope-reactor@vault",
+        "its service, or `m8 reactor run FOLDER`",
     ),
     (store_check(replace(STORE, engines=(), active=False, attached_ever=False)), WARN, "ever attached", "activate"),
     (store_check(replace(STORE, engines=("refused", "unavailable"))), FAIL, "refused, unavailable", "reactor-cannot"),

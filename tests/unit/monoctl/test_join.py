@@ -282,6 +282,23 @@ def test_what_the_administrator_of_the_machine_fixed_counts_before_bundle_and_fo
     assert "ca_file" not in read_config(folder / "config.toml").top.texts
 
 
+def test_a_compared_bundle_adds_no_server_to_an_m8_whose_log_nobody_pinned(
+    run: Run, m8: HttpsIssuer, folder: Path, logins: list[LoginSettings]
+) -> None:
+    """Else another company's m8 could name ours beside itself, and get the token that is configured for ours."""
+    folder.mkdir(parents=True)
+    before = f'server = "{SERVER}"\ntoken_file = "anna.token"\n'
+    write_private(folder / "config.toml", before.encode())
+    bundle = of(m8, servers=(named(m8), SERVER))
+    publish(m8, bundle)
+    words = ("join", m8.url, "--fingerprint", bundle.fingerprint)
+    ends(run(*words), 3, f"the bundle adds {named(m8)} to", "No log is pinned", "--context NAME")
+    assert everything_in(folder) == {"config.toml": before.encode()}
+    assert logins == []
+    ends(run(*words, "--context", "other"), 0)
+    assert "token_file" not in read_config(folder / "config.toml").contexts["other"].texts
+
+
 def test_an_m8_besides_another_one_is_a_context(
     run: Run, m8: HttpsIssuer, folder: Path, logins: list[LoginSettings]
 ) -> None:

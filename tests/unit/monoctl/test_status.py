@@ -148,7 +148,7 @@ BROKEN: dict[str, tuple[Callable[[ScriptedM8], object], str, Verdict, str, str]]
     "another log": (another_log, "log", FAIL, "does not count", "evidence"),
     "a silent witness": (silent_witness, "witness witness.example/a", WARN, "never cosigned", "m8 log status"),
     "an old log": (old_log, "log", FAIL, "3h ago", "m8 log status"),
-    "no reactor": (detached, "store vault", FAIL, "No reactor is attached", "systemctl start"),
+    "no reactor": (detached, "store vault", FAIL, "No reactor is attached", "m8 reactor run FOLDER"),
     "no signing key": (asks_for_signatures, "signing key", WARN, "signed requests alone: vault", "signed-requests.md"),
 }
 
@@ -179,6 +179,7 @@ def test_nothing_that_m8_says_turns_a_changed_pin_into_ok(alice: Alice, m8: Scri
     for steps in ([], [forged], [for_another], [identity_pb2.SignedRotation()], [new.rotate(old, "vault")]):
         del store.rotations[:]
         store.rotations.extend(steps)
+        alice("describe", "secret-store", "vault")  # it shows all of that, and pins nothing
         found, code = rows(alice)
         assert (found["pin vault"]["verdict"], code) == ("FAIL", ExitCode.CHECK_FAILED), steps
     m8.add_store("other", Identity())
@@ -191,7 +192,9 @@ def test_nothing_that_m8_says_turns_a_changed_pin_into_ok(alice: Alice, m8: Scri
     store.identity = new.shown
     del store.rotations[:]
     store.rotations.append(old.rotate(new, "vault"))
-    assert rows(alice)[0]["pin vault"]["verdict"] == "OK"
+    assert f"{old.shown} was rotated to {new.shown}" in rows(alice)[0]["pin vault"]["said"]
+    assert f"{new.shown}, which is pinned now" in alice("describe", "secret-store", "vault").stderr
+    assert rows(alice)[0]["pin vault"]["said"] == f"m8 shows the identity that is pinned here, {new.shown}."
 
 
 def test_without_a_server_a_token_or_files_that_can_be_read(alice: Alice, m8: ScriptedM8, tmp_path: Path) -> None:

@@ -112,6 +112,12 @@ class MachineSettings:
         server = self._counting.get("server", "")
         return tuple(dict.fromkeys((*(check_servers(server) if server else ()), *self._bundle.servers)))
 
+    @property
+    def added(self) -> tuple[str, ...]:
+        """The servers that the bundle adds to those of a configured m8: what is kept for that m8 would go to them."""
+        server = self._counting.get("server", "")
+        return tuple(one for one in self._bundle.servers if server and one not in check_servers(server))
+
     def new(self) -> dict[str, str]:
         """Return the settings that `add` would write. Changes nothing.
 

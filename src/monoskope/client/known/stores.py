@@ -355,7 +355,8 @@ def _missing(pins: Pins, server: str, identities: Mapping[str, str], default: st
         if known != identity:
             raise IdentityChangedError(
                 f"store {store!r} of {server} is pinned to {known}, and is to be pinned to {identity}.",
-                fix="Nothing was changed. Ask the store's operator which one it is; if it is the new one, run `monoctl"
+                fix="Nothing was changed. If the identity was rotated since the bundle was made, yours is the newer:"
+                " ask for a new bundle. Else ask the store's operator which one it is; if not yours, run `monoctl"
                 f" forget-store {store}` first.",
             )
         pins.check_free(server, store, identity)

@@ -155,6 +155,15 @@ class Resolver:
             return pinned, error
         return pinned, None if last == identity else _changed(server, name, last, identity, "it shows")
 
+    def follow(self, store: views_pb2.SecretStore) -> None:
+        """Pin where signed steps lead from the pin of a store, if there is one and they lead to what m8 shows.
+
+        Raises as `KnownStores.pin`.
+        """
+        pinned, changed = self.look(store)
+        if pinned and changed is None:
+            self._trust(store, self._known.read())
+
     async def uri(self, text: str) -> SecretUri:
         """Return the full URI, with the agreed default store if it names none. Raises as `target`."""
         if "://" in text:

@@ -21,7 +21,7 @@ from monoskope.client.login.starting import LoginSettings
 from monoskope.client.settings import ClientSettings
 from monoskope.client.signing.signer import signer_of
 from monoskope.client.walk.trust import subject_of
-from monoskope.errors import IdentityChangedError, UnauthenticatedError, UsageError
+from monoskope.errors import IdentityChangedError, RefusedError, UnauthenticatedError, UsageError
 from monoskope.monoctl.commands.login import Way, log_in, login_options, met
 from monoskope.monoctl.groups import command
 from monoskope.monoctl.options import CommandSession, config_option, context_option
@@ -69,14 +69,17 @@ def join(
     pins = MachinePins(known, bundle)
     place = place_for(bundle, context=context or os.environ.get("MONOCTL_CONTEXT"), config=config)
     settings = MachineSettings(place, bundle)
-    show_new(pins.new(), sorted(settings.new()), place.where)
+    new = pins.new()
+    show_new(new, sorted(settings.new()), place.where)
     _kept(settings.login())
     if fingerprint or not dry_run:
         compare.compare(bundle, fingerprint or _asked())
+    settings.check_fixed()
+    if new.log:
+        _check_added(settings, place, source)
     if dry_run:
         terminal.err("Nothing was changed: --dry-run.")
         return
-    settings.check_fixed()
     pins.add()
     settings.add()
     kept = _logged_in(settings, way, known)
@@ -85,6 +88,17 @@ def join(
         terminal.warn("Join again once m8 answers: then the line for your store's operators is shown.")
         return
     _tell(bundle, settings, place, found, kept)
+
+
+def _check_added(settings: MachineSettings, place: Place, source: str) -> None:
+    """Raise `RefusedError` if what is kept for a configured m8, such as its token, would go to another server, too."""
+    if settings.added:
+        raise RefusedError(
+            f"the bundle adds {', '.join(settings.added)} to {place.where}. No log is pinned that would show that this"
+            " is the same m8.",
+            fix=f"Nothing was changed. Run `monoctl get log` first, or name a new context: `monoctl join {source}"
+            " --context NAME`.",
+        )
 
 
 def _bundle(source: str, ca_file: str | None, fingerprint: str | None, path: Path) -> Bundle:

@@ -130,8 +130,17 @@ def store_types(session: CommandSession) -> None:
 @click.argument("name", default="")
 @output_options
 def secret_store(name: str, session: CommandSession) -> None:
-    """Show one store, or without NAME the default store: its identity, limits, key id and reactors."""
-    document = views.store(session.run(lambda client: client.queries.store(name)))
+    """Show one store, or without NAME the default store: its identity, limits, key id and reactors.
+
+    If its identity was rotated, in steps signed by old and new key, the new one is pinned, as by each request.
+    """
+
+    async def look(client: Client) -> views_pb2.SecretStore:
+        found = await client.queries.store(name)
+        client.stores.follow(found)
+        return found
+
+    document = views.store(session.run(look))
     if session.output != "table":
         emit(session.output, document, {})
         return

@@ -156,7 +156,11 @@ def _pin(server: str, view: views_pb2.SecretStore, pins: Pins) -> Check:
     except ProofError:
         steps = []
     if steps and steps[-1] == view.identity:
-        return Check.ok(name, f"{pinned} was rotated to {view.identity}, signed by both. Your next request pins that.")
+        return Check.ok(
+            name,
+            f"{pinned} was rotated to {view.identity}, signed by both. Your next request pins that, and so does"
+            f" `monoctl describe secret-store {view.name}`.",
+        )
     return Check.fail(
         name,
         f"m8 shows {view.identity}, and {pinned} is pinned here. No rotation leads from one to the other.",

@@ -69,6 +69,7 @@ OTHERWISE = {
     "Client.close": "it asks m8 nothing",
     "Client.open": "it asks m8 nothing",
     "Client.full_uri": "it asks m8 nothing where the store is named",
+    "Stores.follow": "it follows signed steps in what the caller has",
     "Stores.look_at_identity": "it compares what the caller has with a file",
 }
 """Why a method may do without."""

@@ -14,7 +14,7 @@ from monoskope.protocol.identity import grouped
 from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster, editing
 from monoskope.testing.cluster.commands import User
-from monoskope.testing.parts import program
+from monoskope.testing.parts import program, wait_until
 from tests.support import openid_provider
 from tests.support.logins import address_of
 from tests.support.openid_provider import CLIENT_ID, OpenIdProvider
@@ -71,7 +71,7 @@ def published(company: Cluster, provider: OpenIdProvider) -> Bundle:
         ("login_ca_file", str(provider.ca_file)),
     ):
         company.must("monoctl", "config", "set", name, value, user=administrator)
-    company.must("monoctl", "get", "log", user=administrator)
+    wait_until(lambda: administrator.monoctl("get", "log").code == 0, what="m8 has signed its log")
     made = company.must("monoctl", "config", "bundle", "m8/bundle.json", "--contact", "Ben, 1", user=administrator)
     bundle = Bundle.parse((company.folder / "m8" / "bundle.json").read_bytes())
     assert grouped(bundle.fingerprint) in made.out

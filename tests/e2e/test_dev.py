@@ -159,7 +159,7 @@ def test_one_command_then_monoctl_works_and_ctrl_c_leaves_nothing_and_the_next_s
     for pid in children.values():
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
-    newcomer.monoctl("get", "secrets", code=ExitCode.UNAVAILABLE)
+    newcomer.monoctl("get", "secrets", "--retry-for", "0", code=ExitCode.UNAVAILABLE)
     check_second_start(newcomer)
     check_start_with_a_token_from_before(newcomer)
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 def faults(schema: str, file: Path) -> str:
     """What check-jsonschema says of a file that is not valid by its schema of that name, else nothing."""
-    from check_jsonschema import main  # noqa: PLC0415 - most runs need none of it, and it takes long to load
+    from check_jsonschema import main  # type: ignore[import-untyped]  # noqa: PLC0415 - it loads for long
 
     ended = CliRunner().invoke(main, ["--builtin-schema", f"vendor.{schema}", str(file)])
     return f"{ended.output}{ended.exception!r}" if ended.exit_code else ""

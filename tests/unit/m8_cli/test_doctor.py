@@ -29,11 +29,13 @@ from monoskope.m8.http import tls
 from monoskope.m8.init import lay_out
 from monoskope.m8.log.folder import note_backup
 from monoskope.m8.log.postgres import connections
+from monoskope.m8.log.sqlite.disk import Reserve
 from monoskope.m8.settings import ServerSettings, load
 from monoskope.protocol.bundle import Bundle, Log, Login
 from monoskope.settings import write_private
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.engines.postgres import Postgres
+from monoskope.testing.parts import wait_until
 from monoskope.testing.scripted.log import ScriptedLog
 from monoskope.times import wall_clock
 from tests.support.programs import m8
@@ -193,6 +195,7 @@ def test_a_server_that_runs_is_well_and_shows_no_secret(tmp_path: Path) -> None:
         server.until_ready()
         while "signed_at: never" in m8("log", "status", *here, home=tmp_path).stdout:
             pass
+        wait_until(lambda: Reserve(settings.event_log).is_made, what="m8 has made the reserve of the log")
         recipient = m8("backup", "key", str(tmp_path / "identity"), home=tmp_path).stdout.strip()
         m8("backup", "create", *here, "--recipient", recipient, str(tmp_path / "log.age"), home=tmp_path)
         shown = m8("doctor", *here, home=tmp_path).stdout

@@ -29,6 +29,7 @@ from monoskope.m8.http import tls
 from monoskope.m8.init import lay_out
 from monoskope.m8.log.folder import note_backup
 from monoskope.m8.log.postgres import connections
+from monoskope.m8.log.postgres.facts import Facts
 from monoskope.m8.settings import ServerSettings, load
 from monoskope.protocol.bundle import Bundle, Log, Login
 from monoskope.settings import write_private
@@ -309,7 +310,8 @@ def test_postgresql_its_version_and_clock_and_what_the_role_may_do(
     lacking = rows()["database"]
     assert (lacking.verdict, "may not write" in lacking.said) == (FAIL, True), lacking
     assert "postgresql.md" in lacking.fix
-    assert postgres_check("17.2", settings.database, is_superuser=True, may_write=True).verdict is WARN
+    facts = Facts("17.2", 0, is_superuser=True, may_write=True, is_empty=False)
+    assert postgres_check(facts, settings.database).verdict is WARN
     monkeypatch.setattr(connections, "MINIMUM_VERSION", 99)
     old = rows()["database"]
     assert (old.verdict, "is older than" in old.said) == (FAIL, True), old

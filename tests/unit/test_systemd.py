@@ -68,8 +68,8 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def without_homes(home: Path) -> mock._patch[tuple[Path]]:
-    return mock.patch("monoskope.systemd._HOMES", (home,))
+def without_homes(*homes: Path) -> mock._patch[tuple[Path, ...]]:
+    return mock.patch("monoskope.systemd._HOMES", homes)
 
 
 def test_what_a_service_does_not_see_is_copied_or_refused_at_its_question(tmp_path: Path, home: Path) -> None:
@@ -102,8 +102,8 @@ def test_a_reactor_gets_a_unit_but_for_one_in_a_home(tmp_path: Path, home: Path)
     reactor, trial = tmp_path / "reactor", home / "reactor"
     (home / "ca.crt").write_text("a certificate")
     words = ("--store", "local", "--server", "m8:1", "--type", "age")
-    with without_homes(home):
-        tried = typed("init", trial, *words, "--ca-file", home / "ca.crt")
+    with without_homes(home, tmp_path / "other"):
+        tried = typed("init", trial, *words, "--ca-file", tmp_path / "other" / "ca.crt")
         assert f"m8 reactor run {trial}\n" in tried.stderr
         assert not (trial / "units").exists()
         assert not (trial / "m8-ca.pem").exists()

@@ -30,11 +30,13 @@ from monoskope.m8.init import lay_out
 from monoskope.m8.log.folder import note_backup
 from monoskope.m8.log.postgres import connections
 from monoskope.m8.log.postgres.facts import Facts
+from monoskope.m8.log.sqlite.disk import Reserve
 from monoskope.m8.settings import ServerSettings, load
 from monoskope.protocol.bundle import Bundle, Log, Login
 from monoskope.settings import write_private
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.engines.postgres import Postgres
+from monoskope.testing.parts import wait_until
 from monoskope.testing.scripted.log import ScriptedLog
 from monoskope.times import wall_clock
 from tests.support.programs import m8
@@ -192,6 +194,7 @@ def test_a_server_that_runs_is_well_and_shows_no_secret(tmp_path: Path) -> None:
     m8("token", "create", *here, "--role", "administrator", "--subject", "anna", home=tmp_path)
     with served(settings) as server:
         server.until_ready()
+        wait_until(lambda: Reserve(settings.event_log).is_made, what="m8 has made its reserve")
         while "signed_at: never" in m8("log", "status", *here, home=tmp_path).stdout:
             pass
         recipient = m8("backup", "key", str(tmp_path / "identity"), home=tmp_path).stdout.strip()

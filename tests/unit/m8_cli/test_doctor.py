@@ -29,6 +29,7 @@ from monoskope.m8.http import tls
 from monoskope.m8.init import lay_out
 from monoskope.m8.log.folder import note_backup
 from monoskope.m8.log.postgres import connections
+from monoskope.m8.log.postgres.facts import Facts
 from monoskope.m8.log.sqlite.disk import Reserve
 from monoskope.m8.settings import ServerSettings, load
 from monoskope.protocol.bundle import Bundle, Log, Login
@@ -193,9 +194,9 @@ def test_a_server_that_runs_is_well_and_shows_no_secret(tmp_path: Path) -> None:
     m8("token", "create", *here, "--role", "administrator", "--subject", "anna", home=tmp_path)
     with served(settings) as server:
         server.until_ready()
+        wait_until(lambda: Reserve(settings.event_log).is_made, what="m8 has made its reserve")
         while "signed_at: never" in m8("log", "status", *here, home=tmp_path).stdout:
             pass
-        wait_until(lambda: Reserve(settings.event_log).is_made, what="m8 has made the reserve of the log")
         recipient = m8("backup", "key", str(tmp_path / "identity"), home=tmp_path).stdout.strip()
         m8("backup", "create", *here, "--recipient", recipient, str(tmp_path / "log.age"), home=tmp_path)
         shown = m8("doctor", *here, home=tmp_path).stdout
@@ -312,7 +313,8 @@ def test_postgresql_its_version_and_clock_and_what_the_role_may_do(
     lacking = rows()["database"]
     assert (lacking.verdict, "may not write" in lacking.said) == (FAIL, True), lacking
     assert "postgresql.md" in lacking.fix
-    assert postgres_check("17.2", settings.database, is_superuser=True, may_write=True).verdict is WARN
+    facts = Facts("17.2", 0, is_superuser=True, may_write=True, is_empty=False)
+    assert postgres_check(facts, settings.database).verdict is WARN
     monkeypatch.setattr(connections, "MINIMUM_VERSION", 99)
     old = rows()["database"]
     assert (old.verdict, "is older than" in old.said) == (FAIL, True), old

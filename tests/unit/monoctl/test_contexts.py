@@ -45,7 +45,7 @@ def lab_and_company() -> None:
 def test_a_context_is_made_used_changed_and_left(file: Path) -> None:
     ends(run("config", "contexts"), 0, f"note: {file} has no contexts")
     ends(run("config", "set", "server", "first.example:1"), 0)
-    assert run("config", "contexts").stdout.split() == "NAME SERVER COUNTS (no context) first.example:1 yes".split()
+    assert run("config", "contexts").stdout.split()[3:] == ["(no", "context)", "first.example:1", "yes"]
     ends(run("config", "unset", "server"), 0)
     ends(run("config", "set", "requester", "top"), 0)
     lab_and_company()
@@ -148,7 +148,7 @@ def test_several_settings_are_written_at_once_or_not_at_all(file: Path) -> None:
     assert file.read_bytes() == before
 
 
-def test_no_command_replaces_what_this_machine_fixes(tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_command_replaces_what_is_fixed(tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = tmp_path / "machine.toml"
     machine.write_text('server = "m8.example:1"\nlog_vkeys = "a b"\nfixed = ["server", "log_vkeys"]\n')
     machine.chmod(0o644)

@@ -8,13 +8,12 @@ from pathlib import Path
 from monoskope.client.http.transport import Transport, find_roots
 from monoskope.client.runtime import Runtime
 from monoskope.errors import Error, IdentityChangedError, NotReachedError, ProtocolError
-from monoskope.value import Unshared
 
 _ABOUT_THE_SERVER = (NotReachedError, IdentityChangedError, ProtocolError)
 """What is wrong where another server was meant, or its authority is not named."""
 
 
-class Servers(Unshared):
+class Servers:
     """The servers of one log. The first counts until it fails, then the next one.
 
     Args:

@@ -15,7 +15,6 @@ from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.client import Client, ClientSettings, SyncClient, WorkloadToken
 from monoskope.client.connection import Connection, RenewedError
 from monoskope.client.http.methods import GET_SERVER, WATCH_EVENTS
-from monoskope.client.http.servers import Servers
 from monoskope.client.login.credential import Caller, Exchange, Issued, IssuerAwayError
 from monoskope.client.login.id_token import claims_of
 from monoskope.client.queries import Queries
@@ -115,12 +114,13 @@ class Scripted:
 
 
 @pytest.fixture
-def connected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+def connected(tmp_path: Path) -> Any:
     (tmp_path / "ca.crt").write_text("-----BEGIN CERTIFICATE-----\n")
 
     def made(tokens: Tokens | str, transport: Scripted) -> Connection:
-        monkeypatch.setattr(Servers, "_dial", lambda *_: transport)
-        return Connection("127.0.0.1:1", tmp_path / "ca.crt", tokens)
+        connection = Connection("127.0.0.1:1", tmp_path / "ca.crt", tokens)
+        connection._servers.transports["127.0.0.1:1"] = transport
+        return connection
 
     return made
 

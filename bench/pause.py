@@ -25,7 +25,7 @@ from monoskope.protocol.grant import PUBLIC_KEY_BYTES, REPLICA_BYTES, make_grant
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.reactor.identity.fingerprint import FingerprintKey
-from tests.support.reactor_world import ask
+from tests.support.reactor_requests import ask
 from tests.unit.reactor.bench import Bench
 
 RECEIPTS, KEYS = 40_000, 100

@@ -31,9 +31,9 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.client import Client
 from monoskope.client.connection import Connection
 from monoskope.client.http import methods
+from tests.support.fake_reactor import FakeReactor
 from tests.support.http_calls import Call
 from tests.support.m8_process import Process, running
-from tests.support.m8_world import FakeReactor
 from tests.support.vectors import Signer, a_request
 
 WATCHERS = 24

@@ -121,11 +121,23 @@ def convert(table: object, kind: type[S], *, where: str, strict: bool = True) ->
         return msgspec.convert(table, kind, strict=strict)
     except msgspec.ValidationError as error:
         text = str(error)
-        message, fix = f"{where}: {text}.", _fix_of(text, kind)
         if missing := _MISSING.search(text):
-            field = ".".join(filter(None, (missing["table"], missing["name"])))
-            raise MissingFieldError(message, fix=fix, field=field) from None
-        raise UsageError(message, fix=fix) from None
+            raise _missing(missing["name"], missing["table"] or "", kind, where) from None
+        raise UsageError(f"{where}: {text}.", fix=_fix_of(text, kind)) from None
+
+
+def _missing(name: str, table: str, kind: type[msgspec.Struct], where: str) -> MissingFieldError:
+    """Return the error for a setting that is missing, in a table of `kind` or, if it has a name, in one below that."""
+    inside = f" in {table}" if table else ""
+    types = {} if table else {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+    form = str(types.get(name, ""))
+    value = '["…"]' if form.startswith("list[str") else '"…"' if "str" in form else "…"
+    example = f"the table [{name}]" if form.startswith("dict") else f"{name} = {value}"
+    return MissingFieldError(
+        f"{where}: `{name}` is missing{inside}; no usual value takes its place.",
+        fix=f"Write {example}{inside}.",
+        field=".".join(filter(None, (table, name))),
+    )
 
 
 def _fix_of(complaint: str, kind: object) -> str:

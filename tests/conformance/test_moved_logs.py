@@ -24,7 +24,8 @@ from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.logs import some_time
 from tests.support.changes import APPROVE, PROPOSE, a_change, approve, propose
 from tests.support.checkpoints import cosigned, keys_in, signing
-from tests.support.m8_world import Sealed, a_world
+from tests.support.m8_user import Sealed
+from tests.support.m8_world import a_world
 from tests.support.programs import Ended, m8
 from tests.support.vectors import a_request
 

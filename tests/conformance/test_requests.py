@@ -30,7 +30,8 @@ from tests.conformance.barbican_harness import BarbicanHarness
 from tests.conformance.kubernetes_harness import KubernetesHarness
 from tests.conformance.pass_harness import PassHarness
 from tests.conformance.vault_harness import Kv1Harness, VaultHarness
-from tests.support.reactor_world import World, ask
+from tests.support.reactor_requests import ask
+from tests.support.reactor_world import World
 
 pytestmark = pytest.mark.usefixtures("aws_credentials")
 

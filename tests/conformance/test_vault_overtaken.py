@@ -16,7 +16,8 @@ from monoskope.stores.driver import NOTHING
 from monoskope.stores.vault.kv2 import VaultStore
 from monoskope.uri import SecretUri
 from tests.conformance.vault_harness import VaultHarness
-from tests.support.reactor_world import World, ask
+from tests.support.reactor_requests import ask
+from tests.support.reactor_world import World
 
 DELETE, UNDELETE = upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_UNDELETE
 ANY, VERSION, OVERWRITE = upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_VERSION, upload_pb2.EXPECT_OVERWRITE

@@ -38,7 +38,7 @@ from tests.e2e.breaking_bao import BreakingBao
 from tests.e2e.ends_spoilt import spoilt
 from tests.e2e.ran import Caller
 from tests.support.http_calls import CallError
-from tests.support.m8_world import PATIENCE_S
+from tests.support.m8_user import PATIENCE_S
 from tests.support.quick_cluster import QuickCluster
 
 TEAM = "ends"

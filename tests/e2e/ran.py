@@ -16,7 +16,7 @@ from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
 from monoskope.testing.cluster.commands import Ran
 from monoskope.testing.cluster.commands import User as ClusterUser
 from tests.e2e.conftest import Team
-from tests.support.m8_world import User
+from tests.support.m8_user import User
 
 UPLOADED = [
     "SecretUploadKeyRequested",

@@ -20,7 +20,7 @@ from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster, editing
 from tests.e2e.conftest import Team
 from tests.e2e.ran import Caller, inside, ok, put_inside, refused
-from tests.support.m8_world import refused as refuses
+from tests.support.m8_user import refused as refuses
 from tests.support.vectors import VECTORS, a_request
 
 

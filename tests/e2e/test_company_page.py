@@ -109,7 +109,7 @@ class Company:
             ("systemctl enable --now m8", self.starts_m8),
             ("monoctl join bundle.json", self.joins_first),
             ("runuser -u monoskope-vault -- m8 reactor init ", self.makes_a_reactor),
-            ("systemctl enable --now monoskope-vault", self.starts_the_reactor),
+            ("systemctl enable --now monoskope-reactor@vault", self.starts_the_reactor),
             ("monoctl create ", lambda line: self.quietly(self.laptops["ada"], line)),
             ("monoctl config bundle", self.makes_the_bundle),
             ("monoctl join monoskope-bundle.json", self.anna_joins),
@@ -154,15 +154,18 @@ class Company:
         self.known["first"] = _FINGERPRINT.findall(shown)[-1]
 
     def copies(self, line: str) -> None:
-        (self.top / "system").mkdir()
+        (self.top / "system").mkdir(exist_ok=True)
         self.quietly(self.root, line)
 
+    def started(self, line: str) -> str:
+        """Return what systemd would run that is told to start units, which have been copied."""
+        units = [self.top / "system" / name for name in line.split()[3:]]
+        assert all(unit.exists() for unit in units)
+        [start] = re.findall(r"^ExecStart=\S+/(m8 .*)$", units[0].read_text(encoding="utf-8"), re.MULTILINE)
+        return str(start)
+
     def starts_m8(self, line: str) -> None:
-        for unit in line.split()[3:]:
-            assert (self.top / "system" / unit).exists()
-        text = (self.top / "system" / "m8.service").read_text(encoding="utf-8")
-        [start] = re.findall(r"^ExecStart=\S+/(m8 .*)$", text, re.MULTILINE)
-        self.root.begin(start, self.root.serving)
+        self.root.begin(self.started(line), self.root.serving)
 
     def joins(self, name: str, line: str, fingerprint: str) -> str:
         steps: Steps = [
@@ -188,8 +191,8 @@ class Company:
         with (self.vault / "reactor.toml").open("a", encoding="utf-8") as file:
             file.write(f"\n{table}\n")
 
-    def starts_the_reactor(self, _: str) -> None:
-        self.root.begin(f"m8 reactor run {self.vault}", is_attached)
+    def starts_the_reactor(self, line: str) -> None:
+        self.root.begin(self.started(line), is_attached)
 
     def makes_the_bundle(self, line: str) -> None:
         self.known["bundle"] = _FINGERPRINT.findall(self.quietly(self.laptops["ada"], line))[-1]
@@ -227,7 +230,7 @@ def company(tmp_path: Path) -> Iterator[Company]:
 def test_a_company_is_set_up_by_what_the_page_says(company: Company) -> None:
     for kind, body in blocks():
         if kind == "sh":
-            for line in body.splitlines():
+            for line in body.replace(" && ", "\n").splitlines():
                 company.does(line)
         elif kind == "toml":
             company.writes(body)

@@ -15,7 +15,8 @@ from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.stores.driver import DeletedVersion
 from monoskope.uri import SecretUri
 from tests.lies.lie import EVERY
-from tests.support.reactor_world import K, MemoryStore
+from tests.support.memory_store import MemoryStore
+from tests.support.reactor_world import K
 
 Path = tuple[str, ...]
 

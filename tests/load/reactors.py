@@ -12,7 +12,7 @@ from monoskope.protocol.events import request_id_of
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.request import parse_request
 from tests.load.plan import Plan
-from tests.support.m8_world import Delivered, FakeReactor
+from tests.support.fake_reactor import Delivered, FakeReactor
 from tests.support.vectors import Signer
 
 BEAT_S = 3.0

@@ -15,7 +15,7 @@ from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.parts import listens
 from tests.faults.parts import database_settings
 from tests.load.plan import Plan
-from tests.support.m8_world import User
+from tests.support.m8_user import User
 from tests.support.vectors import Signer
 
 DAY_S = 86_400

@@ -47,7 +47,8 @@ from monoskope.testing.parts import free_port
 from monoskope.testing.scripted.connect import showing
 from monoskope.uri import UriPrefix
 from tests.support.m8_world import Clock
-from tests.support.reactor_world import FAST, MemoryConfig, MemoryStore
+from tests.support.memory_store import MemoryConfig, MemoryStore
+from tests.support.reactor_world import FAST
 
 STORES = ("left", "right")
 """The engines that exist; whether m8 knows them as stores is for an administrator to say."""

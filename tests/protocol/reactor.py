@@ -21,7 +21,9 @@ from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.timings import Timings
 from monoskope.stores.driver import StoreDriver
 from monoskope.uri import SecretUri
-from tests.support.reactor_world import FAST, PATIENCE_S, SECRET, SEED, K, MemoryStore, ask, seal, settings
+from tests.support.memory_store import MemoryStore
+from tests.support.reactor_requests import SECRET, ask, seal
+from tests.support.reactor_world import FAST, PATIENCE_S, SEED, K, settings
 from tests.support.real_m8 import RealM8
 
 IDENTITY = Identity(SEED, store="memory")

@@ -30,7 +30,9 @@ from monoskope.reactor.signers.settings import SignersFile
 from monoskope.testing.cluster.identities import Identity
 from monoskope.uri import SecretUri
 from tests.protocol.reactor import IDENTITY, PATIENT
-from tests.support.reactor_world import K, MemoryStore, ask, seal, settings
+from tests.support.memory_store import MemoryStore
+from tests.support.reactor_requests import ask, seal
+from tests.support.reactor_world import K, settings
 from tests.support.real_m8 import RealM8, serving
 from tests.support.signed_requests import Person
 

@@ -22,7 +22,7 @@ from monoskope.testing.scripted.client import token
 from monoskope.uri import UriPrefix
 from tests.protocol.reactor import IDENTITY, running
 from tests.support.m8_world import RIGHTS
-from tests.support.reactor_world import MemoryStore
+from tests.support.memory_store import MemoryStore
 from tests.support.real_m8 import RealM8, serving
 
 EVERYTHING = RIGHTS | {events_pb2.RIGHT_DELETE}

@@ -23,7 +23,7 @@ from monoskope.testing.engines.openbao import OpenBao
 from monoskope.testing.engines.openbao_admin import SshCa
 from monoskope.testing.engines.openssh import Agent, KeyType, make_key, run
 from tests.protocol.signed_stage import ALICE, FIRST, UPLOAD, Stage, digest, new_place, read, sealed_for, stage
-from tests.support.reactor_world import ask
+from tests.support.reactor_requests import ask
 from tests.support.signed_requests import may, table, write_lists
 from tests.support.ssh import has_security_key, need_security_key
 

@@ -19,9 +19,11 @@ from monoskope.protocol.identity import RECEIPT
 from monoskope.reactor.identity import store_identity
 from monoskope.reactor.identity.store_identity import Identity
 from tests.protocol.reactor import IDENTITY, OTHER, PATIENT, running, upload
+from tests.support.fake_reactor import FakeReactor
 from tests.support.hostile_session import CUT
-from tests.support.m8_world import FakeReactor
-from tests.support.reactor_world import PATIENCE_S, MemoryStore, ask
+from tests.support.memory_store import MemoryStore
+from tests.support.reactor_requests import ask
+from tests.support.reactor_world import PATIENCE_S
 from tests.support.real_m8 import RealM8, serving
 
 CONNECT_S = PATIENCE_S + 1

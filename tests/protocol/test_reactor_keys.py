@@ -22,7 +22,8 @@ from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import GrantedKey, OneTimeKeys
 from monoskope.reactor.reasons import FailedError
-from tests.support.reactor_world import SECRET, SEED, Clock, K, World, ask, rules, seal
+from tests.support.reactor_requests import SECRET, ask, seal
+from tests.support.reactor_world import SEED, Clock, K, World, rules
 
 VECTORS = json.loads((Path(__file__).resolve().parents[1] / "vectors.json").read_text())
 PLAIN = encode(Payload(SECRET))

@@ -27,7 +27,9 @@ from monoskope.stores.age.config import AgeConfig
 from monoskope.stores.age.files import AgeStore
 from monoskope.uri import SecretUri
 from tests.protocol.reactor import IDENTITY, OTHER, PATIENT, SlowStore, running, sealed, upload
-from tests.support.reactor_world import SECRET, URI, K, MemoryStore, ask
+from tests.support.memory_store import URI, MemoryStore
+from tests.support.reactor_requests import SECRET, ask
+from tests.support.reactor_world import K
 from tests.support.real_m8 import RealM8, serving
 
 

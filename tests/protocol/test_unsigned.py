@@ -29,7 +29,7 @@ from tests.protocol.signed_stage import (
     stage,
 )
 from tests.support.hostile_rules import Passing
-from tests.support.reactor_world import ask
+from tests.support.reactor_requests import ask
 from tests.support.signed_requests import may, table, write_lists
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

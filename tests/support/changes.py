@@ -14,7 +14,9 @@ from monoskope.protocol.grant import Grant
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.request import Request, make_request
 from monoskope.uri import SecretUri
-from tests.support.m8_world import FakeReactor, Sealed, User, World, pages
+from tests.support.fake_reactor import FakeReactor
+from tests.support.m8_user import Sealed, User, pages
+from tests.support.m8_world import World
 from tests.support.signed_requests import Person
 from tests.support.vectors import a_request
 

@@ -25,7 +25,7 @@ from monoskope.api.gateway.v1 import access_pb2, changes_pb2, commands_pb2, log_
 from tests.support import openapi
 
 if TYPE_CHECKING:
-    from tests.support.m8_world import User  # which imports this module
+    from tests.support.m8_user import User  # which imports this module
 
 Headers = tuple[tuple[str, str], ...]
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from monoskope import event_loop
 from monoskope.m8.limits.settings import ServerLimits
-from tests.support.m8_world import User, an_m8, patient
+from tests.support.m8_user import User
+from tests.support.m8_world import an_m8, patient
 
 _ANY = 100_000
 _LIMITS = ServerLimits(

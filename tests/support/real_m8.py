@@ -23,10 +23,12 @@ from monoskope.protocol.events import upload_stream
 from monoskope.protocol.grant import Grant, parse_grant
 from monoskope.protocol.request import Request
 from monoskope.testing.parts import free_port
+from tests.support.fake_reactor import FakeReactor, Signs
 from tests.support.hostile_m8 import HostileM8
 from tests.support.hostile_rules import Passing, Rule
 from tests.support.hostile_session import Session
-from tests.support.m8_world import PATIENCE_S, FakeReactor, Sealed, Signs, World, an_m8
+from tests.support.m8_user import PATIENCE_S, Sealed
+from tests.support.m8_world import World, an_m8
 
 _ENCAPSULATED_KEY = 1_120
 

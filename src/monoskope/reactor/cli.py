@@ -127,7 +127,11 @@ def _folder_argument(command: F) -> F:
 @click.option(
     "--first", "is_first", is_flag=True, help="For the first reactor of this m8: make the fingerprint key, too."
 )
-@click.option("--allow-swap", is_flag=True, help="Run even if memory could be swapped to disk. Only to try things out.")
+@click.option(
+    "--allow-swap",
+    is_flag=True,
+    help="Run even if memory could be swapped to disk, and write no unit. Only to try things out.",
+)
 def init(
     *,
     folder: Path,
@@ -147,7 +151,8 @@ def init(
     The engine's settings are a driver's first ones with those of --set; the page on the kind of engine has all. What
     the engine needs and nobody gave is asked for on a terminal.
     """
-    from monoskope.reactor import engine_table, setup  # noqa: PLC0415 - help needs none of it
+    from monoskope import systemd  # noqa: PLC0415 - help needs none of it
+    from monoskope.reactor import engine_table, setup  # noqa: PLC0415
     from monoskope.reactor.identity import fingerprint_key_transfer, store_identity  # noqa: PLC0415
     from monoskope.stores import registry  # noqa: PLC0415
 
@@ -155,14 +160,15 @@ def init(
     driver = registry.find(kind)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     check_owner(folder, folder.stat())
+    engine = engine_table.new(driver, folder, given, _ask if _asks() else None)
     setup.write(
         folder,
         server=server,
-        ca_file=ca_file.resolve(),
+        ca_file=systemd.copied(ca_file.resolve(), folder, setup.CA_FILE, lambda said: click.echo(said, err=True)),
         store=store,
         prefixes=list(prefixes) or [""],
         driver=driver,
-        engine=engine_table.new(driver, folder, given, _ask if _asks() else None),
+        engine=engine,
         accounts=list(accounts),
         allow_swap=allow_swap,
     )
@@ -171,7 +177,9 @@ def init(
         fingerprint_key_transfer.make(folder, replace=False)
     code = _check_engine(folder) if checks else 0
     checked = checks and not code
-    click.echo(setup.next_steps(settings.read(folder), identity=made, checked=checked, is_first=is_first), err=True)
+    found = settings.read(folder)
+    running = setup.write_unit(found, is_trial=allow_swap)
+    click.echo(setup.next_steps(found, running, identity=made, checked=checked, is_first=is_first), err=True)
     if code:
         sys.exit(code)
     _print_identity(made)
@@ -210,6 +218,16 @@ def run(folder: Path) -> None:
     warnings = harden(allow_swap=settings.read_file(folder).allow_swap)
     warnings = [sentence for sentence in (armed, start.warning()) if sentence] + warnings
     event_loop.run(running.run(folder, warnings=warnings))
+
+
+@_group.command(short_help="Write the systemd unit again.")
+@_folder_argument
+def unit(folder: Path) -> None:
+    """Write the systemd unit again, as after a change of operations_listen, and say how root installs it."""
+    from monoskope.reactor import setup  # noqa: PLC0415 - help needs none of it
+
+    for what, command in setup.write_unit(settings.read(folder)):
+        click.echo(f"{what}:\n  {command}")
 
 
 @_group.command()

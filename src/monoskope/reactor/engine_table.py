@@ -66,6 +66,11 @@ def resolved(table: Table, folder: Path) -> Table:
     }
 
 
+def folders(table: Table) -> list[Path]:
+    """Return the folders that a resolved table names, in which the engine's driver may write."""
+    return [Path(value) for name, value in table.items() if _is_path(name, value) and not name.endswith("file")]
+
+
 def _is_path(name: str, value: object) -> bool:
     return isinstance(value, str) and value != "" and name.rpartition("_")[2] in _PATHS
 

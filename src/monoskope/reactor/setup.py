@@ -1,15 +1,20 @@
-"""What `m8 reactor init` writes and what `m8 reactor check` shows: `reactor.toml`, and the lists of signers."""
+"""What `m8 reactor init` writes and what `m8 reactor check` shows: `reactor.toml`, the lists of signers, a unit."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import tomli_w
 
+from monoskope import systemd
 from monoskope.errors import UsageError, docs_page
+from monoskope.host_port import HostPort
 from monoskope.protocol.sshsig.lists import END
+from monoskope.reactor import engine_table
 from monoskope.reactor.identity.copy_key import COPY_KEY_FILE, principal_of
 from monoskope.reactor.settings import SETTINGS_FILE, ReactorFile, ReactorSettings
 from monoskope.reactor.signers import Signers
@@ -31,6 +36,8 @@ _LISTS = {
 # Which keys no longer count: SHA256:… of a key or a CA, or of a CA with `serial N` or `id KEY-ID`, one a line.
 """,
 }
+CA_FILE = "m8-ca.pem"
+"""In the reactor's folder: the CA certificates for m8, where a service would not see those that were named."""
 _LAST = f"""\
 # The last line says that nothing is missing. Without it this reactor refuses everybody.
 {END}
@@ -90,16 +97,61 @@ def write(
             write_private(folder / name, (about + _LAST).encode())
 
 
-def next_steps(settings: ReactorSettings, *, identity: str, checked: bool, is_first: bool) -> str:
-    """Return what to do after `m8 reactor init`, one step a line: first here, then at m8."""
-    folder, added = settings.folder, f"{settings.store} --type {settings.driver.kind} --identity {identity}"
+_OWN = """\
+# Longer than a write to the engine may take.
+TimeoutStopSec=90
+# No secret leaves memory by swapping: the reactor locks its memory; where it may not, the second line helps.
+LimitMEMLOCK=infinity
+MemorySwapMax=0
+# It sets its own limits (core files, locked memory) and locks its memory. It reads /proc/swaps: no ProcSubset=pid.
+SystemCallFilter=setrlimit prlimit64 mlock mlock2 mlockall
+"""
+
+
+def unit_name(store: str) -> str:
+    """Return the name of the unit of a store's reactor: an instance of the template in `deploy/systemd`."""
+    return f"monoskope-reactor@{store}.service"
+
+
+def write_unit(settings: ReactorSettings, *, is_trial: bool = False) -> list[tuple[str, str]]:
+    """Write the systemd unit beside the settings, and return the steps that start the reactor.
+
+    A reactor for trying out gets none: one whose folder lies in a home, or one that `is_trial`.
+
+    Raises:
+        UsageError: a path cannot stand in a unit.
+        NotWritableError: the unit cannot be written.
+    """
+    folder, listens = settings.folder, settings.operations_listen
+    if is_trial or systemd.is_trial(folder):
+        return [("run it until Ctrl-C", f"m8 reactor run {shlex.quote(str(folder))}")]
+    engine = engine_table.folders(msgspec.to_builtins(settings.engine))
+    text = systemd.service(
+        f"Monoskope reactor for the store {settings.store}",
+        [systemd.program("m8"), "reactor", "run", folder],
+        writable=[folder, *(f"-{path}" for path in engine if not path.is_relative_to(folder))],
+        ports=[listens.port] if isinstance(listens, HostPort) else [],
+        own=_OWN,
+    )
+    copying, starting = systemd.write({unit_name(settings.store): text}, folder / systemd.FOLDER)
+    return [(f"{systemd.misplaced()} As root, its unit".strip(), copying), ("and then", starting)]
+
+
+def next_steps(
+    settings: ReactorSettings, running: list[tuple[str, str]], *, identity: str, checked: bool, is_first: bool
+) -> str:
+    """Return what to do after `m8 reactor init`, one step a line: first here, then at m8; `running` starts it."""
+    folder, added = (
+        shlex.quote(str(settings.folder)),
+        f"{settings.store} --type {settings.driver.kind} --identity {identity}",
+    )
     steps = [
         ("the least rights, to grant in the engine", f"m8 reactor policy {folder}") if _has_policy(settings) else None,
         ("a table [signers], which accounts need, then", f"m8 reactor check {folder}") if settings.accounts else None,
         ("try the engine", f"m8 stores check {folder}") if not checked else None,
         None if is_first else ("for the first reactor of this m8", f"m8 reactor fingerprint-key new {folder}"),
         None if is_first else ("for every other one", f"m8 reactor fingerprint-key import {folder} FILE"),
-        (f"run it, as a service by {docs_page('operate/install.md')}", f"m8 reactor run {folder}"),
+        *running,
         ("an administrator of m8 adds the store", f"monoctl create secret-store {added} --activate"),
     ]
     return "Next:\n" + "\n".join(f"  {what}:\n    {command}" for what, command in filter(None, steps))

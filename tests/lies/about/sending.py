@@ -26,7 +26,7 @@ from tests.lies.lie import SEALING, Lie, Step, Victim
 from tests.lies.scene import Scene
 from tests.support.hostile_rules import Call, Rule
 from tests.support.hostile_upstream import NotAnsweredError
-from tests.support.reactor_world import seal
+from tests.support.reactor_requests import seal
 from tests.support.signed_requests import Person
 
 MALLORY = Person("alice")

@@ -20,12 +20,13 @@ import yaml
 from monoskope.client.known.table import VARIABLES
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings
-from monoskope.m8.cli.setup.units import HARDENED
 from monoskope.m8.init import lay_out
 from monoskope.protocol.tlog.checkpoint import Kind, VerifierKey
 from monoskope.reactor import settings as reactor_settings
+from monoskope.systemd import HARDENED
 from monoskope.testing.parts import needed
 from tests.unit.m8_cli.setting_up import Somebody, set_up
+from tests.unit.reactor.commands import init
 from tools import image_requirements
 
 DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
@@ -294,23 +295,45 @@ def test_a_unit_leaves_little_open(file: str, analyze: str) -> None:
     assert float(level[1]) <= MOST
 
 
-def test_the_units_that_m8_init_writes_are_as_hard(analyze: str, tmp_path: Path) -> None:
-    made, text = tmp_path / "m8" / "units", (UNITS / "m8.service").read_text(encoding="utf-8")
-    assert {line for line in HARDENED.splitlines() if not line.startswith("ExecPaths=")} <= set(text.splitlines())
-    set_up(tmp_path / "m8", Somebody(name="m8.example.org"), "folder", "units")
-    services = ["m8.service", "m8-backup.service"]
-    assert sorted(path.name for path in made.iterdir()) == sorted([*services, "m8-backup.timer"])
-    command = [analyze, "verify", "--man=no", *map(str, made.iterdir())]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+def made_units(folder: Path) -> list[Path]:
+    """What `m8 init` and `m8 reactor init` write, in folders whose names need quotes."""
+    set_up(folder / "m 8", Somebody(name="m8.example.org"), "folder", "units")
+    reactor = folder / 'a "$HOME" %i \\ reactor'
+    init(reactor, "--prefix", "team-a", server="m8.example.org:7443")
+    return [*(folder / "m 8" / "units").iterdir(), *(reactor / "units").iterdir()]
+
+
+def test_the_units_that_are_written_are_as_hard(analyze: str, tmp_path: Path) -> None:
+    units = made_units(tmp_path)
+    assert sorted(path.name for path in units) == [
+        "m8-backup.service",
+        "m8-backup.timer",
+        "m8.service",
+        "monoskope-reactor@local.service",
+    ]
+    ran = subprocess.run([analyze, "verify", "--man=no", *units], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
-    for name in services:
-        test_a_unit_leaves_little_open(str(made / name), analyze)
+    for path in units:
+        if path.suffix == ".service":
+            test_a_unit_leaves_little_open(str(path), analyze)
 
 
-def test_a_reactor_may_lock_its_memory_and_leaves_no_core_file() -> None:
-    lines = (UNITS / "monoskope-reactor@.service").read_text(encoding="utf-8").splitlines()
-    for line in ("LimitMEMLOCK=infinity", "LimitCORE=0", "MemorySwapMax=0"):
-        assert line in lines
+@pytest.mark.parametrize("file", NAMES)
+def test_units_that_one_copies_have_the_lines_of_those_that_are_written(file: str) -> None:
+    lines = set((UNITS / file).read_text(encoding="utf-8").splitlines())
+    assert set(HARDENED.splitlines()) <= lines
+
+
+def test_a_reactor_may_lock_its_memory_and_leaves_no_core_file(tmp_path: Path) -> None:
+    init(tmp_path / "reactor")
+    own = tmp_path / "reactor" / "units" / "monoskope-reactor@local.service"
+    for unit in (UNITS / "monoskope-reactor@.service", own):
+        lines = unit.read_text(encoding="utf-8").splitlines()
+        for line in ("LimitMEMLOCK=infinity", "LimitCORE=0", "MemorySwapMax=0"):
+            assert line in lines
+        calls = [line for line in lines if line.startswith("SystemCallFilter=")]
+        assert calls[-1].endswith(" mlock mlock2 mlockall"), "what comes last counts"
+        assert "ProcSubset=pid" not in lines, "it reads /proc/swaps"
 
 
 def test_the_unit_and_the_pipelines_rotate_what_is_due_with_variables_that_are_read() -> None:

@@ -14,7 +14,9 @@ from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.m8.readmodels.documents import project
 from monoskope.testing.engines.postgres import Postgres
 from tests.support import m8_world
-from tests.support.m8_world import Clock, FakeReactor, User, World, a_world
+from tests.support.fake_reactor import FakeReactor
+from tests.support.m8_user import User
+from tests.support.m8_world import Clock, World, a_world
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -11,7 +11,9 @@ import pytest
 from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.uri import SecretUri
-from tests.support.m8_world import User, World, a_world, an_m8, fingerprint, pages, put, refusal
+from tests.support.fake_reactor import fingerprint
+from tests.support.m8_user import User, pages, refusal
+from tests.support.m8_world import World, a_world, an_m8, put
 from tests.support.vectors import KEY_ID, a_request
 
 ROOT, CI, ANNA = "user:corp:root", "machine:local:ci", "user:local:anna"

@@ -19,7 +19,9 @@ from monoskope.protocol.events import upload_stream
 from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES
 from monoskope.protocol.login import Member
 from monoskope.protocol.payload import MAX_PADDED
-from tests.support.m8_world import Sealed, User, World, a_world, content, put, refusal, refused, until_granted
+from tests.support.fake_reactor import content
+from tests.support.m8_user import Sealed, User, refusal, refused
+from tests.support.m8_world import World, a_world, put, until_granted
 from tests.support.vectors import a_request
 
 SECOND = b"2" * 16

@@ -27,9 +27,11 @@ from monoskope.m8.init import lay_out
 from monoskope.m8.log.event_log import EventLog, Look, UnknownAppendError
 from monoskope.protocol.events import Step, steps_of
 from monoskope.protocol.outcomes import Author, State
+from tests.support.fake_reactor import Appends, FakeReactor
 from tests.support.http_calls import CallError
+from tests.support.m8_user import Sealed, User, refusal
 from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, ISSUER, PEER, Walk
-from tests.support.m8_world import Appends, FakeReactor, Sealed, User, World, refusal, sent, until_granted
+from tests.support.m8_world import World, sent, until_granted
 from tests.support.vectors import KEY_ID, Signer, a_request
 
 OTHER_KEY = "0123456789abcdef"

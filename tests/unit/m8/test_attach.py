@@ -20,7 +20,8 @@ from monoskope.m8.limits.subjects import EACH_BYTES, HEARTBEAT, Pace
 from monoskope.m8.methods import MAX_APPEND, MAX_LOGIN, methods
 from monoskope.m8.metrics import Meters
 from monoskope.reactor.link.link import PATH
-from tests.support.m8_world import FakeReactor, World, a_world
+from tests.support.fake_reactor import FakeReactor
+from tests.support.m8_world import World, a_world
 from tests.support.raw_websocket import BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, RSV1, TEXT, frame, read_frame
 from tests.support.vectors import Signer, a_request
 

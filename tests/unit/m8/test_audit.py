@@ -23,7 +23,8 @@ from monoskope.m8.log.documents import Cursor
 from monoskope.m8.service.app import App
 from monoskope.m8.service.call_notes import CallNote, Strangers
 from monoskope.m8.sink_settings import EVENTS, FileTarget, SinkSettings
-from tests.support.m8_world import PATIENCE_S, Sealed, User, World, a_world, put, refusal, stop, until
+from tests.support.m8_user import PATIENCE_S, Sealed, User, refusal
+from tests.support.m8_world import World, a_world, put, stop, until
 from tests.support.vectors import Signer
 
 QUICK = ServerLimits(tick_s=0.01)

@@ -22,9 +22,11 @@ from monoskope.m8.domain.upload import Upload, evolve, request_upload
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.service.feed import Follower
 from monoskope.protocol.identity import MAX_SIGNATURE
+from tests.support.fake_reactor import Delivered
 from tests.support.log_lines import strangers
+from tests.support.m8_user import PATIENCE_S, Sealed, User, refusal
 from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, Walk
-from tests.support.m8_world import PATIENCE_S, Delivered, Sealed, User, World, a_world, refusal, until_granted
+from tests.support.m8_world import World, a_world, until_granted
 from tests.support.vectors import Signer, a_request
 
 

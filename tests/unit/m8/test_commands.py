@@ -14,8 +14,10 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8 import calls
 from monoskope.m8.service import commands
 from monoskope.protocol.receipt import parse_receipt
+from tests.support.fake_reactor import FakeReactor
 from tests.support.http_calls import CallError
-from tests.support.m8_world import PATIENCE_S, FakeReactor, Sealed, User, World, refusal, sent, until_granted
+from tests.support.m8_user import PATIENCE_S, Sealed, User, refusal
+from tests.support.m8_world import World, sent, until_granted
 from tests.support.vectors import Signer, a_request
 
 PUT = frozenset({events_pb2.RIGHT_PUT})

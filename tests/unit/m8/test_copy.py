@@ -28,8 +28,10 @@ from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request, parse_request
 from monoskope.protocol.wire import serialise
 from monoskope.uri import SecretUri, UriPrefix
+from tests.support.fake_reactor import FakeReactor
+from tests.support.m8_user import Sealed, User, refusal
 from tests.support.m8_walk import PEER, Walk, fingerprints
-from tests.support.m8_world import FakeReactor, Sealed, User, World, a_world, refusal, until_granted
+from tests.support.m8_world import World, a_world, until_granted
 from tests.support.vectors import KEY_ID, Signer, a_grant, a_request
 
 COPY = upload_pb2.PURPOSE_COPY

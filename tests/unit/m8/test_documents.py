@@ -21,8 +21,10 @@ from monoskope.m8.readmodels.uploads import open_upload
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.outcomes import State
+from tests.support.fake_reactor import content
+from tests.support.m8_user import Sealed, refusal, refused
 from tests.support.m8_walk import CIPHERTEXT, EMPTY, ENCAPSULATED, PEER, SIGNER, URI, Documents, Walk, fingerprints
-from tests.support.m8_world import Sealed, World, content, refusal, refused, until_granted
+from tests.support.m8_world import World, until_granted
 from tests.support.vectors import a_request
 
 

@@ -12,7 +12,9 @@ import pytest
 
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from tests.support.m8_world import PATIENCE_S, FakeReactor, World, a_world, refusal
+from tests.support.fake_reactor import FakeReactor
+from tests.support.m8_user import PATIENCE_S, refusal
+from tests.support.m8_world import World, a_world
 from tests.support.vectors import a_request
 
 T = TypeVar("T")

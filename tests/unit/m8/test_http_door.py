@@ -32,7 +32,8 @@ from monoskope.m8.operations import Endpoints
 from monoskope.m8.service.policy import Needs
 from tests.support.http_calls import Asked, Call, CallError, Stream, ask, bearer
 from tests.support.log_lines import calls, strangers
-from tests.support.m8_world import PAGE, PATIENCE_S, User, World
+from tests.support.m8_user import PATIENCE_S, User
+from tests.support.m8_world import PAGE, World
 
 GET_SERVER = "/monoskope.api.gateway.v1.SecretQueryService/GetServer"
 GET_SECRET = "/monoskope.api.gateway.v1.SecretQueryService/GetSecret"

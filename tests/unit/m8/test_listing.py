@@ -26,8 +26,10 @@ from monoskope.protocol.listing import LARGEST_PAGE, Listing
 from monoskope.protocol.outcomes import State, WrongStepError
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.uri import UriPrefix
+from tests.support.fake_reactor import fingerprint
+from tests.support.m8_user import Sealed, User, pages, refusal, refused
 from tests.support.m8_walk import PEER, Walk
-from tests.support.m8_world import RIGHTS, Sealed, User, World, a_world, fingerprint, pages, put, refusal, refused
+from tests.support.m8_world import RIGHTS, World, a_world, put
 from tests.support.vectors import a_request
 
 PUT = frozenset({events_pb2.RIGHT_PUT})

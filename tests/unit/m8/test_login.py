@@ -23,8 +23,10 @@ from monoskope.m8.service.session import ServerSession, detach
 from monoskope.protocol import identity
 from monoskope.protocol.identity import IDENTITY_ROTATION
 from monoskope.protocol.login import LoginRefusal, read_login_refusal
+from tests.support.fake_reactor import SERVER, FakeReactor
 from tests.support.http_calls import CallError
-from tests.support.m8_world import SERVER, FakeReactor, User, World, a_world, refusal, refused
+from tests.support.m8_user import User, refusal, refused
+from tests.support.m8_world import World, a_world
 from tests.support.vectors import KEY_ID, Signer, a_request, step
 
 OTHER_KEY = "0123456789abcdef"

@@ -14,8 +14,10 @@ from monoskope.m8.limits.subjects import LARGEST
 from monoskope.protocol.notes import labels_of
 from monoskope.protocol.recipes import Recipe
 from monoskope.uri import SecretUri
+from tests.support.fake_reactor import FakeReactor
+from tests.support.m8_user import User, refusal, refused
 from tests.support.m8_walk import SIGNER, URI, Documents, Walk
-from tests.support.m8_world import FakeReactor, User, World, a_world, put, refusal, refused
+from tests.support.m8_world import World, a_world, put
 from tests.support.vectors import a_request
 
 OWNER, TEAM = ("owner", "anna"), ("team", "x")

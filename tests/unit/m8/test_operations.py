@@ -39,8 +39,10 @@ from monoskope.protocol.events import upload_stream
 from monoskope.protocol.outcomes import State
 from monoskope.testing.logs import some_time
 from tests.support.failures import failure
+from tests.support.fake_reactor import FakeReactor
 from tests.support.http_calls import CallError, ask, hang_up
-from tests.support.m8_world import PATIENCE_S, Clock, FakeReactor, Sealed, User, World, a_world, an_m8, until_granted
+from tests.support.m8_user import PATIENCE_S, Sealed, User
+from tests.support.m8_world import Clock, World, a_world, an_m8, until_granted
 from tests.support.operations import samples
 from tests.support.vectors import a_request
 

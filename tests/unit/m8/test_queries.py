@@ -28,8 +28,10 @@ from monoskope.protocol.events import upload_stream
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.wire import serialise
 from monoskope.uri import UriPrefix
+from tests.support.fake_reactor import FakeReactor, fingerprint
+from tests.support.m8_user import PATIENCE_S, User, pages, refusal, refused
 from tests.support.m8_walk import Documents, Walk
-from tests.support.m8_world import PATIENCE_S, FakeReactor, User, World, fingerprint, pages, put, refusal, refused
+from tests.support.m8_world import World, put
 from tests.support.vectors import Signer, a_request
 
 PUT = frozenset({events_pb2.RIGHT_PUT})

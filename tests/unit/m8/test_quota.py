@@ -30,19 +30,9 @@ from monoskope.m8.service.app import App
 from monoskope.protocol.notes import MAX_LABELS
 from monoskope.protocol.payload import MAX_KEYS
 from monoskope.protocol.receipt import make_receipt
-from tests.support.m8_world import (
-    RIGHTS,
-    Clock,
-    FakeReactor,
-    Sealed,
-    User,
-    World,
-    a_second,
-    a_world,
-    fingerprint,
-    refusal,
-    refused,
-)
+from tests.support.fake_reactor import FakeReactor, fingerprint
+from tests.support.m8_user import Sealed, User, refusal, refused
+from tests.support.m8_world import RIGHTS, Clock, World, a_second, a_world
 from tests.support.vectors import a_grant, a_request
 
 AT_ONCE_S = 60.0

@@ -16,8 +16,10 @@ from monoskope.m8.domain.principal import RIGHT_NAMES
 from monoskope.m8.domain.upload import Upload
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.outcomes import State, WrongStepError
+from tests.support.fake_reactor import FakeReactor
+from tests.support.m8_user import Sealed, refusal, refused
 from tests.support.m8_walk import EMPTY, PEER, SIGNER, URI, Documents, Walk
-from tests.support.m8_world import RIGHTS, FakeReactor, Sealed, World, put, refusal, refused, until_granted
+from tests.support.m8_world import RIGHTS, World, put, until_granted
 from tests.support.vectors import a_request
 
 DELETE = upload_pb2.PURPOSE_DELETE

@@ -14,7 +14,8 @@ from monoskope.m8.domain import role_bindings
 from monoskope.m8.domain.aggregates import ROLE_BINDINGS
 from monoskope.m8.domain.events import write
 from monoskope.m8.limits.settings import ServerLimits
-from tests.support.m8_world import PATIENCE_S, Sealed, User, World, a_world, put, refusal, refused, until_granted
+from tests.support.m8_user import PATIENCE_S, Sealed, User, refusal, refused
+from tests.support.m8_world import World, a_world, put, until_granted
 from tests.support.vectors import a_request
 
 ADMINISTRATOR, USER, AUDITOR = events_pb2.ROLE_ADMINISTRATOR, events_pb2.ROLE_USER, events_pb2.ROLE_AUDITOR

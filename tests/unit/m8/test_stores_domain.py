@@ -20,8 +20,9 @@ from monoskope.m8.domain.reactors import Attachments
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.readmodels.stores import KEPT_DETACHED
 from monoskope.protocol.identity import IDENTITY_ROTATION, ProofError
+from tests.support.m8_user import User, pages
 from tests.support.m8_walk import Documents
-from tests.support.m8_world import User, World, pages
+from tests.support.m8_world import World
 from tests.support.vectors import KEY_ID, Signer, step
 
 OTHER_KEY = "0123456789abcdef"

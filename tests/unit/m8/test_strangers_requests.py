@@ -16,7 +16,8 @@ from monoskope.m8.methods import Kind, Method, methods
 from monoskope.m8.service import policy
 from monoskope.m8.service.policy import Needs
 from tests.support.http_calls import Answered, Asked, Headers, ask
-from tests.support.m8_world import PATIENCE_S, User, World, a_world
+from tests.support.m8_user import PATIENCE_S, User
+from tests.support.m8_world import World, a_world
 
 OPEN = 3
 """How many uploads of one user may be under way here."""

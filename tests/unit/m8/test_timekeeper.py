@@ -18,8 +18,10 @@ from monoskope.m8.domain.upload import Upload
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.service.app import App
 from monoskope.m8.tree import cosigning
+from tests.support.fake_reactor import FakeReactor
 from tests.support.log_lines import capture_logs
-from tests.support.m8_world import PATIENCE_S, FakeReactor, Sealed, User, World, sent, until_granted
+from tests.support.m8_user import PATIENCE_S, Sealed, User
+from tests.support.m8_world import World, sent, until_granted
 from tests.support.vectors import a_request
 
 

@@ -24,21 +24,8 @@ from monoskope.protocol.events import RequestEvent, upload_stream
 from monoskope.protocol.login import Member
 from tests.support.failures import failure
 from tests.support.http_calls import CallError
-from tests.support.m8_world import (
-    PATIENCE_S,
-    Clock,
-    Sealed,
-    User,
-    World,
-    a_second,
-    a_world,
-    open_log,
-    put,
-    refusal,
-    sent,
-    stop,
-    until_granted,
-)
+from tests.support.m8_user import PATIENCE_S, Sealed, User, refusal
+from tests.support.m8_world import Clock, World, a_second, a_world, open_log, put, sent, stop, until_granted
 from tests.support.vectors import Signer, a_request
 
 

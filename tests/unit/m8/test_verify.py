@@ -22,8 +22,10 @@ from monoskope.m8.domain.upload import request_upload
 from monoskope.m8.limits.settings import ServerLimits
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.outcomes import State, WrongStepError
+from tests.support.fake_reactor import FakeReactor
+from tests.support.m8_user import Sealed, refusal
 from tests.support.m8_walk import CIPHERTEXT, EMPTY, ENCAPSULATED, PEER, SIGNER, URI, Documents, Walk
-from tests.support.m8_world import RIGHTS, FakeReactor, Sealed, World, a_world, put, refusal, until_granted
+from tests.support.m8_world import RIGHTS, World, a_world, put, until_granted
 from tests.support.vectors import a_request
 
 VERIFY, IMPORT = upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPORT

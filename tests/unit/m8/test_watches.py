@@ -27,9 +27,11 @@ from monoskope.m8.limits.subjects import CallPlaces
 from monoskope.m8.log import record
 from monoskope.m8.log.event_log import GENESIS_HASH, EventLog, NewEvent, RecordedEvent
 from monoskope.m8.log.folder import FILE, Noted
+from tests.support.fake_reactor import FakeReactor
 from tests.support.http_calls import CallError
 from tests.support.log_lines import capture_logs
-from tests.support.m8_world import PATIENCE_S, FakeReactor, Sealed, User, World, a_world, refusal
+from tests.support.m8_user import PATIENCE_S, Sealed, User, refusal
+from tests.support.m8_world import World, a_world
 from tests.support.vectors import a_request
 
 BROKEN = "the event log cannot be written"

@@ -14,7 +14,8 @@ from monoskope.m8.log.postgres import notifications
 from monoskope.m8.log.sqlite import file, records
 from monoskope.m8.service import policy
 from monoskope.protocol.login import Member
-from tests.support.m8_world import User, a_world, put
+from tests.support.m8_user import User
+from tests.support.m8_world import a_world, put
 
 LIMITS = ServerLimits(tick_s=3_600, heartbeat_s=3_600)
 """So that nothing but puts is said to the log."""

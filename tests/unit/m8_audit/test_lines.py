@@ -27,7 +27,7 @@ from monoskope.m8.service.call_notes import BOUND, NAMED, CallNote, about_log, a
 from monoskope.protocol.identity import RECEIPT
 from monoskope.protocol.receipt import make_receipt
 from monoskope.uri import SecretUri
-from tests.support.m8_world import fingerprint
+from tests.support.fake_reactor import fingerprint
 from tests.support.vectors import Signer, a_grant, a_request
 
 KEY = "SHA256:" + "A" * 43

@@ -29,11 +29,14 @@ from monoskope.m8.http import tls
 from monoskope.m8.init import lay_out
 from monoskope.m8.log.folder import note_backup
 from monoskope.m8.log.postgres import connections
+from monoskope.m8.log.postgres.facts import Facts
+from monoskope.m8.log.sqlite.disk import Reserve
 from monoskope.m8.settings import ServerSettings, load
 from monoskope.protocol.bundle import Bundle, Log, Login
 from monoskope.settings import write_private
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.engines.postgres import Postgres
+from monoskope.testing.parts import wait_until
 from monoskope.testing.scripted.log import ScriptedLog
 from monoskope.times import wall_clock
 from tests.support.programs import m8
@@ -191,6 +194,7 @@ def test_a_server_that_runs_is_well_and_shows_no_secret(tmp_path: Path) -> None:
     m8("token", "create", *here, "--role", "administrator", "--subject", "anna", home=tmp_path)
     with served(settings) as server:
         server.until_ready()
+        wait_until(lambda: Reserve(settings.event_log).is_made, what="m8 has made its reserve")
         while "signed_at: never" in m8("log", "status", *here, home=tmp_path).stdout:
             pass
         recipient = m8("backup", "key", str(tmp_path / "identity"), home=tmp_path).stdout.strip()
@@ -309,7 +313,8 @@ def test_postgresql_its_version_and_clock_and_what_the_role_may_do(
     lacking = rows()["database"]
     assert (lacking.verdict, "may not write" in lacking.said) == (FAIL, True), lacking
     assert "postgresql.md" in lacking.fix
-    assert postgres_check("17.2", settings.database, is_superuser=True, may_write=True).verdict is WARN
+    facts = Facts("17.2", 0, is_superuser=True, may_write=True, is_empty=False)
+    assert postgres_check(facts, settings.database).verdict is WARN
     monkeypatch.setattr(connections, "MINIMUM_VERSION", 99)
     old = rows()["database"]
     assert (old.verdict, "is older than" in old.said) == (FAIL, True), old

@@ -16,16 +16,18 @@ import asyncpg
 import click
 import pytest
 
+from monoskope.checks.check import Verdict
 from monoskope.errors import Error, RefusedError, UsageError
 from monoskope.m8 import settings
 from monoskope.m8.cli.setup import roles
 from monoskope.m8.cli.setup.answers import QUESTIONS, Answers, Asked
-from monoskope.m8.cli.setup.units import is_trial
+from monoskope.m8.doctor import examine
 from monoskope.m8.http import tls
 from monoskope.m8.http.presented import PresentedCertificate
 from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.m8.opened import opened_log
 from monoskope.settings import parse
+from monoskope.systemd import is_trial
 from monoskope.testing.engines.postgres import Postgres
 from tests.unit.m8_cli.setting_up import Somebody, StoppedError, set_up, stopped_at, written
 
@@ -144,8 +146,11 @@ def database(postgres: Postgres) -> Iterator[Database]:
 
 def test_a_database_is_made_with_a_role_that_can_only_add(tmp_path: Path, database: Database) -> None:
     person = database.person()
-    set_up(tmp_path / "m8", person, "folder", "database")
+    with mock.patch("monoskope.systemd._HOMES", (database.server.ca_file.parent,)):
+        set_up(tmp_path / "m8", person, "folder", "database")
     assert person.asked == ["name", "database", "database_ca", "superuser_file"]
+    assert settings.load(tmp_path / "m8").file.database_ca == f"{tmp_path}/m8/database-ca.pem"
+    assert "is copied to" in person.shown
     assert f'CREATE ROLE "{database.name}" LOGIN' in person.shown
     assert database.may("SELECT FROM events")
     assert not any(map(database.may, ("DELETE FROM events", "UPDATE events SET record = record", "DROP TABLE events")))
@@ -235,6 +240,23 @@ def test_what_others_have_in_a_database_ends_it_before_anything_is_changed(tmp_p
         set_up(tmp_path / "m8", database.person(), "database")
 
 
+def test_who_may_change_the_events_by_a_role_that_was_there_is_named(tmp_path: Path, database: Database) -> None:
+    owner, member = f"{database.name}_owner", f"{database.name}_anna"
+    database.server.sql(f"CREATE ROLE {owner} NOLOGIN")
+    database.server.sql(f"CREATE ROLE {member} LOGIN IN ROLE {owner}")
+    person = database.person()
+    set_up(tmp_path / "m8", person, "folder", "database")
+    fix = f'REVOKE "{owner}" FROM "{member}"'
+    assert f'"{member}" can change events' in person.shown
+    assert fix in person.shown
+    [row] = [check for check in examine(tmp_path / "m8") if check.name == "database"]
+    assert (row.verdict, fix in row.fix) == (Verdict.WARN, True)
+    database.server.sql(fix)
+    database.server.sql(f"DROP ROLE {member}")
+    [row] = [check for check in examine(tmp_path / "m8") if check.name == "database"]
+    assert row.verdict is Verdict.OK
+
+
 def test_without_a_superuser_the_sql_is_shown_and_the_next_run_goes_on(tmp_path: Path, database: Database) -> None:
     person = database.person()
     person.left["superuser_file"] = [""]
@@ -308,7 +330,7 @@ def test_units_fit_the_folder_and_are_not_written_for_one_in_a_home(
     unit = (tmp_path / "m8" / "units" / "m8-backup.service").read_text()
     assert f"ReadWritePaths={tmp_path}/m8 {tmp_path}/backups\n" in unit
     assert is_trial(Path("/home/anna/.local/state/monoskope/m8"))
-    with mock.patch("monoskope.m8.cli.setup.units._HOMES", (tmp_path,)):
+    with mock.patch("monoskope.systemd._HOMES", (tmp_path,)):
         person = Somebody()
         shutil.rmtree(tmp_path / "m8" / "units")
         set_up(tmp_path / "m8", person, "units")

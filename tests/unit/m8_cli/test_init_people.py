@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import click
 import pytest
@@ -64,8 +65,10 @@ def anna(issuer: ScriptedIssuer, **answers: str) -> Somebody:
 
 def test_the_member_of_the_login_of_this_command_is_the_administrator(folder: Path, issuer: ScriptedIssuer) -> None:
     person = anna(issuer)
-    set_up(folder, person, "issuer", "administrator")
+    with mock.patch("monoskope.systemd._HOMES", (issuer.ca_file.parent,)):
+        set_up(folder, person, "issuer", "administrator")
     assert person.asked == ["issuer", "issuer_ca", "client_id", "administrator"]
+    assert settings.load(folder).issuers[0].ca_file == folder / "issuer-ca.pem", "it lay where no service looks"
     for shown in (f"  {MEMBER}\n", "subject anna", "group:corp:ops"):
         assert shown in person.shown
     [binding] = bindings(folder).values()

@@ -44,7 +44,8 @@ from tests.support.checkpoints import (
     root_of,
     signing,
 )
-from tests.support.m8_world import PATIENCE_S, World, an_m8
+from tests.support.m8_user import PATIENCE_S
+from tests.support.m8_world import World, an_m8
 from tools.generate import ROOT
 
 

@@ -26,7 +26,8 @@ from monoskope.protocol.tlog.merkle import leaf_hash, outline, verify_consistenc
 from monoskope.protocol.tlog.note import Note
 from tests.support.checkpoints import EVERY_S, LATER_S, ORIGIN, checkpoint_of, grown, keys_in, root_of, signing
 from tests.support.http_calls import Answered, CallError, ask, bearer
-from tests.support.m8_world import Sealed, User, World, a_world
+from tests.support.m8_user import Sealed, User
+from tests.support.m8_world import World, a_world
 from tests.support.vectors import a_request
 
 NOT_FOUND, UNAVAILABLE = "not_found", "unavailable"

@@ -20,7 +20,9 @@ from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.signers.approvals import Presented
 from monoskope.reactor.signers.settings import PURPOSE_BY_WORD
 from tests.support import ssh_blobs
-from tests.support.reactor_world import SEED, URI, World, ask, outcome
+from tests.support.memory_store import URI
+from tests.support.reactor_requests import ask, outcome
+from tests.support.reactor_world import SEED, World
 from tests.support.signed_requests import Person, approvers, may, signers, table
 from tests.support.ssh_blobs import SshKey
 from tests.unit.reactor.copies import DESTINATION, Copies

@@ -20,7 +20,8 @@ from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.run import Reactor
 from monoskope.reactor.signers.settings import SignersFile
 from monoskope.reactor.timings import Timings
-from tests.support.reactor_world import FAST, PATIENCE_S, SEED, Clock, K, MemoryStore, settings
+from tests.support.memory_store import MemoryStore
+from tests.support.reactor_world import FAST, PATIENCE_S, SEED, Clock, K, settings
 
 
 class Bench:

@@ -21,7 +21,8 @@ from monoskope.reactor.signers import Signers
 from monoskope.reactor.work.copy_secret import Copier, CopyPut
 from monoskope.testing.scripted.client import token
 from monoskope.uri import SecretUri
-from tests.support.reactor_world import FAST, World, ask, settings
+from tests.support.reactor_requests import ask
+from tests.support.reactor_world import FAST, World, settings
 from tests.support.vectors import Signer, a_grant, a_request
 
 COPY = upload_pb2.PURPOSE_COPY

@@ -31,19 +31,9 @@ from monoskope.reactor.work.recover import Presence, Recovery
 from monoskope.reactor.work.write import Writer
 from monoskope.stores.driver import StoreRefusedError, UnsupportedError
 from monoskope.uri import SecretUri
-from tests.support.reactor_world import (
-    FAST,
-    SEED,
-    Clock,
-    K,
-    MemoryStore,
-    World,
-    admission,
-    ask,
-    opened,
-    refusal,
-    settings,
-)
+from tests.support.memory_store import MemoryStore
+from tests.support.reactor_requests import ask, opened
+from tests.support.reactor_world import FAST, SEED, Clock, K, World, admission, refusal, settings
 
 COMPARE = upload_pb2.PURPOSE_COMPARE
 VAULT, AWS = options_pb2.VaultOptions(), options_pb2.AwsOptions()

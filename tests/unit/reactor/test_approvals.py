@@ -40,20 +40,9 @@ from monoskope.reactor.signers.settings import MayRule
 from monoskope.reactor.work import changes
 from monoskope.reactor.work.recover import Presence, Recovery
 from tests.support import ssh_blobs
-from tests.support.reactor_world import (
-    FAST,
-    SEED,
-    URI,
-    K,
-    MemoryStore,
-    Unversioned,
-    World,
-    ask,
-    opened,
-    refusal,
-    seal,
-    settings,
-)
+from tests.support.memory_store import URI, MemoryStore, Unversioned
+from tests.support.reactor_requests import ask, opened, seal
+from tests.support.reactor_world import FAST, SEED, K, World, refusal, settings
 from tests.support.signed_requests import Person, approvers, may, table, write_lists
 from tests.unit.reactor.approving import (
     ANNA,

@@ -17,7 +17,8 @@ from monoskope.reactor.admission import GLASS_AN_HOUR
 from monoskope.reactor.report.audit_log import AuditEntry
 from monoskope.reactor.signers.approvals import Presented
 from monoskope.reactor.signers.settings import MayRule
-from tests.support.reactor_world import SECRET, World, ask
+from tests.support.reactor_requests import SECRET, ask
+from tests.support.reactor_world import World
 from tests.support.signed_requests import Person, approvers, may, signers, table
 from tests.unit.reactor.approving import BEN, SecurityKey
 

@@ -94,7 +94,7 @@ def test_init_makes_a_private_folder_and_prints_the_identity_last(tmp_path: Path
     folder = tmp_path / "reactor"
     shown = init(folder, "--prefix", "team-a", "--prefix", "team-b")
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in folder.iterdir())
+    assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in folder.iterdir() if file.is_file())
     of = settings.read(folder)
     assert [str(prefix) for prefix in of.prefixes] == ["local://team-a", "local://team-b"]
     assert of.driver.kind == "age"

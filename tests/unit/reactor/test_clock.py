@@ -12,7 +12,9 @@ import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.reactor.timings import Clock
-from tests.support.reactor_world import FAST, PATIENCE_S, URI, World, ask, looked
+from tests.support.memory_store import URI
+from tests.support.reactor_requests import ask
+from tests.support.reactor_world import FAST, PATIENCE_S, World, looked
 from tests.unit.reactor.bench import Bench
 from tests.unit.reactor.bench import asked as asked_for
 

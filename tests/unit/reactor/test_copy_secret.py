@@ -36,22 +36,9 @@ from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import token
 from monoskope.testing.scripted.m8 import FINGERPRINT, Attempt, ScriptedM8
 from monoskope.uri import SecretUri
-from tests.support.reactor_world import (
-    EMPTY,
-    FAST,
-    PATIENCE_S,
-    SECRET,
-    SUITE,
-    MemoryStore,
-    World,
-    admission,
-    ask,
-    outcome,
-    payload_is_alive,
-    refusal,
-    settings,
-    uncollected,
-)
+from tests.support.memory_store import MemoryStore
+from tests.support.reactor_requests import EMPTY, SECRET, SUITE, ask, outcome, payload_is_alive, uncollected
+from tests.support.reactor_world import FAST, PATIENCE_S, World, admission, refusal, settings
 from tests.support.signed_requests import Person, may, signers, table
 from tests.unit.reactor.copies import DESTINATION, DESTINATION_IDENTITY, TOKEN, Copies, asked, configured
 

@@ -29,7 +29,9 @@ from monoskope.stores.driver import (
 )
 from monoskope.stores.vault.versions import merge_patch, wants_base64
 from monoskope.uri import SecretUri
-from tests.support.reactor_world import MemoryStore, World, ask, opened, settings
+from tests.support.memory_store import MemoryStore
+from tests.support.reactor_requests import ask, opened
+from tests.support.reactor_world import World, settings
 
 UPLOAD, LIST = upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_LIST
 ON_THE_LIST = "the engine's policy does not allow this."

@@ -21,7 +21,8 @@ from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.report.audit_log import AuditFile
-from tests.support.reactor_world import FAST, PATIENCE_S, SECRET, World, ask, seal
+from tests.support.reactor_requests import SECRET, ask, seal
+from tests.support.reactor_world import FAST, PATIENCE_S, World
 from tests.unit.reactor.bench import Bench, asked
 
 EXPIRED = events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_EXPIRED)

@@ -26,20 +26,9 @@ from monoskope.stores.driver import (
     UnsupportedError,
 )
 from monoskope.uri import SecretUri
-from tests.support.reactor_world import (
-    EMPTY,
-    SECRET,
-    URI,
-    MemoryStore,
-    World,
-    admission,
-    ask,
-    opened,
-    outcome,
-    payload_is_alive,
-    refusal,
-    uncollected,
-)
+from tests.support.memory_store import URI, MemoryStore
+from tests.support.reactor_requests import EMPTY, SECRET, ask, opened, outcome, payload_is_alive, uncollected
+from tests.support.reactor_world import World, admission, refusal
 
 MARKER = b"a value that a request carries: 4b1e"
 UPLOAD, PATCH, DELETE = upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_PATCH, upload_pb2.PURPOSE_DELETE

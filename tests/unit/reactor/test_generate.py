@@ -32,7 +32,9 @@ from monoskope.reactor.identity.fingerprint import digest_of
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.work.new_values import ALPHABET, MAX_WAITING, TOO_LARGE, Generator, filled, public_halves
 from monoskope.stores.driver import StoreConflictError, UnknownOutcomeError
-from tests.support.reactor_world import EMPTY, PATIENCE_S, URI, MemoryStore, World, ask, uncollected
+from tests.support.memory_store import URI, MemoryStore
+from tests.support.reactor_requests import EMPTY, ask, uncollected
+from tests.support.reactor_world import PATIENCE_S, World
 
 GENERATE = upload_pb2.PURPOSE_GENERATE
 PAIR = (Recipe("key", "ed25519"), Recipe("password", "password"))

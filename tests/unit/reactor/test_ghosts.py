@@ -17,7 +17,9 @@ from monoskope.reactor.upstream.first_look import Content, FirstLooks
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.stores.driver import NOTHING, CannotReadError, StoreUnavailableError
 from monoskope.uri import SecretUri
-from tests.support.reactor_world import FAST, URI, MemoryStore, Unversioned, World, ask, looked
+from tests.support.memory_store import URI, MemoryStore, Unversioned
+from tests.support.reactor_requests import ask
+from tests.support.reactor_world import FAST, World, looked
 
 ANY, OVERWRITE = upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE
 UPLOAD, PATCH = upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_PATCH

@@ -25,7 +25,9 @@ from monoskope.stores.driver import (
     UnknownOutcomeError,
     UnsupportedError,
 )
-from tests.support.reactor_world import URI, MemoryStore, World, payload_is_alive, uncollected
+from tests.support.memory_store import URI, MemoryStore
+from tests.support.reactor_requests import payload_is_alive, uncollected
+from tests.support.reactor_world import World
 
 MARKER = b"a value that a driver stumbles over: 4b1e"
 

@@ -25,7 +25,9 @@ from monoskope.stores.driver import (
     UnsupportedError,
 )
 from monoskope.uri import SecretUri
-from tests.support.reactor_world import FAST, SECRET, URI, MemoryStore, World, ask, payload_is_alive, uncollected
+from tests.support.memory_store import URI, MemoryStore
+from tests.support.reactor_requests import SECRET, ask, payload_is_alive, uncollected
+from tests.support.reactor_world import FAST, World
 
 ANY, ABSENT = upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_ABSENT
 VERSION, OVERWRITE = upload_pb2.EXPECT_VERSION, upload_pb2.EXPECT_OVERWRITE

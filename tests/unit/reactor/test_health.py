@@ -20,7 +20,8 @@ from monoskope.reactor.reasons import Failure
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.work.lookup import failed
 from monoskope.stores.driver import CannotReadError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
-from tests.support.reactor_world import PATIENCE_S, MemoryStore
+from tests.support.memory_store import MemoryStore
+from tests.support.reactor_world import PATIENCE_S
 from tests.support.vectors import a_grant, a_request
 
 NEVER = 3_600.0

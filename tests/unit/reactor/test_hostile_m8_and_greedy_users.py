@@ -41,22 +41,9 @@ from monoskope.reactor.work import copy_secret
 from monoskope.reactor.work.recover import MOST_GONE
 from monoskope.stores.driver import UnknownOutcomeError
 from monoskope.uri import SecretUri
-from tests.support.reactor_world import (
-    FAST,
-    PATIENCE_S,
-    SECRET,
-    SEED,
-    URI,
-    K,
-    MemoryStore,
-    Unversioned,
-    World,
-    ask,
-    looked,
-    rules,
-    seal,
-    settings,
-)
+from tests.support.memory_store import URI, MemoryStore, Unversioned
+from tests.support.reactor_requests import SECRET, ask, seal
+from tests.support.reactor_world import FAST, PATIENCE_S, SEED, K, World, looked, rules, settings
 from tests.unit.reactor.bench import Bench
 from tests.unit.reactor.copies import Copies
 from tests.unit.reactor.copies import asked as copy_asked

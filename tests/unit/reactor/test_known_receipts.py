@@ -19,7 +19,9 @@ from monoskope.reactor.identity import store_identity
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.report.known_receipts import KnownReceipts
 from monoskope.uri import SecretUri
-from tests.support.reactor_world import SECRET, SEED, URI, Clock, World, ask
+from tests.support.memory_store import URI
+from tests.support.reactor_requests import SECRET, ask
+from tests.support.reactor_world import SEED, Clock, World
 
 OURS = Identity(SEED, store="memory")
 WORLD = World()

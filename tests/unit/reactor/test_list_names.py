@@ -16,7 +16,9 @@ from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.work.without_writing import list_names
 from monoskope.stores.driver import StoreRefusedError, StoreUnavailableError
 from monoskope.uri import SecretUri
-from tests.support.reactor_world import PATIENCE_S, SECRET, MemoryStore, World, admission, ask, refusal, settings
+from tests.support.memory_store import MemoryStore
+from tests.support.reactor_requests import SECRET, ask
+from tests.support.reactor_world import PATIENCE_S, World, admission, refusal, settings
 
 LIST = upload_pb2.PURPOSE_LIST
 TEAM = SecretUri.parse("memory://team-a")

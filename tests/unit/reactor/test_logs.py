@@ -32,7 +32,9 @@ from monoskope.reactor.report.reporter import Reporter
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.work.lookup import failed
 from monoskope.stores.driver import DriverError, StoreUnavailableError, UnknownOutcomeError
-from tests.support.reactor_world import FAST, URI, MemoryStore, World, ask, opened, settings
+from tests.support.memory_store import URI, MemoryStore
+from tests.support.reactor_requests import ask, opened
+from tests.support.reactor_world import FAST, World, settings
 from tests.support.signed_requests import Person, signers
 
 

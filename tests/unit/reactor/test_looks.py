@@ -14,7 +14,9 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.payload import Payload
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.stores.driver import CannotReadError, StoreConflictError, UnknownOutcomeError
-from tests.support.reactor_world import URI, MemoryStore, World, ask, looked
+from tests.support.memory_store import URI, MemoryStore
+from tests.support.reactor_requests import ask
+from tests.support.reactor_world import World, looked
 
 OVERWRITE = upload_pb2.EXPECT_OVERWRITE
 PATCH, COMPARE = upload_pb2.PURPOSE_PATCH, upload_pb2.PURPOSE_COMPARE

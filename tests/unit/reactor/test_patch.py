@@ -11,7 +11,9 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.receipt import write_tag
 from monoskope.reactor.identity.fingerprint import digest_of
 from monoskope.stores.driver import CannotReadError, UnknownOutcomeError
-from tests.support.reactor_world import EMPTY, SECRET, URI, MemoryStore, World, admission, ask, outcome, refusal
+from tests.support.memory_store import URI, MemoryStore
+from tests.support.reactor_requests import EMPTY, SECRET, ask, outcome
+from tests.support.reactor_world import World, admission, refusal
 
 PATCH = upload_pb2.PURPOSE_PATCH
 ANY, VERSION, OVERWRITE = upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_VERSION, upload_pb2.EXPECT_OVERWRITE

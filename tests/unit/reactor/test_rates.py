@@ -31,7 +31,9 @@ from monoskope.reactor.work.handle import Handler
 from monoskope.reactor.work.write import Writer
 from monoskope.stores.driver import DriverError, StoreConflictError, StoreUnavailableError, UnknownOutcomeError
 from monoskope.uri import SecretUri
-from tests.support.reactor_world import FAST, SECRET, URI, Clock, MemoryStore, World, ask
+from tests.support.memory_store import URI, MemoryStore
+from tests.support.reactor_requests import SECRET, ask
+from tests.support.reactor_world import FAST, Clock, World
 
 COMPARE = upload_pb2.PURPOSE_COMPARE
 

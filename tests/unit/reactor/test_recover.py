@@ -18,7 +18,9 @@ from monoskope.reactor.link.open_requests import OpenRequest
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.work.recover import Presence, Recovery
 from monoskope.stores.driver import CannotReadError, StoreRefusedError, StoreUnavailableError
-from tests.support.reactor_world import SECRET, MemoryStore, World, ask
+from tests.support.memory_store import MemoryStore
+from tests.support.reactor_requests import SECRET, ask
+from tests.support.reactor_world import World
 
 DEAD = bytes([9] * 16)
 SEALED = bytes([5] * 32)

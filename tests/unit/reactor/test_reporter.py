@@ -25,7 +25,8 @@ from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
 from monoskope.reactor.reasons import Failure
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.work.lookup import failed
-from tests.support.reactor_world import PATIENCE_S, World, ask, opened
+from tests.support.reactor_requests import ask, opened
+from tests.support.reactor_world import PATIENCE_S, World
 
 ID = bytes(range(16))
 

@@ -10,19 +10,9 @@ from monoskope.protocol.receipt import Receipt, write_tag
 from monoskope.reactor.identity.fingerprint import digest_of
 from monoskope.reactor.keys import OneTimeKeys
 from monoskope.stores.driver import CannotReadError, StoreConflictError, StoreRefusedError, StoreUnavailableError
-from tests.support.reactor_world import (
-    EMPTY,
-    SECRET,
-    URI,
-    MemoryStore,
-    World,
-    ask,
-    looked,
-    outcome,
-    payload_is_alive,
-    rules,
-    uncollected,
-)
+from tests.support.memory_store import URI, MemoryStore
+from tests.support.reactor_requests import EMPTY, SECRET, ask, outcome, payload_is_alive, uncollected
+from tests.support.reactor_world import World, looked, rules
 
 ROLLBACK, UPLOAD, DELETE = upload_pb2.PURPOSE_ROLLBACK, upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_DELETE
 ANY, ABSENT, OVERWRITE = upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_OVERWRITE

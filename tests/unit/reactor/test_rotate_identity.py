@@ -20,7 +20,7 @@ from monoskope.reactor.link import look as looking
 from monoskope.reactor.link.endpoint import Endpoint
 from monoskope.reactor.link.link import Link, SessionEndedError
 from monoskope.testing.scripted.log import ScriptedLog
-from tests.support.m8_world import FakeReactor
+from tests.support.fake_reactor import FakeReactor
 from tests.support.real_m8 import RealM8, serving
 from tests.unit.reactor.commands import init, typed
 

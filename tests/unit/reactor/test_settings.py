@@ -224,7 +224,7 @@ def test_two_plugins_of_one_name_are_both_named_and_neither_is_imported(site: Pa
     [
         ({"foldr": "/x", "folder": "/x"}, "unknown field `foldr`", "Did you mean 'folder'?"),
         ({"colour": "red", "folder": "/x"}, "unknown field `colour`", "Remove it"),
-        ({}, "missing required field `folder`", "Correct that field"),
+        ({}, "[engine]: `folder` is missing; no usual value", 'Write folder = "…"'),
         ({"folder": 7}, "$.folder", 'in quotes: folder = "…"'),
     ],
 )

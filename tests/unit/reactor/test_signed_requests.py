@@ -38,7 +38,9 @@ from monoskope.reactor.run import Reactor
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.signers.settings import SignersFile
 from monoskope.reactor.work.delivery import DeliveredRequest
-from tests.support.reactor_world import FAST, SECRET, SEED, URI, K, MemoryStore, Sign, World, ask, seal, settings
+from tests.support.memory_store import URI, MemoryStore
+from tests.support.reactor_requests import SECRET, Sign, ask, seal
+from tests.support.reactor_world import FAST, SEED, K, World, settings
 from tests.support.signed_requests import Person, may, signers, table, write_lists
 from tests.unit.reactor.bench import Bench
 from tests.unit.reactor.copies import Copies

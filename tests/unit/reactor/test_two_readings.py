@@ -12,7 +12,9 @@ from monoskope.protocol.receipt import Receipt
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.stores.driver import CannotReadError, Snapshot, UnknownOutcomeError, certain
 from monoskope.stores.shared.checks import could_be_base64, is_text
-from tests.support.reactor_world import URI, MemoryStore, World, ask
+from tests.support.memory_store import URI, MemoryStore
+from tests.support.reactor_requests import ask
+from tests.support.reactor_world import World
 
 VERIFY, IMPORT = upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPORT
 COMPARE, DELETE = upload_pb2.PURPOSE_COMPARE, upload_pb2.PURPOSE_DELETE

@@ -15,7 +15,9 @@ from monoskope.reactor.memory import Garbage
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.reactor.work.lookup import deletion_digest
 from monoskope.stores.driver import NOTHING, DeletedVersion, OvertakenError, StoreUnavailableError, UnknownOutcomeError
-from tests.support.reactor_world import EMPTY, SECRET, URI, MemoryStore, World, ask, looked, outcome
+from tests.support.memory_store import URI, MemoryStore
+from tests.support.reactor_requests import EMPTY, SECRET, ask, outcome
+from tests.support.reactor_world import World, looked
 
 UNDELETE, DELETE, UPLOAD = upload_pb2.PURPOSE_UNDELETE, upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_UPLOAD
 ANY, OVERWRITE = upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE

@@ -7,7 +7,9 @@ import pytest
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.stores.driver import NOTHING, CannotReadError, UnknownOutcomeError
-from tests.support.reactor_world import SECRET, Unversioned, World, ask
+from tests.support.memory_store import Unversioned
+from tests.support.reactor_requests import SECRET, ask
+from tests.support.reactor_world import World
 
 OVERWRITE, COMPARE, DELETE = upload_pb2.EXPECT_OVERWRITE, upload_pb2.PURPOSE_COMPARE, upload_pb2.PURPOSE_DELETE
 VERIFY, IMPORT = upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPORT

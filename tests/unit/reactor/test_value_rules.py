@@ -18,7 +18,9 @@ from monoskope.reactor import cli
 from monoskope.reactor.settings import read
 from monoskope.reactor.value_rules import ValueRule, broken_by
 from monoskope.uri import SecretUri
-from tests.support.reactor_world import MemoryStore, World, ask
+from tests.support.memory_store import MemoryStore
+from tests.support.reactor_requests import ask
+from tests.support.reactor_world import World
 
 UPLOAD, PATCH, GENERATE = upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_PATCH, upload_pb2.PURPOSE_GENERATE
 COMPARE, ROLLBACK = upload_pb2.PURPOSE_COMPARE, upload_pb2.PURPOSE_ROLLBACK

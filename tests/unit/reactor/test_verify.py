@@ -18,7 +18,9 @@ from monoskope.reactor.limits import Rates
 from monoskope.reactor.report.known_receipts import newest_receipt
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.stores.driver import CannotReadError, StoreUnavailableError
-from tests.support.reactor_world import EMPTY, SECRET, SEED, URI, MemoryStore, World, admission, ask, refusal, settings
+from tests.support.memory_store import URI, MemoryStore
+from tests.support.reactor_requests import EMPTY, SECRET, ask
+from tests.support.reactor_world import SEED, World, admission, refusal, settings
 
 VERIFY, IMPORT = upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPORT
 DELETE, COMPARE = upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_COMPARE

@@ -44,7 +44,7 @@ def check(config: Path, *words: str, option: bool = True, **environment: str) ->
 
 def test_an_engine_that_keeps_all_is_said_to_and_is_left_as_it_was(reactor: Path) -> None:
     (reactor / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
-    done = check(reactor, option=False)
+    done = check(reactor, option=False, PYTEST_ADDOPTS="-rf", PYTEST_PLUGINS="no_such_plugin")
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0] == "kind      age, stable"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.checks.check import Check
@@ -23,6 +24,9 @@ from monoskope.m8.readmodels.stores import STORES, with_beats
 from monoskope.m8.settings import ServerSettings
 from monoskope.m8.tree.witnesses import asked
 from monoskope.text import counted
+
+if TYPE_CHECKING:
+    from monoskope.m8.log.postgres.facts import Facts  # asyncpg is an extra
 
 DATABASE, PROCESSES = "database", "m8 processes"
 """Names of checks."""
@@ -90,16 +94,19 @@ async def _of_postgres(target: PostgresTarget, clock: Callable[[], int], found: 
     finally:
         connection.terminate()
     found.append(clock_check(apart_s, "the database"))
-    found.append(postgres_check(said.version, target, is_superuser=said.is_superuser, may_write=said.may_write))
+    found.append(postgres_check(said, target))
     return said.is_empty
 
 
-def postgres_check(version: str, target: PostgresTarget, *, is_superuser: bool, may_write: bool) -> Check:
-    """Return the check of a PostgreSQL and of what m8's role may do there."""
-    said = f"PostgreSQL {version}, {target}."
-    if not may_write:
+def postgres_check(facts: Facts, target: PostgresTarget) -> Check:
+    """Return the check of a PostgreSQL, of what m8's role may do there, and of who else may."""
+    said = f"PostgreSQL {facts.version}, {target}."
+    if not facts.may_write:
         return Check.fail(DATABASE, f"{said} m8's role may not write into all of its tables.", _PREPARE)
-    if is_superuser:
+    if facts.changers is not None:
+        who, fix = facts.changers
+        return Check.warn(DATABASE, f"{said} {who}", fix)
+    if facts.is_superuser:
         return Check.warn(DATABASE, f"{said} m8's role is a superuser, and needs a schema of its own alone.", _PREPARE)
     return Check.ok(DATABASE, f"{said} m8's role may write there, and no other role may make anything.")
 

@@ -103,7 +103,9 @@ def _run(checked: Checked, *, verbose: bool) -> int:
 
     asyncio.run(_introduce(checked))
     report = reports.Report(checked, verbose=verbose)
-    # Neither the user's plugins nor a pytest.ini nearby have a say.
+    # Neither the user's options, their plugins nor a pytest.ini nearby have a say.
+    for name in [name for name in os.environ if name.startswith("PYTEST_")]:
+        del os.environ[name]
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     arguments = ["-c", os.devnull, "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "pytest_asyncio.plugin"]
     arguments += ["-o", "asyncio_default_fixture_loop_scope=function", str(suite.__file__)]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.support.changes import APPROVE, PROPOSE
-from tests.support.m8_world import User, World
+from tests.support.m8_user import User
+from tests.support.m8_world import World
 
 
 @pytest.fixture

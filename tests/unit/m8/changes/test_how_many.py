@@ -27,7 +27,8 @@ from tests.support.changes import (
     propose,
     withdraw,
 )
-from tests.support.m8_world import User, World, a_world, refusal
+from tests.support.m8_user import User, refusal
+from tests.support.m8_world import World, a_world
 from tests.support.operations import samples
 from tests.support.signed_requests import Person
 

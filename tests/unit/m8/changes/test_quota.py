@@ -16,7 +16,9 @@ from monoskope.protocol.change import MAX_CHANGE
 from monoskope.protocol.grant import MAX_APPROVALS
 from monoskope.protocol.identity import MAX_SIGNATURE
 from tests.support.changes import PLACE, a_change, approve, decline, executing, propose
-from tests.support.m8_world import FakeReactor, User, World, a_world, put, refusal
+from tests.support.fake_reactor import FakeReactor
+from tests.support.m8_user import User, refusal
+from tests.support.m8_world import World, a_world, put
 
 DELETE: dict[str, Any] = {"purpose": upload_pb2.PURPOSE_DELETE, "version": "1", "keys": ()}
 RIGHTS = frozenset(RIGHT_NAMES)

@@ -34,7 +34,9 @@ from tests.support.changes import (
     propose,
     withdraw,
 )
-from tests.support.m8_world import FakeReactor, World, put, refusal
+from tests.support.fake_reactor import FakeReactor
+from tests.support.m8_user import refusal
+from tests.support.m8_world import World, put
 from tests.support.signed_requests import Person
 
 EVA = Person("eva@example.org")

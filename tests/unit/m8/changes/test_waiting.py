@@ -26,7 +26,8 @@ from tests.support.changes import (
     look,
     propose,
 )
-from tests.support.m8_world import PATIENCE_S, User, World, a_world, put, refusal
+from tests.support.m8_user import PATIENCE_S, User, refusal
+from tests.support.m8_world import World, a_world, put
 
 BEN = "user:corp:ben"
 LONG_S = 10 * PATIENCE_S

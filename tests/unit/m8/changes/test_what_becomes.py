@@ -39,7 +39,9 @@ from tests.support.changes import (
     propose,
     withdraw,
 )
-from tests.support.m8_world import FakeReactor, Sealed, User, World, a_world, put, refusal
+from tests.support.fake_reactor import FakeReactor
+from tests.support.m8_user import Sealed, User, refusal
+from tests.support.m8_world import World, a_world, put
 from tests.support.signed_requests import Person
 from tests.support.vectors import Signer, a_grant, a_request
 

@@ -34,7 +34,9 @@ from tests.support.changes import (
     propose,
     withdraw,
 )
-from tests.support.m8_world import FakeReactor, User, World, put, refusal
+from tests.support.fake_reactor import FakeReactor
+from tests.support.m8_user import User, refusal
+from tests.support.m8_world import World, put
 from tests.support.signed_requests import Person
 from tests.support.vectors import Signer
 

@@ -35,8 +35,8 @@ from tests.support.failures import failure
 from tests.support.http_calls import Call, CallError, ask
 from tests.support.issuers import ISSUER, NOW_S, claims_of, jwk, jwks, keys_of, minted, rsa_key
 from tests.support.log_lines import calls, strangers
+from tests.support.m8_user import refused as refused_by_m8
 from tests.support.m8_world import PAGE
-from tests.support.m8_world import refused as refused_by_m8
 
 ANNA = Member.parse("user:corp:anna@example.com")
 

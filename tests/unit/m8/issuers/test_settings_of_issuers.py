@@ -101,7 +101,7 @@ def test_issuers_are_what_the_file_says(tmp_path: Path) -> None:
         ('{ contains = "m8-users" }', '""', "match: groups is empty"),
         ('{ contains = "m8-users" }', '["m8-users"]', "issuers[0].rules[0].match"),
         ('{ contains = "m8-users" }', "1.5", "issuers[0].rules[0].match"),
-        ('match = { groups = { contains = "m8-users" } }\n', "", "missing required field `match`"),
+        ('match = { groups = { contains = "m8-users" } }\n', "", "`match` is missing in issuers[0].rules[0]"),
     ],
 )
 def test_a_fault_names_the_issuer_and_the_field(tmp_path: Path, old: str, new: str, says: str) -> None:

@@ -37,9 +37,11 @@ from monoskope.protocol.identity import RECEIPT
 from monoskope.protocol.receipt import make_receipt
 from monoskope.times import moment
 from monoskope.uri import SecretUri
-from tests.support import m8_world
+from tests.support import fake_reactor
 from tests.support.changes import PROPOSE, a_change, propose
-from tests.support.m8_world import Sealed, World, a_world, fingerprint, put, until_granted
+from tests.support.fake_reactor import fingerprint
+from tests.support.m8_user import Sealed
+from tests.support.m8_world import World, a_world, put, until_granted
 from tests.support.notices import nobody, propose_in
 from tests.support.operations import samples
 from tests.support.vectors import a_request
@@ -200,7 +202,7 @@ async def test_a_round_is_stuck_if_its_values_are_not_in_place_on_the_next_day(
     began = Round("pg://orders_a", "0" * 64, world.clock()).labels(every_s=90 * DAY_S)
     await label(world, f"{URI}.next", **began)
     if at_db is not None:
-        monkeypatch.setattr(m8_world, "fingerprint", lambda _digit, key_id: fingerprint(at_db, key_id))
+        monkeypatch.setattr(fake_reactor, "fingerprint", lambda _digit, key_id: fingerprint(at_db, key_id))
         await put(anna, reactor, uri=URI)
     await told.look()
     world.clock.pass_s(DAY_S)

@@ -15,7 +15,7 @@ from monoskope.m8.tree.witness_client import Connection
 from monoskope.m8.tree.witness_settings import WitnessesSettings, WitnessTable, checked
 from monoskope.m8.tree.witnesses import Witnesses, asked
 from monoskope.protocol.tlog.log_key import LogKey
-from tests.support.m8_world import PATIENCE_S
+from tests.support.m8_user import PATIENCE_S
 from tests.support.memory_tree import MemoryTree
 from tests.support.witness_servers import Asking, WitnessKey, WitnessServer
 

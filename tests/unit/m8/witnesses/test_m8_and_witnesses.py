@@ -40,7 +40,8 @@ from monoskope.protocol.tlog.note import LogKeys, Note, Policy
 from monoskope.testing.engines.litewitness import Litewitness
 from monoskope.testing.parts import free_port
 from tests.support.checkpoints import checkpoint_of, copied, grown, keys_in
-from tests.support.m8_world import PATIENCE_S, World, an_m8
+from tests.support.m8_user import PATIENCE_S
+from tests.support.m8_world import World, an_m8
 from tests.support.memory_tree import MemoryTree
 from tests.support.witness_servers import (
     Asking,

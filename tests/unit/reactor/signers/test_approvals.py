@@ -27,7 +27,7 @@ from monoskope.reactor.signers.approvals import NOT_APPROVED, ApprovalRules, App
 from monoskope.reactor.signers.decision import Rules, Signed
 from monoskope.reactor.signers.settings import MayRule, SignersFile, approver_permissions, permissions
 from tests.support import ssh_blobs
-from tests.support.reactor_world import ask
+from tests.support.reactor_requests import ask
 from tests.support.signed_requests import approvers, may, table
 
 NOW = int(time.time())

@@ -9,6 +9,7 @@ from monoskope.errors import UsageError
 from monoskope.m8.cli.setup.context import Setup
 from monoskope.m8.renewal import write_public
 from monoskope.settings import NotWritableError, check_new, write_private
+from monoskope.systemd import check_path, check_seen
 from monoskope.text import counted
 from monoskope.times import rfc3339, wall_clock
 
@@ -24,7 +25,7 @@ def back_up(setup: Setup) -> str:
     from monoskope.m8.backup import age  # noqa: PLC0415 - pyrage is an extra
     from monoskope.m8.cli import backup  # noqa: PLC0415 - as above
 
-    into = Path(setup.asked.get("backup", _check_folder)).absolute()
+    into = Path(setup.asked.get("backup", lambda text: _check_folder(setup, text))).absolute()
     setup.asked.note("backup", str(into))  # the unit and a later run begin elsewhere
     identity, recipient = age.new_identity()
     _hand_over(setup, str(identity))
@@ -62,11 +63,13 @@ def _hand_over(setup: Setup, identity: str) -> None:
     )
 
 
-def _check_folder(text: str) -> None:
-    """Raise unless backups can be written there; the folder is made."""
+def _check_folder(setup: Setup, text: str) -> None:
+    """Raise unless backups can be written there, by the service, too; the folder is made."""
     folder = Path(text)
     if not text:
         raise UsageError("no folder is named.", fix="Name one, best on another disk.")
+    check_path(text)
+    check_seen(folder, setup.folder, fix="Name another folder, such as /srv/m8-backups, which m8's user can write.")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from monoskope.m8 import settings
 from monoskope.m8.cli.setup.answers import Asked
 from monoskope.m8.issuers.verifying import Verified
 from monoskope.settings import parse, write_private
+from monoskope.systemd import copied
 
 
 @dataclass(slots=True)
@@ -50,7 +52,7 @@ class Setup:
     @property
     def here(self) -> str:
         """What to add to a command of m8 for this folder."""
-        return f" --dir {self.folder}" if self.folder != settings.default_folder() else ""
+        return f" --dir {shlex.quote(str(self.folder))}" if self.folder != settings.default_folder() else ""
 
     def loaded(self) -> settings.ServerSettings:
         """Return the settings as they are now. Raises `UsageError` without a server."""
@@ -71,6 +73,20 @@ class Setup:
         text = self.file.read_text(encoding="utf-8")
         content = f"{tomli_w.dumps(values)}{text}{tables and chr(10)}{tables}".encode()
         return settings.check(parse(content, settings.File, path=self.file), self.file), content
+
+    def authority(self, field: str, file: str) -> str:
+        """Return a file of authorities, "" for none, as the service sees it: a copy if it lies in a home or /tmp.
+
+        Args:
+            field: Of the answers, where the copy takes its place.
+            file: What was answered.
+        """
+        if not file:
+            return ""
+        seen = copied(Path(file), self.folder, f"{field.replace('_', '-')}.pem", self.asked.say)
+        if seen != Path(file):
+            self.asked.note(field, str(seen))
+        return str(seen)
 
     def add(self, values: Mapping[str, object], tables: str = "") -> settings.ServerSettings:
         """Add to `m8.toml` as `with_added` has it, and return the settings."""

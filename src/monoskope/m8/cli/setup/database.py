@@ -52,6 +52,7 @@ def _named(setup: Setup, loaded: ServerSettings) -> ServerSettings:
         return loaded
     if is_unknown:
         ca = setup.asked.get("database_ca", lambda file: _reach(setup, url, file))
+    ca = setup.authority("database_ca", ca)
     values = _settings(url, ca) | {name: value for name, value in setup.database.items() if name not in _ASKED}
     if "database_password_file" not in values and not os.environ.get(PASSWORD_VARIABLE):
         if find_private(setup.folder / PASSWORD_FILE) is None:

@@ -14,7 +14,6 @@ from monoskope.errors import RefusedError, UsageError
 from monoskope.m8 import settings
 from monoskope.m8.cli.common import show_checks
 from monoskope.m8.cli.setup.context import Setup
-from monoskope.m8.cli.setup.units import is_trial
 from monoskope.m8.doctor import examine
 from monoskope.m8.doctor.database import PROCESSES
 from monoskope.m8.doctor.folder import RESERVE
@@ -22,6 +21,7 @@ from monoskope.m8.renewal import CA_FILE, write_public
 from monoskope.m8.tree.key_file import KeyFile
 from monoskope.protocol.bundle import Bundle, Log, Login, certificates_in
 from monoskope.protocol.identity import grouped
+from monoskope.systemd import is_trial
 
 FILE = "bundle.json"
 """In m8's folder: what the first administrator joins with."""

@@ -14,6 +14,7 @@ from monoskope.m8.cli.setup.context import Setup
 from monoskope.m8.http.presented import PresentedCertificate, read_certificate_file
 from monoskope.m8.http.tls import LOCAL_NAMES
 from monoskope.m8.init import UNFINISHED, lay_out, make_folder
+from monoskope.systemd import check_path, check_seen
 
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - people are to reach it
 
@@ -25,6 +26,8 @@ def lay_out_folder(setup: Setup) -> str:
         (setup.folder / UNFINISHED).unlink(missing_ok=True)
         _check_same(setup)
         return f"m8 is in {setup.folder} already; nothing was changed"
+    if setup.is_guided:
+        check_path(setup.folder)
     names = setup.names
     if setup.is_guided and not names:
         names = (str(parse_server(setup.asked.get("name", _check_name))),)
@@ -95,7 +98,11 @@ def _check_certificate(setup: Setup, name: str) -> None:
     """Raise unless m8 would present these files, for each name by which people reach it."""
     if not name:
         return
-    found, _ = setup.with_added(_certificate(setup, name))
+    files = _certificate(setup, name)
+    for file in files.values():
+        fix = "Let the ACME client put both files elsewhere: a copy made now would not be renewed."
+        check_seen(Path(file), setup.folder, fix=fix)
+    found, _ = setup.with_added(files)
     PresentedCertificate(found).context()
     carried = {one.lower() for one in names_of(x509.load_pem_x509_certificates(read_certificate_file(found))[0])}
     hosts = [one.host.lower() for one in found.names if one.host not in LOCAL_NAMES]

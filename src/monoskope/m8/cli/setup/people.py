@@ -56,6 +56,7 @@ def trust_issuer(setup: Setup) -> str:
     url = setup.asked.get("issuer", check)
     if is_unknown:
         ca = setup.asked.get("issuer_ca", lambda file: _read_keys(_issuer(setup, _tables(url, file, "monoctl"))))
+    ca = setup.authority("issuer_ca", ca)
     client_id = setup.asked.get("client_id", lambda text: _check(setup, _tables(url, ca, text)))
     tables = _tables(url, ca, client_id)
     try:

@@ -9,6 +9,7 @@ from monoskope.errors import Error, UsageError
 from monoskope.m8.cli.setup import roles
 from monoskope.m8.cli.setup.context import Setup
 from monoskope.m8.log.folder import AnotherLogError
+from monoskope.m8.log.postgres import facts
 from monoskope.m8.log.postgres.connections import close, connect, explained, reach
 from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.m8.opened import opened_log
@@ -53,6 +54,17 @@ def prepare(setup: Setup, loaded: ServerSettings, target: PostgresTarget) -> Non
             setup.asked.say("Run it as a superuser. Until then a thief of m8's password can change events.")
         else:
             asyncio.run(roles.run(statements, target, by))
+    setup.asked.say(*asyncio.run(_changers(target)))
+
+
+async def _changers(target: PostgresTarget) -> tuple[str, ...]:
+    """Return a sentence and a fix if others may act as the role that owns the events, else nothing."""
+    with explained(target):
+        connection = await connect(target)
+        try:
+            return (await facts.facts(connection)).changers or ()
+        finally:
+            await close(connection)
 
 
 def _show(setup: Setup, what: str, target: PostgresTarget, statements: list[roles.Statement]) -> None:

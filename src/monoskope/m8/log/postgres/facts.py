@@ -13,7 +13,13 @@ SELECT pg_catalog.current_setting('server_version'), extract(epoch FROM pg_catal
     WHERE c.relnamespace = pg_catalog.current_schema()::regnamespace AND c.relkind = 'r'
       AND NOT (pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_table_privilege(c.oid, 'INSERT'))
   ),
-  NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = pg_catalog.current_schema()::regnamespace)
+  NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = pg_catalog.current_schema()::regnamespace),
+  (SELECT c.relowner::regrole::text FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass('events')),
+  ARRAY(
+    SELECT r.rolname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_roles r
+      ON NOT r.rolsuper AND r.oid <> c.relowner AND pg_catalog.pg_has_role(r.oid, c.relowner, 'MEMBER')
+    WHERE c.oid = pg_catalog.to_regclass('events') ORDER BY 1
+  )
 """
 
 
@@ -26,6 +32,8 @@ class Facts(Value, frozen=True):
         is_superuser: Whether m8's role is one.
         may_write: Whether it may make tables in its schema, and write into all that are there.
         is_empty: Whether there is nothing in that schema.
+        owner: The role that owns the events, "" before there is a table.
+        members: Who else may act as that role, and so change events; no superuser is named.
     """
 
     version: str
@@ -33,11 +41,30 @@ class Facts(Value, frozen=True):
     is_superuser: bool
     may_write: bool
     is_empty: bool
+    owner: str = ""
+    members: tuple[str, ...] = ()
+
+    @property
+    def changers(self) -> tuple[str, str] | None:
+        """A sentence and a fix about `members`, None if there is none."""
+        if not self.members:
+            return None
+        roles = ", ".join(f'"{name}"' for name in self.members)
+        said = f"Whoever logs in as {roles} can change events: that is a member of the role {self.owner}."
+        return said, f'As a superuser: REVOKE "{self.owner}" FROM {roles};'
 
 
 async def facts(connection: Connection) -> Facts:
     """Return what the server of a connection says. Raises as the driver does."""
     row = await connection.fetchrow(_FACTS)
     assert row is not None, "it is one row"
-    version, now_s, is_superuser, may_write, is_empty = row
-    return Facts(str(version).split(" ")[0], float(now_s), bool(is_superuser), bool(may_write), bool(is_empty))
+    version, now_s, is_superuser, may_write, is_empty, owner, members = row
+    return Facts(
+        str(version).split(" ")[0],
+        float(now_s),
+        bool(is_superuser),
+        bool(may_write),
+        bool(is_empty),
+        str(owner or ""),
+        tuple(members),
+    )

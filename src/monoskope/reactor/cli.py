@@ -150,8 +150,7 @@ def init(
 
     check_store_name(store)
     driver = registry.find(kind)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    check_owner(folder, folder.stat())
+    _make_folder(folder)
     engine = engine_table.new(driver, folder, given, _ask if _asks() else None)
     setup.write(
         folder,
@@ -175,6 +174,16 @@ def init(
     if code:
         sys.exit(code)
     _print_identity(made)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder for its owner alone, or close one that is there, as `useradd --create-home` leaves it open."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_owner(folder, folder.stat())
+        folder.chmod(0o700)
+    except OSError as error:
+        raise UsageError(f"the folder {folder} cannot be made: {error.strerror}.", fix="Name another one.") from None
 
 
 def _asks() -> bool:

@@ -18,6 +18,7 @@ from monoskope.ownership import check_owner
 from monoskope.reactor import settings
 from monoskope.reactor.arguments import FILE, folder_argument, settings_argument
 from monoskope.reactor.fingerprint_key_cli import fingerprint_key
+from monoskope.settings import check_closed
 from monoskope.start import stores_check_command
 from monoskope.text import counted
 from monoskope.uri import check_store_name
@@ -177,11 +178,16 @@ def init(
 
 
 def _make_folder(folder: Path) -> None:
-    """Make a folder for its owner alone, or close one that is there, as `useradd --create-home` leaves it open."""
+    """Make a folder for its owner alone, or close one that is there, as `useradd --create-home` leaves it open.
+
+    One with folders in it, such as /srv, may be for others, too: that is refused if it is open.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         check_owner(folder, folder.stat())
-        folder.chmod(0o700)
+        if not any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir()):
+            folder.chmod(0o700)
+        check_closed(folder)
     except OSError as error:
         raise UsageError(f"the folder {folder} cannot be made: {error.strerror}.", fix="Name another one.") from None
 

@@ -13,7 +13,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.known.stores import Pins
+from monoskope.client.known.pins import Pins
 from monoskope.client.queries import Queries
 from monoskope.client.runtime.on_asyncio import ASYNCIO
 from monoskope.client.walk import receipts as proof

@@ -120,6 +120,8 @@ def test_a_reactor_gets_a_unit_but_for_one_in_a_home(tmp_path: Path, home: Path)
 
 def test_a_reactor_s_unit_lets_it_bind_its_port_of_operations_alone(tmp_path: Path) -> None:
     folder = tmp_path / "reactor"
+    init(tmp_path / "trial", "--allow-swap")
+    assert not (tmp_path / "trial" / "units").exists(), "it is only to try things out"
     init(folder)
     unit = folder / "units" / "monoskope-reactor@local.service"
     assert "SocketBindDeny=any\n" in unit.read_text()

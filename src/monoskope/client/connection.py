@@ -1,7 +1,7 @@
 """The connection to m8, with the caller's token. It alone decides whether, where and when a call is sent again.
 
 What is sent again, and for how long, is one loop: `Connection._call`, with the rules of `client.http.retry`. The file
-is longer than others, so that there is no second place that decides so.
+is longer than others, so that there is no second place that decides so. `client.http.servers` has the servers.
 """
 
 from __future__ import annotations
@@ -17,22 +17,15 @@ from google.protobuf.message import Message
 
 from monoskope.client.http.methods import EXCHANGE_TOKEN, Method
 from monoskope.client.http.retry import Patience, TimeOverError, Tries, Wait
-from monoskope.client.http.transport import (
-    Metadata,
-    Transport,
-    find_roots,
-    too_late,
-)
+from monoskope.client.http.servers import Servers
+from monoskope.client.http.transport import Metadata, too_late
 from monoskope.client.login.credential import Caller, Credential, FixedToken, Issued
 from monoskope.client.people import People
 from monoskope.client.runtime import Runtime, asyncio_runtime, left
 from monoskope.client.settings import RETRY_FOR_S
 from monoskope.errors import (
     Error,
-    IdentityChangedError,
     LogMismatchError,
-    NotReachedError,
-    ProtocolError,
     RateLimitedError,
     TimedOutError,
     UnauthenticatedError,
@@ -52,8 +45,6 @@ CALLS_AT_ONCE = 64
 _OWN = "Open a client in each process, after the fork."
 _NO_ANSWER = (UnavailableError, UnauthenticatedError, RateLimitedError)
 """What m8 says instead of an answer."""
-_ABOUT_THE_SERVER = (NotReachedError, IdentityChangedError, ProtocolError)
-"""What is wrong where another server was meant, or its authority is not named."""
 
 
 class LogUse(Enum):
@@ -126,13 +117,10 @@ class Connection(Unshared):
         """How all that uses this connection waits."""
         self.patience = Patience(self.runtime, retry_for_s=retry_for_s, tell=tell)
         """For how long, and whom it tells."""
-        self._roots = find_roots(ca_file, ca)
+        names = (servers,) if isinstance(servers, str) else servers
+        self._servers = Servers(names, ca_file, ca=ca, runtime=self.runtime, source=source)
         self._process = os.getpid()
         self._closed = False
-        self._servers = (servers,) if isinstance(servers, str) else tuple(servers)
-        self._source = source
-        self._at = 0
-        self._transports: dict[str, Transport] = {}
         self._pause_s = pause_s
         self._semaphore = self.runtime.semaphore(CALLS_AT_ONCE)
         credential = FixedToken(token) if isinstance(token, str) else token
@@ -148,7 +136,7 @@ class Connection(Unshared):
     @property
     def server(self) -> str:
         """The server to which the next call goes, as it was named."""
-        return self._servers[self._at]
+        return self._servers.current
 
     @property
     def token(self) -> str:
@@ -191,7 +179,7 @@ class Connection(Unshared):
         try:
             answer = await self._call(method, request, ends_at, watch, sent=sent, check=check)
         except Error as error:
-            self._name_source(error)
+            self._servers.name_source(error)
             # What m8 refuses is an answer, too: with another log it may know nothing of what was asked for.
             is_answer = watch is not None and error.by_m8 and not isinstance(error, _NO_ANSWER)
             if is_answer and (found := await self.mismatch(ends_at)) is not None:
@@ -230,7 +218,7 @@ class Connection(Unshared):
         for one answer).
         """
         wait = Wait(self.patience, sent=sent)
-        tries = Tries(self._servers, repeatable=method.may_be_repeated, wait=wait, pause_s=self._pause_s)
+        tries = Tries(self._servers.names, repeatable=method.may_be_repeated, wait=wait, pause_s=self._pause_s)
         while True:
             self._check_open()
             server, began = self.server, self.runtime.now()
@@ -257,11 +245,6 @@ class Connection(Unshared):
             ends_at = pause.ends_at
             tries.begin_round()
 
-    def _name_source(self, error: Error) -> None:
-        """Let an error about what answers at a server, or does not, say what chose the server."""
-        if self._source and not error.by_m8 and isinstance(error, _ABOUT_THE_SERVER):
-            error.fix = f"{error.fix} The server comes from {self._source}.".lstrip()
-
     async def _send(self, method: Method[R], request: Message, ends_at: float, tries: Tries, watch: Watch | None) -> R:
         """Send a call once to the current server; once more if m8 refuses the token, and there is another one."""
         try:
@@ -270,7 +253,7 @@ class Connection(Unshared):
             raise too_late(self.server) from None
         try:
             token = await self._caller.token()
-            transport = self._transport()
+            transport = self._servers.transport()
             if watch is not None:
                 watch.begin()
             with spans.Span(method.name, kind="client"):
@@ -283,31 +266,15 @@ class Connection(Unshared):
                         raise
                 tries.renewed = True
                 left_s = max(ends_at - self.runtime.now(), 0.001)
-                return await self._transport().call(method, request, left_s, _metadata(renewed), fresh=tries.fresh)
+                return await self._servers.transport().call(
+                    method, request, left_s, _metadata(renewed), fresh=tries.fresh
+                )
         finally:
             self._semaphore.release()
 
-    def _transport(self) -> Transport:
-        """Return the transport to the current server, which is made at its first use."""
-        server = self.server
-        return self._transports.get(server) or self._transports.setdefault(server, self._dial(server))
-
-    def _dial(self, server: str) -> Transport:
-        has_others = len(self._servers) > 1
-        # One of the two is imported: it takes time.
-        if self.runtime.blocks:
-            from monoskope.client.http.blocking import BlockingTransport  # noqa: PLC0415
-
-            return BlockingTransport(server, self._roots, has_others=has_others, sent=self.runtime.sent)
-        from monoskope.client.http.on_asyncio import HttpTransport  # noqa: PLC0415
-
-        return HttpTransport(server, self._roots, has_others=has_others)
-
     def _failed(self, server: str) -> None:
         """Go to the next server, unless another call did. What was seen of the log does not count for that server."""
-        at = self._servers.index(server)
-        if at == self._at:
-            self._at = (at + 1) % len(self._servers)
+        self._servers.failed(server)
         if self.watch is not None:
             self.watch.doubt()
 
@@ -348,7 +315,7 @@ class Connection(Unshared):
 
         request = access_pb2.ExchangeTokenRequest(subject_token=subject_token, subject_token_type=subject_token_type)
         timeout_s = max(left(CALL_TIMEOUT_S), 0.001)
-        answer = await self._transport().call(EXCHANGE_TOKEN, request, timeout_s, _metadata(""), fresh=True)
+        answer = await self._servers.transport().call(EXCHANGE_TOKEN, request, timeout_s, _metadata(""), fresh=True)
         token = check_issued(answer.access_token, self.server)
         return Issued(token, lifetime_s(token))
 
@@ -369,7 +336,7 @@ class Connection(Unshared):
         began = False
         while True:
             try:
-                streamed = self._transport().stream(method, request, _metadata(token))
+                streamed = self._servers.transport().stream(method, request, _metadata(token))
                 async with contextlib.aclosing(streamed) as responses:
                     async for response in responses:
                         began = True
@@ -378,7 +345,7 @@ class Connection(Unshared):
                         yield response
             except UnavailableError as error:
                 self._failed(server)
-                self._name_source(error)
+                self._servers.name_source(error)
                 raise
             except UnauthenticatedError:
                 renewed = await self._caller.token(refused=token)
@@ -404,9 +371,7 @@ class Connection(Unshared):
         if self.watch is not None:
             await self.watch.close()
         self._caller.forget()
-        for transport in list(self._transports.values()):
-            await transport.close()
-        self._transports.clear()
+        await self._servers.close()
 
 
 def _metadata(token: str) -> Metadata:

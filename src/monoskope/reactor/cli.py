@@ -128,7 +128,11 @@ def _folder_argument(command: F) -> F:
 @click.option(
     "--first", "is_first", is_flag=True, help="For the first reactor of this m8: make the fingerprint key, too."
 )
-@click.option("--allow-swap", is_flag=True, help="Run even if memory could be swapped to disk. Only to try things out.")
+@click.option(
+    "--allow-swap",
+    is_flag=True,
+    help="Run even if memory could be swapped to disk, and write no unit. Only to try things out.",
+)
 def init(
     *,
     folder: Path,
@@ -175,7 +179,7 @@ def init(
     code = _check_engine(folder) if checks else 0
     checked = checks and not code
     found = settings.read(folder)
-    running = setup.write_unit(found)
+    running = setup.write_unit(found, is_trial=allow_swap)
     click.echo(setup.next_steps(found, running, identity=made, checked=checked, is_first=is_first), err=True)
     if code:
         sys.exit(code)

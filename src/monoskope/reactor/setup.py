@@ -113,15 +113,17 @@ def unit_name(store: str) -> str:
     return f"monoskope-reactor@{store}.service"
 
 
-def write_unit(settings: ReactorSettings) -> list[tuple[str, str]]:
-    """Write the systemd unit beside the settings, if no home hides them, and return the steps that start the reactor.
+def write_unit(settings: ReactorSettings, *, is_trial: bool = False) -> list[tuple[str, str]]:
+    """Write the systemd unit beside the settings, and return the steps that start the reactor.
+
+    A reactor for trying out gets none: one whose folder lies in a home, or one that `is_trial`.
 
     Raises:
         UsageError: a path cannot stand in a unit.
         NotWritableError: the unit cannot be written.
     """
     folder, listens = settings.folder, settings.operations_listen
-    if systemd.is_trial(folder):
+    if is_trial or systemd.is_trial(folder):
         return [("run it until Ctrl-C", f"m8 reactor run {shlex.quote(str(folder))}")]
     engine = engine_table.folders(msgspec.to_builtins(settings.engine))
     text = systemd.service(

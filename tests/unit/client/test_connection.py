@@ -270,7 +270,7 @@ class Slow:
 
 def slowed(m8: ScriptedM8, transport: Slow) -> Connection:
     connection = Connection(m8.server, m8.ca_file, "a.b.c")
-    connection._transports[m8.server] = cast("Any", transport)
+    connection._servers.transports[m8.server] = cast("Any", transport)
     return connection
 
 

@@ -114,12 +114,13 @@ class Scripted:
 
 
 @pytest.fixture
-def connected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+def connected(tmp_path: Path) -> Any:
     (tmp_path / "ca.crt").write_text("-----BEGIN CERTIFICATE-----\n")
 
     def made(tokens: Tokens | str, transport: Scripted) -> Connection:
-        monkeypatch.setattr(Connection, "_dial", lambda *_: transport)
-        return Connection("127.0.0.1:1", tmp_path / "ca.crt", tokens)
+        connection = Connection("127.0.0.1:1", tmp_path / "ca.crt", tokens)
+        connection._servers.transports["127.0.0.1:1"] = transport
+        return connection
 
     return made
 

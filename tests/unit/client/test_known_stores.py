@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monoskope.client.known.stores import KnownStores, Pins
+from monoskope.client.known.pins import Pins
+from monoskope.client.known.stores import KnownStores
 from monoskope.errors import IdentityChangedError, NotFoundError, RefusedError, UsageError
 from monoskope.protocol.identity import shown
 from monoskope.settings import NotWritableError

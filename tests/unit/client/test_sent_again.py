@@ -18,7 +18,7 @@ from monoskope.client.connection import Connection
 from monoskope.client.http import transport as http
 from monoskope.client.http.methods import CREATE_SECRET_STORE, GET_SECRET_STORE, Method
 from monoskope.client.http.retry import Absence, Patience, Wait
-from monoskope.client.http.transport import Metadata, Transport
+from monoskope.client.http.transport import Metadata
 from monoskope.client.login.credential import Exchange, Issued
 from monoskope.client.queries import Queries
 from monoskope.client.runtime import Runtime, blocking, within
@@ -126,14 +126,10 @@ def sends(
     """Return what becomes of a call whose sends fail so, one after the other."""
     clock, seen, told = Clock(), list[str](), list[tuple[float, str]]()
 
-    class Scripted(Connection):
-        def _dial(self, server: str) -> Transport:
-            return Failing(faults, seen, server)
-
     names = [f"m8-{number}:7443" for number in range(servers)]
     runtime = BlockingOnClock(clock)
     began = clock.time
-    connection = Scripted(
+    connection = Connection(
         names,
         None,
         NewTokens(),
@@ -143,6 +139,7 @@ def sends(
         retry_for_s=retry_for,
         tell=lambda sentence: told.append((clock.time - began, sentence)),
     )
+    connection._servers.transports |= {name: Failing(faults, seen, name) for name in names}
     request = queries_pb2.GetSecretStoreRequest()
     with pytest.raises(Error) as caught, within(runtime, within_s):
         blocking.run(connection.call(method, request, TIME_S, sent=sent))

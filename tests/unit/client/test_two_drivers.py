@@ -20,7 +20,7 @@ from monoskope.client import Client, ClientSettings
 from monoskope.client.connection import Connection
 from monoskope.client.http import transport as ways
 from monoskope.client.http.methods import Method
-from monoskope.client.http.transport import Metadata, Transport
+from monoskope.client.http.transport import Metadata
 from monoskope.client.runtime import Runtime, blocking
 from monoskope.client.walk.task import Progress
 from monoskope.errors import (
@@ -113,18 +113,12 @@ class World:
         self.trace: list[object] = []
         clock = Clock()
         waits = runtime(clock)
-        transport = ScriptedTransport(m8, script, clock, self.trace)
-
-        class Scripted(Connection):
-            def _dial(self, server: str) -> Transport:
-                assert server == "m8:7443"
-                return transport
-
         given_settings = ClientSettings(
             server="m8:7443", ca=CA, token=token("alice"), store_identities={"vault": m8.identity.shown}
         )
         self._client = Client(given_settings, observe=self._observe, notify=self.trace.append, runtime=waits)
-        self._connection = Scripted("m8:7443", None, given_settings.token, ca=CA, runtime=waits)
+        self._connection = Connection("m8:7443", None, given_settings.token, ca=CA, runtime=waits)
+        self._connection._servers.transports["m8:7443"] = ScriptedTransport(m8, script, clock, self.trace)
 
     def _observe(self, progress: Progress) -> None:
         self.trace.append((progress.stage, progress.end))

@@ -44,6 +44,9 @@ def lab_and_company() -> None:
 
 def test_a_context_is_made_used_changed_and_left(file: Path) -> None:
     ends(run("config", "contexts"), 0, f"note: {file} has no contexts")
+    ends(run("config", "set", "server", "first.example:1"), 0)
+    assert run("config", "contexts").stdout.split()[3:] == ["(no", "context)", "first.example:1", "yes"]
+    ends(run("config", "unset", "server"), 0)
     ends(run("config", "set", "requester", "top"), 0)
     lab_and_company()
     ends(run("config", "use", "lab"), 0)
@@ -145,9 +148,9 @@ def test_several_settings_are_written_at_once_or_not_at_all(file: Path) -> None:
     assert file.read_bytes() == before
 
 
-def test_what_this_machine_fixes_is_not_written(tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_command_replaces_what_is_fixed(tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = tmp_path / "machine.toml"
-    machine.write_text('server = "m8.example:1"\nfixed = ["server"]\n')
+    machine.write_text('server = "m8.example:1"\nlog_vkeys = "a b"\nfixed = ["server", "log_vkeys"]\n')
     machine.chmod(0o644)
     monkeypatch.setattr(system_module, "OWNERS", frozenset({0, os.geteuid()}))
     monkeypatch.setattr(system_module, "SYSTEM_CONFIG", machine)
@@ -155,4 +158,7 @@ def test_what_this_machine_fixes_is_not_written(tmp_path: Path, file: Path, monk
     ends(run("config", "set", "server", "evil.example:1"), 3, str(machine), "server is fixed")
     assert not file.exists()
     ends(run("whoami", "--server", "evil.example:1"), 3, str(machine), "server is fixed")
+    for given, name in (("--log-vkey=c", "log_vkeys"), ("--witness=d", "log_witnesses"), ("--quorum=0", "log_quorum")):
+        ends(run("verify", "proof", str(machine), given), 3, f"gives another {name} than {machine}")
+    ends(run("verify", "proof", str(machine), "--log-vkey=b", "--log-vkey=a"), 2, "a proof must begin with")
     assert f"{machine} (fixed)" in run("config", "view").stdout

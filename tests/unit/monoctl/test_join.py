@@ -274,12 +274,15 @@ def test_what_the_administrator_of_the_machine_fixed_counts_before_bundle_and_fo
         assert logins == []
         assert [path.name for path in folder.iterdir()] == ["config.toml"]
 
-    machine_file.write_text(f'{own}fixed = ["server", "ca_file", "login_issuer"]\n')
+    signs = key.made_in(machine_file.parent)
+    own += f'signing_key = "{signs.setting}"\nrequester = "anna-here"\n'
+    machine_file.write_text(f'{own}fixed = ["server", "ca_file", "login_issuer", "signing_key", "requester"]\n')
     write_private(folder / "config.toml", b"", replace=True)
     publish(m8, private)
-    ends(run("join", m8.url, "--fingerprint", private.fingerprint), 0)
+    joined = ends(run("join", m8.url, "--fingerprint", private.fingerprint), 0)
     assert [one.ca_file for one in logins] == [str(m8.ca_file)]
-    assert "ca_file" not in read_config(folder / "config.toml").top.texts
+    assert joined.stdout.rstrip().endswith(signs.key.shown)
+    assert read_config(folder / "config.toml").top.texts.keys() == {"server", "login_issuer", "login_client_id"}
 
 
 def test_a_compared_bundle_adds_no_server_to_an_m8_whose_log_nobody_pinned(

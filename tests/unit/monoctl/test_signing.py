@@ -61,7 +61,7 @@ class TestSignedPuts:
         m8.attempts[0].check_signature()
 
     def test_without_a_key_it_says_how_to_set_one(self, m8: ScriptedM8, run: Run) -> None:
-        ends(run(*PUT, stdin=VALUE), 2, "monoctl config set signing_key")
+        ends(run(*PUT, stdin=VALUE), 2, "monoctl config set signing_key", "MONOCTL_SIGNING_KEY")
         assert m8.attempts[0].sealed == []
 
     def test_a_key_with_a_passphrase_is_not_opened_from_a_pipe(self, m8: ScriptedM8, run: Run, tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ from monoskope.client.http.connect import error_in
 from monoskope.client.http.transport import Roots, proxy_for
 from monoskope.client.known import logs as known_logs
 from monoskope.client.known.config_file import ConfigFile
+from monoskope.client.known.pins import Pins
 from monoskope.client.known.seen import SeenSecrets
-from monoskope.client.known.stores import Pins
 from monoskope.client.known.system import parse_system
 from monoskope.client.login import id_token, workload
 from monoskope.client.login import issuer as issuers
@@ -288,7 +288,7 @@ READERS = (
     Reader(
         "known-stores",
         "a user's files",
-        ("client/known/stores.py",),
+        ("client/known/pins.py",),
         text(lambda one: Pins.parse(one, where="known_stores")),
         errors=(Error,),
         again=lambda pins: pins.serialise().encode("utf-8", "surrogateescape"),

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from monoskope.client.known.config_file import Chosen, ConfigFile, Table, check_context, config_path, read_config
+from monoskope.client.known.sources import find, of_table
 from monoskope.client.known.system import read_system
-from monoskope.client.known.table import BY_NAME, Setting
+from monoskope.client.known.table import Setting
 from monoskope.client.login.credential import Credential
-from monoskope.client.login.starting import LoginSettings
-from monoskope.client.settings import ClientSettings
+from monoskope.client.settings import ClientSettings, load_settings
 from monoskope.client.settings.writing import write_settings
 from monoskope.errors import IdentityChangedError, RefusedError, UsageError
 from monoskope.host_port import check_servers
@@ -20,32 +20,9 @@ from monoskope.protocol.bundle import Bundle, certificates_in, pem_of
 from monoskope.protocol.identity import shown_digest
 from monoskope.protocol.tlog.forms import read_base64
 from monoskope.settings import write_private
-from monoskope.value import Value
-
-_OF_AN_M8 = frozenset({"server", "ca", "log", "login"})
-"""The groups of settings that say which m8 is dialled, and where people log in."""
 
 
-class Place(Value, frozen=True):
-    """Where the settings of one m8 stand in the user's file."""
-
-    path: Path
-    table: Table
-    """What stands there now."""
-    context: str | None = None
-    """None for the top of the file."""
-
-    @property
-    def where(self) -> str:
-        """The place, as a person reads it."""
-        return Chosen(self.path, self.table, self.context or "").where
-
-    def file(self, value: str) -> Path:
-        """Return the path that a setting of this place names."""
-        return self.path.parent / Path(value).expanduser()
-
-
-def place_for(bundle: Bundle, *, context: str | None, config: Path | None) -> Place:
+def place_for(bundle: Bundle, *, context: str | None, config: Path | None) -> Chosen:
     """Return where the settings for a bundle's m8 stand, or are to stand.
 
     That is the context that was named, else where this m8 stands already. Else it is the top of the file if nothing is
@@ -60,7 +37,7 @@ def place_for(bundle: Bundle, *, context: str | None, config: Path | None) -> Pl
     if context is None:
         found = next((name for name, table in _tables(file) if _is_same(table, bundle)), None)
         if found == "" or (not file.top.server and not file.contexts):
-            return Place(path, file.top)
+            return Chosen(path, file.top)
         context = found or bundle.servers[0].rpartition(":")[0].strip("[]").replace(":", "-")
     table = file.contexts.get(check_context(context), Table())
     if table.server and not _is_same(table, bundle):
@@ -68,7 +45,7 @@ def place_for(bundle: Bundle, *, context: str | None, config: Path | None) -> Pl
             f"the context {context!r} in {path} is for {table.server}, and the bundle for {', '.join(bundle.servers)}.",
             fix="Nothing was changed. Name another context: `monoctl join SERVER --context NAME`.",
         )
-    return Place(path, table, context)
+    return Chosen(path, table, context)
 
 
 def _tables(file: ConfigFile) -> Iterator[tuple[str, Table]]:
@@ -95,28 +72,31 @@ class MachineSettings:
         bundle: It has been compared before `add` is called.
     """
 
-    def __init__(self, place: Place, bundle: Bundle) -> None:
+    def __init__(self, place: Chosen, bundle: Bundle) -> None:
         self._place = place
         self._bundle = bundle
         self.folder = ca_of(place.path, bundle.servers[0]).parent
         """Where the files lie that only this m8 needs."""
         self._certificates = {"ca_file": bundle.ca, "login_ca_file": bundle.login.ca}
         self._administrator = read_system()
-        fixed = {name: setting.value for name, setting in self._administrator.settings().items()}
-        self._counting = place.table.texts | fixed
-        """What counts on this machine already."""
+        self._mine = of_table(place.path, place.where, place.table.texts)
+        counting = self._mine | self._administrator.settings()
+        self._counting = {name: setting.value for name, setting in counting.items()}
+        """What is set already, here or for good for this machine."""
+
+    @property
+    def _configured(self) -> tuple[str, ...]:
+        return check_servers(self._counting["server"]) if "server" in self._counting else ()
 
     @property
     def servers(self) -> tuple[str, ...]:
         """The servers: those that are configured, then those that the bundle adds."""
-        server = self._counting.get("server", "")
-        return tuple(dict.fromkeys((*(check_servers(server) if server else ()), *self._bundle.servers)))
+        return tuple(dict.fromkeys((*self._configured, *self._bundle.servers)))
 
     @property
     def added(self) -> tuple[str, ...]:
         """The servers that the bundle adds to those of a configured m8: what is kept for that m8 would go to them."""
-        server = self._counting.get("server", "")
-        return tuple(one for one in self._bundle.servers if server and one not in check_servers(server))
+        return tuple(one for one in self._bundle.servers if self._configured and one not in self._configured)
 
     def new(self) -> dict[str, str]:
         """Return the settings that `add` would write. Changes nothing.
@@ -141,15 +121,29 @@ class MachineSettings:
                 found[name] = str(self._own(name))
         return found
 
-    def check_fixed(self) -> None:
-        """Raise `RefusedError` if the bundle, this place or the environment replaces what the administrator fixed.
+    def found(self) -> dict[str, Setting]:
+        """Return what counts for this m8 once the bundle is added: what the next command finds without an environment.
 
-        A login and its calls follow these settings at once, and not those that the next command finds and checks.
+        Raises:
+            Error: as `new`, and as `find`.
         """
+        return find({}, chosen=self._then(), environ=_without_settings())
+
+    def client(self, credential: Credential, known_stores: Path) -> ClientSettings:
+        """Return the settings of a client for this m8 by what is `found`. Raises as `found`."""
+        return load_settings(
+            chosen=self._then(), credential=credential, known_stores=known_stores, environ=_without_settings()
+        )
+
+    def _then(self) -> Chosen:
+        """Return the place as it is once the bundle is added."""
+        table = Table(self._place.table.texts | self.new(), self._place.table.logins)
+        return Chosen(self._place.path, table, self._place.context)
+
+    def check_fixed(self) -> None:
+        """Raise `RefusedError` if the bundle, this place or the environment replaces what the administrator fixed."""
         self._administrator.guard_environment(os.environ)
-        texts = {name: value for name, value in self._place.table.texts.items() if BY_NAME[name].group in _OF_AN_M8}
-        texts |= {name: str(self._place.file(texts[name])) for name in self._certificates if name in texts}
-        self._administrator.guard({name: Setting(value, self._place.where) for name, value in texts.items()})
+        self._administrator.guard(self._mine)
         said = self._texts() | {"server": ",".join(self.servers)}
         self._administrator.guard({name: Setting(value, "the bundle") for name, value in said.items()})
 
@@ -172,32 +166,7 @@ class MachineSettings:
 
     def write(self, values: Mapping[str, str]) -> None:
         """Write settings where those of this m8 stand. Raises as `write_settings`."""
-        write_settings(values, context=self._place.context, config=self._place.path)
-
-    def login(self) -> LoginSettings:
-        """Return the settings of a login: those of the bundle, and what is configured besides."""
-        texts = self._counting | self._texts()
-        return LoginSettings(
-            server=self.servers[0],
-            issuer=texts["login_issuer"],
-            client_id=texts["login_client_id"],
-            audience=texts.get("login_audience", texts["login_client_id"]),
-            scopes=texts.get("login_scopes", ""),
-            hosts=texts.get("login_hosts", ""),
-            ca_file=self._authority("login_ca_file") or "",
-        )
-
-    def client(self, credential: Credential, known_stores: Path) -> ClientSettings:
-        """Return the settings of a client for this m8, whatever the environment says."""
-        texts = self._counting | self._texts()
-        return ClientSettings(
-            servers=self.servers,
-            credential=credential,
-            ca_file=self._authority("ca_file"),
-            known_stores=known_stores,
-            log_witnesses=tuple(texts.get("log_witnesses", "").split()),
-            log_quorum=int(texts.get("log_quorum", "0")),
-        )
+        write_settings(values, context=self._place.context or None, config=self._place.path)
 
     def _texts(self) -> dict[str, str]:
         """Return what a bundle says as settings, without those that name files and servers."""
@@ -223,12 +192,8 @@ class MachineSettings:
 
     def _authority(self, name: str) -> str | None:
         """Return the file of authorities that counts, None for the system's."""
-        if name in self._administrator.fixed:
-            return self._administrator.texts.get(name)
-        known = self._place.table.texts.get(name)
-        if known:
-            return str(self._place.file(known))
-        return str(self._own(name)) if self._certificates[name] else None
+        is_own = self._certificates[name] and name not in self._administrator.fixed
+        return self._counting.get(name, str(self._own(name)) if is_own else None)
 
     def _own(self, name: str) -> Path:
         return self.folder / ("ca.crt" if name == "ca_file" else "login-ca.crt")
@@ -254,3 +219,7 @@ class MachineSettings:
 
 def _shown(certificate: str) -> str:
     return f"the certificate {shown_digest(hashlib.sha256(read_base64('a certificate', certificate)).digest())}"
+
+
+def _without_settings() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("MONOCTL_")}

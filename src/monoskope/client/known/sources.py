@@ -55,6 +55,7 @@ def find(
     *,
     config: Path | None = None,
     context: str | None = None,
+    chosen: Chosen | None = None,
     login: str | None = None,
     environ: Mapping[str, str] = os.environ,
     system: Path | None = None,
@@ -65,6 +66,7 @@ def find(
         flags: What arguments give.
         config: The settings file.
         context: The context.
+        chosen: What counts of the settings file, in the place of what these two lead to.
         login: The `[logins.NAME]` that counts in the place of what else gives the settings of a login.
         environ: The environment.
         system: Another file of the administrator than that of this machine.
@@ -78,7 +80,7 @@ def find(
     check_variables(environ)
     administrator = read_system(system)
     administrator.guard_environment(environ)
-    chosen = _chosen(config, context, environ)
+    chosen = chosen or _chosen(config, context, environ)
     found = administrator.settings()
     given = (
         _given({name: (flags.get(name), f"`{name}`") for name in FIELDS}),
@@ -120,7 +122,7 @@ def _chosen(config: Path | None, context: str | None, environ: Mapping[str, str]
 
 
 def _add_chosen(found: dict[str, Setting], chosen: Chosen, administrator: SystemConfig) -> None:
-    administrator.guard(_of_table(chosen.path, chosen.where, chosen.table.texts))
+    administrator.guard(of_table(chosen.path, chosen.where, chosen.table.texts))
     if chosen.context:
         if "server" in found and not serves(chosen.table.server, found["server"].value):
             raise UsageError(
@@ -147,7 +149,7 @@ def _take_login(found: dict[str, Setting], chosen: Chosen, name: str, administra
             fix=f"Add a table [logins.{name}] ({docs_page('login.md')}).",
         )
     given = {f"login_{key}": value for key, value in msgspec.structs.asdict(table.logins[name]).items()}
-    source = _of_table(chosen.path, f"{chosen.where} [logins.{name}]", given)
+    source = of_table(chosen.path, f"{chosen.where} [logins.{name}]", given)
     administrator.guard(source)
     for field in LOGIN_FIELDS:
         if field not in administrator.fixed:
@@ -245,11 +247,17 @@ def _add_table(found: dict[str, Setting], path: Path, where: str, table: Table) 
         # The log of another server is another log, as for who checks proofs and has no account anywhere.
         return name not in LOG_FIELDS or not named
 
-    _add(found, _of_table(path, where, {name: value for name, value in table.texts.items() if counts(name)}))
+    _add(found, of_table(path, where, {name: value for name, value in table.texts.items() if counts(name)}))
 
 
-def _of_table(path: Path, where: str, values: Mapping[str, str]) -> dict[str, Setting]:
-    """Return what a table gives. Paths start at the folder of its file."""
+def of_table(path: Path, where: str, values: Mapping[str, str]) -> dict[str, Setting]:
+    """Return what a table of the settings file `path` gives. Paths start at the folder of the file.
+
+    Args:
+        path: The file.
+        where: The table, as a person reads it.
+        values: Its settings.
+    """
     folder = Path() if is_descriptor(path) else path.parent
 
     def whole(name: str, value: str) -> str:

@@ -81,10 +81,12 @@ class SystemConfig(Value, frozen=True):
                 )
 
     def _is_same(self, name: str, value: str) -> bool:
-        own = self.texts.get(name)
-        if own is None or BY_NAME[name].kind is not Kind.SERVERS:
-            return own == value
-        return same_servers(own, value)
+        own, kind = self.texts.get(name), BY_NAME[name].kind
+        if own is None:
+            return False
+        if kind in {Kind.WORDS, Kind.LOG}:
+            return {*own.split()} == {*value.split()}
+        return same_servers(own, value) if kind is Kind.SERVERS else own == value
 
 
 def read_system(path: Path | None = None) -> SystemConfig:

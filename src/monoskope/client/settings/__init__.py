@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from monoskope.client.known.config_file import Chosen
 from monoskope.client.known.sources import find, given_twice
 from monoskope.client.known.table import Setting
 from monoskope.client.login.credential import Credential
@@ -132,6 +133,7 @@ def load_settings(
     signing_key: Path | str | None = None,
     requester: str | None = None,
     context: str | None = None,
+    chosen: Chosen | None = None,
     retry_for: str | float | None = None,
     environ: Mapping[str, str] = os.environ,
     system: Path | None = None,
@@ -153,6 +155,7 @@ def load_settings(
         signing_key: What signs requests: a file, or a public key itself.
         requester: How the stores' lists call whoever proposes changes.
         context: The context of the settings file.
+        chosen: As `find`.
         retry_for: For how many seconds what is away is waited for.
         environ: The environment.
         system: Another file of the administrator than that of this machine.
@@ -171,7 +174,7 @@ def load_settings(
     texts = {"server": server, "ca": ca, "token": token, "requester": requester}
     texts["retry_for"] = None if retry_for is None else str(retry_for)
     flags = texts | {name: str(value) if value else None for name, value in files.items()}
-    found = find(flags, config=config, context=context, environ=environ, system=system)
+    found = find(flags, config=config, context=context, chosen=chosen, environ=environ, system=system)
     if "server" not in found:
         raise missing("server", None)
     dialled = check_servers(found["server"].value)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.known.stores import Pins
+from monoskope.client.known.pins import Pins
 from monoskope.client.queries import Queries
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.grant import parse_grant

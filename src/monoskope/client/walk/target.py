@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection, LogUse
 from monoskope.client.http import methods
-from monoskope.client.known.stores import KnownStores, Pins
+from monoskope.client.known.pins import Pins
+from monoskope.client.known.stores import KnownStores
 from monoskope.client.runtime import unhurried
 from monoskope.client.settings import ClientSettings
 from monoskope.errors import IdentityChangedError, NotAgreedError, UsageError

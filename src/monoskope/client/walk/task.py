@@ -162,8 +162,8 @@ def unsigned(uri: SecretUri) -> UsageError:
     """Return the error for a store that takes signed requests alone, where no key is set."""
     return UsageError(
         f"{uri}: the store takes this as a signed request alone, and no signing key is set; nothing was sealed.",
-        fix="Set one that the store's operator has on its list: `monoctl config set signing_key ~/.ssh/id_ed25519.pub`"
-        f" ({docs_page('signed-requests.md')}).",
+        fix="Set one that the store's operator has on its list: `monoctl config set signing_key ~/.ssh/id_ed25519.pub`,"
+        f" or in a build job MONOCTL_SIGNING_KEY ({docs_page('signed-requests.md')}).",
     )
 
 

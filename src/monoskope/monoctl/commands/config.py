@@ -110,17 +110,23 @@ def use(context: str | None, config: Path | None, *, none: bool) -> None:
 @config_option
 @_output_option
 def contexts(config: Path | None, output: str) -> None:
-    """List the contexts of the settings file, and mark the one that counts."""
+    """List the contexts of the settings file, and mark the one that counts.
+
+    A server at the top of the file comes first. It is in no context: its name is empty.
+    """
     path = config_path(config)
     file = read_config(path)
     counts = os.environ.get("MONOCTL_CONTEXT") or file.context
+    top = {"": file.top} if file.top.server else {}
     documents = [
         {"name": name, "server": table.server, "counts": "yes" if name == counts else ""}
-        for name, table in sorted(file.contexts.items())
+        for name, table in sorted((top | file.contexts).items())
     ]
     if not documents and output == "table":
         terminal.note(f"{path} has no contexts. `monoctl config set --context NAME server SERVER` makes one.")
         return
+    if top and output == "table":
+        documents[0]["name"] = "(no context)"
     emit(output, documents, {"NAME": "name", "SERVER": "server", "COUNTS": "counts"})
 
 

@@ -11,13 +11,12 @@ from monoskope.client.bundle import compare, key
 from monoskope.client.bundle.compare import Address
 from monoskope.client.bundle.key import Found
 from monoskope.client.bundle.pins import MachinePins
-from monoskope.client.bundle.settings import MachineSettings, Place, ca_of, place_for
+from monoskope.client.bundle.settings import MachineSettings, ca_of, place_for
 from monoskope.client.http.transport import find_roots
-from monoskope.client.known.config_file import config_path
-from monoskope.client.known.table import is_public_key
+from monoskope.client.known.config_file import Chosen, config_path
 from monoskope.client.login.credential import KeptLogin, Login, login_path, read
 from monoskope.client.login.id_token import claims_of
-from monoskope.client.login.starting import LoginSettings
+from monoskope.client.login.starting import settings_of
 from monoskope.client.settings import ClientSettings
 from monoskope.client.signing.signer import signer_of
 from monoskope.client.walk.trust import subject_of
@@ -71,7 +70,7 @@ def join(
     settings = MachineSettings(place, bundle)
     new = pins.new()
     show_new(new, sorted(settings.new()), place.where)
-    _kept(settings.login())
+    _kept(settings.servers[0], bundle.login.issuer)
     if fingerprint or not dry_run:
         compare.compare(bundle, fingerprint or _asked())
     show_fingerprint(bundle)
@@ -84,14 +83,14 @@ def join(
     pins.add()
     settings.add()
     kept = _logged_in(settings, way, known)
-    found = _key(settings, place, signing_key)
+    found = _key(settings, signing_key)
     if kept is None:
         terminal.warn("Join again once m8 answers: then the line for your store's operators is shown.")
         return
     _tell(bundle, settings, place, found, kept)
 
 
-def _check_added(settings: MachineSettings, place: Place, source: str) -> None:
+def _check_added(settings: MachineSettings, place: Chosen, source: str) -> None:
     """Raise `RefusedError` if what is kept for a configured m8, such as its token, would go to another server, too."""
     if settings.added:
         raise RefusedError(
@@ -128,13 +127,13 @@ def _asked() -> str:
     )
 
 
-def _kept(wanted: LoginSettings) -> KeptLogin | None:
+def _kept(server: str, issuer: str) -> KeptLogin | None:
     """Return the login that this machine has for the m8. Raises `IdentityChangedError` if it is at another issuer."""
-    path = login_path(wanted.server)
+    path = login_path(server)
     kept = None if path is None else read(path)
-    if kept is not None and kept.issuer != wanted.issuer:
+    if kept is not None and kept.issuer != issuer:
         raise IdentityChangedError(
-            f"you are logged in at {kept.issuer}, and the bundle has {wanted.issuer}.",
+            f"you are logged in at {kept.issuer}, and the bundle has {issuer}.",
             fix="Nothing was changed. If that one is right, run `monoctl logout` first.",
         )
     return kept
@@ -143,14 +142,15 @@ def _kept(wanted: LoginSettings) -> KeptLogin | None:
 def _logged_in(settings: MachineSettings, way: Way, known: Path) -> KeptLogin | None:
     """Return the login that is kept, or a new one where m8 takes that no more; None if m8 has not seen it yet."""
     session = CommandSession({"config": None}, ())
-    path, wanted = login_path(settings.servers[0]), settings.login()
+    server = settings.servers[0]
+    path, wanted = login_path(server), settings_of(server, settings.found())
     if path is None:
         raise UsageError("no home folder is known, so there is no place for a login.", fix="Set HOME.")
 
     def dialled(login: Login) -> ClientSettings:
         return settings.client(login, known)
 
-    if _kept(wanted) is not None:
+    if _kept(server, wanted.issuer) is not None:
         try:
             met(session, dialled(Login(path, wanted.issuer)))
         except UnauthenticatedError:
@@ -162,12 +162,11 @@ def _logged_in(settings: MachineSettings, way: Way, known: Path) -> KeptLogin | 
     return kept if kept is not None and kept.token else None
 
 
-def _key(settings: MachineSettings, place: Place, given: str | None) -> Found:
+def _key(settings: MachineSettings, given: str | None) -> Found:
     """Return the key that signs: the configured one, the one that was given, the user's SSH key, or a new one."""
-    configured = place.table.texts.get("signing_key")
+    configured = settings.found().get("signing_key")
     if configured is not None:
-        value = configured if is_public_key(configured) else str(place.file(configured))
-        return Found(value, signer_of(value).public())
+        return Found(configured.value, signer_of(configured.value).public())
     found = None
     if given is not None:
         found = Found(given, signer_of(given).public())
@@ -181,14 +180,14 @@ def _key(settings: MachineSettings, place: Place, given: str | None) -> Found:
     return found
 
 
-def _tell(bundle: Bundle, settings: MachineSettings, place: Place, found: Found, kept: KeptLogin) -> None:
+def _tell(bundle: Bundle, settings: MachineSettings, place: Chosen, found: Found, kept: KeptLogin) -> None:
     """End with the line to send. The member is that of the login's file."""
     member = Member.parse(subject_of(kept.token) or "")
     if member.name not in {kept.subject, *map(str, claims_of(kept.id_token).values())}:
         terminal.warn(f"m8 calls you {member}, which your issuer does not. Ask {bundle.contact} before you send this.")
-    if not found.key.principal and "requester" not in place.table.texts:
+    if not found.key.principal and "requester" not in settings.found():
         settings.write({"requester": member.name})
-    if place.context is not None:
+    if place.context:
         terminal.note(
             f"this m8 is the context {place.context}: say `--context {place.context}`, or once"
             f" `monoctl config use {place.context}`."

@@ -124,12 +124,14 @@ def verify_proof(  # noqa: PLR0917 - click passes them by name
     """  # noqa: D301 - click wants the character itself
     from monoskope.client.proofs import trusted  # noqa: PLC0415 - a help needs none of it
 
-    found = find({"known_stores": known_stores}, config=config, context=context)
+    given = {"known_stores": known_stores, "log_vkeys": " ".join(vkeys), "log_witnesses": " ".join(witnesses)}
+    given["log_quorum"] = None if quorum is None else str(quorum)
+    found = find(given, config=config, context=context)
     said = trusted(
         read_file(file, most=_MOST + 1),
-        vkeys=vkeys or _words(found, "log_vkeys"),
-        witnesses=witnesses or _words(found, "log_witnesses"),
-        quorum=_quorum(found) if quorum is None else quorum,
+        vkeys=_words(found, "log_vkeys"),
+        witnesses=_words(found, "log_witnesses"),
+        quorum=_quorum(found),
         identities=parse_identities(list(identities)) if identities else identities_from(os.environ),
         known_stores=Path(found["known_stores"].value) if "known_stores" in found else None,
         servers=check_servers(found["server"].value) if "server" in found else (),

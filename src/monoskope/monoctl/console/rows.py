@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from msgspec import Meta
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.client.known.stores import Pins
+from monoskope.client.known.pins import Pins
 from monoskope.client.walk.receipts import Checked
 from monoskope.monoctl.console.requests import Request, Text
 from monoskope.monoctl.output import views

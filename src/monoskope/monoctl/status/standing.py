@@ -11,7 +11,8 @@ from monoskope.checks.log import LOG, LogSeen, WitnessSeen, log_checks
 from monoskope.checks.store import StoreSeen, store_check
 from monoskope.client import Client
 from monoskope.client.known.logs import NAME, KnownLogs, LogPin
-from monoskope.client.known.stores import SYSTEM_FILE, KnownStores, Pins
+from monoskope.client.known.pins import Pins
+from monoskope.client.known.stores import SYSTEM_FILE, KnownStores
 from monoskope.client.login.credential import Login
 from monoskope.client.results.access import WhoAmI
 from monoskope.client.results.log import Log

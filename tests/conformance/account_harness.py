@@ -21,8 +21,9 @@ from monoskope.stores.postgresql_account.config import PostgresqlAccountConfig
 from monoskope.stores.postgresql_account.store import PostgresqlAccountStore
 from monoskope.stores.shared.trust import trusting
 from monoskope.testing.drivers.accounts import AsAccounts, ByLogin, password_of, role_of
-from monoskope.testing.drivers.harness import Harness, Path
+from monoskope.testing.drivers.harness import Path
 from monoskope.testing.engines.postgres import Postgres
+from tests.conformance.gated import GatedHarness
 from tests.conformance.open_stores import OpenStores
 from tests.faults.tcp_proxy import Link
 
@@ -30,7 +31,7 @@ LISTED = ("app_*", "billing")
 DATABASE = "accounts"
 
 
-class AccountHarness(Harness):
+class AccountHarness(GatedHarness):
     """A role of its own for each, which may execute the functions of `policy` and nothing else."""
 
     bad_options: object = {"no": "such option"}
@@ -112,14 +113,6 @@ class AccountHarness(Harness):
 
     async def delete(self, path: Path) -> None:
         self.sql(f"ALTER ROLE {role_of(path)} PASSWORD NULL")
-
-    async def take_down(self) -> None:
-        assert self.gate is not None
-        await self.gate.close()
-
-    async def bring_up(self) -> None:
-        assert self.gate is not None
-        await self.gate.start()
 
 
 def each_right_less(policy: str) -> list[str]:

@@ -14,8 +14,8 @@ from monoskope.stores.aws.config import AwsConfig, ParameterStoreConfig, Secrets
 from monoskope.stores.aws.parameter_store import ParameterStore
 from monoskope.stores.aws.secrets_manager import SecretsManagerStore
 from monoskope.stores.driver import StoreDriver
-from monoskope.testing.drivers.harness import Harness
 from monoskope.testing.engines.moto import REGION, Moto
+from tests.conformance.gated import GatedHarness
 from tests.conformance.open_stores import OpenStores
 from tests.faults.tcp_proxy import Link
 
@@ -28,18 +28,17 @@ TAGS = (
 """As many as fit beside the store's own, one more, and one that AWS takes for no tag."""
 
 
-class AwsHarness(Harness):
+class AwsHarness(GatedHarness):
     """What is alike for both services."""
 
     bad_options: object = {"tags": []}
-    more_options = tuple(AwsOptions(tags=tags) for tags in TAGS)
+    lone_options = tuple(AwsOptions(tags=tags) for tags in TAGS)
     service: str
     driver: type[StoreDriver]
 
     def __init__(self, moto: Moto, folder: Path, *, readable: bool, gate: Link | None = None, **changes: Any) -> None:
         self.moto = moto
         self.gate = gate
-        """What is shut when the engine shall be away. Without it, it never is."""
         self.goes_away = gate is not None
         self.folder = folder
         self.readable = readable
@@ -80,14 +79,6 @@ class AwsHarness(Harness):
     @abstractmethod
     def foreign_text(self, path: tuple[str, ...], text: str) -> None:
         """Write text as it is, as people or other programs would."""
-
-    async def take_down(self) -> None:
-        assert self.gate is not None
-        await self.gate.close()
-
-    async def bring_up(self) -> None:
-        assert self.gate is not None
-        await self.gate.start()
 
 
 class SecretsManagerHarness(AwsHarness):

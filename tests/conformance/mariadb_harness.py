@@ -17,16 +17,17 @@ from monoskope.stores.mariadb_account.config import MariadbAccountConfig
 from monoskope.stores.mariadb_account.store import MariadbAccountStore
 from monoskope.stores.shared.trust import trusting
 from monoskope.testing.drivers.accounts import AsAccounts, ByLogin, password_of, role_of
-from monoskope.testing.drivers.harness import Harness, Path
+from monoskope.testing.drivers.harness import Path
 from monoskope.testing.engines.mariadb import MariaDb
 from tests.conformance.account_harness import LISTED
+from tests.conformance.gated import GatedHarness
 from tests.conformance.open_stores import OpenStores
 from tests.faults.tcp_proxy import Link
 
 ACCESS_DENIED = 1045
 
 
-class MariadbHarness(Harness):
+class MariadbHarness(GatedHarness):
     """An account of its own for each, which may execute the procedures of `policy` and nothing else."""
 
     bad_options: object = {"no": "such option"}
@@ -112,11 +113,3 @@ class MariadbHarness(Harness):
 
     async def delete(self, path: Path) -> None:
         self.sql(f"ALTER USER '{role_of(path)}'@'%' IDENTIFIED VIA mysql_native_password USING 'invalid'")
-
-    async def take_down(self) -> None:
-        assert self.gate is not None
-        await self.gate.close()
-
-    async def bring_up(self) -> None:
-        assert self.gate is not None
-        await self.gate.start()

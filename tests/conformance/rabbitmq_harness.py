@@ -14,13 +14,14 @@ from monoskope.stores.driver import StoreDriver
 from monoskope.stores.rabbitmq_account.config import RabbitmqAccountConfig
 from monoskope.stores.rabbitmq_account.store import RabbitmqAccountStore
 from monoskope.testing.drivers.accounts import AsAccounts, ByLogin, password_of, role_of
-from monoskope.testing.drivers.harness import Harness, Path
+from monoskope.testing.drivers.harness import Path
 from monoskope.testing.engines.rabbitmq import RabbitMq
+from tests.conformance.gated import GatedHarness
 from tests.conformance.open_stores import OpenStores
 from tests.faults.tcp_proxy import Link
 
 
-class RabbitmqHarness(Harness):
+class RabbitmqHarness(GatedHarness):
     """A user of its own for each, with the tag `administrator` and no permission in any virtual host."""
 
     bad_options: object = {"no": "such option"}
@@ -78,11 +79,3 @@ class RabbitmqHarness(Harness):
 
     async def delete(self, path: Path) -> None:
         self.server.put_user(role_of(path))
-
-    async def take_down(self) -> None:
-        assert self.gate is not None
-        await self.gate.close()
-
-    async def bring_up(self) -> None:
-        assert self.gate is not None
-        await self.gate.start()

@@ -17,13 +17,14 @@ from monoskope.stores.driver import StoreDriver
 from monoskope.stores.redis_account.config import RedisAccountConfig
 from monoskope.stores.redis_account.store import RedisAccountStore
 from monoskope.testing.drivers.accounts import AsAccounts, ByLogin, password_of, role_of
-from monoskope.testing.drivers.harness import Harness, Path
+from monoskope.testing.drivers.harness import Path
 from monoskope.testing.engines.redis import Redis
+from tests.conformance.gated import GatedHarness
 from tests.conformance.open_stores import OpenStores
 from tests.faults.tcp_proxy import Link
 
 
-class RedisHarness(Harness):
+class RedisHarness(GatedHarness):
     """An account of its own on both nodes, which may do what `policy` says and nothing else.
 
     Args:
@@ -109,12 +110,3 @@ class RedisHarness(Harness):
 
     async def delete(self, path: Path) -> None:
         self.run(f"ACL SETUSER {role_of(path)} resetpass")
-
-    async def take_down(self) -> None:
-        """One node alone."""
-        assert self.gate is not None
-        await self.gate.close()
-
-    async def bring_up(self) -> None:
-        assert self.gate is not None
-        await self.gate.start()

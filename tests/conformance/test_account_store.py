@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -11,10 +10,11 @@ import pytest_asyncio
 from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import NOTHING, StoreDriver
 from monoskope.testing.drivers import StoreDriverContract
-from monoskope.testing.drivers.harness import Harness, tag
+from monoskope.testing.drivers.harness import tag
 from monoskope.testing.drivers.refusals import RefusalPromises
 from monoskope.testing.engines.postgres import Postgres
 from tests.conformance.account_harness import AccountHarness
+from tests.conformance.gated import Gated
 from tests.faults.tcp_proxy import Link, proxy
 from tests.support.sockets import sockets_closed
 
@@ -26,12 +26,13 @@ async def gate(accounts: Postgres) -> AsyncIterator[Link]:
         yield gate
 
 
-class TestAccounts(StoreDriverContract):
+class TestAccounts(Gated, StoreDriverContract):
     """In the variant for what cannot be read: who reads logs in."""
 
-    @pytest.fixture
-    def harness(self, accounts: Postgres, gate: Link, tmp_path: Path) -> Harness:
-        return AccountHarness(accounts, tmp_path, gate)
+    @pytest.fixture(scope="class")
+    @classmethod
+    def made(cls, accounts: Postgres, tmp_path_factory: pytest.TempPathFactory) -> AccountHarness:
+        return AccountHarness(accounts, tmp_path_factory.mktemp("store"))
 
     async def test_the_tag_flag_is_honest(self, driver: StoreDriver, path: tuple[str, ...]) -> None:
         """An account has one version; of one before it the tag is not found, and then its end stays unknown."""
@@ -50,7 +51,8 @@ class RawHarness(AccountHarness):
         return await self.opened()
 
 
-class TestRefusals(RefusalPromises):
-    @pytest.fixture
-    def harness(self, accounts: Postgres, gate: Link, tmp_path: Path) -> Harness:
-        return RawHarness(accounts, tmp_path, gate)
+class TestRefusals(Gated, RefusalPromises):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def made(cls, accounts: Postgres, tmp_path_factory: pytest.TempPathFactory) -> RawHarness:
+        return RawHarness(accounts, tmp_path_factory.mktemp("store"))

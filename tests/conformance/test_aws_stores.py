@@ -16,7 +16,7 @@ from monoskope.testing.drivers.patches import PatchPromises
 from monoskope.testing.drivers.refusals import RefusalPromises
 from monoskope.testing.drivers.versions import VersionPromises
 from monoskope.testing.engines.moto import Moto
-from tests.conformance.aws_harness import AwsHarness, ParameterStoreHarness, SecretsManagerHarness
+from tests.conformance.aws_harness import ParameterStoreHarness, SecretsManagerHarness
 from tests.faults.tcp_proxy import Link, proxy
 
 pytestmark = pytest.mark.usefixtures("aws_credentials", "one_session")
@@ -72,21 +72,15 @@ class TestParameterStoreWriteOnlyAndAdvanced(StoreDriverContract):
         return ParameterStoreHarness(moto, tmp_path, gate=gate, readable=False, binary="base64", tier="advanced")
 
 
-def for_its_layout(harness: AwsHarness) -> Harness:
-    """With the cases that a layout decides: what tags and an engine that is away do has the classes above."""
-    harness.more_options = ()
-    return harness
-
-
 @pytest.mark.parametrize("layout", [{"layout": "raw", "raw_key": "k"}, {"layout": "json"}], ids=["raw", "text"])
 class TestSecretsManagerLayouts(RefusalPromises):
     @pytest.fixture
     def harness(self, moto: Moto, tmp_path: Path, layout: dict[str, str]) -> Harness:
-        return for_its_layout(SecretsManagerHarness(moto, tmp_path, readable=True, gate=None, **layout))
+        return SecretsManagerHarness(moto, tmp_path, readable=True, gate=None, **layout)
 
 
 @pytest.mark.parametrize("layout", [{"layout": "raw", "raw_key": "k"}, {"layout": "json"}], ids=["raw", "text"])
 class TestParameterStoreLayouts(RefusalPromises):
     @pytest.fixture
     def harness(self, moto: Moto, tmp_path: Path, layout: dict[str, str]) -> Harness:
-        return for_its_layout(ParameterStoreHarness(moto, tmp_path, readable=True, gate=None, **layout))
+        return ParameterStoreHarness(moto, tmp_path, readable=True, gate=None, **layout)

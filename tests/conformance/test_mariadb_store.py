@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from monoskope.stores.driver import StoreDriver
 from monoskope.testing.drivers import StoreDriverContract
-from monoskope.testing.drivers.harness import Harness
 from monoskope.testing.drivers.refusals import RefusalPromises
 from monoskope.testing.engines.mariadb import MariaDb
+from tests.conformance.gated import Gated
 from tests.conformance.mariadb_harness import MariadbHarness
 from tests.faults.tcp_proxy import Link, proxy
 
@@ -24,12 +23,13 @@ async def gate(mariadb: MariaDb) -> AsyncIterator[Link]:
         yield gate
 
 
-class TestAccounts(StoreDriverContract):
+class TestAccounts(Gated, StoreDriverContract):
     """In the variant for what cannot be read and has no versions: who reads logs in."""
 
-    @pytest.fixture
-    def harness(self, mariadb: MariaDb, gate: Link, tmp_path: Path) -> Harness:
-        return MariadbHarness(mariadb, tmp_path, gate)
+    @pytest.fixture(scope="class")
+    @classmethod
+    def made(cls, mariadb: MariaDb, tmp_path_factory: pytest.TempPathFactory) -> MariadbHarness:
+        return MariadbHarness(mariadb, tmp_path_factory.mktemp("store"))
 
 
 class RawHarness(MariadbHarness):
@@ -39,7 +39,8 @@ class RawHarness(MariadbHarness):
         return await self.opened()
 
 
-class TestRefusals(RefusalPromises):
-    @pytest.fixture
-    def harness(self, mariadb: MariaDb, gate: Link, tmp_path: Path) -> Harness:
-        return RawHarness(mariadb, tmp_path, gate)
+class TestRefusals(Gated, RefusalPromises):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def made(cls, mariadb: MariaDb, tmp_path_factory: pytest.TempPathFactory) -> RawHarness:
+        return RawHarness(mariadb, tmp_path_factory.mktemp("store"))

@@ -116,7 +116,7 @@ class _PostgresHooks(LogHarness):
 
 
 class TestPostgresLog(_PostgresHooks, EventLogContract):
-    writers = 6  # each is an interpreter that loads a driver; `make soak` starts more
+    writers = 3  # each is an interpreter that loads a driver; `make soak` starts more
 
 
 @pytest.mark.soak

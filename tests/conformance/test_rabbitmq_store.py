@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from monoskope.stores.driver import StoreDriver
 from monoskope.testing.drivers import StoreDriverContract
-from monoskope.testing.drivers.harness import Harness
 from monoskope.testing.drivers.refusals import RefusalPromises
 from monoskope.testing.engines.rabbitmq import RabbitMq
+from tests.conformance.gated import Gated
 from tests.conformance.rabbitmq_harness import RabbitmqHarness
 from tests.faults.tcp_proxy import Link, proxy
 from tests.support.sockets import sockets_closed
@@ -25,12 +24,13 @@ async def gate(rabbitmq: RabbitMq) -> AsyncIterator[Link]:
         yield gate
 
 
-class TestAccounts(StoreDriverContract):
+class TestAccounts(Gated, StoreDriverContract):
     """In the variant for what cannot be read and has no versions: who reads logs in."""
 
-    @pytest.fixture
-    def harness(self, rabbitmq: RabbitMq, gate: Link, tmp_path: Path) -> Harness:
-        return RabbitmqHarness(rabbitmq, tmp_path, gate)
+    @pytest.fixture(scope="class")
+    @classmethod
+    def made(cls, rabbitmq: RabbitMq, tmp_path_factory: pytest.TempPathFactory) -> RabbitmqHarness:
+        return RabbitmqHarness(rabbitmq, tmp_path_factory.mktemp("store"))
 
 
 class RawHarness(RabbitmqHarness):
@@ -40,7 +40,8 @@ class RawHarness(RabbitmqHarness):
         return await self.opened()
 
 
-class TestRefusals(RefusalPromises):
-    @pytest.fixture
-    def harness(self, rabbitmq: RabbitMq, gate: Link, tmp_path: Path) -> Harness:
-        return RawHarness(rabbitmq, tmp_path, gate)
+class TestRefusals(Gated, RefusalPromises):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def made(cls, rabbitmq: RabbitMq, tmp_path_factory: pytest.TempPathFactory) -> RawHarness:
+        return RawHarness(rabbitmq, tmp_path_factory.mktemp("store"))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from monoskope.stores.driver import StoreDriver
 from monoskope.testing.drivers import StoreDriverContract
-from monoskope.testing.drivers.harness import Harness
 from monoskope.testing.drivers.refusals import RefusalPromises
 from monoskope.testing.engines.redis import Redis
+from tests.conformance.gated import Gated
 from tests.conformance.redis_harness import RedisHarness
 from tests.faults.tcp_proxy import Link, proxy
 from tests.support.sockets import sockets_closed
@@ -27,12 +26,13 @@ async def gate(redis_nodes: Nodes) -> AsyncIterator[Link]:
         yield gate
 
 
-class TestAccounts(StoreDriverContract):
+class TestAccounts(Gated, StoreDriverContract):
     """In the variant for what cannot be read and has no versions: who reads logs in."""
 
-    @pytest.fixture
-    def harness(self, redis_nodes: Nodes, gate: Link, tmp_path: Path) -> Harness:
-        return RedisHarness(redis_nodes, tmp_path, gate)
+    @pytest.fixture(scope="class")
+    @classmethod
+    def made(cls, redis_nodes: Nodes, tmp_path_factory: pytest.TempPathFactory) -> RedisHarness:
+        return RedisHarness(redis_nodes, tmp_path_factory.mktemp("store"))
 
 
 class RawHarness(RedisHarness):
@@ -42,7 +42,8 @@ class RawHarness(RedisHarness):
         return await self.opened()
 
 
-class TestRefusals(RefusalPromises):
-    @pytest.fixture
-    def harness(self, redis_nodes: Nodes, gate: Link, tmp_path: Path) -> Harness:
-        return RawHarness(redis_nodes, tmp_path, gate)
+class TestRefusals(Gated, RefusalPromises):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def made(cls, redis_nodes: Nodes, tmp_path_factory: pytest.TempPathFactory) -> RawHarness:
+        return RawHarness(redis_nodes, tmp_path_factory.mktemp("store"))

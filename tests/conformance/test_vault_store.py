@@ -17,18 +17,26 @@ from monoskope.testing.engines.openbao import OpenBao
 from tests.conformance.vault_harness import Kv1Harness, NamespaceHarness, VaultHarness
 
 
+@pytest.fixture(scope="class")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a class: its tests share a role with its policy, which takes as long as a test to make."""
+    return tmp_path_factory.mktemp("store")
+
+
 class TestReadable(StoreDriverContract):
-    @pytest.fixture
-    def harness(self, openbao: OpenBao, tmp_path: Path) -> Harness:
-        return VaultHarness(openbao, tmp_path, readable=True)
+    @pytest.fixture(scope="class")
+    @classmethod
+    def harness(cls, openbao: OpenBao, folder: Path) -> Harness:
+        return VaultHarness(openbao, folder, readable=True)
 
 
 class TestWriteOnly(VersionPromises, PatchPromises, RestorationPromises):
     """What differs where nothing can be read; `make soak` runs the whole suite."""
 
-    @pytest.fixture
-    def harness(self, openbao: OpenBao, tmp_path: Path) -> Harness:
-        return VaultHarness(openbao, tmp_path, readable=False)
+    @pytest.fixture(scope="class")
+    @classmethod
+    def harness(cls, openbao: OpenBao, folder: Path) -> Harness:
+        return VaultHarness(openbao, folder, readable=False)
 
 
 @pytest.mark.soak
@@ -39,9 +47,10 @@ class TestAllOfWriteOnly(TestWriteOnly, StoreDriverContract):
 class TestNamespace(DeletionPromises, PatchPromises, ListingPromises):
     """Every kind of call goes to the namespace; `make soak` runs the whole suite in one."""
 
-    @pytest.fixture
-    def harness(self, openbao: OpenBao, tmp_path: Path) -> Harness:
-        return NamespaceHarness(openbao, tmp_path, readable=True)
+    @pytest.fixture(scope="class")
+    @classmethod
+    def harness(cls, openbao: OpenBao, folder: Path) -> Harness:
+        return NamespaceHarness(openbao, folder, readable=True)
 
 
 @pytest.mark.soak
@@ -50,19 +59,22 @@ class TestAllInNamespace(TestNamespace, StoreDriverContract):
 
 
 class TestKv1Readable(StoreDriverContract):
-    @pytest.fixture
-    def harness(self, openbao: OpenBao, tmp_path: Path) -> Harness:
-        return Kv1Harness(openbao, tmp_path, readable=True)
+    @pytest.fixture(scope="class")
+    @classmethod
+    def harness(cls, openbao: OpenBao, folder: Path) -> Harness:
+        return Kv1Harness(openbao, folder, readable=True)
 
 
 @pytest.mark.soak  # `test_vault_kv1.py` shows all that a write-only store of this kind does differently
 class TestKv1WriteOnly(StoreDriverContract):
-    @pytest.fixture
-    def harness(self, openbao: OpenBao, tmp_path: Path) -> Harness:
-        return Kv1Harness(openbao, tmp_path, readable=False)
+    @pytest.fixture(scope="class")
+    @classmethod
+    def harness(cls, openbao: OpenBao, folder: Path) -> Harness:
+        return Kv1Harness(openbao, folder, readable=False)
 
 
 class TestWithoutBase64(RefusalPromises):
-    @pytest.fixture
-    def harness(self, openbao: OpenBao, tmp_path: Path) -> Harness:
-        return VaultHarness(openbao, tmp_path, readable=True, binary=False)
+    @pytest.fixture(scope="class")
+    @classmethod
+    def harness(cls, openbao: OpenBao, folder: Path) -> Harness:
+        return VaultHarness(openbao, folder, readable=True, binary=False)

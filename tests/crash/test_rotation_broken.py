@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.table import M8, MONOCTL
+from tests.rotations import program
 from tests.rotations.life import Life
 from tests.rotations.plan import ACCOUNT, FAILPOINT, GENERATE, LOOK, PROVE, SWITCH, aimed
 from tests.rotations.world import PG, VAULT, RotatingCluster
@@ -24,10 +25,16 @@ FAULTS = {
     SWITCH: (M8, "m8.before-append.SecretCopied=kill@2"),
 }
 
+PAUSE_S = 0.4
+"""Between two logins: ten a second would take more of the machine than all the rest."""
+
 
 @pytest.mark.asyncio
-async def test_no_login_fails_and_each_round_is_whole_whatever_breaks_at_whatever_step(tmp_path: Path) -> None:
+async def test_no_login_fails_and_each_round_is_whole_whatever_breaks_at_whatever_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     need_tracing()
+    monkeypatch.setattr(program, "PAUSE_S", PAUSE_S)
     with ThreadPoolExecutor(1) as thread:
         life = Life(RotatingCluster(tmp_path), thread)
         try:

@@ -29,7 +29,9 @@ from tests.faults.table import FAULTS
 from tests.ha.puts import Puts
 from tests.support.engines import AgeEngine
 
-CLIENTS = 8
+CLIENTS = 4
+PAUSE_S = 0.1
+"""Between two puts of a client: what goes wrong is seen by those under way, not by how many there are."""
 STORE = "local"
 FOLDERS = ("reactor-local", "reactor-local-2", "reactor-local-3")
 OPENED = {"requested": 30.0, "granted_grace": 1.0}
@@ -111,7 +113,7 @@ async def until(done: Callable[[], bool]) -> None:
 
 async def under_load(three: ReplicaCluster, user: User, name: str, *, kill: bool) -> Puts:
     """Let each m8 go and come back, one after the other, while clients put."""
-    puts = Puts(three, user, f"crash/{name}", store=STORE, clients=CLIENTS, pause_s=0.0)
+    puts = Puts(three, user, f"crash/{name}", store=STORE, clients=CLIENTS, pause_s=PAUSE_S)
     async with puts.running():
         await puts.each_goes_on()
         for number, part in enumerate(three.m8s):

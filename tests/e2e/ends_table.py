@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.purposes import PURPOSES
@@ -166,20 +164,27 @@ WAYS = [*_breaking_drivers(), *_plain(), *_breaking_engines()]
 """What is walked at once. The slowest come first."""
 
 
+def aspects(way: Way) -> set[tuple[object, ...]]:
+    """What a way shows: its fault, at which place of which store and for which purpose something broke, and its end."""
+    place, _, fault = way.script.partition(".")
+    return {
+        ("fault", fault),
+        ("place", way.store, place, way.purpose),
+        ("destination", way.to),
+        ("spoilt", way.spoil),
+        ("end of a purpose", way.purpose, way.end),
+        ("end at a store", way.store, way.end),
+    }
+
+
 def _few() -> list[Way]:
-    """Each fault at each place once, by turns for each purpose; and each end of each purpose at each store."""
-    faults: dict[tuple[str, ...], list[Way]] = {}
-    for way in WAYS:
-        faults.setdefault((way.store, way.script, way.to, way.spoil), []).append(way)
-    few, turns = set[Way](), Counter[int]()
-    for ways in faults.values():
-        few.add(min(ways, key=lambda one: turns[one.purpose]))
-        turns.update(way.purpose for way in ways if way in few)
-    ends = {(way.purpose, way.end, way.store) for way in few}
-    for way in WAYS:
-        if (way.purpose, way.end, way.store) not in ends:
-            ends.add((way.purpose, way.end, way.store))
-            few.add(way)
+    """Enough of them for each aspect of all, those first that show most of what is not shown yet."""
+    shows = {way: aspects(way) for way in WAYS}
+    few, left = set[Way](), set[tuple[object, ...]]().union(*shows.values())
+    while left:
+        way = max(WAYS, key=lambda one: len(shows[one] & left))
+        few.add(way)
+        left -= shows[way]
     return [way for way in WAYS if way in few]
 
 

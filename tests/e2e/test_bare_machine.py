@@ -22,12 +22,11 @@ MISSED = {
     "tests/conformance/test_mariadb_engine.py::test_what_a_dba_locked_stays_locked": "mariadb-server",
     "tests/conformance/test_rabbitmq_engine.py::test_nothing_but_the_password_changes": "rabbitmq-server",
     "tests/conformance/test_redis_engine.py::test_over_a_socket_no_tls_is_needed": "redis-server",
-    "tests/unit/testing/test_parts.py": "openssh-client",
     "tests/unit/client/signing/test_signers.py::test_an_agent_signs_for_a_public_key": "openssh-client",
-    "tests/unit/reactor/signers/test_signed_vectors.py": "nodejs",
-    "tests/unit/test_observe_files.py": "prometheus",
+    "tests/unit/reactor/signers/test_signed_vectors.py::test_who_has_the_page_alone_agrees_with_every_vector": "nodejs",
+    "tests/unit/test_observe_files.py::test_the_example_of_a_configuration_is_one": "prometheus",
     "tests/unit/deploy/test_settings.py::test_a_unit_leaves_little_open": "systemd",
-    "tests/unit/protocol/tlog/test_checkpoint.py": "litetlog",
+    "tests/unit/protocol/tlog/test_checkpoint.py::test_another_verifier_refuses_what_we_refuse": "litetlog",
 }
 """A test for each program that is found by PATH, and the package that it must name."""
 
@@ -62,10 +61,10 @@ def made(bare: dict[str, str], target: str, *words: str) -> subprocess.Completed
 
 @pytest.fixture
 def copying(tmp_path: Path) -> Path:
-    """A folder whose `python` runs the demo's dozens of commands as copies. A newcomer's run is in `make soak`."""
+    """A folder whose `python` runs the demo's commands and servers as copies. A newcomer's run is in `make soak`."""
     python = tmp_path / "copying" / "python"
     python.parent.mkdir()
-    python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m tests.support.warm.script "$@"\n')
+    python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m tests.support.warm.script --servers "$@"\n')
     python.chmod(0o700)
     return python.parent
 

@@ -209,8 +209,8 @@ def test_bytes_that_are_no_text_travel_too_and_no_file_is_left(tmp_path: Path) -
 
 def test_whoever_stops_it_finds_nothing_left(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, str(ROOT / "demo" / "demo.py")],
-        env=os.environ | {"TMPDIR": str(tmp_path)},
+        [sys.executable, "-m", "tests.support.warm.script", "--servers", str(ROOT / "demo" / "demo.py")],
+        env=os.environ | warm.lent() | {"TMPDIR": str(tmp_path)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

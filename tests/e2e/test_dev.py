@@ -232,8 +232,9 @@ def test_what_it_says_to_try_works_as_it_stands(newcomer: Newcomer, tmp_path: Pa
             "delete",
         ]
         assert all(("/monoctl " in line) is not found for line in said if "monoctl " in line)
+        quick = f"{shlex.quote(str(warm.on_the_path()))}/monoctl "
         typed = subprocess.run(
-            ["sh", "-ec", "\n".join(said)],
+            ["sh", "-ec", "\n".join(line.replace(f"{BIN}/monoctl ", quick) for line in said)],
             env=newcomer.environment,
             capture_output=True,
             text=True,

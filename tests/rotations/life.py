@@ -33,7 +33,7 @@ KEPT = Path("build/rotations")
 RUN_S, REAL_RUN_S = 150.0, 600.0
 """A run that takes longer hangs."""
 
-_POLL_S = 0.005
+_POLL_S = 0.02
 _BROKEN = frozenset({-signal.SIGKILL, EXIT_CODE, ExitCode.INTERRUPTED})
 """How `monoctl` ends at a failpoint."""
 _SEARCHED = 20

@@ -9,8 +9,13 @@ from typing import Any
 
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
-TOGETHER = ("tests/console/", "tests/conformance/test_barbican_")
-"""How the names begin of tests that share what takes seconds to start: a cluster, a browser and a console, or Barbican.
+TOGETHER = (
+    "tests/console/",
+    "tests/conformance/test_barbican_",
+    "tests/conformance/test_mariadb_",
+    "tests/conformance/test_rabbitmq_",
+)
+"""How the names begin of tests that share what takes seconds to start: a cluster, a browser and a console, or a server.
 
 It is started once, not in each worker.
 """

@@ -148,6 +148,15 @@ class Postfix:
         """Take none."""
         self._part.stop()
 
+    def forget(self) -> None:
+        """Take no mail, and be as at first: nothing was taken, and nobody logs in."""
+        self.die()
+        for folder in ("mail", "queue"):
+            for path in (self._folder / folder).rglob("*"):
+                if path.is_file():
+                    path.unlink()
+        (self._folder / "smtpd.conf").unlink(missing_ok=True)
+
     def close(self) -> None:
         """End it for good."""
         self._part.kill()

@@ -1,4 +1,4 @@
-"""`m8 reactor …`: set a reactor up, carry its fingerprint key, run it.
+"""`m8 reactor …`: set a reactor up, run it.
 
 This file only parses and prints. It is long because each option of each command stands here with its help.
 """
@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 import click
 
@@ -18,14 +17,11 @@ from monoskope.errors import Error, UsageError, docs_page
 from monoskope.exit_codes import ExitCode, exit_code
 from monoskope.ownership import check_owner
 from monoskope.reactor import settings
-from monoskope.settings import write_private
+from monoskope.reactor.arguments import FILE, folder_argument, settings_argument
+from monoskope.reactor.fingerprint_key_cli import fingerprint_key
 from monoskope.start import stores_check_command
 from monoskope.text import counted
 from monoskope.uri import check_store_name
-
-_FOLDER = click.Path(path_type=Path, file_okay=False, resolve_path=True)
-_FILE = click.Path(path_type=Path, dir_okay=False)
-F = TypeVar("F", bound=Callable[..., None])
 
 
 class MissingExtraError(UsageError):
@@ -81,12 +77,8 @@ def _group() -> None:
     """Run a secret reactor beside its engine, and set it up."""
 
 
-def _folder_argument(command: F) -> F:
-    return click.argument("folder", metavar="DIR", type=_FOLDER)(command)
-
-
 @_group.command(short_help="Make DIR with settings and a new identity.")
-@_folder_argument
+@folder_argument
 @click.option("--store", required=True, metavar="NAME", help="The store that it serves; never changes.")
 @click.option(
     "--server",
@@ -94,7 +86,7 @@ def _folder_argument(command: F) -> F:
     metavar="HOST:PORT[,…]",
     help="The address of m8, or several of one log.",
 )
-@click.option("--ca-file", required=True, type=_FILE, help="The CA certificates for m8, PEM.")
+@click.option("--ca-file", required=True, type=FILE, help="The CA certificates for m8, PEM.")
 @click.option(
     "--type",
     "kind",
@@ -207,7 +199,7 @@ def _check_engine(folder: Path) -> int:
 
 
 @_group.command()
-@_folder_argument
+@folder_argument
 def run(folder: Path) -> None:
     """Serve until SIGTERM or SIGINT."""
     from monoskope import event_loop, failpoints, operating_log, start  # noqa: PLC0415
@@ -222,7 +214,7 @@ def run(folder: Path) -> None:
 
 
 @_group.command(short_help="Write the systemd unit again.")
-@_folder_argument
+@folder_argument
 def unit(folder: Path) -> None:
     """Write the systemd unit again, as after a change of operations_listen, and say how root installs it."""
     from monoskope.reactor import setup  # noqa: PLC0415 - help needs none of it
@@ -232,7 +224,7 @@ def unit(folder: Path) -> None:
 
 
 @_group.command()
-@_folder_argument
+@folder_argument
 def identity(folder: Path) -> None:
     """Print the store's identity."""
     from monoskope.reactor.identity import store_identity  # noqa: PLC0415
@@ -241,7 +233,7 @@ def identity(folder: Path) -> None:
 
 
 @_group.command(short_help="Print the least rights in the engine.")
-@settings.settings_argument
+@settings_argument
 def policy(file: Path) -> None:
     """Print the least rights that a reactor needs in its engine, in the engine's own policy language.
 
@@ -252,7 +244,7 @@ def policy(file: Path) -> None:
 
 
 @_group.command("rotate-identity", short_help="Give the store a new identity.")
-@_folder_argument
+@folder_argument
 @click.option("--finish", is_flag=True, help="All replicas have the new key: delete the former one.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def rotate_identity(folder: Path, *, finish: bool, yes: bool) -> None:
@@ -284,7 +276,7 @@ def rotate_identity(folder: Path, *, finish: bool, yes: bool) -> None:
 
 
 @_group.command("copy-key", short_help="Make the key that signs what copies put elsewhere.")
-@_folder_argument
+@folder_argument
 def copy_key(folder: Path) -> None:
     """Make the key that signs what copies put elsewhere, unless there is one, and print its line for their lists.
 
@@ -300,7 +292,7 @@ def copy_key(folder: Path) -> None:
 
 
 @_group.command(short_help="Check the settings, and show who must sign what.")
-@settings.settings_argument
+@settings_argument
 def check(file: Path) -> None:
     """Check the settings and the lists of [signers], and show who may have what done.
 
@@ -328,112 +320,4 @@ def _agree(question: str) -> None:
         raise UsageError("you did not agree; nothing was changed.", fix="Nothing to do.")
 
 
-@_group.group("fingerprint-key", short_help="Make, export and import the fingerprint key.")
-def fingerprint_key() -> None:
-    """Make the fingerprint key, and carry it to every reactor of one m8."""
-
-
-_passphrase_file_option = click.option(
-    "--passphrase-file",
-    metavar="FILE",
-    help="Read the passphrase from the one line of this private file, of /dev/fd/N, or of standard input for '-'.",
-)
-_replace_option = click.option(
-    "--replace",
-    is_flag=True,
-    help="Also if this reactor has another key. That one is kept in the folder, as fingerprint.key.ID.",
-)
-
-
-@fingerprint_key.command()
-@_folder_argument
-@_replace_option
-def new(folder: Path, *, replace: bool) -> None:
-    """Make the key and print its id. Do this once, then export the key to the other reactors."""
-    from monoskope.reactor.identity import fingerprint_key_transfer  # noqa: PLC0415
-
-    click.echo(fingerprint_key_transfer.make(folder, replace=replace).key_id)
-
-
-@fingerprint_key.command("id")
-@_folder_argument
-def id_(folder: Path) -> None:
-    """Print the id of the key: the middle part of each hash. The key itself is never shown."""
-    from monoskope.reactor.identity.fingerprint import FingerprintKey  # noqa: PLC0415
-
-    click.echo(FingerprintKey.load(folder).key_id)
-
-
-@fingerprint_key.command("export", short_help="Write the key, encrypted with age.")
-@_folder_argument
-@click.option(
-    "--recipient",
-    "recipients",
-    multiple=True,
-    metavar="age1…",
-    help="Encrypt it to this age recipient; can be repeated.",
-)
-@click.option("--passphrase", is_flag=True, help="Ask for a passphrase and encrypt the key with it.")
-@_passphrase_file_option
-@click.option("-o", "--output", type=_FILE, help="Write to this file, mode 0600, instead of standard output.")
-def export(
-    folder: Path, recipients: tuple[str, ...], passphrase_file: str | None, output: Path | None, *, passphrase: bool
-) -> None:
-    """Write the key, encrypted with age, so that you can carry it to another reactor."""
-    from monoskope.reactor.identity import fingerprint_key_transfer  # noqa: PLC0415
-
-    if [bool(recipients), passphrase, passphrase_file is not None].count(True) != 1:
-        raise UsageError(
-            "the key leaves this folder encrypted only, in one way.",
-            fix="Give --recipient, --passphrase or --passphrase-file.",
-        )
-    if recipients:
-        exported = fingerprint_key_transfer.export_to(folder, recipients)
-    else:
-        exported = fingerprint_key_transfer.export_with(folder, _passphrase(passphrase_file, twice=True))
-    if output is None:
-        sys.stdout.buffer.write(exported)
-    else:
-        write_private(output, exported)
-
-
-@fingerprint_key.command("import")
-@_folder_argument
-@click.argument("file", type=_FILE)
-@click.option("--identity", "identity_file", type=_FILE, help="The age identity file it was encrypted for.")
-@_passphrase_file_option
-@_replace_option
-def import_(
-    folder: Path, file: Path, identity_file: Path | None, passphrase_file: str | None, *, replace: bool
-) -> None:
-    """Import an exported key and print its id.
-
-    Without --identity and --passphrase-file the command asks for the passphrase.
-    """
-    from monoskope.reactor.identity import fingerprint_key_transfer  # noqa: PLC0415
-
-    if identity_file is not None and passphrase_file is not None:
-        raise UsageError("the key was encrypted in one way.", fix="Give --identity or --passphrase-file.")
-    if identity_file is not None:
-        imported = fingerprint_key_transfer.import_with_identity(folder, file, identity_file, replace=replace)
-    else:
-        passphrase = _passphrase(passphrase_file)
-        imported = fingerprint_key_transfer.import_with_passphrase(folder, file, passphrase, replace=replace)
-    click.echo(imported.key_id)
-
-
-def _passphrase(file: str | None, *, twice: bool = False) -> str:
-    """Return the passphrase in `file`, or ask for it. Raises `UsageError` where no terminal can ask."""
-    from monoskope.reactor.identity import fingerprint_key_transfer  # noqa: PLC0415
-
-    if file is not None:
-        return fingerprint_key_transfer.read_passphrase(file)
-    try:
-        return str(click.prompt("Passphrase", hide_input=True, confirmation_prompt=twice, err=True))
-    except click.Abort:
-        if sys.stdin.isatty():
-            raise
-        raise UsageError(
-            "there is no terminal to ask for the passphrase on.",
-            fix="Give --passphrase-file FILE ('-' is standard input), or encrypt the key to a --recipient.",
-        ) from None
+_group.add_command(fingerprint_key)

@@ -21,20 +21,15 @@ identity = "SHA256:..."         # its identity, as its own `m8 reactor init` pri
 paths = [{from = "team-a", to = "team-a"}]  # whole segments: from below here to below there; "" for all paths
 
 [[rules]]                       # what a value must be to be written: `monoskope.reactor.value_rules`
-
-The file is long because each setting stands here with its meaning.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import click
 import msgspec
 
 from monoskope import operations
@@ -61,30 +56,6 @@ from monoskope.uri import SecretUri, UriPrefix, check_store_name, parse_below
 R = TypeVar("R")
 
 SETTINGS_FILE = "reactor.toml"
-SETTINGS_PATH = click.Path(path_type=Path, resolve_path=True)
-
-
-def settings_argument(command: Callable[..., R]) -> Callable[..., R]:
-    """Give a command the argument DIR|FILE and the option `--config`, of which one is given; it gets the file."""
-
-    @click.argument("named", metavar="DIR|FILE", required=False, type=SETTINGS_PATH)
-    @click.option("--config", metavar="DIR|FILE", type=SETTINGS_PATH, help="The same as DIR|FILE.")
-    @functools.wraps(command)
-    def wrapped(*args: Any, named: Path | None, config: Path | None, **rest: Any) -> R:  # noqa: ANN401 - click's own
-        if named is not None and config is not None:
-            raise UsageError("DIR|FILE and --config exclude each other.", fix="Give one of them.")
-        path = named or config
-        if path is None:
-            raise UsageError("no settings are named.", fix="Name a reactor's folder, or its settings file.")
-        return command(*args, file=settings_file(path), **rest)
-
-    return wrapped
-
-
-def settings_file(path: Path) -> Path:
-    """Return the settings file that `path` is, or that lies in the folder `path`."""
-    return path if path.suffix == ".toml" or path.is_file() else path / SETTINGS_FILE
-
 
 _MOST_PUTS = 1_000_000
 """In an hour."""

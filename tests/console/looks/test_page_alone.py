@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.console.looks.axe import RULES, axe_script
 from tests.console.looks.example import Example
@@ -222,21 +223,24 @@ _PLACEHOLDER = """(field) => {
 }"""
 
 
-@pytest.mark.parametrize("width", [360, 900, 1280])
-def test_words_in_empty_fields_and_beside_bars_can_be_read(chromium: Chromium, width: int) -> None:
-    example = Example()
+def test_words_in_empty_fields_and_beside_bars_can_be_read(chromium: Chromium) -> None:
     with chromium.visit() as tab:
-        example.open(tab)
+        Example().open(tab)
         page = ConsolePage(tab)
         page.go("Events")
-        tab.set_viewport_size({"width": width, "height": 800})
-        assert tab.get_by_label("By whom, then Enter").evaluate(_PLACEHOLDER) >= 0
-        tab.set_viewport_size({"width": 1280, "height": 800})
+        for _ in at_each_width(tab):
+            assert tab.get_by_label("By whom, then Enter").evaluate(_PLACEHOLDER) >= 0
         page.go("Activity")
+        for _ in at_each_width(tab):
+            number = tab.locator(".pic-number-failed").bounding_box()
+            ends = [bar.bounding_box() for bar in tab.locator(".pic-bars-drawn .pic-kind-failed").all()]
+            hours = [hour.bounding_box() for hour in tab.locator(".pic-tick").all()]
+            assert number is not None
+            assert all(end is None or end["y"] + end["height"] <= number["y"] + 1 for end in ends)
+            assert all(hour is None or number["y"] + number["height"] <= hour["y"] + 1 for hour in hours)
+
+
+def at_each_width(tab: Page) -> Iterator[int]:
+    for width in (360, 900, 1280):
         tab.set_viewport_size({"width": width, "height": 800})
-        number = tab.locator(".pic-number-failed").bounding_box()
-        ends = [bar.bounding_box() for bar in tab.locator(".pic-bars-drawn .pic-kind-failed").all()]
-        hours = [hour.bounding_box() for hour in tab.locator(".pic-tick").all()]
-        assert number is not None
-        assert all(end is None or end["y"] + end["height"] <= number["y"] + 1 for end in ends)
-        assert all(hour is None or number["y"] + number["height"] <= hour["y"] + 1 for hour in hours)
+        yield width

@@ -193,6 +193,33 @@ def test_a_server_that_stops_closes_what_has_just_begun_its_handshake(
         run(stopped(turns))
 
 
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_a_client_that_keeps_a_connection_and_does_not_read_holds_up_no_stop(
+    run: Callable[[Coroutine[Any, Any, None]], None], tmp_path: Path
+) -> None:
+    """As `monoctl get events --watch` keeps one of an m8 that it has left."""
+
+    async def main() -> None:
+        shows, takes = over_tls(tmp_path)
+        limits = replace(LIMITS, handshake_s=3_600, unread_s=3_600, ending_s=0.05)  # it is not these that end it
+        server = await bind(ANYWHERE, Asked(), limits=limits, tls=shows)
+        await server.start()
+        with await asyncio.to_thread(answered_once, server.port, takes):
+            async with asyncio.timeout(SOON_S):
+                await server.drain(3_600)
+        assert server.connections == 0
+
+    run(main())
+
+
+def answered_once(port: int, takes: ssl.SSLContext) -> ssl.SSLSocket:
+    """A connection on which one request was answered, and read."""
+    peer = takes.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="a")
+    peer.sendall(GET)
+    assert peer.recv(12) == b"HTTP/1.1 200"
+    return peer
+
+
 class Counting(OpenGate):
     """Knows every connection, and how to end it."""
 

@@ -275,8 +275,14 @@ class Connection(Outgoing):
             self.close()
 
     def end_stream(self) -> None:
-        """End what has no end of its own: a streamed answer, a WebSocket."""
-        if self._socket is not None:
+        """End what has no end of its own: a streamed answer, a WebSocket, a peer that leaves TLS's end unanswered.
+
+        Such a peer has all that was sent. It may be a client that reads again only with its next request.
+        """
+        if self._state is _State.CLOSED:
+            if not self.transport.get_write_buffer_size():
+                self.transport.abort()
+        elif self._socket is not None:
             self._socket.shut(1001)
         elif self.is_streaming:
             self._abandon()

@@ -199,7 +199,8 @@ class Server:
         """Stop: accept nothing, answer what is under way, then end every connection.
 
         Streams and WebSockets have no end of their own. The application may end them within `Limits.ending_s`.
-        Then their iterators are closed, and WebSockets are told that the server goes away (1001).
+        Then their iterators are closed, and WebSockets are told that the server goes away (1001). Nor is a peer waited
+        for longer that has its answer, and does not close a connection that was closed here.
 
         Args:
             seconds: For the calls under way. What is left then is cut off.

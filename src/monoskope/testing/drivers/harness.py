@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
 import pytest
 import pytest_asyncio
@@ -28,7 +29,9 @@ class Harness(ABC):
     bytes_options: object | None = None
     """Options under which any bytes are taken; None where there are none, or none are needed."""
     more_options: Sequence[object] = ()
-    """Other options that the driver takes or refuses, by themselves or with some values; each is tried with each."""
+    """Other options, which fit some values and not others; each is tried with each."""
+    lone_options: Sequence[object] = ()
+    """Other options that the driver takes or refuses whatever the values are; each is tried with one."""
     goes_away: bool = True
     """Whether `take_down` can be called; without it what happens then is not checked."""
     bad_options: object = object()
@@ -136,6 +139,22 @@ class DriverFixtures:
     def path(self) -> Path:
         """A place where nothing was ever. Everything that is written lies at its parent or below."""
         return ("contract", secrets.token_hex(8), "db")
+
+
+def each_tricky(path: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the names of `TRICKY`, each with a place of its own beside `path`."""
+    for number, name in enumerate(TRICKY):
+        yield name, (*path[:-1], f"tricky-{number}")
+
+
+@contextlib.contextmanager
+def told(case: str) -> Iterator[None]:
+    """Say in a failure of the block which case of a test it was."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(f"the case: {case}")
+        raise
 
 
 def over(driver: StoreDriver, version: str | None) -> str | None:

@@ -6,10 +6,31 @@ import pytest
 
 from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import NOTHING, StoreConflictError, StoreDriver, StoreRefusedError, UnsupportedError
-from monoskope.testing.drivers.harness import TRICKY, DriverFixtures, Harness, Path, holds, over, shows, tag
+from monoskope.testing.drivers.harness import (
+    TRICKY,
+    DriverFixtures,
+    Harness,
+    Path,
+    each_tricky,
+    holds,
+    over,
+    shows,
+    tag,
+    told,
+)
 from monoskope.testing.drivers.versions import lost
 
 BEFORE = {"a": b"1", "b": b"2", "c": b"3"}
+
+PATCHES: dict[str, tuple[dict[str, bytes], list[str], dict[str, bytes]]] = {
+    "set": ({"b": b"9"}, [], {"a": b"1", "b": b"9", "c": b"3"}),
+    "add": ({"d": b""}, [], {**BEFORE, "d": b""}),
+    "remove": ({}, ["a", "c"], {"b": b"2"}),
+    "both": ({"a": b"9", "d": b"4"}, ["b"], {"a": b"9", "c": b"3", "d": b"4"}),
+    "remove nothing": ({}, ["not-there"], BEFORE),
+    "replace all": ({"z": b"26"}, ["a", "b", "c"], {"z": b"26"}),
+}
+"""What is set and removed where `BEFORE` is, and what is there then."""
 
 
 async def _put(driver: StoreDriver, path: Path, values: dict[str, bytes]) -> str:
@@ -31,51 +52,37 @@ class PatchPromises(DriverFixtures):
             await driver.patch(path, Payload({"a": b"9"}), [], replacing=over(driver, version), write_tag=tag())
         await holds(reader, path, version, BEFORE)
 
-    @pytest.mark.parametrize(
-        ("changes", "remove", "after"),
-        [
-            ({"b": b"9"}, [], {"a": b"1", "b": b"9", "c": b"3"}),
-            ({"d": b""}, [], {**BEFORE, "d": b""}),
-            ({}, ["a", "c"], {"b": b"2"}),
-            ({"a": b"9", "d": b"4"}, ["b"], {"a": b"9", "c": b"3", "d": b"4"}),
-            ({}, ["not-there"], BEFORE),
-            ({"z": b"26"}, ["a", "b", "c"], {"z": b"26"}),
-        ],
-        ids=["set", "add", "remove", "both", "remove nothing", "replace all"],
-    )
-    async def test_a_patch_changes_what_it_names(  # noqa: PLR0917 - fixtures and one case
-        self,
-        driver: StoreDriver,
-        second: StoreDriver,
-        reader: StoreDriver,
-        path: Path,
-        changes: dict[str, bytes],
-        remove: list[str],
-        after: dict[str, bytes],
+    async def test_a_patch_changes_what_it_names(
+        self, driver: StoreDriver, second: StoreDriver, reader: StoreDriver, path: Path
     ) -> None:
         """For every replica that looks, as a version that never was."""
         if not driver.capabilities.patchable:
             return
-        before = await _put(driver, path, BEFORE)
-        changed = Payload(changes) if changes else None
-        version = await driver.patch(path, changed, remove, replacing=over(driver, before), write_tag=tag())
-        assert version != before
-        await shows(second, path, version)
-        await holds(reader, path, version, after)
+        for number, (name, (changes, remove, after)) in enumerate(PATCHES.items()):
+            place = (*path[:-1], f"patched-{number}")
+            with told(name):
+                before = await _put(driver, place, BEFORE)
+                changed = Payload(changes) if changes else None
+                version = await driver.patch(place, changed, remove, replacing=over(driver, before), write_tag=tag())
+                assert version != before
+                await shows(second, place, version)
+                await holds(reader, place, version, after)
 
-    @pytest.mark.parametrize("values", TRICKY.values(), ids=TRICKY.keys())
     async def test_what_is_not_named_stays_byte_for_byte(
-        self, driver: StoreDriver, reader: StoreDriver, path: Path, values: dict[str, bytes]
+        self, driver: StoreDriver, reader: StoreDriver, path: Path
     ) -> None:
         """Whatever bytes it holds, and so do the bytes that are set."""
         if not driver.capabilities.patchable:
             return
-        kept = dict(list(values.items())[:63])
-        before = await _put(driver, path, kept)
-        after = await driver.patch(path, Payload({"new": b"x"}), [], replacing=over(driver, before), write_tag=tag())
-        await holds(reader, path, after, {**kept, "new": b"x"})
-        last = await driver.patch(path, Payload(kept), ["new"], replacing=over(driver, after), write_tag=tag())
-        await holds(reader, path, last, kept)
+        new = Payload({"new": b"x"})
+        for name, place in each_tricky(path):
+            with told(name):
+                kept = dict(list(TRICKY[name].items())[:63])
+                before = await _put(driver, place, kept)
+                after = await driver.patch(place, new, [], replacing=over(driver, before), write_tag=tag())
+                await holds(reader, place, after, {**kept, "new": b"x"})
+                last = await driver.patch(place, Payload(kept), ["new"], replacing=over(driver, after), write_tag=tag())
+                await holds(reader, place, last, kept)
 
     async def test_another_version_or_nothing_is_a_conflict_for_a_patch(
         self, driver: StoreDriver, reader: StoreDriver, path: Path

@@ -106,7 +106,7 @@ class RefusalPromises(DriverFixtures):
                 await harness.bring_up()
 
 
-def _all_options(harness: Harness) -> Iterator[object | None]:
+def _options(harness: Harness) -> Iterator[object | None]:
     yield None
     if harness.bytes_options is not None:
         yield harness.bytes_options
@@ -124,18 +124,22 @@ def _payloads(driver: StoreDriver) -> Iterator[tuple[str, Mapping[str, bytes]]]:
 
 
 def _writes(harness: Harness, driver: StoreDriver) -> Iterator[Case]:
-    for (name, values), options in itertools.product(_payloads(driver), _all_options(harness)):
+    for (name, values), options in itertools.product(_payloads(driver), _options(harness)):
         yield Case(name, Payload(values), options)
+    for options in harness.lone_options:
+        yield Case("options alone", Payload(BASE), options)
     yield Case("options that are not its own", Payload(BASE), harness.bad_options)
 
 
 def _patches(harness: Harness, driver: StoreDriver) -> Iterator[Case]:
     """Patches of `BASE` whose result is a secret, so that what is there is no reason to refuse them."""
-    for (name, values), options in itertools.product(_payloads(driver), _all_options(harness)):
+    for (name, values), options in itertools.product(_payloads(driver), _options(harness)):
         changes = dict(itertools.islice(values.items(), MAX_KEYS - 1))
         yield Case(name, Payload(changes), options, [])
         if unchanged := [key for key in BASE if key not in changes]:
             yield Case(name, Payload(changes), options, unchanged)
+    for options in harness.lone_options:
+        yield Case("options alone", Payload(BASE), options, [])
     yield Case("nothing", None, None, ["not-there"])
 
 

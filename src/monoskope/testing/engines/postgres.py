@@ -6,6 +6,7 @@ as root: a test that is root runs it as the user `nobody`, who must be able to r
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import pwd
@@ -95,6 +96,22 @@ def run(
     return done.stdout
 
 
+@functools.cache
+def _initial(installed: Path | None) -> Path:
+    """Return a folder of data as it is at first, made once in a process: to copy it takes a twentieth of the time."""
+    folder = Path(tempfile.mkdtemp(prefix="m8-postgres-initial-"))
+    atexit.register(shutil.rmtree, folder)
+    if user():
+        shutil.chown(folder, user())
+    run(
+        "initdb",
+        *("-D", str(folder / "data"), "-U", ADMIN, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"),
+        "--data-checksums",
+        installed=installed,
+    )
+    return folder / "data"
+
+
 class Postgres(Server):
     """One server on a free port of 127.0.0.1 that stays the same over restarts. Usable as a context manager.
 
@@ -152,12 +169,7 @@ class Postgres(Server):
         (self.folder / "password").write_text(secrets.token_urlsafe(24), encoding="ascii")
         if user():
             self._give_away()
-        run(
-            "initdb",
-            *("-D", str(self.data), "-U", ADMIN, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"),
-            "--data-checksums",
-            installed=self._installed,
-        )
+        subprocess.run(["/bin/cp", "-a", str(_initial(self._installed)), str(self.data)], check=True)
         (self.data / "pg_hba.conf").write_text(_HBA, encoding="ascii")
         lines = {
             "listen_addresses": "127.0.0.1",

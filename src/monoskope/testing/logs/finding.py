@@ -106,7 +106,7 @@ class Finding(LogHarness):
         await log.close()
 
     @settings(
-        max_examples=40,
+        max_examples=20,
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )

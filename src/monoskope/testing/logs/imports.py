@@ -78,23 +78,23 @@ class Imports(LogHarness):
         assert await log.read(after=0, limit=100) == events
         assert await log.check_chain() == len(events)
 
-    @pytest.mark.parametrize("broken", ["gap", "order", "hash", "version", "form", "garbage"])
-    async def test_a_record_that_does_not_follow_is_refused(self, log: EventLog, tmp_path: Path, broken: str) -> None:
+    async def test_a_record_that_does_not_follow_is_refused(self, log: EventLog, tmp_path: Path) -> None:
         """Nothing of its page is added."""
         events = await fill(log)
         good = [event.record for event in events]
-        bad = {
+        pages = {
             "gap": [good[0], good[2]],
             "order": [good[0], forged(events[1], position=3)],
             "hash": [good[0], forged(events[1], previous_hash=bytes(32))],
             "version": [good[0], forged(events[1], version=3)],
             "form": [good[0], good[1] + b"\x98\x06\x01"],
             "garbage": [good[0], b"\xff"],
-        }[broken]
+        }
         target = await self.target(tmp_path)
-        with pytest.raises(LogTamperedError):
-            await target.import_records(bad)
-        assert await target.head() == 0
+        for broken, bad in pages.items():
+            with pytest.raises(LogTamperedError):
+                await target.import_records(bad)
+            assert await target.head() == 0, broken
         await target.import_records(good)
         assert await target.finish_import() == len(good)
         await target.close()

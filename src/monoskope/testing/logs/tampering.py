@@ -39,20 +39,21 @@ def hash_of(record: bytes) -> bytes:
 class Tampering(LogHarness):
     """What `check_chain` notices."""
 
-    @pytest.mark.parametrize("position", [1, 3, LAST])
-    async def test_any_flipped_bit_of_a_record(self, log: EventLog, tmp_path: Path, position: int) -> None:
+    async def test_any_flipped_bit_of_a_record(self, log: EventLog, tmp_path: Path) -> None:
         """Every byte of the record counts: in one each is flipped, in the first and the last three are."""
-        event = (await fill(log))[position - 1]
-        size = len(event.record)
-        for index in range(size) if position == 3 else (0, size // 2, size - 1):
-            flipped = bytearray(event.record)
-            flipped[index] ^= 1 << index % 8
-            self.replace_record(tmp_path, position, bytes(flipped), event.hash)
-            assert await first_bad(log) == position
-        self.replace_record(tmp_path, position, event.record, event.hash)
-        assert await log.check_chain() == LAST
+        events = await fill(log)
+        for position in (1, 3, LAST):
+            event = events[position - 1]
+            size = len(event.record)
+            for index in range(size) if position == 3 else (0, size // 2, size - 1):
+                flipped = bytearray(event.record)
+                flipped[index] ^= 1 << index % 8
+                self.replace_record(tmp_path, position, bytes(flipped), event.hash)
+                assert await first_bad(log) == position
+            self.replace_record(tmp_path, position, event.record, event.hash)
+            assert await log.check_chain() == LAST
 
-    @pytest.mark.parametrize("position", range(1, LAST + 1))
+    @pytest.mark.parametrize("position", [1, 3, LAST])
     async def test_a_deleted_record(self, log: EventLog, tmp_path: Path, position: int) -> None:
         """The first, one within, and the last."""
         await fill(log)
@@ -66,35 +67,39 @@ class Tampering(LogHarness):
             self.delete_record(tmp_path, position)
         assert await first_bad(log) == 5
 
-    @pytest.mark.parametrize(("one", "other"), [(1, 2), (2, 4), (3, 6)])
-    async def test_exchanged_records(self, log: EventLog, tmp_path: Path, one: int, other: int) -> None:
+    async def test_exchanged_records(self, log: EventLog, tmp_path: Path) -> None:
         """Each with its right hash."""
         events = await fill(log)
-        self.replace_record(tmp_path, one, events[other - 1].record, events[other - 1].hash)
-        self.replace_record(tmp_path, other, events[one - 1].record, events[one - 1].hash)
-        assert await first_bad(log) == one
+        for one, other in ((1, 2), (2, 4), (3, 6)):
+            for place, content in ((one, other), (other, one)):
+                self.replace_record(tmp_path, place, events[content - 1].record, events[content - 1].hash)
+            assert await first_bad(log) == one
+            for place in (one, other):
+                self.replace_record(tmp_path, place, events[place - 1].record, events[place - 1].hash)
+        assert await log.check_chain() == LAST
 
-    @pytest.mark.parametrize("position", [1, 4, LAST])
-    async def test_a_forged_record_with_its_right_hash(self, log: EventLog, tmp_path: Path, position: int) -> None:
+    async def test_a_forged_record_with_its_right_hash(self, log: EventLog, tmp_path: Path) -> None:
         """The record after it, or the head for the last one, still names the true hash."""
-        event = (await fill(log))[position - 1]
-        message = event_pb2.Event.FromString(event.record)
-        message.actor = "eve"
-        forged = message.SerializeToString(deterministic=True)
-        self.replace_record(tmp_path, position, forged, hash_of(forged))
-        assert await first_bad(log) == min(position + 1, LAST)
+        events = await fill(log)
+        for position in (1, 4, LAST):
+            event = events[position - 1]
+            message = event_pb2.Event.FromString(event.record)
+            message.actor = "eve"
+            forged = message.SerializeToString(deterministic=True)
+            self.replace_record(tmp_path, position, forged, hash_of(forged))
+            assert await first_bad(log) == min(position + 1, LAST)
+            self.replace_record(tmp_path, position, event.record, event.hash)
+        assert await log.check_chain() == LAST
 
-    @pytest.mark.parametrize(
-        "appended",
-        [b"\x98\x06\x01", b"\x32\x03ann", b"\x08\x06"],
-        ids=["unknown field", "field given twice", "field out of order"],
-    )
-    async def test_a_record_in_another_form(self, log: EventLog, tmp_path: Path, appended: bytes) -> None:
-        """Even if it says the same and its hash is right: a record has one form."""
+    async def test_a_record_in_another_form(self, log: EventLog, tmp_path: Path) -> None:
+        """An unknown field, one twice, one out of order. Though it says the same and its hash is right."""
         event = (await fill(log))[-1]
-        forged = event.record + appended
-        self.replace_record(tmp_path, LAST, forged, hash_of(forged))
-        assert await first_bad(log) == LAST
+        for appended in (b"\x98\x06\x01", b"\x32\x03ann", b"\x08\x06"):
+            forged = event.record + appended
+            self.replace_record(tmp_path, LAST, forged, hash_of(forged))
+            assert await first_bad(log) == LAST, appended
+        self.replace_record(tmp_path, LAST, event.record, event.hash)
+        assert await log.check_chain() == LAST
 
     async def test_a_subscriber_does_not_step_over_a_deleted_record(self, log: EventLog, tmp_path: Path) -> None:
         """It stops there instead of going on."""

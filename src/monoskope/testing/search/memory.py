@@ -1,4 +1,4 @@
-"""Look through the memory of another process: every readable region of it, through /proc. Linux alone.
+"""Look through the memory of another process, through /proc: all but the files that it loaded. Linux alone.
 
 The search needs the right to trace the process: the same user and a dumpable process, or root. Where the kernel lets
 only ancestors trace (Yama), search from the process that started it.
@@ -142,11 +142,16 @@ class _Reader:
 
 
 def _regions(maps: str) -> list[tuple[int, int]]:
-    """Start and end of every readable region, those that touch as one."""
+    """Start and end of every readable region, those that touch as one; not of files as they lie on the disk.
+
+    What a private region of a file holds that nobody may write, such as a library's code, is that file.
+    """
     regions: list[tuple[int, int]] = []
     for line in maps.splitlines():
         found = _LINE.fullmatch(line)
         if found is None or found["mode"][0] != "r" or found["name"].startswith(_KERNELS_OWN):
+            continue
+        if found["name"].startswith("/") and found["mode"][1] == "-" and found["mode"][3] == "p":
             continue
         start, end = int(found["start"], 16), int(found["end"], 16)
         if regions and regions[-1][1] == start:

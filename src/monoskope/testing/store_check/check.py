@@ -22,7 +22,7 @@ from monoskope import start
 from monoskope.command_line import Command
 from monoskope.errors import Error, UsageError
 from monoskope.exit_codes import ExitCode, exit_code
-from monoskope.reactor.settings import SETTINGS_PATH, settings_argument, settings_file
+from monoskope.reactor.arguments import SETTINGS_PATH, settings_argument, settings_file
 
 if TYPE_CHECKING:
     from monoskope.testing.store_check.suite import Checked

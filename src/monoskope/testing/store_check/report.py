@@ -62,6 +62,8 @@ class Report:
             text = str(error).splitlines() or [""]
             click.echo(f"          {type(error).__name__}: {text[0]}")
             click.echo("          fix: --verbose shows what was expected; docs/write-a-driver.md says how to keep it.")
+        for note in getattr(error, "__notes__", ()):
+            click.echo(f"          {note}")
         if self._verbose:
             click.echo(report.longreprtext)
 

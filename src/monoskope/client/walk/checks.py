@@ -62,8 +62,8 @@ _LACKS = MappingProxyType(
             fix="Keep the secret in a store whose engine can: see `check_and_set` in `monoctl describe secret-store`.",
         ),
         "copied_keys": _Lack(
-            "cannot copy single keys, or from one of its paths to another, since its reactor reads no values",
-            fix="Ask the store's operator for `readable = true`; `monoctl describe secret-store` shows it.",
+            "cannot copy single keys, or from one of its paths to another",
+            fix="Ask the store's operator for `readable = true`: see `readable` in `monoctl describe secret-store`.",
         ),
         "undeletable": _RESTORABLE._replace(what="cannot bring back what was deleted"),
         "rollbackable": _RESTORABLE._replace(what="cannot write an earlier version again"),

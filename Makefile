@@ -37,7 +37,7 @@ test: $(DEV_READY) ## Run all tests, those of make crash too (TESTS=tests/unit S
 	@env -u PYTHONDONTWRITEBYTECODE -u SEED $(BIN)/python -m pytest $(call WORKERS,3) $(TESTS) $(EXAMPLES_OF)
 
 soak: $(DEV_READY) ## Run the tests that are too slow for each change, then make rig for two hours (SEED=7)
-	@env -u PYTHONDONTWRITEBYTECODE -u SEED $(BIN)/python -m pytest $(call WORKERS,2) -m soak $(TESTS) $(EXAMPLES_OF)
+	@env -u PYTHONDONTWRITEBYTECODE -u SEED $(BIN)/python -m pytest $(call WORKERS,2) -m 'soak or hypothesis' --hypothesis-profile=many $(TESTS) $(EXAMPLES_OF)
 	$(if $(TESTS),,@$(MAKE) --no-print-directory rig SECONDS=$(or $(SECONDS),7200))
 
 crash: $(DEV_READY) ## Kill, stop and starve every part under a put (docs/breakage.md)

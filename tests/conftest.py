@@ -43,10 +43,11 @@ settings.register_profile(
     "any machine",
     settings.get_profile("default"),
     deadline=None,
-    max_examples=50,
+    max_examples=20,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
+settings.register_profile("many", settings.get_profile("any machine"), max_examples=500)  # `make soak`
 settings.load_profile("any machine")
 
 gc.disable()  # until all tests are collected: what that makes stays

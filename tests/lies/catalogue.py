@@ -6,6 +6,7 @@ python -m tests.lies.catalogue      prints it as a table, with counts
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from tests.lies.about import (
     commands,
@@ -73,13 +74,14 @@ def plan(lie: Lie, *, every: bool) -> list[str]:
     """Return the purposes to which a lie is told.
 
     At each change a lie meets the next purpose in turn, or the next few where a step has few lies, so that each purpose
-    is met at each step. Silence and processes take their time, and meet one.
+    is met at each step. Silence and processes take their time, and meet one; what a store signs always meets a few.
     """
     if every:
         return [*lie.purposes]
-    alike = [one for one in PROXIED if (one.step, len(one.purposes)) == (lie.step, len(lie.purposes))]
+    family: Sequence[Lie] = SIGNED if isinstance(lie, SignedLie) else PROXIED
+    alike = [one for one in family if (one.step, len(one.purposes)) == (lie.step, len(lie.purposes))]
     at, count = alike.index(lie), len(lie.purposes)
-    each = 1 if len(alike) >= count else min(AT_ONCE, count)
+    each = 1 if len(alike) >= count and family is PROXIED else min(AT_ONCE, count)
     slow = lie.silent or lie.against is Victim.COMMAND
     return [lie.purposes[(at * each + number) % count] for number in range(1 if slow else each)]
 

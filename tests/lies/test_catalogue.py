@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lies.catalogue import CATALOGUE, PROXIED, plan, table
+from tests.lies.catalogue import CATALOGUE, PROXIED, SIGNED, plan, table
 from tests.lies.lie import EVERY, Step, Victim
 
 pytestmark = pytest.mark.lie
@@ -25,6 +25,9 @@ def test_the_catalogue_has_no_lie_twice_and_is_as_long_as_is_said() -> None:
 def test_every_purpose_meets_lies_at_each_step_of_its_walk_at_each_change() -> None:
     for step in (Step.STORE, Step.KEY, Step.SENDING, Step.END, Step.RECEIPT, Step.REFUSAL, Step.TIMING, Step.DELIVERY):
         met = {purpose for lie in PROXIED if lie.step is step for purpose in plan(lie, every=False)}
+        assert met >= set(EVERY), step
+    for step in (Step.KEY, Step.RECEIPT):
+        met = {purpose for lie in SIGNED if lie.step is step for purpose in plan(lie, every=False)}
         assert met >= set(EVERY), step
 
 

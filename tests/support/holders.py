@@ -11,6 +11,7 @@ import pkgutil
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from types import ModuleType
 
 import pytest
@@ -49,14 +50,18 @@ class Field:
         return bool(_TYPES.search(kind) or (_TEXT.search(kind) and _NAMES.search(self.name)))
 
 
-def classes() -> Iterator[tuple[type, list[Field]]]:
+@cache
+def classes() -> list[tuple[type, list[Field]]]:
     """Every class at the top of a module of ours, with its fields; not what is generated or for tests."""
-    for module in _modules():
-        for node in ast.parse(inspect.getsource(module)).body:
-            if isinstance(node, ast.ClassDef):
-                yield vars(module)[node.name], list(fields_of(node))
+    return [
+        (vars(module)[node.name], list(fields_of(node)))
+        for module in _modules()
+        for node in ast.parse(inspect.getsource(module)).body
+        if isinstance(node, ast.ClassDef)
+    ]
 
 
+@cache
 def suspects() -> dict[str, list[Field]]:
     """Every class that could hold a secret, is no exception and does not refuse copies; with the fields that say so."""
     found = {}

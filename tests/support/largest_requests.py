@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from monoskope.m8.http.requests import Codec
 from monoskope.m8.methods import Method
@@ -22,10 +22,15 @@ def field(number: int, content: bytes) -> bytes:
     return length(number << 3 | 2) + length(len(content)) + content
 
 
+def one_of_each_kind(descriptor: Descriptor) -> Iterable[FieldDescriptor]:
+    """The fields of a message, of those that are read alike the first one."""
+    return {(one.type, one.is_repeated, one.message_type): one for one in reversed(descriptor.fields)}.values()
+
+
 def smallest(descriptor: Descriptor, most: int) -> Iterator[tuple[str, bytes]]:
     """Messages in protobuf of at most so many bytes, each with as many elements of one kind as fit."""
     yield "fields that nobody knows", b"\xf8\x7f\x00" * (most // 3)
-    for one in descriptor.fields:
+    for one in one_of_each_kind(descriptor):
         if one.message_type is None:
             yield one.name, field(one.number, b"") * (most // 3)
             continue
@@ -37,7 +42,7 @@ def smallest(descriptor: Descriptor, most: int) -> Iterator[tuple[str, bytes]]:
 def smallest_json(descriptor: Descriptor, most: int) -> Iterator[tuple[str, bytes]]:
     yield "lists that nobody knows", _filled(b'{"x":[', b'{"a":[]},', b"0]}", most)
     yield "names that nobody knows", _filled(b"{", b'"a":[],', b'"b":0}', most)
-    for one in descriptor.fields:
+    for one in one_of_each_kind(descriptor):
         name = one.camelcase_name.encode()
         element = b"{}," if one.message_type is not None else b'"",'
         yield one.name, _filled(b'{"%b":[' % name, element, element[:-1] + b"]}", most)

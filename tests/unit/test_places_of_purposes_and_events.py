@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -60,17 +60,21 @@ RECEIPT_EVENTS_IN = {"failpoints.py", "reactor/link/open_requests.py"}
 """An event of the end that holds a receipt alone needs no code of its own; a reactor learns from two of them."""
 
 
-def names_in(path: Path) -> set[str]:
+def names_in(path: Path) -> frozenset[str]:
     """The purposes and events that a file names, as code or as text."""
-    words = set(re.findall(r"\w+", path.read_text(encoding="utf-8")))
-    return words & (PURPOSE_NAMES | EVENT_NAMES)
+    return words_in(path) & (PURPOSE_NAMES | EVENT_NAMES)
 
 
-def sources() -> Iterator[tuple[str, Path]]:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        name = path.relative_to(PACKAGE).as_posix()
-        if not name.startswith("api/") and name not in TABLES:
-            yield name, path
+@cache
+def words_in(path: Path) -> frozenset[str]:
+    """All words of a file, as code or as text."""
+    return frozenset(re.findall(r"\w+", path.read_text(encoding="utf-8")))
+
+
+@cache
+def sources() -> list[tuple[str, Path]]:
+    files = ((path.relative_to(PACKAGE).as_posix(), path) for path in sorted(PACKAGE.rglob("*.py")))
+    return [(name, path) for name, path in files if not name.startswith("api/") and name not in TABLES]
 
 
 def test_a_purpose_is_named_where_its_work_is_done_alone() -> None:
@@ -84,6 +88,8 @@ def test_no_purpose_is_known_by_its_bare_name() -> None:
     for name, path in sources():
         words = PURPOSE_WORDS - HTTP_METHODS if name.startswith(("stores/", "testing/", "http/")) else PURPOSE_WORDS
         words = words - SQL if name.startswith("m8/log/") else words
+        if not words & words_in(path):
+            continue  # nothing to take apart
         nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         found += [f"{name}: {node.value!r}" for node in nodes if isinstance(node, ast.Constant) and node.value in words]
     assert found == []
@@ -104,6 +110,8 @@ def test_an_event_is_named_where_its_work_is_done_alone() -> None:
 def test_no_collection_of_purposes_stands_outside_the_table() -> None:
     found = []
     for name, path in sources():
+        if len(names_in(path) & PURPOSE_NAMES) < 2:
+            continue  # nothing to take apart
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Set | ast.Dict | ast.List | ast.Tuple):
                 inside = {part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute)} & PURPOSE_NAMES

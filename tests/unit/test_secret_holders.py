@@ -17,6 +17,7 @@ import re
 import ssl
 import traceback
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -520,7 +521,12 @@ class Member:
     """By the type's own `repr`."""
 
 
-def members() -> Iterator[Member]:
+@cache
+def members() -> list[Member]:
+    return list(_members())
+
+
+def _members() -> Iterator[Member]:
     """Every field of every dataclass and every value of ours."""
     for module in pkgutil.walk_packages(monoskope.__path__, "monoskope."):
         if module.name.startswith(("monoskope.api.", "monoskope.testing")) or module.name.endswith("__main__"):

@@ -138,10 +138,12 @@ class CommandSession:
         self.bar = Bar()
         self.watch = Watch(quiet=lambda: self.bar.visible)
 
-    def settings(self, credential: Credential | None = None) -> ClientSettings:
+    def settings(self, credential: Credential | None = None, *, requester: str = "") -> ClientSettings:
         """Find, read and check the settings. Raises as `load_settings`."""
         identities = parse_identities(list(self._store_identity)) if self._store_identity else None
-        return load_settings(**self._flags, store_identities=identities, credential=credential)
+        return load_settings(
+            **self._flags, store_identities=identities, credential=credential, requester=requester or None
+        )
 
     def found(self, *, login: str | None = None) -> dict[str, Setting]:
         """Return each setting that is given, with its source, before a credential is looked for.

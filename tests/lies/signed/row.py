@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import cycle, product
 from pathlib import Path
 from typing import Any
 
@@ -133,19 +134,24 @@ def another(m8: ShowingM8, attempt: Attempt, *, signer: Identity | None = None, 
 # --- telling it ---
 
 
-async def tell(lie: SignedLie, folder: Path) -> None:
-    """Tell a lie for each of its purposes, and assert what holds whatever m8 says."""
-    for purpose in lie.purposes:
-        for at_once in (True, False) if lie.step is Step.KEY else (True,):
-            here = folder / f"{purpose}-{at_once}"
-            here.mkdir()
-            async with ShowingM8().serving(here) as m8:
-                m8.waits, m8.signed = at_once, lie.signs
-                try:
-                    await _tell(lie, purpose, m8, here)
-                except AssertionError as error:
-                    error.add_note(f"{purpose}, {'the key at once' if at_once else 'the key by a query'}")
-                    raise
+async def tell(lie: SignedLie, purposes: Sequence[str], folder: Path) -> None:
+    """Tell a lie for each of these purposes, and assert what holds whatever m8 says.
+
+    A lie at the key is told when it comes at once and when it comes by a query: to each purpose in one of both ways,
+    and in both where all of its purposes are asked for.
+    """
+    ways = (True, False) if lie.step is Step.KEY else (True,)
+    told = product(purposes, ways) if len(purposes) == len(lie.purposes) else zip(purposes, cycle(ways), strict=False)
+    for purpose, at_once in told:
+        here = folder / f"{purpose}-{at_once}"
+        here.mkdir()
+        async with ShowingM8().serving(here) as m8:
+            m8.waits, m8.signed = at_once, lie.signs
+            try:
+                await _tell(lie, purpose, m8, here)
+            except AssertionError as error:
+                error.add_note(f"{purpose}, {'the key at once' if at_once else 'the key by a query'}")
+                raise
 
 
 async def _tell(lie: SignedLie, purpose: str, m8: ShowingM8, folder: Path) -> None:

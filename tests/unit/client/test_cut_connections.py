@@ -18,7 +18,7 @@ from monoskope.testing.scripted.client import pinned, settings_for
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 from tests.support.clocks import Clock, Kind, blocking_client, clocked
 
-SAMPLES = 16
+SAMPLES = 6
 UP, DOWN = "up", "down"
 IDENTITY = f"SHA256:{'A' * 43}"
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import pytest
 from google.protobuf.message import Message
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.api.gateway.v1 import queries_pb2
@@ -146,7 +146,6 @@ def sends(
     return Outcome(len(seen), clock.time - began, caught.value, told)
 
 
-@settings(max_examples=100)
 @given(
     st.lists(st.sampled_from(sorted(FAULTS)), min_size=1, max_size=6), st.integers(1, 3), st.booleans(), st.booleans()
 )

@@ -150,9 +150,13 @@ async def test_no_refusal_is_final_while_one_is_away(nobody: str, second: Answer
     await connection.close()
 
 
-async def test_a_certificate_that_does_not_hold_ends_the_call(first: Answering, second: Answering) -> None:
+async def test_a_certificate_that_does_not_hold_ends_the_call(
+    first: Answering, second: Answering, tmp_path: Path
+) -> None:
     """Another server may be honest. But somebody stands in the way of the first, and the user shall know."""
-    connection = Connection([first.server, second.server], second.ca_file, "a.b.c")
+    other = tmp_path / "other.crt"
+    other.write_bytes(tls.make(["127.0.0.1"], now=dt.datetime.now(dt.UTC)).ca)
+    connection = Connection([first.server, second.server], other, "a.b.c")
     with pytest.raises(IdentityChangedError, match=r"not signed by an authority in .*, or expired"):
         await Queries(connection).server()
     assert second.calls == []

@@ -191,7 +191,7 @@ CA = tls.make([], now=dt.datetime.now(dt.UTC)).ca
 segments = st.from_regex(r"\A[A-Za-z0-9_][A-Za-z0-9._-]{0,12}\Z")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=30)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(path=st.lists(segments, min_size=1, max_size=16))
 async def test_any_path_is_filled_in_as_it_stands(tmp_path: Path, path: list[str]) -> None:
     m8 = ScriptedM8()

@@ -118,6 +118,16 @@ async def test_a_call_ends_in_time_anywhere(kind: Kind, clock: Clock, settings: 
     assert began + SLOW_S < clock.time <= began + TIMEOUT_S + 1
 
 
+async def test_a_time_of_which_the_next_pause_leaves_next_to_nothing_is_told_to_be_over(
+    kind: Kind, clock: Clock, settings: ClientSettings
+) -> None:
+    """And not that no reactor could take it: for those the client waits longer."""
+    # A pause of two seconds follows after 17.5: it would leave too little for another try, but something.
+    ended = await run(kind, clock, settings, lambda client: client.put_secret("app/db", VALUES, timeout=19.51))
+
+    assert isinstance(ended, TimedOutError), ended
+
+
 async def test_what_was_sent_is_awaited_in_time(kind: Kind, clock: Clock, settings: ClientSettings, m8: SlowM8) -> None:
     m8.key_answer = m8.honest_key
     m8.end = lambda attempt: views_pb2.SecretUpload(

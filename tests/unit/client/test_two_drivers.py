@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 from google.protobuf.message import Message
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
@@ -170,7 +170,6 @@ scripts = st.builds(
 )
 
 
-@settings(max_examples=60)
 @given(st.sampled_from(sorted(PURPOSES)), scripts)
 def test_both_runtimes_make_the_same_calls_and_meet_the_same_end(purpose: str, script: Script) -> None:
     do = PURPOSES[purpose]

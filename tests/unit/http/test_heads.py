@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monoskope.http.messages import Response
@@ -163,7 +163,6 @@ _PIECES = [
 _PIECES += [b"Transfer-Encoding: chunked\r\n", b"0\r\n\r\n", b"HTTP/1.1", b"GET / ", HOST, b"Expect: 100-continue\r\n"]
 
 
-@settings(max_examples=150)
 @given(
     st.lists(st.sampled_from(_PIECES) | st.binary(max_size=8), max_size=6).map(b"".join),
     st.lists(st.integers(0, 2_000), max_size=6),
@@ -182,7 +181,6 @@ async def test_no_bytes_cut_anywhere_get_two_answers_or_break_the_server(noise: 
 _GOOD = post(b"Content-Length: 3", b"X: y", body=b"abc")
 
 
-@settings(max_examples=150)
 @given(st.integers(0, _GOOD.index(b"\r\n\r\n") + 3), st.integers(0, 255), st.lists(st.integers(0, 200), max_size=4))
 @example(place=_GOOD.index(b" 3"), byte=ord("0"), at=[])  # 03 is 3 to every reader (RFC 9110, 8.6)
 async def test_a_request_with_a_changed_byte_means_what_it_says(place: int, byte: int, at: list[int]) -> None:
@@ -196,7 +194,6 @@ async def test_a_request_with_a_changed_byte_means_what_it_says(place: int, byte
         assert head.method.encode() + b" " + head.path.encode() in changed
 
 
-@settings(max_examples=60)
 @given(st.binary(max_size=900), st.lists(st.integers(0, 2_000), max_size=8))
 async def test_a_body_is_the_same_however_it_is_cut(body: bytes, at: list[int]) -> None:
     wire = Wire(application := Asked())

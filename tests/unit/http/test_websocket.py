@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -170,7 +170,6 @@ async def test_what_rfc_6455_forbids_closes_the_connection(frames: bytes, code: 
     assert application.is_over.is_set()
 
 
-@settings(max_examples=100)
 @given(
     st.lists(st.binary(max_size=20) | st.sampled_from(_FRAMES), max_size=6).map(b"".join), st.lists(st.integers(0, 300))
 )

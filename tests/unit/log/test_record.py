@@ -247,5 +247,5 @@ class LogMachine(RuleBasedStateMachine):
         assert self.runner.run(self.log.beats()) == self.beats
 
 
-LogMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=25)
+LogMachine.TestCase.settings = settings(stateful_step_count=25)
 TestLogModel = LogMachine.TestCase

@@ -288,7 +288,7 @@ class Request(RuleBasedStateMachine):
 
 
 TestRequest = Request.TestCase
-TestRequest.settings = settings(max_examples=40, stateful_step_count=30)
+TestRequest.settings = settings(stateful_step_count=30)
 
 
 def forget(log: EventLog, monkeypatch: pytest.MonkeyPatch, *, recorded: bool) -> None:

@@ -347,7 +347,7 @@ async def test_reactors_that_say_more_than_they_may_wait_alone(tmp_path: Path, m
         root = world.administrator()
         await root.create("other", Signer().shown)
         async with asyncio.timeout(PATIENCE_S):
-            while sum(handled) < 3 * RATE:
+            while sum(handled) < 2 * RATE:
                 await root.store("other")
         seconds = asyncio.get_running_loop().time() - begun
         # A full bucket at the beginning, what came since, and one message of each session that overdraws it.

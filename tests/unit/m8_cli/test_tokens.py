@@ -304,7 +304,7 @@ async def test_what_is_no_token_is_refused(tokens: Tokens, text: str) -> None:
     assert await refusal(tokens, text) == "the credential is not a token of m8."
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(text=st.text(max_size=200) | st.lists(st.binary(max_size=60), max_size=4).map(lambda parts: join(*parts)))
 async def test_any_text_is_refused_in_our_own_words(tokens: Tokens, text: str) -> None:
     await failure(UnauthenticatedError, tokens.authenticate(text))

@@ -150,7 +150,8 @@ def test_several_settings_are_written_at_once_or_not_at_all(file: Path) -> None:
 
 def test_no_command_replaces_what_is_fixed(tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = tmp_path / "machine.toml"
-    machine.write_text('server = "m8.example:1"\nlog_vkeys = "a b"\nfixed = ["server", "log_vkeys"]\n')
+    set_ = 'server = "m8.example:1"\nlog_vkeys = "a b"\nrequester = "anna"\n'
+    machine.write_text(f'{set_}fixed = ["server", "log_vkeys", "requester"]\n')
     machine.chmod(0o644)
     monkeypatch.setattr(system_module, "OWNERS", frozenset({0, os.geteuid()}))
     monkeypatch.setattr(system_module, "SYSTEM_CONFIG", machine)
@@ -160,5 +161,7 @@ def test_no_command_replaces_what_is_fixed(tmp_path: Path, file: Path, monkeypat
     ends(run("whoami", "--server", "evil.example:1"), 3, str(machine), "server is fixed")
     for given, name in (("--log-vkey=c", "log_vkeys"), ("--witness=d", "log_witnesses"), ("--quorum=0", "log_quorum")):
         ends(run("verify", "proof", str(machine), given), 3, f"gives another {name} than {machine}")
+    put = ("put", "secret", "vault://app/db", "--from-file", f"key={machine}", "--propose", "--requester", "eve")
+    ends(run(*put), 3, f"gives another requester than {machine}")
     ends(run("verify", "proof", str(machine), "--log-vkey=b", "--log-vkey=a"), 2, "a proof must begin with")
     assert f"{machine} (fixed)" in run("config", "view").stdout

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
@@ -266,7 +266,6 @@ def test_no_bytes_crash_the_parser(content: bytes) -> None:
     assert found.content == content
 
 
-@settings(max_examples=300)
 @given(st.data())
 def test_a_changed_change_is_another_change_or_none(data: st.DataObject) -> None:
     change = a_change(fingerprint=FINGERPRINT, reason="why")

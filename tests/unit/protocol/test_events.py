@@ -99,5 +99,5 @@ class Walk(RuleBasedStateMachine):
                 assert author is Author.ISSUER
 
 
-Walk.TestCase.settings = settings(max_examples=100, stateful_step_count=30)
+Walk.TestCase.settings = settings(stateful_step_count=30)
 TestWalk = Walk.TestCase

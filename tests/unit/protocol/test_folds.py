@@ -160,7 +160,7 @@ class Folds(RuleBasedStateMachine):
         assert self.bodies.get(("open-counts", "anna")) == (b"1" if is_open else None)
 
 
-Folds.TestCase.settings = settings(max_examples=200, stateful_step_count=12)
+Folds.TestCase.settings = settings(stateful_step_count=12)
 TestFolds = Folds.TestCase
 
 

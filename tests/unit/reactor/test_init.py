@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.errors import UsageError
@@ -140,7 +140,6 @@ def test_accounts_are_named_for_engines_of_accounts_alone(tmp_path: Path) -> Non
 
 
 @given(words=st.lists(st.text(max_size=30) | st.from_regex(r"[a-z_]{1,9}(\.[a-z_]{1,9})?=[ -~]{0,9}", fullmatch=True)))
-@settings(max_examples=150)
 def test_whatever_is_typed_is_a_table_or_a_fix(words: list[str]) -> None:
     try:
         table = new("vault", ADDRESS, ROLE, *words)

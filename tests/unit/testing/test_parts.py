@@ -85,7 +85,9 @@ def ended(folder: Path, **environment: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *words, str(folder / "test_it.py")],
         cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if name not in {"CI", ABSENT}} | environment,
+        env={name: value for name, value in os.environ.items() if name not in {"CI", ABSENT}}
+        | environment
+        | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,

@@ -31,7 +31,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.connection import Connection, LogUse
 from monoskope.client.http import methods
 from monoskope.client.http.methods import Method
-from monoskope.client.http.retry import TimeOverError, Wait, no_key
+from monoskope.client.http.retry import LEAST_LEFT_S, TimeOverError, Wait, no_key
 from monoskope.client.runtime import within
 from monoskope.client.seal import NOTHING_SEALED, load, seal
 from monoskope.client.walk import reasons
@@ -267,8 +267,9 @@ class Walk:
                 return grant, answer.grant
             pause_s = self._time.pause_s(polls - 1) if polls else 0.0  # m8 has waited for it before it answered
             since = max(began, self._runtime.now() - KEY_WAIT_S)
-            is_late = self._time.remaining_s() <= pause_s
-            if not (sent or is_late or self._waits_for_key(task, since, pause_s)):
+            goes_on = sent or self._waits_for_key(task, since, pause_s)
+            # Looked at last: who has no time for another try is told so, not that the reactor is away.
+            if not goes_on and self._time.remaining_s() > pause_s + LEAST_LEFT_S:
                 raise reasons.error_for(upload_pb2.REASON_NO_REACTOR, str(task.uri), task.purpose)
             if polls:
                 await self._time.pause(polls - 1)

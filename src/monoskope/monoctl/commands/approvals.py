@@ -71,7 +71,7 @@ def carried_out(
             return proposed
         return await _waited(client, session, proposed, values, how.wait_s)
 
-    found = session.run(work)
+    found = session.run(work, settings=session.settings(requester=how.requester))
     if isinstance(found, Proven):
         tell_done(found)
         return found

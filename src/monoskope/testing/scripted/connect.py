@@ -93,9 +93,9 @@ class _Call:
 
 
 @asynccontextmanager
-async def door(m8: ScriptedM8, made: Certificate) -> AsyncIterator[str]:
+async def door(m8: ScriptedM8, context: ssl.SSLContext) -> AsyncIterator[str]:
     """Listen on a free port of 127.0.0.1; yields the server's name."""
-    async with serving(HostPort("127.0.0.1", 0), ScriptedDoor(m8), tls=showing(made), drain_s=0.1) as port:
+    async with serving(HostPort("127.0.0.1", 0), ScriptedDoor(m8), tls=context, drain_s=0.1) as port:
         yield f"127.0.0.1:{port}"
 
 

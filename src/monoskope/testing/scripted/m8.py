@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import hashlib
+import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -49,6 +51,13 @@ PUBLIC = (
     "-----END PUBLIC KEY-----\n"
 )
 """The public half of every generated key pair."""
+
+
+@cache
+def _certificate() -> tuple[tls.Certificate, ssl.SSLContext]:
+    """What every scripted m8 of this process shows: making one takes longer than many a call."""
+    made = tls.make(["127.0.0.1"], now=dt.datetime.now(dt.UTC))
+    return made, connect.showing(made)
 
 
 @dataclass(slots=True)
@@ -300,10 +309,10 @@ class ScriptedM8:
     @asynccontextmanager
     async def serving(self, folder: Path) -> AsyncIterator[Self]:
         """Listen on a free port of 127.0.0.1; sets `server` and `ca_file`."""
-        made = tls.make(["127.0.0.1"], now=dt.datetime.now(dt.UTC))
+        made, context = _certificate()
         self.ca_file = folder / "ca.crt"
         self.ca_file.write_bytes(made.ca)
-        async with connect.door(self, made) as self.server:
+        async with connect.door(self, context) as self.server:
             yield self
 
     @contextmanager

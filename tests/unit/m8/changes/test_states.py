@@ -185,7 +185,7 @@ async def reactor(world: World) -> FakeReactor:
     return await world.attached()
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     st.sampled_from(["absent", "version", "undelete", "unknown"]),
     st.lists(st.sampled_from(STEPS), min_size=1, max_size=7),

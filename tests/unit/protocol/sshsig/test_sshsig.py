@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.protocol import sshsig
@@ -101,7 +101,6 @@ def test_a_good_container_is_written_again_as_it_was_and_counts_for_its_message_
         assert caught.value.fault is Fault.SIGNATURE
 
 
-@settings(max_examples=200)
 @given(st.data())
 def test_a_changed_container_counts_for_nothing(data: st.DataObject) -> None:
     """ECDSA alone allows two numbers for one signature; no change of a few bytes makes one of the other."""
@@ -115,7 +114,6 @@ def test_a_changed_container_counts_for_nothing(data: st.DataObject) -> None:
             sshsig.parse(changed, Namespace.REQUEST).verify(MESSAGE)
 
 
-@settings(max_examples=200)
 @given(st.data())
 def test_a_field_that_was_changed_before_it_was_signed_is_read_as_it_stands_or_not_at_all(data: st.DataObject) -> None:
     ca, key = keys()[0], keys()[3]
@@ -161,7 +159,6 @@ def test_what_would_be_written_otherwise_than_it_was_read_counts_for_nothing(mon
         sshsig.parse(good()[0], Namespace.REQUEST)
 
 
-@settings(max_examples=200)
 @given(st.binary(max_size=300))
 def test_bytes_of_any_kind_raise_nothing_else(content: bytes) -> None:
     for read in (sshsig.parse_signer, PublicKey.parse, Certificate.parse):
@@ -174,7 +171,6 @@ def test_bytes_of_any_kind_raise_nothing_else(content: bytes) -> None:
             read(b"SSHSIG\x00\x00\x00\x01" + content)
 
 
-@settings(max_examples=100)
 @given(st.text(max_size=80))
 def test_text_of_any_kind_raises_nothing_else(text: str) -> None:
     for line in (text, f"ssh-ed25519 {text}"):

@@ -165,10 +165,11 @@ def program(name: str) -> Path:
 
 def misplaced() -> str:
     """Return a sentence with a fix if our programs lie where no service can start them, else ""."""
-    prefix = Path(sys.prefix)
-    if not any(prefix.is_relative_to(place) for place in (*_HOMES, *_TEMPORARY)):
-        return ""
-    return f"No service can start what lies in {prefix}: install it elsewhere, such as by PIPX_HOME=/opt/pipx, first."
+    for prefix in map(Path, (sys.prefix, sys.base_prefix)):
+        if any(prefix.is_relative_to(place) for place in (*_HOMES, *_TEMPORARY)):
+            fix = "install with a Python of the system, and PIPX_HOME=/opt/pipx, first."
+            return f"No service can start what lies in {prefix}: {fix}"
+    return ""
 
 
 def is_trial(folder: Path) -> bool:

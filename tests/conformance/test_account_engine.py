@@ -27,7 +27,7 @@ from monoskope.stores.driver import (
 from monoskope.stores.postgresql_account import scram
 from monoskope.stores.postgresql_account.store import PostgresqlAccountStore
 from monoskope.stores.shared.trust import trusting
-from monoskope.testing.drivers.harness import tag
+from monoskope.testing.drivers.harness import tag, told
 from monoskope.testing.engines.postgres import Postgres
 from tests.conformance.account_harness import DATABASE, AccountHarness, each_right_less
 from tests.support.certificates import client_certificate
@@ -195,38 +195,41 @@ HOLES = {
 }
 
 
-@pytest.mark.parametrize("hole", HOLES)
 async def test_who_could_become_more_is_no_account(
-    harness: AccountHarness, store: PostgresqlAccountStore, stolen: Any, hole: str
+    harness: AccountHarness, store: PostgresqlAccountStore, stolen: Any
 ) -> None:
     """Nothing is told of it, and nothing is changed."""
-    name = harness.account()
-    state = await put(store, name, password())
-    harness.sql(HOLES[hole].format(name))
-    before = harness.sql(f"SELECT rolpassword FROM pg_authid WHERE rolname = '{name}'")
-    with pytest.raises(StoreRefusedError, match="rights that no account may have"):
-        await store.read_version((name,))
-    with pytest.raises(StoreRefusedError, match="rights that no account may have"):
-        await put(store, name, password(), state)
-    with pytest.raises(asyncpg.PostgresError, match="rights that no account"):
-        await stolen.fetchrow(f"SELECT s_{harness.user}.replace($1, $2, $3)", name, state, GOOD)
-    assert harness.sql(f"SELECT rolpassword FROM pg_authid WHERE rolname = '{name}'") == before
+    for hole, statement in HOLES.items():
+        with told(hole):
+            name = harness.account()
+            state = await put(store, name, password())
+            harness.sql(statement.format(name))
+            before = harness.sql(f"SELECT rolpassword FROM pg_authid WHERE rolname = '{name}'")
+            with pytest.raises(StoreRefusedError, match="rights that no account may have"):
+                await store.read_version((name,))
+            with pytest.raises(StoreRefusedError, match="rights that no account may have"):
+                await put(store, name, password(), state)
+            with pytest.raises(asyncpg.PostgresError, match="rights that no account"):
+                await stolen.fetchrow(f"SELECT s_{harness.user}.replace($1, $2, $3)", name, state, GOOD)
+            assert harness.sql(f"SELECT rolpassword FROM pg_authid WHERE rolname = '{name}'") == before
 
 
-@pytest.mark.parametrize(
-    "name", ["postgres", "own", "xapp_a", "billing2", "APP_a", "app_a;x", 'app_"a', "app_a\n", "app_ä", None]
-)
-async def test_who_is_not_listed_is_refused_by_the_database_itself(
-    harness: AccountHarness, stolen: Any, name: str | None
-) -> None:
-    name = harness.user if name == "own" else name
-    if name == "xapp_a":
-        # Neither how texts are read nor what stands in the way of names lets anybody around.
-        await stolen.execute("SET standard_conforming_strings = off; SET search_path = pg_temp, public")
-    for call, rest in (("state($1, $2)", (None,)), ("replace($1, $2, $3)", ("", GOOD))):
-        with pytest.raises(asyncpg.PostgresError, match="no account of the store") as refused:
-            await stolen.fetchrow(f"SELECT s_{harness.user}.{call}", name, *rest)
-        assert refused.value.sqlstate == "M8001"
+STRANGERS = ["postgres", "own", "xapp_a", "billing2", "APP_a", "app_a;x", 'app_"a', "app_a\n", "app_ä", None]
+
+
+async def test_who_is_not_listed_is_refused_by_the_database_itself(harness: AccountHarness, stolen: Any) -> None:
+    for stranger in STRANGERS:
+        with told(repr(stranger)):
+            name = harness.user if stranger == "own" else stranger
+            if name == "xapp_a":
+                # Neither how texts are read nor what stands in the way of names lets anybody around.
+                await stolen.execute("SET standard_conforming_strings = off; SET search_path = pg_temp, public")
+            else:
+                await stolen.execute("RESET ALL")
+            for call, rest in (("state($1, $2)", (None,)), ("replace($1, $2, $3)", ("", GOOD))):
+                with pytest.raises(asyncpg.PostgresError, match="no account of the store") as refused:
+                    await stolen.fetchrow(f"SELECT s_{harness.user}.{call}", name, *rest)
+                assert refused.value.sqlstate == "M8001"
 
 
 async def test_the_reactors_own_role_is_refused_even_if_it_is_listed(harness: AccountHarness, stolen: Any) -> None:
@@ -252,22 +255,23 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("bad", BAD)
 async def test_the_database_takes_nothing_but_a_verifier(
-    harness: AccountHarness, store: PostgresqlAccountStore, stolen: Any, bad: str
+    harness: AccountHarness, store: PostgresqlAccountStore, stolen: Any
 ) -> None:
     """PostgreSQL would take the rest for a password, and a plain one would be in its log."""
-    name, text = harness.account(), password()
-    state = await put(store, name, text)
-    assert BAD[bad] != GOOD
-    with pytest.raises(asyncpg.PostgresError, match="no SCRAM-SHA-256 verifier"):
-        await stolen.fetchrow(f"SELECT s_{harness.user}.replace($1, $2, $3)", name, state, BAD[bad])
-    assert await harness.logs_in(name, text)
-    with pytest.raises(asyncpg.PostgresError, match="another state"):
-        await stolen.fetchrow(f"SELECT s_{harness.user}.replace($1, NULL, $2)", name, GOOD)
-    assert await harness.logs_in(name, text)
-    await stolen.fetchrow(f"SELECT s_{harness.user}.replace($1, $2, $3)", name, state, GOOD)
-    assert await harness.logs_in(name, "a-password-that-is-known")
+    for bad, verifier in BAD.items():
+        with told(bad):
+            name, text = harness.account(), password()
+            state = await put(store, name, text)
+            assert verifier != GOOD
+            with pytest.raises(asyncpg.PostgresError, match="no SCRAM-SHA-256 verifier"):
+                await stolen.fetchrow(f"SELECT s_{harness.user}.replace($1, $2, $3)", name, state, verifier)
+            assert await harness.logs_in(name, text)
+            with pytest.raises(asyncpg.PostgresError, match="another state"):
+                await stolen.fetchrow(f"SELECT s_{harness.user}.replace($1, NULL, $2)", name, GOOD)
+            assert await harness.logs_in(name, text)
+            await stolen.fetchrow(f"SELECT s_{harness.user}.replace($1, $2, $3)", name, state, GOOD)
+            assert await harness.logs_in(name, "a-password-that-is-known")
 
 
 async def test_without_deletable_nobody_deletes(harness: AccountHarness, stolen: Any) -> None:

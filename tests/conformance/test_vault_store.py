@@ -77,4 +77,6 @@ class TestWithoutBase64(RefusalPromises):
     @pytest.fixture(scope="class")
     @classmethod
     def harness(cls, openbao: OpenBao, folder: Path) -> Harness:
-        return VaultHarness(openbao, folder, readable=True, binary=False)
+        made = VaultHarness(openbao, folder, readable=True, binary=False)
+        made.goes_away = False  # `TestReadable` shows what happens then
+        return made

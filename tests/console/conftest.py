@@ -1,6 +1,6 @@
-"""One real cluster a worker; one browser, one user and one `monoctl console` for all tests of this folder.
+"""One real cluster a worker; one of each browser, one user and one `monoctl console` for all tests of this folder.
 
-Browser and console are started at the first look and end with the last test of the folder that follows another
+Browsers and console are started at the first look and end with the last test of the folder that follows another
 (`pytest_runtest_teardown`): Playwright's event loop must not run while asynchronous tests of other folders do.
 """
 
@@ -16,6 +16,7 @@ import pytest
 from monoskope.testing.cluster import ALL_RIGHTS, MOUNT, PREFIX, Cluster, editing
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.cluster.identities import Identity
+from tests.console.firefox import Firefox, started
 from tests.console.page import ConsolePage
 from tests.e2e.conftest import Team
 from tests.support import browser
@@ -65,11 +66,12 @@ def team(cluster: Cluster) -> Team:
 
 
 class Shared:
-    """A browser, a console, and a page that tests hand on as they found it."""
+    """The browsers, a console, and a page that tests hand on as they found it."""
 
     def __init__(self) -> None:
         self._last = contextlib.ExitStack()
         self._chromium: browser.Chromium | None = None
+        self._firefox: Firefox | None = None
         self._console: Console | None = None
         self._tab = contextlib.ExitStack()
         self._page: tuple[Console, ConsolePage] | None = None
@@ -79,6 +81,11 @@ class Shared:
         if self._chromium is None:
             self._chromium = self._last.enter_context(browser.chromium())
         return self._chromium
+
+    def firefox(self) -> Firefox:
+        if self._firefox is None:
+            self._firefox = self._last.enter_context(started())
+        return self._firefox
 
     def console(self, user: User) -> Console:
         if self._console is None or self._console.has_ended():
@@ -106,7 +113,7 @@ class Shared:
         return ConsolePage.begin(tab, console.next_address())
 
     def close(self) -> None:
-        self._chromium = self._console = self._page = None
+        self._chromium = self._firefox = self._console = self._page = None
         self._tab.close()
         self._last.close()
 
@@ -137,6 +144,17 @@ def chromium(shared: Shared) -> browser.Chromium:
 def console(shared: Shared, team: Team) -> Console:
     """The console of the team's user; `press_enter` makes the next address."""
     return shared.console(team.user)
+
+
+@pytest.fixture
+def firefox(shared: Shared) -> Iterator[Firefox]:
+    """A Firefox that tests hand on, at an empty page."""
+    found = shared.firefox()
+    yield found
+    logged = [*found.logged]
+    found.open("about:blank")
+    found.logged.clear()
+    assert logged == []
 
 
 Visit = Callable[..., contextlib.AbstractContextManager[ConsolePage]]

@@ -90,7 +90,7 @@ class Firefox:
 
 
 @contextlib.contextmanager
-def firefox() -> Iterator[Firefox]:
+def started() -> Iterator[Firefox]:
     """Start Firefox without rights and with an empty profile; without it, tests are skipped, but fail in CI."""
     program = needed("firefox-esr", "firefox-esr")
     with contextlib.ExitStack() as last:

@@ -23,7 +23,7 @@ from monoskope.testing.engines.openssh import Agent, make_key
 from monoskope.testing.parts import program, wait_until
 from monoskope.testing.scripted.client import settings_for
 from tests.console.conftest import Shared, upstream
-from tests.console.firefox import HEADING, PRESS, SAYS, firefox
+from tests.console.firefox import HEADING, PRESS, SAYS, Firefox
 from tests.console.page import ConsolePage
 from tests.e2e.ran import ok
 from tests.support.browser import Chromium
@@ -186,20 +186,18 @@ def test_without_a_terminal_a_key_without_touch_cannot_approve_and_the_page_says
         expect(tab.get_by_role("note").filter(has_text="no terminal")).to_contain_text("sign with a security key")
 
 
-def test_firefox_approves_by_the_word_too(house: House, console: Console) -> None:
+def test_firefox_approves_by_the_word_too(firefox: Firefox, house: House, console: Console) -> None:
     change = house.propose("app/firefox")
     asked = len(_TYPED.findall(console.terminal())) + 1
-    with firefox() as tab:
-        tab.open(console.next_address())
-        tab.wait_for(f"() => ({HEADING})() === 'Secrets'")
-        for link in ('[data-at="view approvals"]', f'[data-at="change {change["change_id"]}"]'):
-            tab.wait_for(
-                "at => { const found = document.querySelector(at); found?.click(); return found !== null; }", link
-            )
-        tab.wait_for(PRESS, "Approve")
-        console.type(word(console, asked))
-        tab.wait_for(SAYS, "which m8 got from ben")
-        assert tab.logged == []
+    firefox.open(console.next_address())
+    firefox.wait_for(f"() => ({HEADING})() === 'Secrets'")
+    for link in ('[data-at="view approvals"]', f'[data-at="change {change["change_id"]}"]'):
+        firefox.wait_for(
+            "at => { const found = document.querySelector(at); found?.click(); return found !== null; }", link
+        )
+    firefox.wait_for(PRESS, "Approve")
+    console.type(word(console, asked))
+    firefox.wait_for(SAYS, "which m8 got from ben")
 
 
 class Asked(KnowingM8):

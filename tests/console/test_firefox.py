@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import psutil
 
 from tests.console.conftest import upstream
-from tests.console.firefox import HEADING, PRESS, SAYS, firefox
+from tests.console.firefox import HEADING, PRESS, SAYS, Firefox
 from tests.e2e.conftest import Team
 from tests.support.browser import Chromium, unprivileged
 from tests.support.console import Console
@@ -45,21 +45,19 @@ STORE = "() => document.querySelector('dialog select')?.value === 'vault'"
 ROW = "uri => [...document.querySelectorAll('main tr')].some(one => one.textContent.includes(uri))"
 
 
-def test_firefox_puts_a_secret_and_shows_it(console: Console, team: Team) -> None:
+def test_firefox_puts_a_secret_and_shows_it(firefox: Firefox, console: Console, team: Team) -> None:
     uri = team.uri("vault", "firefox")
-    with firefox() as tab:
-        tab.open(console.next_address())
-        tab.wait_for(f"() => ({HEADING})() === 'Secrets'")
-        tab.wait_for(PRESS, "Put a secret")
-        tab.wait_for(STORE)  # the form has heard of the stores, and is drawn for the last time
-        path = uri.removeprefix("vault://")
-        for label, text in (("Path", path), ("Key 1", "password"), ("the value of password", VALUE)):
-            tab.wait_for(FOCUS, label)
-            tab.press(text)
-        tab.wait_for(PRESS, "Put the secret")
-        tab.wait_for(SAYS, "Uploaded")
-        tab.wait_for(PRESS, "Close")
-        tab.wait_for(ROW, uri)
-        assert tab.run("() => [localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
-        assert tab.logged == []
+    firefox.open(console.next_address())
+    firefox.wait_for(f"() => ({HEADING})() === 'Secrets'")
+    firefox.wait_for(PRESS, "Put a secret")
+    firefox.wait_for(STORE)  # the form has heard of the stores, and is drawn for the last time
+    path = uri.removeprefix("vault://")
+    for label, text in (("Path", path), ("Key 1", "password"), ("the value of password", VALUE)):
+        firefox.wait_for(FOCUS, label)
+        firefox.press(text)
+    firefox.wait_for(PRESS, "Put the secret")
+    firefox.wait_for(SAYS, "Uploaded")
+    firefox.wait_for(PRESS, "Close")
+    firefox.wait_for(ROW, uri)
+    assert firefox.run("() => [localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
     assert upstream(team.cluster, f"{team.name}/firefox") == {"password": VALUE}

@@ -15,6 +15,9 @@ from tests.support.console import Console
 
 VALUE = "a value after the break: 11fe"
 
+PATIENCE_MS = 5_000
+"""How long a page waits for a sign of life, as console/src/api/failures.ts has it."""
+
 # The program itself, with a minute that becomes shorter when it is told so: a page takes its time to begin.
 HURRIED = """
 import signal
@@ -46,7 +49,10 @@ def test_the_console_ends_when_its_last_page_is_gone(team: Team, chromium: Chrom
 def test_ctrl_c_ends_the_console_and_the_page_says_so(team: Team, chromium: Chromium) -> None:
     watched = Watched()  # the requests that nobody answers are told there
     with Console(team.user) as running, chromium.visit(watched=watched) as tab:
+        tab.clock.install()
         ConsolePage.begin(tab, running.next_address())
-        running.interrupt()
+        with tab.expect_event("requestfailed"):
+            running.interrupt()
         assert running.end() == 0
+        tab.clock.run_for(PATIENCE_MS)
         expect(tab.get_by_role("heading", level=1)).to_have_text("monoctl console has ended")

@@ -134,7 +134,12 @@ def test_a_reactor_s_unit_lets_it_bind_its_port_of_operations_alone(tmp_path: Pa
     assert "SocketBindAllow=tcp:7445\n" in unit.read_text()
 
 
-def test_a_program_in_a_home_is_told_of(tmp_path: Path) -> None:
-    assert systemd.misplaced() == ""
-    with mock.patch("monoskope.systemd.sys.prefix", "/root/.local/pipx/venvs/monoskope"):
-        assert "PIPX_HOME=/opt/pipx" in systemd.misplaced()
+def test_a_program_or_a_python_in_a_home_is_told_of() -> None:
+    for prefix, base, said in (
+        ("/opt/pipx/venvs/monoskope", "/usr", ""),
+        ("/root/.local/pipx/venvs/monoskope", "/usr", "lies in /root/.local/pipx/venvs/monoskope: "),
+        ("/opt/pipx/venvs/monoskope", "/root/.pyenv/versions/3.13.1", "lies in /root/.pyenv/versions/3.13.1: "),
+    ):
+        with mock.patch.multiple("monoskope.systemd.sys", prefix=prefix, base_prefix=base):
+            assert said in systemd.misplaced()
+            assert bool(said) is ("PIPX_HOME=/opt/pipx" in systemd.misplaced())

@@ -101,6 +101,24 @@ def test_init_makes_a_private_folder_and_prints_the_identity_last(tmp_path: Path
     assert typed("identity", folder).output == f"{shown}\n"
 
 
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_a_folder_that_useradd_left_open_is_closed_and_one_that_others_use_is_not(
+    tmp_path: Path, *, is_shared: bool
+) -> None:
+    folder = tmp_path / "reactor"
+    folder.mkdir()
+    folder.chmod(0o755)
+    (folder / "ca.crt").touch()
+    (folder / "theirs").mkdir() if is_shared else (folder / ".config").mkdir()
+    words = ("--store", "local", "--server", "m8:1", "--ca-file", folder / "ca.crt", "--type", "age")
+    done = typed("init", folder, *words)
+    if is_shared:
+        assert isinstance(done.exception, RefusedError)
+        assert done.exception.fix == f"Run: chmod 700 {folder}"
+    assert stat.S_IMODE(folder.stat().st_mode) == (0o755 if is_shared else 0o700)
+    assert (folder / "reactor.toml").exists() is not is_shared
+
+
 def write_authority(file: Path) -> None:
     file.write_bytes(tls.make(["localhost"], now=dt.datetime.now(dt.UTC)).ca)
 

@@ -29,8 +29,8 @@ from tests.support.hostile_cluster import young
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-WRITERS = 64
-AGAIN = 16
+WRITERS = 32
+AGAIN = 8
 """So many of them put another value once their first is there."""
 CLIENTS = 8
 TIMEOUT_S = 300.0

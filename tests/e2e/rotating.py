@@ -20,6 +20,8 @@ from tests.support.ssh import keygen
 
 DB = "vault://orders/db"
 ACCOUNTS = ("--account", "pg://orders_a", "--account", "pg://orders_b")
+PAUSE_S = 0.05
+"""Of the program between two logins."""
 URL = "url=text:postgresql://{username}:{password|url}@db.internal/orders"
 
 
@@ -69,7 +71,7 @@ class Program:
     ends: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        while not self.ends.is_set():
+        while not self.ends.wait(PAUSE_S):
             self.logins += 1
             self.failed += not self.made.db_logs_in()
 

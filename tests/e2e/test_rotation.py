@@ -68,6 +68,13 @@ LATER_S = itertools.count(1_000_000, 1_000)
 """Each round begins long after the one before."""
 
 
+@pytest.fixture(scope="module")
+def whole(made: Rotating) -> Rotating:
+    """With a round that is over. Each test that takes this ends with one, too."""
+    ok(made.rotate("--adopt", "--force", later_s=next(LATER_S)))
+    return made
+
+
 def _put_by_hand(made: Rotating) -> None:
     made.put(DB, made.at_db() | {"note": "by hand"})
 
@@ -121,7 +128,7 @@ def _live_changed(made: Rotating) -> None:
 
 
 def _other_changed(made: Rotating) -> None:
-    ok(made.rotate("--force", later_s=next(LATER_S)))  # now both were set by rounds
+    ok(made.rotate("--adopt", "--force", later_s=next(LATER_S)))  # now both were set by rounds
     made.postgres.sql(f"ALTER ROLE {made.other()} PASSWORD 'set-by-hand-by-a-dba'")
 
 
@@ -152,9 +159,9 @@ ALTERED = "was changed by others"
     ids=lambda one: getattr(one, "__qualname__", ""),
 )
 def test_what_others_did_stops_it_and_whoever_adopts_begins_anew_from_what_is_live(
-    made: Rotating, others: Callable[[Rotating], None], said: str
+    whole: Rotating, others: Callable[[Rotating], None], said: str
 ) -> None:
-    ok(made.rotate("--adopt", "--force", later_s=next(LATER_S)))
+    made = whole
     others(made)
     before, live = (made.version(), made.version("orders/db.next")), made.at_db()["username"]
     logs_in = made.db_logs_in()
@@ -174,8 +181,8 @@ def test_what_the_account_refuses_names_it(made: Rotating) -> None:
     assert "the database has no such role" in said
 
 
-def test_nothing_begins_that_would_end_with_an_account_that_is_locked(made: Rotating) -> None:
-    ok(made.rotate("--adopt", "--force", later_s=next(LATER_S)))
+def test_nothing_begins_that_would_end_with_an_account_that_is_locked(whole: Rotating) -> None:
+    made = whole
     other, before = made.other(), made.at_db()
     made.postgres.sql(f"ALTER ROLE {other} NOLOGIN")
     for words in (("--force",), ("--force", "--adopt")):
@@ -187,8 +194,8 @@ def test_nothing_begins_that_would_end_with_an_account_that_is_locked(made: Rota
     assert made.db_logs_in()
 
 
-def test_two_at_once_from_two_machines_end_one_round(made: Rotating) -> None:
-    ok(made.rotate("--adopt", "--force", later_s=next(LATER_S)))
+def test_two_at_once_from_two_machines_end_one_round(whole: Rotating) -> None:
+    made = whole
     before, later_s = (made.version(), made.version("orders/db.next")), next(LATER_S)
     with Program(made).running() as program, ThreadPoolExecutor() as pool:
         both = list(pool.map(lambda _: made.rotate("--force", later_s=later_s), range(2)))
@@ -201,9 +208,8 @@ def test_two_at_once_from_two_machines_end_one_round(made: Rotating) -> None:
     assert made.db_logs_in()
 
 
-def test_a_fingerprint_key_that_changes_in_the_middle_stops_it_until_all_have_it(made: Rotating) -> None:
-    cluster, admin = made.cluster, made.cluster.administrator
-    ok(made.rotate("--adopt", "--force", later_s=next(LATER_S)))
+def test_a_fingerprint_key_that_changes_in_the_middle_stops_it_until_all_have_it(whole: Rotating) -> None:
+    made, cluster, admin = whole, whole.cluster, whole.cluster.administrator
     # Once the new values are made.
     assert made.rotate("--force", later_s=next(LATER_S), kill="monoctl.before-send@6").code == -signal.SIGKILL
     before, made_version = made.version(), made.version("orders/db.next")

@@ -19,7 +19,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="module")
 def single(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreeM8]:
-    with ThreeM8(tmp_path_factory.mktemp("single"), postgres) as world:
+    with ThreeM8(tmp_path_factory.mktemp("single"), postgres, clients=4, appends=60) as world:
         yield world
 
 

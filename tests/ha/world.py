@@ -23,9 +23,11 @@ from monoskope.testing.log_writer import some_time
 from monoskope.testing.logs.harness import ledger
 from tests.faults.parts import database_settings
 from tests.ha.appender import Appender, Findings, Reader, check, everything
-from tests.ha.puts import Puts
+from tests.ha.puts import CLIENTS, Puts
 from tests.support.engines import OpenBaoEngine
 
+APPENDS = 200
+"""So many go on before and after a fault."""
 LOGS = 3
 """How many logs are opened on the second database, as if each was of another m8."""
 
@@ -37,9 +39,19 @@ class Load:
 
 
 class ThreeM8:
-    """Everything that uses the databases. Usable as a context manager, inside of which it runs."""
+    """Everything that uses the databases. Usable as a context manager, inside of which it runs.
 
-    def __init__(self, folder: Path, server: Postgres | Patroni) -> None:
+    Args:
+        folder: Of the cluster.
+        server: It runs.
+        clients: How many put at once.
+        appends: How many of the writers' go on before and after a fault.
+    """
+
+    def __init__(
+        self, folder: Path, server: Postgres | Patroni, *, clients: int = CLIENTS, appends: int = APPENDS
+    ) -> None:
+        self._clients, self._appends = clients, appends
         self._of_m8, self._of_writers = (server.target(server.create_database()) for _ in range(2))
         self.cluster = ReplicaCluster(folder / "cluster", settings=database_settings(self._of_m8, folder))
         self._teams = itertools.count(1)
@@ -78,14 +90,14 @@ class ThreeM8:
             readers = [Reader(log, after=await log.head()) for log in logs]
             for reader in readers:
                 stack.push_async_callback(reader.stop)
-            puts = Puts(self.cluster, self._user, team)
+            puts = Puts(self.cluster, self._user, team, clients=self._clients)
             async with puts.running(), running(appender):
-                await appender.goes_on()
-                await puts.goes_on()
+                await appender.goes_on(self._appends)
+                await puts.goes_on(self._clients)
                 begun = time.monotonic()
                 await asyncio.to_thread(_happens, fault)
-                await appender.goes_on()
-                await puts.goes_on()
+                await appender.goes_on(self._appends)
+                await puts.goes_on(self._clients)
             outage = appender.outage_s(begun)
             findings = await self._check_writers(logs[0], appender, readers)
         of_m8 = await self._check_m8(puts)

@@ -35,6 +35,7 @@ MOUNT = "secret"
 PREFIX = "m8"
 """The path in it below which the reactor of a vault store may write."""
 
+_WORD = '"attached"'
 _SAYS_S = 5.0
 """How long a reactor that starts is waited for by its log alone: it may write that elsewhere, or in other words."""
 
@@ -309,15 +310,21 @@ class Cluster(Commands):
         return self.start_reactor(store)
 
     def start_reactor(self, store: str, *, folder: str = "") -> Part:
-        """Start a reactor, unless it runs, and return when m8 says that it is attached."""
+        """Start a reactor, unless it runs, and return when it is attached.
+
+        That is what its log says. m8 is asked where the log is elsewhere or in other words, and where several m8 are to
+        know.
+        """
         home = folder or f"reactor-{store}"
         part = self.reactors.get(home) or self.part(home, "m8", "reactor", "run", home, log=f"{home}/reactor.log")
         self.reactors[home] = part
         if part.pid is None:
-            before, known = self.attached(store), part.said_bytes
+            known, several = part.said_bytes, self.dialled != self.server
+            is_told = not several and known > 0 and _WORD in part.said_since(0)
+            before = set() if is_told else self.attached(store)
             part.start()
-            _wait_for_words(part, known)
-            part.wait_for(lambda: bool(self.attached(store) - before))
+            if several or not _says_that_it_is(part, known):
+                part.wait_for(lambda: bool(self.attached(store) - before))
         return part
 
     def attached(self, store: str) -> set[str]:
@@ -331,17 +338,18 @@ class Cluster(Commands):
         wait_until(lambda: len(self.attached(store)) <= count, what=f"{count} reactors are left at {store}")
 
 
-def _wait_for_words(part: Part, known: int) -> None:
-    """Wait until a reactor's log says, after its first `known` bytes, that it is attached, or for `_SAYS_S`.
+def _says_that_it_is(part: Part, known: int) -> bool:
+    """Wait until a reactor's log says, after its first `known` bytes, that it is attached; False if it does not.
 
     A test that asks m8 instead runs a command each time, for which the reactor that starts has to wait, too.
     """
     with contextlib.suppress(UnavailableError):
         wait_until(
-            lambda: part.pid is None or '"attached"' in part.said_since(known),
+            lambda: part.pid is None or _WORD in part.said_since(known),
             what=f"{part.name} says that it is attached",
             seconds=_SAYS_S,
         )
+    return part.pid is not None and _WORD in part.said_since(known)
 
 
 def _lift(file: Path, after: str, line: str) -> None:

@@ -64,7 +64,7 @@ def copying(tmp_path: Path) -> Path:
     """A folder whose `python` runs the demo's commands and servers as copies. A newcomer's run is in `make soak`."""
     python = tmp_path / "copying" / "python"
     python.parent.mkdir()
-    python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m tests.support.warm.script --servers "$@"\n')
+    python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m tests.support.warm.script "$@"\n')
     python.chmod(0o700)
     return python.parent
 

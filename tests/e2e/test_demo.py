@@ -28,8 +28,8 @@ MEMORY = "memory of the m8 process"
 def demo(*arguments: str, temporary: Path, as_users_do: bool = False) -> subprocess.CompletedProcess[str]:
     """Run the demo to its end, with `temporary` for its temporary files.
 
-    Its parts start as they do for a newcomer, its dozens of commands as copies of a process that has loaded them:
-    loading took most of the time. `as_users_do`: all of it as for a newcomer.
+    Its parts and its dozens of commands are copies of a process that has loaded them: loading took most of the time.
+    `as_users_do`: all of it starts as for a newcomer.
     """
     script, lent = ([], {}) if as_users_do else (["-m", "tests.support.warm.script"], warm.lent())
     return subprocess.run(
@@ -209,7 +209,7 @@ def test_bytes_that_are_no_text_travel_too_and_no_file_is_left(tmp_path: Path) -
 
 def test_whoever_stops_it_finds_nothing_left(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.support.warm.script", "--servers", str(ROOT / "demo" / "demo.py")],
+        [sys.executable, "-m", "tests.support.warm.script", str(ROOT / "demo" / "demo.py")],
         env=os.environ | warm.lent() | {"TMPDIR": str(tmp_path)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

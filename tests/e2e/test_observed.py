@@ -192,7 +192,7 @@ def test_a_reactor_that_is_gone_and_a_disk_that_is_full_raise_their_alerts(obser
 
             def is_told_of() -> bool:
                 """Whether the alert fires, once more was put: a put may also fail because it had no time."""
-                observed.put("full", secrets.token_bytes(20_000), "--timeout", "2")
+                observed.put("full", secrets.token_bytes(20_000), "--timeout", "2", "--retry-for", "0")
                 return ("M8LogNotWritable", "") in running.firing()
 
             wait_until(is_told_of, what="the alert about the disk fires")

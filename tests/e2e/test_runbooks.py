@@ -15,6 +15,7 @@ from monoskope.m8.http import tls
 from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster, editing
 from monoskope.testing.parts import Part, free_port, wait_until
+from tests.faults.parts import M8_TIMINGS, shorten
 from tests.support.operations import address_of, asked, cures, prometheus
 
 STORE, REACTOR = "local", "reactor-local"
@@ -26,6 +27,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """m8, and a reactor of age files that attaches at its HTTP door and says what it does at an address of its own."""
     with Cluster(tmp_path_factory.mktemp("runbooks")) as cluster:
         cluster.must("m8", "init", "folder", "--dir", "m8", "--listen", cluster.server)
+        shorten(cluster.folder / "m8" / "m8.toml", timings=dict(M8_TIMINGS))  # so that a silent reactor is soon gone
         cluster.start_m8()
         cluster.make_local_reactor(STORE, server=cluster.server)
         with editing(cluster.folder / REACTOR / "reactor.toml") as settings:

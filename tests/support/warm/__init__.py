@@ -46,7 +46,7 @@ def run(
     arguments: Sequence[str], folder: Path, environment: Mapping[str, str], given: bytes, seconds: float
 ) -> subprocess.CompletedProcess[bytes]:
     """Run `m8` or `monoctl` to its end, as `commands.execute` does, but in a copy of the loaded process if it can."""
-    if not _will_do(arguments, environment) or "serve" in arguments:
+    if not _will_do(arguments, environment):
         return execute(arguments, folder, environment, given, seconds)
     request = _request(arguments, folder, environment)
     with _connected() as connection:

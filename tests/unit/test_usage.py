@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 import pytest
 
+from monoskope.command_line import Command, Group
 from monoskope.exit_codes import sentence
-from monoskope.m8.cli.main import program
+from monoskope.m8.cli.main import PassThrough, program
 from monoskope.monoctl.main import _MEANT, cli
+from monoskope.reactor.cli import _group as reactor
+from monoskope.testing.store_check.check import check
 
 
 @click.command()
@@ -57,3 +60,39 @@ def test_what_is_meant_by_other_words_is_a_command() -> None:
         with pytest.raises(SystemExit) as ended:
             cli.main([*(word for word in line.split() if word.islower()), "--help"])
         assert ended.value.code == 0
+
+
+PROGRAMS: tuple[click.Command, ...] = (cli, program, reactor, check)
+
+
+def every(of: click.Command) -> Iterator[click.Command]:
+    yield of
+    if isinstance(of, click.Group):
+        context = click.Context(of)
+        for name in of.list_commands(context):
+            found = of.get_command(context, name)
+            assert found is not None
+            yield from every(found)
+
+
+def test_every_command_takes_an_option_once() -> None:
+    other = [
+        found.name for of in PROGRAMS for found in every(of) if not isinstance(found, Command | Group | PassThrough)
+    ]
+    assert other == []
+
+
+@pytest.mark.parametrize(
+    ("of", "line", "option"),
+    [
+        (cli, "create role-binding a --role user --member m --prefix a://b --right put --prefix a://c", "--prefix"),
+        (cli, "put secret a://b --server a:1 --server=b:1", "--server"),
+        (cli, "get secrets -o json --output table", "-o"),
+        (program, "role-binding create a --role user --member m --prefix a://b --prefix a://b", "--prefix"),
+        (program, "backup --dir a --dir b create c", "--dir"),
+        (reactor, "init folder --store a --store b", "--store"),
+        (check, "folder --reader a --reader b", "--reader"),
+    ],
+)
+def test_of_two_values_neither_is_dropped(of: click.Command, line: str, option: str) -> None:
+    assert said_of(of, line.split()) == f"option {option!r} takes one value, and was given 2."

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from monoskope import start
+from monoskope import command_line, start
 from monoskope.lazy import LazyModules
 from monoskope.monoctl.output.ending import guarded
 
@@ -40,7 +40,7 @@ def width() -> int:
     return max(min(columns or 80, MOST_COLUMNS) - _MARGIN, _LEAST_COLUMNS)
 
 
-class Command(click.Command):
+class Command(command_line.Command):
     """A command whose help shows the connection options apart, and which suggests no hidden option."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -86,7 +86,7 @@ def command(name: str | None = None, *, short_help: str) -> Callable[[Callable[.
     return click.command(name, Command, short_help=short_help)
 
 
-class LazyGroup(click.Group):
+class LazyGroup(command_line.Group):
     """A group whose commands are given as `module:attribute`, and with `summaries` by what its help says of them.
 
     `meant` has words that are no command here, each with the command line that does what other programs do by them.

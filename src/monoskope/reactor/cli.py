@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import click
 
+from monoskope.command_line import Group
 from monoskope.errors import Error, UsageError, docs_page
 from monoskope.exit_codes import ExitCode, exit_code
 from monoskope.ownership import check_owner
@@ -61,7 +62,7 @@ def _stop(error: Error) -> NoReturn:
     sys.exit(exit_code(error))
 
 
-class _Group(click.Group):
+class _Group(Group):
     """The outermost group: Ctrl-C ends it with the exit code that it has everywhere."""
 
     def invoke(self, ctx: click.Context) -> object:

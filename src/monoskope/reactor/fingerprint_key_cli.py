@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
+from monoskope.command_line import Group
 from monoskope.errors import UsageError
 from monoskope.reactor.arguments import FILE, folder_argument
 from monoskope.settings import write_private
 
 
-@click.group("fingerprint-key", short_help="Make, export and import the fingerprint key.")
+@click.group("fingerprint-key", cls=Group, short_help="Make, export and import the fingerprint key.")
 def fingerprint_key() -> None:
     """Make the fingerprint key, and carry it to every reactor of one m8."""
 

@@ -152,3 +152,38 @@ def test_a_name_that_no_context_can_have(name: str, environ: dict[str, str], use
     write(user, f'[contexts."{quoted}"]\nserver = "{SERVER}"\n')
     with pytest.raises(UsageError, match="is no name of a context"):
         find({}, environ=environ)
+
+
+PRIVATE = "-----BEGIN OPENSSH PRIVATE KEY-----"
+CONTENTS = [
+    ("signing_key", f"{PRIVATE}\nb3BlbnNzaC1rZXktdjEA\n", "let an ssh-agent hold it"),
+    ("signing_key", f"{PRIVATE} b3BlbnNzaC1rZXktdjEA", "Write it to a file that others cannot read"),
+    ("signing_key", "LS0tLS1CRUdJTiBPUEVOU1NI", "give the file's path"),
+    ("token_file", "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJ4In0.c2ln", "Give it as MONOCTL_TOKEN"),
+    ("token_file", "k" * 256, "Give it as MONOCTL_TOKEN"),
+    ("ca_file", "-----BEGIN CERTIFICATE-----\nMIIB\n", "Give it as MONOCTL_CA"),
+]
+
+
+@pytest.mark.parametrize("where", ["flag", "environment", "file"])
+@pytest.mark.parametrize(("name", "value", "fix"), CONTENTS)
+def test_what_stands_where_the_name_of_its_file_belongs_is_refused_and_shown_by_nothing(  # noqa: PLR0917 - fixtures
+    name: str, value: str, fix: str, where: str, environ: dict[str, str], user: Path
+) -> None:
+    flags = {name: value} if where == "flag" else {}
+    environ |= {f"MONOCTL_{name.upper()}": value} if where == "environment" else {}
+    text = value.replace("\n", "\\n")
+    write(user, f'server = "{SERVER}"\n' + (f'{name} = "{text}"\n' if where == "file" else ""))
+
+    with pytest.raises(UsageError) as refused:
+        find(flags, environ=environ)
+
+    told = f"{refused.value} {refused.value.fix}"
+    assert name in told.lower()
+    assert fix in told
+    assert value[:20] not in repr(refused.value) + told
+
+
+def test_a_public_key_and_an_unusual_name_of_a_file_are_no_contents(environ: dict[str, str]) -> None:
+    for value in ("ssh-ed25519 " + "A" * 300, "/" + "k" * 255 + "/" + "n" * 255, "/srv/-----BEGIN", "clé privée"):
+        assert find({"signing_key": value}, environ=environ)["signing_key"].value == value

@@ -59,8 +59,10 @@ def verify(settings: ServerSettings, *arguments: str, source: str = "backup.age"
     return m8("backup", "verify", source, "--identity", "identity", *arguments, home=home, code=code)
 
 
-def restore(settings: ServerSettings, *arguments: str, source: str = "backup.age", code: int = 0) -> Ended:
-    return command(settings, "backup", "restore", source, "--identity", "identity", *arguments, code=code)
+def restore(
+    settings: ServerSettings, *arguments: str, identity: str = "identity", source: str = "backup.age", code: int = 0
+) -> Ended:
+    return command(settings, "backup", "restore", source, "--identity", identity, *arguments, code=code)
 
 
 def events(settings: ServerSettings) -> str:
@@ -175,7 +177,7 @@ def test_damaged_foreign_and_shut_backups_are_refused(settings: ServerSettings, 
             assert ended.stdout == ""
         assert not other.event_log.exists(), "m8 would serve it as a new log"
     m8("backup", "key", "stranger", home=tmp_path)
-    closed = restore(other, "--identity", "stranger", code=ExitCode.REFUSED)
+    closed = restore(other, identity="stranger", code=ExitCode.REFUSED)
     assert "not encrypted for this identity" in closed.stderr
     restore(other)
 

@@ -128,7 +128,7 @@ def test_nothing_is_written_and_nobody_asked_before_the_comparison(run: Run, m8:
     ]
     for words, code, said in cases:
         result = ends(run("join", *words), code, said)
-        assert grouped(bundle.fingerprint) in result.stdout
+        assert (grouped(bundle.fingerprint) in result.stdout) is (code == 0), "who is asked for it would copy it"
         assert bundle.login.issuer in result.stdout
         assert "New pins: the store age, the store vault, the log." in result.stdout
         assert not folder.exists()

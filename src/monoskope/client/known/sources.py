@@ -29,6 +29,7 @@ from monoskope.client.known.config_file import (
     read_config,
     usual_config,
 )
+from monoskope.client.known.file_names import check_file_name
 from monoskope.client.known.system import SystemConfig, read_system
 from monoskope.client.known.table import (
     BY_NAME,
@@ -157,7 +158,14 @@ def _take_login(found: dict[str, Setting], chosen: Chosen, name: str, administra
 
 
 def _given(values: Mapping[str, tuple[str | None, str]]) -> dict[str, Setting]:
-    """Return what one source gives. Raises `UsageError` if that is one setting as text and as a file."""
+    """Return what one source gives.
+
+    Raises:
+        UsageError: it gives one setting as text and as a file, or gives what a file should hold as the file's name.
+    """
+    for name, (value, source) in values.items():
+        if value:
+            check_file_name(name, value, source.strip("`"))
     found = {
         name: Setting(_HIDDEN if name in TEXTS else value, source) for name, (value, source) in values.items() if value
     }
@@ -253,6 +261,7 @@ def of_table(path: Path, where: str, values: Mapping[str, str]) -> dict[str, Set
     folder = Path() if is_descriptor(path) else path.parent
 
     def whole(name: str, value: str) -> str:
+        check_file_name(name, value, f"`{name}` in {where}")
         kind = BY_NAME[name].kind
         is_file = kind is Kind.FILE or (kind is Kind.KEY and not is_public_key(value))
         return str(folder / Path(value).expanduser()) if is_file and value else value

@@ -130,7 +130,10 @@ def _wrong_places(look: Look) -> str:
     """Return why `db` and `next` are in no state of a rotation, "" if they are."""
     db, new, found = look.db, look.next, look.round
     if new.sync is Sync.ABSENT:
-        return f"nothing is at {new.uri}: it was never rotated, or what a rotation left there was deleted."
+        return (
+            f"nothing is at {new.uri} that you may see: it was never rotated, what a rotation left there was"
+            " deleted, or you have no right there (`monoctl whoami` shows yours)."
+        )
     if new.sync.is_foreign:
         return f"{new.uri} was changed by others: there is {new.sync.value}."
     if found is None:

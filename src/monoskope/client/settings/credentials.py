@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from monoskope.client.known.sources import check_environment, has
 from monoskope.client.known.table import LOGIN_FIELDS, TOKEN_FIELDS, Setting
-from monoskope.errors import RefusedError, UsageError
+from monoskope.errors import RefusedError, UsageError, docs_page
 from monoskope.settings import read_private
 
 if TYPE_CHECKING:
@@ -94,6 +94,6 @@ def missing(name: str, server: Setting | None) -> UsageError:
         return UsageError(
             f"you are not logged in, and no {name} is configured {where}.",
             fix=f"Log in with `monoctl login`, or give MONOCTL_TOKEN, {ways}. In a settings file it counts for the"
-            " `server` of that file alone.",
+            f" `server` of that file alone. In a pipeline: {docs_page('ci.md')}.",
         )
     return UsageError(f"no {name} is configured {where}.", fix=f"Give {ways}.")

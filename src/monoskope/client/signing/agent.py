@@ -210,7 +210,7 @@ class AgentSigner(LocalSigner):
                 self._known = public, held
                 return held
         has = "it holds no key at all, or is locked" if not keys else "it holds others"
-        raise UnavailableError(
+        raise UsageError(
             f"the ssh-agent does not hold the signing key {public.shown}: {has}; nothing was sent.",
             fix="Add it with `ssh-add FILE`, or unlock the agent with `ssh-add -X`; see `ssh-add -l`.",
         )

@@ -63,7 +63,7 @@ _LACKS = MappingProxyType(
         ),
         "copied_keys": _Lack(
             "cannot copy single keys, or from one of its paths to another",
-            fix="Copy the whole secret into another store, or ask the store's operator for a newer reactor.",
+            fix="Ask the store's operator for `readable = true`: see `readable` in `monoctl describe secret-store`.",
         ),
         "undeletable": _RESTORABLE._replace(what="cannot bring back what was deleted"),
         "rollbackable": _RESTORABLE._replace(what="cannot write an earlier version again"),

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from monoskope.api.secrets.v1 import events_pb2
+from monoskope.command_line import Group
 from monoskope.errors import UsageError
 from monoskope.m8.cli.common import folder_option, on_log, output_option, seconds, show
 from monoskope.m8.credentials.tokens import Issued
@@ -42,7 +43,7 @@ _right_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def token() -> None:
     """Create, list and revoke credentials."""
 
@@ -171,7 +172,7 @@ _ROLES = {name: role for role, name in ROLE_NAMES.items()}
 _BINDING_COLUMNS = ("name", "version", "role", "members", "prefix", "rights")
 
 
-@click.group()
+@click.group(cls=Group)
 def role_binding() -> None:
     """Create, delete and list role bindings."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from monoskope.command_line import Command
 from monoskope.errors import UsageError
 from monoskope.m8.backup import files
 from monoskope.m8.backup.create import Making
@@ -56,7 +57,7 @@ def backup(context: click.Context, *, folder: Path) -> None:
     context.obj = folder
 
 
-@click.command(short_help="Write a new identity for backups, and print its recipient.")
+@click.command(cls=Command, short_help="Write a new identity for backups, and print its recipient.")
 @click.argument("file", type=click.Path(path_type=Path))
 def key(file: Path) -> None:
     """Write a new age identity into the new FILE (mode 0600), and print its recipient.
@@ -69,7 +70,7 @@ def key(file: Path) -> None:
     click.echo(age.make_identity(file))
 
 
-@click.command(short_help="Write an encrypted backup of the event log.")
+@click.command(cls=Command, short_help="Write an encrypted backup of the event log.")
 @own_folder_option
 @click.option("--recipient", "recipients", multiple=True, metavar="age1…", help="Encrypt for it; can be repeated.")
 @click.option(
@@ -152,7 +153,7 @@ at_least_option = click.option(
 )
 
 
-@click.command(short_help="Check a backup from its first to its last byte.")
+@click.command(cls=Command, short_help="Check a backup from its first to its last byte.")
 @identity_option
 @at_least_option
 @click.argument("source")

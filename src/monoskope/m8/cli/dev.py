@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from monoskope.command_line import Command
 from monoskope.m8.dev import environment as development
 from monoskope.m8.settings import state_folder
 
@@ -20,7 +21,7 @@ REACTOR_NEEDS = ("prometheus_client", "pyrage", "websockets")
 """The packages that a reactor with a store of age files imports and that the bare package does not bring."""
 
 
-@click.command(short_help="Run m8 and a reactor, to try things out.")
+@click.command(cls=Command, short_help="Run m8 and a reactor, to try things out.")
 @click.option(
     "--dir",
     "folder",

@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from monoskope.checks.check import ending
+from monoskope.command_line import Command
 from monoskope.m8.cli.common import folder_option, output_option, show_checks
 from monoskope.m8.dev.environment import dev_folder
 from monoskope.m8.doctor import examine
 
 
-@click.command(short_help="Check a server, and say what to do about what is wrong.")
+@click.command(cls=Command, short_help="Check a server, and say what to do about what is wrong.")
 @folder_option
 @output_option
 def doctor(folder: Path, output: str) -> int:

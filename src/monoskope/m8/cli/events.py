@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from monoskope.command_line import Group
 from monoskope.m8.cli.common import folder_option, on_log, output_option, own_folder_option, seconds, show
 from monoskope.m8.cli.signatures import signatures
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
@@ -25,7 +26,7 @@ _PAGE = 256
 _COLUMNS = ("position", "stream", "version", "type", "time", "actor", "hash", "detail")
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @folder_option
 @click.option("--after", type=click.IntRange(min=0), default=0, metavar="N", help="Only events after position N.")
 @click.option(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from monoskope.command_line import Command
 from monoskope.m8 import settings
 from monoskope.m8.cli.common import database_options, folder_option
 from monoskope.m8.cli.setup import steps
@@ -16,7 +17,7 @@ from monoskope.m8.cli.setup.context import Setup
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.command(short_help="Set up a server: all of it, or the steps that you name.")
+@click.command(cls=Command, short_help="Set up a server: all of it, or the steps that you name.")
 @click.argument("names", metavar="[STEP]...", nargs=-1, type=click.Choice(list(steps.STEPS)))
 @folder_option
 @click.option("--answers", type=_FILE, metavar="FILE", help="A TOML file that answers in place of questions.")

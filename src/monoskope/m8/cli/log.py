@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from monoskope.command_line import Group
 from monoskope.errors import ConflictError, UsageError
 from monoskope.m8.cli.common import folder_option, on_log, output_option, show
 from monoskope.m8.doctor.witnessed import look
@@ -22,7 +23,7 @@ from monoskope.times import rfc3339, wall_clock
 _NEXT = "Copy {path} to the folder of every other m8 of this log, and into the backup of its keys. Clients pin:"
 
 
-@click.group()
+@click.group(cls=Group)
 def log() -> None:
     """Look after the witnessed log: what strangers hold m8 to."""
 

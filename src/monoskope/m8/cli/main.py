@@ -19,13 +19,14 @@ import click
 
 import monoskope
 from monoskope import shell_completion, start
+from monoskope.command_line import Command, Group
 from monoskope.errors import Error, UsageError
 from monoskope.exit_codes import ExitCode, exit_code, sentence
 from monoskope.start import become_reactor, reactor_command, stores_check_command
 from monoskope.text import escape
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group whose commands are imported when they are asked for."""
 
     places: ClassVar[Mapping[str, str]] = MappingProxyType({})
@@ -103,13 +104,13 @@ def program() -> None:
     """Run and look after m8, the control plane that cannot read your secrets."""
 
 
-@click.command()
+@click.command(cls=Command)
 def version() -> None:
     """Print the version of m8."""
     click.echo(f"m8 {monoskope.__version__}")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("shell", type=click.Choice(shell_completion.SHELLS))
 def completion(shell: str) -> None:
     """Print a completion script for your shell.
@@ -138,7 +139,7 @@ def reactor(context: click.Context) -> None:
     become_reactor(*context.args)
 
 
-@click.group()
+@click.group(cls=Group)
 def stores() -> None:
     """Check the engines behind stores."""
 

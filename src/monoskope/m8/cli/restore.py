@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from monoskope.command_line import Command
 from monoskope.errors import ConflictError, Error, UsageError
 from monoskope.m8.backup import restore as parts
 from monoskope.m8.backup.form import Header
@@ -52,7 +53,7 @@ def place(option: str, text: str, **files: Path | None) -> Place:
     return Place(Path(), settings.target(Path(option), os.environ))
 
 
-@click.command(short_help="Restore a backup into an empty event log.")
+@click.command(cls=Command, short_help="Restore a backup into an empty event log.")
 @own_folder_option
 @identity_option
 @at_least_option

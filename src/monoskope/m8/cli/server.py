@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from monoskope import event_loop, failpoints, start
+from monoskope.command_line import Command, Group
 from monoskope.m8 import settings
 from monoskope.m8.cli.common import arm_failpoints, folder_option, on_log, output_option, show
 from monoskope.m8.init import check_owners
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from monoskope.m8.background.presence import Replica
 
 
-@click.group()
+@click.group(cls=Group)
 def readmodels() -> None:
     """Look after the read models, from which m8 answers queries."""
 
@@ -44,7 +45,7 @@ async def _rebuild(_: settings.ServerSettings, log: EventLog) -> int:
     return replayed
 
 
-@click.command()
+@click.command(cls=Command)
 @folder_option
 def serve(folder: Path) -> None:
     """Run the server until SIGTERM or Ctrl-C."""
@@ -59,7 +60,7 @@ def serve(folder: Path) -> None:
 _REPLICA_COLUMNS = ("address", "http", "host", "version", "since", "heard", "leases", "names", "id")
 
 
-@click.command("replicas", short_help="List the m8 processes that serve this log.")
+@click.command("replicas", cls=Command, short_help="List the m8 processes that serve this log.")
 @folder_option
 @output_option
 def list_replicas(folder: Path, output: str) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.command_line import Command
 from monoskope.errors import RefusedError, UsageError, docs_page
 from monoskope.m8.cli.common import on_log, output_option, own_folder_option, show
 from monoskope.m8.domain.events import read
@@ -105,7 +106,7 @@ class Done:
     approvals: tuple[CountedApproval, ...] = ()
 
 
-@click.command(short_help="Check who signed and approved what stores did.")
+@click.command(cls=Command, short_help="Check who signed and approved what stores did.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),

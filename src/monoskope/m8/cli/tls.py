@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
+from monoskope.command_line import Group
 from monoskope.m8 import renewal, settings
 from monoskope.m8.cli.common import folder_option
 from monoskope.times import instant
 
 
-@click.group()
+@click.group(cls=Group)
 def tls() -> None:
     """Renew the server's certificate; m8 doctor shows it."""
 

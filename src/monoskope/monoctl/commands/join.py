@@ -25,7 +25,7 @@ from monoskope.monoctl.commands.login import Way, log_in, login_options, met
 from monoskope.monoctl.groups import command
 from monoskope.monoctl.options import CommandSession, config_option, context_option
 from monoskope.monoctl.output import terminal
-from monoskope.monoctl.output.bundle import show, show_new
+from monoskope.monoctl.output.bundle import show, show_fingerprint, show_new
 from monoskope.protocol.bundle import Bundle
 from monoskope.protocol.login import Member
 
@@ -73,6 +73,7 @@ def join(
     _kept(settings.servers[0], bundle.login.issuer)
     if fingerprint or not dry_run:
         compare.compare(bundle, fingerprint or _asked())
+    show_fingerprint(bundle)
     settings.check_fixed()
     if new.log:
         _check_added(settings, place, source)

@@ -12,10 +12,14 @@ from monoskope.text import counted
 
 
 def show(bundle: Bundle) -> None:
-    """Print what a bundle says, a line each, and its fingerprint."""
+    """Print what a bundle says, a line each, and not its fingerprint: who is asked for it would copy it."""
     rows = list(_rows(bundle))
     width = max(len(name) for name, _ in rows)
     terminal.out(*(f"{name:{width}}  {value}" for name, value in rows))
+
+
+def show_fingerprint(bundle: Bundle) -> None:
+    """Print the fingerprint of a bundle: after the comparison, or where there is none."""
     terminal.out("Fingerprint of all its bytes:", f"  {grouped(bundle.fingerprint)}")
 
 

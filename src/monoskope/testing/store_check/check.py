@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from monoskope import start
+from monoskope.command_line import Command
 from monoskope.errors import Error, UsageError
 from monoskope.exit_codes import ExitCode, exit_code
 from monoskope.reactor.arguments import SETTINGS_PATH, settings_argument, settings_file
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _NEEDED = ("pytest", "pytest_asyncio")
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
 @settings_argument
 @click.option(
     "--reader",

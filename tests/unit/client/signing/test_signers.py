@@ -240,7 +240,7 @@ def test_an_agent_that_is_locked_or_holds_other_keys_says_so_at_once(keys: dict[
     signer = signer_of(f"{keys['ed25519']}.pub")
     agent.add(keys["ecdsa-256"])
     error = refusal(signer)
-    assert isinstance(error, UnavailableError)
+    assert isinstance(error, UsageError), "to try again changes nothing"
     assert "it holds others" in error.message
     agent.add(keys["ed25519"])
     with agent.locked():
@@ -253,7 +253,7 @@ async def test_an_agent_that_lost_the_key_says_so(keys: dict[str, Path], agent: 
     agent.add(keys["ed25519"])
     signer.prepare()
     agent.forget()
-    with pytest.raises(UnavailableError, match="does not hold the signing key"):
+    with pytest.raises(UsageError, match="does not hold the signing key"):
         await signer.sign(GRANT, SEALED)
     agent.add(keys["ed25519"])
     check(await signer.sign(GRANT, SEALED), keys["ed25519"], tmp_path)

@@ -54,8 +54,8 @@ from tests.support.signed_requests import may, table
 
 ORIGIN = "monoskope/0123456789abcdef"
 MEMORY, OTHER = "memory", "other"
-TIMINGS = structs.replace(FAST, write_window=20.0, drain=0.5)
-"""However slow the machine is, a write comes within its window."""
+TIMINGS = structs.replace(FAST, write_window=20.0, drain=0.5, tick=0.1)
+"""However slow the machine is, a write comes within its window. Four reactors look at all that was told so far."""
 COPIES = copy_key.principal_of(MEMORY)
 MANY = ReactorLimits(
     uploads_per_second=1_000,

@@ -32,6 +32,7 @@ def check_streamed(name: str, message: bytes) -> None:
     _check(f"#/components/schemas/{name}", message)
 
 
+@functools.lru_cache(maxsize=1_000)  # many calls are alike, word for word
 def _check(reference: str, content: bytes) -> None:
     _validator(reference).validate(json.loads(content))
 

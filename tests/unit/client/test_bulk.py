@@ -38,6 +38,7 @@ from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import client_for, pinned, settings_for
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 from monoskope.uri import SecretUri
+from tests.support import clocks
 
 VALUES = {"password": b"correct horse battery staple"}
 GOOD, OTHER = "vault://app/good", "local://app/other"
@@ -150,9 +151,11 @@ async def test_a_credential_that_does_not_count_is_shown_for_as_few_as_may_be(m8
     assert m8.count("RequestSecretUploadKey") <= AT_ONCE
 
 
-async def test_once_m8_is_gone_the_rest_is_not_tried(m8: ScriptedM8, client: Client) -> None:
+async def test_once_m8_is_gone_the_rest_is_not_tried(m8: ScriptedM8, tmp_path: Path) -> None:
     m8.failing["RequestSecretUploadKey"] = ["unavailable"] * 100_000
-    results = await client.import_secrets(MANY, timeout=0.3)
+    kind, settings = clocks.clocked(Client, clocks.Clock()), settings_for(m8, tmp_path)
+    async with kind(settings, system_known_stores=tmp_path / "none", retry_for=0.01) as client:
+        results = await client.import_secrets(MANY)
     assert sum(isinstance(result, NotTriedError) for result in results) == 2 * AT_ONCE
 
 

@@ -78,7 +78,9 @@ class Scripted:
             except OSError:
                 return
             with plain, contextlib.suppress(OSError):  # the client refused the certificate, or went away
-                self._play(self._context.wrap_socket(plain, server_side=True))
+                # Who has gone by now is not wrapped: `ssl` would leave that connection open.
+                if plain.recv(1, socket.MSG_PEEK):
+                    self._play(self._context.wrap_socket(plain, server_side=True))
             self.closed.release()
 
     def _play(self, connection: ssl.SSLSocket) -> None:

@@ -119,9 +119,10 @@ def test_a_rotation_keeps_the_former_key_and_is_finished_before_the_next(tmp_pat
     assert (two.tree, two.previous_sha256) == (None, sha256(second.rotations[0].content).digest())
 
 
-def test_64_steps_and_no_more(tmp_path: Path) -> None:
+def test_as_many_steps_as_a_chain_may_have_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_identity, "MAX_STEPS", 5)
     store_identity.make(tmp_path, store="vault")
-    for _ in range(64):
+    for _ in range(5):
         rotate(tmp_path)
     with pytest.raises(RefusedError):
         store_identity.rotate(tmp_path, store="vault")

@@ -288,7 +288,7 @@ READERS = (
     Reader(
         "known-stores",
         "a user's files",
-        ("client/known/pins.py",),
+        ("client/known/pins.py", "client/known/stores.py"),
         text(lambda one: Pins.parse(one, where="known_stores")),
         errors=(Error,),
         again=lambda pins: pins.serialise().encode("utf-8", "surrogateescape"),

@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from monoskope.client import KeySigner, SyncClient
+from monoskope.protocol.people import with_end
 from monoskope.testing.parts import needed
 from tests.console.conftest import Shared, upstream
 from tests.console.page import ConsolePage
@@ -83,7 +84,7 @@ def test_a_put_in_the_page_waits_for_the_touch_and_says_then_by_whom_it_was_sign
     by = f"{ANNA} with {shown(company.security_key)}"
     expect(page.page.get_by_role("main")).to_contain_text(f"signed by {by}")
     member = company.member("anna")
-    expect(page.page.get_by_role("main")).to_contain_text(f'by "anna" ({member.split(":")[1]}:…{member[-8:]})')
+    expect(page.page.get_by_role("main")).to_contain_text(f"by {with_end(member, 'anna')}")
     expect(page.page.get_by_title(f"{member}. The name is m8's word.").first).to_be_visible()
     page.page.get_by_role("main").get_by_role("link", name="request", exact=True).first.click()
     expect(page.page.get_by_role("main")).to_contain_text(by)

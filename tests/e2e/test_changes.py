@@ -242,7 +242,7 @@ def test_what_ends_a_change_ends_the_wait(
 def test_a_wait_or_a_change_that_is_over_ends_with_8(world: World) -> None:
     uri = "vault://prod/over"
     assert "time to wait" in refused(world.execute(world.propose_put(uri), "--wait", "1s"), 8)
-    change = world.propose_put(uri, "--for", "5s")
+    change = world.propose_put(uri, "--for", "1s")
     wait_until(lambda: "is over" in world.execute(change).err, what="the change is over")
     assert refused(world.execute(change), 8)
     assert refused(world.approve(change), 8)

@@ -190,6 +190,7 @@ async def with_oncall(
     """
     need_security_key("ed25519-sk")
     cluster, agent = last.enter_context(QuickCluster(folder / "c")), last.enter_context(Agent())
+    cluster.must("m8", "init", "folder", "--dir", "m8", "--listen", cluster.server)  # so that its log is soon signed
     cluster.start_m8()
     company = Company(cluster, folder)
     cluster.make_local_reactor("files")

@@ -9,16 +9,15 @@ from typing import Any
 
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
-TOGETHER = (
-    "tests/console/",
-    "tests/conformance/test_barbican_",
-    "tests/conformance/test_mariadb_",
-    "tests/conformance/test_rabbitmq_",
-)
-"""How the names begin of tests that share what takes seconds to start: a cluster, a browser and a console, or a server.
-
-It is started once, not in each worker.
-"""
+TOGETHER = {
+    "tests/console/": "console",
+    "tests/conformance/test_aws_": "moto",
+    "tests/conformance/test_barbican_": "barbican",
+    "tests/conformance/test_requests": "barbican",
+    "tests/conformance/test_mariadb_": "mariadb",
+    "tests/conformance/test_rabbitmq_": "rabbitmq",
+}
+"""By how the names of tests begin: what takes seconds to start, and is started once for all of them."""
 
 
 class ByFileOrFolder(LoadFileScheduling):  # type: ignore[misc]
@@ -34,5 +33,5 @@ class ByFileOrFolder(LoadFileScheduling):  # type: ignore[misc]
         super()._assign_work_unit(node)
 
     def _split_scope(self, nodeid: str) -> str:
-        shared = next(filter(nodeid.startswith, TOGETHER), None)
+        shared = next((what for begin, what in TOGETHER.items() if nodeid.startswith(begin)), None)
         return shared or str(super()._split_scope(nodeid))

@@ -19,7 +19,7 @@ from monoskope.testing.cluster.commands import Commands
 from monoskope.testing.parts import Part
 from tests.support import disk, warm
 from tests.support.absent import pytest_runtest_makereport  # noqa: F401 - a hook
-from tests.support.folders import ByFileOrFolder
+from tests.support.folders import ByFileOrFolder, longest_first
 
 if TYPE_CHECKING:
     from monoskope.testing.engines.postgres import Postgres
@@ -83,6 +83,11 @@ def postgres() -> Iterator[Postgres]:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFileOrFolder | None:
     """Keep tests that share a slow start together, too, where `--dist loadfile` keeps those of a file together."""
     return ByFileOrFolder(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests in their order."""
+    longest_first(items)
 
 
 def pytest_collection_finish() -> None:

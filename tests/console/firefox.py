@@ -14,11 +14,13 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
+from monoskope.errors import UnavailableError
 from monoskope.testing.parts import STOP_S, dying_with_us, needed, wait_until
 from tests.support.browser import as_unprivileged, browser_folder, environment
 
 _LISTENS = re.compile(r"WebDriver BiDi listening on (ws://\S+)")
 _WAIT_S = 60.0
+_PAGE = "() => document.body.innerText"
 
 # It asks nobody, fetches nothing of its own accord, and tells nobody.
 _PREFERENCES = """
@@ -69,7 +71,10 @@ class Firefox:
             found[:] = [self.run(script, *arguments)]
             return bool(found[0])
 
-        wait_until(done, what=f"{script} with {arguments} in Firefox")
+        try:
+            wait_until(done, what=f"{script} with {arguments} in Firefox")
+        except UnavailableError as error:
+            raise UnavailableError(f"{error} The page says: {self.run(_PAGE)}") from None
         return found[0]
 
     def press(self, text: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 TOGETHER = {
@@ -18,6 +19,14 @@ TOGETHER = {
     "tests/conformance/test_rabbitmq_": "rabbitmq",
 }
 """By how the names of tests begin: what takes seconds to start, and is started once for all of them."""
+
+
+_LONGEST = ("tests/console/", "tests/e2e/", "tests/crash/", "tests/conformance/")
+
+
+def longest_first(items: list[pytest.Item]) -> None:
+    """Let the files that take longest run first, so that no worker waits long for the last file of another."""
+    items.sort(key=lambda item: next((at for at, begin in enumerate(_LONGEST) if item.nodeid.startswith(begin)), 9))
 
 
 class ByFileOrFolder(LoadFileScheduling):  # type: ignore[misc]

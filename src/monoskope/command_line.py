@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    _Base = click.Command
-else:
-    _Base = object
 
+class Command(click.Command):
+    """A command that takes each option once, unless its help says that it can be repeated.
 
-class _OptionsOnce(_Base):
-    """Refuses an option that is given twice and has one value: one prefix of two would be a right less than meant."""
+    Of two prefixes the first would be lost in silence, and so a right that was meant.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse. Raises `click.UsageError`, also for an option that is given twice and takes one value."""
@@ -30,11 +27,7 @@ def _has_one_value(option: click.Option) -> bool:
     return not (option.multiple or option.is_flag or option.count)
 
 
-class Command(_OptionsOnce, click.Command):
-    """A command that takes each option once, unless its help says that it can be repeated."""
-
-
-class Group(_OptionsOnce, click.Group):
+class Group(Command, click.Group):
     """A group that takes each option once, and so do the commands that are made by it."""
 
     command_class = Command

@@ -26,7 +26,9 @@ _LONGEST = ("tests/console/", "tests/e2e/", "tests/crash/", "tests/conformance/"
 
 def longest_first(items: list[pytest.Item]) -> None:
     """Let the files that take longest run first, so that no worker waits long for the last file of another."""
-    items.sort(key=lambda item: next((at for at, begin in enumerate(_LONGEST) if item.nodeid.startswith(begin)), 9))
+    items.sort(
+        key=lambda item: next((at for at, begin in enumerate(_LONGEST) if item.nodeid.startswith(begin)), len(_LONGEST))
+    )
 
 
 class ByFileOrFolder(LoadFileScheduling):  # type: ignore[misc]

@@ -137,8 +137,8 @@ def test_a_reactor_s_unit_lets_it_bind_its_port_of_operations_alone(tmp_path: Pa
 def test_a_program_or_a_python_in_a_home_is_told_of() -> None:
     for prefix, base, said in (
         ("/opt/pipx/venvs/monoskope", "/usr", ""),
-        ("/root/.local/pipx/venvs/monoskope", "/usr", "lies in /root/.local/pipx/venvs/monoskope: "),
-        ("/opt/pipx/venvs/monoskope", "/root/.pyenv/versions/3.13.1", "lies in /root/.pyenv/versions/3.13.1: "),
+        ("/home/anna/.local/pipx/venvs/monoskope", "/usr", "lies in /home/anna/.local/pipx/venvs/monoskope: "),
+        ("/opt/pipx/venvs/monoskope", "/root/python", "lies in /root/python: "),
     ):
         with mock.patch.multiple("monoskope.systemd.sys", prefix=prefix, base_prefix=base):
             assert said in systemd.misplaced()

@@ -15,11 +15,9 @@ import click
 from monoskope.command_line import Group
 from monoskope.errors import Error, UsageError, docs_page
 from monoskope.exit_codes import ExitCode, exit_code
-from monoskope.ownership import check_owner
 from monoskope.reactor import settings
 from monoskope.reactor.arguments import FILE, folder_argument, settings_argument
 from monoskope.reactor.fingerprint_key_cli import fingerprint_key
-from monoskope.settings import check_closed
 from monoskope.start import stores_check_command
 from monoskope.text import counted
 from monoskope.uri import check_store_name
@@ -152,7 +150,7 @@ def init(
 
     check_store_name(store)
     driver = registry.find(kind)
-    _make_folder(folder)
+    setup.make_folder(folder)
     engine = engine_table.new(driver, folder, given, _ask if _asks() else None)
     setup.write(
         folder,
@@ -176,21 +174,6 @@ def init(
     if code:
         sys.exit(code)
     _print_identity(made)
-
-
-def _make_folder(folder: Path) -> None:
-    """Make a folder for its owner alone, or close one that is there, as `useradd --create-home` leaves it open.
-
-    One with folders in it, such as /srv, may be for others, too: that is refused if it is open.
-    """
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        check_owner(folder, folder.stat())
-        if not any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir()):
-            folder.chmod(0o700)
-        check_closed(folder)
-    except OSError as error:
-        raise UsageError(f"the folder {folder} cannot be made: {error.strerror}.", fix="Name another one.") from None
 
 
 def _asks() -> bool:

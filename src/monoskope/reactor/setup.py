@@ -13,6 +13,7 @@ import tomli_w
 from monoskope import systemd
 from monoskope.errors import UsageError, docs_page
 from monoskope.host_port import HostPort
+from monoskope.ownership import check_owner
 from monoskope.protocol.sshsig.lists import END
 from monoskope.reactor import engine_table
 from monoskope.reactor.identity.copy_key import COPY_KEY_FILE, principal_of
@@ -20,7 +21,7 @@ from monoskope.reactor.settings import SETTINGS_FILE, ReactorFile, ReactorSettin
 from monoskope.reactor.signers import Signers
 from monoskope.reactor.signers.settings import SignersFile
 from monoskope.reactor.ways_around import who_asks_whom, who_knows
-from monoskope.settings import convert, write_private
+from monoskope.settings import check_closed, convert, write_private
 from monoskope.stores.driver import StoreDriver, UnsupportedError
 
 _SIGNERS = f"""
@@ -42,6 +43,25 @@ _LAST = f"""\
 # The last line says that nothing is missing. Without it this reactor refuses everybody.
 {END}
 """
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for its owner alone, or close one that is there, as `useradd --create-home` leaves it open.
+
+    One with folders in it, such as /srv, may be for others, too: that is refused if it is open.
+
+    Raises:
+        RefusedError: it is open and may be for others, or belongs to another user.
+        UsageError: it cannot be made.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_owner(folder, folder.stat())
+        if not any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir()):
+            folder.chmod(0o700)
+        check_closed(folder)
+    except OSError as error:
+        raise UsageError(f"the folder {folder} cannot be made: {error.strerror}.", fix="Name another one.") from None
 
 
 def write(
@@ -141,10 +161,8 @@ def next_steps(
     settings: ReactorSettings, running: list[tuple[str, str]], *, identity: str, checked: bool, is_first: bool
 ) -> str:
     """Return what to do after `m8 reactor init`, one step a line: first here, then at m8; `running` starts it."""
-    folder, added = (
-        shlex.quote(str(settings.folder)),
-        f"{settings.store} --type {settings.driver.kind} --identity {identity}",
-    )
+    folder = shlex.quote(str(settings.folder))
+    added = f"{settings.store} --type {settings.driver.kind} --identity {identity}"
     steps = [
         ("the least rights, to grant in the engine", f"m8 reactor policy {folder}") if _has_policy(settings) else None,
         ("a table [signers], which accounts need, then", f"m8 reactor check {folder}") if settings.accounts else None,

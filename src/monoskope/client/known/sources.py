@@ -87,6 +87,8 @@ def find(
         _given({name: (environ.get(variable), variable) for name, variable in _VARIABLE_OF.items()}),
     )
     for source in given:
+        for name, setting in source.items():
+            check_file_name(name, setting.value, setting.source.strip("`"))
         administrator.guard(source)
         _add(found, source)
     if chosen is not None:
@@ -158,14 +160,7 @@ def _take_login(found: dict[str, Setting], chosen: Chosen, name: str, administra
 
 
 def _given(values: Mapping[str, tuple[str | None, str]]) -> dict[str, Setting]:
-    """Return what one source gives.
-
-    Raises:
-        UsageError: it gives one setting as text and as a file, or gives what a file should hold as the file's name.
-    """
-    for name, (value, source) in values.items():
-        if value:
-            check_file_name(name, value, source.strip("`"))
+    """Return what one source gives. Raises `UsageError` if that is one setting as text and as a file."""
     found = {
         name: Setting(_HIDDEN if name in TEXTS else value, source) for name, (value, source) in values.items() if value
     }
